@@ -1,0 +1,1 @@
+"""Condense an image training set into a few synthetic images per class."""

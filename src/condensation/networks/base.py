@@ -1,0 +1,90 @@
+"""What every architecture has: a spec that is a value, and a classifier that embeds and classifies."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from condensation.errors import CondensationError
+from condensation.images import Shape
+from condensation.rng import Rng
+
+
+class Classifier(nn.Module, ABC):
+    """A network that is an embedding and a linear layer on top, in the attribute ``classifier``.
+
+    Parameters come in the natural order, block by block (convolution weight, bias, norm weight, bias), then the linear
+    layer, so that weights published for an architecture can be put in one after the other.
+    """
+
+    classifier: nn.Linear
+
+    @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Features (n, dims) of images (n, c, h, w): what the linear layer sees."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, classes)."""
+        logits: Tensor = self.classifier(self.embed(images))
+        return logits
+
+
+@dataclass(frozen=True)
+class NetworkSpec(ABC):
+    """An architecture as a value; variants are made with `dataclasses.replace`."""
+
+    @abstractmethod
+    def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
+        """The module, with whatever weights PyTorch gives it."""
+
+    def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
+        """A network for images of ``image_shape``, initialised from ``rng``; torch's global generator is left alone.
+
+        Raises:
+            CondensationError: if images of this shape are too small for it.
+        """
+        with torch.random.fork_rng(devices=[]):
+            network = self.layers(image_shape, num_classes)
+        initialise(network, rng)
+        return network
+
+
+def mixes_images(network: nn.Module) -> bool:
+    """Whether the output for an image depends on the others of its batch: batch norm, in training mode."""
+    return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def initialise(network: nn.Module, rng: Rng) -> None:
+    """Give ``network`` new weights in place, as PyTorch's default initialisation would, drawn from ``rng``.
+
+    In place, because a compiled network stays compiled. Convolutions and linear layers are uniform within
+    1 / sqrt(fan-in), norms start at one and zero; any other layer is asked to reset itself under a seed from ``rng``.
+
+    Raises:
+        CondensationError: if a layer that holds parameters has no ``reset_parameters``.
+    """
+    uniform = rng.generator()
+    with torch.no_grad():
+        for name, module in network.named_modules():
+            own = [parameter for parameter in module.parameters(recurse=False)]
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                bound = 1 / math.sqrt(module.weight[0].numel())
+                for parameter in own:
+                    drawn = uniform.random(parameter.numel(), dtype="float32")
+                    parameter.copy_(torch.from_numpy(drawn).view_as(parameter).mul_(2 * bound).sub_(bound))
+            elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):
+                module.reset_parameters()
+            elif own and hasattr(module, "reset_parameters"):
+                with torch.random.fork_rng(devices=[]):
+                    torch.default_generator.manual_seed(rng.child("layer", name).integer())
+                    module.reset_parameters()
+            elif own:
+                raise CondensationError(
+                    f"{type(module).__name__} ({name or 'the network itself'}) holds parameters but cannot draw new ones.\n"
+                    "Give it a method reset_parameters()."
+                )
