@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -68,23 +70,39 @@ def initialise(network: nn.Module, rng: Rng) -> None:
     Raises:
         CondensationError: if a layer that holds parameters has no ``reset_parameters``.
     """
-    uniform = rng.generator()
+    uniform: list[tuple[nn.Parameter, float]] = []
     with torch.no_grad():
         for name, module in network.named_modules():
-            own = [parameter for parameter in module.parameters(recurse=False)]
-            if isinstance(module, nn.Linear | nn.Conv2d):
+            own = list(module.parameters(recurse=False))
+            if type(module) is nn.Linear or type(module) is nn.Conv2d:  # a subclass may initialise in its own way
                 bound = 1 / math.sqrt(module.weight[0].numel())
-                for parameter in own:
-                    drawn = uniform.random(parameter.numel(), dtype="float32")
-                    parameter.copy_(torch.from_numpy(drawn).view_as(parameter).mul_(2 * bound).sub_(bound))
+                uniform += [(parameter, bound) for parameter in own]
             elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):
                 module.reset_parameters()
             elif own and hasattr(module, "reset_parameters"):
-                with torch.random.fork_rng(devices=[]):
-                    torch.default_generator.manual_seed(rng.child("layer", name).integer())
-                    module.reset_parameters()
+                _reset(module, rng.child("layer", name))
             elif own:
                 raise CondensationError(
                     f"{type(module).__name__} ({name or 'the network itself'}) holds parameters but cannot draw new ones.\n"
                     "Give it a method reset_parameters()."
                 )
+        _fill(uniform, rng)
+
+
+def _fill(parameters: list[tuple[nn.Parameter, float]], rng: Rng) -> None:
+    """Draw each parameter uniformly from -bound to bound: all in one draw and one transfer, whatever the device."""
+    if not parameters:
+        return
+    sizes = [parameter.numel() for parameter, _ in parameters]
+    drawn = torch.from_numpy(rng.generator().random(sum(sizes), dtype=np.float32)).to(parameters[0][0].device)
+    for (parameter, bound), numbers in zip(parameters, torch.split(drawn.mul_(2).sub_(1), sizes), strict=True):
+        parameter.copy_(numbers.mul_(bound).view_as(parameter))
+
+
+def _reset(module: nn.Module, rng: Rng) -> None:
+    """Let ``module`` reset itself, on the CPU: a GPU draws other numbers, from another global generator."""
+    twin = copy.deepcopy(module).cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(rng.integer())
+        twin.reset_parameters()  # type: ignore[operator]
+    module.load_state_dict(twin.state_dict())

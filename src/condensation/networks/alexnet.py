@@ -1,0 +1,38 @@
+"""AlexNet as it is used for small images: five convolutions, three poolings, one linear layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from condensation.images import Shape
+from condensation.networks.base import NetworkSpec
+from condensation.networks.layers import NORMS, Stack, choose, margin, need_pixels
+
+Norm = Literal["none", "batch"]
+LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))  # channels, kernel, max-pooled
+
+
+@dataclass(frozen=True)
+class AlexNet(NetworkSpec):
+    """Five convolutions with ReLU; the embedding is the last, pooled and flattened."""
+
+    norm: Norm = "none"
+
+    def __post_init__(self) -> None:
+        choose("AlexNet norm", self.norm, get_args(Norm))
+
+    def layers(self, image_shape: Shape, num_classes: int) -> Stack:
+        channels, *sides = image_shape
+        extra = margin(image_shape)
+        need_pixels("AlexNet", image_shape, 8 - 2 * extra)
+        height, width = ((side + 2 * extra) // 8 for side in sides)
+        layers: list[nn.Module] = []
+        for outputs, kernel, pooled in LAYERS:
+            layers += [nn.Conv2d(channels, outputs, kernel, padding=kernel // 2 + extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
+            if pooled:
+                layers.append(nn.MaxPool2d(2))
+            channels, extra = outputs, 0
+        return Stack(layers, channels * height * width, num_classes)

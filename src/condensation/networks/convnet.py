@@ -1,0 +1,85 @@
+"""The ConvNet that condensation papers learn on: equal blocks of convolution, norm, activation and pooling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import nn
+
+from condensation.errors import CondensationError
+from condensation.images import Shape
+from condensation.networks.base import NetworkSpec
+from condensation.networks.layers import NORMS, Stack, choose, margin, need_pixels, need_positive
+
+Norm = Literal["none", "batch", "layer", "instance", "group"]
+Activation = Literal["sigmoid", "relu", "leakyrelu", "swish"]
+Pooling = Literal["none", "max", "avg"]
+
+# In place where backward can do without the input: it saves one copy of every feature map.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "sigmoid": nn.Sigmoid,
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leakyrelu": lambda: nn.LeakyReLU(0.01, inplace=True),
+    "swish": nn.SiLU,
+}
+POOLINGS: dict[str, Callable[[], nn.Module]] = {
+    "none": nn.Identity,
+    "max": lambda: nn.MaxPool2d(2),
+    "avg": lambda: nn.AvgPool2d(2),
+}
+
+
+@dataclass(frozen=True)
+class ConvNet(NetworkSpec):
+    """Blocks of 3x3 convolution, norm, activation and 2x2 pooling; the embedding is the flattened last block."""
+
+    width: int = 128
+    depth: int | None = None  # None: by the size of the images, 3 at 32 pixels, one more each time they double
+    norm: Norm = "instance"
+    activation: Activation = "relu"
+    pooling: Pooling = "avg"
+
+    def __post_init__(self) -> None:
+        need_positive("The width of a ConvNet", self.width)
+        if self.depth is not None:
+            need_positive("The depth of a ConvNet", self.depth)
+        choose("ConvNet norm", self.norm, get_args(Norm))
+        choose("ConvNet activation", self.activation, get_args(Activation))
+        choose("ConvNet pooling", self.pooling, get_args(Pooling))
+        if self.norm == "group" and self.width % 4:
+            raise CondensationError(f"Group norm makes four groups of channels: a width of {self.width} does not divide by 4.")
+
+    def layers(self, image_shape: Shape, num_classes: int) -> Stack:
+        channels, height, width = image_shape
+        depth = self._depth(image_shape)
+        padding = 1 + margin(image_shape)
+        shrink = 1 if self.pooling == "none" else 2
+        blocks: list[nn.Module] = []
+        for _ in range(depth):
+            blocks.append(nn.Conv2d(channels, self.width, 3, padding=padding))
+            channels, height, width = self.width, height + 2 * padding - 2, width + 2 * padding - 2
+            blocks += [self._norm((channels, height, width)), ACTIVATIONS[self.activation](), POOLINGS[self.pooling]()]
+            height, width, padding = height // shrink, width // shrink, 1
+        return Stack(blocks, channels * height * width, num_classes)
+
+    def _norm(self, shape: Shape) -> nn.Module:
+        norms: dict[str, Callable[[int], nn.Module]] = {**NORMS, "layer": lambda channels: nn.LayerNorm(shape)}
+        return norms[self.norm](self.width)
+
+    def _depth(self, image_shape: Shape) -> int:
+        side = min(image_shape[1:])
+        depth = self.depth if self.depth is not None else max(1, round(math.log2(side)) - 2)
+        if self.pooling == "none":
+            return depth
+        deepest = int(math.log2(side + 2 * margin(image_shape)))  # a block needs two pixels to pool
+        if deepest == 0:
+            need_pixels("A ConvNet with pooling", image_shape, 2)
+        if depth > deepest:
+            raise CondensationError(
+                f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]}: every block halves them.\n"
+                f"Use a depth of at most {deepest}, or pooling 'none'."
+            )
+        return depth

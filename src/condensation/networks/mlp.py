@@ -1,0 +1,32 @@
+"""Two hidden layers on the flattened image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import nn
+
+from condensation.images import Shape
+from condensation.networks.base import NetworkSpec
+from condensation.networks.layers import Stack, need_positive
+
+
+@dataclass(frozen=True)
+class MLP(NetworkSpec):
+    """Two hidden layers with ReLU; the embedding is the second."""
+
+    width: int = 128
+
+    def __post_init__(self) -> None:
+        need_positive("The width of an MLP", self.width)
+
+    def layers(self, image_shape: Shape, num_classes: int) -> Stack:
+        hidden = [
+            nn.Flatten(),
+            nn.Linear(math.prod(image_shape), self.width),
+            nn.ReLU(inplace=True),
+            nn.Linear(self.width, self.width),
+            nn.ReLU(inplace=True),
+        ]
+        return Stack(hidden, self.width, num_classes)

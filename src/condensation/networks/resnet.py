@@ -1,0 +1,109 @@
+"""ResNet18 for small images (He et al., 2016), and its twin that pools where the other strides, for learning images on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from condensation.images import Shape
+from condensation.networks.base import Classifier, NetworkSpec
+from condensation.networks.layers import NORMS, choose, need_pixels
+
+Norm = Literal["instance", "batch"]
+STAGES = (64, 128, 256, 512)  # channels; every stage is two blocks, and every stage but the first halves the image
+
+
+@dataclass(frozen=True)
+class Halving:
+    """What makes the image smaller in a block: the stride of its first convolution, or a pooling after it."""
+
+    stride: int
+    pool: Callable[[], nn.Module]
+
+
+STRIDE = Halving(2, nn.Identity)
+POOL = Halving(1, lambda: nn.AvgPool2d(2))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions beside a shortcut, which has a convolution of its own where the block halves the image."""
+
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], halving: Halving | None) -> None:
+        super().__init__()
+        stride, pool = (halving.stride, halving.pool) if halving else (1, nn.Identity)
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.norm1 = norm(outputs)
+        self.pool = pool()
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = norm(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if halving:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), pool(), norm(outputs))
+
+    def forward(self, images: Tensor) -> Tensor:
+        inner = self.pool(relu(self.norm1(self.conv1(images)), inplace=True))
+        return relu(self.norm2(self.conv2(inner)) + self.shortcut(images), inplace=True)
+
+
+class ResidualNetwork(Classifier):
+    """A 3x3 convolution without stride, four stages of two blocks, and ``pool`` over what they give."""
+
+    def __init__(
+        self, channels: int, norm: Callable[[int], nn.Module], halving: Halving, pool: nn.Module, dims: int, num_classes: int
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, STAGES[0], 3, padding=1, bias=False)
+        self.norm = norm(STAGES[0])
+        blocks: list[nn.Module] = []
+        inputs = STAGES[0]
+        for outputs in STAGES:
+            first = Block(inputs, outputs, norm, halving if outputs != inputs else None)
+            blocks += [first, Block(outputs, outputs, norm, None)]
+            inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.pool = pool
+        self.classifier = nn.Linear(dims, num_classes)
+
+    def embed(self, images: Tensor) -> Tensor:
+        features: Tensor = self.blocks(relu(self.norm(self.conv(images)), inplace=True))
+        return self.pool(features).flatten(1)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class ResNet18(NetworkSpec):
+    """ResNet18 without the first pooling; the embedding is the mean of the last block over the image."""
+
+    norm: Norm = "instance"
+
+    def __post_init__(self) -> None:
+        choose("ResNet18 norm", self.norm, get_args(Norm))
+
+    def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
+        # Three halvings, rounded up. Instance norm of a single pixel would give the same for every image.
+        need_pixels(f"ResNet18 with {self.norm} norm", image_shape, {"instance": 9, "batch": 1}[self.norm])
+        return ResidualNetwork(image_shape[0], NORMS[self.norm], STRIDE, nn.AdaptiveAvgPool2d(1), STAGES[-1], num_classes)
+
+
+@dataclass(frozen=True)
+class ResNet18AP(NetworkSpec):
+    """ResNet18 with average pooling in place of strides; the embedding is the last block flattened.
+
+    A strided convolution weighs neighbouring pixels unevenly, which leaves a pattern in images learned through it.
+    Learn images on this network; test them on `ResNet18`.
+    """
+
+    norm: Norm = "instance"
+
+    def __post_init__(self) -> None:
+        choose("ResNet18AP norm", self.norm, get_args(Norm))
+
+    def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
+        channels, height, width = image_shape
+        # Three halvings, rounded down; at least two pixels a side for instance norm, as above.
+        need_pixels(f"ResNet18AP with {self.norm} norm", image_shape, {"instance": 16, "batch": 8}[self.norm])
+        dims = STAGES[-1] * (height // 8) * (width // 8)
+        return ResidualNetwork(channels, NORMS[self.norm], POOL, nn.Identity(), dims, num_classes)

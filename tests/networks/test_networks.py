@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from condensation.errors import CondensationError
+from condensation.networks import MLP, NETWORKS, VGG11, AlexNet, ConvNet, LeNet, ResNet18, ResNet18AP, initialise, mixes_images
+from condensation.rng import Rng
+
+GREY, COLOUR, LARGE = (1, 28, 28), (3, 32, 32), (3, 64, 64)
+CASES = [(name, shape) for name in NETWORKS for shape in (GREY, COLOUR)] + [("convnet", LARGE)]
+DIMS = {  # of the embedding, for 28 grey pixels and for 32 in colour
+    **dict.fromkeys(["convnet", "convnet-bn", "convnet-a-swish-bn"], (2048, 2048)),
+    "mlp": (128, 128),
+    "lenet": (84, 84),
+    **dict.fromkeys(["alexnet", "alexnet-bn"], (3072, 3072)),
+    **dict.fromkeys(["vgg11", "vgg11-bn", "resnet18", "resnet18-bn"], (512, 512)),
+    **dict.fromkeys(["resnet18-ap", "resnet18-bn-ap"], (512 * 3 * 3, 512 * 4 * 4)),
+}
+
+
+def images(shape, count=3):
+    return Rng(7).child("images").normal((count, *shape))
+
+
+def size(spec, shape=COLOUR, classes=10):
+    return sum(parameter.numel() for parameter in spec.build(shape, classes, Rng(0)).parameters())
+
+
+class Weights:
+    """The parameters of a network handed out one after the other, as published weights are put in."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.left = list(network.parameters())
+
+    def take(self, count: int) -> list[Tensor]:
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+    def instance_norm(self, x: Tensor) -> Tensor:
+        scale, shift = self.take(2)
+        centred = x - x.mean((2, 3), keepdim=True)
+        normed = centred / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+        return normed * scale[:, None, None] + shift[:, None, None]
+
+    def halve(self, x: Tensor) -> Tensor:
+        return functional.avg_pool2d(x, 2)
+
+
+@pytest.mark.parametrize(("name", "shape"), CASES)
+def test_images_are_embedded_and_classified_and_all_weights_learn(name, shape):
+    network = NETWORKS[name].build(shape, 7, Rng(0))
+    x = images(shape).requires_grad_()
+    embedding = network.embed(x)
+    logits = network(x)
+    assert embedding.shape == (3, network.classifier.in_features)
+    assert network.classifier.in_features == (2048 if shape == LARGE else DIMS[name][shape == COLOUR])
+    assert logits.shape == (3, 7)
+    functional.cross_entropy(logits, torch.tensor([0, 3, 6])).backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_classifier_sits_on_the_embedding(name):
+    network = NETWORKS[name].build(GREY, 10, Rng(0)).eval()
+    x = images(GREY)
+    torch.testing.assert_close(network(x), network.classifier(network.embed(x)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_images_need_not_be_square(name):
+    shape = (3, 40, 56) if name.startswith("vgg") else (3, 24, 40)
+    assert NETWORKS[name].build(shape, 10, Rng(0))(images(shape)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (1, 29, 33), (3, 33, 47), (2, 49, 65), (4, 96, 32)])
+@pytest.mark.parametrize("name", ["convnet", "lenet", "alexnet", "vgg11", "resnet18-bn-ap"])
+def test_sizes_that_are_no_power_of_two_are_followed_exactly(name, shape):
+    network = NETWORKS[name].build(shape, 10, Rng(0))
+    assert network.embed(images(shape, 2)).shape == (2, network.classifier.in_features)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "count"),
+    [
+        (ConvNet(), COLOUR, 320_010),
+        (ConvNet(), GREY, 320_010 - 2 * 9 * 128),
+        (ConvNet(norm="none"), COLOUR, 320_010 - 3 * 256),
+        (ConvNet(norm="layer"), COLOUR, 320_010 - 3 * 256 + 2 * 128 * (32**2 + 16**2 + 8**2)),
+        (ConvNet(), LARGE, 320_010 + 128 * 128 * 9 + 128 + 256),
+        (MLP(), GREY, 784 * 128 + 128 + 128 * 128 + 128 + 1290),
+        (LeNet(), GREY, 61_706),
+        (AlexNet(), COLOUR, 9_728 + 614_592 + 442_624 + 442_560 + 331_968 + 30_730),
+        (AlexNet(norm="batch"), COLOUR, 1_872_202 + 2 * (128 + 192 + 256 + 192 + 192)),
+        (VGG11(), COLOUR, 9_231_114),
+        (ResNet18(), COLOUR, 11_173_962),
+        (ResNet18AP(), COLOUR, 11_173_962 + 10 * 512 * 15),
+    ],
+)
+def test_counts_of_parameters(spec, shape, count):
+    assert size(spec, shape) == count
+
+
+def test_parameters_come_block_by_block():
+    kinds = [tuple(parameter.shape) for parameter in ConvNet().build(COLOUR, 10, Rng(0)).parameters()]
+    block = [(128, 128, 3, 3), (128,), (128,), (128,)]
+    assert kinds == [(128, 3, 3, 3), (128,), (128,), (128,), *block, *block, (10, 2048), (10,)]
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("resnet")])
+def test_stacks_name_their_parameters_in_natural_order(name):
+    names = [parameter for parameter, _ in NETWORKS[name].build(GREY, 10, Rng(0)).named_parameters()]
+    places = [int(parameter.split(".")[1]) for parameter in names[:-2]]
+    assert places == sorted(places)
+    assert [parameter.split(".")[-1] for parameter in names] == ["weight", "bias"] * (len(names) // 2)
+    assert names[-2:] == ["classifier.weight", "classifier.bias"]
+
+
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+def test_the_convnet_is_convolution_norm_relu_average_pooling(shape):
+    network = ConvNet(width=8).build(shape, 10, Rng(3))
+    weights = Weights(network)
+    x = images(shape)
+    for padding in (3 if shape == GREY else 1, 1, 1):
+        x = functional.conv2d(x, *weights.take(2), padding=padding)
+        x = weights.halve(weights.instance_norm(x).relu())
+    logits = functional.linear(x.flatten(1), *weights.take(2))
+    torch.testing.assert_close(network(images(shape)), logits, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [GREY, COLOUR])
+@pytest.mark.parametrize("spec", [ResNet18(), ResNet18AP()])
+def test_resnets_use_their_parameters_in_the_published_order(spec, shape):
+    pools = isinstance(spec, ResNet18AP)
+    network = spec.build(shape, 10, Rng(3))
+    weights = Weights(network)
+    x = weights.instance_norm(functional.conv2d(images(shape), *weights.take(1), padding=1)).relu()
+    for block in range(8):
+        halves = block in (2, 4, 6)
+        stride = 2 if halves and not pools else 1
+        y = weights.instance_norm(functional.conv2d(x, *weights.take(1), stride=stride, padding=1)).relu()
+        y = weights.halve(y) if halves and pools else y
+        y = weights.instance_norm(functional.conv2d(y, *weights.take(1), padding=1))
+        if halves:
+            x = functional.conv2d(x, *weights.take(1), stride=stride)
+            x = weights.instance_norm(weights.halve(x) if pools else x)
+        x = (x + y).relu()
+    x = x if pools else functional.avg_pool2d(x, 4)  # what is published; ours averages maps of any size
+    logits = functional.linear(x.flatten(1), *weights.take(2))
+    assert not weights.left
+    torch.testing.assert_close(network(images(shape)), logits, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "depth"), [(8, 1), (16, 2), (28, 3), (32, 3), (64, 4), (96, 5), (128, 5)])
+def test_the_depth_of_a_convnet_follows_the_size_of_the_images(side, depth):
+    assert size(ConvNet(width=4), (3, side, side)) == size(ConvNet(width=4, depth=depth), (3, side, side))
+
+
+@pytest.mark.parametrize("pooling", ["none", "max", "avg"])
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "leakyrelu", "swish"])
+@pytest.mark.parametrize("norm", ["none", "batch", "layer", "instance", "group"])
+def test_every_setting_of_the_convnet_learns(norm, activation, pooling):
+    network = ConvNet(width=4, depth=2, norm=norm, activation=activation, pooling=pooling).build((1, 8, 12), 3, Rng(0))
+    network(images((1, 8, 12))).square().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_layer_norm_is_over_the_whole_output_of_the_convolution():
+    norms = [module for module in ConvNet(norm="layer").build(GREY, 10, Rng(0)).modules() if isinstance(module, nn.LayerNorm)]
+    assert [norm.normalized_shape for norm in norms] == [(128, 32, 32), (128, 16, 16), (128, 8, 8)]
+
+
+def test_a_group_norm_has_four_groups_and_an_instance_norm_one_for_each_channel():
+    def groups(norm):
+        modules = ConvNet(norm=norm).build(COLOUR, 10, Rng(0)).modules()
+        return {module.num_groups for module in modules if isinstance(module, nn.GroupNorm)}
+
+    assert (groups("group"), groups("instance")) == ({4}, {128})
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_only_batch_norm_mixes_images(name):
+    network = NETWORKS[name].build(COLOUR, 10, Rng(0))
+    assert mixes_images(network) == ("-bn" in name)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: ConvNet(norm="bach"), r"no ConvNet norm 'bach'. Did you mean 'batch'\?\nThere is: none, batch, layer, instance, group"),
+        (lambda: ConvNet(activation="gelu"), "no ConvNet activation 'gelu'.*\n.*sigmoid, relu, leakyrelu, swish"),
+        (lambda: ConvNet(pooling="mean"), "no ConvNet pooling 'mean'.*\n.*none, max, avg"),
+        (lambda: ConvNet(width=0), "width of a ConvNet must be at least 1; it is 0"),
+        (lambda: ConvNet(depth=-1), "depth of a ConvNet must be at least 1; it is -1"),
+        (lambda: ConvNet(width=6, norm="group"), "a width of 6 does not divide by 4"),
+        (lambda: MLP(width=0), "width of an MLP must be at least 1"),
+        (lambda: AlexNet(norm="instance"), "no AlexNet norm 'instance'.*\n.*none, batch"),
+        (lambda: VGG11(norm="none"), "no VGG11 norm 'none'.*\n.*instance, batch"),
+        (lambda: ResNet18(norm="layer"), "no ResNet18 norm 'layer'"),
+        (lambda: ResNet18AP(norm="layer"), "no ResNet18AP norm 'layer'"),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused_by_name(make, says):
+    with pytest.raises(CondensationError, match=says):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("spec", "smallest", "channels"),
+    [
+        (LeNet(), 16, 3),
+        (LeNet(), 12, 1),
+        (AlexNet(), 8, 3),
+        (AlexNet(), 4, 1),
+        (VGG11(), 32, 3),
+        (VGG11(), 28, 1),
+        (ResNet18(), 9, 3),
+        (ResNet18AP(), 16, 3),
+        (ResNet18AP(norm="batch"), 8, 1),
+        (ConvNet(width=4), 2, 3),
+    ],
+)
+def test_the_smallest_images_work_and_smaller_ones_are_refused(spec, smallest, channels):
+    shape = (channels, smallest, smallest)
+    with torch.no_grad():
+        embedding = spec.build(shape, 10, Rng(0)).embed(images(shape, 4))
+    assert (embedding[0] != embedding[1]).any()
+    with pytest.raises(CondensationError, match=f"at least {smallest}x{smallest} pixels; these are {smallest}x{smallest - 1}"):
+        spec.build((channels, smallest, smallest - 1), 10, Rng(0))
+
+
+def test_a_convnet_says_how_deep_it_may_be():
+    assert size(ConvNet(width=4, depth=4), (3, 16, 24))
+    with pytest.raises(CondensationError, match=r"depth 5 is too deep for images of 16x24.*\nUse a depth of at most 4"):
+        ConvNet(width=4, depth=5).build((3, 16, 24), 10, Rng(0))
+    assert size(ConvNet(width=4, depth=5, pooling="none"), (3, 16, 24))
+
+
+def test_specs_are_values():
+    assert ConvNet() == ConvNet()
+    assert replace(ConvNet(), width=256) != ConvNet()
+    assert len(set(NETWORKS.values())) == len(NETWORKS)
+
+
+@pytest.mark.parametrize("name", ["convnet", "convnet-bn", "mlp", "lenet"])
+def test_the_stream_decides_every_weight(name):
+    def weights(seed):
+        return torch.cat([parameter.flatten() for parameter in NETWORKS[name].build(GREY, 10, Rng(seed)).parameters()])
+
+    assert torch.equal(weights(1), weights(1))
+    assert not torch.equal(weights(1), weights(2))
+
+
+class Odd(nn.Module):
+    """Layers that `initialise` does not know itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(3, 4, 2)
+        self.along = nn.Conv1d(3, 4, 2)
+
+
+def test_layers_of_other_kinds_reset_themselves_under_the_stream():
+    first, second = Odd(), Odd()
+    initialise(first, Rng(5))
+    initialise(second, Rng(5))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    before = first.up.weight.detach().clone()
+    initialise(first, Rng(6))
+    assert not torch.equal(before, first.up.weight)
+
+
+def test_a_subclass_of_a_known_layer_may_initialise_in_its_own_way():
+    class Zero(nn.Linear):
+        def reset_parameters(self) -> None:
+            nn.init.zeros_(self.weight)
+            nn.init.zeros_(self.bias)
+
+    network = nn.Sequential(Zero(3, 4), nn.Linear(4, 2))
+    nn.init.ones_(network[0].weight)
+    initialise(network, Rng(0))
+    assert not network[0].weight.any()
+    assert network[1].weight.any()
+
+
+def test_a_layer_that_cannot_draw_weights_is_named():
+    network = nn.Sequential(nn.Linear(2, 2))
+    network.register_parameter("scale", nn.Parameter(torch.ones(1)))
+    with pytest.raises(CondensationError, match=r"Sequential \(the network itself\) holds parameters.*\n.*reset_parameters"):
+        initialise(network, Rng(0))
+
+
+def test_neither_building_nor_initialising_touches_the_global_generator():
+    odd = Odd()
+    before = torch.get_rng_state()
+    for spec in NETWORKS.values():
+        spec.build(GREY, 10, Rng(0))
+    initialise(odd, Rng(0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("spec", [ConvNet(), AlexNet(), ResNet18(norm="batch")])
+def test_weights_are_distributed_as_pytorch_would_draw_them(spec):
+    ours, theirs = spec.build(COLOUR, 10, Rng(0)), spec.layers(COLOUR, 10)
+    for (name, drawn), reference in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        if drawn.numel() < 1000:  # norms are equal; too few biases to say much, but for their bound
+            assert drawn.abs().max() <= reference.abs().max() * 1.5
+            continue
+        bound = reference.abs().max()  # of at least a thousand uniform numbers: close to the true bound
+        torch.testing.assert_close(drawn.abs().max(), bound, rtol=0.01, atol=0, msg=name)
+        torch.testing.assert_close(drawn.var(), bound**2 / 3, rtol=0.1, atol=0, msg=name)
+        assert drawn.mean().abs() < 5 * bound / (3 * drawn.numel()) ** 0.5, name
+
+
+def test_norms_start_at_one_and_zero_again():
+    network = ConvNet(norm="batch").build(COLOUR, 10, Rng(0))
+    norm = network.features[1]
+    network(images(COLOUR))
+    nn.init.constant_(norm.weight, 3.0)
+    initialise(network, Rng(1))
+    assert (norm.weight == 1).all()
+    assert not norm.bias.any()
+    assert not norm.running_mean.any()
