@@ -59,7 +59,9 @@ class ImageSet:
         if images.ndim != 4:
             raise CondensationError(f"Images must be (n, channels, height, width); these are {tuple(images.shape)}.")
         if labels.ndim != 1 or len(labels) != len(images):
-            raise CondensationError(f"Labels don't match images: {tuple(labels.shape)} labels for {len(images)} images.\nGive one whole number an image.")
+            raise CondensationError(
+                f"Labels don't match images: {tuple(labels.shape)} labels for {len(images)} images.\nGive one whole number an image."
+            )
         if len(images) == 0:
             raise CondensationError("There are no images here.")
         if labels.is_floating_point() or labels.dtype == torch.bool:
@@ -68,7 +70,9 @@ class ImageSet:
         names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(int(labels.max()) + 1))
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= len(names):
-            raise CondensationError(f"Labels run from {low} to {high}, but there are {len(names)} classes: they must lie in 0 to {len(names) - 1}.")
+            raise CondensationError(
+                f"Labels run from {low} to {high}, but there are {len(names)} classes: they must lie in 0 to {len(names) - 1}."
+            )
         order = torch.argsort(labels, stable=True)
         return cls(images[order].contiguous(), labels[order], names, preprocessing, mirrored)
 
@@ -93,7 +97,7 @@ class ImageSet:
     @cached_property
     def counts(self) -> dict[int, int]:
         """How many images there are of each label that is present, in order."""
-        labels, counts = self.labels.unique_consecutive(return_counts=True)
+        labels, counts = torch.unique_consecutive(self.labels, return_counts=True)
         return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
     @cached_property
@@ -154,9 +158,7 @@ class ImageSet:
         What is drawn from a class depends on its label and ``rng``, not on which other classes are here.
         """
         wanted = {label: per_class if isinstance(per_class, int) else per_class[label] for label in self.classes}
-        places = [
-            self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()
-        ]
+        places = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
         rows = np.repeat(np.arange(len(places)), [len(of_class) for of_class in places])
         indices = torch.from_numpy(np.concatenate(places))
         return ClassDraw(indices.to(self.device), torch.from_numpy(rows).to(self.device), self.classes)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from condensation.errors import CondensationError
 
 
 class Preprocessing(ABC):
@@ -94,8 +96,11 @@ class Zca(Preprocessing):
 
     @classmethod
     def fit(cls, batches: Iterable[Tensor], reg: float = 0.1) -> Zca:
-        """Fitted on ``batches`` (n, c, h, w) of pictures in [0, 1], which are gone through twice; the covariance is summed in float64."""
-        batches = list(batches)
+        """Fitted on ``batches`` (n, c, h, w) of pictures in [0, 1], which are gone through twice; the covariance is summed in float64.
+
+        An iterable that makes its batches anew each time never holds them all at once; an iterator has to be kept whole.
+        """
+        batches = list(batches) if isinstance(batches, Iterator) else batches
         standardize = Standardize.fit(batches)
         covariance = torch.zeros(())
         statistics = []
@@ -108,6 +113,8 @@ class Zca(Preprocessing):
         own = torch.cat(statistics)
         covariance = covariance / len(own)
         dims = len(covariance)
+        if not (reg > 0 and covariance.trace() > 0):  # every image has mean zero, so the plain covariance has no inverse
+            raise CondensationError("ZCA needs a reg above 0 and images that are not all blank.")
         ridge = reg * covariance.trace() / dims * torch.eye(dims, dtype=covariance.dtype, device=covariance.device)
         values, vectors = torch.linalg.eigh(covariance + ridge)
         return cls(

@@ -51,5 +51,7 @@ class Rng:
 
     def _digest(self, size: int) -> int:
         # repr keeps the string "1" and the number 1 apart; blake2b spreads neighbouring names over the whole key space.
-        name = repr((self.seed, self.path)).encode()
+        # numpy's numbers print otherwise than Python's: int and str make equal names one name.
+        path = tuple(str(name) if isinstance(name, str) else int(name) for name in self.path)
+        name = repr((int(self.seed), path)).encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=size).digest(), "little")

@@ -1,0 +1,36 @@
+"""Make the embedded digits from scikit-learn's copy: ``python scripts/make_digits.py``.
+
+Values 0 to 16 become 0 to 255; a fifth of each class, chosen at random by a fixed seed, becomes the test part.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from condensation.data.bundled import EMBEDDED
+from condensation.data.catalogue import DIGITS
+from condensation.rng import Rng
+
+LARGEST = 16
+
+
+def main() -> None:
+    """Write both files."""
+    digits = load_digits()
+    images = np.round(digits.images * 255 / LARGEST).astype(np.uint8)
+    labels = digits.target.astype(np.int64)
+    test = np.zeros(len(labels), dtype=bool)
+    for label in range(10):
+        places = np.flatnonzero(labels == label)
+        order = Rng(0).child("digits", "test", label).permutation(len(places)).numpy()
+        test[places[order[: round(len(places) / 5)]]] = True
+    folder = EMBEDDED / "digits"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, chosen in (("train", ~test), ("test", test)):
+        np.savez_compressed(folder / f"{name}.npz", images=images[chosen], labels=labels[chosen], class_names=np.array(DIGITS))
+        print(name, int(chosen.sum()))
+
+
+if __name__ == "__main__":
+    main()

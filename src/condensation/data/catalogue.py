@@ -1,0 +1,137 @@
+"""The data sets that are known by name: what they are, on what terms, and the constants published for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What is known of a data set before any of it is read."""
+
+    title: str
+    classes: int
+    shape: tuple[int, int, int]  # channels, height, width
+    train: int  # images
+    test: int
+    licence: str
+    origin: str
+    embedded: bool = False  # comes with the package
+    mirrored: bool = True  # whether an image and its mirror image mean the same
+    class_names: tuple[str, ...] | None = None
+    published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and deviation of each channel, as the papers use them
+
+
+DIGITS = tuple("0123456789")
+CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+MNIST_CONSTANTS = ((0.1307,), (0.3081,))
+FASHION_CONSTANTS = ((0.2861,), (0.3530,))
+SVHN_CONSTANTS = ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
+CIFAR10_CONSTANTS = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+CIFAR100_CONSTANTS = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
+IMAGENET_CONSTANTS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+DATASETS: dict[str, DatasetInfo] = {
+    "digits": DatasetInfo(
+        "Handwritten digits, 8 x 8",
+        10,
+        (1, 8, 8),
+        1438,
+        359,
+        "CC BY 4.0",
+        "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it",
+        embedded=True,
+        mirrored=False,
+        class_names=DIGITS,
+    ),
+    "fashion-mini": DatasetInfo(
+        "A stratified cut of Fashion-MNIST",
+        10,
+        (1, 28, 28),
+        5000,
+        2000,
+        "MIT",
+        "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images a class, chosen at random",
+        embedded=True,
+        class_names=CLOTHES,
+        published=FASHION_CONSTANTS,
+    ),
+    "fashion-mnist": DatasetInfo(
+        "Fashion-MNIST",
+        10,
+        (1, 28, 28),
+        60_000,
+        10_000,
+        "MIT",
+        "github.com/zalandoresearch/fashion-mnist; Debian and Ubuntu: apt install dataset-fashion-mnist",
+        class_names=CLOTHES,
+        published=FASHION_CONSTANTS,
+    ),
+    "mnist": DatasetInfo(
+        "MNIST",
+        10,
+        (1, 28, 28),
+        60_000,
+        10_000,
+        "none stated by its authors (LeCun, Cortes and Burges)",
+        "yann.lecun.org/exdb/mnist",
+        mirrored=False,
+        class_names=DIGITS,
+        published=MNIST_CONSTANTS,
+    ),
+    "svhn": DatasetInfo(
+        "Street View House Numbers, cropped",
+        10,
+        (3, 32, 32),
+        73_257,
+        26_032,
+        "non-commercial use only",
+        "ufldl.stanford.edu/housenumbers",
+        mirrored=False,
+        class_names=DIGITS,
+        published=SVHN_CONSTANTS,
+    ),
+    "cifar10": DatasetInfo(
+        "CIFAR-10",
+        10,
+        (3, 32, 32),
+        50_000,
+        10_000,
+        "none stated; its authors ask to be cited (Krizhevsky, 2009)",
+        "www.cs.toronto.edu/~kriz/cifar.html",
+        class_names=CIFAR10,
+        published=CIFAR10_CONSTANTS,
+    ),
+    "cifar100": DatasetInfo(
+        "CIFAR-100",
+        100,
+        (3, 32, 32),
+        50_000,
+        10_000,
+        "none stated; its authors ask to be cited (Krizhevsky, 2009)",
+        "www.cs.toronto.edu/~kriz/cifar.html",
+        published=CIFAR100_CONSTANTS,
+    ),
+    "tiny-imagenet": DatasetInfo(
+        "Tiny ImageNet; its validation part is the test part",
+        200,
+        (3, 64, 64),
+        100_000,
+        10_000,
+        "the terms of ImageNet: non-commercial research and teaching",
+        "cs231n.stanford.edu (tiny-imagenet-200)",
+        published=IMAGENET_CONSTANTS,
+    ),
+}
+
+
+def plain(name: str) -> str:
+    """``name`` as it is compared: ``FashionMNIST``, ``fashion_mnist`` and ``fashion-mnist`` are one."""
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def known_name(name: str) -> str | None:
+    """The key of `DATASETS` that ``name`` means, or None."""
+    return next((key for key in DATASETS if plain(key) == plain(name)), None)

@@ -1,0 +1,101 @@
+"""Where a data set lies: in the folder given, or in the one that CONDENSATION_DATA names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from condensation.data.bundled import BUNDLED
+from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, plain
+from condensation.data.dataset import Parts
+from condensation.data.folder import holds_images, read_image_folder, subfolders
+from condensation.data.idx import holds_idx, read_idx_folder
+from condensation.data.npz import holds_npz, read_npz_folder
+from condensation.errors import CondensationError, unknown
+
+VARIABLE = "CONDENSATION_DATA"
+IDX_NAMES = ("mnist", "fashion-mnist")
+
+Reader = Callable[[Path, int | None], Parts]
+
+# In the order in which they are tried; a folder of images is anything with sub-folders, so it comes last.
+FORMATS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
+    (holds_npz, read_npz_folder),
+    (holds_idx, read_idx_folder),
+    (holds_images, read_image_folder),
+)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A data set that could be loaded, for the list that ``condense data`` prints."""
+
+    name: str
+    info: DatasetInfo | None  # None for a folder that is not in the catalogue
+    where: str | None  # "embedded", a folder, or None if it was not found
+
+
+def data_folder(folder: str | Path | None) -> Path | None:
+    """``folder``, or what CONDENSATION_DATA names, or None.
+
+    Raises:
+        CondensationError: if that is no folder.
+    """
+    named = folder if folder is not None else os.environ.get(VARIABLE) or None
+    if named is None:
+        return None
+    path = Path(named).expanduser()
+    if not path.is_dir():
+        raise CondensationError(f"There is no folder {path}{'' if folder is not None else f', which {VARIABLE} names'}.")
+    return path
+
+
+def reader(folder: Path) -> Reader | None:
+    """What reads ``folder``, or None if nothing does."""
+    return next((read for holds, read in FORMATS if holds(folder)), None)
+
+
+def find(name: str, folder: Path) -> Path | None:
+    """Where in ``folder`` the data set ``name`` lies, in any layout that `reader` knows."""
+    return next((place for place in _places(name, folder) if reader(place)), None)
+
+
+def available(folder: str | Path | None = None) -> list[Listed]:
+    """Every data set of the catalogue, found or not, then whatever else has ``train.npz`` in the data folder."""
+    root = data_folder(folder)
+    rows = []
+    for name, info in DATASETS.items():
+        place = find(name, root) if root and not info.embedded else None
+        rows.append(Listed(name, info, "embedded" if info.embedded else str(place) if place else None))
+    others = [path for path in subfolders(root) if holds_npz(path) and known_name(path.name) is None] if root else []
+    return rows + [Listed(path.name, None, str(path)) for path in others]
+
+
+def not_found(name: str, root: Path | None) -> CondensationError:
+    """The error for a data set that is neither embedded nor in ``root``."""
+    looked = f"It was looked for in {root}." if root else f"No data folder was given, and {VARIABLE} is not set."
+    point = f"Point --folder (folder=...) or {VARIABLE} to the folder that holds it"
+    known = known_name(name)
+    if known is None:
+        names = [row.name for row in available(root)]
+        return CondensationError(f"{unknown('data set', name, names)}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
+    idx = " or its four IDX files" if known in IDX_NAMES else ""
+    embedded = ", ".join(BUNDLED)
+    return CondensationError(
+        f"The data set {known!r} was not found. {looked}\n{point} as {known}/train.npz and {known}/test.npz{idx}. "
+        f"Embedded, so always there: {embedded}."
+    )
+
+
+def _places(name: str, folder: Path) -> Iterator[Path]:
+    for path in subfolders(folder):
+        if plain(path.name) == plain(name):
+            if (path / "raw").is_dir():  # as torchvision leaves MNIST/raw
+                yield path / "raw"
+            yield path
+    own = known_name(folder.name)
+    # The folder itself may hold the files; IDX files don't say which data set they are, so its name must not contradict.
+    if plain(folder.name) == plain(name) or (known_name(name) in IDX_NAMES and own is None and holds_idx(folder)):
+        yield folder

@@ -1,0 +1,151 @@
+import numpy as np
+import pytest
+import torch
+
+from condensation.data import from_arrays
+from condensation.errors import CondensationError
+
+LABELS = np.arange(20) % 2
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def load(images, labels=LABELS, **settings):
+    return from_arrays(images, labels, images, labels, **settings)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((20, 6, 5), (1, 6, 5)),
+        ((20, 6, 5, 3), (3, 6, 5)),
+        ((20, 6, 5, 1), (1, 6, 5)),
+        ((20, 3, 6, 5), (3, 6, 5)),
+        ((20, 1, 6, 5), (1, 6, 5)),
+        ((20, 3, 6, 3), (6, 3)),
+    ],
+)
+def test_layouts(shape, expected):
+    if len(expected) == 2:  # both ends could be channels: the last for an array, the first for a tensor
+        assert load(pixels(*shape)).train.shape == (3, 3, 6)
+        assert load(torch.from_numpy(pixels(*shape))).train.shape == (3, 6, 3)
+    else:
+        assert load(pixels(*shape)).train.shape == expected
+        assert load(torch.from_numpy(pixels(*shape))).train.shape == expected
+
+
+def test_channels_last_are_moved_not_reshaped():
+    images = pixels(20, 6, 5, 3)
+    data = load(images)
+    assert torch.equal(data.train.images[0], torch.from_numpy(images[0]).permute(2, 0, 1))
+    assert torch.equal(data.train.images[10], torch.from_numpy(images[1]).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, torch.bfloat16])
+def test_floats_are_stored_as_bytes(dtype):
+    exact = torch.from_numpy(pixels(20, 4, 4))
+    floats = exact.double() / 255
+    images = floats.to(dtype) if isinstance(dtype, torch.dtype) else floats.numpy().astype(dtype)
+    stored = load(images).train.images
+    assert stored.dtype == torch.uint8
+    assert (stored.int() - load(exact).train.images.int()).abs().max() <= (1 if dtype == torch.bfloat16 else 0)
+
+
+def test_read_only_reversed_and_listed_input():
+    images = pixels(20, 4, 4)
+    images.setflags(write=False)
+    assert load(images[:, ::-1]).train.shape == (1, 4, 4)
+    assert load(images, LABELS.tolist()).train.counts == {0: 10, 1: 10}
+    assert load(images, torch.from_numpy(LABELS)).train.counts == {0: 10, 1: 10}
+
+
+def test_the_callers_array_is_not_shared():
+    images = pixels(20, 4, 4)
+    data = load(images)
+    before = data.train.images.clone()
+    images[:] = 0
+    assert torch.equal(data.train.images, before)
+
+
+def test_a_fifth_of_each_class_is_set_aside_and_always_the_same():
+    labels = np.repeat([0, 1, 2], [50, 10, 2])
+    images = np.arange(62, dtype=np.uint8)[:, None, None] * np.ones((4, 4), dtype=np.uint8)
+    data, again = from_arrays(images, labels), from_arrays(images, labels)
+    assert data.test.counts == {0: 10, 1: 2, 2: 1}
+    assert data.train.counts == {0: 40, 1: 8, 2: 1}
+    assert "13 of 62 images" in data.note
+    assert data.test.fingerprint() == again.test.fingerprint()
+    seen = torch.cat([data.train.images[:, 0, 0, 0], data.test.images[:, 0, 0, 0]])
+    assert sorted(seen.tolist()) == list(range(62))
+
+
+def test_class_names_and_mirroring():
+    data = load(pixels(20, 4, 4), class_names=["cat", "dog"])
+    assert data.train.class_names == data.test.class_names == ("cat", "dog")
+    assert data.train.mirrored
+    assert not load(pixels(20, 4, 4), name="MNIST").train.mirrored
+    assert not load(pixels(20, 4, 4), mirrored=False).test.mirrored
+
+
+def test_size_resizes_arrays():
+    data = load(pixels(20, 8, 12, 3), size=4)
+    assert data.train.shape == (3, 4, 4)
+    flat = np.full((20, 8, 12), 77, dtype=np.uint8)
+    assert (load(flat, size=5).test.images == 77).all()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "settings", "message"),
+    [
+        (pixels(20, 4, 4).astype(np.int64), LABELS, {}, "Give uint8"),
+        (torch.zeros(20, 4, 4, dtype=torch.bool), LABELS, {}, "Give uint8"),
+        (np.array([["a"]]), LABELS, {}, "Give uint8"),
+        (pixels(20, 4, 4) / 100, LABELS, {}, "must lie in 0 to 1"),
+        (np.full((20, 4, 4), np.nan), LABELS, {}, "must lie in 0 to 1"),
+        (pixels(20, 0, 4), LABELS, {}, "no pixel"),
+        (pixels(0, 4, 4), LABELS[:0], {}, "no pixel"),
+        (pixels(20, 4, 4, 4), LABELS, {}, "one or three channels"),
+        (pixels(20, 4), LABELS, {}, "one or three channels"),
+        (pixels(20, 4, 4), LABELS[:-1], {}, "don't match"),
+        (pixels(20, 4, 4), LABELS.astype(float), {}, "whole number"),
+        (pixels(20, 4, 4), LABELS[:, None], {}, "whole number"),
+        (pixels(20, 4, 4), LABELS * 2, {}, "Class 1 has no images"),
+        (pixels(20, 4, 4), LABELS + 1, {}, "Class 0 has no images"),
+        (pixels(20, 4, 4), LABELS - 1, {}, "Number the classes from 0"),
+        (pixels(20, 4, 4), LABELS * 10**12, {}, "Number the classes from 0"),
+        (pixels(20, 4, 4), LABELS * 0, {}, "only one class"),
+        (pixels(20, 4, 4), LABELS, {"class_names": ["a", "b", "c"]}, "Class 'c' has no images"),
+        (pixels(20, 4, 4), LABELS, {"class_names": ["a"]}, "must lie in 0 to 0"),
+        (pixels(20, 4, 4), LABELS, {"class_names": []}, "there are 0 classes"),
+        (pixels(20, 4, 4), LABELS, {"size": 0}, "at least 1 pixel"),
+        (pixels(20, 4, 4), LABELS, {"preprocessing": "zcaa"}, "Did you mean 'zca'"),
+        (pixels(20, 4, 4), LABELS, {"preprocessing": "published"}, "cifar10"),
+        (pixels(20, 4, 4), LABELS, {"preprocessing": "published", "name": "cifar10"}, "3 channels"),
+    ],
+)
+def test_bad_input(images, labels, settings, message):
+    with pytest.raises(CondensationError, match=message):
+        from_arrays(images, labels, images, labels, **settings)
+
+
+@pytest.mark.parametrize(
+    ("test_images", "test_labels", "message"),
+    [
+        (pixels(4, 4, 4), None, "both images and labels"),
+        (pixels(4, 4, 4), [0, 1, 2, 1], "has a class 2"),
+        (pixels(4, 4, 4), [0, 1, -1, 1], "run from -1"),
+        (pixels(4, 4, 4), [0, 1], "don't match"),
+        (pixels(4, 4, 5), [0, 1, 0, 1], "must be alike"),
+        (pixels(4, 4, 4, 3), [0, 1, 0, 1], "must be alike"),
+    ],
+)
+def test_bad_test_part(test_images, test_labels, message):
+    with pytest.raises(CondensationError, match=message):
+        from_arrays(pixels(20, 4, 4), LABELS, test_images, test_labels)
+
+
+def test_one_image_cannot_be_split():
+    with pytest.raises(CondensationError, match="one image"):
+        from_arrays(pixels(3, 4, 4), [0, 0, 1])

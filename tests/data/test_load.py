@@ -1,0 +1,159 @@
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condensation.data import DATASETS, available, load, memory
+from condensation.data.bundled import EMBEDDED
+from condensation.data.catalogue import known_name
+from condensation.errors import CondensationError, NotEnoughMemory
+
+ROOT = os.environ.get("CONDENSATION_DATA")
+CIFAR10 = Path(ROOT or "") / "cifar10" / "train.npz"
+
+
+@pytest.fixture(autouse=True)
+def no_data_folder(monkeypatch):
+    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
+
+
+def test_digits():
+    data = load("digits")
+    assert (len(data.train), len(data.test)) == (1438, 359)
+    assert data.train.shape == (1, 8, 8)
+    assert data.train.class_names == tuple("0123456789")
+    assert not data.train.mirrored
+    assert int(data.train.images.max()) == 255
+
+
+def test_digits_are_those_of_scikit_learn():
+    original = pytest.importorskip("sklearn.datasets").load_digits()
+    data = load("digits")
+    ours = torch.cat([data.train.images, data.test.images]).flatten(1)
+    rows = {(int(label), bytes(image)) for label, image in zip([*data.train.labels, *data.test.labels], ours.numpy(), strict=True)}
+    scaled = np.round(original.images * 255 / 16).astype(np.uint8)
+    assert rows == {(int(label), image.tobytes()) for label, image in zip(original.target, scaled, strict=True)}
+
+
+def test_fashion_mini():
+    started = time.perf_counter()
+    data = load("fashion-mini")
+    assert time.perf_counter() - started < 3  # some 0.05 s; leave room for a busy machine
+    assert data.train.counts == {label: 500 for label in range(10)}
+    assert data.test.counts == {label: 200 for label in range(10)}
+    assert data.train.shape == (1, 28, 28)
+    assert data.train.class_names[0] == "T-shirt/top"
+    assert data.train.mirrored
+    mean = data.train.preprocessing.mean
+    assert abs(float(mean) - 0.2861) < 0.01
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion-mini"])
+def test_no_embedded_test_image_is_in_train(name):
+    data = load(name)
+    seen = {bytes(image) for image in data.train.images.flatten(1).numpy()}
+    assert not any(bytes(image) in seen for image in data.test.images.flatten(1).numpy())
+
+
+def test_embedded_data_are_small_and_bring_their_terms():
+    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*") if path.is_file()) < 2_900_000
+    assert "Zalando SE" in (EMBEDDED / "fashion-mini" / "LICENSE").read_text()
+    assert "CC BY 4.0" in (EMBEDDED / "digits" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name, info in DATASETS.items() if info.embedded])
+def test_the_catalogue_tells_the_truth(name):
+    data, info = load(name), DATASETS[name]
+    assert (data.train.num_classes, data.train.shape, len(data.train), len(data.test)) == (info.classes, info.shape, info.train, info.test)
+
+
+def test_names_are_compared_loosely():
+    assert known_name("FashionMNIST") == "fashion-mnist"
+    assert known_name("CIFAR-10") == "cifar10"
+    assert known_name("cifar") is None
+    assert load("Fashion_Mini").name == "fashion-mini"
+
+
+def test_available_lists_what_is_found(tmp_path):
+    assert [row.name for row in available()] == list(DATASETS)
+    assert {row.name for row in available() if row.where} == {"digits", "fashion-mini"}
+    (tmp_path / "svhn").mkdir()
+    np.savez(tmp_path / "svhn" / "train.npz", images=np.zeros((4, 8, 8, 3), dtype=np.uint8), labels=[0, 0, 1, 1])
+    assert {row.name: row.where for row in available(tmp_path)}["svhn"] == str(tmp_path / "svhn")
+
+
+def test_unknown_names(tmp_path):
+    with pytest.raises(CondensationError, match=r"(?s)no data set 'cifar1'. Did you mean 'cifar10'.*CONDENSATION_DATA is not set"):
+        load("cifar1")
+    with pytest.raises(CondensationError, match=r"(?s)'cifar10' was not found.*--folder.*CONDENSATION_DATA"):
+        load("cifar10")
+    with pytest.raises(CondensationError, match=str(tmp_path)):
+        load("cifar10", folder=tmp_path)
+    with pytest.raises(CondensationError, match="no folder"):
+        load("cifar10", folder=tmp_path / "nowhere")
+    with pytest.raises(CondensationError, match="no folder"):
+        load(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(CondensationError, match="is a file"):
+        load(tmp_path / "file")
+
+
+def test_a_folder_here_needs_no_slash(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    np.savez(tmp_path / "mine" / "train.npz", images=np.zeros((4, 8, 8), dtype=np.uint8), labels=[0, 0, 1, 1])
+    monkeypatch.chdir(tmp_path)
+    assert load("mine").name == "mine"
+    assert load("./mine").name == "mine"
+
+
+def test_size_and_device():
+    data = load("digits", size=16).to("cpu")
+    assert data.train.shape == data.test.shape == (1, 16, 16)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    np.savez(tmp_path / "train.npz", images=np.zeros((100, 50, 50, 3), dtype=np.uint8), labels=np.arange(100) % 2)
+    for name in ("a", "b"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(3):
+            Image.new("RGB", (100, 100)).save(tmp_path / "images" / name / f"{index}.png")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + 3 * bytes([0, 1, 0, 0]))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"")
+    (tmp_path / "mnist").mkdir()
+    for path in tmp_path.glob("*ubyte"):
+        path.rename(tmp_path / "mnist" / path.name)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
+    for source, needed in ((tmp_path, "2.2 MB"), (tmp_path / "images", "360.0 kB"), (tmp_path / "mnist", "844.4 TB")):
+        with pytest.raises(NotEnoughMemory, match=f"needs about {needed} of memory, and 100.0 kB are free"):
+            load(source)
+    monkeypatch.setattr(memory, "free_memory", lambda: 5_000_000)
+    with pytest.raises(NotEnoughMemory, match="at 64 x 64"):
+        load("digits", size=64)
+
+
+def test_free_memory(tmp_path, monkeypatch):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 9 kB\nMemAvailable:   1234 kB\n")
+    monkeypatch.setattr(memory, "MEMINFO", meminfo)
+    assert memory.free_memory() == 1234 * 1024
+    meminfo.unlink()
+    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}[name])
+    assert memory.free_memory() == 40960
+    monkeypatch.delattr(os, "sysconf")
+    assert memory.free_memory() is None
+    memory.require(10**18, "anything", "")
+
+
+def test_readable_sizes():
+    assert [memory.readable(size) for size in (12, 1500, 2.5e9, 3e12)] == ["12 bytes", "1.5 kB", "2.5 GB", "3.0 TB"]
+
+
+@pytest.mark.skipif(not CIFAR10.is_file(), reason="CONDENSATION_DATA holds no cifar10")
+def test_cifar10_has_the_published_mean():
+    data = load("cifar10", folder=ROOT)
+    assert (len(data.train), len(data.test)) == (50_000, 10_000)
+    torch.testing.assert_close(data.train.preprocessing.mean, torch.tensor([0.4914, 0.4822, 0.4465]), atol=1e-4, rtol=0)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+
+from condensation.data import available, load
+from condensation.errors import CondensationError
+
+GENERATOR = np.random.default_rng(0)
+IMAGES = GENERATOR.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
+LABELS = np.arange(30) % 3
+
+
+def write(folder, save=np.savez, part="train", **arrays):
+    folder.mkdir(parents=True, exist_ok=True)
+    save(folder / f"{part}.npz", **({"images": IMAGES, "labels": LABELS} | arrays))
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_round_trip(tmp_path, save):
+    names = np.array(["a", "b", "c"])
+    for part in ("train", "test"):
+        write(tmp_path / "mine", save, part, class_names=names, more=np.zeros(3, dtype=bool))
+    for data in (load("mine", folder=tmp_path), load(tmp_path / "mine"), load(str(tmp_path / "mine"))):
+        assert data.name == "mine"
+        assert data.train.class_names == ("a", "b", "c")
+        order = np.argsort(LABELS, kind="stable")
+        assert torch.equal(data.train.images, torch.from_numpy(IMAGES[order]).permute(0, 3, 1, 2))
+        assert data.train.fingerprint() == data.test.fingerprint()
+
+
+def test_the_variable_names_the_folder(tmp_path, monkeypatch):
+    write(tmp_path / "mine")
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path))
+    assert load("mine").test.counts == {0: 2, 1: 2, 2: 2}
+    assert available()[-1].name == "mine"
+    assert available()[-1].where == str(tmp_path / "mine")
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(CondensationError, match="which CONDENSATION_DATA names"):
+        load("mine")
+
+
+def test_usual_class_names_are_known(tmp_path):
+    write(tmp_path / "CIFAR-10", labels=np.arange(30) % 10)
+    data = load("cifar10", folder=tmp_path)
+    assert data.name == "cifar10"
+    assert data.train.class_names[:2] == ("airplane", "automobile")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"labels": LABELS[:-1]}, "29 labels for 30 images"),
+        ({"labels": LABELS * 0}, "only one class"),
+        ({"class_names": np.array(["a", "b", "c", "d"])}, "Class 'd' has no images"),
+        ({"class_names": np.array(["a", "b"])}, "there are 2 classes"),
+        ({"images": IMAGES[..., 0, 0]}, "one or three channels"),
+        ({"images": IMAGES.astype(np.int32)}, "Give uint8"),
+        ({"images": IMAGES[:, :0]}, "no pixel"),
+        ({"labels": np.array([None] * 30)}, "Python objects"),
+    ],
+)
+def test_bad_content(tmp_path, arrays, message):
+    write(tmp_path, **arrays)
+    with pytest.raises(CondensationError, match=message):
+        load(tmp_path)
+
+
+def test_bad_test_part(tmp_path):
+    write(tmp_path, class_names=np.array(["a", "b", "c"]))
+    write(tmp_path, part="test", class_names=np.array(["a", "b", "x"]))
+    with pytest.raises(CondensationError, match="are not those of"):
+        load(tmp_path)
+    write(tmp_path, part="test", labels=LABELS + 1)
+    with pytest.raises(CondensationError, match="has a class 3"):
+        load(tmp_path)
+
+
+def test_missing_arrays_are_named(tmp_path):
+    np.savez(tmp_path / "train.npz", images=IMAGES)
+    with pytest.raises(CondensationError, match="has no 'labels'"):
+        load(tmp_path)
+
+
+def outcome(folder):
+    try:
+        return load(folder).train.fingerprint()
+    except CondensationError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_damage_is_noticed_or_harmless(tmp_path, save):
+    write(tmp_path, save)
+    path = tmp_path / "train.npz"
+    whole = path.read_bytes()
+    expected = load(tmp_path).train.fingerprint()
+    for keep in (0, 10, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:keep])
+        with pytest.raises(CondensationError, match=r"train\.npz"):
+            load(tmp_path)
+    for place in range(0, len(whole), max(1, len(whole) // 150)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        path.write_bytes(damaged)
+        result = outcome(tmp_path)
+        assert result == expected or "train.npz" in result
