@@ -1,0 +1,1 @@
+"""Discrepancies between real and synthetic images: pure functions."""

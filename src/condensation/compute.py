@@ -1,0 +1,172 @@
+"""On what, and how, the arithmetic is done: device, precision, chunk, compilation; chosen once by what the machine can do."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from condensation.errors import CondensationError
+from condensation.images import Shape
+from condensation.networks.base import mixes_images
+
+logger = logging.getLogger(__name__)
+
+Embedding = Callable[[Tensor], Tensor]
+
+# What fits the cache of a CPU core, and what fills a GPU, in pixels: 32 and 2,048 images of 32x32.
+CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
+# Compiling takes about 20 s the first time and saves about half; below this many pixels gone through it does not pay.
+COMPILE_PIXELS = 150_000 * 1024
+
+
+@dataclass(frozen=True)
+class Compute:
+    """What is left at "auto" is chosen by `chosen`; what is set is obeyed, or refused with the reason."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"  # of the networks; pixels and sums are float32
+    chunk: int | None = None  # real images embedded at a time; None: by the cache. Batch norm sees the whole batch
+    compile: Literal["auto", "always", "never"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.chunk is not None and self.chunk < 1:
+            raise CondensationError(f"compute.chunk is {self.chunk}; it must be at least 1, or none for what suits the machine.")
+
+    def chosen(self) -> Compute:
+        """With device and precision decided for this machine."""
+        device = str(torch_device(self.device))
+        precision = ("bfloat16" if _fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
+        return replace(self, device=device, precision=precision)
+
+    def describe(self) -> str:
+        """One line for people: what was chosen."""
+        kind = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+        if self.device.startswith("cuda"):
+            kind = torch.cuda.get_device_name(self.device)
+        compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
+        if self.compile == "auto" and not _has_compiler():
+            compiler = "not compiled (no C++ compiler found)"
+        return f"{self.device} ({kind}), {self.precision}, {compiler}"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of pixels and weights."""
+        return torch.float64 if self.precision == "float64" else torch.float32
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        """Where networks compute in a lower precision than their weights."""
+        if self.precision != "bfloat16":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
+        """How many images ``network`` may be given at a time when only a mean is wanted; None for all at once.
+
+        Raises:
+            CondensationError: if a chunk was asked for and the network has batch norm.
+        """
+        if mixes_images(network):
+            if self.chunk is not None:
+                raise CondensationError(
+                    f"compute.chunk is {self.chunk}, but this network has batch norm, which must see the whole batch at once.\n"
+                    "Leave compute.chunk out, or choose a network with instance norm."
+                )
+            return None
+        return self.chunk if self.chunk is not None else self.suitable_chunk(image_shape)
+
+    def suitable_chunk(self, image_shape: Shape) -> int:
+        """How many images of ``image_shape`` suit the device."""
+        return max(1, round(CHUNK_PIXELS[torch.device(self.device).type] / (image_shape[1] * image_shape[2])))
+
+    def run(self, function: Embedding, image_shape: Shape, images: int) -> Embedding:
+        """``function`` in the precision chosen, and compiled if that pays for ``images`` in all and this machine can."""
+        pixels = images * image_shape[1] * image_shape[2]
+        compiled = self.compile == "always" or (self.compile == "auto" and pixels >= COMPILE_PIXELS and _has_compiler())
+        fast = _Compiled(function) if compiled else function
+
+        def in_precision(images: Tensor) -> Tensor:
+            with self._autocast():
+                return fast(images)
+
+        return in_precision
+
+
+class _Compiled:
+    """A function compiled at its first call; should that fail, the function itself from then on, and a warning."""
+
+    def __init__(self, function: Embedding) -> None:
+        self.plain = function
+        # One program for each shape: the bits of a result then depend on the shape alone, not on the shapes seen before.
+        self.fast: Embedding | None = torch.compile(function, dynamic=False)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self.fast is None:
+            return self.plain(images)
+        try:
+            return self.fast(images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = str(error).strip().splitlines()[0]
+            logger.warning("Going on without compiling, which is slower (%s).", reason)
+            self.fast = None
+            return self.plain(images)
+
+
+def torch_device(name: str) -> torch.device:
+    """The device called ``name``; "auto" is the first GPU, else the CPU.
+
+    Raises:
+        CondensationError: if this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise CondensationError(f"There is no kind of device {name!r}.\nThere is: auto, cpu, cuda, cuda:1, mps.") from None
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
+    if there and device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise CondensationError(f"Asked for {name}, but this machine has {torch.cuda.device_count()} GPUs, counted from 0.")
+    if not there:
+        raise CondensationError(f"Asked for {name}, but torch finds no such device here.\nUse --device auto or --device cpu.")
+    return device
+
+
+def capability() -> dict[str, str | int]:
+    """What a timing or a result must state of the machine it was made on."""
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": "native" if _fast_bfloat16("cpu") else "emulated",
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+
+
+def _fast_bfloat16(device: str) -> bool:
+    """Whether bfloat16 is done by the hardware; where it is emulated it is ten times slower than float32."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # torch says so only privately; should that name go, float32 is the safe answer.
+    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return device == "cpu" and probe is not None and bool(probe()) and "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
+def _has_compiler() -> bool:
+    return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++", "g++"))
+
+
+def split(count: int, chunk: int | None) -> list[slice]:
+    """The places 0 to ``count`` in even pieces of at most ``chunk``."""
+    if not chunk or chunk >= count:
+        return [slice(0, count)]
+    pieces = math.ceil(count / chunk)
+    return [slice(i * chunk, min((i + 1) * chunk, count)) for i in range(pieces)]

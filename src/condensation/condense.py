@@ -1,0 +1,120 @@
+"""The one loop that runs every method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from condensation.checkpoint import Checkpoint
+from condensation.compute import Compute
+from condensation.errors import CondensationError
+from condensation.images import ImageSet, images_per_class
+from condensation.methods.base import Method, State
+from condensation.rng import Rng
+from condensation.settings import plain
+from condensation.sources import is_finite
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What an observer is shown after each step, and once before the first."""
+
+    step: int  # steps done
+    steps: int  # of the whole run
+    loss: float | None  # of the step just done; None before the first
+    state: State
+
+    def snapshot(self) -> ImageSet:
+        """The synthetic images as they are now."""
+        return self.state.source.snapshot()
+
+
+Observer = Callable[[Moment], None]
+
+
+class Stopped(Exception):
+    """Raised by an observer to end a run between two steps; its state is kept first."""
+
+    def __init__(self, reason: str, step: int | None = None) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+class Diverged(CondensationError):
+    """The loss or a pixel became infinite or not a number."""
+
+    def __init__(self, step: int, kept: int | None, lr: float | None) -> None:
+        state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
+        advice = f"a smaller method.lr (it is {lr:g})" if lr is not None else "other settings"
+        super().__init__(
+            f"The loss was not a finite number at step {step}, so the run was stopped. {state}\nTry {advice}, in a new folder."
+        )
+        self.step, self.kept = step, kept
+
+
+def condense(
+    method: Method,
+    real: ImageSet,
+    ipc: int | Mapping[int, int],
+    *,
+    seed: int = 0,
+    compute: Compute = Compute(),
+    observers: Sequence[Observer] = (),
+    checkpoint: Checkpoint | None = None,
+) -> ImageSet:
+    """A small set, learned or chosen from ``real``, with ``ipc`` images of each class (or as many as ``ipc[label]``).
+
+    The same seed gives the same bytes on the same machine and thread count, observed or not, broken off or not. With
+    a ``checkpoint`` the run goes on from it where there is one.
+
+    Raises:
+        CondensationError: if ``ipc`` does not fit ``real``, or the checkpoint is of another run.
+        Diverged: if the loss is no longer a finite number; the checkpoint then holds the last good state.
+    """
+    wanted = images_per_class(real, ipc)
+    compute = compute.chosen()
+    real = real.to(compute.device)
+    rng = Rng(seed)
+    state = method.init(real, wanted, rng.child("init"), compute)
+    run = _identity(method, real, wanted, seed) if checkpoint else {}
+    done = checkpoint.restore(state, run) if checkpoint else 0
+    try:
+        _tell(observers, Moment(done, method.steps, None, state))
+        for step in range(done, method.steps):
+            if checkpoint and checkpoint.due() and is_finite(state.source.images):
+                checkpoint.save(state, step, run)
+            loss = float(method.step(state, real, rng.child("step", step)))
+            if not loss < float("inf"):
+                raise _diverged(method, step + 1, checkpoint)
+            done = step + 1
+            _tell(observers, Moment(done, method.steps, loss, state))
+    except Stopped as stop:
+        if checkpoint:
+            checkpoint.save(state, done, run)
+        stop.step = done
+        raise
+    if not is_finite(state.source.images):
+        raise _diverged(method, done, checkpoint)
+    if checkpoint and method.steps:
+        checkpoint.save(state, done, run)
+    return state.source.snapshot()
+
+
+def _tell(observers: Sequence[Observer], moment: Moment) -> None:
+    for observer in observers:
+        observer(moment)
+
+
+def _diverged(method: Method, step: int, checkpoint: Checkpoint | None) -> Diverged:
+    return Diverged(step, checkpoint.saved_step if checkpoint else None, getattr(method, "lr", None))
+
+
+def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:
+    """What must agree for a checkpoint to be of this run."""
+    return {
+        "method": plain(method),
+        "ipc": {str(label): count for label, count in ipc.items()},
+        "seed": seed,
+        "data": real.fingerprint(),
+        "preprocessing": type(real.preprocessing).__name__,
+    }

@@ -1,0 +1,135 @@
+"""One function judges every set, real or synthetic: train networks on it, and count what they get right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from condensation.compute import Compute
+from condensation.errors import CondensationError
+from condensation.images import ImageSet
+from condensation.networks.base import NetworkSpec, initialise
+from condensation.networks.convnet import ConvNet
+from condensation.rng import Rng
+from condensation.training import Recipe, class_accuracies, train
+
+# Told, after each epoch, how many epochs are done and how many there are, over all networks.
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracies:
+    """Test accuracies in percent, of every network trained on every set."""
+
+    values: np.ndarray  # (sets, networks)
+    per_class: np.ndarray  # (sets, networks, classes)
+    class_names: tuple[str, ...]  # of the classes of the test set
+    recipe: Recipe
+    network: NetworkSpec
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def deviation(self) -> float:
+        """Over all networks of all sets at once, of the population: the one that papers print."""
+        return float(self.values.std())
+
+    @property
+    def deviation_between_sets(self) -> float:
+        """Of the sets' means: how far a method's result depends on its own seed."""
+        return float(self.values.mean(1).std())
+
+    @property
+    def count(self) -> int:
+        return self.values.size
+
+    @property
+    def class_means(self) -> dict[str, float]:
+        """The mean accuracy of each class."""
+        return dict(zip(self.class_names, self.per_class.mean((0, 1)).tolist(), strict=True))
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers, for JSON."""
+        return {
+            "mean": round(self.mean, 3),
+            "deviation": round(self.deviation, 3),
+            "deviation_between_sets": round(self.deviation_between_sets, 3),
+            "count": self.count,
+            "values": np.round(self.values, 3).tolist(),
+            "per_class": {name: round(value, 2) for name, value in self.class_means.items()},
+        }
+
+    def __str__(self) -> str:
+        sets, networks = self.values.shape
+        return f"{self.mean:.1f} ± {self.deviation:.1f} ({_count(sets, 'set')} x {_count(networks, 'network')})"
+
+
+def evaluate(
+    sets: ImageSet | Sequence[ImageSet],
+    test: ImageSet,
+    *,
+    network: NetworkSpec = ConvNet(),
+    recipe: Recipe = Recipe(),
+    networks: int = 5,
+    seed: int = 0,
+    compute: Compute = Compute(),
+    on_progress: OnProgress | None = None,
+) -> Accuracies:
+    """Train ``networks`` newly drawn networks on each of ``sets`` and count what they get right on ``test``.
+
+    ``test`` must be preprocessed like the sets. It decides nothing: what is counted is the network after its
+    last epoch. Each network's numbers depend on ``seed`` and its place alone.
+
+    Raises:
+        CondensationError: if the sets and ``test`` differ in image shape, classes or preprocessing.
+    """
+    sets = [sets] if isinstance(sets, ImageSet) else list(sets)
+    if networks < 1 or not sets:
+        raise CondensationError(f"Asked to train {networks} networks on {len(sets)} sets; there must be at least one of each.")
+    for one in sets:
+        _check_fit(one, test)
+    compute = compute.chosen()
+    test = test.to(compute.device)
+    epochs = len(sets) * networks * recipe.epochs
+    # One module serves all networks, newly initialised each time, so that it is compiled once.
+    module = network.build(test.shape, test.num_classes, Rng(seed)).to(compute.device, compute.dtype)
+    learn = compute.run(module, test.shape, recipe.epochs * networks * sum(map(len, sets)))
+    judge = compute.run(module, test.shape, len(test) * networks * len(sets))
+    per_class = np.empty((len(sets), networks, len(test.classes)))
+    for s, one in enumerate(sets):
+        one = one.to(compute.device)
+        for n in range(networks):
+            done = (s * networks + n) * recipe.epochs
+            rng = Rng(seed).child("evaluate", s, n)
+            initialise(module, rng.child("network"))
+            on_epoch = (lambda epoch, done=done: on_progress(done + epoch, epochs)) if on_progress else None
+            train(module, one, recipe, rng.child("train"), learn, on_epoch)
+            per_class[s, n] = 100 * class_accuracies(module, test, compute, judge).numpy()
+    weights = np.array(list(test.counts.values()))
+    names = tuple(test.class_names[label] for label in test.classes)
+    return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
+
+
+def _check_fit(one: ImageSet, test: ImageSet) -> None:
+    if one.shape != test.shape:
+        raise CondensationError(f"The set has images of {_times(one.shape)}, the test set of {_times(test.shape)}; they must be alike.")
+    if one.class_names != test.class_names:
+        raise CondensationError(
+            f"The set has {one.num_classes} classes ({one.class_names[0]}, ...), "
+            f"the test set {test.num_classes} ({test.class_names[0]}, ...)."
+        )
+    if one.preprocessing != test.preprocessing:
+        raise CondensationError("The set and the test set are preprocessed differently; give the test set the preprocessing of the set.")
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

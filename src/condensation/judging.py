@@ -1,0 +1,130 @@
+"""Judging several sets alike: condensed ones, random real images, the whole data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from condensation.artifact import CondensedSet
+from condensation.compute import Compute, capability
+from condensation.data import Data, load
+from condensation.errors import CondensationError
+from condensation.evaluate import Accuracies, OnProgress, evaluate
+from condensation.images import ImageSet, images_per_class
+from condensation.networks.base import NetworkSpec
+from condensation.networks.convnet import ConvNet
+from condensation.rng import Rng
+from condensation.settings import build, plain
+from condensation.training import Recipe
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which images; see `condensation.data.load`."""
+
+    source: str = "fashion-mini"
+    folder: str | None = None
+    preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
+    size: int | None = None
+
+    def load(self) -> Data:
+        """The training and the test images."""
+        return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """How a set is judged; see `condensation.evaluate`."""
+
+    networks: int = 3  # newly drawn for each set; 0: no judging
+    network: NetworkSpec = ConvNet()
+    recipe: Recipe = Recipe()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A set under judgement; ``recipe`` takes the place of the common one."""
+
+    name: str
+    images: ImageSet
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """Everything that decides what `condense evaluate` does, but the sets."""
+
+    data: DataSettings | None = None  # None: what the first set was made from
+    random: int = 0  # random real images per class, judged with and without augmentation; 0: none
+    whole: bool = False  # judge the whole training set
+    seed: int = 0
+    evaluation: EvaluationSettings = EvaluationSettings()
+    compute: Compute = Compute()
+
+
+def judge(
+    entries: Sequence[Entry], data: Data, how: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """The accuracies of each entry on the test images of ``data``, and all that must be known to repeat them, for JSON."""
+    scores: dict[str, Any] = {}
+    for number, entry in enumerate(entries):
+        started = time.perf_counter()
+        accuracies: Accuracies = evaluate(
+            entry.images,
+            # Test images are seen as the set's networks see theirs, whatever the data was loaded with.
+            replace(data.test, preprocessing=entry.images.preprocessing),
+            network=how.network,
+            recipe=entry.recipe or how.recipe,
+            networks=how.networks,
+            seed=seed,
+            compute=compute,
+            on_progress=_shifted(on_progress, number, len(entries)),
+        )
+        seconds = round(time.perf_counter() - started, 1)
+        scores[entry.name] = {"images": len(entry.images), **accuracies.summary(), "text": str(accuracies), "seconds": seconds}
+        if entry.recipe:
+            scores[entry.name]["recipe"] = plain(entry.recipe)
+    test = {"name": data.name, "images": len(data.test)}
+    return {"sets": scores, "test": test, "seed": seed, "evaluation": plain(how), "machine": capability()}
+
+
+def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for.
+
+    Raises:
+        CondensationError: if there is nothing to judge, a set cannot be read, or sets and data don't fit.
+    """
+    saved = [CondensedSet.load(path) for path in paths]
+    if not saved and not settings.random and not settings.whole:
+        raise CondensationError("There is nothing to judge.\nName a run folder or a set, or ask for --random N or --whole.")
+    if settings.evaluation.networks < 1:
+        raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
+    data = (settings.data or _made_from(saved)).load()
+    entries = [Entry(str(path), one.images) for path, one in zip(paths, saved, strict=True)]
+    if settings.random:
+        ipc = images_per_class(data.train, settings.random)
+        chosen = data.train.take(data.train.draw(ipc, Rng(settings.seed).child("init", "start")).indices)
+        bare = replace(settings.evaluation.recipe, augmentation=None)
+        entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
+    if settings.whole:
+        entries.append(Entry("whole", data.train))
+    return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+
+
+def _made_from(saved: Sequence[CondensedSet]) -> DataSettings:
+    """The data settings on the card of the first set."""
+    if not saved:
+        return DataSettings()
+    try:
+        return build(DataSettings, saved[0].card["settings"]["data"])
+    except (KeyError, TypeError):
+        raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.") from None
+
+
+def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:
+    if on_progress is None:
+        return None
+    return lambda done, total: on_progress(number * total + done, count * total)

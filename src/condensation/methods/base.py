@@ -1,0 +1,52 @@
+"""What every method is: settings, a function that makes a state, and a function that improves it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from condensation.compute import Compute
+from condensation.images import ImageSet
+from condensation.rng import Rng
+from condensation.sources import Pixels
+
+
+@dataclass
+class State:
+    """All that survives from one step to the next. Methods that keep more than this in memory subclass it."""
+
+    source: Pixels
+    optimizers: tuple[Optimizer, ...] = ()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole checkpoint: nested dicts and lists of tensors, numbers and strings."""
+        return {"source": self.source.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.source.load_state_dict(saved["source"])
+        for optimizer, of_optimizer in zip(self.optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(of_optimizer)
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """How a small set is made from a large one. Subclasses are frozen dataclasses of settings."""
+
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """How many steps there are; 0 for methods that only select."""
+
+    @abstractmethod
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
+        """The state before the first step, with ``ipc[label]`` images of each class; selection does all its work here."""
+
+    @abstractmethod
+    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
+        """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""

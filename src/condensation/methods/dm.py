@@ -1,0 +1,139 @@
+"""Dataset condensation with distribution matching (DM; Zhao & Bilen, WACV 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from condensation.augment import DSA, Augmentation, Transform
+from condensation.compute import Compute, Embedding, split
+from condensation.errors import CondensationError
+from condensation.images import ClassDraw, ImageSet
+from condensation.matching.mmd import averaging, linear_mmd
+from condensation.methods.base import Method, State
+from condensation.networks.base import Classifier, mixes_images
+from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.rng import Rng
+from condensation.sources import STARTS, Pixels
+
+# Real images are sampled and augmented in blocks of this many chunks, so that small chunks don't pay for Python.
+CHUNKS_PER_BLOCK = 8
+
+
+@dataclass(kw_only=True)
+class Matching(State):
+    """The state of DM, and beside it what is only made anew after a restart: the network and how it is computed."""
+
+    network: Classifier
+    embed_real: Embedding
+    embed_synthetic: Embedding
+    chunk: int | None  # real images embedded at a time
+
+
+@dataclass(frozen=True)
+class DM(Method):
+    """In each step a newly drawn network embeds real and synthetic images; the distance of their class means is descended.
+
+    The loss is the sum over classes of the squared distance between mean embeddings (Eq. 6), real and synthetic images
+    augmented alike. One pass over all classes gives the published per-class loop, and with a batch-norm network its
+    separate batch-norm branch, to the last digit but rounding.
+    """
+
+    steps: int = 20_000  # of one network each
+    lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
+    momentum: float = 0.5
+    batch_per_class: int = 256  # real images; all of a class that has fewer
+    start: Literal["real", "noise"] = "real"
+    networks: NetworkSampler = Fresh()
+    augmentation: Augmentation | None = DSA()
+    classes_at_a_time: int | None = None  # less memory for synthetic images, the same result; None: all
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 0), ("batch_per_class", 1), ("classes_at_a_time", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise CondensationError(f"method.{name} is {value}; it must be at least {least}.")
+        if self.start not in STARTS:
+            raise CondensationError(f"method.start is {self.start!r}; it can be {' or '.join(STARTS)}.")
+        if not self.lr > 0 or not 0 <= self.momentum < 1:
+            raise CondensationError(f"method.lr is {self.lr} and method.momentum {self.momentum}; lr must be above 0, momentum in [0, 1).")
+
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Matching:
+        start = STARTS[self.start](real, ipc, rng.child("start"))
+        source = Pixels(replace(start, images=start.images.to(compute.dtype)))
+        network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
+        if self.classes_at_a_time is not None and mixes_images(network):
+            raise CondensationError(
+                f"method.classes_at_a_time is {self.classes_at_a_time}, "
+                "but this network has batch norm, which must see all classes at once.\n"
+                "Leave method.classes_at_a_time out, or choose a network with instance norm."
+            )
+        real_images = self.steps * sum(min(self.batch_per_class, count) for count in real.counts.values())
+        return Matching(
+            source=source,
+            optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
+            network=network,
+            embed_real=compute.run(network.embed, real.shape, real_images),
+            embed_synthetic=compute.run(network.embed, real.shape, self.steps * len(start)),
+            chunk=compute.chunk_for(network, real.shape),
+        )
+
+    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
+        assert isinstance(state, Matching)  # what init made
+        self.networks.redraw(state.network, rng.child("network"))
+        transform: Transform = _as_they_are
+        if self.augmentation is not None:
+            transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
+        draw = real.draw(self.batch_per_class, rng.child("real"))
+        target = mean_embeddings(state.embed_real, real, draw, transform, state.chunk, state.source.images.dtype)
+        optimizer = state.optimizers[0]
+        optimizer.zero_grad()
+        loss = target.new_zeros(())
+        for part in split(len(real.classes), self.classes_at_a_time):
+            of_part = matching_loss(state.embed_synthetic, target, state.source, transform, part)
+            of_part.backward()  # type: ignore[no-untyped-call]
+            loss += of_part.detach()
+        optimizer.step()
+        return loss
+
+
+def mean_embeddings(
+    embed: Embedding, real: ImageSet, draw: ClassDraw, transform: Transform, chunk: int | None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """The mean embedding of each class (classes, dims) of the real images drawn, without a graph.
+
+    Images are fetched, augmented and embedded a chunk at a time and only the sums are kept, so memory does not grow
+    with their number; None embeds all at once, as batch norm needs.
+    """
+    weights = averaging(draw.rows, len(draw.classes), dtype)
+    means: Tensor | None = None
+    with torch.no_grad():
+        for block in split(len(draw.rows), chunk and CHUNKS_PER_BLOCK * chunk):
+            images = transform(real.inputs(draw.indices[block]).to(dtype), draw.rows[block])
+            for piece, weight in zip(_pieces(images, chunk), _pieces(weights[:, block].T, chunk), strict=True):
+                of_piece = weight.T @ embed(piece).to(dtype)
+                means = of_piece if means is None else means.add_(of_piece)
+    assert means is not None
+    return means
+
+
+def matching_loss(embed: Embedding, target: Tensor, source: Pixels, transform: Transform, classes: slice = slice(None)) -> Tensor:
+    """The loss (Eq. 6) of synthetic images against mean embeddings ``target`` (classes, dims), over some of the classes."""
+    rows = source.start.rows
+    first, last, _ = classes.indices(len(target))
+    mine = slice(int(torch.searchsorted(rows, first)), int(torch.searchsorted(rows, last)))
+    synthetic = embed(transform(source.images[mine], rows[mine])).to(target.dtype)
+    means = averaging(rows[mine] - first, last - first, target.dtype) @ synthetic
+    return linear_mmd(target[first:last], means).sum()
+
+
+def _pieces(tensor: Tensor, chunk: int | None) -> Iterator[Tensor]:
+    return (tensor[piece] for piece in split(len(tensor), chunk))
+
+
+def _as_they_are(images: Tensor, rows: Tensor) -> Tensor:
+    return images

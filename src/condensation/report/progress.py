@@ -1,0 +1,163 @@
+"""What is shown while a run goes on: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from types import FrameType, TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from condensation.condense import Moment, Stopped
+
+
+class Reporter(Protocol):
+    """Shows how far a run is: an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+
+    def condensing(self, moment: Moment) -> None: ...
+
+    def judging(self, done: int, total: int) -> None: ...
+
+    def __enter__(self) -> Reporter: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    def condensing(self, moment: Moment) -> None:
+        pass
+
+    def judging(self, done: int, total: int) -> None:
+        pass
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        pass
+
+
+class Lines(Silent):
+    """One line at the start of each part, then one every ``every`` seconds, on standard error."""
+
+    def __init__(self, every: float = 15.0) -> None:
+        self.every = every
+        self._last = 0.0
+        self._pace = _Pace()
+
+    def condensing(self, moment: Moment) -> None:
+        self._say("condensing", moment.step, moment.steps, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
+
+    def judging(self, done: int, total: int) -> None:
+        self._say("judging", done, total, "")
+
+    def _say(self, part: str, done: int, total: int, more: str) -> None:
+        speed, left = self._pace.update(part, done, total)
+        if done == total or time.monotonic() - self._last >= self.every:
+            self._last = time.monotonic()
+            ahead = f"  {speed:.1f}/s  {_clock(left)} left" if speed else ""
+            print(f"{part} {done:,}/{total:,}{more}{ahead}", file=sys.stderr, flush=True)
+
+
+class Live(Silent):
+    """A rich progress bar with loss, speed and time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._pace = _Pace()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def condensing(self, moment: Moment) -> None:
+        self._show("condensing", moment.step, moment.steps, "" if moment.loss is None else f"loss {moment.loss:.4g}")
+
+    def judging(self, done: int, total: int) -> None:
+        self._show("judging", done, total, "")
+
+    def _show(self, part: str, done: int, total: int, note: str) -> None:
+        if not total:
+            return
+        if part not in self._tasks:
+            # A run that goes on must not count the steps of its first part into its speed.
+            self._tasks[part] = self._progress.add_task(part, total=total, completed=done, note="")
+        speed, _ = self._pace.update(part, done, total)
+        shown = f"{note}  {speed:.1f}/s" if speed else note
+        self._progress.update(self._tasks[part], completed=done, note=shown.strip())
+
+    def __enter__(self) -> Live:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+
+def reporter(console: Console, quiet: bool) -> Reporter:
+    """What suits where the output goes."""
+    if quiet:
+        return Silent()
+    return Live(console) if console.is_terminal else Lines()
+
+
+class _Pace:
+    """Steps a second since the part began, and seconds left."""
+
+    def __init__(self) -> None:
+        self._part = ""
+        self._start = (0, 0.0)
+
+    def update(self, part: str, done: int, total: int) -> tuple[float, float]:
+        if part != self._part:
+            self._part, self._start = part, (done, time.monotonic())
+        steps, seconds = done - self._start[0], time.monotonic() - self._start[1]
+        speed = steps / seconds if steps and seconds > 0.5 else 0.0
+        return speed, (total - done) / speed if speed else 0.0
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class StopOnSignal:
+    """Turns Ctrl-C and a polite kill into a stop between two steps, after which the state is kept.
+
+    A second Ctrl-C ends the program at once; what was kept before then stays.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._before: dict[int, object] = {}
+
+    def check(self, *_: object) -> None:
+        """Stop here if it was asked for; fits as an observer and as an ``on_progress``."""
+        if self._asked:
+            raise Stopped("stopped on request")
+
+    def __enter__(self) -> StopOnSignal:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True

@@ -1,0 +1,208 @@
+"""A run and its folder: load, condense, save, judge. All that is needed to repeat it is in the folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from condensation.artifact import CondensedSet, versions
+from condensation.checkpoint import Checkpoint, difference
+from condensation.compute import Compute, capability
+from condensation.condense import Moment, Observer, condense
+from condensation.data import Data
+from condensation.errors import CondensationError
+from condensation.evaluate import OnProgress
+from condensation.images import ImageSet, images_per_class
+from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
+from condensation.methods import DM, Method, Random
+from condensation.report.grid import grid
+from condensation.rng import Rng
+from condensation.settings import plain
+from condensation.storage import read_json, write, write_json
+
+SETTINGS, LOG, CHECKPOINT, SET, GRID, SCORES = (
+    "settings.json",
+    "log.jsonl",
+    "checkpoint.safetensors",
+    "set.safetensors",
+    "grid.png",
+    "scores.json",
+)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that decides a run."""
+
+    data: DataSettings = DataSettings()
+    method: Method = DM()
+    ipc: int | dict[str, int] = 10  # images per class; or by class name
+    seed: int = 0
+    baseline: bool = True  # judge as many random real images beside the set
+    evaluation: EvaluationSettings = EvaluationSettings()
+    compute: Compute = Compute()
+
+    def ipc_of(self, real: ImageSet) -> dict[int, int]:
+        """How many synthetic images each label of ``real`` gets."""
+        if isinstance(self.ipc, int):
+            return images_per_class(real, self.ipc)
+        for name in self.ipc:
+            if name not in real.class_names:
+                raise CondensationError(f"ipc names a class {name!r}; there is: {', '.join(real.class_names)}.")
+        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run left."""
+
+    folder: Path
+    condensed: CondensedSet
+    scores: dict[str, Any] = field(default_factory=dict)
+
+
+def run(
+    settings: RunSettings,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    observers: Sequence[Observer] = (),
+    on_progress: OnProgress | None = None,
+) -> RunResult:
+    """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
+
+    The set is saved before it is judged, so nothing is lost should judging be broken off.
+
+    Raises:
+        CondensationError: if the folder holds another run, or anything in the settings cannot be done.
+    """
+    folder = Path(out)
+    claim(folder, settings, resume)
+    data = settings.data.load()
+    ipc = settings.ipc_of(data.train)
+    write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
+    condensed = _condensed(settings, data, ipc, folder, observers)
+    write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
+    scores = _scores(settings, data, ipc, condensed.images, on_progress)
+    if scores:
+        write_json(folder / SCORES, scores)
+        condensed = condensed.with_scores(scores)
+        condensed.save(folder / SET)
+    return RunResult(folder, condensed, scores)
+
+
+def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
+    """Make sure that ``folder`` is free for this run, or holds it already and may go on.
+
+    Raises:
+        CondensationError: if it holds another run, naming what differs; or this one, and ``resume`` was not asked for.
+    """
+    if not folder.exists():
+        if resume:
+            raise CondensationError(f"There is no run to resume in {folder}.\nLeave --resume out to start one.")
+        return
+    if not folder.is_dir():
+        raise CondensationError(f"{folder} is a file; --out must name a folder.")
+    if not (folder / SETTINGS).exists():
+        if any(folder.iterdir()):
+            raise CondensationError(f"{folder} is not empty and holds no run.\nChoose a new folder with --out.")
+        return
+    kept = read_json(folder / SETTINGS).get("settings", {})
+    # How it is computed may change when a run goes on, on another machine for example; what is computed may not.
+    differing = difference({**kept, "compute": None}, {**json.loads(json.dumps(plain(settings))), "compute": None})
+    if differing:
+        raise CondensationError(f"{folder} holds another run: {differing}.\nChoose another folder with --out, or take the same settings.")
+    if not resume:
+        state = "is finished" if (folder / SCORES).exists() else "was broken off"
+        raise CondensationError(
+            f"{folder} holds this very run; it {state}.\nAdd --resume to go on with it, or choose another folder with --out."
+        )
+
+
+def describe(settings: RunSettings) -> str:
+    """A few words for titles."""
+    steps = f", {settings.method.steps:,} steps" if settings.method.steps else ""
+    return f"{type(settings.method).__name__}, {settings.ipc} images per class{steps}"
+
+
+def _condensed(settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer]) -> CondensedSet:
+    if (folder / SET).exists():
+        return CondensedSet.load(folder / SET)
+    checkpoint = Checkpoint(folder / CHECKPOINT)
+    log = LogFile(folder / LOG, every=max(1, settings.method.steps // 1000))
+    images = condense(
+        settings.method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[log, *observers], checkpoint=checkpoint
+    )
+    card = {
+        "settings": plain(settings),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.train.fingerprint(),
+            "images": len(data.train),
+            "note": data.note,
+        },
+        "versions": versions(),
+        "machine": capability(),
+    }
+    condensed = CondensedSet(images.to("cpu"), card)
+    condensed.save(folder / SET)
+    return condensed
+
+
+def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:
+    if not settings.evaluation.networks:
+        return {}
+    entries = [Entry(plain(settings.method)["name"], images)]
+    if settings.baseline and not isinstance(settings.method, Random):
+        # The very images that `random` with this seed would have chosen.
+        chosen = data.train.draw(ipc, Rng(settings.seed).child("init", "start"))
+        entries.append(Entry("random", data.train.take(chosen.indices)))
+    return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+
+
+def _png(images: ImageSet, real: ImageSet, title: str) -> bytes:
+    buffer = io.BytesIO()
+    grid(images, real, title=title).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+class LogFile:
+    """An observer that keeps the loss: a line of JSON every few steps, and none twice when a run goes on."""
+
+    def __init__(self, path: Path, every: int = 1) -> None:
+        self.path, self.every = path, every
+        self._started = time.perf_counter()
+        self._seconds = 0.0
+
+    def __call__(self, moment: Moment) -> None:
+        if moment.loss is None:
+            self._begin(moment.step)
+        elif moment.step % self.every == 0 or moment.step == moment.steps:
+            seconds = self._seconds + time.perf_counter() - self._started
+            line = {"step": moment.step, "loss": round(moment.loss, 6), "seconds": round(seconds, 3)}
+            try:
+                with self.path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            except OSError as error:
+                raise CondensationError(f"Could not write {self.path}: {error.strerror}.\nMake room, then go on with --resume.") from error
+
+    def _begin(self, step: int) -> None:
+        """Drop lines of steps that will be done again, and a line cut short by a kill."""
+        self._started = time.perf_counter()
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                break
+            if entry["step"] <= step:
+                kept.append(line)
+                self._seconds = entry["seconds"]
+        write(self.path, "".join(line + "\n" for line in kept).encode())

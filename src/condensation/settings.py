@@ -1,0 +1,237 @@
+"""The dataclasses are the configuration: to and from plain values (TOML, JSON), with overrides like ``method.lr=0.5``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from condensation.augment import DSA, Augmentation
+from condensation.errors import CondensationError, unknown
+from condensation.methods import METHODS, Method
+from condensation.networks import NETWORKS
+from condensation.networks.base import NetworkSpec
+from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.training import Recipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+T = TypeVar("T")
+
+# What a setting of each of these types may be called; each name stands for a value that the other settings then change.
+FAMILIES: dict[Any, dict[str, Any]] = {
+    Method: {name: method() for name, method in METHODS.items()},
+    NetworkSpec: NETWORKS,
+    NetworkSampler: {"fresh": Fresh()},
+    Augmentation: {"dsa": DSA()},
+    Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
+}
+
+
+def plain(value: Any) -> Any:
+    """``value`` as nested dicts, lists, numbers and strings, from which `build` makes it again."""
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        name = _name(value)
+        return {"name": name, **content} if name else content
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if callable(value):
+        return f"{getattr(value, '__module__', '?')}:{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return value
+
+
+def build(kind: type[T], content: Any, base: T | None = None) -> T:
+    """A value of type ``kind`` from plain ``content``; what is not said stays as in ``base``, or as by default.
+
+    Raises:
+        CondensationError: for a name that does not exist or a value of the wrong type; the message says which there are.
+    """
+    return _build(kind, content, base, "")  # type: ignore[no-any-return]
+
+
+def merge(content: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """``content`` with one more setting, given as ``method.lr=0.5``.
+
+    A part of the settings is named by the name alone: ``network=lenet`` is ``network.name=lenet``.
+
+    Raises:
+        CondensationError: if it is not of that form.
+    """
+    path, sign, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not sign or not all(keys):
+        raise CondensationError(f"{override!r} is not a setting.\nWrite settings as name=value, for example method.lr=0.5.")
+    return _merged(content, keys, _value(text.strip()))
+
+
+def put(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """``content`` with the setting at ``path``, such as ``method.lr``, set to ``value``."""
+    return _merged(content, path.split("."), value)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML or JSON file of settings.
+
+    Raises:
+        CondensationError: if it is missing or cannot be read.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except FileNotFoundError:
+        raise CondensationError(f"There is no settings file {path}.") from None
+    except (OSError, ValueError) as error:
+        raise CondensationError(f"{path} cannot be read as {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from None
+    if not isinstance(content, dict):
+        raise CondensationError(f"{path} must hold settings by name.")
+    return content
+
+
+def to_toml(content: Mapping[str, Any]) -> str:
+    """Plain settings as TOML, which has no null: nothing is written as "none"."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_null(content))
+
+
+def _name(value: Any) -> str | None:
+    if isinstance(value, Recipe):
+        return None  # its presets are starting points, not kinds
+    for members in FAMILIES.values():
+        for name, member in members.items():
+            if type(member) is type(value):
+                return name
+    return None
+
+
+def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
+    options = [option for option in (get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,))]
+    if type(None) in options:
+        if content is None or content == "none":
+            return None
+        options.remove(type(None))
+    if len(options) > 1:
+        return _first_that_fits(options, content, base, where)
+    (kind,) = options
+    if kind in FAMILIES:
+        return _member(kind, content, base, where)
+    if is_dataclass(kind):
+        return _dataclass(kind, content, base, where)
+    if get_origin(kind) is Literal:
+        if content not in get_args(kind):
+            raise CondensationError(f"{where} is {content!r}; it can be {', '.join(map(str, get_args(kind)))}.")
+        return content
+    if get_origin(kind) is tuple:
+        items = content.split(",") if isinstance(content, str) else content
+        if not isinstance(items, Sequence):
+            raise _wrong_type(where, content, "a list")
+        return tuple(_build(get_args(kind)[0], item, None, where) for item in items)
+    if get_origin(kind) is dict:
+        if not isinstance(content, Mapping):
+            raise _wrong_type(where, content, "a table of name = value")
+        return {str(key): _build(get_args(kind)[1], item, None, f"{where}.{key}") for key, item in content.items()}
+    return _scalar(kind, content, where)
+
+
+def _first_that_fits(options: list[Any], content: Any, base: Any, where: str) -> Any:
+    for option in options[:-1]:
+        try:
+            return _build(option, content, base, where)
+        except CondensationError:
+            continue
+    return _build(options[-1], content, base, where)
+
+
+def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
+    """A value of a family: its name chooses the kind, other settings change it."""
+    if isinstance(content, str):
+        content = {"name": content}
+    if not isinstance(content, Mapping):
+        raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
+    name = content.get("name")
+    if name is not None:
+        if name not in FAMILIES[kind]:
+            raise unknown(where.rpartition(".")[2] or "setting", name, FAMILIES[kind])
+        base = FAMILIES[kind][name]
+    elif base is None:
+        base = next(iter(FAMILIES[kind].values()))
+    return _dataclass(type(base), {key: value for key, value in content.items() if key != "name"}, base, where)
+
+
+def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
+    if not isinstance(content, Mapping):
+        raise _wrong_type(where, content, "a group of settings")
+    hints = get_type_hints(kind)
+    known = [field.name for field in fields(kind)]
+    for key in content:
+        if key not in known:
+            raise _no_setting(kind, key, known)
+    changes = {}
+    for key, value in content.items():
+        old = getattr(base, key) if base is not None else None
+        changes[key] = _build(hints[key], value, old, f"{where}.{key}" if where else key)
+    return replace(base, **changes) if base is not None else kind(**changes)
+
+
+def _scalar(kind: Any, content: Any, where: str) -> Any:
+    if kind is float and isinstance(content, int) and not isinstance(content, bool):
+        return float(content)
+    if kind is str and isinstance(content, int | float):
+        return str(content)
+    if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
+        raise _wrong_type(where, content, {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind])
+    if kind is float and not math.isfinite(content):
+        raise _wrong_type(where, content, "a finite number")
+    return content
+
+
+def _no_setting(kind: Any, key: str, known: list[str]) -> CondensationError:
+    from difflib import get_close_matches
+
+    close = get_close_matches(key, known, n=1, cutoff=0.5)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    has = f"It has {', '.join(known)}." if known else "It has none."
+    return CondensationError(f"{kind.__name__} has no setting {key!r}.{guess}\n{has}")
+
+
+def _wrong_type(where: str, content: Any, wanted: str) -> CondensationError:
+    return CondensationError(f"{where} is {content!r}; it must be {wanted}.")
+
+
+def _merged(content: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    key, rest = keys[0], keys[1:]
+    old = content.get(key)
+    if not rest:
+        # A name given to a group of settings chooses its kind; settings of another kind would not fit and are dropped.
+        keeps = isinstance(old, Mapping) and isinstance(value, str) and value != "none" and old.get("name") in (None, value)
+        return {**content, key: {**old, "name": value} if isinstance(old, Mapping) and keeps else value}
+    inner = {"name": old} if isinstance(old, str) else old
+    return {**content, key: _merged(inner if isinstance(inner, Mapping) else {}, rest, value)}
+
+
+def _value(text: str) -> Any:
+    """A value as TOML writes it; anything else is text, so that quotes may be left out."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _without_null(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _without_null(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_null(value) for value in content]
+    return "none" if content is None else content

@@ -1,0 +1,143 @@
+"""Files that are either whole or not there: tensors as safetensors, the rest as JSON, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from condensation.errors import CondensationError
+
+FORMAT = 1
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` at once: whatever happens, the file is the old one or the new one.
+
+    Raises:
+        CondensationError: if there is no room or no permission; what was there before is still there.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise CondensationError(
+            f"Could not write {path}: {error.strerror or error}. What was there before is untouched.\n"
+            "Make room or choose another folder with --out."
+        ) from error
+    except BaseException:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write ``content`` as indented JSON, at once."""
+    write(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        CondensationError: if it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CondensationError(f"There is no file {path}.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CondensationError(f"{path} is damaged or not JSON: {error}.") from None
+
+
+def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
+    """Write tensors and their ``card`` (JSON) as one safetensors file, at once."""
+    metadata = {"kind": kind, "format": str(FORMAT), "card": json.dumps(card, ensure_ascii=False)}
+    write(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
+
+
+def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the card of a file that `write_tensors` wrote.
+
+    Raises:
+        CondensationError: if the file is missing, damaged, of another kind, or of a later format.
+    """
+    if not path.is_file():
+        raise CondensationError(f"There is no {kind} at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        found, version = metadata.get("kind"), int(metadata.get("format", "0"))
+        card = json.loads(metadata.get("card", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.\nRestore it from a copy, or make it again.") from None
+    if found != kind or not isinstance(card, dict):
+        raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {found or 'nothing'}).")
+    if version > FORMAT:
+        raise CondensationError(
+            f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}.\n"
+            "Install a newer one: pip install -U condensation"
+        )
+    return tensors, card
+
+
+def pack(tree: Any, keep: Callable[[Tensor], str]) -> Any:
+    """Nested dicts and lists as JSON, each tensor given to ``keep``, which names it."""
+    if isinstance(tree, Tensor):
+        return {"tensor": keep(tree)}
+    if isinstance(tree, dict):
+        # As pairs, since JSON would turn the whole numbers that optimisers use as keys into strings.
+        return {"dict": [[key, pack(value, keep)] for key, value in tree.items()]}
+    if isinstance(tree, list | tuple):
+        return {"list": [pack(value, keep) for value in tree]}
+    return {"value": tree}
+
+
+def unpack(packed: Any, tensors: dict[str, Tensor]) -> Any:
+    """What `pack` packed."""
+    if "tensor" in packed:
+        return tensors[packed["tensor"]]
+    if "dict" in packed:
+        return {key: unpack(value, tensors) for key, value in packed["dict"]}
+    if "list" in packed:
+        return [unpack(value, tensors) for value in packed["list"]]
+    return packed["value"]
+
+
+def to_tensors(tree: Any) -> tuple[dict[str, Tensor], Any]:
+    """A nested state as named tensors and JSON."""
+    tensors: dict[str, Tensor] = {}
+
+    def keep(tensor: Tensor) -> str:
+        name = str(len(tensors))
+        tensors[name] = tensor.detach().to("cpu", copy=True)
+        return name
+
+    return tensors, pack(tree, keep)
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+__all__ = ["FORMAT", "read_json", "read_tensors", "to_tensors", "unpack", "write", "write_json", "write_tensors"]
