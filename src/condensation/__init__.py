@@ -1,1 +1,64 @@
-"""Condense an image training set into a few synthetic images per class."""
+"""Condense an image training set into a few synthetic images per class.
+
+>>> from condensation import DM, condense, evaluate, load
+>>> data = load("fashion-mini")
+>>> small = condense(DM(steps=200), data.train, ipc=10)  # doctest: +SKIP
+>>> print(evaluate(small, data.test))  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from condensation.artifact import CondensedSet
+    from condensation.augment import DSA, Augmentation, Seeded
+    from condensation.checkpoint import Checkpoint
+    from condensation.compute import Compute
+    from condensation.condensing import Diverged, Moment, Observer, Stopped, condense
+    from condensation.data import DATASETS, Data, from_arrays, load
+    from condensation.errors import CondensationError, MissingExtra, NotEnoughMemory
+    from condensation.evaluation import Accuracies, evaluate
+    from condensation.images import ImageSet
+    from condensation.judging import DataSettings, EvaluationSettings
+    from condensation.methods import DM, METHODS, Method, Random
+    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec
+    from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
+    from condensation.report.grid import grid
+    from condensation.rng import Rng
+    from condensation.runs import RunResult, RunSettings, run
+    from condensation.training import Recipe, train
+
+# Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
+_HOMES = {
+    "artifact": ("CondensedSet",),
+    "augment": ("DSA", "Augmentation", "Seeded"),
+    "checkpoint": ("Checkpoint",),
+    "compute": ("Compute",),
+    "condensing": ("Diverged", "Moment", "Observer", "Stopped", "condense"),
+    "data": ("DATASETS", "Data", "from_arrays", "load"),
+    "errors": ("CondensationError", "MissingExtra", "NotEnoughMemory"),
+    "evaluation": ("Accuracies", "evaluate"),
+    "images": ("ImageSet",),
+    "judging": ("DataSettings", "EvaluationSettings"),
+    "methods": ("DM", "METHODS", "Method", "Random"),
+    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec"),
+    "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
+    "report.grid": ("grid",),
+    "rng": ("Rng",),
+    "runs": ("RunResult", "RunSettings", "run"),
+    "training": ("Recipe", "train"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'condensation' has no attribute {name!r}")
+    value = getattr(import_module(f"condensation.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

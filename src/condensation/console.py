@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from condensation.artifact import CondensedSet
-from condensation.condense import Stopped
+from condensation.condensing import Stopped
 from condensation.data import available
 from condensation.errors import CondensationError
 from condensation.images import ImageSet

@@ -12,7 +12,7 @@ from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
 from condensation.data import Data, load
 from condensation.errors import CondensationError
-from condensation.evaluate import Accuracies, OnProgress, evaluate
+from condensation.evaluation import Accuracies, OnProgress, evaluate
 from condensation.images import ImageSet, images_per_class
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -37,7 +37,7 @@ class DataSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How a set is judged; see `condensation.evaluate`."""
+    """How a set is judged; see `condensation.evaluation.evaluate`."""
 
     networks: int = 3  # newly drawn for each set; 0: no judging
     network: NetworkSpec = ConvNet()

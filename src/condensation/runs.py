@@ -13,10 +13,10 @@ from typing import Any
 from condensation.artifact import CondensedSet, versions
 from condensation.checkpoint import Checkpoint, difference
 from condensation.compute import Compute, capability
-from condensation.condense import Moment, Observer, condense
+from condensation.condensing import Moment, Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError
-from condensation.evaluate import OnProgress
+from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
 from condensation.methods import DM, Method, Random
@@ -127,7 +127,10 @@ def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
 def describe(settings: RunSettings) -> str:
     """A few words for titles."""
     steps = f", {settings.method.steps:,} steps" if settings.method.steps else ""
-    return f"{type(settings.method).__name__}, {settings.ipc} images per class{steps}"
+    images = (
+        "1 image" if settings.ipc == 1 else f"{settings.ipc} images" if isinstance(settings.ipc, int) else "different numbers of images"
+    )
+    return f"{type(settings.method).__name__}, {images} per class{steps}"
 
 
 def _condensed(settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer]) -> CondensedSet:

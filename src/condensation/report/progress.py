@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from condensation.condense import Moment, Stopped
+from condensation.condensing import Moment, Stopped
 
 
 class Reporter(Protocol):

@@ -1,0 +1,154 @@
+"""Measure DM and Random on real data, beside the published numbers; writes results/dm/*.json, and the report from them.
+
+    CONDENSATION_DATA=DIR python scripts/measure_dm.py            # every job that is not done yet, an hour or two on 2 cores
+    python scripts/measure_dm.py --report                         # docs/results.md and docs/images/curve.png again
+
+Each job is kept part by part, so it may be broken off at any time. Test images decide nothing: steps, rates and
+recipes are fixed below, and the last iterate is what the tables state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from report_dm import write_report
+
+from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
+from condensation.artifact import versions
+from condensation.compute import Compute, capability
+from condensation.data import Data
+from condensation.evaluation import evaluate
+from condensation.images import ImageSet, images_per_class
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.rng import Rng
+from condensation.runs import RunSettings, run
+from condensation.settings import plain
+from condensation.storage import read_json, write_json
+
+RESULTS = Path(__file__).parent.parent / "results" / "dm"
+RUNS = Path("runs") / "measure_dm"
+NETWORKS = 3
+RANDOM_SETS = 3
+CURVE_NETWORKS, CURVE_RECIPE = 2, Recipe.paper(300)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One data set at one ipc."""
+
+    data: str
+    ipc: int
+    steps: int
+    batch_per_class: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.data}-ipc{self.ipc}"
+
+    @property
+    def settings(self) -> RunSettings:
+        return RunSettings(
+            data=DataSettings(self.data, preprocessing="published"),
+            method=DM(steps=self.steps, batch_per_class=self.batch_per_class),
+            ipc=self.ipc,
+            evaluation=EvaluationSettings(networks=0),
+        )
+
+    @property
+    def curve(self) -> list[int]:
+        return [step for step in (0, 25, 50, 100, 200, 400, 700, 1000, 1500) if step < self.steps] + [self.steps]
+
+
+JOBS = [
+    Job("fashion-mnist", 1, 1000, 64),
+    Job("cifar10", 10, 1500, 128),
+    Job("cifar10", 1, 1000, 64),
+    Job("mnist", 1, 1000, 64),
+    Job("fashion-mnist", 10, 1500, 128),
+    Job("mnist", 10, 1500, 128),
+]
+
+
+def measure(job: Job) -> None:
+    """Do what is missing of ``job``, keeping each part as it is done."""
+    path = RESULTS / f"{job.name}.json"
+    result: dict[str, Any] = read_json(path) if path.exists() else {}
+    data = job.settings.data.load()
+
+    def part(name: str, work: Callable[[], Any]) -> Any:
+        if name not in result:
+            print(f"{job.name}: {name}", flush=True)
+            result[name] = work()
+            write_json(path, result)
+        return result[name]
+
+    part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": plain(job.settings), "command": "python scripts/measure_dm.py"})
+    part("made_by", lambda: {"commit": commit(), "machine": capability(), "versions": versions()})
+    part("condensing", lambda: condense(job))
+    last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
+    part("dm", lambda: judge(last, data, Recipe.paper(), NETWORKS))
+    part("random", lambda: judge_random(job, data, Recipe.paper()))
+    part("random, no augmentation", lambda: judge_random(job, data, replace(Recipe.paper(), augmentation=None)))
+    for step in job.curve:
+        at = CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors").images
+        part(f"curve {step}", lambda at=at: judge(at, data, CURVE_RECIPE, CURVE_NETWORKS))
+
+
+def condense(job: Job) -> dict[str, Any]:
+    """Run DM, keeping the set at each step of the curve."""
+    folder = RUNS / job.name
+
+    def keep(moment: Moment) -> None:
+        if moment.step in job.curve:
+            CondensedSet(moment.snapshot().to("cpu")).save(folder / "snapshots" / f"{moment.step}.safetensors")
+
+    run(job.settings, folder, resume=(folder / "settings.json").exists(), observers=[keep])
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return {"seconds": log[-1]["seconds"], "log": {str(line["step"]): line["seconds"] for line in log if line["step"] in job.curve}}
+
+
+def judge(sets: ImageSet | list[ImageSet], data: Data, recipe: Recipe, networks: int) -> dict[str, Any]:
+    scores = evaluate(sets, data.test, network=ConvNet(), recipe=recipe, networks=networks)
+    print(f"  {scores}", flush=True)
+    return {**scores.summary(), "recipe": plain(recipe)}
+
+
+def judge_random(job: Job, data: Data, recipe: Recipe) -> dict[str, Any]:
+    """Several draws of random images, a network each: the draw is what varies."""
+    wanted = images_per_class(data.train, job.ipc)
+    draws = [data.train.draw(wanted, Rng(seed).child("init", "start")).indices for seed in range(RANDOM_SETS)]
+    return judge([data.train.take(indices) for indices in draws], data, recipe, 1)
+
+
+def commit() -> str:
+    """The commit that the working tree is at, marked if the code differs from it."""
+    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    changed = subprocess.run(["git", "status", "--porcelain", "src", "scripts"], capture_output=True, text=True, check=True).stdout
+    return f"{name} (changed)" if changed else name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", action="store_true", help="only write the report again")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"some of: {', '.join(job.name for job in JOBS)}")
+    asked = parser.parse_args()
+    unknown = set(asked.jobs) - {job.name for job in JOBS}
+    if unknown:
+        sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
+    if not asked.report:
+        print(Compute().chosen().describe(), flush=True)
+        for job in JOBS:
+            if not asked.jobs or job.name in asked.jobs:
+                measure(job)
+    write_report(RESULTS)
+
+
+if __name__ == "__main__":
+    main()
