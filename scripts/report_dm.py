@@ -1,3 +1,4 @@
+"""Write the report of measure_dm.py."""
 from pathlib import Path
 
 
