@@ -1,0 +1,57 @@
+# make demo    install into .venv and run the main job on embedded data
+# make test    install and run the tests that take seconds; `make test-all` runs the slow ones too
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.PHONY: help demo test test-all lint format clean
+
+help:
+	@echo "make demo      condense embedded data and judge the result: about a minute after installation"
+	@echo "make test      the tests, without the slow ones"
+	@echo "make test-all  all tests"
+	@echo "make lint      check format, style and types"
+	@echo "make format    mend format and style"
+	@echo "make clean     remove .venv, build files and caches; runs are kept"
+
+demo: .venv/installed
+	@rm -rf runs/demo
+	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
+		method.steps=100 method.batch_per_class=64 evaluation.networks=2 evaluation.recipe.epochs=300
+
+test: .venv/installed-dev
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/installed-dev
+	$(PYTEST)
+
+lint: .venv/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \
+		|| { echo "Python 3.10 or newer is needed. If you have one: make PYTHON=python3.12 demo"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# The stamps make the set-up run once, and again when what it depends on changes.
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv; PyTorch is large, so this takes a minute or more the first time ..."
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing into .venv, with the tools for tests; this takes a minute or more the first time ..."
+	@$(INSTALL) -e ".[dev]"
+	@touch $@ .venv/installed
