@@ -31,7 +31,7 @@ DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name tha
 FolderOption = Annotated[
     str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON; options go before it.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides every random number.", show_default="0")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
@@ -158,6 +158,7 @@ def _settings(default: Any, config: Path | None, options: dict[str, Any], overri
     from condensation.settings import build, merge, put, read
 
     content = read(config) if config else {}
+    content = content.get("settings", content)  # the settings.json of a run holds more than its settings
     for name, value in options.items():
         if value is not None:
             content = put(content, name, value)

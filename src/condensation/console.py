@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -62,9 +65,9 @@ def run(settings: RunSettings, out: Path, *, resume: bool, quiet: bool, as_json:
     screen.print("\nNext:", style="bold")
     _commands(
         screen,
-        (f"condense show {out}", "the picture again, and how it was made"),
-        (f"condense evaluate {out} evaluation.network=resnet18", "train another network on it"),
-        (f"condense run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"),
+        (f"show {out}", "the picture again, and how it was made"),
+        (f"evaluate {out} evaluation.network=lenet", "train another network on it"),
+        (f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"),
     )
 
 
@@ -210,9 +213,17 @@ def _say_stopped(errors: Console, out: Path, stopped: Stopped) -> int:
 
 
 def _commands(screen: Console, *commands: tuple[str, str]) -> None:
+    program = _program()
     width = max(len(command) for command, _ in commands)
     for command, why in commands:
-        screen.print(f"  {command:<{width}}   [dim]# {why}[/]", highlight=False)
+        screen.print(f"  {program} {command:<{width}}   [dim]# {why}[/]", highlight=False)
+
+
+def _program() -> str:
+    """The command as it can be typed here: by its path where the shell does not find it, as without an active environment."""
+    called = Path(sys.argv[0])
+    found = called.name != "condense" or not called.exists() or shutil.which("condense")
+    return "condense" if found else os.path.relpath(called)
 
 
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:
