@@ -2,7 +2,7 @@
 # make test    install and run the tests that take seconds; `make test-all` runs the slow ones too
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 PYTEST := $(BIN)/python -m pytest -n 2
 
 .PHONY: help demo test test-all lint format clean
@@ -17,6 +17,9 @@ help:
 
 demo: .venv/installed
 	@rm -rf runs/demo
+	@echo "Condensing 5,000 pictures of clothes into 10, then training networks on those 10 and on 10 random ones:"
+	@echo "about a minute on 2 idle cores."
+	@echo
 	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
 		method.steps=100 method.batch_per_class=64 evaluation.networks=2 evaluation.recipe.epochs=300
 
@@ -47,11 +50,11 @@ clean:
 
 # The stamps make the set-up run once, and again when what it depends on changes.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing into .venv; PyTorch is large, so this takes a minute or more the first time ..."
+	@echo "Installing into .venv; PyTorch is large, so this takes a minute or more ..."
 	@$(INSTALL) -e .
 	@touch $@
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing into .venv, with the tools for tests; this takes a minute or more the first time ..."
+	@echo "Installing into .venv, with the tools for tests; this takes a minute or more ..."
 	@$(INSTALL) -e ".[dev]"
 	@touch $@ .venv/installed

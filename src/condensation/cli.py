@@ -31,7 +31,9 @@ DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name tha
 FolderOption = Annotated[
     str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides every random number.", show_default="0")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
