@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 
-def averaging(rows: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The matrix (classes, n) that takes n features to the mean of each class; ``rows`` (n,) says which class each is of."""
-    members = torch.zeros(classes, len(rows), dtype=dtype, device=rows.device)
-    members[rows, torch.arange(len(rows), device=rows.device)] = 1
-    return members / members.sum(1, keepdim=True).clamp(min=1)
+def averaging(rows: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The matrix (classes, n) that takes n features to their shares in the means of their classes.
+
+    ``rows`` (n,) says which class each feature is of, ``counts`` (classes,) how many each class has in all; the shares
+    of all features of a class add up to its mean, whether they are taken at once or chunk by chunk.
+    """
+    shares = torch.zeros(len(counts), len(rows), dtype=dtype, device=rows.device)
+    shares[rows, torch.arange(len(rows), device=rows.device)] = 1 / counts.to(dtype)[rows]
+    return shares
 
 
 def linear_mmd(real_means: Tensor, synthetic_means: Tensor) -> Tensor:

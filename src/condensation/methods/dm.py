@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -109,13 +108,15 @@ def mean_embeddings(
     Images are fetched, augmented and embedded a chunk at a time and only the sums are kept, so memory does not grow
     with their number; None embeds all at once, as batch norm needs.
     """
-    weights = averaging(draw.rows, len(draw.classes), dtype)
+    counts = draw.rows.bincount(minlength=len(draw.classes))
     means: Tensor | None = None
     with torch.no_grad():
         for block in split(len(draw.rows), chunk and CHUNKS_PER_BLOCK * chunk):
-            images = transform(real.inputs(draw.indices[block]).to(dtype), draw.rows[block])
-            for piece, weight in zip(_pieces(images, chunk), _pieces(weights[:, block].T, chunk), strict=True):
-                of_piece = weight.T @ embed(piece).to(dtype)
+            rows = draw.rows[block]
+            images = transform(real.inputs(draw.indices[block]).to(dtype), rows)
+            shares = averaging(rows, counts, dtype)
+            for piece in split(len(rows), chunk):
+                of_piece = shares[:, piece] @ embed(images[piece]).to(dtype)
                 means = of_piece if means is None else means.add_(of_piece)
     assert means is not None
     return means
@@ -127,12 +128,9 @@ def matching_loss(embed: Embedding, target: Tensor, source: Pixels, transform: T
     first, last, _ = classes.indices(len(target))
     mine = slice(int(torch.searchsorted(rows, first)), int(torch.searchsorted(rows, last)))
     synthetic = embed(transform(source.images[mine], rows[mine])).to(target.dtype)
-    means = averaging(rows[mine] - first, last - first, target.dtype) @ synthetic
+    counts = rows.bincount(minlength=len(target))[first:last]
+    means = averaging(rows[mine] - first, counts, target.dtype) @ synthetic
     return linear_mmd(target[first:last], means).sum()
-
-
-def _pieces(tensor: Tensor, chunk: int | None) -> Iterator[Tensor]:
-    return (tensor[piece] for piece in split(len(tensor), chunk))
 
 
 def _as_they_are(images: Tensor, rows: Tensor) -> Tensor:

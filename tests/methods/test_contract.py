@@ -1,0 +1,158 @@
+"""What every method promises. A new method is held to all of it by its line in `SMALL_METHODS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from condensation import (
+    METHODS,
+    Checkpoint,
+    Compute,
+    CondensationError,
+    ImageSet,
+    Method,
+    Moment,
+    Random,
+    Recipe,
+    Stopped,
+    condense,
+    evaluate,
+)
+from tests.small import CPU, dm, images
+
+SMALL_METHODS: dict[str, Method] = {
+    "random": Random(),
+    "dm": dm(),
+    "dm-noise": dm(start="noise"),
+    "dm-groups": dm(classes_at_a_time=2),
+    "dm-plain": dm(augmentation=None),
+}
+COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=SMALL_METHODS.values(), ids=SMALL_METHODS.keys())
+def method(request: pytest.FixtureRequest) -> Method:
+    chosen: Method = request.param
+    return chosen
+
+
+@pytest.fixture
+def real() -> ImageSet:
+    return images()
+
+
+def run(method: Method, real: ImageSet, ipc: int | dict[int, int] = 2, **more: object) -> ImageSet:
+    return condense(method, real, ipc, compute=COMPUTE, **more)  # type: ignore[arg-type]
+
+
+def same(one: ImageSet, other: ImageSet) -> bool:
+    return torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+
+
+def test_every_method_is_held_to_the_contract() -> None:
+    assert {name.split("-")[0] for name in SMALL_METHODS} == set(METHODS)
+
+
+def test_output_is_balanced_and_like_the_input(method: Method, real: ImageSet) -> None:
+    small = run(method, real)
+    assert small.counts == {0: 2, 1: 2, 2: 2}
+    assert small.shape == real.shape
+    assert small.class_names == real.class_names
+    assert small.preprocessing == real.preprocessing
+    assert small.images.dtype == torch.float32
+    assert small.images.isfinite().all()
+
+
+def test_the_seed_decides_everything(method: Method, real: ImageSet) -> None:
+    first = run(method, real, seed=1)
+    torch.manual_seed(123)
+    assert same(first, run(method, real, seed=1))
+    assert not same(first, run(method, real, seed=2))
+
+
+def test_the_global_streams_are_left_alone(method: Method, real: ImageSet) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    run(method, real)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_observing_changes_nothing(method: Method, real: ImageSet) -> None:
+    from condensation import ConvNet
+
+    def judge(moment: Moment) -> None:
+        evaluate(moment.snapshot(), real, network=ConvNet(width=4), recipe=Recipe(epochs=1), networks=1, compute=COMPUTE)
+        moment.snapshot().images.zero_()  # a snapshot is the observer's own
+        torch.rand(3)
+
+    assert same(run(method, real), run(method, real, observers=[judge]))
+
+
+@pytest.mark.parametrize("stop_at", [0, 1, 3])
+def test_resume_is_exact(method: Method, real: ImageSet, stop_at: int, tmp_path: Path) -> None:
+    def stop(moment: Moment) -> None:
+        if moment.step == min(stop_at, method.steps):
+            raise Stopped("enough")
+
+    unbroken = run(method, real)
+    with pytest.raises(Stopped):
+        run(method, real, observers=[stop], checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    seen: list[int] = []
+    resumed = run(method, real, checkpoint=Checkpoint(tmp_path / "checkpoint"), observers=[lambda moment: seen.append(moment.step)])
+    assert seen[0] == min(stop_at, method.steps)
+    assert same(unbroken, resumed)
+
+
+def test_a_class_is_the_same_condensed_with_fewer_others(method: Method) -> None:
+    real = images(classes=4)
+    whole, part = run(method, real), run(method, real.select([1, 3]))
+    assert part.counts == {1: 2, 3: 2}
+    # Draws are the same to the bit; sums over batches of another size may round differently.
+    torch.testing.assert_close(part.images, whole.select([1, 3]).images, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])
+def test_any_image_shape(method: Method, shape: tuple[int, int, int]) -> None:
+    assert run(method, images(shape=shape)).shape == shape
+
+
+def test_uneven_classes(method: Method) -> None:
+    small = run(method, images(per_class=[3, 12, 7]), 3)
+    assert small.counts == {0: 3, 1: 3, 2: 3}
+
+
+def test_another_number_for_each_class(method: Method, real: ImageSet) -> None:
+    assert run(method, real, {0: 1, 1: 4, 2: 2}).counts == {0: 1, 1: 4, 2: 2}
+
+
+def test_one_image_a_class(method: Method, real: ImageSet) -> None:
+    assert run(method, real, 1).counts == {0: 1, 1: 1, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("ipc", "message"),
+    [
+        (0, "at least 1"),
+        (-2, "at least 1"),
+        (13, r"Asked for 13 images a class; class '0' has 12"),
+        ({0: 1, 1: 1}, "Asked for 0 images of class '2'"),
+    ],
+)
+def test_impossible_counts_are_refused(method: Method, real: ImageSet, ipc: int | dict[int, int], message: str) -> None:
+    with pytest.raises(CondensationError, match=message):
+        run(method, real, ipc)
+
+
+def test_one_class_is_refused(method: Method, real: ImageSet) -> None:
+    with pytest.raises(CondensationError, match="only one class"):
+        run(method, real.select([1]))
+
+
+@pytest.fixture(autouse=True)
+def no_grad_is_not_left_off() -> Iterator[None]:
+    yield
+    assert torch.is_grad_enabled()

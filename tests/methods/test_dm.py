@@ -1,0 +1,168 @@
+"""DM against its plain form, in float64."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, condense
+from condensation.methods.base import Method
+from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
+from condensation.networks import NetworkSpec
+from condensation.sources import Pixels
+from condensation.storage import read_tensors
+from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
+from tests.small import CPU, dm, images
+
+COUNTS = [10, 4, 7]
+IPC = {0: 2, 1: 3, 2: 1}
+DOUBLE = Compute(device="cpu", precision="float64", compile="never")
+
+
+def setting(network: NetworkSpec, augmentation: DSA | None = DSA()):  # type: ignore[no-untyped-def]
+    """A frozen network, real and synthetic images of uneven classes, and one transform for both."""
+    real = images(per_class=COUNTS, shape=(3, 16, 16))
+    rng = Rng(3)
+    module = network.build(real.shape, real.num_classes, rng.child("network")).double().train().requires_grad_(False)
+    start = condense(dm(steps=0), real, IPC, seed=4, compute=DOUBLE)
+    transform = augmentation.per_class(real.classes, rng.child("augment")) if augmentation else (lambda images, rows: images)
+    return real, module, Pixels(replace(start, images=start.images.double())), transform
+
+
+def plain(loss, real: ImageSet, module, source: Pixels, transform):  # type: ignore[no-untyped-def]
+    """Loss and pixel gradient of the plain form, all real images of a class taken."""
+    pixels = [images.clone().requires_grad_() for images in source.images.detach().split(list(IPC.values()))]
+
+    def augment(of_class: Tensor, label: int) -> Tensor:
+        return transform(of_class, torch.full((len(of_class),), label))
+
+    value = loss(module.embed, list(real.inputs().double().split(COUNTS)), pixels, augment)
+    return value.detach(), torch.cat(torch.autograd.grad(value, pixels))
+
+
+def fast(real: ImageSet, module, source: Pixels, transform, chunk: int | None):  # type: ignore[no-untyped-def]
+    draw = real.draw(100, Rng(0))  # all there are
+    target = mean_embeddings(module.embed, real, draw, transform, chunk, torch.float64)
+    value = matching_loss(module.embed, target, source, transform)
+    return value.detach(), torch.autograd.grad(value, source.images)[0]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_pass_is_the_class_loop(seed: int) -> None:
+    # A seed draws one of six operations for each class: six of them meet every pair of neighbours somewhere.
+    augmentation = DSA(operations=tuple(DSA().operations[seed:] + DSA().operations[:seed]))
+    real, module, source, transform = setting(ConvNet(width=6), augmentation)
+    expected = plain(loss_class_by_class, real, module, source, transform)
+    torch.testing.assert_close(fast(real, module, source, transform, chunk=None), expected)
+
+
+@pytest.mark.parametrize("name", ["convnet-bn", "alexnet-bn"])
+def test_one_pass_is_the_batch_norm_branch(name: str) -> None:
+    network = ConvNet(width=6, norm="batch") if name == "convnet-bn" else NETWORKS[name]
+    real, module, source, transform = setting(network)
+    expected = plain(loss_all_in_one_batch, real, module, source, transform)
+    torch.testing.assert_close(fast(real, module, source, transform, chunk=None), expected)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 20, 21, 1000])
+def test_chunked_mean_is_the_whole_mean(chunk: int) -> None:
+    assert sum(COUNTS) > 2 * CHUNKS_PER_BLOCK  # so that there is more than one block
+    real, module, source, transform = setting(ConvNet(width=6))
+    whole = fast(real, module, source, transform, chunk=None)
+    torch.testing.assert_close(fast(real, module, source, transform, chunk=chunk), whole)
+
+
+def test_no_more_than_a_chunk_is_embedded_at_once() -> None:
+    real, module, _, transform = setting(ConvNet(width=6))
+    seen: list[int] = []
+
+    def embed(images: Tensor) -> Tensor:
+        seen.append(len(images))
+        features: Tensor = module.embed(images)
+        return features
+
+    mean_embeddings(embed, real, real.draw(100, Rng(0)), transform, 4, torch.float64)
+    assert max(seen) == 4
+    assert sum(seen) == sum(COUNTS)
+
+
+@pytest.mark.parametrize("classes_at_a_time", [1, 2, 3, 9])
+def test_groups_of_classes_give_the_same_run(classes_at_a_time: int) -> None:
+    real = images(per_class=COUNTS)
+    whole = condense(dm(), real, IPC, compute=DOUBLE)
+    groups = condense(dm(classes_at_a_time=classes_at_a_time), real, IPC, compute=DOUBLE)
+    torch.testing.assert_close(groups.images, whole.images)
+
+
+def test_a_step_is_sgd_with_momentum_on_the_plain_loss() -> None:
+    real, network = images(per_class=COUNTS), ConvNet(width=6)
+    method = dm(steps=3, batch_per_class=100, lr=0.7, momentum=0.5, networks=Fresh(network))
+    pixels = condense(replace(method, steps=0), real, IPC, seed=9, compute=DOUBLE).images.double()
+    velocity = torch.zeros_like(pixels)
+    for step in range(3):
+        rng = Rng(9).child("step", step)
+        module = network.build(real.shape, 3, rng.child("network")).double().requires_grad_(False)
+        transform = DSA().per_class(real.classes, rng.child("augment"))
+        start = condense(replace(method, steps=0), real, IPC, seed=9, compute=DOUBLE)
+        _, gradient = plain(loss_class_by_class, real, module, Pixels(replace(start, images=pixels)), transform)
+        velocity = 0.5 * velocity + gradient
+        pixels = pixels - 0.7 * velocity
+    learned = condense(method, real, IPC, seed=9, compute=DOUBLE)
+    torch.testing.assert_close(learned.images.double(), pixels)
+
+
+def test_the_loss_falls() -> None:
+    losses: list[float] = []
+    method = dm(steps=60, batch_per_class=40, lr=2.0, networks=Fresh(ConvNet(width=16)), start="noise", augmentation=None)
+    condense(method, images(40), 2, compute=Compute(**CPU), observers=[lambda m: losses.append(m.loss or 0)])  # type: ignore[arg-type]
+    assert max(losses[-5:]) < 0.5 * losses[1]
+
+
+def test_starting_from_real_takes_real_images() -> None:
+    real = images()
+    start = condense(dm(steps=0), real, 2, compute=Compute(**CPU))  # type: ignore[arg-type]
+    every = {tuple(image.flatten().tolist()) for image in real.inputs()}
+    assert all(tuple(image.flatten().tolist()) in every for image in start.images)
+
+
+def test_starting_from_noise_is_standard_normal() -> None:
+    start = condense(dm(steps=0, start="noise"), images(shape=(3, 32, 32)), 10, compute=Compute(**CPU))  # type: ignore[arg-type]
+    assert abs(float(start.images.mean())) < 0.01
+    assert abs(float(start.images.std()) - 1) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("method", "compute", "message"),
+    [
+        (
+            dm(networks=Fresh(ConvNet(width=8, norm="batch"))),
+            Compute(device="cpu", chunk=4),
+            "compute.chunk is 4, but this network has batch norm",
+        ),
+        (dm(networks=Fresh(ConvNet(width=8, norm="batch")), classes_at_a_time=1), Compute(device="cpu"), "classes_at_a_time is 1"),
+    ],
+)
+def test_batch_norm_must_see_the_whole_batch(method: Method, compute: Compute, message: str) -> None:
+    with pytest.raises(CondensationError, match=message):
+        condense(method, images(), 1, compute=compute)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path / "checkpoint", every=0)
+    with pytest.raises(Diverged, match=r"(?s)at step 2.*Try a smaller method.lr \(it is 1e\+30\)") as raised:
+        condense(dm(lr=1e30, steps=9), images(), 2, compute=Compute(**CPU), checkpoint=checkpoint)  # type: ignore[arg-type]
+    tensors, card = read_tensors(tmp_path / "checkpoint", "checkpoint")
+    assert card["step"] == raised.value.kept
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"steps": -1}, {"batch_per_class": 0}, {"lr": 0.0}, {"momentum": 1.0}, {"start": "reel"}, {"lr": float("nan")}]
+)
+def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(CondensationError, match="method"):
+        dm(**settings)

@@ -1,0 +1,27 @@
+"""Small image sets and settings for tests."""
+
+from __future__ import annotations
+
+import torch
+
+from condensation import DM, ConvNet, Fresh, ImageSet, Standardize
+
+SMALL = Fresh(ConvNet(width=8))
+CPU = {"device": "cpu", "precision": "float32", "compile": "never"}
+
+
+def images(per_class: int | list[int] = 12, classes: int = 3, shape: tuple[int, int, int] = (3, 16, 16), seed: int = 0) -> ImageSet:
+    """Random images with a bright band whose place tells the class, so that there is something to learn."""
+    counts = [per_class] * classes if isinstance(per_class, int) else per_class
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    pixels = torch.randint(0, 120, (len(labels), *shape), generator=torch.Generator().manual_seed(seed)).to(torch.uint8)
+    height = shape[1] // len(counts)
+    for image, label in zip(pixels, labels.tolist(), strict=True):
+        image[:, label * height : (label + 1) * height] += 120
+    channels = torch.full((shape[0],), 0.4), torch.full((shape[0],), 0.2)
+    return ImageSet.of(pixels, labels, preprocessing=Standardize(*channels))
+
+
+def dm(**settings: object) -> DM:
+    """DM that takes a blink."""
+    return DM(**{"steps": 4, "batch_per_class": 6, "networks": SMALL, **settings})  # type: ignore[arg-type]

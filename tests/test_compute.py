@@ -1,0 +1,105 @@
+"""What the machine is asked to do, and what happens where it cannot."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from condensation import Compute, CondensationError, ConvNet, Rng, condense
+from condensation.compute import COMPILE_PIXELS, split
+from tests.small import CPU, dm, images
+
+SHAPE = (3, 16, 16)
+
+
+def network():  # type: ignore[no-untyped-def]
+    return ConvNet(width=8).build(SHAPE, 3, Rng(0)).requires_grad_(False)
+
+
+def test_choosing_leaves_nothing_open() -> None:
+    chosen = Compute().chosen()
+    assert chosen.device != "auto"
+    assert chosen.precision in ("float32", "bfloat16")
+    assert chosen.chosen() == chosen
+    assert chosen.device in chosen.describe()
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu", "no kind of device 'gpu'"), ("cuda:99", "GPU|no such device"), ("meta", "no such device")],
+)
+def test_devices_that_are_not_here_are_refused(device: str, message: str) -> None:
+    with pytest.raises(CondensationError, match=message):
+        Compute(device=device).chosen()
+
+
+@pytest.mark.parametrize(("count", "chunk", "sizes"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 3, [2]), (5, None, [5])])
+def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
+    assert [piece.stop - piece.start for piece in split(count, chunk)] == sizes
+
+
+def test_chunks_hold_about_as_many_pixels_whatever_the_image_size() -> None:
+    compute = Compute(**CPU).chosen()  # type: ignore[arg-type]
+    assert compute.suitable_chunk((3, 32, 32)) == 32
+    assert compute.suitable_chunk((3, 64, 64)) == 8
+    assert compute.suitable_chunk((3, 1024, 1024)) == 1
+
+
+def test_bfloat16_rounds_and_nothing_more() -> None:
+    module, pictures = network(), torch.randn(4, *SHAPE)
+    exact = module.embed(pictures)
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(module.embed, SHAPE, 4)(pictures)
+    assert not torch.equal(exact, rounded.float())
+    torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.05)
+
+
+def test_short_work_is_not_compiled() -> None:
+    def double(pictures: Tensor) -> Tensor:
+        assert not torch.compiler.is_compiling()
+        return 2 * pictures
+
+    Compute(device="cpu").chosen().run(double, SHAPE, COMPILE_PIXELS // 256 - 1)(torch.zeros(1, *SHAPE))
+
+
+def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise torch._dynamo.exc.TorchDynamoException("no C++ compiler works here")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **_: refuse)
+    module, pictures = network(), torch.randn(4, *SHAPE)
+    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed, SHAPE, 4)
+    with caplog.at_level(logging.WARNING):
+        assert torch.equal(fast(pictures), module.embed(pictures))
+        assert torch.equal(fast(pictures), module.embed(pictures))
+    assert [record.message for record in caplog.records] == ["Going on without compiling, which is slower (no C++ compiler works here)."]
+
+
+@pytest.mark.slow
+def test_compiled_is_plain_but_for_rounding() -> None:
+    plain = condense(dm(), images(), 2, compute=Compute(**CPU))  # type: ignore[arg-type]
+    compiled = condense(dm(), images(), 2, compute=Compute(device="cpu", precision="float32", compile="always"))
+    torch.testing.assert_close(compiled.images, plain.images, rtol=1e-3, atol=1e-4)
+    again = condense(dm(), images(), 2, compute=Compute(device="cpu", precision="float32", compile="always"))
+    assert torch.equal(compiled.images, again.images)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_batch_per_class() -> None:
+    program = """
+import resource, sys
+from condensation import Compute, condense
+from tests.small import dm, images
+condense(dm(steps=2, batch_per_class=int(sys.argv[1])), images(2000, classes=5, shape=(3, 32, 32)), 1, compute=Compute(device="cpu", precision="float32", compile="never"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", program, str(batch)], capture_output=True, text=True, check=True).stdout)
+        for batch in (64, 2000)
+    ]
+    # All 10,000 images in floats would take 120 MB, their first feature maps 330 MB.
+    assert peaks[1] - peaks[0] < 30_000

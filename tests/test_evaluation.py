@@ -1,0 +1,88 @@
+"""Judging sets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from condensation import Compute, CondensationError, ConvNet, ImageSet, Recipe, Standardize, evaluate
+from tests.small import CPU, images
+
+COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
+RECIPE = Recipe(epochs=3)
+
+
+def judged(sets: ImageSet | list[ImageSet], test: ImageSet | None = None, **settings: object):  # type: ignore[no-untyped-def]
+    choice = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2, "compute": COMPUTE, **settings}
+    return evaluate(sets, test or images([5, 9, 4], seed=7), **choice)  # type: ignore[arg-type]
+
+
+def test_every_network_of_every_set_is_counted() -> None:
+    result = judged([images(), images(seed=1)], networks=3)
+    assert result.values.shape == (2, 3)
+    assert result.per_class.shape == (2, 3, 3)
+    assert result.count == 6
+    assert str(result).endswith("(2 sets x 3 networks)")
+
+
+def test_accuracy_is_over_images_not_over_classes() -> None:
+    result = judged(images())
+    np.testing.assert_allclose(result.values, (result.per_class @ np.array([5, 9, 4])) / 18)
+
+
+def test_the_deviation_is_of_the_population_of_all_networks() -> None:
+    result = judged([images(), images(seed=1)])
+    assert result.deviation == pytest.approx(np.std(result.values))
+    assert result.deviation_between_sets == pytest.approx(np.std(result.values.mean(1)))
+
+
+def test_a_network_depends_on_the_seed_and_its_place_alone() -> None:
+    alone, beside = judged(images(), networks=1), judged([images(), images(seed=1)], networks=3)
+    assert alone.values[0, 0] == beside.values[0, 0]
+    assert np.array_equal(judged(images()).per_class, judged(images()).per_class)
+    assert not np.array_equal(judged(images(), seed=1).per_class, judged(images()).per_class)
+
+
+def test_real_subsets_and_whole_data_are_judged_alike() -> None:
+    real = images(30)
+    assert judged([real, real.take(real.rows.eq(0).nonzero().squeeze(1)).concat(real.select([1, 2]))]).values.shape == (2, 2)
+
+
+def test_what_was_learned_shows() -> None:
+    assert judged(images(40), recipe=Recipe(epochs=40, augmentation=None)).mean > 80
+
+
+def test_a_set_with_fewer_classes_is_judged_on_all_of_them() -> None:
+    result = judged(images().select([0, 2]), recipe=Recipe(epochs=20, augmentation=None))
+    assert result.class_means["1"] < 50
+
+
+def test_progress_runs_over_all_networks() -> None:
+    seen: list[tuple[int, int]] = []
+    judged([images(), images(seed=1)], on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 12) for done in range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (images(shape=(1, 16, 16)), "images of 1x16x16, the test set of 3x16x16"),
+        (images(classes=4), "4 classes"),
+        (
+            replace(images(), preprocessing=Standardize(images().inputs()[0, :, 0, 0], images().inputs()[0, :, 0, 1])),
+            "preprocessed differently",
+        ),
+    ],
+)
+def test_sets_must_fit_the_test_images(other: ImageSet, message: str) -> None:
+    with pytest.raises(CondensationError, match=message):
+        judged(other)
+
+
+def test_there_must_be_something_to_do() -> None:
+    with pytest.raises(CondensationError, match="at least one of each"):
+        judged(images(), networks=0)
+    with pytest.raises(CondensationError, match="at least one of each"):
+        judged([])

@@ -1,0 +1,97 @@
+"""Recipes, training and counting what is right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from condensation import Compute, CondensationError, ConvNet, ImageSet, Recipe, Rng, train
+from condensation.training import class_accuracies
+from tests.small import CPU, images
+
+NETWORK = ConvNet(width=4)
+
+
+def trained(recipe: Recipe, data: ImageSet, seed: int = 0):  # type: ignore[no-untyped-def]
+    network = NETWORK.build(data.shape, data.num_classes, Rng(seed))
+    train(network, data, recipe, Rng(seed).child("train"))
+    return network
+
+
+def written_out(data: ImageSet, epochs: int, drop_after: int, new_optimizer: bool):  # type: ignore[no-untyped-def]
+    """The same training step by step, the update rule of SGD spelt out."""
+    network = NETWORK.build(data.shape, data.num_classes, Rng(0))
+    parameters = list(network.parameters())
+    velocity = [torch.zeros_like(p) for p in parameters]
+    lr, started = 0.01, False
+    for epoch in range(epochs):
+        if epoch == drop_after:
+            lr = 0.01 / 10
+            if new_optimizer:
+                velocity, started = [torch.zeros_like(p) for p in parameters], False
+        order = Rng(0).child("train", "order", epoch).permutation(len(data))
+        for indices in order.split(5):
+            loss = F.cross_entropy(network(data.inputs(indices)), data.labels[indices])
+            gradients = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():
+                for p, g, v in zip(parameters, gradients, velocity, strict=True):
+                    v.mul_(0.9 if started else 0).add_(g + 5e-4 * p)
+                    p.sub_(lr * v)
+            started = True
+    return network
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epochs", "drop_after", "new_optimizer"),
+    [
+        (replace(Recipe(epochs=6), batch=5, augmentation=None), 6, 3, False),
+        (replace(Recipe.paper(6), batch=5, augmentation=None), 7, 5, True),
+    ],
+    ids=["clean", "paper"],
+)
+def test_training_is_sgd_with_one_drop(recipe: Recipe, epochs: int, drop_after: int, new_optimizer: bool) -> None:
+    data = images(per_class=6)
+    network = trained(recipe, data)
+    expected = written_out(data, epochs, drop_after, new_optimizer)
+    for mine, theirs in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_the_paper_runs_one_epoch_more_and_drops_two_later() -> None:
+    paper, clean = Recipe.paper(), Recipe()
+    assert (paper.epochs, paper.drop_epoch, paper.restart_at_drop) == (1001, 502, True)
+    assert (clean.epochs, clean.drop_epoch, clean.restart_at_drop) == (1000, 500, False)
+    assert (paper.lr, paper.momentum, paper.weight_decay, paper.batch) == (0.01, 0.9, 5e-4, 256)
+
+
+def test_the_seed_decides_the_network() -> None:
+    data, recipe = images(), Recipe(epochs=2)
+    first, second, other = (trained(recipe, data, seed).classifier.weight for seed in (0, 0, 1))
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+def test_networks_learn_and_right_answers_are_counted_by_class() -> None:
+    data = images(per_class=[20, 10, 30])
+    network = trained(Recipe(epochs=40, augmentation=None), data)
+    accuracies = class_accuracies(network, data, Compute(**CPU).chosen())  # type: ignore[arg-type]
+    network.eval()
+    right = (network(data.inputs()).argmax(1) == data.labels).double()
+    torch.testing.assert_close(accuracies, torch.stack([part.mean() for part in right.split([20, 10, 30])]))
+    assert accuracies.mean() > 0.9
+
+
+def test_raw_pixels_and_preprocessed_ones_train_alike() -> None:
+    raw = images()
+    ready = replace(raw, images=raw.inputs())
+    one, other = trained(Recipe(epochs=2), raw), trained(Recipe(epochs=2), ready)
+    assert torch.equal(one.classifier.weight, other.classifier.weight)
+
+
+@pytest.mark.parametrize("settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}])
+def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(CondensationError, match="recipe"):
+        Recipe(**settings)  # type: ignore[arg-type]
