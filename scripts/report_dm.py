@@ -1,5 +1,124 @@
-"""Write the report of measure_dm.py."""
+"""The report of measure_dm.py: docs/results.md and docs/images/curve.png from results/dm/*.json."""
+
+from __future__ import annotations
+
 from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from condensation.storage import read_json
+
+ROOT = Path(__file__).parent.parent
+TITLES = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "cifar10": "CIFAR10"}
+COLOURS = {"fashion-mnist": "#1b7f79", "mnist": "#b5542b", "cifar10": "#3f51a3"}
+
+HEAD = """# Results
+
+Written by `python scripts/measure_dm.py --report` from `results/dm/*.json`; each of those files holds the settings, the
+commit, the versions and the machine of its numbers, and `python scripts/measure_dm.py` makes them again. Published numbers
+are in `results/published.json`.
+
+## DM and Random beside the published numbers
+
+Test accuracy in percent, mean ± deviation (number of networks). All are judged by `Recipe.paper()`: ConvNet, 1,000
+epochs, the published quirks included. The last iterate is what is judged, and test images decided nothing.
+
+| data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class | condensing |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
 
 
-def write_report(folder: Path) -> None: ...
+def write_report(folder: Path) -> None:
+    """Write the page and the figure from what is in ``folder`` so far."""
+    published = read_json(ROOT / "results" / "published.json")
+    jobs = [read_json(path) for path in sorted(folder.glob("*.json"))]
+    jobs = [job for job in jobs if "dm" in job]
+    jobs.sort(key=lambda job: (list(TITLES).index(job["job"]["data"]), job["job"]["ipc"]))
+    rows = [_row(job, published[job["job"]["data"]][str(job["job"]["ipc"])]) for job in jobs]
+    _figure(jobs, published)
+    notes = ROOT / "results" / "dm" / "notes.md"
+    text = HEAD + "\n".join(rows) + "\n\n" + _machines(jobs) + (notes.read_text() if notes.exists() else "") + _curve_text(jobs)
+    (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+
+
+def _row(job: dict[str, Any], published: dict[str, list[float]]) -> str:
+    settings = job["job"]["settings"]["method"]
+    cells = [
+        TITLES[job["job"]["data"]],
+        job["job"]["ipc"],
+        _score(job.get("random, no augmentation")),
+        _pair(published["random"]),
+        _score(job.get("random")),
+        f"**{_score(job['dm'])}**",
+        _pair(published["dm"]),
+        f"{settings['steps']:,} x {settings['batch_per_class']}",
+        f"{job['condensing']['seconds'] / 60:.1f} min",
+    ]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _score(score: dict[str, Any] | None) -> str:
+    return f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})" if score else "-"
+
+
+def _pair(published: list[float]) -> str:
+    return f"{published[0]} ± {published[1]}"
+
+
+def _machines(jobs: list[dict[str, Any]]) -> str:
+    made = {
+        f"{job['made_by']['machine']['threads']} threads, {job['made_by']['machine']['cpu']}, bfloat16 "
+        f"{job['made_by']['machine']['bfloat16']}, torch {job['made_by']['machine']['torch']}, commit {job['made_by']['commit']}"
+        for job in jobs
+    }
+    return "Made on: " + "; ".join(sorted(made)) + ".\n\n"
+
+
+def _curve_text(jobs: list[dict[str, Any]]) -> str:
+    recipe = next(score["recipe"] for job in jobs for name, score in job.items() if name.startswith("curve"))
+    head = f"""## Accuracy against steps and seconds
+
+![Accuracy against steps and against seconds; dashed: published](images/curve.png)
+
+Each point is the mean of 2 networks of {recipe["epochs"]:,} epochs, a quicker judge than the table's; dashed is what is published after
+20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
+
+| data | ipc | """
+    steps = sorted({step for job in jobs for step in _curve(job)})
+    lines = [head + " | ".join(f"{step:,}" for step in steps) + " |", "| --- " * (len(steps) + 2) + "|"]
+    for job in jobs:
+        curve = _curve(job)
+        cells = [f"{curve[step]['mean']:.1f}" if step in curve else "" for step in steps]
+        lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _curve(job: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    return {int(name.split()[1]): score for name, score in job.items() if name.startswith("curve ")}
+
+
+def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    for job in jobs:
+        data, ipc, curve = job["job"]["data"], job["job"]["ipc"], _curve(job)
+        seconds = {0: 0.0, **{int(step): spent for step, spent in job["condensing"]["log"].items()}}
+        steps = [step for step in sorted(curve) if step in seconds]
+        means = [curve[step]["mean"] for step in steps]
+        style = {"color": COLOURS[data], "marker": "o" if ipc == 1 else "s", "markersize": 4, "label": f"{TITLES[data]}, ipc {ipc}"}
+        axes[0].plot([max(step, 12) for step in steps], means, **style)
+        axes[1].plot([seconds[step] for step in steps], means, **style)
+        for axis in axes:
+            axis.axhline(published[data][str(ipc)]["dm"][0], color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
+    axes[0].set(xscale="log", xlabel="steps (the leftmost point is the start, random real images)", ylabel="test accuracy, %")
+    axes[1].set(xlabel="seconds of condensing on 2 CPU cores")
+    axes[1].legend(fontsize=8, loc="lower right", framealpha=0.9)
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25)
+    (ROOT / "docs" / "images").mkdir(parents=True, exist_ok=True)
+    figure.savefig(ROOT / "docs" / "images" / "curve.png", dpi=130)
+    plt.close(figure)

@@ -94,7 +94,9 @@ def test_memory_does_not_grow_with_batch_per_class() -> None:
 import resource, sys
 from condensation import Compute, condense
 from tests.small import dm, images
-condense(dm(steps=2, batch_per_class=int(sys.argv[1])), images(2000, classes=5, shape=(3, 32, 32)), 1, compute=Compute(device="cpu", precision="float32", compile="never"))
+real = images(2000, classes=5, shape=(3, 32, 32))
+compute = Compute(device="cpu", precision="float32", compile="never")
+condense(dm(steps=2, batch_per_class=int(sys.argv[1])), real, 1, compute=compute)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
     peaks = [

@@ -47,7 +47,7 @@ def plain(loss, real: ImageSet, module, source: Pixels, transform):  # type: ign
 def fast(real: ImageSet, module, source: Pixels, transform, chunk: int | None):  # type: ignore[no-untyped-def]
     draw = real.draw(100, Rng(0))  # all there are
     target = mean_embeddings(module.embed, real, draw, transform, chunk, torch.float64)
-    value = matching_loss(module.embed, target, source, transform)
+    value = matching_loss(module.embed, target, source.images, source.start.rows, transform)
     return value.detach(), torch.autograd.grad(value, source.images)[0]
 
 

@@ -84,7 +84,7 @@ class DM(Method):
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         assert isinstance(state, Matching)  # what init made
         self.networks.redraw(state.network, rng.child("network"))
-        transform: Transform = _as_they_are
+        transform: Transform | None = None
         if self.augmentation is not None:
             transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
@@ -92,8 +92,10 @@ class DM(Method):
         optimizer = state.optimizers[0]
         optimizer.zero_grad()
         loss = target.new_zeros(())
+        rows = state.source.start.rows
         for part in split(len(real.classes), self.classes_at_a_time):
-            of_part = matching_loss(state.embed_synthetic, target, state.source, transform, part)
+            mine = slice(int((rows < part.start).sum()), int((rows < part.stop).sum()))
+            of_part = matching_loss(state.embed_synthetic, target, state.source.images[mine], rows[mine], transform)
             of_part.backward()  # type: ignore[no-untyped-call]
             loss += of_part.detach()
         optimizer.step()
@@ -101,7 +103,7 @@ class DM(Method):
 
 
 def mean_embeddings(
-    embed: Embedding, real: ImageSet, draw: ClassDraw, transform: Transform, chunk: int | None, dtype: torch.dtype = torch.float32
+    embed: Embedding, real: ImageSet, draw: ClassDraw, transform: Transform | None, chunk: int | None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """The mean embedding of each class (classes, dims) of the real images drawn, without a graph.
 
@@ -113,7 +115,8 @@ def mean_embeddings(
     with torch.no_grad():
         for block in split(len(draw.rows), chunk and CHUNKS_PER_BLOCK * chunk):
             rows = draw.rows[block]
-            images = transform(real.inputs(draw.indices[block]).to(dtype), rows)
+            images = real.inputs(draw.indices[block]).to(dtype)
+            images = transform(images, rows) if transform else images
             shares = averaging(rows, counts, dtype)
             for piece in split(len(rows), chunk):
                 of_piece = shares[:, piece] @ embed(images[piece]).to(dtype)
@@ -122,16 +125,12 @@ def mean_embeddings(
     return means
 
 
-def matching_loss(embed: Embedding, target: Tensor, source: Pixels, transform: Transform, classes: slice = slice(None)) -> Tensor:
-    """The loss (Eq. 6) of synthetic images against mean embeddings ``target`` (classes, dims), over some of the classes."""
-    rows = source.start.rows
-    first, last, _ = classes.indices(len(target))
-    mine = slice(int(torch.searchsorted(rows, first)), int(torch.searchsorted(rows, last)))
-    synthetic = embed(transform(source.images[mine], rows[mine])).to(target.dtype)
-    counts = rows.bincount(minlength=len(target))[first:last]
-    means = averaging(rows[mine] - first, counts, target.dtype) @ synthetic
-    return linear_mmd(target[first:last], means).sum()
+def matching_loss(embed: Embedding, target: Tensor, images: Tensor, rows: Tensor, transform: Transform | None = None) -> Tensor:
+    """The loss (Eq. 6) of synthetic ``images`` (n, c, h, w) of classes ``rows`` (n,) against mean embeddings (classes, dims).
 
-
-def _as_they_are(images: Tensor, rows: Tensor) -> Tensor:
-    return images
+    A class without an image here does not count, so that the losses of groups of classes add up to that of all.
+    """
+    features = embed(transform(images, rows) if transform else images).to(target.dtype)
+    counts = rows.bincount(minlength=len(target))
+    distances = linear_mmd(target, averaging(rows, counts, target.dtype) @ features)
+    return distances[counts > 0].sum()

@@ -1,0 +1,36 @@
+"""An observer that shows a run in TensorBoard: the loss, and now and then the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condensation.condensing import Moment
+from condensation.errors import MissingExtra
+from condensation.report.grid import grid
+
+
+class TensorBoard:
+    """Writes events below ``folder``: the loss of every step, a grid of the images about twenty times a run.
+
+    Raises:
+        MissingExtra: if tensorboard is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise MissingExtra("--tensorboard", "track") from None
+        self._writer: Any = SummaryWriter(str(folder))
+
+    def __call__(self, moment: Moment) -> None:
+        if moment.loss is not None:
+            self._writer.add_scalar("loss", moment.loss, moment.step)
+        if moment.step % max(1, moment.steps // 20) == 0 or moment.step == moment.steps:
+            picture = grid(moment.snapshot().to("cpu"), title=f"step {moment.step:,}")
+            self._writer.add_image("images", np.asarray(picture), moment.step, dataformats="HWC")
+        if moment.step == moment.steps:
+            self._writer.flush()
