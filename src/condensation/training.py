@@ -90,12 +90,12 @@ def class_accuracies(network: Classifier, test: ImageSet, compute: Compute, forw
     """The part of the images of each class of ``test`` that ``network`` gets right, in [0, 1]: (classes,), float64."""
     forward = forward or network
     network.eval()
-    right = torch.zeros(len(test.classes), dtype=torch.float64, device=test.device)
+    right = torch.zeros(len(test.classes), dtype=torch.int64, device=test.device)
     # In evaluation mode no norm mixes images, so chunks are always allowed.
     chunk = compute.suitable_chunk(test.shape)
     with torch.no_grad():
         for piece in split(len(test), chunk):
             images = test.inputs(piece).to(network.classifier.weight.dtype)
-            correct = (forward(images).argmax(1) == test.labels[piece]).double()
-            right.index_add_(0, test.rows[piece], correct)
+            correct = forward(images).argmax(1) == test.labels[piece]
+            right.index_add_(0, test.rows[piece], correct.long())
     return right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)
