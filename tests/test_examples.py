@@ -1,0 +1,36 @@
+"""Every file in examples/ runs as a person would run it, and is short."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+PRINTS = {
+    "quickstart.py": ["DM:", "random:", "3 networks", "plain PyTorch"],
+    "own_images.py": ["96 training images of eight, nine, three", "There was no test part", "DM:", "Set and picture"],
+    "own_network.py": ["WideNet(width=32):", "WideNet(width=64):", "ConvNet("],
+    "own_method.py": ["Random:", "KMeans:"],
+}
+
+
+def test_every_example_is_known_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTS)
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_an_example_has_less_than_sixty_lines(name):
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) < 60
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_an_example_runs(name, tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path), "COLUMNS": "200"}
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    for text in PRINTS[name]:
+        assert text in done.stdout
