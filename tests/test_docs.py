@@ -1,0 +1,81 @@
+"""What the documents say can be done: doctests, commands, Python, links."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import condensation
+from condensation.cli import app
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = [module.name for module in pkgutil.walk_packages(condensation.__path__, "condensation.") if not module.name.endswith("__main__")]
+
+
+def blocks(page, language):
+    """The code blocks of a page."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+COMMANDS = sorted(
+    {
+        line.split("  #")[0].split(" > ")[0].strip()
+        for page in PAGES
+        for block in blocks(page, "bash")
+        for line in block.splitlines()
+        if line.startswith("condense ")
+    }
+)
+
+
+@pytest.mark.parametrize("name", ["condensation", *MODULES])
+def test_docstring_examples(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_docstring_examples():
+    assert doctest.testmod(importlib.import_module("condensation.rng")).attempted > 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(command)[1:]
+    if words[0] in ("run", "evaluate"):
+        words.append("--print-config")
+        if "--config" in words:
+            settings = Path(words[words.index("--config") + 1])
+            settings.parent.mkdir(parents=True, exist_ok=True)
+            text = "{}" if settings.suffix == ".json" else ""
+            settings.write_text(text, encoding="utf-8")
+    elif words[0] == "show":
+        words = ["show", "--help"]  # there is no set here; test_the_python_of_a_page_runs makes and draws one
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, (result.output, result.exception)
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "first-steps.md"], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("condensation.evaluation.train", lambda *arguments: None)
+    assert CliRunner().invoke(app, shlex.split("run -d digits -i 1 -o runs/first method.steps=2 evaluation.networks=1 -q")).exit_code == 0
+    names: dict[str, object] = {}
+    for block in blocks(page, "python"):
+        smaller = re.sub(r"steps=\d+", "steps=2", block.replace("fashion-mini", "digits"))
+        with torch.random.fork_rng():
+            exec(compile(smaller, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert not missing
