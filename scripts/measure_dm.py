@@ -90,7 +90,7 @@ def measure(job: Job) -> None:
         return result[name]
 
     part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": plain(job.settings), "command": "python scripts/measure_dm.py"})
-    part("made_by", lambda: {"commit": commit(), "machine": capability(), "versions": versions()})
+    part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
     part("condensing", lambda: condense(job))
     last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
     part("dm", lambda: judge(last, data, Recipe.paper(), NETWORKS))
@@ -132,6 +132,9 @@ def commit() -> str:
     name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     changed = subprocess.run(["git", "status", "--porcelain", "src", "scripts"], capture_output=True, text=True, check=True).stdout
     return f"{name} (changed)" if changed else name
+
+
+COMMIT = commit()  # of the code in memory, whatever is committed while it runs
 
 
 def main() -> None:
