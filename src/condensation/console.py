@@ -66,7 +66,7 @@ def run(settings: RunSettings, out: Path, *, resume: bool, quiet: bool, as_json:
     _commands(
         screen,
         (f"show {out}", "the picture again, and how it was made"),
-        (f"evaluate {out} evaluation.network=lenet", "train another network on it"),
+        (f"evaluate {out} evaluation.network=mlp", "train another network on it"),
         (f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"),
     )
 
@@ -200,7 +200,7 @@ def _scores(screen: Console, scores: dict[str, Any]) -> None:
     screen.print(table)
     recipe, network = how["recipe"], how["network"]["name"]
     screen.print(
-        f"Mean and deviation over {how['networks']} {network}s of {recipe['epochs']:,} epochs each, "
+        f"Mean and deviation over {how['networks']} {network}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
         f"on {scores['test']['images']:,} test images.",
         highlight=False,
     )
@@ -214,9 +214,8 @@ def _say_stopped(errors: Console, out: Path, stopped: Stopped) -> int:
 
 def _commands(screen: Console, *commands: tuple[str, str]) -> None:
     program = _program()
-    width = max(len(command) for command, _ in commands)
     for command, why in commands:
-        screen.print(f"  {program} {command:<{width}}   [dim]# {why}[/]", highlight=False)
+        screen.print(f"  [dim]# {why}[/]\n  {program} {command}", highlight=False)
 
 
 def _program() -> str:
