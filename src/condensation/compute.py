@@ -155,9 +155,9 @@ def _fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is done by the hardware; where it is emulated it is ten times slower than float32."""
     if device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # torch says so only privately; should that name go, float32 is the safe answer.
-    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
-    return device == "cpu" and probe is not None and bool(probe()) and "AVX512" in torch.backends.cpu.get_cpu_capability()
+    # Older versions of torch can't say; float32 is the safe answer.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return device == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _has_compiler() -> bool:
