@@ -50,3 +50,15 @@ class Method(ABC):
     @abstractmethod
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
+
+
+@dataclass(frozen=True)
+class Selection(Method):
+    """A method that chooses among real images: `init` does all, and there are no steps."""
+
+    @property
+    def steps(self) -> int:
+        return 0
+
+    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
+        raise TypeError(f"{type(self).__name__} has no steps: all is chosen in init.")
