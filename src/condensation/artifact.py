@@ -59,13 +59,11 @@ class CondensedSet:
             )
         tensors = {"images": self.images.images, "labels": self.images.labels}
         tensors |= {f"preprocessing.{name}": tensor for name, tensor in preprocessing.tensors().items()}
-        card = {
-            **self.card,
-            "class_names": list(self.images.class_names),
-            "mirrored": self.images.mirrored,
-            "preprocessing": names[0],
-        }
-        write_tensors(Path(path), KIND, tensors, card)
+        own = {"class_names": list(self.images.class_names), "mirrored": self.images.mirrored, "preprocessing": names[0]}
+        # In one order, whether the card was just made or read from a file, so that equal sets are equal files.
+        made = {name: value for name, value in self.card.items() if name not in own and name != "scores"}
+        scores = {"scores": self.card["scores"]} if "scores" in self.card else {}
+        write_tensors(Path(path), KIND, tensors, {**made, **own, **scores})
 
     @classmethod
     def load(cls, path: str | Path) -> CondensedSet:
@@ -77,7 +75,7 @@ class CondensedSet:
         path = Path(path)
         path = path / "set.safetensors" if path.is_dir() else path
         tensors, card = read_tensors(path, KIND)
-        kind = card.get("preprocessing")
+        kind = str(card.get("preprocessing"))
         if kind not in PREPROCESSINGS:
             raise unknown("preprocessing", kind, PREPROCESSINGS)
         try:
@@ -90,7 +88,7 @@ class CondensedSet:
                 preprocessing=PREPROCESSINGS[kind](**saved),
                 mirrored=card["mirrored"],
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
             raise CondensationError(f"{path} is damaged: {error} is missing or wrong.\nRestore it from a copy, or make it again.") from None
         return cls(images, card)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -16,6 +18,7 @@ from torch import Tensor
 from condensation.errors import CondensationError
 
 FORMAT = 1
+UNFINISHED = ".unfinished"  # how the name of a file ends while it is written
 
 
 def write(path: Path, content: bytes) -> None:
@@ -27,7 +30,7 @@ def write(path: Path, content: bytes) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
@@ -45,6 +48,12 @@ def write(path: Path, content: bytes) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a kill in the middle of `write` left in ``folder``."""
+    for path in folder.glob(f".*{UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -68,8 +77,10 @@ def read_json(path: Path) -> Any:
 
 def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Write tensors and their ``card`` (JSON) as one safetensors file, at once."""
-    metadata = {"kind": kind, "format": str(FORMAT), "card": json.dumps(card, ensure_ascii=False)}
-    write(path, save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata))
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(card, ensure_ascii=False)
+    metadata = {"kind": kind, "format": str(FORMAT), "card": text, "digest": _digest(plain, text)}
+    write(path, _in_order(save(plain, metadata)))
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -83,19 +94,44 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            found, version = metadata.get("kind"), int(metadata.get("format", "0"))
+            if found == kind and version > FORMAT:
+                raise _too_new(path, version)
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        found, version = metadata.get("kind"), int(metadata.get("format", "0"))
-        card = json.loads(metadata.get("card", "null"))
+        text = metadata.get("card", "null")
+        card = json.loads(text)
+        if metadata.get("digest", _digest(tensors, text)) != _digest(tensors, text):
+            raise ValueError("some bytes are not what was written")
+    except CondensationError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
         raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.\nRestore it from a copy, or make it again.") from None
     if found != kind or not isinstance(card, dict):
         raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {found or 'nothing'}).")
-    if version > FORMAT:
-        raise CondensationError(
-            f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}.\n"
-            "Install a newer one: pip install -U condensation"
-        )
     return tensors, card
+
+
+def _too_new(path: Path, version: int) -> CondensationError:
+    return CondensationError(
+        f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}.\n"
+        "Install a newer one: pip install -U condensation"
+    )
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with its header sorted: the library writes it in an order that changes from process to process."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + content[end:]
+
+
+def _digest(tensors: dict[str, Tensor], card: str) -> str:
+    digest = hashlib.blake2b(card.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(repr((name, str(tensors[name].dtype), tuple(tensors[name].shape))).encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def pack(tree: Any, keep: Callable[[Tensor], str]) -> Any:
@@ -140,4 +176,4 @@ def _umask() -> int:
     return mask
 
 
-__all__ = ["FORMAT", "read_json", "read_tensors", "to_tensors", "unpack", "write", "write_json", "write_tensors"]
+__all__ = ["FORMAT", "read_json", "read_tensors", "remove_unfinished", "to_tensors", "unpack", "write", "write_json", "write_tensors"]
