@@ -12,15 +12,21 @@ from condensation.errors import CondensationError
 from condensation.methods.base import State
 from condensation.storage import read_tensors, to_tensors, unpack, write_tensors
 
+EVERY_SECONDS = 20.0
+
 
 @dataclass
 class Checkpoint:
     """Where, and how often, a run saves its state. Nothing but time decides when, and it changes no result."""
 
     path: Path
-    every: float = 20.0  # seconds; 0 for each step
+    every: float = EVERY_SECONDS  # seconds; 0 for each step
     saved_step: int | None = None
-    _saved_at: float = field(default=0.0, repr=False)
+    _saved_at: float = field(default=float("-inf"), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.every >= 0:
+            raise CondensationError(f"Asked to keep the state every {self.every:g} seconds; it must be 0 or more.")
 
     def due(self) -> bool:
         """Whether it is time to save."""
@@ -49,7 +55,9 @@ class Checkpoint:
                     f"{self.path} is of another run: {differing}.\nGo on with those settings, or choose another folder."
                 )
             state.load_state_dict(unpack(tree, tensors))
-        except (KeyError, TypeError, RuntimeError) as error:
+        except CondensationError:
+            raise
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise CondensationError(f"{self.path} is damaged: {error}.\nRemove it to start again from the beginning.") from None
         self.saved_step = step
         return step

@@ -92,7 +92,7 @@ def evaluate(
     if networks < 1 or not sets:
         raise CondensationError(f"Asked to train {networks} networks on {len(sets)} sets; there must be at least one of each.")
     for one in sets:
-        _check_fit(one, test)
+        check_fit(one, test)
     compute = compute.chosen()
     test = test.to(compute.device)
     epochs = len(sets) * networks * recipe.epochs
@@ -115,7 +115,12 @@ def evaluate(
     return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
 
 
-def _check_fit(one: ImageSet, test: ImageSet) -> None:
+def check_fit(one: ImageSet, test: ImageSet) -> None:
+    """Make sure that networks trained on ``one`` can be tested on ``test``.
+
+    Raises:
+        CondensationError: if they differ in image shape, classes or preprocessing.
+    """
     if one.shape != test.shape:
         raise CondensationError(f"The set has images of {_times(one.shape)}, the test set of {_times(test.shape)}; they must be alike.")
     if one.class_names != test.class_names:

@@ -12,7 +12,7 @@ from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
 from condensation.data import Data, load
 from condensation.errors import CondensationError
-from condensation.evaluation import Accuracies, OnProgress, evaluate
+from condensation.evaluation import Accuracies, OnProgress, check_fit, evaluate
 from condensation.images import ImageSet, images_per_class
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -30,6 +30,12 @@ class DataSettings:
     preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
     size: int | None = None
 
+    def __post_init__(self) -> None:
+        if not self.source.strip():
+            raise CondensationError("No data set is named.\nGive --data a name that `condense data` lists, or a path.")
+        if self.size is not None and self.size < 1:
+            raise CondensationError(f"data.size is {self.size}; it must be at least 1 pixel, or none to leave images as they are.")
+
     def load(self) -> Data:
         """The training and the test images."""
         return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size)
@@ -42,6 +48,15 @@ class EvaluationSettings:
     networks: int = 3  # newly drawn for each set; 0: no judging
     network: NetworkSpec = ConvNet()
     recipe: Recipe = Recipe()
+
+    def __post_init__(self) -> None:
+        if self.networks < 0:
+            raise CondensationError(f"evaluation.networks is {self.networks}; it must be at least 1, or 0 for no judging.")
+
+    def check(self, data: Data) -> None:
+        """Find out before the work, not after it, that the network does not fit the images."""
+        if self.networks:
+            self.network.build(data.test.shape, data.test.num_classes, Rng(0))
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,8 @@ def judge(
 ) -> dict[str, Any]:
     """The accuracies of each entry on the test images of ``data``, and all that must be known to repeat them, for JSON."""
     scores: dict[str, Any] = {}
+    for entry in entries:  # all of them before the first takes its time
+        check_fit(entry.images, replace(data.test, preprocessing=entry.images.preprocessing))
     for number, entry in enumerate(entries):
         started = time.perf_counter()
         accuracies: Accuracies = evaluate(
@@ -103,7 +120,7 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
     if settings.evaluation.networks < 1:
         raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
     data = (settings.data or _made_from(saved)).load()
-    entries = [Entry(str(path), one.images) for path, one in zip(paths, saved, strict=True)]
+    entries = [Entry(name, one.images) for name, one in {str(path): one for path, one in zip(paths, saved, strict=True)}.items()]
     if settings.random:
         ipc = images_per_class(data.train, settings.random)
         chosen = data.train.take(data.train.draw(ipc, Rng(settings.seed).child("init", "start")).indices)

@@ -36,6 +36,15 @@ FAMILIES: dict[Any, dict[str, Any]] = {
 }
 
 
+IN_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "a table of name = value",
+}
+
+
 def plain(value: Any) -> Any:
     """``value`` as nested dicts, lists, numbers and strings, from which `build` makes it again."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -96,7 +105,9 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CondensationError(f"{path} cannot be read as {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from None
     if not isinstance(content, dict):
         raise CondensationError(f"{path} must hold settings by name.")
-    return content
+    # settings.json of a run folder says more than the settings.
+    inner = content.get("settings")
+    return inner if isinstance(inner, dict) else content
 
 
 def to_toml(content: Mapping[str, Any]) -> str:
@@ -140,18 +151,16 @@ def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
         return tuple(_build(get_args(kind)[0], item, None, where) for item in items)
     if get_origin(kind) is dict:
         if not isinstance(content, Mapping):
-            raise _wrong_type(where, content, "a table of name = value")
+            raise _wrong_type(where, content, IN_WORDS[dict])
         return {str(key): _build(get_args(kind)[1], item, None, f"{where}.{key}") for key, item in content.items()}
     return _scalar(kind, content, where)
 
 
 def _first_that_fits(options: list[Any], content: Any, base: Any, where: str) -> Any:
-    for option in options[:-1]:
-        try:
+    for option in options:
+        if isinstance(content, get_origin(option) or option):
             return _build(option, content, base, where)
-        except CondensationError:
-            continue
-    return _build(options[-1], content, base, where)
+    raise _wrong_type(where, content, " or ".join(IN_WORDS[get_origin(option) or option] for option in options))
 
 
 def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
@@ -162,7 +171,7 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
         raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
-        if name not in FAMILIES[kind]:
+        if not isinstance(name, str) or name not in FAMILIES[kind]:
             raise unknown(where.rpartition(".")[2] or "setting", name, FAMILIES[kind])
         base = FAMILIES[kind][name]
     elif base is None:
@@ -172,10 +181,12 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
 
 def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
     if not isinstance(content, Mapping):
-        raise _wrong_type(where, content, "a group of settings")
+        content = {"name": content}
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]
     for key in content:
+        if key == "name" and where and key not in known:  # of no family, so there is nothing that a name could choose
+            raise _wrong_type(where, content[key], f"given one by one: {', '.join(f'{where}.{name}' for name in known)}")
         if key not in known:
             raise _no_setting(kind, key, known)
     changes = {}
@@ -191,7 +202,7 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
     if kind is str and isinstance(content, int | float):
         return str(content)
     if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
-        raise _wrong_type(where, content, {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind])
+        raise _wrong_type(where, content, IN_WORDS[kind])
     if kind is float and not math.isfinite(content):
         raise _wrong_type(where, content, "a finite number")
     return content
