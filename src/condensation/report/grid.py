@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +15,7 @@ from condensation.images import ImageSet
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
+NARROWEST = 380  # so that the title of two small classes is not a column
 INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 
 
@@ -19,10 +23,10 @@ INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 class Layout:
     """Sizes in pixels, and how many images are shown."""
 
-    cell: int  # side of an image on the page
+    cell: tuple[int, int]  # width and height of an image on the page
     gap: int = 4
     margin: int = 18
-    title: int = 34
+    line: int = 24  # of the title
     heading: int = 26
     label: int = 78  # room for "synthetic" at the left
 
@@ -40,78 +44,99 @@ def grid(synthetic: ImageSet, real: ImageSet | None = None, *, title: str = "", 
     if shown_real is not None and rows == 1:
         real_rows = 1
     layout = Layout(cell=_cell(synthetic.shape, rows, len(bands)))
-    step = layout.cell + layout.gap
-    above = real_rows * step + layout.gap * 2 if shown_real is not None else 0
-    band_height = layout.heading + above + rows * step + 14
-    columns = max(map(len, bands))
-    width = 2 * layout.margin + layout.label + columns * step
-    page = Image.new("RGB", (width, 2 * layout.margin + layout.title + len(bands) * band_height), PAPER)
-    draw = ImageDraw.Draw(page)
+    across, down = (side + layout.gap for side in layout.cell)
+    above = real_rows * down + layout.gap * 2 if shown_real is not None else 0
+    band_height = layout.heading + above + rows * down + 14
+    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * across - layout.gap)
     notes = [title] if title else []
     if most > rows:
-        notes.append(f"first {rows} of {most} images a class")
+        notes.append(f"first {rows} of {most} a class")
     if len(synthetic.classes) > len(classes):
         notes.append(f"first {len(classes)} of {len(synthetic.classes)} classes")
-    draw.text(
-        (layout.margin, layout.margin - 4), " · ".join(notes), fill=INK, font=_fitting(" · ".join(notes), width - 2 * layout.margin, 17)
-    )
+    lines = _lines(" · ".join(notes), width - 2 * layout.margin, 17)
+    title_height = len(lines) * layout.line + 10 if lines else 0
+    page = Image.new("RGB", (width, 2 * layout.margin + title_height + len(bands) * band_height - 14), PAPER)
+    draw = ImageDraw.Draw(page)
+    for number, line in enumerate(lines):
+        draw.text((layout.margin, layout.margin - 4 + number * layout.line), line, fill=INK, font=_font(17))
     for number, band in enumerate(bands):
-        top = layout.margin + layout.title + number * band_height
+        top = layout.margin + title_height + number * band_height
         left = layout.margin + layout.label
         for column, label in enumerate(band):
-            _centred(draw, synthetic.class_names[label], left + column * step, top, layout.cell)
+            _centred(draw, synthetic.class_names[label], left + column * across, top, layout.cell[0])
         top += layout.heading
         if shown_real is not None:
-            draw.text((layout.margin, top + layout.cell // 2 - 7), "real", fill=FAINT, font=_font(13))
+            draw.text((layout.margin, top + layout.cell[1] // 2 - 8), "real", fill=FAINT, font=_font(13))
             _paste(page, shown_real, band, real_rows, (left, top), layout)
             top += above
             draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
-        draw.text((layout.margin, top + layout.cell // 2 - 7), "synthetic", fill=FAINT, font=_font(13))
+        draw.text((layout.margin, top + layout.cell[1] // 2 - 8), "synthetic", fill=FAINT, font=_font(13))
         _paste(page, synthetic, band, rows, (left, top), layout)
     return page
 
 
-def _cell(shape: tuple[int, int, int], rows: int, bands: int) -> int:
-    """A side that is a whole multiple of the image's where that is not too large."""
-    side = max(shape[1:])
+def _cell(shape: tuple[int, int, int], rows: int, bands: int) -> tuple[int, int]:
+    """A whole multiple of the image's sides where that is not too large."""
+    _, height, width = shape
     wanted = 96 if rows * bands <= 3 else 64
-    return side * max(1, round(wanted / side))
+    scale = max(1, round(wanted / max(height, width)))
+    return width * scale, height * scale
 
 
 def _paste(page: Image.Image, images: ImageSet, band: tuple[int, ...], rows: int, corner: tuple[int, int], layout: Layout) -> None:
-    step = layout.cell + layout.gap
+    across, down = (side + layout.gap for side in layout.cell)
     for column, label in enumerate(band):
         if label not in images.counts:
             continue
         first = images.starts[label]
         chosen = images.take(torch.arange(first, first + min(rows, images.counts[label]), device=images.device))
         for row, picture in enumerate(chosen.pictures().cpu().numpy()):
-            page.paste(_picture(picture, layout.cell), (corner[0] + column * step, corner[1] + row * step))
+            page.paste(_picture(picture, layout.cell), (corner[0] + column * across, corner[1] + row * down))
 
 
-def _picture(values: np.ndarray, cell: int) -> Image.Image:
+def _picture(values: np.ndarray, cell: tuple[int, int]) -> Image.Image:
     """One image (c, h, w) in [0, 1], enlarged without blurring."""
     pixels = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-    scale = cell / max(image.size)
-    return image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.NEAREST)
+    return image.resize(cell, Image.Resampling.NEAREST)
 
 
 def _centred(draw: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int) -> None:
-    font = _fitting(text, width + 4, 13)
-    while len(text) > 4 and font.getlength(text) > width + 4:
-        text = text.rstrip("…")[:-1].rstrip() + "…"
+    size = next((size for size in (13, 12, 11) if _font(size).getlength(text) <= width + 2), 10)
+    font = _font(size)
+    text = _cut(text, width + 2, font)
     draw.text((left + (width - font.getlength(text)) / 2, top + 6), text, fill=INK, font=font)
 
 
-def _fitting(text: str, width: int, size: int) -> ImageFont.FreeTypeFont:
-    """The largest font up to ``size`` in which ``text`` is no wider than ``width``."""
-    while size > 10 and _font(size).getlength(text) > width:
-        size -= 1
-    return _font(size)
+def _lines(text: str, width: int, size: int) -> list[str]:
+    """``text`` broken between words into lines no wider than ``width``."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and _font(size).getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(_cut(word, width, _font(size)))
+    return lines
 
 
+def _cut(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+    """As much of ``text`` as ``width`` has room for."""
+    shown = text
+    while len(text) > 1 and font.getlength(shown) > width:
+        text = text[:-1].rstrip()
+        shown = f"{text}…"
+    return shown
+
+
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
+    # Pillow's own font has no accents; matplotlib brings one that has, and Greek and Cyrillic besides.
+    matplotlib = find_spec("matplotlib")
+    if matplotlib and matplotlib.origin:
+        path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        if path.exists():
+            return ImageFont.truetype(str(path), size)
     font = ImageFont.load_default(size)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font

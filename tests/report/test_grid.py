@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from condensation.images import ImageSet
+from condensation.preprocess import Standardize
+from condensation.report.grid import PAPER, grid
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def some(counts, shape=(1, 8, 8), names=None):
+    """Random pixels, ``counts[label]`` images of each label."""
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    pixels = torch.randint(0, 256, (len(labels), *shape), generator=GENERATOR, dtype=torch.uint8)
+    return ImageSet.of(pixels, labels, names or [f"class {c}" for c in range(len(counts))])
+
+
+def holds(page, pixels):
+    """Whether the image (c, h, w) stands somewhere on the page, each of its pixels a crisp square of one size."""
+    page = np.asarray(page).astype(int)
+    channels, height, width = pixels.shape
+    wanted = np.broadcast_to(pixels.numpy().transpose(1, 2, 0), (height, width, 3))
+    for scale in (1, 2, 3, 4, 6, 8, 12, 24):
+        enlarged = wanted.repeat(scale, 0).repeat(scale, 1)
+        rows, columns = enlarged.shape[:2]
+        if rows > page.shape[0] or columns > page.shape[1]:
+            continue
+        corners = np.argwhere((page[: -rows or None, : -columns or None] == enlarged[0, 0]).all(-1))
+        if any(np.array_equal(page[y : y + rows, x : x + columns], enlarged) for y, x in corners):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (3, 6, 12), (1, 12, 6), (1, 28, 28), (3, 32, 32)])
+def test_images_are_enlarged_crisply(shape):
+    images = some([1, 1], shape)
+    page = grid(images)
+    assert all(holds(page, image) for image in images.images)
+
+
+def test_real_images_stand_above():
+    synthetic, real = some([1, 1]), some([5, 5])
+    page = grid(synthetic, real)
+    assert holds(page, synthetic.images[0])
+    assert holds(page, real.images[0])
+    assert holds(page.crop((0, 0, page.width, page.height * 2 // 3)), real.images[0])
+
+
+def test_more_images_make_more_rows():
+    heights = [grid(some([count] * 3)).height for count in (1, 2, 5, 10)]
+    assert heights == sorted(set(heights))
+
+
+def test_fifty_images_a_class_are_cut_to_ten():
+    images = some([50] * 2)
+    assert grid(images).size == grid(images, rows=10).size
+
+
+def test_rows_can_be_chosen():
+    assert grid(some([50] * 2), rows=20).height > grid(some([50] * 2)).height
+    assert grid(some([3] * 2), rows=20).height == grid(some([3] * 2)).height
+
+
+def test_uneven_classes_leave_gaps():
+    images = some([1, 4])
+    page = grid(images)
+    assert all(holds(page, image) for image in images.images)
+
+
+def test_a_class_without_real_images_leaves_a_gap():
+    synthetic, real = some([1, 1, 1]), some([5, 5, 5])
+    assert holds(grid(synthetic, real.select([0, 2])), synthetic.images[1])
+
+
+def test_a_hundred_classes_break_into_bands():
+    images = some([1] * 100)
+    page = grid(images)
+    assert page.width < 1200
+    assert holds(page, images.images[99])
+
+
+def test_of_more_classes_the_first_are_shown():
+    images = some([1] * 120)
+    page = grid(images)
+    assert holds(page, images.images[99])
+    assert not holds(page, images.images[100])
+
+
+@pytest.mark.parametrize("names", [["a very long name of a class that goes on and on", "x"], ["Äpfel", "猫"], ["", " "]])
+def test_any_name_fits(names):
+    page = grid(some([1, 1], names=names), title="T " * 200)
+    edge = np.asarray(page)[:, [0, -1]]
+    assert (edge == PAPER).all()
+
+
+def test_two_classes_leave_room_for_the_title():
+    assert grid(some([1, 1])).width >= 300
+
+
+def test_learned_images_are_shown_as_pictures():
+    pictures = torch.rand((2, 3, 4, 4), generator=GENERATOR)
+    preprocessing = Standardize.fit([pictures])
+    shown = ImageSet.of(preprocessing(pictures), torch.arange(2), preprocessing=preprocessing)
+    assert holds(grid(shown), (pictures[0] * 255).round().to(torch.uint8))
+
+
+def test_values_out_of_range_do_not_wrap_around():
+    images = ImageSet.of(torch.tensor([-3.0, 3.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4), torch.arange(2))
+    page = grid(images)
+    assert holds(page, torch.zeros((1, 4, 4), dtype=torch.uint8))
