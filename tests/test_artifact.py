@@ -146,7 +146,7 @@ def test_a_later_format_says_upgrade(tmp_path):
 
 def test_an_unknown_preprocessing_is_named(tmp_path):
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES}, {"preprocessing": "zcaa"})
-    with pytest.raises(CondensationError, match="no preprocessing 'zcaa'. Did you mean 'zca'"):
+    with pytest.raises(CondensationError, match=r"no preprocessing 'zcaa'\. Did you mean 'zca'"):
         CondensedSet.load(tmp_path / "a")
 
 

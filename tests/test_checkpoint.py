@@ -103,7 +103,7 @@ def test_other_settings_are_refused_by_name(broken_off, method, seed, message):
 
 
 def test_other_data_are_refused(broken_off):
-    with pytest.raises(CondensationError, match="data is '[0-9a-f]+' there"):
+    with pytest.raises(CondensationError, match=r"data is '[0-9a-f]+' there"):
         condense(METHOD, REAL.take(torch.arange(len(REAL) - 1)), 1, checkpoint=Checkpoint(broken_off))
 
 

@@ -19,7 +19,7 @@ def some(counts, shape=(1, 8, 8), names=None):
 def holds(page, pixels):
     """Whether the image (c, h, w) stands somewhere on the page, each of its pixels a crisp square of one size."""
     page = np.asarray(page).astype(int)
-    channels, height, width = pixels.shape
+    _, height, width = pixels.shape
     wanted = np.broadcast_to(pixels.numpy().transpose(1, 2, 0), (height, width, 3))
     for scale in (1, 2, 3, 4, 6, 8, 12, 24):
         enlarged = wanted.repeat(scale, 0).repeat(scale, 1)
