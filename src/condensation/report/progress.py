@@ -57,6 +57,8 @@ class Lines(Silent):
         self._say("judging", done, total, "")
 
     def _say(self, part: str, done: int, total: int, more: str) -> None:
+        if not total:
+            return
         speed, left = self._pace.update(part, done, total)
         if done == total or time.monotonic() - self._last >= self.every:
             self._last = time.monotonic()
@@ -117,10 +119,13 @@ class _Pace:
 
     def __init__(self) -> None:
         self._part = ""
+        self._begin = 0  # the step at which the part began, perhaps not its first
         self._start = (0, 0.0)
 
     def update(self, part: str, done: int, total: int) -> tuple[float, float]:
-        if part != self._part:
+        # The first step may compile, and says nothing about those that follow.
+        if part != self._part or done == self._begin + 1:
+            self._begin = done if part != self._part else self._begin
             self._part, self._start = part, (done, time.monotonic())
         steps, seconds = done - self._start[0], time.monotonic() - self._start[1]
         speed = steps / seconds if steps and seconds > 0.5 else 0.0
