@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -14,10 +14,12 @@ from condensation.errors import CondensationError
 if TYPE_CHECKING:
     from condensation.runs import RunSettings
 
+# The error for wrong options, which typer does not name; in its newer versions it is no longer click's.
+UsageError: Any = typer.BadParameter.__base__
+
 app = typer.Typer(
     name="condense",
     help="Turn an image training set into a few synthetic images per class that train a network nearly as well.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +40,10 @@ SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides every ra
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+CheckpointOption = Annotated[
+    float | None,
+    typer.Option("--checkpoint-every", metavar="SECONDS", help="How often the state is kept; 0: each step.", show_default="20"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -53,6 +59,7 @@ def run(
     device: DeviceOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    checkpoint_every: CheckpointOption = None,
     print_config: PrintConfig = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -65,7 +72,8 @@ def run(
     settings = _settings(RunSettings(), config, options, overrides)
     if print_config:
         return _print_config(settings)
-    console.run(settings, out or _default_folder(settings), resume=resume, quiet=quiet, as_json=as_json)
+    out = out or _default_folder(settings)
+    console.run(settings, out, resume=resume, checkpoint_every=checkpoint_every, quiet=quiet, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +90,7 @@ def evaluate(
     seed: SeedOption = None,
     device: DeviceOption = None,
     print_config: PrintConfig = False,
-    quiet: QuietOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the accuracies alone.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train networks on condensed sets, random real images or the whole data, and test them."""
@@ -115,9 +123,9 @@ def show(
 @app.command()
 def methods(as_json: JsonOption = False) -> None:
     """List the methods and their settings."""
-    from condensation import console
+    from condensation import listing
 
-    console.methods(as_json=as_json)
+    listing.methods(as_json=as_json)
 
 
 @app.command()
@@ -127,17 +135,17 @@ def networks(
     as_json: JsonOption = False,
 ) -> None:
     """List the networks and their sizes."""
-    from condensation import console
+    from condensation import listing
 
-    console.networks(shape, classes, as_json=as_json)
+    listing.networks(shape, classes, as_json=as_json)
 
 
 @app.command("data")
 def list_data(folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """List the data sets, and which of them are here."""
-    from condensation import console
+    from condensation import listing
 
-    console.data(folder, as_json=as_json)
+    listing.data(folder, as_json=as_json)
 
 
 def _version(wanted: bool) -> None:
@@ -160,7 +168,6 @@ def _settings(default: Any, config: Path | None, options: dict[str, Any], overri
     from condensation.settings import build, merge, put, read
 
     content = read(config) if config else {}
-    content = content.get("settings", content)  # the settings.json of a run holds more than its settings
     for name, value in options.items():
         if value is not None:
             content = put(content, name, value)
@@ -179,16 +186,24 @@ def _default_folder(settings: RunSettings) -> Path:
     from condensation.settings import plain
 
     count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
-    return Path("runs") / f"{Path(settings.data.source).name}-{plain(settings.method)['name']}-ipc{count}-seed{settings.seed}"
+    # Of a path such as "..", the name that it really has.
+    source = Path(settings.data.source).resolve().name or "data"
+    return Path("runs") / f"{source}-{plain(settings.method)['name']}-ipc{count}-seed{settings.seed}"
 
 
 def main() -> None:
     """Run the command; a person's mistake ends in a line or two and exit code 2, never in a traceback."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
-        app()
+        # Without arguments there is nothing to do but explain.
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except CondensationError as error:
         _fail(str(error), 2)
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "condense"
+        _fail(f"{error.format_message()}\nSee: {command} --help", 2)
+    except typer.Abort:
+        _fail("Stopped.", 130)
     except MemoryError:
         _fail("Not enough memory.\nUse fewer images (ipc, batch_per_class) or smaller ones (data.size).", 2)
     except KeyboardInterrupt:
@@ -197,9 +212,12 @@ def main() -> None:
         if "out of memory" not in str(error).lower() and "can't allocate memory" not in str(error).lower():
             raise
         _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.", 2)
+    if code == 130:
+        _fail("Stopped.", 130)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"condense: {message}", file=sys.stderr)
     sys.exit(code)
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from condensation.artifact import CondensedSet, versions
-from condensation.checkpoint import Checkpoint, difference
+from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
-from condensation.condensing import Moment, Observer, condense
+from condensation.condensing import Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
+from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
 from condensation.report.grid import grid
 from condensation.rng import Rng
 from condensation.settings import plain
-from condensation.storage import read_json, write, write_json
+from condensation.storage import read_json, remove_unfinished, write, write_json
 
 SETTINGS, LOG, CHECKPOINT, SET, GRID, SCORES = (
     "settings.json",
@@ -73,26 +73,34 @@ def run(
     resume: bool = False,
     observers: Sequence[Observer] = (),
     on_progress: OnProgress | None = None,
+    checkpoint_every: float = EVERY_SECONDS,
 ) -> RunResult:
     """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
 
-    The set is saved before it is judged, so nothing is lost should judging be broken off.
+    The set is saved before it is judged, so nothing is lost should judging be broken off. The state is kept every
+    ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again.
 
     Raises:
         CondensationError: if the folder holds another run, or anything in the settings cannot be done.
     """
     folder = Path(out)
+    checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
     claim(folder, settings, resume)
+    if is_finished(folder, settings):
+        scores = read_json(folder / SCORES) if settings.evaluation.networks else {}
+        return RunResult(folder, CondensedSet.load(folder / SET), scores)
     data = settings.data.load()
     ipc = settings.ipc_of(data.train)
+    settings.evaluation.check(data)
+    remove_unfinished(folder)
     write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
-    condensed = _condensed(settings, data, ipc, folder, observers)
+    condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
     write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
     scores = _scores(settings, data, ipc, condensed.images, on_progress)
     if scores:
-        write_json(folder / SCORES, scores)
-        condensed = condensed.with_scores(scores)
+        condensed = condensed.with_scores(_without_seconds(scores))
         condensed.save(folder / SET)
+        write_json(folder / SCORES, scores)  # last: they say that the run is finished
     return RunResult(folder, condensed, scores)
 
 
@@ -111,17 +119,30 @@ def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
     if not (folder / SETTINGS).exists():
         if any(folder.iterdir()):
             raise CondensationError(f"{folder} is not empty and holds no run.\nChoose a new folder with --out.")
+        if resume:
+            raise CondensationError(f"There is no run to resume in {folder}.\nLeave --resume out to start one.")
         return
-    kept = read_json(folder / SETTINGS).get("settings", {})
+    if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
+        return  # a run that was refused before its first step, by its settings perhaps, is not in the way
+    found = read_json(folder / SETTINGS)
+    kept = found.get("settings") if isinstance(found, dict) else None
+    if not isinstance(kept, dict):
+        raise CondensationError(f"{folder / SETTINGS} does not say what was run.\nChoose another folder with --out.")
     # How it is computed may change when a run goes on, on another machine for example; what is computed may not.
     differing = difference({**kept, "compute": None}, {**json.loads(json.dumps(plain(settings))), "compute": None})
     if differing:
         raise CondensationError(f"{folder} holds another run: {differing}.\nChoose another folder with --out, or take the same settings.")
     if not resume:
-        state = "is finished" if (folder / SCORES).exists() else "was broken off"
+        state = "is finished" if is_finished(folder, settings) else "was broken off"
         raise CondensationError(
             f"{folder} holds this very run; it {state}.\nAdd --resume to go on with it, or choose another folder with --out."
         )
+
+
+def is_finished(folder: Path, settings: RunSettings) -> bool:
+    """Whether all that ``settings`` ask for is in ``folder``."""
+    wanted = (SET, GRID, SCORES) if settings.evaluation.networks else (SET, GRID)
+    return all((folder / name).exists() for name in wanted)
 
 
 def describe(settings: RunSettings) -> str:
@@ -133,10 +154,17 @@ def describe(settings: RunSettings) -> str:
     return f"{type(settings.method).__name__}, {images} per class{steps}"
 
 
-def _condensed(settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer]) -> CondensedSet:
+def _condensed(
+    settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer], checkpoint: Checkpoint
+) -> CondensedSet:
+    fingerprint = data.train.fingerprint()
     if (folder / SET).exists():
-        return CondensedSet.load(folder / SET)
-    checkpoint = Checkpoint(folder / CHECKPOINT)
+        kept = CondensedSet.load(folder / SET)
+        if kept.card.get("data", {}).get("fingerprint") != fingerprint:
+            raise CondensationError(
+                f"{folder / SET} was made from other images than {settings.data.source} has now.\nChoose another folder with --out."
+            )
+        return kept
     log = LogFile(folder / LOG, every=max(1, settings.method.steps // 1000))
     images = condense(
         settings.method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[log, *observers], checkpoint=checkpoint
@@ -145,7 +173,7 @@ def _condensed(settings: RunSettings, data: Data, ipc: dict[int, int], folder: P
         "settings": plain(settings),
         "data": {
             "name": data.name,
-            "fingerprint": data.train.fingerprint(),
+            "fingerprint": fingerprint,
             "images": len(data.train),
             "note": data.note,
         },
@@ -168,44 +196,13 @@ def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: Imag
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
 
 
+def _without_seconds(scores: dict[str, Any]) -> dict[str, Any]:
+    """What the set's own card says: no clock, since the same run shall give the same file."""
+    sets = {name: {key: value for key, value in score.items() if key != "seconds"} for name, score in scores["sets"].items()}
+    return {**scores, "sets": sets}
+
+
 def _png(images: ImageSet, real: ImageSet, title: str) -> bytes:
     buffer = io.BytesIO()
     grid(images, real, title=title).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-class LogFile:
-    """An observer that keeps the loss: a line of JSON every few steps, and none twice when a run goes on."""
-
-    def __init__(self, path: Path, every: int = 1) -> None:
-        self.path, self.every = path, every
-        self._started = time.perf_counter()
-        self._seconds = 0.0
-
-    def __call__(self, moment: Moment) -> None:
-        if moment.loss is None:
-            self._begin(moment.step)
-        elif moment.step % self.every == 0 or moment.step == moment.steps:
-            seconds = self._seconds + time.perf_counter() - self._started
-            line = {"step": moment.step, "loss": round(moment.loss, 6), "seconds": round(seconds, 3)}
-            try:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(line) + "\n")
-            except OSError as error:
-                raise CondensationError(f"Could not write {self.path}: {error.strerror}.\nMake room, then go on with --resume.") from error
-
-    def _begin(self, step: int) -> None:
-        """Drop lines of steps that will be done again, and a line cut short by a kill."""
-        self._started = time.perf_counter()
-        if not self.path.exists():
-            return
-        kept = []
-        for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if entry["step"] <= step:
-                kept.append(line)
-                self._seconds = entry["seconds"]
-        write(self.path, "".join(line + "\n" for line in kept).encode())

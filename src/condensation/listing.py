@@ -1,0 +1,88 @@
+"""What there is to choose from: ``condense methods``, ``condense networks`` and ``condense data``."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from condensation.data import available
+from condensation.errors import CondensationError
+from condensation.methods import METHODS
+from condensation.networks import NETWORKS
+from condensation.report.tables import print_json, table
+from condensation.rng import Rng
+from condensation.settings import plain
+
+
+def methods(*, as_json: bool) -> None:
+    """``condense methods``."""
+    if as_json:
+        return print_json({name: plain(method()) for name, method in METHODS.items()})
+    rows = table("method", "what it is", "settings and defaults")
+    for name, method in METHODS.items():
+        settings = ", ".join(f"{field.name}={_short(getattr(method(), field.name))}" for field in fields(method)) or "none"
+        rows.add_row(name, (method.__doc__ or "").splitlines()[0], settings)
+    return Console().print(rows)
+
+
+def networks(shape: str, classes: int, *, as_json: bool) -> None:
+    """``condense networks``."""
+    image_shape = _shape(shape)
+    found: dict[str, dict[str, Any]] = {}
+    for name, spec in NETWORKS.items():
+        try:
+            network = spec.build(image_shape, classes, Rng(0))
+            found[name] = {"parameters": sum(p.numel() for p in network.parameters()), "embedding": network.classifier.in_features}
+        except CondensationError as error:
+            found[name] = {"unfit": str(error).splitlines()[0]}
+        found[name]["settings"] = {key: value for key, value in plain(spec).items() if key != "name"}
+    if as_json:
+        return print_json(found)
+    rows = table("network", "parameters", "embedding", "settings", right=("parameters", "embedding"))
+    for name, row in found.items():
+        settings = ", ".join(f"{key}={_short(value)}" for key, value in row["settings"].items())
+        if "unfit" in row:
+            rows.add_row(name, "-", "-", row["unfit"])
+        else:
+            rows.add_row(name, f"{row['parameters']:,}", f"{row['embedding']:,}", settings)
+    screen = Console()
+    screen.print(f"For images of {shape} and {classes} classes:")
+    return screen.print(rows)
+
+
+def data(folder: str | None, *, as_json: bool) -> None:
+    """``condense data``."""
+    found = available(folder)
+    if as_json:
+        return print_json([plain(row) for row in found])
+    rows = table("data set", "what", "classes", "image", "terms", "here")
+    for row in found:
+        here = escape(row.where or "no")
+        if row.info is None:
+            rows.add_row(escape(row.name), "", "", "", "", here)
+            continue
+        about = row.info
+        rows.add_row(row.name, about.title, str(about.classes), "x".join(map(str, about.shape)), about.licence, here)
+    screen = Console()
+    screen.print(rows)
+    return screen.print(
+        "Others: a folder with one sub-folder a class, or NAME/{train,test}.npz below --folder or CONDENSATION_DATA.", highlight=False
+    )
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    try:
+        channels, height, width = (int(side) for side in text.lower().split("x"))
+    except ValueError:
+        channels = height = width = 0
+    if min(channels, height, width) < 1:
+        raise CondensationError(f"--shape is {text!r}; write channels, height and width like 3x32x32.")
+    return channels, height, width
+
+
+def _short(value: Any) -> str:
+    content = plain(value)
+    return str(content["name"]) if isinstance(content, dict) and "name" in content else str(content)

@@ -1,0 +1,40 @@
+"""Results for people, as tables, and for programs, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """An empty table; the columns named in ``right`` are numbers."""
+    made = Table(header_style="bold", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def print_scores(screen: Console, scores: dict[str, Any]) -> None:
+    """What `condensation.judging.judge` gave."""
+    how = scores["evaluation"]
+    rows = table("trained on", "images", "test accuracy, %", right=("images",))
+    for name, score in scores["sets"].items():
+        rows.add_row(escape(name), f"{score['images']:,}", f"{score['mean']:.1f} ± {score['deviation']:.1f}")
+    screen.print(rows)
+    recipe, network = how["recipe"], how["network"]["name"]
+    count = "one" if how["networks"] == 1 else how["networks"]
+    screen.print(
+        f"Mean and deviation over {count} {network}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
+        f"on {scores['test']['images']:,} test images.",
+        highlight=False,
+    )
+
+
+def print_json(content: Any) -> None:
+    """Nothing but JSON, on standard output."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))
