@@ -1,0 +1,128 @@
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import condensation
+
+SRC = Path(condensation.__file__).parent
+FILES = sorted(SRC.rglob("*.py"))
+
+# From the outermost to the innermost: a module imports only from lines below its own, or from its own package.
+# `compute` stands above `networks`, whose `mixes_images` tells it when a batch may not be split.
+LAYERS = (
+    ("__main__",),
+    ("cli",),
+    ("console", "listing"),
+    ("runs",),
+    ("log", "judging"),
+    ("report",),
+    ("condensing", "evaluation"),
+    ("artifact", "checkpoint"),
+    ("settings", "storage"),
+    ("methods",),
+    ("training", "sources", "matching"),
+    ("augment", "compute", "data"),
+    ("networks",),
+    ("images",),
+    ("preprocess", "rng"),
+    ("errors",),
+)
+LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
+
+
+def part(path):
+    """The module below `condensation`, or the package, that a file belongs to."""
+    return path.relative_to(SRC).parts[0].removesuffix(".py")
+
+
+def imported(path):
+    """The parts of `condensation` that a file imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "condensation" else [node.module]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("condensation.")}
+    return found
+
+
+def python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(SRC.parent)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_imports_point_one_way(path):
+    if path == SRC / "__init__.py":
+        return
+    own = part(path)
+    wrong = {name for name in imported(path) - {own} if LEVEL[name] >= LEVEL[own]}
+    assert not wrong
+
+
+def test_every_module_has_its_layer():
+    assert {part(path) for path in FILES} - {"__init__"} == set(LEVEL)
+
+
+@pytest.mark.parametrize("name", condensation.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(condensation, name) is not None
+
+
+def test_type_checkers_see_the_public_names():
+    tree = ast.parse((SRC / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    assert sorted(alias.name for node in block.body for alias in node.names) == condensation.__all__
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        condensation.nonsense  # noqa: B018
+
+
+def test_importing_the_package_imports_no_torch():
+    assert python("import sys, condensation; print('torch' in sys.modules, 'numpy' in sys.modules)") == "False False\n"
+
+
+def test_help_imports_no_torch():
+    code = """
+import sys
+from condensation.cli import main
+sys.argv = ["condense", "run", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print("torch" in sys.modules)
+"""
+    assert python(code).splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_a_file_fits_a_sitting(path):
+    assert len(path.read_text().splitlines()) <= 250
+
+
+def test_no_file_is_a_drawer():
+    assert not {path.stem for path in FILES} & {"utils", "helpers", "common", "misc"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_nothing_is_pickled(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {alias.name.split(".")[0] for alias in node.names} | {(getattr(node, "module", None) or "").split(".")[0]}
+            assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")}
+        if isinstance(node, ast.keyword):
+            assert node.arg != "allow_pickle" or (isinstance(node.value, ast.Constant) and node.value.value is False)
