@@ -458,7 +458,7 @@ def unbroken(tmp_path_factory):
 def started(arguments, there):
     """A process that has come so far that ``there`` says yes."""
     process = subprocess.Popen([sys.executable, "-m", "condensation", *arguments], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while not there() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     return process
@@ -472,7 +472,7 @@ def logged(lines):
 def test_a_signal_keeps_the_state(condense, unbroken, number):
     process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "1000"], logged(20))
     process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "Stopped. The state after step" in said
     assert "Go on with the same command and --resume (the folder is out)." in said
@@ -485,7 +485,7 @@ def test_a_kill_loses_nothing_that_was_kept(condense, unbroken):
     process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "0.02"], logged(20))
     time.sleep(np.random.default_rng().uniform(0, 0.5))
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=200)
     assert process.returncode == -signal.SIGKILL
     assert condense(*LONG, "-o", "out", "-q", "--resume") == (0, "", "")
     assert Path("out/set.safetensors").read_bytes() == unbroken
@@ -499,7 +499,7 @@ def test_ctrl_c_while_judging_keeps_the_set(condense):
     process = started([*arguments, "-q"], Path("out/grid.png").exists)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=200)
     assert process.returncode == 130
     assert "All images are kept; judging was broken off." in said
     assert condense("show", "out", "-o", "a.png")[0] == 0
