@@ -102,3 +102,9 @@ def test_zca_refuses_what_has_no_inverse():
         Zca.fit([pictures()], reg=0)
     with pytest.raises(CondensationError, match="blank"):
         Zca.fit([torch.ones(4, 3, 5, 5)])
+
+
+def test_a_fingerprint_tells_other_constants_apart() -> None:
+    one, other = Standardize(torch.zeros(3), torch.ones(3)), Standardize(torch.zeros(3), torch.full((3,), 2.0))
+    assert one.fingerprint() == Standardize(torch.zeros(3), torch.ones(3)).fingerprint()
+    assert len({one.fingerprint(), other.fingerprint(), Identity().fingerprint()}) == 3

@@ -93,5 +93,5 @@ def test_raw_pixels_and_preprocessed_ones_train_alike() -> None:
 
 @pytest.mark.parametrize("settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}])
 def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(CondensationError, match="recipe"):
+    with pytest.raises(CondensationError, match="The recipe's"):
         Recipe(**settings)  # type: ignore[arg-type]

@@ -60,6 +60,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     checkpoint_every: CheckpointOption = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Show the run in TensorBoard, from the run folder.")] = False,
     print_config: PrintConfig = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
@@ -73,7 +74,8 @@ def run(
     if print_config:
         return _print_config(settings)
     out = out or _default_folder(settings)
-    console.run(settings, out, resume=resume, checkpoint_every=checkpoint_every, quiet=quiet, as_json=as_json)
+    show = console.Show(tensorboard=tensorboard, quiet=quiet, as_json=as_json)
+    console.run(settings, out, show, resume=resume, checkpoint_every=checkpoint_every)
 
 
 @app.command()

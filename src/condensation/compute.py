@@ -49,7 +49,8 @@ class Compute:
 
     def describe(self) -> str:
         """One line for people: what was chosen."""
-        kind = f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
+        threads = torch.get_num_threads()
+        kind = f"{threads} thread{'' if threads == 1 else 's'}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
             kind = torch.cuda.get_device_name(self.device)
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]

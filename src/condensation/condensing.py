@@ -116,5 +116,5 @@ def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int)
         "ipc": {str(label): count for label, count in ipc.items()},
         "seed": seed,
         "data": real.fingerprint(),
-        "preprocessing": type(real.preprocessing).__name__,
+        "preprocessing": real.preprocessing.fingerprint(),
     }

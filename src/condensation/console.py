@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -25,6 +25,7 @@ from condensation.judging import DataSettings, JudgeSettings, judge_saved
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
+from condensation.report.tensorboard import TensorBoard
 from condensation.runs import GRID, SET, RunResult, RunSettings, claim, describe, is_finished
 from condensation.runs import run as run_settings
 from condensation.settings import build
@@ -33,18 +34,28 @@ from condensation.storage import write
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
-def run(settings: RunSettings, out: Path, *, resume: bool, checkpoint_every: float | None, quiet: bool, as_json: bool) -> None:
+@dataclass(frozen=True)
+class Show:
+    """How a run is shown while it goes on and when it is done."""
+
+    tensorboard: bool = False
+    quiet: bool = False
+    as_json: bool = False
+
+
+def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint_every: float | None) -> None:
     """``condense run``."""
     screen, errors = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
-    talk = not quiet and not as_json
+    talk = not how.quiet and not how.as_json
     settings = replace(settings, compute=settings.compute.chosen())
     claim(out, settings, resume)
     finished = is_finished(out, settings)
     if talk:
         screen.print(f"[bold]{escape(settings.data.source)}[/]: {describe(settings)}, seed {settings.seed}")
         screen.print("This run is finished; nothing is done again." if finished else f"on {settings.compute.describe()}", highlight=False)
+    board = [TensorBoard(out / "tensorboard")] if how.tensorboard else []
     started = time.perf_counter()
-    with StopOnSignal() as stop, reporter(errors, quiet or as_json) as shown:
+    with StopOnSignal() as stop, reporter(errors, not talk) as shown:
 
         def judging(done: int, total: int) -> None:
             shown.judging(done, total)
@@ -55,13 +66,13 @@ def run(settings: RunSettings, out: Path, *, resume: bool, checkpoint_every: flo
                 settings,
                 out,
                 resume=resume,
-                observers=[shown.condensing, stop.check],
+                observers=[shown.condensing, *board, stop.check],
                 on_progress=judging,
                 checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             )
         except Stopped as stopped:
             raise SystemExit(_say_stopped(errors, out, stopped)) from None
-    if as_json:
+    if how.as_json:
         return print_json({"folder": str(out), **result.scores})
     if talk:
         if not finished:

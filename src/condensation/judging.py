@@ -10,10 +10,12 @@ from typing import Any, Literal
 
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
+from condensation.condensing import condense
 from condensation.data import Data, load
 from condensation.errors import CondensationError
 from condensation.evaluation import Accuracies, OnProgress, check_fit, evaluate
-from condensation.images import ImageSet, images_per_class
+from condensation.images import ImageSet
+from condensation.methods import Random
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
@@ -29,6 +31,7 @@ class DataSettings:
     folder: str | None = None
     preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
     size: int | None = None
+    mirrored: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.source.strip():
@@ -38,7 +41,7 @@ class DataSettings:
 
     def load(self) -> Data:
         """The training and the test images."""
-        return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size)
+        return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size, mirrored=self.mirrored)
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,7 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
     data = (settings.data or _made_from(saved)).load()
     entries = [Entry(name, one.images) for name, one in {str(path): one for path, one in zip(paths, saved, strict=True)}.items()]
     if settings.random:
-        ipc = images_per_class(data.train, settings.random)
-        chosen = data.train.take(data.train.draw(ipc, Rng(settings.seed).child("init", "start")).indices)
+        chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
         bare = replace(settings.evaluation.recipe, augmentation=None)
         entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
     if settings.whole:

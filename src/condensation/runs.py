@@ -21,7 +21,6 @@ from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
 from condensation.report.grid import grid
-from condensation.rng import Rng
 from condensation.settings import plain
 from condensation.storage import read_json, remove_unfinished, write, write_json
 
@@ -148,9 +147,8 @@ def is_finished(folder: Path, settings: RunSettings) -> bool:
 def describe(settings: RunSettings) -> str:
     """A few words for titles."""
     steps = f", {settings.method.steps:,} steps" if settings.method.steps else ""
-    images = (
-        "1 image" if settings.ipc == 1 else f"{settings.ipc} images" if isinstance(settings.ipc, int) else "different numbers of images"
-    )
+    count = settings.ipc if isinstance(settings.ipc, int) else "different numbers of"
+    images = "1 image" if count == 1 else f"{count} images"
     return f"{type(settings.method).__name__}, {images} per class{steps}"
 
 
@@ -190,9 +188,7 @@ def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: Imag
         return {}
     entries = [Entry(plain(settings.method)["name"], images)]
     if settings.baseline and not isinstance(settings.method, Random):
-        # The very images that `random` with this seed would have chosen.
-        chosen = data.train.draw(ipc, Rng(settings.seed).child("init", "start"))
-        entries.append(Entry("random", data.train.take(chosen.indices)))
+        entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
 
 

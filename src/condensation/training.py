@@ -39,9 +39,9 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
             if getattr(self, name) < 1:
-                raise CondensationError(f"recipe.{name} is {getattr(self, name)}; it must be at least 1.")
+                raise CondensationError(f"The recipe's {name} is {getattr(self, name)}; it must be at least 1.")
         if not self.lr > 0:
-            raise CondensationError(f"recipe.lr is {self.lr}; it must be above 0.")
+            raise CondensationError(f"The recipe's lr is {self.lr}; it must be above 0.")
 
     @classmethod
     def paper(cls, epochs: int = 1000) -> Recipe:

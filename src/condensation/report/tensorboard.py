@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingExtra("--tensorboard", "track") from None
-        self._writer: Any = SummaryWriter(str(folder))
+        # The folder is made when there is something to write: a run that is refused must leave nothing.
+        self._open: Callable[[], Any] = lambda: SummaryWriter(str(folder))
+        self._writer: Any = None
 
     def __call__(self, moment: Moment) -> None:
+        if self._writer is None:
+            self._writer = self._open()
         if moment.loss is not None:
             self._writer.add_scalar("loss", moment.loss, moment.step)
         if moment.step % max(1, moment.steps // 20) == 0 or moment.step == moment.steps:

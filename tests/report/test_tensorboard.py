@@ -1,0 +1,55 @@
+"""Showing a run in TensorBoard, with a stand-in where it is not installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from condensation import Compute, MissingExtra, condense
+from condensation.report.tensorboard import TensorBoard
+from tests.small import CPU, dm, images
+
+
+class Writer:
+    """Keeps what it is given."""
+
+    def __init__(self, folder: str) -> None:
+        Path(folder).mkdir()
+        self.losses: list[tuple[float, int]] = []
+        self.pictures: list[tuple[tuple[int, ...], int]] = []
+        self.flushed = 0
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        assert name == "loss"
+        self.losses.append((value, step))
+
+    def add_image(self, name: str, picture: Any, step: int, dataformats: str) -> None:
+        assert dataformats == "HWC"
+        self.pictures.append((picture.shape, step))
+
+    def flush(self) -> None:
+        self.flushed += 1
+
+
+def test_every_loss_and_some_pictures_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    board = TensorBoard(tmp_path / "events")
+    assert not (tmp_path / "events").exists()  # a run that is refused must leave nothing
+    losses: list[float] = []
+    condense(dm(steps=4), images(), 1, compute=Compute(**CPU), observers=[board, lambda m: losses.append(m.loss or 0)])  # type: ignore[arg-type]
+    writer: Writer = board._writer
+    assert writer.losses == [(loss, step + 1) for step, loss in enumerate(losses[1:])]
+    assert [step for _, step in writer.pictures] == [0, 1, 2, 3, 4]
+    assert writer.flushed == 1
+
+
+def test_where_it_is_not_installed_the_pip_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'condensation\[track\]'"):
+        TensorBoard(tmp_path)
