@@ -24,6 +24,6 @@ def averaging(rows: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) 
 def linear_mmd(real_means: Tensor, synthetic_means: Tensor) -> Tensor:
     """Squared MMD of each class under the linear kernel: (classes,) from means (classes, dims).
 
-    Summed over dimensions, not averaged, as in Zhao & Bilen (2023), Eq. 4; `lr` depends on it.
+    Summed over dimensions, not averaged, as in the code of Zhao & Bilen (2023); `lr` depends on it.
     """
     return (real_means - synthetic_means).square().sum(1)

@@ -37,7 +37,7 @@ class Matching(State):
 class DM(Method):
     """In each step a newly drawn network embeds real and synthetic images; the distance of their class means is descended.
 
-    The loss is the sum over classes of the squared distance between mean embeddings (Eq. 6), real and synthetic images
+    The loss is the sum over classes of the squared distance between mean embeddings, real and synthetic images
     augmented alike. One pass over all classes gives the published per-class loop, and with a batch-norm network its
     separate batch-norm branch, to the last digit but rounding.
     """
@@ -126,7 +126,7 @@ def mean_embeddings(
 
 
 def matching_loss(embed: Embedding, target: Tensor, images: Tensor, rows: Tensor, transform: Transform | None = None) -> Tensor:
-    """The loss (Eq. 6) of synthetic ``images`` (n, c, h, w) of classes ``rows`` (n,) against mean embeddings (classes, dims).
+    """The loss of synthetic ``images`` (n, c, h, w) of classes ``rows`` (n,) against mean embeddings (classes, dims).
 
     A class without an image here does not count, so that the losses of groups of classes add up to that of all.
     """
