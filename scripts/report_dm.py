@@ -79,12 +79,12 @@ def _machines(jobs: list[dict[str, Any]]) -> str:
 
 
 def _curve_text(jobs: list[dict[str, Any]]) -> str:
-    recipe = next(score["recipe"] for job in jobs for name, score in job.items() if name.startswith("curve"))
+    how = next(job["curve"] for job in jobs if "curve" in job)
     head = f"""## Accuracy against steps and seconds
 
 ![Accuracy against steps and against seconds; dashed: published](images/curve.png)
 
-Each point is the mean of 2 networks of {recipe["epochs"]:,} epochs, a quicker judge than the table's; dashed is what is published after
+Each point is the mean of {how["networks"]} networks of {how["recipe"]["epochs"]:,} epochs, a quicker judge than the table's; dashed is what is published after
 20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
 
 | data | ipc | """
@@ -92,13 +92,13 @@ Each point is the mean of 2 networks of {recipe["epochs"]:,} epochs, a quicker j
     lines = [head + " | ".join(f"{step:,}" for step in steps) + " |", "| --- " * (len(steps) + 2) + "|"]
     for job in jobs:
         curve = _curve(job)
-        cells = [f"{curve[step]['mean']:.1f}" if step in curve else "" for step in steps]
+        cells = [f"{curve[step]:.1f}" if step in curve else "" for step in steps]
         lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _curve(job: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    return {int(name.split()[1]): score for name, score in job.items() if name.startswith("curve ")}
+def _curve(job: dict[str, Any]) -> dict[int, float]:
+    return {int(step): mean for step, mean in job.get("curve", {}).get("means", {}).items()}
 
 
 def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
         data, ipc, curve = job["job"]["data"], job["job"]["ipc"], _curve(job)
         seconds = {0: 0.0, **{int(step): spent for step, spent in job["condensing"]["log"].items()}}
         steps = [step for step in sorted(curve) if step in seconds]
-        means = [curve[step]["mean"] for step in steps]
+        means = [curve[step] for step in steps]
         style = {"color": COLOURS[data], "marker": "o" if ipc == 1 else "s", "markersize": 4, "label": f"{TITLES[data]}, ipc {ipc}"}
         axes[0].plot([max(step, 12) for step in steps], means, **style)
         axes[1].plot([seconds[step] for step in steps], means, **style)
