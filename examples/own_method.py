@@ -21,7 +21,7 @@ class KMeans(Method):
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         source = state.source
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=real.device)
         for label in real.classes:
             mine = source.start.labels == label
             inputs = real.select([label]).inputs()

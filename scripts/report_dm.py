@@ -84,8 +84,8 @@ def _curve_text(jobs: list[dict[str, Any]]) -> str:
 
 ![Accuracy against steps and against seconds; dashed: published](images/curve.png)
 
-Each point is the mean of {how["networks"]} networks of {how["recipe"]["epochs"]:,} epochs, a quicker judge than the table's; dashed is what is published after
-20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
+Each point is the mean of {how["networks"]} networks of {how["recipe"]["epochs"]:,} epochs, a quicker judge than the table's;
+dashed is what is published after 20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
 
 | data | ipc | """
     steps = sorted({step for job in jobs for step in _curve(job)})

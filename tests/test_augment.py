@@ -169,6 +169,17 @@ def test_unknown_operations_are_refused() -> None:
         DSA(operations=())
 
 
+@pytest.mark.parametrize("settings", [{"scale": 0.0}, {"crop": -1.0}, {"flip": 7.0}, {"brightness": float("nan")}])
+def test_impossible_ranges_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(CondensationError, match="must lie in"):
+        DSA(**settings)  # type: ignore[arg-type]
+
+
+def test_flips_alone_are_refused_where_nothing_may_be_mirrored() -> None:
+    with pytest.raises(CondensationError, match="must not be mirrored"):
+        DSA(operations=("flip",)).fit(replace(images(), mirrored=False))
+
+
 def test_any_callable_is_an_augmentation_and_is_siamese() -> None:
     def jitter(pictures: Tensor) -> Tensor:
         return pictures + torch.randn(1, 1, 1, 1)

@@ -420,7 +420,7 @@ def test_a_folder_that_may_not_be_written(refused):
 
 def test_a_loss_that_is_no_number(refused):
     said = refused(*RUN, "method.lr=1e30", "method.steps=50", "-o", "out", "--checkpoint-every", 0, "-q")
-    assert "The loss was not a finite number at step" in said
+    assert "The loss or a pixel was not a finite number at step" in said
     assert "Try a smaller method.lr (it is 1e+30), in a new folder." in said
     assert Path("out/checkpoint.safetensors").exists()
 

@@ -79,6 +79,28 @@ def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCapt
     assert [record.message for record in caplog.records] == ["Going on without compiling, which is slower (no C++ compiler works here)."]
 
 
+def test_more_shapes_may_be_compiled_than_torch_allows_by_itself() -> None:
+    Compute(device="cpu", compile="always").run(network().embed, SHAPE, 1)
+    assert torch._dynamo.config.recompile_limit >= 100
+
+
+def test_a_torch_that_cannot_compile_here_is_no_obstacle(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("torch.compile is not supported on this Python")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    module, pictures = network(), torch.randn(4, *SHAPE)
+    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed, SHAPE, 4)
+    assert torch.equal(fast(pictures), module.embed(pictures))
+    assert "not supported on this Python" in caplog.text
+
+
+def test_float64_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(CondensationError, match="float64 on mps"):
+        Compute(device="mps", precision="float64").chosen()
+
+
 @pytest.mark.slow
 def test_compiled_is_plain_but_for_rounding() -> None:
     plain = condense(dm(), images(), 2, compute=Compute(**CPU))  # type: ignore[arg-type]

@@ -91,7 +91,9 @@ def test_raw_pixels_and_preprocessed_ones_train_alike() -> None:
     assert torch.equal(one.classifier.weight, other.classifier.weight)
 
 
-@pytest.mark.parametrize("settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}, {"momentum": -1.0}, {"weight_decay": -1.0}, {"drop_after": -3}]
+)
 def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(CondensationError, match="The recipe's"):
         Recipe(**settings)  # type: ignore[arg-type]

@@ -65,12 +65,20 @@ class DSA:
                 raise unknown("DSA operation", name, OPERATIONS)
         if not self.operations:
             raise CondensationError("DSA needs at least one operation. For no augmentation, give 'none' in its place.")
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise CondensationError(f"DSA's {name} is {getattr(self, name)}; it must lie in {least:g} to {most:g}.")
 
     def fit(self, images: ImageSet) -> DSA:
         """Without flips, where a mirror image means something else."""
-        if images.mirrored or self.operations == ("flip",):
+        if images.mirrored:
             return self
-        return replace(self, operations=tuple(name for name in self.operations if name != "flip"))
+        kept = tuple(name for name in self.operations if name != "flip")
+        if not kept:
+            raise CondensationError(
+                "These images must not be mirrored, and flip is all that DSA may do.\nGive it other operations as well."
+            )
+        return replace(self, operations=kept)
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
         streams = [rng.child(label).generator() for label in classes]
@@ -157,6 +165,18 @@ OPERATIONS: dict[str, Callable[[DSA, Tensor, Tensor], Tensor]] = {
     "flip": flip,
     "scale": scale,
     "rotate": rotate,
+}
+
+
+RANGES = {
+    "brightness": (0, math.inf),
+    "saturation": (0, math.inf),
+    "contrast": (0, math.inf),
+    "crop": (0, 1),
+    "cutout": (0, 1),
+    "flip": (0, 1),
+    "scale": (1, math.inf),
+    "rotate": (0, 360),
 }
 
 

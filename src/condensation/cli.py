@@ -204,6 +204,8 @@ def main() -> None:
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "condense"
         _fail(f"{error.format_message()}\nSee: {command} --help", 2)
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, and go on with --resume.", 2)
     except typer.Abort:
         _fail("Stopped.", 130)
     except MemoryError:
@@ -211,7 +213,10 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("Stopped.", 130)
     except RuntimeError as error:
-        if "out of memory" not in str(error).lower() and "can't allocate memory" not in str(error).lower():
+        said = str(error).lower()
+        if isinstance(error, NotImplementedError) and "mps" in said:
+            _fail("Torch cannot do all of this on mps.\nUse --device cpu, or set PYTORCH_ENABLE_MPS_FALLBACK=1.", 2)
+        if "out of memory" not in said and "can't allocate memory" not in said:
             raise
         _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.", 2)
     if code == 130:

@@ -26,6 +26,7 @@ Embedding = Callable[[Tensor], Tensor]
 CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
 # Compiling takes about 20 s the first time and saves about half; below this many pixels gone through it does not pay.
 COMPILE_PIXELS = 150_000 * 1024
+PROGRAMS = 128
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Compute:
         """With device and precision decided for this machine."""
         device = str(torch_device(self.device))
         precision = ("bfloat16" if _fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
+        if device.startswith("mps") and precision == "float64":
+            raise CondensationError("Asked for float64 on mps, which has none.\nUse --device cpu, or compute.precision=float32.")
         return replace(self, device=device, precision=precision)
 
     def describe(self) -> str:
@@ -101,13 +104,25 @@ class Compute:
         return in_precision
 
 
+def _allow_programs() -> None:
+    """Let torch keep a program for each shape of each network; beyond 8 it would silently go on uncompiled."""
+    config = torch._dynamo.config
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
+    setattr(config, name, max(PROGRAMS, getattr(config, name)))
+
+
 class _Compiled:
     """A function compiled at its first call; should that fail, the function itself from then on, and a warning."""
 
     def __init__(self, function: Embedding) -> None:
+        _allow_programs()
         self.plain = function
-        # One program for each shape: the bits of a result then depend on the shape alone, not on the shapes seen before.
-        self.fast: Embedding | None = torch.compile(function, dynamic=False)
+        self.fast: Embedding | None = None
+        try:
+            # One program for each shape: the bits of a result then depend on the shape alone, not on the shapes seen before.
+            self.fast = torch.compile(function, dynamic=False)
+        except RuntimeError as error:  # torch knows that it cannot here
+            self._give_up(error)
 
     def __call__(self, images: Tensor) -> Tensor:
         if self.fast is None:
@@ -115,10 +130,13 @@ class _Compiled:
         try:
             return self.fast(images)
         except torch._dynamo.exc.TorchDynamoException as error:
-            reason = str(error).strip().splitlines()[0]
-            logger.warning("Going on without compiling, which is slower (%s).", reason)
-            self.fast = None
+            self._give_up(error)
             return self.plain(images)
+
+    def _give_up(self, error: Exception) -> None:
+        reason = str(error).strip().splitlines()[0]
+        logger.warning("Going on without compiling, which is slower (%s).", reason)
+        self.fast = None
 
 
 def torch_device(name: str) -> torch.device:
@@ -155,7 +173,7 @@ def capability() -> dict[str, str | int]:
 def _fast_bfloat16(device: str) -> bool:
     """Whether bfloat16 is done by the hardware; where it is emulated it is ten times slower than float32."""
     if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     # Older versions of torch can't say; float32 is the safe answer.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return device == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ class Diverged(CondensationError):
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
         advice = f"a smaller method.lr (it is {lr:g})" if lr is not None else "other settings"
         super().__init__(
-            f"The loss was not a finite number at step {step}, so the run was stopped. {state}\nTry {advice}, in a new folder."
+            f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}\nTry {advice}, in a new folder."
         )
         self.step, self.kept = step, kept
 
@@ -64,8 +65,8 @@ def condense(
 ) -> ImageSet:
     """A small set, learned or chosen from ``real``, with ``ipc`` images of each class (or as many as ``ipc[label]``).
 
-    The same seed gives the same bytes on the same machine and thread count, observed or not, broken off or not. With
-    a ``checkpoint`` the run goes on from it where there is one.
+    On a CPU, the same seed gives the same bytes on the same machine and thread count, observed or not, broken off or
+    not. With a ``checkpoint`` the run goes on from it where there is one. The result lies where ``real`` does.
 
     Raises:
         CondensationError: if ``ipc`` does not fit ``real``, or the checkpoint is of another run.
@@ -73,7 +74,7 @@ def condense(
     """
     wanted = images_per_class(real, ipc)
     compute = compute.chosen()
-    real = real.to(compute.device)
+    home, real = real.device, real.to(compute.device)
     rng = Rng(seed)
     state = method.init(real, wanted, rng.child("init"), compute)
     run = _identity(method, real, wanted, seed) if checkpoint else {}
@@ -84,25 +85,31 @@ def condense(
             if checkpoint and checkpoint.due() and is_finite(state.source.images):
                 checkpoint.save(state, step, run)
             loss = float(method.step(state, real, rng.child("step", step)))
-            if not loss < float("inf"):
+            if not math.isfinite(loss):
                 raise _diverged(method, step + 1, checkpoint)
             done = step + 1
             _tell(observers, Moment(done, method.steps, loss, state))
     except Stopped as stop:
+        _check_finite(method, state, done, checkpoint)
         if checkpoint:
             checkpoint.save(state, done, run)
         stop.step = done
         raise
-    if not is_finite(state.source.images):
-        raise _diverged(method, done, checkpoint)
+    _check_finite(method, state, done, checkpoint)
     if checkpoint and method.steps:
         checkpoint.save(state, done, run)
-    return state.source.snapshot()
+    return state.source.snapshot().to(home)
 
 
 def _tell(observers: Sequence[Observer], moment: Moment) -> None:
     for observer in observers:
         observer(moment)
+
+
+def _check_finite(method: Method, state: State, step: int, checkpoint: Checkpoint | None) -> None:
+    """A state that is lost must not take the place of the last good one."""
+    if not is_finite(state.source.images):
+        raise _diverged(method, step, checkpoint)
 
 
 def _diverged(method: Method, step: int, checkpoint: Checkpoint | None) -> Diverged:
@@ -117,4 +124,5 @@ def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int)
         "seed": seed,
         "data": real.fingerprint(),
         "preprocessing": real.preprocessing.fingerprint(),
+        "mirrored": real.mirrored,
     }

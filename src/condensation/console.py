@@ -31,6 +31,7 @@ from condensation.runs import run as run_settings
 from condensation.settings import build
 from condensation.storage import write
 
+SHOWN = "show.png"
 INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 
 
@@ -104,8 +105,11 @@ def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_jso
 def show(path: Path, out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
     """``condense show``."""
     condensed = CondensedSet.load(path)
-    out = out or (path / GRID if path.is_dir() else path.with_suffix(".png"))
     real, why = _real_images(condensed, folder)
+    if out is None:
+        # The picture of a run is replaced only by one that shows as much.
+        beside = path / (GRID if real is not None and rows is None else SHOWN)
+        out = beside if path.is_dir() else path.with_suffix(".png")
     title = _title(condensed, path.name)
     write(out, _encoded(grid(condensed.images, real, title=title, rows=rows), out))
     if as_json:

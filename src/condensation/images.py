@@ -117,7 +117,7 @@ class ImageSet:
         return torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(list(self.counts.values()))).to(self.device)
 
     def to(self, device: torch.device | str) -> ImageSet:
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), preprocessing=self.preprocessing.to(device))
 
     def select(self, classes: Sequence[int]) -> ImageSet:
         """Only the images of ``classes``; labels and names stay what they were."""
@@ -157,7 +157,7 @@ class ImageSet:
 
         What is drawn from a class depends on its label and ``rng``, not on which other classes are here.
         """
-        wanted = {label: per_class if isinstance(per_class, int) else per_class[label] for label in self.classes}
+        wanted = {label: per_class[label] if isinstance(per_class, Mapping) else int(per_class) for label in self.classes}
         places = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
         rows = np.repeat(np.arange(len(places)), [len(of_class) for of_class in places])
         indices = torch.from_numpy(np.concatenate(places))
@@ -167,8 +167,8 @@ class ImageSet:
         """A digest of every pixel, label and name, to tell which data something was made from."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
-        digest.update(self.images.cpu().contiguous().numpy().tobytes())
-        digest.update(self.labels.cpu().numpy().tobytes())
+        digest.update(self.images.cpu().contiguous().numpy().data)
+        digest.update(self.labels.cpu().numpy().data)
         return digest.hexdigest()
 
 
@@ -181,7 +181,13 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int]) -> dict[int, 
     """
     if len(real.classes) < 2:
         raise CondensationError(f"There is only one class, {real.class_names[real.classes[0]]!r}: condensing needs at least two.")
-    wanted = {label: ipc if isinstance(ipc, int) else ipc.get(label, 0) for label in real.classes}
+    if not isinstance(ipc, Mapping):
+        wanted = dict.fromkeys(real.classes, int(ipc))
+    else:
+        strange = sorted(set(ipc) - set(real.classes))
+        if strange:
+            raise CondensationError(f"ipc names a class {strange[0]}; there are images of {', '.join(map(str, real.classes))}.")
+        wanted = {label: ipc.get(label, 0) for label in real.classes}
     for label, count in wanted.items():
         if count < 1:
             raise CondensationError(f"Asked for {count} images of class {real.class_names[label]!r}; ipc must be at least 1.")

@@ -91,6 +91,7 @@ def judge(
     for entry in entries:  # all of them before the first takes its time
         check_fit(entry.images, replace(data.test, preprocessing=entry.images.preprocessing))
     for number, entry in enumerate(entries):
+        name = entry.name if entry.name not in scores else f"{entry.name} ({number + 1})"
         started = time.perf_counter()
         accuracies: Accuracies = evaluate(
             entry.images,
@@ -104,11 +105,18 @@ def judge(
             on_progress=_shifted(on_progress, number, len(entries)),
         )
         seconds = round(time.perf_counter() - started, 1)
-        scores[entry.name] = {"images": len(entry.images), **accuracies.summary(), "text": str(accuracies), "seconds": seconds}
+        scores[name] = {"images": len(entry.images), **accuracies.summary(), "text": str(accuracies), "seconds": seconds}
         if entry.recipe:
-            scores[entry.name]["recipe"] = plain(entry.recipe)
+            scores[name]["recipe"] = plain(entry.recipe)
     test = {"name": data.name, "images": len(data.test)}
-    return {"sets": scores, "test": test, "seed": seed, "evaluation": plain(how), "machine": capability()}
+    return {
+        "sets": scores,
+        "test": test,
+        "seed": seed,
+        "evaluation": plain(how),
+        "compute": plain(compute.chosen()),
+        "machine": capability(),
+    }
 
 
 def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None) -> dict[str, Any]:

@@ -28,6 +28,10 @@ class Preprocessing(ABC):
         """All that is needed to make it again, for saving: ``type(self)(**tensors)``."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
+    def to(self, device: torch.device | str) -> Preprocessing:
+        """The same on ``device``."""
+        return type(self)(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
+
     def fingerprint(self) -> str:
         """A name for what it does, to tell whether something was made with the same."""
         digest = hashlib.blake2b(digest_size=8)
@@ -39,7 +43,7 @@ class Preprocessing(ABC):
         if not isinstance(other, type(self)):
             return NotImplemented
         mine, theirs = self.tensors(), other.tensors()
-        return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
+        return mine.keys() == theirs.keys() and all(torch.equal(mine[name].cpu(), theirs[name].cpu()) for name in mine)
 
     def __hash__(self) -> int:
         return hash(type(self))

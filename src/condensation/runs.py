@@ -22,7 +22,7 @@ from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
 from condensation.report.grid import grid
 from condensation.settings import plain
-from condensation.storage import read_json, remove_unfinished, write, write_json
+from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 
 SETTINGS, LOG, CHECKPOINT, SET, GRID, SCORES = (
     "settings.json",
@@ -116,7 +116,7 @@ def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
     if not folder.is_dir():
         raise CondensationError(f"{folder} is a file; --out must name a folder.")
     if not (folder / SETTINGS).exists():
-        if any(folder.iterdir()):
+        if any(not path.name.endswith(UNFINISHED) for path in folder.iterdir()):
             raise CondensationError(f"{folder} is not empty and holds no run.\nChoose a new folder with --out.")
         if resume:
             raise CondensationError(f"There is no run to resume in {folder}.\nLeave --resume out to start one.")

@@ -124,7 +124,9 @@ def _name(value: Any) -> str | None:
         for name, member in members.items():
             if type(member) is type(value):
                 return name
-    return None
+    # A person's own class goes by where it is defined, so that a checkpoint can tell it from another.
+    own = isinstance(value, Method | NetworkSpec | NetworkSampler) or hasattr(value, "per_class")
+    return f"{type(value).__module__}:{type(value).__qualname__}" if own else None
 
 
 def _build(kind: Any, content: Any, base: Any, where: str) -> Any:

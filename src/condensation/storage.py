@@ -42,7 +42,7 @@ def write(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
         raise CondensationError(
             f"Could not write {path}: {error.strerror or error}. What was there before is untouched.\n"
-            "Make room or choose another folder with --out."
+            "Make room and go on with --resume, or choose another folder with --out."
         ) from error
     except BaseException:
         if temporary is not None:
@@ -97,7 +97,8 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
             found, version = metadata.get("kind"), int(metadata.get("format", "0"))
             if found == kind and version > FORMAT:
                 raise _too_new(path, version)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            # Copies, so that the file is free to be replaced: some systems refuse that while it is mapped.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
         text = metadata.get("card", "null")
         card = json.loads(text)
         if metadata.get("digest", _digest(tensors, text)) != _digest(tensors, text):

@@ -13,7 +13,7 @@ from condensation.augment import DSA, Augmentation
 from condensation.compute import Compute, Embedding, split
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.networks.base import Classifier
+from condensation.networks.base import Classifier, seeded
 from condensation.rng import Rng
 
 # Told after each epoch how many are done.
@@ -42,6 +42,13 @@ class Recipe:
                 raise CondensationError(f"The recipe's {name} is {getattr(self, name)}; it must be at least 1.")
         if not self.lr > 0:
             raise CondensationError(f"The recipe's lr is {self.lr}; it must be above 0.")
+        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
+            raise CondensationError(
+                f"The recipe's momentum is {self.momentum} and its weight_decay {self.weight_decay}; "
+                "momentum must lie in [0, 1), weight_decay be 0 or more."
+            )
+        if self.drop_after is not None and self.drop_after < 0:
+            raise CondensationError(f"The recipe's drop_after is {self.drop_after}; it must be 0 or more, or none for half of the epochs.")
 
     @classmethod
     def paper(cls, epochs: int = 1000) -> Recipe:
@@ -69,15 +76,16 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr / 10
         order = rng.child("order", epoch).permutation(len(data)).to(data.device)
-        for number, piece in enumerate(split(len(data), recipe.batch)):
-            indices = order[piece]
-            images = data.inputs(indices).to(network.classifier.weight.dtype)
-            if augmentation:
-                transform = augmentation.per_image(len(indices), rng.child("augment", epoch, number))
-                images = transform(images, torch.arange(len(indices), device=data.device))
-            optimizer.zero_grad()
-            F.cross_entropy(forward(images).to(images.dtype), data.labels[indices]).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+        with seeded(network, rng.child("dropout", epoch)):
+            for number, piece in enumerate(split(len(data), recipe.batch)):
+                indices = order[piece]
+                images = data.inputs(indices).to(network.classifier.weight.dtype)
+                if augmentation:
+                    transform = augmentation.per_image(len(indices), rng.child("augment", epoch, number))
+                    images = transform(images, torch.arange(len(indices), device=data.device))
+                optimizer.zero_grad()
+                F.cross_entropy(forward(images).to(images.dtype), data.labels[indices]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
         if on_epoch:
             on_epoch(epoch + 1)
 
@@ -92,7 +100,7 @@ def class_accuracies(network: Classifier, test: ImageSet, compute: Compute, forw
     network.eval()
     right = torch.zeros(len(test.classes), dtype=torch.int64, device=test.device)
     # In evaluation mode no norm mixes images, so chunks are always allowed.
-    chunk = compute.suitable_chunk(test.shape)
+    chunk = compute.chunk or compute.suitable_chunk(test.shape)
     with torch.no_grad():
         for piece in split(len(test), chunk):
             images = test.inputs(piece).to(network.classifier.weight.dtype)

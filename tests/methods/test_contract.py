@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -54,7 +55,7 @@ def same(one: ImageSet, other: ImageSet) -> bool:
 
 
 def test_every_method_is_held_to_the_contract() -> None:
-    assert {name.split("-")[0] for name in SMALL_METHODS} == set(METHODS)
+    assert {type(method) for method in SMALL_METHODS.values()} == set(METHODS.values())
 
 
 def test_output_is_balanced_and_like_the_input(method: Method, real: ImageSet) -> None:
@@ -76,9 +77,10 @@ def test_the_seed_decides_everything(method: Method, real: ImageSet) -> None:
 
 def test_the_global_streams_are_left_alone(method: Method, real: ImageSet) -> None:
     torch.manual_seed(5)
-    before = torch.get_rng_state()
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[index]
     run(method, real)
     assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(numpy_before, np.random.get_state()[1])  # type: ignore[index]
 
 
 def test_observing_changes_nothing(method: Method, real: ImageSet) -> None:
@@ -140,6 +142,7 @@ def test_one_image_a_class(method: Method, real: ImageSet) -> None:
         (-2, "at least 1"),
         (13, r"Asked for 13 images a class; class '0' has 12"),
         ({0: 1, 1: 1}, "Asked for 0 images of class '2'"),
+        ({0: 1, 1: 1, 2: 1, 9: 1}, "ipc names a class 9"),
     ],
 )
 def test_impossible_counts_are_refused(method: Method, real: ImageSet, ipc: int | dict[int, int], message: str) -> None:

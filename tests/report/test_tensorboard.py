@@ -17,7 +17,8 @@ from tests.small import CPU, dm, images
 class Writer:
     """Keeps what it is given."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, purge_step: int) -> None:
+        assert purge_step == 1
         Path(folder).mkdir()
         self.losses: list[tuple[float, int]] = []
         self.pictures: list[tuple[tuple[int, ...], int]] = []

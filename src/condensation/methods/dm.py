@@ -14,7 +14,7 @@ from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
 from condensation.matching.mmd import averaging, linear_mmd
 from condensation.methods.base import Method, State
-from condensation.networks.base import Classifier, mixes_images
+from condensation.networks.base import Classifier, mixes_images, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.rng import Rng
 from condensation.sources import STARTS, Pixels
@@ -88,16 +88,17 @@ class DM(Method):
         if self.augmentation is not None:
             transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
-        target = mean_embeddings(state.embed_real, real, draw, transform, state.chunk, state.source.images.dtype)
-        optimizer = state.optimizers[0]
+        (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        loss = target.new_zeros(())
         rows = state.source.start.rows
-        for part in split(len(real.classes), self.classes_at_a_time):
-            mine = slice(int((rows < part.start).sum()), int((rows < part.stop).sum()))
-            of_part = matching_loss(state.embed_synthetic, target, state.source.images[mine], rows[mine], transform)
-            of_part.backward()  # type: ignore[no-untyped-call]
-            loss += of_part.detach()
+        with seeded(state.network, rng.child("dropout")):
+            target = mean_embeddings(state.embed_real, real, draw, transform, state.chunk, state.source.images.dtype)
+            loss = target.new_zeros(())
+            for part in split(len(real.classes), self.classes_at_a_time):
+                mine = slice(int((rows < part.start).sum()), int((rows < part.stop).sum()))
+                of_part = matching_loss(state.embed_synthetic, target, state.source.images[mine], rows[mine], transform)
+                of_part.backward()  # type: ignore[no-untyped-call]
+                loss += of_part.detach()
         optimizer.step()
         return loss
 

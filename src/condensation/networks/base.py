@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from condensation.errors import CondensationError
 from condensation.images import Shape
@@ -59,6 +62,17 @@ class NetworkSpec(ABC):
 def mixes_images(network: nn.Module) -> bool:
     """Whether the output for an image depends on the others of its batch: batch norm, in training mode."""
     return any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+@contextmanager
+def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
+    """Where ``network`` draws numbers of its own, as dropout does, let ``rng`` decide them; torch's generators are put back."""
+    if not any(isinstance(module, _DropoutNd) for module in network.modules()):
+        yield
+        return
+    with torch.random.fork_rng():
+        torch.manual_seed(rng.integer())
+        yield
 
 
 def initialise(network: nn.Module, rng: Rng) -> None:

@@ -25,10 +25,11 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "leakyrelu": lambda: nn.LeakyReLU(0.01, inplace=True),
     "swish": nn.SiLU,
 }
-POOLINGS: dict[str, Callable[[], nn.Module]] = {
-    "none": nn.Identity,
-    "max": lambda: nn.MaxPool2d(2),
-    "avg": lambda: nn.AvgPool2d(2),
+# And by how much each makes a side smaller.
+POOLINGS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "none": (nn.Identity, 1),
+    "max": (lambda: nn.MaxPool2d(2), 2),
+    "avg": (lambda: nn.AvgPool2d(2), 2),
 }
 
 
@@ -56,12 +57,12 @@ class ConvNet(NetworkSpec):
         channels, height, width = image_shape
         depth = self._depth(image_shape)
         padding = 1 + margin(image_shape)
-        shrink = 1 if self.pooling == "none" else 2
+        pool, shrink = POOLINGS[self.pooling]
         blocks: list[nn.Module] = []
         for _ in range(depth):
             blocks.append(nn.Conv2d(channels, self.width, 3, padding=padding))
             channels, height, width = self.width, height + 2 * padding - 2, width + 2 * padding - 2
-            blocks += [self._norm((channels, height, width)), ACTIVATIONS[self.activation](), POOLINGS[self.pooling]()]
+            blocks += [self._norm((channels, height, width)), ACTIVATIONS[self.activation](), pool()]
             height, width, padding = height // shrink, width // shrink, 1
         return Stack(blocks, channels * height * width, num_classes)
 
@@ -72,7 +73,7 @@ class ConvNet(NetworkSpec):
     def _depth(self, image_shape: Shape) -> int:
         side = min(image_shape[1:])
         depth = self.depth if self.depth is not None else max(1, round(math.log2(side)) - 2)
-        if self.pooling == "none":
+        if POOLINGS[self.pooling][1] == 1:
             return depth
         deepest = int(math.log2(side + 2 * margin(image_shape)))  # a block needs two pixels to pool
         if deepest == 0:

@@ -166,3 +166,4 @@ class StopOnSignal:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
+        print("\nStopping after this step; once more stops at once, at the last state that was kept.", file=sys.stderr, flush=True)

@@ -20,7 +20,9 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def print_scores(screen: Console, scores: dict[str, Any]) -> None:
-    """What `condensation.judging.judge` gave."""
+    """What `condensation.judging.judge` gave; scores that a person put on a card themselves are printed as they are."""
+    if not {"evaluation", "sets", "test"} <= set(scores):
+        return screen.print(f"Scores: {json.dumps(scores, ensure_ascii=False)}", highlight=False, markup=False)
     how = scores["evaluation"]
     rows = table("trained on", "images", "test accuracy, %", right=("images",))
     for name, score in scores["sets"].items():
@@ -28,7 +30,7 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     screen.print(rows)
     recipe, network = how["recipe"], how["network"]["name"]
     count = "one" if how["networks"] == 1 else how["networks"]
-    screen.print(
+    return screen.print(
         f"Mean and deviation over {count} {network}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
         f"on {scores['test']['images']:,} test images.",
         highlight=False,

@@ -26,12 +26,12 @@ class TensorBoard:
         except ImportError:
             raise MissingExtra("--tensorboard", "track") from None
         # The folder is made when there is something to write: a run that is refused must leave nothing.
-        self._open: Callable[[], Any] = lambda: SummaryWriter(str(folder))
+        self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step + 1)
         self._writer: Any = None
 
     def __call__(self, moment: Moment) -> None:
         if self._writer is None:
-            self._writer = self._open()
+            self._writer = self._open(moment.step)  # steps of a broken-off run that are done again are not shown twice
         if moment.loss is not None:
             self._writer.add_scalar("loss", moment.loss, moment.step)
         if moment.step % max(1, moment.steps // 20) == 0 or moment.step == moment.steps:
