@@ -354,7 +354,7 @@ def condensation_version():
         ("run -d digits method.steps=-1", "method.steps is -1"),
         ("run -d digits method.lr=0", "lr must be above 0"),
         ("run -d digits evaluation.networks=-1", "evaluation.networks is -1"),
-        ("run -d digits evaluation.recipe.epochs=0", "recipe.epochs is 0"),
+        ("run -d digits evaluation.recipe.epochs=0", "The recipe's epochs is 0"),
         ("run -d digits evaluation.network.depth=9", "A ConvNet of depth 9 is too deep"),
         ("run -d digits --resume", "There is no run to resume"),
         ("run -d digits -o file", "file is a file; --out must name a folder."),

@@ -23,7 +23,7 @@ from condensation.runs import RunSettings, run
 from condensation.training import Recipe
 
 SMALL = ConvNet(width=8)
-METHOD = DM(steps=6, batch_per_class=4, networks=Fresh(SMALL), augmentation=DSA(operations=("flip",)))
+METHOD = DM(steps=6, batch_per_class=4, networks=Fresh(SMALL), augmentation=DSA(operations=("crop",)))
 JUDGING = EvaluationSettings(networks=1, network=SMALL, recipe=Recipe(epochs=2))
 SETTINGS = RunSettings(DataSettings("digits"), METHOD, ipc=1, evaluation=JUDGING, compute=Compute("cpu", "float32"))
 UNJUDGED = replace(SETTINGS, evaluation=EvaluationSettings(networks=0))
