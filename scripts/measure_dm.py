@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from report_dm import write_report
+from report_dm import write_picture, write_report
 
 from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
 from condensation.artifact import versions
@@ -98,6 +98,8 @@ def measure(job: Job) -> None:
     part("random", lambda: judge_random(job, data, Recipe.paper()))
     part("random, no augmentation", lambda: judge_random(job, data, BARE))
     part("curve", lambda: curve(job, data))
+    if job.name == "fashion-mnist-ipc10":
+        write_picture(RUNS / job.name, data.train)
 
 
 def condense(job: Job) -> dict[str, Any]:

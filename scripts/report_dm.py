@@ -10,9 +10,11 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from condensation import CondensedSet, ImageSet, grid
 from condensation.storage import read_json
 
 ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
 TITLES = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "cifar10": "CIFAR10"}
 COLOURS = {"fashion-mnist": "#1b7f79", "mnist": "#b5542b", "cifar10": "#3f51a3"}
 
@@ -24,8 +26,8 @@ are in `results/published.json`.
 
 ## DM and Random beside the published numbers
 
-Test accuracy in percent, mean ± deviation (number of networks). All are judged by `Recipe.paper()`: ConvNet, 1,000
-epochs, the published quirks included. The last iterate is what is judged, and test images decided nothing.
+Test accuracy in percent, mean ± deviation (number of networks). All but the first column are judged by `Recipe.paper()`:
+ConvNet, 1,000 epochs, the published quirks included. The last iterate is what is judged, and test images decided nothing.
 
 | data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class | condensing |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -43,6 +45,14 @@ def write_report(folder: Path) -> None:
     notes = ROOT / "results" / "dm" / "notes.md"
     text = HEAD + "\n".join(rows) + "\n\n" + _machines(jobs) + (notes.read_text() if notes.exists() else "") + _curve_text(jobs)
     (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+
+
+def write_picture(run: Path, real: ImageSet) -> None:
+    """The README's picture: a part of the set in the folder ``run``, below real images."""
+    images = CondensedSet.load(run).images
+    title = f"Fashion-MNIST: {len(real):,} images condensed into {max(images.counts.values())} a class by DM"
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    grid(images, real, title=title, rows=3, real_rows=1).save(IMAGES / "fashion-mnist-ipc10.png", optimize=True)
 
 
 def _row(job: dict[str, Any], published: dict[str, list[float]]) -> str:
@@ -119,6 +129,6 @@ def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
-    (ROOT / "docs" / "images").mkdir(parents=True, exist_ok=True)
-    figure.savefig(ROOT / "docs" / "images" / "curve.png", dpi=130)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    figure.savefig(IMAGES / "curve.png", dpi=130)
     plt.close(figure)
