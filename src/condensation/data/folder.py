@@ -94,7 +94,7 @@ def _read(folder: Path, classes: dict[str, list[Path]], names: tuple[str, ...], 
         if picture.shape != first.shape:
             raise CondensationError(
                 f"The images differ in size: {files[0]} has {_dimensions(first.shape)}, {file} has {_dimensions(picture.shape)}.\n"
-                "Give a size, to which all will be scaled and cropped."
+                "Give a size to which all are scaled and cropped: data.size=32, or load(..., size=32)."
             )
         target.copy_(torch.from_numpy(picture.copy()))
     return Part(images, labels, names, str(folder))
