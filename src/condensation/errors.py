@@ -21,9 +21,13 @@ class MissingExtra(CondensationError):
         super().__init__(f"{purpose} needs packages that are not installed.\nInstall them with: pip install 'condensation[{extra}]'")
 
 
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`` Did you mean 'cifar10'?``, or nothing if no known name is like it."""
+    close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> CondensationError:
     """The error for a name that does not exist: ``unknown data set 'cifar1'; did you mean 'cifar10'? ...``."""
     names = list(known)
-    close = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
-    return CondensationError(f"There is no {kind} {str(name)!r}.{guess}\nThere is: {', '.join(names)}.")
+    return CondensationError(f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}\nThere is: {', '.join(names)}.")

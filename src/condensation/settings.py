@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from condensation.augment import DSA, Augmentation
-from condensation.errors import CondensationError, unknown
+from condensation.errors import CondensationError, did_you_mean, unknown
 from condensation.methods import METHODS, Method
 from condensation.networks import NETWORKS
 from condensation.networks.base import NetworkSpec
@@ -211,12 +211,8 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
 
 
 def _no_setting(kind: Any, key: str, known: list[str]) -> CondensationError:
-    from difflib import get_close_matches
-
-    close = get_close_matches(key, known, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
     has = f"It has {', '.join(known)}." if known else "It has none."
-    return CondensationError(f"{kind.__name__} has no setting {key!r}.{guess}\n{has}")
+    return CondensationError(f"{kind.__name__} has no setting {key!r}.{did_you_mean(key, known)}\n{has}")
 
 
 def _wrong_type(where: str, content: Any, wanted: str) -> CondensationError:
