@@ -57,18 +57,13 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     board = [TensorBoard(out / "tensorboard")] if how.tensorboard else []
     started = time.perf_counter()
     with StopOnSignal() as stop, reporter(errors, not talk) as shown:
-
-        def judging(done: int, total: int) -> None:
-            shown.judging(done, total)
-            stop.check()
-
         try:
             result = run_settings(
                 settings,
                 out,
                 resume=resume,
                 observers=[shown.condensing, *board, stop.check],
-                on_progress=judging,
+                on_progress=stop.after(shown.judging),
                 checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             )
         except Stopped as stopped:
@@ -87,13 +82,8 @@ def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_jso
     errors = Console(stderr=True, soft_wrap=True)
     settings = replace(settings, compute=settings.compute.chosen())
     with StopOnSignal() as stop, reporter(errors, quiet or as_json) as shown:
-
-        def judging(done: int, total: int) -> None:
-            shown.judging(done, total)
-            stop.check()
-
         try:
-            scores = judge_saved(settings, paths, judging)
+            scores = judge_saved(settings, paths, stop.after(shown.judging))
         except Stopped:
             errors.print("Stopped; no accuracy was kept.")
             raise SystemExit(INTERRUPTED) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Protocol
 
@@ -152,6 +153,15 @@ class StopOnSignal:
         """Stop here if it was asked for; fits as an observer and as an ``on_progress``."""
         if self._asked:
             raise Stopped("stopped on request")
+
+    def after(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """An ``on_progress`` that shows how far it is, then stops if that was asked for."""
+
+        def shown(done: int, total: int) -> None:
+            show(done, total)
+            self.check()
+
+        return shown
 
     def __enter__(self) -> StopOnSignal:
         for number in (signal.SIGINT, signal.SIGTERM):
