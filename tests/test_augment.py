@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condensation import DSA, CondensationError, Rng, Seeded
-from condensation.augment import OPERATIONS, UNIFORMS
+from condensation.augment import OPERATIONS, UNIFORMS, Augmentation, side_by_side
 from tests.small import images
 
 NAMES = list(OPERATIONS)
@@ -205,3 +205,15 @@ def test_parameters_are_uniform_over_their_ranges() -> None:
     histogram = np.histogram(shifts.numpy(), bins=5, range=(-0.5, 0.5))[0]
     assert histogram.sum() == 4000
     assert histogram.min() > 700
+
+
+@pytest.mark.parametrize(
+    "augmentations",
+    [[DSA()] * 6, [DSA(), DSA(rotate=3.0), DSA()], [DSA(), Seeded(lambda pictures: pictures * torch.rand(1))], [DSA()]],
+    ids=["alike", "other settings", "another kind", "one"],
+)
+def test_side_by_side_is_one_after_the_other(augmentations: list[Augmentation]) -> None:
+    batches = [batch(4, seed=k) for k in range(len(augmentations))]
+    drawn = [one.per_image(4, Rng(k)) for k, one in enumerate(augmentations)]
+    together = side_by_side(drawn, 4)(torch.cat(batches), torch.arange(4 * len(batches)))
+    torch.testing.assert_close(together, torch.cat([one(of_one, torch.arange(4)) for one, of_one in zip(drawn, batches, strict=True)]))

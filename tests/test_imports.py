@@ -25,6 +25,7 @@ LAYERS = (
     ("settings", "storage"),
     ("methods",),
     ("training", "sources", "matching"),
+    ("learners",),
     ("augment", "compute", "data"),
     ("networks",),
     ("images",),

@@ -8,9 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from condensation import Compute, CondensationError, ConvNet, ImageSet, Recipe, Rng, train
+from condensation import CondensationError, ConvNet, ImageSet, Recipe, Rng, train
+from condensation.learners import Alone
 from condensation.training import class_accuracies
-from tests.small import CPU, images
+from tests.small import images
 
 NETWORK = ConvNet(width=4)
 
@@ -77,7 +78,7 @@ def test_the_seed_decides_the_network() -> None:
 def test_networks_learn_and_right_answers_are_counted_by_class() -> None:
     data = images(per_class=[20, 10, 30])
     network = trained(Recipe(epochs=40, augmentation=None), data)
-    accuracies = class_accuracies(network, data, Compute(**CPU).chosen())  # type: ignore[arg-type]
+    accuracies = class_accuracies(Alone(network), data, chunk=7)[0]
     network.eval()
     right = (network(data.inputs()).argmax(1) == data.labels).double()
     torch.testing.assert_close(accuracies, torch.stack([part.mean() for part in right.split([20, 10, 30])]))

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, ParamSpec
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from condensation.networks.base import mixes_images
 logger = logging.getLogger(__name__)
 
 Embedding = Callable[[Tensor], Tensor]
+P = ParamSpec("P")
 
 # What fits the cache of a CPU core, and what fills a GPU, in pixels: 32 and 2,048 images of 32x32.
 CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
@@ -37,10 +38,13 @@ class Compute:
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"  # of the networks; pixels and sums are float32
     chunk: int | None = None  # real images embedded at a time; None: by the cache. Batch norm sees the whole batch
     compile: Literal["auto", "always", "never"] = "auto"
+    together: int | None = None  # networks trained at a time when a set is judged; None: as many as fill a GPU, 1 on a CPU
 
     def __post_init__(self) -> None:
-        if self.chunk is not None and self.chunk < 1:
-            raise CondensationError(f"compute.chunk is {self.chunk}; it must be at least 1, or none for what suits the machine.")
+        for name in ("chunk", "together"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise CondensationError(f"compute.{name} is {value}; it must be at least 1, or none for what suits the machine.")
 
     def chosen(self) -> Compute:
         """With device and precision decided for this machine."""
@@ -91,15 +95,22 @@ class Compute:
         """How many images of ``image_shape`` suit the device."""
         return max(1, round(CHUNK_PIXELS[torch.device(self.device).type] / (image_shape[1] * image_shape[2])))
 
-    def run(self, function: Embedding, image_shape: Shape, images: int) -> Embedding:
+    def suitable_together(self, image_shape: Shape, batch: int) -> int:
+        """How many networks, each with batches of ``batch`` images, suit the device at a time."""
+        if self.together is not None:
+            return self.together
+        # A CPU is filled by one network.
+        return 1 if torch.device(self.device).type == "cpu" else max(1, self.suitable_chunk(image_shape) // batch)
+
+    def run(self, function: Callable[P, Tensor], image_shape: Shape, images: int) -> Callable[P, Tensor]:
         """``function`` in the precision chosen, and compiled if that pays for ``images`` in all and this machine can."""
         pixels = images * image_shape[1] * image_shape[2]
         compiled = self.compile == "always" or (self.compile == "auto" and pixels >= COMPILE_PIXELS and _has_compiler())
         fast = _Compiled(function) if compiled else function
 
-        def in_precision(images: Tensor) -> Tensor:
+        def in_precision(*args: P.args, **kwargs: P.kwargs) -> Tensor:
             with self._autocast():
-                return fast(images)
+                return fast(*args, **kwargs)
 
         return in_precision
 
@@ -111,27 +122,27 @@ def _allow_programs() -> None:
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
 
 
-class _Compiled:
+class _Compiled(Generic[P]):
     """A function compiled at its first call; should that fail, the function itself from then on, and a warning."""
 
-    def __init__(self, function: Embedding) -> None:
+    def __init__(self, function: Callable[P, Tensor]) -> None:
         _allow_programs()
         self.plain = function
-        self.fast: Embedding | None = None
+        self.fast: Callable[P, Tensor] | None = None
         try:
             # One program for each shape: the bits of a result then depend on the shape alone, not on the shapes seen before.
             self.fast = torch.compile(function, dynamic=False)
         except RuntimeError as error:  # torch knows that it cannot here
             self._give_up(error)
 
-    def __call__(self, images: Tensor) -> Tensor:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if self.fast is None:
-            return self.plain(images)
+            return self.plain(*args, **kwargs)
         try:
-            return self.fast(images)
+            return self.fast(*args, **kwargs)
         except torch._dynamo.exc.TorchDynamoException as error:
             self._give_up(error)
-            return self.plain(images)
+            return self.plain(*args, **kwargs)
 
     def _give_up(self, error: Exception) -> None:
         reason = str(error).strip().splitlines()[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import numpy as np
 from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.networks.base import NetworkSpec, initialise
+from condensation.learners import Alone, Learners, Stacked, can_be_stacked
+from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
-from condensation.training import Recipe, class_accuracies, train
+from condensation.training import Recipe, class_accuracies, train_together
 
 # Told, after each epoch, how many epochs are done and how many there are, over all networks.
 OnProgress = Callable[[int, int], None]
@@ -95,24 +98,42 @@ def evaluate(
         check_fit(one, test)
     compute = compute.chosen()
     test = test.to(compute.device)
-    epochs = len(sets) * networks * recipe.epochs
+    sets = [one.to(compute.device) for one in sets]
     # One module serves all networks, newly initialised each time, so that it is compiled once.
     module = network.build(test.shape, test.num_classes, Rng(seed)).to(compute.device, compute.dtype)
-    learn = compute.run(module, test.shape, recipe.epochs * networks * sum(map(len, sets)))
-    judge = compute.run(module, test.shape, len(test) * networks * len(sets))
+    images = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * len(test))
+    learners: dict[int, Learners] = {1: Alone(module, compute, test.shape, images)}
     per_class = np.empty((len(sets), networks, len(test.classes)))
-    for s, one in enumerate(sets):
-        one = one.to(compute.device)
-        for n in range(networks):
-            done = (s * networks + n) * recipe.epochs
-            rng = Rng(seed).child("evaluate", s, n)
-            initialise(module, rng.child("network"))
-            on_epoch = (lambda epoch, done=done: on_progress(done + epoch, epochs)) if on_progress else None
-            train(module, one, recipe, rng.child("train"), learn, on_epoch)
-            per_class[s, n] = 100 * class_accuracies(module, test, compute, judge).numpy()
+    done, epochs = 0, len(sets) * networks * recipe.epochs
+    for group in _groups(sets, networks, module, recipe, compute):
+        count = len(group)
+        if count not in learners:
+            learners[count] = Stacked(module, count, compute, test.shape, images)
+        rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
+        on_epoch = (lambda epoch, done=done, count=count: on_progress(done + epoch * count, epochs)) if on_progress else None
+        learners[count].begin([rng.child("network") for rng in rngs])
+        train_together(learners[count], [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
+        chunk = max(1, (compute.chunk or compute.suitable_chunk(test.shape)) // count)
+        for (s, n), accuracies in zip(group, class_accuracies(learners[count], test, chunk), strict=True):
+            per_class[s, n] = 100 * accuracies.numpy()
+        done += count * recipe.epochs
     weights = np.array(list(test.counts.values()))
     names = tuple(test.class_names[label] for label in test.classes)
     return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
+
+
+def _groups(
+    sets: Sequence[ImageSet], networks: int, module: Classifier, recipe: Recipe, compute: Compute
+) -> Iterator[list[tuple[int, int]]]:
+    """Which networks, by set and number, are trained together: sets of one size, in groups as even as can be."""
+    jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
+    for size, alike in groupby(jobs, key=lambda job: len(sets[job[0]])):
+        members = list(alike)
+        most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
+        if most > 1 and not can_be_stacked(module, sets[0].shape):
+            most = 1
+        for piece in np.array_split(np.arange(len(members)), math.ceil(len(members) / most)):
+            yield [members[i] for i in piece]
 
 
 def check_fit(one: ImageSet, test: ImageSet) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
-from condensation.augment import DSA, Augmentation
-from condensation.compute import Compute, Embedding, split
+from condensation.augment import DSA, Augmentation, side_by_side
+from condensation.compute import split
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.networks.base import Classifier, seeded
+from condensation.learners import Alone, Learners
+from condensation.networks.base import Classifier
 from condensation.rng import Rng
 
 # Told after each epoch how many are done.
@@ -61,49 +62,63 @@ class Recipe:
         return self.epochs // 2 if self.drop_after is None else self.drop_after
 
 
-def train(
-    network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, forward: Embedding | None = None, on_epoch: OnEpoch | None = None
+def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
+    """Train ``network`` in place on ``data``."""
+    train_together(Alone(network), [data], recipe, [rng], on_epoch)
+
+
+def train_together(
+    learners: Learners, sets: Sequence[ImageSet], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
 ) -> None:
-    """Train ``network`` in place on ``data``; ``forward`` computes its logits, by default the network itself."""
-    forward = forward or network
-    augmentation = recipe.augmentation.fit(data) if recipe.augmentation else None
-    network.train()
-    optimizer = _optimizer(network, recipe, recipe.lr)
+    """Train each of ``learners`` on its own set, by its own stream; the sets are of one size.
+
+    Each comes to what it would come to alone, but for rounding.
+    """
+    augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
+    learners.train(True)
+    optimizer = _optimizer(learners, recipe, recipe.lr)
     for epoch in range(recipe.epochs):
         if epoch == recipe.drop_epoch:
             if recipe.restart_at_drop:
-                optimizer = _optimizer(network, recipe, recipe.lr / 10)
+                optimizer = _optimizer(learners, recipe, recipe.lr / 10)
             for group in optimizer.param_groups:
                 group["lr"] = recipe.lr / 10
-        order = rng.child("order", epoch).permutation(len(data)).to(data.device)
-        with seeded(network, rng.child("dropout", epoch)):
-            for number, piece in enumerate(split(len(data), recipe.batch)):
-                indices = order[piece]
-                images = data.inputs(indices).to(network.classifier.weight.dtype)
-                if augmentation:
-                    transform = augmentation.per_image(len(indices), rng.child("augment", epoch, number))
-                    images = transform(images, torch.arange(len(indices), device=data.device))
+        orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
+        with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
+            for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
+                chosen = [order[piece] for order in orders]
+                images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
+                images = images.to(optimizer.param_groups[0]["params"][0].dtype)
+                count = len(chosen[0])
+                if recipe.augmentation:
+                    streams = [rng.child("augment", epoch, number) for rng in rngs]
+                    drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
+                    images = side_by_side(drawn, count)(images, torch.arange(len(images), device=images.device))
+                labels = torch.cat([one.labels[indices] for one, indices in zip(sets, chosen, strict=True)])
                 optimizer.zero_grad()
-                F.cross_entropy(forward(images).to(images.dtype), data.labels[indices]).backward()  # type: ignore[no-untyped-call]
+                logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
+                # The sum of the networks' losses: no parameter of one is in the loss of another.
+                loss = learners.count * F.cross_entropy(logits.flatten(0, 1).to(images.dtype), labels)
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
         if on_epoch:
             on_epoch(epoch + 1)
 
 
-def _optimizer(network: Classifier, recipe: Recipe, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(network.parameters(), lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+def _optimizer(learners: Learners, recipe: Recipe, lr: float) -> torch.optim.SGD:
+    return torch.optim.SGD(learners.parameters(), lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-def class_accuracies(network: Classifier, test: ImageSet, compute: Compute, forward: Embedding | None = None) -> Tensor:
-    """The part of the images of each class of ``test`` that ``network`` gets right, in [0, 1]: (classes,), float64."""
-    forward = forward or network
-    network.eval()
-    right = torch.zeros(len(test.classes), dtype=torch.int64, device=test.device)
-    # In evaluation mode no norm mixes images, so chunks are always allowed.
-    chunk = compute.chunk or compute.suitable_chunk(test.shape)
+def class_accuracies(learners: Learners, test: ImageSet, chunk: int) -> Tensor:
+    """The part of the images of each class of ``test`` that each network gets right, in [0, 1]: (count, classes), float64.
+
+    ``chunk`` images are looked at in one go; in evaluation mode no norm mixes images, so this changes nothing.
+    """
+    learners.train(False)
+    dtype = learners.parameters()[0].dtype
+    right = torch.zeros(learners.count, len(test.classes), dtype=torch.int64, device=test.device)
     with torch.no_grad():
         for piece in split(len(test), chunk):
-            images = test.inputs(piece).to(network.classifier.weight.dtype)
-            correct = forward(images).argmax(1) == test.labels[piece]
-            right.index_add_(0, test.rows[piece], correct.long())
+            correct = learners.on_same(test.inputs(piece).to(dtype)).argmax(2) == test.labels[piece]
+            right.index_add_(1, test.rows[piece], correct.long())
     return right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)

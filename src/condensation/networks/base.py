@@ -64,10 +64,15 @@ def mixes_images(network: nn.Module) -> bool:
     return any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
+def draws_numbers(network: nn.Module) -> bool:
+    """Whether ``network`` draws random numbers of its own in training mode: dropout."""
+    return any(isinstance(module, _DropoutNd) for module in network.modules())
+
+
 @contextmanager
 def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
     """Where ``network`` draws numbers of its own, as dropout does, let ``rng`` decide them; torch's generators are put back."""
-    if not any(isinstance(module, _DropoutNd) for module in network.modules()):
+    if not draws_numbers(network):
         yield
         return
     with torch.random.fork_rng():

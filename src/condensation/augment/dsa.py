@@ -1,44 +1,22 @@
-"""Differentiable Siamese augmentation (DSA; Zhao & Bilen, 2021): draw the parameters, then apply them.
-
-Drawing and applying are apart, because one draw applied to two batches *is* Siamese augmentation. An augmentation is
-anything with the two methods of `Augmentation`; `DSA` is ours, and `Seeded` makes one of any callable.
-"""
+"""Differentiable Siamese augmentation (DSA; Zhao & Bilen, 2021): six operations, one of them for each draw."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
+from condensation.augment.base import Transform
 from condensation.errors import CondensationError, unknown
 from condensation.images import ImageSet
 from condensation.rng import Rng
 
-# A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows.
-Transform = Callable[[Tensor, Tensor], Tensor]
-# An operation takes images (n, c, h, w) and, for each, its own numbers in [0, 1): (n, UNIFORMS).
-Operation = Callable[[Tensor, Tensor], Tensor]
 UNIFORMS = 3
-
-
-class Augmentation(Protocol):
-    """How images are augmented, when condensing and when training."""
-
-    def fit(self, images: ImageSet) -> Augmentation:
-        """The augmentation that suits ``images``."""
-
-    def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
-        """A transform whose row r treats all images of ``classes[r]`` alike, real and synthetic."""
-
-    def per_image(self, count: int, rng: Rng) -> Transform:
-        """A transform whose row i is for image i of a batch of ``count``."""
 
 
 @dataclass(frozen=True)
@@ -90,24 +68,42 @@ class DSA:
         chosen = np.full(count, stream.integers(len(self.operations)))
         return self._transform(chosen, stream.random((count, UNIFORMS), dtype=np.float32))
 
-    def _transform(self, chosen: np.ndarray, uniforms: np.ndarray) -> Transform:
-        operations = {int(k): partial(OPERATIONS[self.operations[k]], self) for k in np.unique(chosen)}
-        return partial(_apply, operations, torch.from_numpy(chosen), torch.from_numpy(uniforms))
+    def _transform(self, chosen: np.ndarray, uniforms: np.ndarray) -> Drawn:
+        return Drawn(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
 
 
-def _apply(operations: Mapping[int, Operation], chosen: Tensor, uniforms: Tensor, images: Tensor, rows: Tensor) -> Tensor:
-    """Each operation once, on all images whose row chose it."""
-    uniforms = uniforms.to(images)[rows]
-    if len(operations) == 1:
-        (operation,) = operations.values()
-        return operation(images, uniforms)
-    of_image = chosen.to(images.device)[rows]
-    result = torch.empty_like(images)
-    for index, operation in operations.items():
-        mine = (of_image == index).nonzero().squeeze(1)
-        if len(mine):
-            result = result.index_copy(0, mine, operation(images[mine], uniforms[mine]))
-    return result
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What `DSA` drew, as a transform."""
+
+    dsa: DSA
+    chosen: Tensor  # (rows,) places in the operations, on the CPU
+    uniforms: Tensor  # (rows, UNIFORMS) in [0, 1), on the CPU
+
+    def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
+        """Each operation once, on all images whose row chose it."""
+        uniforms = self.uniforms.to(images)[rows]
+        used = sorted(set(self.chosen.tolist()))
+        if len(used) == 1:
+            return self._operation(used[0])(self.dsa, images, uniforms)
+        of_image = self.chosen.to(images.device)[rows]
+        result = torch.empty_like(images)
+        for index in used:
+            mine = (of_image == index).nonzero().squeeze(1)
+            if len(mine):
+                result = result.index_copy(0, mine, self._operation(index)(self.dsa, images[mine], uniforms[mine]))
+        return result
+
+    def joined(self, others: Sequence[Transform], count: int) -> Drawn | None:
+        """One draw whose rows are those of this one, then those of ``others``; None if they differ in settings or size."""
+        all_of_them = [self, *others]
+        if not all(isinstance(one, Drawn) and one.dsa == self.dsa and len(one.chosen) == count for one in all_of_them):
+            return None
+        chosen, uniforms = zip(*((one.chosen, one.uniforms) for one in all_of_them if isinstance(one, Drawn)), strict=True)
+        return Drawn(self.dsa, torch.cat(chosen), torch.cat(uniforms))
+
+    def _operation(self, index: int) -> Operation:
+        return OPERATIONS[self.dsa.operations[index]]
 
 
 def color(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
@@ -158,7 +154,9 @@ def rotate(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
     return _affine(images, torch.stack(rows, 1))
 
 
-OPERATIONS: dict[str, Callable[[DSA, Tensor, Tensor], Tensor]] = {
+# An operation takes the settings, images (n, c, h, w) and, for each, its own numbers in [0, 1): (n, UNIFORMS).
+Operation = Callable[[DSA, Tensor, Tensor], Tensor]
+OPERATIONS: dict[str, Operation] = {
     "color": color,
     "crop": crop,
     "cutout": cutout,
@@ -203,42 +201,3 @@ def _affine(images: Tensor, matrices: Tensor) -> Tensor:
     shifts = matrices.new_zeros(len(matrices), 2, 1)
     grid = F.affine_grid(torch.cat([matrices, shifts], 2), list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
-
-
-@dataclass(frozen=True)
-class Seeded:
-    """Any callable from images (n, c, h, w) to such images, as an augmentation.
-
-    What the callable draws from torch's global generator is seeded for each class (condensing) or each batch
-    (training), and the generator is put back afterwards. It sees the images of one class at a time when condensing, so
-    it is Siamese to the letter where it draws the same for a batch as for one image.
-    """
-
-    function: Callable[[Tensor], Tensor]
-
-    def fit(self, images: ImageSet) -> Seeded:
-        return self
-
-    def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
-        return partial(self._by_class, [rng.child(label).integer() for label in classes])
-
-    def per_image(self, count: int, rng: Rng) -> Transform:
-        seed = rng.integer()
-        return lambda images, rows: self._seeded(images, seed)
-
-    def _by_class(self, seeds: Sequence[int], images: Tensor, rows: Tensor) -> Tensor:
-        result = torch.empty_like(images)
-        for row in sorted(set(rows.tolist())):
-            mine = (rows == row).nonzero().squeeze(1)
-            result = result.index_copy(0, mine, self._seeded(images[mine], seeds[row]))
-        return result
-
-    def _seeded(self, images: Tensor, seed: int) -> Tensor:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            result = self.function(images)
-        if result.shape != images.shape:
-            raise CondensationError(
-                f"The augmentation turned images {tuple(images.shape)} into {tuple(result.shape)}; it must keep the shape."
-            )
-        return result
