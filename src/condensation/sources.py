@@ -10,18 +10,40 @@ from torch import Tensor, nn
 from condensation.images import ImageSet
 from condensation.rng import Rng
 
+# An average of the first t images weighs about the last tenth of them most.
+WARM_UP = 9
+
 
 class Pixels(nn.Module):
-    """Synthetic images whose every pixel is free, with fixed labels."""
+    """Synthetic images whose every pixel is free, with fixed labels.
 
-    def __init__(self, start: ImageSet) -> None:
+    With ``averaging`` they are, in the end, the running average of all that they were: of the old average that part,
+    the rest of the images after the step. Early on the part is smaller, so that the start is soon forgotten.
+    """
+
+    average: Tensor
+    steps: Tensor
+
+    def __init__(self, start: ImageSet, averaging: float = 0.0) -> None:
         super().__init__()
-        self.start = start
+        self.start, self.averaging = start, averaging
         self.images = nn.Parameter(start.images.clone())  # (n, c, h, w), what a network sees; values are not bounded
+        if averaging:
+            self.register_buffer("average", start.images.clone())
+            self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def follow(self) -> None:
+        """Let the average, if there is one, take in the images as they are now: once after each step."""
+        if self.averaging:
+            self.steps += 1
+            steps = int(self.steps)
+            kept = min(self.averaging, steps / (steps + WARM_UP))
+            self.average.lerp_(self.images.detach(), 1 - kept)
 
     def snapshot(self) -> ImageSet:
-        """The images as they are now."""
-        return replace(self.start, images=self.images.detach().clone())
+        """What would be the result if this were the last step."""
+        images = self.average if self.averaging else self.images.detach()
+        return replace(self.start, images=images.clone())
 
 
 def start_from_real(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:

@@ -31,6 +31,7 @@ SMALL_METHODS: dict[str, Method] = {
     "dm-noise": dm(start="noise"),
     "dm-groups": dm(classes_at_a_time=2),
     "dm-plain": dm(augmentation=None),
+    "dm-averaged": dm(averaging=0.9, schedule="cosine"),
 }
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, condense
+from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Moment, Rng, condense
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
 from condensation.networks import NetworkSpec
@@ -115,6 +116,45 @@ def test_a_step_is_sgd_with_momentum_on_the_plain_loss() -> None:
     torch.testing.assert_close(learned.images.double(), pixels)
 
 
+def iterates(method: Method, real: ImageSet) -> list[Tensor]:
+    """The images before the first step and after each."""
+    kept: list[Tensor] = []
+
+    def keep(moment: Moment) -> None:
+        source = moment.state.source
+        assert isinstance(source, Pixels)
+        kept.append(source.images.detach().clone())
+
+    condense(method, real, 2, compute=DOUBLE, observers=[keep])
+    return kept
+
+
+def test_the_learning_rate_falls_as_a_cosine() -> None:
+    method = dm(steps=6, lr=0.5, momentum=0.0)
+    constant, falling = iterates(method, images()), iterates(replace(method, schedule="cosine"), images())
+    # The first step is the same; to see the later rates, each gradient is taken where the falling run stood.
+    torch.testing.assert_close(falling[1], constant[1])
+    for step in range(1, 6):
+        factor = (1 + math.cos(math.pi * step / 6)) / 2
+        source = Pixels(replace(images(2), images=falling[step]))
+        state = method.init(images(), {0: 2, 1: 2, 2: 2}, Rng(0).child("init"), DOUBLE)
+        state.source.images.data.copy_(source.images.detach())
+        method.step(state, images(), Rng(0).child("step", step))
+        full = state.source.images.detach() - falling[step]
+        torch.testing.assert_close(falling[step + 1] - falling[step], factor * full, rtol=1e-6, atol=1e-12)
+
+
+def test_the_result_is_the_running_average() -> None:
+    method = dm(steps=15, averaging=0.5)
+    kept = iterates(method, images())
+    average = kept[0]
+    for step in range(1, 16):
+        part = min(0.5, step / (step + 9))
+        average = part * average + (1 - part) * kept[step]
+    torch.testing.assert_close(condense(method, images(), 2, compute=DOUBLE).images.double(), average, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(iterates(replace(method, averaging=0.0), images())[-1], kept[-1])
+
+
 def test_the_loss_falls() -> None:
     losses: list[float] = []
     method = dm(steps=60, batch_per_class=40, lr=2.0, networks=Fresh(ConvNet(width=16)), start="noise", augmentation=None)
@@ -161,7 +201,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(t
 
 
 @pytest.mark.parametrize(
-    "settings", [{"steps": -1}, {"batch_per_class": 0}, {"lr": 0.0}, {"momentum": 1.0}, {"start": "reel"}, {"lr": float("nan")}]
+    "settings",
+    [
+        {"steps": -1},
+        {"batch_per_class": 0},
+        {"lr": 0.0},
+        {"momentum": 1.0},
+        {"start": "reel"},
+        {"lr": float("nan")},
+        {"averaging": 1.0},
+        {"schedule": "cosin"},
+    ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(CondensationError, match="method"):

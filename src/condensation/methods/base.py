@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from condensation.compute import Compute
 from condensation.images import ImageSet
@@ -22,16 +23,23 @@ class State:
 
     source: Pixels
     optimizers: tuple[Optimizer, ...] = ()
+    schedulers: tuple[LRScheduler, ...] = ()
 
     def state_dict(self) -> dict[str, Any]:
         """The whole checkpoint: nested dicts and lists of tensors, numbers and strings."""
-        return {"source": self.source.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+        return {
+            "source": self.source.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+        }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.source.load_state_dict(saved["source"])
         for optimizer, of_optimizer in zip(self.optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(of_optimizer)
+        for scheduler, of_scheduler in zip(self.schedulers, saved["schedulers"], strict=True):
+            scheduler.load_state_dict(of_scheduler)
 
 
 @dataclass(frozen=True)

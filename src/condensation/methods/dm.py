@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +19,8 @@ from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.rng import Rng
 from condensation.sources import STARTS, Pixels
 
+Schedule = Literal["constant", "cosine"]
+SCHEDULES = get_args(Schedule)
 # Real images are sampled and augmented in blocks of this many chunks, so that small chunks don't pay for Python.
 CHUNKS_PER_BLOCK = 8
 
@@ -44,7 +46,9 @@ class DM(Method):
 
     steps: int = 20_000  # of one network each
     lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
+    schedule: Schedule = "constant"  # of lr: published, or falling to 0 at the last step
     momentum: float = 0.5
+    averaging: float = 0.0  # in [0, 1): the result is a running average that keeps this part at each step; 0: the last images
     batch_per_class: int = 256  # real images; all of a class that has fewer
     start: Literal["real", "noise"] = "real"
     networks: NetworkSampler = Fresh()
@@ -58,12 +62,17 @@ class DM(Method):
                 raise CondensationError(f"method.{name} is {value}; it must be at least {least}.")
         if self.start not in STARTS:
             raise CondensationError(f"method.start is {self.start!r}; it can be {' or '.join(STARTS)}.")
-        if not self.lr > 0 or not 0 <= self.momentum < 1:
-            raise CondensationError(f"method.lr is {self.lr} and method.momentum {self.momentum}; lr must be above 0, momentum in [0, 1).")
+        if self.schedule not in SCHEDULES:
+            raise CondensationError(f"method.schedule is {self.schedule!r}; it can be {' or '.join(SCHEDULES)}.")
+        if not self.lr > 0:
+            raise CondensationError(f"method.lr is {self.lr}; it must be above 0.")
+        for name in ("momentum", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Matching:
         start = STARTS[self.start](real, ipc, rng.child("start"))
-        source = Pixels(replace(start, images=start.images.to(compute.dtype)))
+        source = Pixels(replace(start, images=start.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
         if self.classes_at_a_time is not None and mixes_images(network):
             raise CondensationError(
@@ -71,10 +80,13 @@ class DM(Method):
                 "but this network has batch norm, which must see all classes at once.\n"
                 "Leave method.classes_at_a_time out, or choose a network with instance norm."
             )
+        optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
+        falling = self.schedule == "cosine" and self.steps > 0
         real_images = self.steps * sum(min(self.batch_per_class, count) for count in real.counts.values())
         return Matching(
             source=source,
-            optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
+            optimizers=(optimizer,),
+            schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if falling else (),
             network=network,
             embed_real=compute.run(network.embed, real.shape, real_images),
             embed_synthetic=compute.run(network.embed, real.shape, self.steps * len(start)),
@@ -100,6 +112,9 @@ class DM(Method):
                 of_part.backward()  # type: ignore[no-untyped-call]
                 loss += of_part.detach()
         optimizer.step()
+        for scheduler in state.schedulers:
+            scheduler.step()
+        state.source.follow()
         return loss
 
 
