@@ -53,7 +53,7 @@ def test_chunks_hold_about_as_many_pixels_whatever_the_image_size() -> None:
 def test_bfloat16_rounds_and_nothing_more() -> None:
     module, pictures = network(), torch.randn(4, *SHAPE)
     exact = module.embed(pictures)
-    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(module.embed, SHAPE, 4)(pictures)
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(module.embed)(pictures)
     assert not torch.equal(exact, rounded.float())
     torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.05)
 
@@ -63,7 +63,7 @@ def test_short_work_is_not_compiled() -> None:
         assert not torch.compiler.is_compiling()
         return 2 * pictures
 
-    Compute(device="cpu").chosen().run(double, SHAPE, COMPILE_PIXELS // 256 - 1)(torch.zeros(1, *SHAPE))
+    Compute(device="cpu").chosen().settled(SHAPE, COMPILE_PIXELS // 256 - 1).run(double)(torch.zeros(1, *SHAPE))
 
 
 def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCapt
 
     monkeypatch.setattr(torch, "compile", lambda function, **_: refuse)
     module, pictures = network(), torch.randn(4, *SHAPE)
-    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed, SHAPE, 4)
+    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed)
     with caplog.at_level(logging.WARNING):
         assert torch.equal(fast(pictures), module.embed(pictures))
         assert torch.equal(fast(pictures), module.embed(pictures))
@@ -80,7 +80,7 @@ def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCapt
 
 
 def test_more_shapes_may_be_compiled_than_torch_allows_by_itself() -> None:
-    Compute(device="cpu", compile="always").run(network().embed, SHAPE, 1)
+    Compute(device="cpu", compile="always").run(network().embed)
     assert torch._dynamo.config.recompile_limit >= 100
 
 
@@ -90,7 +90,7 @@ def test_a_torch_that_cannot_compile_here_is_no_obstacle(caplog: pytest.LogCaptu
 
     monkeypatch.setattr(torch, "compile", refuse)
     module, pictures = network(), torch.randn(4, *SHAPE)
-    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed, SHAPE, 4)
+    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed)
     assert torch.equal(fast(pictures), module.embed(pictures))
     assert "not supported on this Python" in caplog.text
 

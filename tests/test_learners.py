@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DSA, Compute, ConvNet, ImageSet, NetworkSpec, Recipe, Rng, Seeded, evaluate
-from condensation.learners import Alone, Learners, Stacked, can_be_stacked
+from condensation.learners import Alone, Learners, Stacked, can_be_stacked, learners_of
 from condensation.networks import NETWORKS, Classifier
 from condensation.networks.mlp import MLP
 from condensation.training import class_accuracies, train_together
@@ -58,7 +59,7 @@ def learned(learners: Learners, sets: list[ImageSet], places: list[int], recipe:
 def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) -> None:
     recipe = Recipe(epochs=3, batch=8, drop_after=1, augmentation=augmentation)
     sets = [images(4), images(4, seed=1), images(4, seed=2)]
-    together = learned(Stacked(double(spec), 3, EXACT, SHAPE, 1), sets, [0, 1, 2], recipe)
+    together = learned(Stacked(double(spec), 3, EXACT), sets, [0, 1, 2], recipe)
     for place, own in enumerate(sets):
         alone = learned(Alone(double(spec)), [own], [place], recipe)
         for one, stacked in zip(alone, together, strict=True):
@@ -67,7 +68,7 @@ def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) 
 
 def test_each_network_of_a_stack_is_tested_as_it_would_be_alone() -> None:
     spec, test = ConvNet(width=4), images([5, 9, 4], seed=7)
-    stack = Stacked(double(spec), 2, EXACT, SHAPE, 1)
+    stack = Stacked(double(spec), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
     counted = class_accuracies(stack, test, chunk=5)
     for place in (0, 1):
@@ -108,11 +109,42 @@ def test_what_cannot_be_stacked_is_said_in_the_log(caplog: pytest.LogCaptureFixt
     assert can_be_stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), SHAPE)
 
 
+def test_what_was_compiled_is_kept_for_the_next_call() -> None:
+    one = learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT)
+    assert learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT) is one
+    assert learners_of(ConvNet(width=5), SHAPE, 3, 1, EXACT) is not one
+    assert learners_of(ConvNet(width=4, norm="batch"), SHAPE, 3, 4, EXACT) is learners_of(
+        ConvNet(width=4, norm="batch"), SHAPE, 3, 1, EXACT
+    )
+
+
+def test_threads_do_not_share_networks() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(learners_of, ConvNet(width=4), SHAPE, 3, 1, EXACT).result()
+    assert learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT) is not other
+
+
+@dataclass(frozen=True)
+class Unhashable(NetworkSpec):
+    """A person's own architecture, with a setting that has no hash."""
+
+    widths: list[int] = field(default_factory=list)
+
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return ConvNet(width=4).layers(image_shape, num_classes)
+
+
+def test_an_architecture_without_a_hash_is_judged_all_the_same() -> None:
+    settings = {"recipe": RECIPE, "networks": 2, "compute": EXACT}
+    own = evaluate(images(), images(seed=7), network=Unhashable(), **settings)  # type: ignore[arg-type]
+    assert np.array_equal(own.values, evaluate(images(), images(seed=7), network=ConvNet(width=4), **settings).values)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_compiled_together_is_plain_but_for_rounding() -> None:
     sets = [images(4), images(4, seed=1)]
-    plain = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU), SHAPE, 1), sets, [0, 1])  # type: ignore[arg-type]
+    plain = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
     always = Compute(device="cpu", precision="float32", compile="always")
-    compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always, SHAPE, 1), sets, [0, 1])
+    compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
     for one, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)

@@ -102,11 +102,16 @@ class Compute:
         # A CPU is filled by one network.
         return 1 if torch.device(self.device).type == "cpu" else max(1, self.suitable_chunk(image_shape) // batch)
 
-    def run(self, function: Callable[P, Tensor], image_shape: Shape, images: int) -> Callable[P, Tensor]:
-        """``function`` in the precision chosen, and compiled if that pays for ``images`` in all and this machine can."""
+    def settled(self, image_shape: Shape, images: int) -> Compute:
+        """With compiling decided: whether it pays for ``images`` in all, and this machine can."""
+        if self.compile != "auto":
+            return self
         pixels = images * image_shape[1] * image_shape[2]
-        compiled = self.compile == "always" or (self.compile == "auto" and pixels >= COMPILE_PIXELS and _has_compiler())
-        fast = _Compiled(function) if compiled else function
+        return replace(self, compile="always" if pixels >= COMPILE_PIXELS and _has_compiler() else "never")
+
+    def run(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+        """``function`` in the precision chosen, and compiled if that is `settled`."""
+        fast = _Compiled(function) if self.compile == "always" else function
 
         def in_precision(*args: P.args, **kwargs: P.kwargs) -> Tensor:
             with self._autocast():

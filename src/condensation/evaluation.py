@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import numpy as np
 from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.learners import Alone, Learners, Stacked, can_be_stacked
-from condensation.networks.base import Classifier, NetworkSpec
+from condensation.learners import Learners, learners_of
+from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
 from condensation.training import Recipe, class_accuracies, train_together
@@ -99,41 +99,37 @@ def evaluate(
     compute = compute.chosen()
     test = test.to(compute.device)
     sets = [one.to(compute.device) for one in sets]
-    # One module serves all networks, newly initialised each time, so that it is compiled once.
-    module = network.build(test.shape, test.num_classes, Rng(seed)).to(compute.device, compute.dtype)
-    images = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * len(test))
-    learners: dict[int, Learners] = {1: Alone(module, compute, test.shape, images)}
+    # Where test images are many, they too make compiling pay.
+    compute = compute.settled(test.shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * len(test)))
     per_class = np.empty((len(sets), networks, len(test.classes)))
     done, epochs = 0, len(sets) * networks * recipe.epochs
-    for group in _groups(sets, networks, module, recipe, compute):
-        count = len(group)
-        if count not in learners:
-            learners[count] = Stacked(module, count, compute, test.shape, images)
+    jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
+    while jobs:
+        learners, group = _next(jobs, sets, network, test.num_classes, recipe, compute)
         rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
-        on_epoch = (lambda epoch, done=done, count=count: on_progress(done + epoch * count, epochs)) if on_progress else None
-        learners[count].begin([rng.child("network") for rng in rngs])
-        train_together(learners[count], [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
-        chunk = max(1, (compute.chunk or compute.suitable_chunk(test.shape)) // count)
-        for (s, n), accuracies in zip(group, class_accuracies(learners[count], test, chunk), strict=True):
+        on_epoch = (lambda epoch, done=done, count=len(group): on_progress(done + epoch * count, epochs)) if on_progress else None
+        learners.begin([rng.child("network") for rng in rngs])
+        train_together(learners, [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
+        chunk = max(1, (compute.chunk or compute.suitable_chunk(test.shape)) // len(group))
+        for (s, n), accuracies in zip(group, class_accuracies(learners, test, chunk), strict=True):
             per_class[s, n] = 100 * accuracies.numpy()
-        done += count * recipe.epochs
+        done += len(group) * recipe.epochs
+        jobs = jobs[len(group) :]
     weights = np.array(list(test.counts.values()))
     names = tuple(test.class_names[label] for label in test.classes)
     return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
 
 
-def _groups(
-    sets: Sequence[ImageSet], networks: int, module: Classifier, recipe: Recipe, compute: Compute
-) -> Iterator[list[tuple[int, int]]]:
-    """Which networks, by set and number, are trained together: sets of one size, in groups as even as can be."""
-    jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
-    for size, alike in groupby(jobs, key=lambda job: len(sets[job[0]])):
-        members = list(alike)
-        most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
-        if most > 1 and not can_be_stacked(module, sets[0].shape):
-            most = 1
-        for piece in np.array_split(np.arange(len(members)), math.ceil(len(members) / most)):
-            yield [members[i] for i in piece]
+def _next(
+    jobs: Sequence[tuple[int, int]], sets: Sequence[ImageSet], network: NetworkSpec, num_classes: int, recipe: Recipe, compute: Compute
+) -> tuple[Learners, list[tuple[int, int]]]:
+    """The first of ``jobs`` (set, number) that are done together, and the networks for them: sets of one size, in even groups."""
+    first = sets[jobs[0][0]]
+    alike = list(takewhile(lambda job: len(sets[job[0]]) == len(first), jobs))
+    most = compute.suitable_together(first.shape, min(len(first), recipe.batch))
+    count = math.ceil(len(alike) / math.ceil(len(alike) / most))
+    learners = learners_of(network, first.shape, num_classes, count, compute)
+    return learners, alike[: learners.count]
 
 
 def check_fit(one: ImageSet, test: ImageSet) -> None:

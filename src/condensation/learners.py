@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -13,10 +15,13 @@ from torch.func import functional_call, vmap
 
 from condensation.compute import Compute
 from condensation.images import Shape
-from condensation.networks.base import Classifier, draws_numbers, initialise, seeded
+from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, initialise, seeded
 from condensation.rng import Rng
 
 logger = logging.getLogger(__name__)
+
+
+KEPT = 8
 
 
 class Learners(ABC):
@@ -54,9 +59,9 @@ class Alone(Learners):
 
     count = 1
 
-    def __init__(self, network: Classifier, compute: Compute = Compute(compile="never"), shape: Shape = (1, 1, 1), images: int = 0) -> None:
+    def __init__(self, network: Classifier, compute: Compute = Compute(compile="never")) -> None:
         self.network = network
-        self._logits = compute.run(network, shape, images)
+        self._logits = compute.run(network)
 
     def begin(self, rngs: Sequence[Rng]) -> None:
         initialise(self.network, rngs[0])
@@ -84,14 +89,14 @@ class Stacked(Learners):
     network that keeps no statistics and draws no numbers; see `can_be_stacked`.
     """
 
-    def __init__(self, network: Classifier, count: int, compute: Compute, shape: Shape, images: int) -> None:
+    def __init__(self, network: Classifier, count: int, compute: Compute) -> None:
         self.network, self.count = network, count
         self._stack = {
             name: parameter.detach().expand(count, *parameter.shape).clone().requires_grad_()
             for name, parameter in network.named_parameters()
         }
-        self._own = compute.run(vmap(self._one), shape, images)
-        self._same = compute.run(vmap(self._one, in_dims=(0, None)), shape, images)
+        self._own = compute.run(vmap(self._one))
+        self._same = compute.run(vmap(self._one, in_dims=(0, None)))
 
     def _one(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
         logits: Tensor = functional_call(self.network, parameters, (images,))
@@ -133,3 +138,28 @@ def can_be_stacked(network: Classifier, shape: Shape) -> bool:
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False
     return True
+
+
+def learners_of(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute) -> Learners:
+    """``count`` networks under training; one if they cannot be stacked.
+
+    The last few are kept and given out again, for compiling takes longer than training on a small set: their weights
+    mean nothing before `Learners.begin`. Threads don't share them.
+    """
+    try:
+        return _kept(network, shape, num_classes, count, compute, threading.get_ident())
+    except TypeError:  # a person's own architecture that has no hash
+        return _made(network, shape, num_classes, count, compute)
+
+
+@lru_cache(KEPT)
+def _kept(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute, thread: int) -> Learners:
+    return _made(network, shape, num_classes, count, compute)
+
+
+def _made(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute) -> Learners:
+    # One module serves all networks, newly initialised each time, so that it is compiled once.
+    module = network.build(shape, num_classes, Rng(0)).to(compute.device, compute.dtype)
+    if count == 1:
+        return Alone(module, compute)
+    return Stacked(module, count, compute) if can_be_stacked(module, shape) else learners_of(network, shape, num_classes, 1, compute)

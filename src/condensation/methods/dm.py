@@ -88,8 +88,8 @@ class DM(Method):
             optimizers=(optimizer,),
             schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if falling else (),
             network=network,
-            embed_real=compute.run(network.embed, real.shape, real_images),
-            embed_synthetic=compute.run(network.embed, real.shape, self.steps * len(start)),
+            embed_real=compute.settled(real.shape, real_images).run(network.embed),
+            embed_synthetic=compute.settled(real.shape, self.steps * len(start)).run(network.embed),
             chunk=compute.chunk_for(network, real.shape),
         )
 

@@ -1,0 +1,88 @@
+"""What all benchmarks share: timing in turns, made-up images, and a file with the machine's capability."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from condensation import ImageSet, Rng, Standardize
+from condensation.compute import capability
+from condensation.storage import write_json
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results" / "benchmarks"
+
+
+def arguments(description: str | None, **numbers: int) -> argparse.Namespace:
+    """The command line: a whole number for each name, and where the result goes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, metavar="N")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of the result")
+    return parser.parse_args()
+
+
+def made_up(shape: tuple[int, int, int], classes: int, per_class: int) -> ImageSet:
+    """Images of noise, for questions of speed alone: no operation here asks what is in an image."""
+    pixels = Rng(0).child("pixels").generator().integers(0, 256, (classes * per_class, *shape), dtype="uint8")
+    labels = torch.arange(classes).repeat_interleave(per_class)
+    channels = torch.full((shape[0],), 0.5), torch.full((shape[0],), 0.25)
+    return ImageSet.of(torch.from_numpy(pixels), labels, preprocessing=Standardize(*channels))
+
+
+def timed(work: Callable[[], object], device: str) -> float:
+    """Seconds that ``work`` takes, until the device is done with it."""
+    synchronise(device)
+    started = time.perf_counter()
+    work()
+    synchronise(device)
+    return time.perf_counter() - started
+
+
+def synchronise(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def in_turns(works: Mapping[str, Callable[[], object]], device: str, rounds: int) -> dict[str, float]:
+    """The median seconds of each of ``works``, one after the other in every round, so that all meet the same machine."""
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            seconds[name].append(timed(work, device))
+    return {name: median(of_one) for name, of_one in seconds.items()}
+
+
+def save(name: str, result: Mapping[str, Any], out: Path) -> None:
+    """Write ``result`` as JSON, with all that is needed to place it."""
+    about = capability()
+    kind = "gpu" if about["gpu"] != "none" else f"{about['cpu']}-{about['bfloat16']}-bfloat16".lower()
+    path = out / f"{name}-{kind}.json"
+    made_by = {"command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]), "commit": _commit(), "cpu": _cpu(), **about}
+    write_json(path, {"made_by": made_by, **result})
+    print(f"{about}\nwritten to {path}")
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def _cpu() -> str:
+    names = [line.split(":")[1].strip() for line in _cpu_lines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
