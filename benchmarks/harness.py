@@ -63,11 +63,11 @@ def in_turns(works: Mapping[str, Callable[[], object]], device: str, rounds: int
     return {name: median(of_one) for name, of_one in seconds.items()}
 
 
-def save(name: str, result: Mapping[str, Any], out: Path) -> None:
-    """Write ``result`` as JSON, with all that is needed to place it."""
+def save(name: str, result: Mapping[str, Any], out: Path, of: str = "") -> None:
+    """Write ``result`` of the benchmark ``name``, about ``of``, as JSON with all that is needed to place it."""
     about = capability()
     kind = "gpu" if about["gpu"] != "none" else f"{about['cpu']}-{about['bfloat16']}-bfloat16".lower()
-    path = out / f"{name}-{kind}.json"
+    path = out / f"{'-'.join(filter(None, (name, of, kind)))}.json"
     made_by = {"command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]), "commit": _commit(), "cpu": _cpu(), **about}
     write_json(path, {"made_by": made_by, **result})
     print(f"{about}\nwritten to {path}")

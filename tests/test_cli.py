@@ -15,6 +15,11 @@ from condensation import cli
 from condensation.artifact import CondensedSet
 from condensation.images import ImageSet
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 FAST = (
     "method.steps=6 method.batch_per_class=4 method.networks.spec.width=8 evaluation.networks=1 evaluation.network.width=8 "
     "evaluation.recipe.epochs=2 compute.precision=float32 compute.compile=never"
@@ -146,6 +151,17 @@ def test_options_go_before_the_config(condense, tmp_path):
 
 def test_overrides_go_before_options(condense):
     assert "seed = 9\n" in condense("run", "--seed", 7, "seed=9", "--print-config")[1]
+
+
+def test_presets_are_where_settings_begin(condense, tmp_path):
+    def steps(*words):
+        return tomllib.loads(condense("run", *words, "--print-config")[1])["method"]["steps"]
+
+    (tmp_path / "config.toml").write_text("[method]\nsteps = 9\n")
+    assert steps() == steps("--preset", "fast") == steps("--method", "dm") < 20_000
+    assert steps("--preset", "paper") == steps("--preset", "paper", "-m", "dm") == 20_000
+    assert steps("--preset", "paper", "-c", "config.toml") == 9
+    assert steps("--preset", "paper", "method.steps=8") == 8
 
 
 def test_the_settings_of_a_run_repeat_it(condense, finished):
@@ -352,7 +368,7 @@ def condensation_version():
         ("run -d ./nowhere", "There is no folder nowhere."),
         ("run -d cifar10 --folder nowhere", "There is no folder nowhere."),
         ("run -d digits method.steps=-1", "method.steps is -1"),
-        ("run -d digits method.lr=0", "lr must be above 0"),
+        ("run -d digits method.lr=0", "it must be above 0"),
         ("run -d digits evaluation.networks=-1", "evaluation.networks is -1"),
         ("run -d digits evaluation.recipe.epochs=0", "The recipe's epochs is 0"),
         ("run -d digits evaluation.network.depth=9", "A ConvNet of depth 9 is too deep"),
@@ -373,6 +389,7 @@ def condensation_version():
         ("evaluate -d digits --random 5000", "Asked for 5000 images a class"),
         ("evaluate -d digits --whole evaluation.networks=0", "judging needs at least one network"),
         ("evaluate -d digits --whole nonsense=3", "JudgeSettings has no setting 'nonsense'."),
+        ("run -d digits --preset fats", "There is no preset 'fats'. Did you mean 'fast'?"),
         ("show nowhere", "There is no condensed set at nowhere."),
         ("show .", "There is no condensed set at set.safetensors."),
         ("show", "Missing argument 'SET'."),

@@ -17,6 +17,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("console", "listing"),
+    ("presets",),
     ("runs",),
     ("log", "judging"),
     ("report",),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from condensation.methods import DM, METHODS, Method, Random
     from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
+    from condensation.presets import PRESETS, preset
     from condensation.report.grid import grid
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
@@ -43,6 +44,7 @@ _HOMES = {
     "methods": ("DM", "METHODS", "Method", "Random"),
     "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
+    "presets": ("PRESETS", "preset"),
     "report.grid": ("grid",),
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),

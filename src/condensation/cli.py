@@ -53,6 +53,7 @@ def run(
     data: DataOption = None,
     method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
     ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long: an hour; paper: as published.")] = "fast",
     folder: FolderOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
@@ -67,10 +68,13 @@ def run(
 ) -> None:
     """Condense a data set, judge the result beside random real images, and keep all in a run folder."""
     from condensation import console
+    from condensation.presets import preset_for
     from condensation.runs import RunSettings
+    from condensation.settings import build
 
     options = {"data.source": data, "data.folder": folder, "method": method, "ipc": ipc, "seed": seed, "compute.device": device}
-    settings = _settings(RunSettings(), config, options, overrides)
+    content = _content(config, options, overrides)
+    settings = build(RunSettings, content, preset_for(preset, content))
     if print_config:
         return _print_config(settings)
     out = out or _default_folder(settings)
@@ -98,11 +102,13 @@ def evaluate(
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation import console
     from condensation.judging import JudgeSettings
+    from condensation.settings import build
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
     options = {"data.source": data, "data.folder": folder, "random": random or None, "whole": whole or None, "seed": seed}
-    settings = _settings(JudgeSettings(), config, {**options, "compute.device": device}, overrides)
+    content = _content(config, {**options, "compute.device": device}, overrides)
+    settings = build(JudgeSettings, content, JudgeSettings())
     if print_config:
         return _print_config(settings)
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
@@ -165,9 +171,9 @@ def _common(
     pass
 
 
-def _settings(default: Any, config: Path | None, options: dict[str, Any], overrides: list[str] | None) -> Any:
+def _content(config: Path | None, options: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
     """What the file says, changed by the options, changed by the overrides."""
-    from condensation.settings import build, merge, put, read
+    from condensation.settings import merge, put, read
 
     content = read(config) if config else {}
     for name, value in options.items():
@@ -175,7 +181,7 @@ def _settings(default: Any, config: Path | None, options: dict[str, Any], overri
             content = put(content, name, value)
     for override in overrides or []:
         content = merge(content, override)
-    return build(type(default), content, default)
+    return content
 
 
 def _print_config(settings: object) -> None:

@@ -63,7 +63,8 @@ class Compute:
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
         if self.compile == "auto" and not _has_compiler():
             compiler = "not compiled (no C++ compiler found)"
-        return f"{self.device} ({kind}), {self.precision}, {compiler}"
+        chunk = self.chunk or self.suitable_chunk((3, 32, 32))
+        return f"{self.device} ({kind}), {self.precision}, {compiler}, chunks of {chunk} images{'' if self.chunk else ' of 32x32'}"
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,14 +1,11 @@
-"""The dataclasses are the configuration: to and from plain values (TOML, JSON), with overrides like ``method.lr=0.5``."""
+"""The dataclasses are the configuration: to and from plain values, such as TOML and JSON hold."""
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from condensation.augment import DSA, Augmentation
@@ -18,11 +15,6 @@ from condensation.networks import NETWORKS
 from condensation.networks.base import NetworkSpec
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.training import Recipe
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 T = TypeVar("T")
 
@@ -67,54 +59,6 @@ def build(kind: type[T], content: Any, base: T | None = None) -> T:
         CondensationError: for a name that does not exist or a value of the wrong type; the message says which there are.
     """
     return _build(kind, content, base, "")  # type: ignore[no-any-return]
-
-
-def merge(content: Mapping[str, Any], override: str) -> dict[str, Any]:
-    """``content`` with one more setting, given as ``method.lr=0.5``.
-
-    A part of the settings is named by the name alone: ``network=lenet`` is ``network.name=lenet``.
-
-    Raises:
-        CondensationError: if it is not of that form.
-    """
-    path, sign, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not sign or not all(keys):
-        raise CondensationError(f"{override!r} is not a setting.\nWrite settings as name=value, for example method.lr=0.5.")
-    return _merged(content, keys, _value(text.strip()))
-
-
-def put(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """``content`` with the setting at ``path``, such as ``method.lr``, set to ``value``."""
-    return _merged(content, path.split("."), value)
-
-
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a TOML or JSON file of settings.
-
-    Raises:
-        CondensationError: if it is missing or cannot be read.
-    """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except FileNotFoundError:
-        raise CondensationError(f"There is no settings file {path}.") from None
-    except (OSError, ValueError) as error:
-        raise CondensationError(f"{path} cannot be read as {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from None
-    if not isinstance(content, dict):
-        raise CondensationError(f"{path} must hold settings by name.")
-    # settings.json of a run folder says more than the settings.
-    inner = content.get("settings")
-    return inner if isinstance(inner, dict) else content
-
-
-def to_toml(content: Mapping[str, Any]) -> str:
-    """Plain settings as TOML, which has no null: nothing is written as "none"."""
-    import tomli_w
-
-    return tomli_w.dumps(_without_null(content))
 
 
 def _name(value: Any) -> str | None:
@@ -175,7 +119,9 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
     if name is not None:
         if not isinstance(name, str) or name not in FAMILIES[kind]:
             raise unknown(where.rpartition(".")[2] or "setting", name, FAMILIES[kind])
-        base = FAMILIES[kind][name]
+        named = FAMILIES[kind][name]
+        # A method that is named again keeps what a preset says of it; of networks there are several with one type.
+        base = base if kind is Method and type(base) is type(named) else named
     elif base is None:
         base = next(iter(FAMILIES[kind].values()))
     return _dataclass(type(base), {key: value for key, value in content.items() if key != "name"}, base, where)
@@ -217,30 +163,3 @@ def _no_setting(kind: Any, key: str, known: list[str]) -> CondensationError:
 
 def _wrong_type(where: str, content: Any, wanted: str) -> CondensationError:
     return CondensationError(f"{where} is {content!r}; it must be {wanted}.")
-
-
-def _merged(content: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
-    key, rest = keys[0], keys[1:]
-    old = content.get(key)
-    if not rest:
-        # A name given to a group of settings chooses its kind; settings of another kind would not fit and are dropped.
-        keeps = isinstance(old, Mapping) and isinstance(value, str) and value != "none" and old.get("name") in (None, value)
-        return {**content, key: {**old, "name": value} if isinstance(old, Mapping) and keeps else value}
-    inner = {"name": old} if isinstance(old, str) else old
-    return {**content, key: _merged(inner if isinstance(inner, Mapping) else {}, rest, value)}
-
-
-def _value(text: str) -> Any:
-    """A value as TOML writes it; anything else is text, so that quotes may be left out."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _without_null(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {key: _without_null(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_without_null(value) for value in content]
-    return "none" if content is None else content

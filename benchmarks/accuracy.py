@@ -1,0 +1,74 @@
+"""How long does a preset take to the accuracy of the paper?
+
+    CONDENSATION_DATA=DIR python -m benchmarks.accuracy cifar10-10 --preset fast
+
+Condenses the training images, then judges the last state by the evaluation of the published code, on the test images,
+which nothing before has seen. Seconds are those of condensing, with compilation, and without the judging. A run that was
+broken off goes on from where it was, and its seconds add up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.harness import RESULTS, ROOT, save
+from condensation import Compute, Moment, Recipe, evaluate, preset
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.runs import run
+from condensation.settings import plain
+from condensation.storage import read_json
+
+
+class Clock:
+    """Seconds of condensing by step, going on from those of an earlier part of the run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spent = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
+        self.last = time.perf_counter()
+
+    def __call__(self, moment: Moment) -> None:
+        now = time.perf_counter()
+        self.spent, self.last = self.spent + now - self.last, now
+        if moment.step % 20 == 0 or moment.step == moment.steps:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text(json.dumps({"step": moment.step, "seconds": self.spent}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", help="data set and ipc, such as cifar10-10")
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--networks", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="where the run is kept")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    source, _, ipc = asked.job.rpartition("-")
+    compute = Compute(device=asked.device).chosen()
+    base = preset(asked.preset, int(ipc))
+    nothing = replace(base.evaluation, networks=0)
+    settings = replace(base, data=DataSettings(source, preprocessing="published"), seed=asked.seed, evaluation=nothing, compute=compute)
+    folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}"
+    clock = Clock(folder.with_suffix(".seconds.json"))
+    result = run(settings, folder, resume=(folder / "settings.json").exists(), observers=[clock])
+    print(f"{asked.job}, {asked.preset}: condensed in {clock.spent:.0f} s ({compute.describe()})", flush=True)
+    started = time.perf_counter()
+    judge = EvaluationSettings(networks=asked.networks, recipe=Recipe.paper())
+    test = settings.data.load().test
+    scores = evaluate(result.condensed.images, test, recipe=judge.recipe, networks=judge.networks, compute=compute)
+    judging = time.perf_counter() - started
+    published = read_json(ROOT / "results" / "published.json").get(source, {}).get(ipc, {}).get("dm")
+    print(f"{scores}, published {published}; judged in {judging:.0f} s")
+    about = {"settings": plain(settings), "evaluation": plain(judge), "compute": compute.describe()}
+    numbers = {"condensing_seconds": round(clock.spent, 1), "judging_seconds": round(judging, 1), "published": published}
+    save("accuracy", {**numbers, "accuracy": scores.summary(), **about}, asked.out, f"{asked.job}-{asked.preset}-seed{asked.seed}")
+
+
+if __name__ == "__main__":
+    main()

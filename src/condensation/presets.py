@@ -1,0 +1,50 @@
+"""Whole runs by what they are for: `fast` takes minutes on a CPU, `long` an hour, `paper` what the paper took."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from condensation.errors import unknown
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.methods import DM
+from condensation.runs import RunSettings
+from condensation.training import Recipe
+
+
+def preset(name: str, ipc: int = 10) -> RunSettings:
+    """The settings that go by ``name``, for ``ipc`` images per class, to be changed as one likes.
+
+    Raises:
+        CondensationError: if there is no such preset; the message says which there are.
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return replace(PRESETS[name](ipc), ipc=ipc)
+
+
+def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
+    """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts."""
+    ipc = content.get("ipc")
+    counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
+    return preset(name, max(counts, default=10))
+
+
+def fast(ipc: int) -> RunSettings:
+    """Minutes on two CPU cores, for an accuracy about that of the paper."""
+    return RunSettings(method=DM.fast(ipc))
+
+
+def long(ipc: int) -> RunSettings:
+    """Up to an hour on two CPU cores, for more than the accuracy of the paper."""
+    return RunSettings(method=DM.long(ipc))
+
+
+def paper(ipc: int) -> RunSettings:
+    """What the paper did: about a day on a CPU."""
+    evaluation = EvaluationSettings(networks=20, recipe=Recipe.paper())
+    return RunSettings(data=DataSettings(preprocessing="published"), method=DM.paper(ipc), evaluation=evaluation)
+
+
+PRESETS: dict[str, Callable[[int], RunSettings]] = {"fast": fast, "long": long, "paper": paper}

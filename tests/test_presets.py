@@ -1,0 +1,49 @@
+"""Presets are settings like any other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from condensation import DM, PRESETS, CondensationError, ConvNet, Recipe, preset
+from condensation.presets import preset_for
+from condensation.settings import build, plain
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("ipc", [1, 7, 10, 50, 500])
+def test_every_preset_fits_every_ipc_and_survives_a_file(name: str, ipc: int) -> None:
+    settings = preset(name, ipc)
+    assert settings.ipc == ipc
+    assert build(type(settings), json.loads(json.dumps(plain(settings)))) == settings
+
+
+def test_the_paper_is_the_paper() -> None:
+    method = preset("paper", 10).method
+    assert method == DM()
+    assert preset("paper", 51).method == DM(lr=10.0)
+    assert preset("paper").evaluation.recipe == Recipe.paper()
+    assert preset("paper").evaluation.networks == 20
+
+
+def test_what_is_learned_fast_is_judged_by_the_usual_network() -> None:
+    assert preset("fast").evaluation.network == ConvNet()
+
+
+@pytest.mark.parametrize(("ipc", "counted"), [(50, 50), ({"a": 1, "b": 50}, 50), ("much", 10), (None, 10), ({}, 10), (-3, 10)])
+def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> None:
+    assert preset_for("fast", {"ipc": ipc}).method == DM.fast(counted)
+
+
+def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
+    content = {"method": {"name": "dm", "steps": 7}, "ipc": 1}
+    assert build(type(preset("fast")), content, preset_for("fast", content)).method.steps == 7
+    method = build(type(preset("fast")), content, preset_for("fast", content)).method
+    assert isinstance(method, DM)
+    assert method.batch_per_class == DM.fast(1).batch_per_class
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(CondensationError, match="Did you mean 'fast'"):
+        preset("fats")
