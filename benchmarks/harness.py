@@ -68,7 +68,13 @@ def save(name: str, result: Mapping[str, Any], out: Path, of: str = "") -> None:
     about = capability()
     kind = "gpu" if about["gpu"] != "none" else f"{about['cpu']}-{about['bfloat16']}-bfloat16".lower()
     path = out / f"{'-'.join(filter(None, (name, of, kind)))}.json"
-    made_by = {"command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]), "commit": _commit(), "cpu": _cpu(), **about}
+    made_by = {
+        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
+        "commit": _commit(),
+        **about,
+        "cpu_capability": about["cpu"],
+        "cpu": _cpu(),
+    }
     write_json(path, {"made_by": made_by, **result})
     print(f"{about}\nwritten to {path}")
 

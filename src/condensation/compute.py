@@ -193,7 +193,9 @@ def _fast_bfloat16(device: str) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     # Older versions of torch can't say; float32 is the safe answer.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return device == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    there = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    # What a processor has may be forbidden by ATEN_CPU_CAPABILITY; this tells what is used.
+    return device == "cpu" and bool(there) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def _has_compiler() -> bool:

@@ -1,0 +1,146 @@
+"""Writes docs/speed.md from results/ablation.json and results/benchmarks/*.json.
+
+python scripts/report_speed.py
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+BENCHMARKS = ROOT / "results" / "benchmarks"
+NOTES = ROOT / "results" / "speed-notes.md"
+
+HEAD = """# Speed
+
+Written by `python scripts/report_speed.py` from `results/ablation.json` and `results/benchmarks/*.json`, which hold the settings, the
+commands, the commits and the machines. `python -m benchmarks.NAME` measures each part again. A ratio is of one run on one
+machine; seconds are not to be compared between machines.
+
+"""
+
+
+def found(name: str) -> list[dict[str, Any]]:
+    """The results of one benchmark, on every machine."""
+    results = (json.loads(path.read_text()) for path in sorted(BENCHMARKS.glob(f"{name}-*.json")))
+    return [{**result, "machine": machine(result["made_by"])} for result in results]
+
+
+def machine(made_by: dict[str, Any]) -> str:
+    if made_by["gpu"] != "none":
+        return str(made_by["gpu"])
+    bfloat16 = ", bfloat16" if made_by["bfloat16"] == "native" else ""
+    return f"{made_by['threads']} threads, {made_by['cpu_capability']}{bfloat16}"
+
+
+def table(head: str, rows: Iterable[Iterable[object]]) -> str:
+    columns = head.split(" | ")
+    lines = [f"| {head} |", "|" + " --- |" * len(columns), *("| " + " | ".join(map(str, row)) + " |" for row in rows)]
+    return "\n".join(lines) + "\n\n"
+
+
+def accuracies() -> str:
+    rows = []
+    for one in found("accuracy"):
+        settings = one["settings"]
+        method, accuracy = settings["method"], one["accuracy"]
+        rows.append(
+            [
+                f"{settings['data']['source']}, {settings['ipc']}",
+                f"{method['steps']:,} x {method['batch_per_class']}, {method['networks']['spec']['width']}",
+                f"{one['condensing_seconds'] / 60:.1f} min",
+                f"**{accuracy['mean']:.1f} ± {accuracy['deviation']:.1f}** ({accuracy['count']})",
+                one["published"][0] if one["published"] else "",
+                one["machine"],
+            ]
+        )
+    text = (
+        "## Time to accuracy\n\nA preset, condensing all training images, then judged on the test images by the published evaluation "
+        "(`Recipe.paper()`, a ConvNet of width 128,\n1,000 epochs), last state. Minutes are those of condensing, with compilation.\n\n"
+    )
+    return text + table("data, ipc | steps x real images a class, width | condensing | accuracy (networks) | published DM | machine", rows)
+
+
+def ablation() -> str:
+    rows = []
+    for one in json.loads((ROOT / "results" / "ablation.json").read_text()):
+        method, accuracy = one["method"], one["accuracy"]
+        lr = f"{method['lr']:g}{' falling' if method['schedule'] == 'cosine' else ''}"
+        cells = [one["ipc"], method["networks"]["spec"]["width"], method["batch_per_class"], lr, f"{method['steps']:,}"]
+        result = f"{accuracy['mean']:.1f} ± {accuracy['deviation']:.1f} ({accuracy['count']})"
+        rows.append([*cells, method["averaging"] or "-", f"{one['seconds']} s", result])
+    text = (
+        "## What makes it cheap\n\nCIFAR10, 500 training images a class held out and judged by: networks of 300 epochs; no test image was "
+        "looked at (`scripts/ablate.py`).\nSeconds are of one thread, beside another run on the other core.\n\n"
+    )
+    return text + table("ipc | width | real a class | lr | steps | averaging | seconds | held-out accuracy (networks)", rows)
+
+
+def steps() -> str:
+    rows = [
+        [
+            f"{one['settings']['ipc']} ipc, {one['settings']['batch_per_class']} real a class, width {one['settings']['width']}",
+            f"{one['seconds']['plain']:.2f} s",
+            f"{one['seconds']['ours']:.3f} s",
+            f"**{one['ratio']:.1f}**",
+            one["compute"],
+        ]
+        for one in found("dm_step")
+    ]
+    text = "## A step of DM against the class loop\n\nThe same mathematics and draws, CIFAR10's shape (`benchmarks/dm_step.py`).\n\n"
+    return text + table("step | class loop, eager float32 | ours | times faster | how", rows)
+
+
+def judging() -> str:
+    rows = [
+        [
+            f"{one['settings']['networks']}, {one['settings']['together']} at a time",
+            f"{1000 * one['seconds_per_epoch']['plain']:.0f} ms",
+            f"{1000 * one['seconds_per_epoch']['ours']:.1f} ms",
+            f"{one['compiling']:.0f} s",
+            f"**{one['ratio']:.1f}**",
+            one["compute"],
+        ]
+        for one in found("judging")
+    ]
+    text = (
+        "## Judging against one eager network at a time\n\nTraining on 10 images a class of CIFAR10's shape, 1,000 epochs each, and testing on "
+        "10,000 images, compilation included\n(`benchmarks/judging.py`).\n\n"
+    )
+    return text + table("networks | an epoch, plain | ours | compiling, once | times faster | how", rows)
+
+
+def the_rest() -> str:
+    text = "## Memory\n\nPeak of a process that condenses, PyTorch and the data included (`benchmarks/memory.py`).\n\n"
+    text += table(
+        "case | peak | machine", [[name, f"{mb:,} MB", one["machine"]] for one in found("memory") for name, mb in one["megabytes"].items()]
+    )
+    text += "## Growth\n\nA step at 1 image and a few real ones a class (`benchmarks/growth.py`): linear in classes and in pixels.\n\n"
+    rows: list[list[str]] = []
+    for one in found("growth"):
+        rows += [
+            [f"{n} classes of 32x32", f"{1000 * s / int(n):.2f} ms a class", one["machine"]] for n, s in one["seconds_by_classes"].items()
+        ]
+        rows += [
+            [f"10 classes of {n}x{n}", f"{1e6 * s / int(n) ** 2:.0f} us a pixel of the side squared", one["machine"]]
+            for n, s in one["seconds_by_size"].items()
+        ]
+    text += table("step | cost | machine", rows)
+    text += "## Start-up\n\n"
+    text += table(
+        "command | until it is done | machine",
+        [[f"`{name}`", f"{s:.2f} s", one["machine"]] for one in found("startup") for name, s in one["seconds"].items()],
+    )
+    return text
+
+
+def main() -> None:
+    parts = [accuracies(), ablation(), NOTES.read_text(encoding="utf-8") + "\n", steps(), judging(), the_rest()]
+    (ROOT / "docs" / "speed.md").write_text(HEAD + "".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
