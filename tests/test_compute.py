@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -108,6 +110,26 @@ def test_compiled_is_plain_but_for_rounding() -> None:
     torch.testing.assert_close(compiled.images, plain.images, rtol=1e-3, atol=1e-4)
     again = condense(dm(), images(), 2, compute=Compute(device="cpu", precision="float32", compile="always"))
     assert torch.equal(compiled.images, again.images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["no compiler", "a compiler without OpenMP"])
+def test_whatever_is_wrong_with_the_compiler_the_work_is_done(trouble: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    compiler = tmp_path / "compiler"
+    answers = 'for word in "$@"; do [ "$word" = --version ] && exec g++ "$@"; done\n' if "OpenMP" in trouble else ""
+    compiler.write_text(f"#!/bin/sh\n{answers}echo fatal error >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    environment["CXX"] = str(compiler)
+    program = """
+from condensation import Compute, condense
+from tests.small import dm, images
+compute = Compute(device="cpu", precision="float32", compile="always")
+print(tuple(condense(dm(steps=2), images(), 1, compute=compute).images.shape))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stdout == "(3, 3, 16, 16)\n", done.stderr
+    assert done.stderr.count("Going on without compiling") == 1
 
 
 @pytest.mark.slow

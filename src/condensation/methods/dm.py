@@ -31,8 +31,7 @@ class Matching(State):
     """The state of DM, and beside it what is only made anew after a restart: the network and how it is computed."""
 
     network: Classifier
-    embed_real: Embedding
-    embed_synthetic: Embedding
+    embed: Embedding
     chunk: int | None  # real images embedded at a time
 
 
@@ -108,8 +107,7 @@ class DM(Method):
             optimizers=(optimizer,),
             schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if falling else (),
             network=network,
-            embed_real=compute.settled(real.shape, real_images).run(network.embed),
-            embed_synthetic=compute.settled(real.shape, self.steps * len(start)).run(network.embed),
+            embed=compute.settled(real.shape, real_images + self.steps * len(start)).run(network.embed),
             chunk=compute.chunk_for(network, real.shape),
         )
 
@@ -124,11 +122,11 @@ class DM(Method):
         optimizer.zero_grad()
         rows = state.source.start.rows
         with seeded(state.network, rng.child("dropout")):
-            target = mean_embeddings(state.embed_real, real, draw, transform, state.chunk, state.source.images.dtype)
+            target = mean_embeddings(state.embed, real, draw, transform, state.chunk, state.source.images.dtype)
             loss = target.new_zeros(())
             for part in split(len(real.classes), self.classes_at_a_time):
                 mine = slice(int((rows < part.start).sum()), int((rows < part.stop).sum()))
-                of_part = matching_loss(state.embed_synthetic, target, state.source.images[mine], rows[mine], transform)
+                of_part = matching_loss(state.embed, target, state.source.images[mine], rows[mine], transform)
                 of_part.backward()  # type: ignore[no-untyped-call]
                 loss += of_part.detach()
         optimizer.step()
