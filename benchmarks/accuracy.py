@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import RESULTS, ROOT, save
-from condensation import Compute, Moment, Recipe, evaluate, preset
+from condensation import Compute, Moment, Recipe, evaluate
 from condensation.judging import DataSettings, EvaluationSettings
+from condensation.presets import preset_for
 from condensation.runs import run
 from condensation.settings import plain
 from condensation.storage import read_json
@@ -51,7 +52,7 @@ def main() -> None:
     asked = parser.parse_args()
     source, _, ipc = asked.job.rpartition("-")
     compute = Compute(device=asked.device).chosen()
-    base = preset(asked.preset, int(ipc))
+    base = preset_for(asked.preset, {"ipc": int(ipc), "data": {"source": source}})
     nothing = replace(base.evaluation, networks=0)
     settings = replace(base, data=DataSettings(source, preprocessing="published"), seed=asked.seed, evaluation=nothing, compute=compute)
     folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}"

@@ -44,6 +44,14 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
     assert method.batch_per_class == DM.fast(1).batch_per_class
 
 
+def test_larger_sets_get_fewer_steps() -> None:
+    content = {"ipc": 10, "data": {"source": "cifar100"}}
+    hundred = preset_for("fast", content).method
+    assert hundred == DM.fast(10, 100) == preset("fast", 10, 100).method
+    assert hundred.steps < DM.fast(10).steps
+    assert DM.fast(500, 1000).steps > 0
+
+
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(CondensationError, match="Did you mean 'fast'"):
         preset("fats")

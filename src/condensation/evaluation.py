@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
 import numpy as np
+import torch
 
 from condensation.compute import Compute
 from condensation.errors import CondensationError
@@ -106,13 +107,20 @@ def evaluate(
     jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
     while jobs:
         learners, group = _next(jobs, sets, network, test.num_classes, recipe, compute)
-        rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
         on_epoch = (lambda epoch, done=done, count=len(group): on_progress(done + epoch * count, epochs)) if on_progress else None
-        learners.begin([rng.child("network") for rng in rngs])
-        train_together(learners, [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
-        chunk = max(1, (compute.chunk or compute.suitable_chunk(test.shape)) // len(group))
-        for (s, n), accuracies in zip(group, class_accuracies(learners, test, chunk), strict=True):
-            per_class[s, n] = 100 * accuracies.numpy()
+        rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
+        try:
+            learners.begin([rng.child("network") for rng in rngs])
+            train_together(learners, [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
+            chunk = max(1, (compute.chunk or compute.suitable_chunk(test.shape)) // len(group))
+            accuracies = class_accuracies(learners, test, chunk)
+        except torch.cuda.OutOfMemoryError:
+            if len(group) == 1:
+                raise
+            compute = replace(compute, together=len(group) // 2)
+            continue
+        for (s, n), of_network in zip(group, accuracies, strict=True):
+            per_class[s, n] = 100 * of_network.numpy()
         done += len(group) * recipe.epochs
         jobs = jobs[len(group) :]
     weights = np.array(list(test.counts.values()))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from condensation.data import DATASETS
 from condensation.errors import unknown
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import DM
@@ -13,38 +14,39 @@ from condensation.runs import RunSettings
 from condensation.training import Recipe
 
 
-def preset(name: str, ipc: int = 10) -> RunSettings:
-    """The settings that go by ``name``, for ``ipc`` images per class, to be changed as one likes.
+def preset(name: str, ipc: int = 10, classes: int = 10) -> RunSettings:
+    """The settings that go by ``name``, for ``ipc`` images of each of ``classes`` classes, to be changed as one likes.
 
     Raises:
         CondensationError: if there is no such preset; the message says which there are.
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
-    return replace(PRESETS[name](ipc), ipc=ipc)
+    return replace(PRESETS[name](ipc, classes), ipc=ipc)
 
 
 def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts."""
-    ipc = content.get("ipc")
+    ipc, data = content.get("ipc"), content.get("data")
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
-    return preset(name, max(counts, default=10))
+    known = DATASETS.get(str(data.get("source"))) if isinstance(data, Mapping) else None
+    return preset(name, max(counts, default=10), known.classes if known else 10)
 
 
-def fast(ipc: int) -> RunSettings:
+def fast(ipc: int, classes: int) -> RunSettings:
     """Minutes on two CPU cores, for an accuracy about that of the paper."""
-    return RunSettings(method=DM.fast(ipc))
+    return RunSettings(method=DM.fast(ipc, classes))
 
 
-def long(ipc: int) -> RunSettings:
+def long(ipc: int, classes: int) -> RunSettings:
     """Up to an hour on two CPU cores, for more than the accuracy of the paper."""
-    return RunSettings(method=DM.long(ipc))
+    return RunSettings(method=DM.long(ipc, classes))
 
 
-def paper(ipc: int) -> RunSettings:
+def paper(ipc: int, classes: int) -> RunSettings:
     """What the paper did: about a day on a CPU."""
     evaluation = EvaluationSettings(networks=20, recipe=Recipe.paper())
     return RunSettings(data=DataSettings(preprocessing="published"), method=DM.paper(ipc), evaluation=evaluation)
 
 
-PRESETS: dict[str, Callable[[int], RunSettings]] = {"fast": fast, "long": long, "paper": paper}
+PRESETS: dict[str, Callable[[int, int], RunSettings]] = {"fast": fast, "long": long, "paper": paper}

@@ -76,6 +76,7 @@ def train_together(
     """
     augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
     learners.train(True)
+    dtype = learners.parameters()[0].dtype
     optimizer = _optimizer(learners, recipe, recipe.lr)
     for epoch in range(recipe.epochs):
         if epoch == recipe.drop_epoch:
@@ -88,8 +89,7 @@ def train_together(
             for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
                 chosen = [order[piece] for order in orders]
                 images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
-                images = images.to(optimizer.param_groups[0]["params"][0].dtype)
-                count = len(chosen[0])
+                images, count = images.to(dtype), len(chosen[0])
                 if recipe.augmentation:
                     streams = [rng.child("augment", epoch, number) for rng in rngs]
                     drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
