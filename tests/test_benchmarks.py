@@ -1,0 +1,49 @@
+"""The benchmarks run, and what they compare is the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from benchmarks.winograd import MATRICES, transformed, winograd
+
+ROOT = Path(__file__).parent.parent
+SMALL = {
+    "startup": ["--rounds", "1"],
+    "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    call = [sys.executable, "-m", f"benchmarks.{name}", *SMALL[name], "--device", "cpu", "--out", str(tmp_path)]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    (written,) = tmp_path.glob(f"{name}-*.json")
+    result = json.loads(written.read_text())
+    assert {"command", "commit", "cpu", "cpu_capability", "bfloat16", "threads", "torch"} <= result["made_by"].keys()
+    if name == "dm_step":
+        assert result["apart"] < 0.1
+
+
+@pytest.mark.parametrize("tile", MATRICES)
+def test_winograds_convolution_is_the_direct_one(tile: int) -> None:
+    images, weights = torch.randn(3, 5, 8, 12), torch.randn(7, 5, 3, 3)
+    direct = F.conv2d(images, weights, padding=1)
+    torch.testing.assert_close(winograd(images, transformed(weights, tile), tile), direct, rtol=1e-4, atol=1e-3)
+
+
+def test_the_gpu_script_says_what_it_skips() -> None:
+    environment = {**os.environ, "PYTHON": sys.executable, "LIMIT": "0", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(["bash", ROOT / "benchmarks" / "gpu.sh"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "skipped, for the time is over: 60 startup" not in done.stdout
+    assert "skipped, for the time is over: startup" in done.stdout
+    assert "skipped, for torch finds no GPU here: " in done.stdout
