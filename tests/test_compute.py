@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from condensation import Compute, CondensationError, ConvNet, Rng, condense
 from condensation.compute import COMPILE_PIXELS, split
@@ -29,6 +28,7 @@ def test_choosing_leaves_nothing_open() -> None:
     assert chosen.precision in ("float32", "bfloat16")
     assert chosen.chosen() == chosen
     assert chosen.device in chosen.describe()
+    assert Compute().describe() == chosen.describe()
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,15 @@ def test_bfloat16_rounds_and_nothing_more() -> None:
     torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.05)
 
 
-def test_short_work_is_not_compiled() -> None:
-    def double(pictures: Tensor) -> Tensor:
-        assert not torch.compiler.is_compiling()
-        return 2 * pictures
-
-    Compute(device="cpu").chosen().settled(SHAPE, COMPILE_PIXELS // 256 - 1).run(double)(torch.zeros(1, *SHAPE))
+def test_short_work_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("condensation.compute.shutil.which", lambda name: name)
+    enough = COMPILE_PIXELS // 256
+    compute = Compute(device="cpu").chosen()
+    assert compute.settled(SHAPE, enough - 1).compile == "never"
+    assert compute.settled(SHAPE, enough + 1).compile == "always"
+    assert Compute(device="cpu", compile="always").settled(SHAPE, 1).compile == "always"
+    monkeypatch.setattr("condensation.compute.shutil.which", lambda name: None)
+    assert compute.settled(SHAPE, enough + 1).compile == "never"
 
 
 def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

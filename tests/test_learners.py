@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DSA, Compute, ConvNet, ImageSet, NetworkSpec, Recipe, Rng, Seeded, evaluate
-from condensation.learners import Alone, Learners, Stacked, can_be_stacked, learners_of
-from condensation.networks import NETWORKS, Classifier
+from condensation.learners import Alone, Learners, Stacked, can_be_stacked, crew_of
+from condensation.networks import Classifier
 from condensation.networks.mlp import MLP
 from condensation.training import class_accuracies, train_together
 from tests.small import CPU, images
@@ -32,6 +31,22 @@ class Undecided(Classifier):
 
     def embed(self, images: Tensor) -> Tensor:
         return images.flatten(1) if float(images.sum()) > 0 else -images.flatten(1)
+
+
+class Dropping(Classifier):
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.classifier = nn.Dropout(0.3), nn.Linear(3 * 16 * 16, 3)
+
+    def embed(self, images: Tensor) -> Tensor:
+        dropped: Tensor = self.drop(images.flatten(1))
+        return dropped
+
+
+@dataclass(frozen=True)
+class DroppingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Dropping()
 
 
 @dataclass(frozen=True)
@@ -90,14 +105,13 @@ def test_judging_together_counts_the_same(together: int) -> None:
     assert shown == sorted(shown)
 
 
-@pytest.mark.parametrize(
-    "spec", [ConvNet(width=4, norm="batch"), NETWORKS["alexnet"], UndecidedSpec()], ids=["batch norm", "alexnet", "own"]
-)
-def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec, caplog: pytest.LogCaptureFixture) -> None:
-    test = images([2, 3, 2], seed=7)
+@pytest.mark.parametrize("spec", [ConvNet(width=4, norm="batch"), DroppingSpec(), UndecidedSpec()], ids=["batch norm", "dropout", "own"])
+def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
+    test = images([20, 30, 20], seed=7)
     compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
-    with caplog.at_level(logging.INFO):
-        result = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=compute)
+    with crew_of(spec, SHAPE, 3, compute) as crew:
+        assert crew.learners(2).count == 1
+    result = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=compute)
     plain = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=Compute(**CPU))  # type: ignore[arg-type]
     assert np.array_equal(result.per_class, plain.per_class)
 
@@ -110,18 +124,27 @@ def test_what_cannot_be_stacked_is_said_in_the_log(caplog: pytest.LogCaptureFixt
 
 
 def test_what_was_compiled_is_kept_for_the_next_call() -> None:
-    one = learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT)
-    assert learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT) is one
-    assert learners_of(ConvNet(width=5), SHAPE, 3, 1, EXACT) is not one
-    assert learners_of(ConvNet(width=4, norm="batch"), SHAPE, 3, 4, EXACT) is learners_of(
-        ConvNet(width=4, norm="batch"), SHAPE, 3, 1, EXACT
-    )
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one:
+        pass
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as again:
+        assert again is one
+        assert again.learners(3) is again.learners(3)
+    with crew_of(ConvNet(width=5), SHAPE, 3, EXACT) as other:
+        assert other is not one
 
 
-def test_threads_do_not_share_networks() -> None:
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(learners_of, ConvNet(width=4), SHAPE, 3, 1, EXACT).result()
-    assert learners_of(ConvNet(width=4), SHAPE, 3, 1, EXACT) is not other
+def test_a_crew_works_for_one_at_a_time() -> None:
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one, crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as other:
+        assert one is not other
+
+
+def test_judging_while_judging_changes_nothing() -> None:
+    settings = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2, "compute": EXACT}
+    inner: list[float] = []
+    observe = lambda done, epochs: inner.append(evaluate(images(seed=3), images(seed=7), **settings).mean)  # type: ignore[arg-type]  # noqa: E731
+    outer = evaluate(images(), images(seed=7), **settings, on_progress=observe)  # type: ignore[arg-type]
+    assert np.array_equal(outer.values, evaluate(images(), images(seed=7), **settings).values)  # type: ignore[arg-type]
+    assert len(set(inner)) == 1
 
 
 @dataclass(frozen=True)
@@ -134,17 +157,89 @@ class Unhashable(NetworkSpec):
         return ConvNet(width=4).layers(image_shape, num_classes)
 
 
-def test_an_architecture_without_a_hash_is_judged_all_the_same() -> None:
+class Undecorated(NetworkSpec):
+    """Another, whose class has no idea of its own when two of it are equal."""
+
+    def __init__(self, width: int) -> None:
+        object.__setattr__(self, "width", width)
+
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return ConvNet(width=self.width).layers(image_shape, num_classes)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("spec", "width"), [(Unhashable(), 4), (Undecorated(4), 4), (Undecorated(6), 6)])
+def test_a_persons_own_architecture_is_not_taken_for_another(spec: NetworkSpec, width: int) -> None:
     settings = {"recipe": RECIPE, "networks": 2, "compute": EXACT}
-    own = evaluate(images(), images(seed=7), network=Unhashable(), **settings)  # type: ignore[arg-type]
-    assert np.array_equal(own.values, evaluate(images(), images(seed=7), network=ConvNet(width=4), **settings).values)  # type: ignore[arg-type]
+    own = evaluate(images(), images(40, seed=7), network=spec, **settings)  # type: ignore[arg-type]
+    assert np.array_equal(own.values, evaluate(images(), images(40, seed=7), network=ConvNet(width=width), **settings).values)  # type: ignore[arg-type]
+
+
+class Counting(Classifier):
+    """Keeps a statistic that no norm resets, and features that are not learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.fixed = nn.Parameter(torch.ones(768), requires_grad=False)
+        self.classifier = nn.Linear(768, 3)
+
+    def reset_parameters(self) -> None:
+        pass
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen += float(self.training)
+        return images.flatten(1) * self.fixed / (1 + self.seen)
+
+
+class Fixed(Counting):
+    def __init__(self) -> None:
+        super().__init__()
+        del self.seen
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1) * self.fixed
+
+
+class InPlace(Fixed):
+    """Torch can vectorise it in training, where each network sees its own images, but not when all see the same."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        features = images.flatten(1).clone()
+        features += self.fixed
+        return features
+
+
+@dataclass(frozen=True)
+class CountingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Counting()
+
+
+def test_statistics_do_not_pass_from_one_network_to_the_next() -> None:
+    scores = [evaluate(images(), images(40, seed=7), network=CountingSpec(), recipe=RECIPE, networks=2, compute=EXACT) for _ in range(2)]
+    assert np.array_equal(scores[0].per_class, scores[1].per_class)
+
+
+def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
+    stack = Stacked(Fixed().double(), 2, EXACT)
+    learned(stack, [images(4), images(4, seed=1)], [0, 1])
+    fixed, weight, _ = stack.parameters()
+    assert torch.equal(fixed, torch.ones_like(fixed))
+    assert not torch.equal(weight[0], weight[1])
+
+
+def test_a_network_that_cannot_be_tested_in_a_stack_is_not_trained_in_one() -> None:
+    assert can_be_stacked(Fixed(), SHAPE)
+    assert not can_be_stacked(InPlace(), SHAPE)
 
 
 @pytest.mark.slow
-def test_compiled_together_is_plain_but_for_rounding() -> None:
+def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFixture) -> None:
     sets = [images(4), images(4, seed=1)]
     plain = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
     always = Compute(device="cpu", precision="float32", compile="always")
-    compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
+    with caplog.at_level(logging.WARNING):
+        compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
+    assert not caplog.records
     for one, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)

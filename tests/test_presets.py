@@ -49,7 +49,19 @@ def test_larger_sets_get_fewer_steps() -> None:
     hundred = preset_for("fast", content).method
     assert hundred == DM.fast(10, 100) == preset("fast", 10, 100).method
     assert hundred.steps < DM.fast(10).steps
-    assert DM.fast(500, 1000).steps > 0
+    assert DM.fast(500, 1000).steps == 300
+
+
+def test_own_images_have_no_published_constants() -> None:
+    assert preset_for("paper", {"data": {"source": "cifar10"}}).data.preprocessing == "published"
+    assert preset_for("paper", {"data": {"source": "digits"}}).data.preprocessing == "standardize"
+    assert preset_for("paper", {"data": {"source": "path/to/images"}}).data.preprocessing == "standardize"
+
+
+@pytest.mark.parametrize("numbers", [(0, 10), (-1, 10), (1, 0)])
+def test_impossible_sizes_are_refused(numbers: tuple[int, int]) -> None:
+    with pytest.raises(CondensationError, match="at least one of both"):
+        preset("fast", *numbers)
 
 
 def test_an_unknown_preset_is_refused() -> None:

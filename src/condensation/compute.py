@@ -55,7 +55,8 @@ class Compute:
         return replace(self, device=device, precision=precision)
 
     def describe(self) -> str:
-        """One line for people: what was chosen."""
+        """One line for people: what is chosen."""
+        self = self.chosen()
         threads = torch.get_num_threads()
         kind = f"{threads} thread{'' if threads == 1 else 's'}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):

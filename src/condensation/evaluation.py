@@ -14,7 +14,7 @@ import torch
 from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.learners import Learners, learners_of
+from condensation.learners import Crew, crew_of
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
@@ -102,11 +102,24 @@ def evaluate(
     sets = [one.to(compute.device) for one in sets]
     # Where test images are many, they too make compiling pay.
     compute = compute.settled(test.shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * len(test)))
+    with crew_of(network, test.shape, test.num_classes, compute) as crew:
+        per_class = _judged(crew, sets, test, recipe, networks, seed, on_progress)
+    weights = np.array(list(test.counts.values()))
+    names = tuple(test.class_names[label] for label in test.classes)
+    return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
+
+
+def _judged(
+    crew: Crew, sets: Sequence[ImageSet], test: ImageSet, recipe: Recipe, networks: int, seed: int, on_progress: OnProgress | None
+) -> np.ndarray:
+    """Percent right: (sets, networks, classes)."""
+    compute = crew.compute
     per_class = np.empty((len(sets), networks, len(test.classes)))
-    done, epochs = 0, len(sets) * networks * recipe.epochs
     jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
+    done, epochs = 0, len(jobs) * recipe.epochs
     while jobs:
-        learners, group = _next(jobs, sets, network, test.num_classes, recipe, compute)
+        learners = crew.learners(_count_of_next(jobs, sets, recipe, compute))
+        group = jobs[: learners.count]
         on_epoch = (lambda epoch, done=done, count=len(group): on_progress(done + epoch * count, epochs)) if on_progress else None
         rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
         try:
@@ -117,27 +130,22 @@ def evaluate(
         except torch.cuda.OutOfMemoryError:
             if len(group) == 1:
                 raise
+            crew.forget(learners)
             compute = replace(compute, together=len(group) // 2)
             continue
         for (s, n), of_network in zip(group, accuracies, strict=True):
             per_class[s, n] = 100 * of_network.numpy()
         done += len(group) * recipe.epochs
         jobs = jobs[len(group) :]
-    weights = np.array(list(test.counts.values()))
-    names = tuple(test.class_names[label] for label in test.classes)
-    return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
+    return per_class
 
 
-def _next(
-    jobs: Sequence[tuple[int, int]], sets: Sequence[ImageSet], network: NetworkSpec, num_classes: int, recipe: Recipe, compute: Compute
-) -> tuple[Learners, list[tuple[int, int]]]:
-    """The first of ``jobs`` (set, number) that are done together, and the networks for them: sets of one size, in even groups."""
-    first = sets[jobs[0][0]]
-    alike = list(takewhile(lambda job: len(sets[job[0]]) == len(first), jobs))
-    most = compute.suitable_together(first.shape, min(len(first), recipe.batch))
-    count = math.ceil(len(alike) / math.ceil(len(alike) / most))
-    learners = learners_of(network, first.shape, num_classes, count, compute)
-    return learners, alike[: learners.count]
+def _count_of_next(jobs: Sequence[tuple[int, int]], sets: Sequence[ImageSet], recipe: Recipe, compute: Compute) -> int:
+    """How many of ``jobs`` (set, number) are to be done together: on sets of one size, in even groups."""
+    size = len(sets[jobs[0][0]])
+    alike = len(list(takewhile(lambda job: len(sets[job[0]]) == size, jobs)))
+    most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
+    return math.ceil(alike / math.ceil(alike / most))
 
 
 def check_fit(one: ImageSet, test: ImageSet) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from condensation.rng import Rng
 logger = logging.getLogger(__name__)
 
 
-KEPT = 8
+KEPT = 4  # architectures
 
 
 class Learners(ABC):
@@ -62,8 +63,12 @@ class Alone(Learners):
     def __init__(self, network: Classifier, compute: Compute = Compute(compile="never")) -> None:
         self.network = network
         self._logits = compute.run(network)
+        self._buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
 
     def begin(self, rngs: Sequence[Rng]) -> None:
+        with torch.no_grad():
+            for name, buffer in self.network.named_buffers():
+                buffer.copy_(self._buffers[name])
         initialise(self.network, rngs[0])
 
     def parameters(self) -> list[Tensor]:
@@ -86,13 +91,13 @@ class Stacked(Learners):
     """Networks whose parameters lie on top of each other: every operation is done once for all of them.
 
     On a GPU, which a batch of a few hundred small images does not fill, this is what makes judging fast. It needs a
-    network that keeps no statistics and draws no numbers; see `can_be_stacked`.
+    network that `can_be_stacked`.
     """
 
     def __init__(self, network: Classifier, count: int, compute: Compute) -> None:
         self.network, self.count = network, count
         self._stack = {
-            name: parameter.detach().expand(count, *parameter.shape).clone().requires_grad_()
+            name: parameter.detach().expand(count, *parameter.shape).clone().requires_grad_(parameter.requires_grad)
             for name, parameter in network.named_parameters()
         }
         self._own = compute.run(vmap(self._one))
@@ -126,40 +131,72 @@ class Stacked(Learners):
 
 
 def can_be_stacked(network: Classifier, shape: Shape) -> bool:
-    """Whether `Stacked` can compute ``network``: no batch norm, no dropout, nothing that torch cannot vectorise."""
-    if list(network.buffers()) or draws_numbers(network):
-        return False
+    """Whether `Stacked` can compute ``network``: it keeps no statistics, draws no numbers, and torch can vectorise it."""
     parameters = {name: parameter.detach()[None] for name, parameter in network.named_parameters()}
     try:
+        if list(network.buffers()) or draws_numbers(network):
+            raise RuntimeError("it keeps statistics or draws numbers")
         with torch.no_grad():
             images = next(iter(parameters.values())).new_zeros(1, 2, *shape)
-            vmap(lambda of_one, image: functional_call(network, of_one, (image,)))(parameters, images)
+            for training, same, seen in ((True, 0, images), (False, None, images[0])):
+                network.train(training)
+                vmap(lambda of_one, image: functional_call(network, of_one, (image,)), in_dims=(0, same))(parameters, seen)
     except Exception as error:  # whatever a person's own module meets; it is then computed as it is
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False
     return True
 
 
-def learners_of(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute) -> Learners:
-    """``count`` networks under training; one if they cannot be stacked.
+class Crew:
+    """Learners of one architecture: one module, newly initialised each time, so that it is compiled once."""
 
-    The last few are kept and given out again, for compiling takes longer than training on a small set: their weights
-    mean nothing before `Learners.begin`. Threads don't share them.
+    def __init__(self, network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> None:
+        self.compute = compute
+        self.module = network.build(shape, num_classes, Rng(0)).to(compute.device, compute.dtype)
+        self.shape = shape
+        self._learners: dict[int, Learners] = {1: Alone(self.module, compute)}
+
+    @cached_property
+    def stackable(self) -> bool:
+        return can_be_stacked(self.module, self.shape)
+
+    def learners(self, count: int) -> Learners:
+        """``count`` networks under training; one if they cannot be stacked."""
+        if count not in self._learners:
+            self._learners[count] = Stacked(self.module, count, self.compute) if self.stackable else self._learners[1]
+        return self._learners[count]
+
+    def forget(self, learners: Learners) -> None:
+        """Give the memory of stacked ``learners`` back."""
+        self._learners = {count: kept for count, kept in self._learners.items() if kept is not learners or count == 1}
+
+
+_idle: OrderedDict[Hashable, Crew] = OrderedDict()
+_guard = threading.Lock()
+
+
+@contextmanager
+def crew_of(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> Iterator[Crew]:
+    """A crew, for one judging at a time.
+
+    Afterwards it waits for the next of its kind: compiling takes longer than training on a small set.
     """
+    key = (network, shape, num_classes, compute) if _has_value(network) else None
+    with _guard:
+        crew = _idle.pop(key, None) if key else None
+    crew = crew or Crew(network, shape, num_classes, compute)
+    yield crew
+    if key:
+        with _guard:
+            _idle[key] = crew
+            while len(_idle) > KEPT:
+                _idle.popitem(last=False)
+
+
+def _has_value(network: NetworkSpec) -> bool:
+    """Whether equal specs are the same architecture: not so for a class that only inherits its idea of equality."""
     try:
-        return _kept(network, shape, num_classes, count, compute, threading.get_ident())
-    except TypeError:  # a person's own architecture that has no hash
-        return _made(network, shape, num_classes, count, compute)
-
-
-@lru_cache(KEPT)
-def _kept(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute, thread: int) -> Learners:
-    return _made(network, shape, num_classes, count, compute)
-
-
-def _made(network: NetworkSpec, shape: Shape, num_classes: int, count: int, compute: Compute) -> Learners:
-    # One module serves all networks, newly initialised each time, so that it is compiled once.
-    module = network.build(shape, num_classes, Rng(0)).to(compute.device, compute.dtype)
-    if count == 1:
-        return Alone(module, compute)
-    return Stacked(module, count, compute) if can_be_stacked(module, shape) else learners_of(network, shape, num_classes, 1, compute)
+        hash(network)
+    except TypeError:
+        return False
+    return "__eq__" in vars(type(network))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from condensation.data import DATASETS
-from condensation.errors import unknown
+from condensation.errors import CondensationError, unknown
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import DM
 from condensation.runs import RunSettings
@@ -22,6 +22,8 @@ def preset(name: str, ipc: int = 10, classes: int = 10) -> RunSettings:
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
+    if ipc < 1 or classes < 1:
+        raise CondensationError(f"Asked for a preset for {ipc} images of each of {classes} classes; there must be at least one of both.")
     return replace(PRESETS[name](ipc, classes), ipc=ipc)
 
 
@@ -30,7 +32,10 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     ipc, data = content.get("ipc"), content.get("data")
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
     known = DATASETS.get(str(data.get("source"))) if isinstance(data, Mapping) else None
-    return preset(name, max(counts, default=10), known.classes if known else 10)
+    settings = preset(name, max(counts, default=10), known.classes if known else 10)
+    if settings.data.preprocessing == "published" and not (known and known.published):
+        settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published
+    return settings
 
 
 def fast(ipc: int, classes: int) -> RunSettings:

@@ -87,14 +87,12 @@ def train_together(
         orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
         with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
             for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
-                chosen = [order[piece] for order in orders]
-                images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
-                images, count = images.to(dtype), len(chosen[0])
+                images, labels = _batch(sets, [order[piece] for order in orders])
+                images, count = images.to(dtype), len(images) // len(sets)
                 if recipe.augmentation:
                     streams = [rng.child("augment", epoch, number) for rng in rngs]
                     drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
-                    images = side_by_side(drawn, count)(images, torch.arange(len(images), device=images.device))
-                labels = torch.cat([one.labels[indices] for one, indices in zip(sets, chosen, strict=True)])
+                    images = side_by_side(drawn, count)(images, torch.arange(len(images)))
                 optimizer.zero_grad()
                 logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
                 # The sum of the networks' losses: no parameter of one is in the loss of another.
@@ -103,6 +101,16 @@ def train_together(
                 optimizer.step()
         if on_epoch:
             on_epoch(epoch + 1)
+    optimizer.zero_grad()  # what is kept needs no gradients
+
+
+def _batch(sets: Sequence[ImageSet], chosen: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The images that each network sees of its set, one after the other, and their labels."""
+    if all(one is sets[0] for one in sets):
+        indices = torch.cat(list(chosen))
+        return sets[0].inputs(indices), sets[0].labels[indices]
+    images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
+    return images, torch.cat([one.labels[indices] for one, indices in zip(sets, chosen, strict=True)])
 
 
 def _optimizer(learners: Learners, recipe: Recipe, lr: float) -> torch.optim.SGD:

@@ -18,7 +18,7 @@ from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.rng import Rng
 
-# A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows.
+# A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows, on any device.
 Transform = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -57,7 +57,8 @@ def _one_by_one(transforms: Sequence[Transform], count: int, images: Tensor, row
     for k, transform in enumerate(transforms):
         mine = (rows // count == k).nonzero().squeeze(1)
         if len(mine):
-            result = result.index_copy(0, mine, transform(images[mine], rows[mine] - k * count))
+            on_device = mine.to(images.device)
+            result = result.index_copy(0, on_device, transform(images[on_device], rows[mine] - k * count))
     return result
 
 
@@ -85,7 +86,7 @@ class Seeded:
     def _by_class(self, seeds: Sequence[int], images: Tensor, rows: Tensor) -> Tensor:
         result = torch.empty_like(images)
         for row in sorted(set(rows.tolist())):
-            mine = (rows == row).nonzero().squeeze(1)
+            mine = (rows == row).nonzero().squeeze(1).to(images.device)
             result = result.index_copy(0, mine, self._seeded(images[mine], seeds[row]))
         return result
 

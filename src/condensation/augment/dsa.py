@@ -82,16 +82,15 @@ class Drawn:
 
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
         """Each operation once, on all images whose row chose it."""
-        uniforms = self.uniforms.to(images)[rows]
-        used = sorted(set(self.chosen.tolist()))
+        rows = rows.cpu()  # what was drawn is there, and a GPU need not be asked where each operation applies
+        uniforms, of_image = self.uniforms[rows].to(images), self.chosen[rows]
+        used = sorted(set(of_image.tolist()))
         if len(used) == 1:
             return self._operation(used[0])(self.dsa, images, uniforms)
-        of_image = self.chosen.to(images.device)[rows]
         result = torch.empty_like(images)
         for index in used:
-            mine = (of_image == index).nonzero().squeeze(1)
-            if len(mine):
-                result = result.index_copy(0, mine, self._operation(index)(self.dsa, images[mine], uniforms[mine]))
+            mine = (of_image == index).nonzero().squeeze(1).to(images.device)
+            result = result.index_copy(0, mine, self._operation(index)(self.dsa, images[mine], uniforms[mine]))
         return result
 
     def joined(self, others: Sequence[Transform], count: int) -> Drawn | None:
@@ -124,7 +123,7 @@ def crop(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
     # One ring of zeros around the image stands for all that lies outside it.
     padded = F.pad(images, (1, 1, 1, 1))
     each = torch.arange(len(images), device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
 
 
 def cutout(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
