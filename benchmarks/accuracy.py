@@ -2,42 +2,43 @@
 
     CONDENSATION_DATA=DIR python -m benchmarks.accuracy cifar10-10 --preset fast
 
-Condenses the training images, then judges the last state by the evaluation of the published code, on the test images,
-which nothing before has seen. Seconds are those of condensing, with compilation, and without the judging. A run that was
-broken off goes on from where it was, and its seconds add up.
+Condenses the training images, preprocessed as in the papers, then judges the last state by the evaluation of the
+published code, on the test images, which nothing before has seen. Seconds are those of condensing, with compilation,
+without loading and judging. A run that was broken off goes on from where it was, and its seconds add up.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import RESULTS, ROOT, save
+from benchmarks.harness import RESULTS, ROOT, machine, save
 from condensation import Compute, Moment, Recipe, evaluate
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.presets import preset_for
 from condensation.runs import run
 from condensation.settings import plain
-from condensation.storage import read_json
+from condensation.storage import read_json, write_json
 
 
 class Clock:
-    """Seconds of condensing by step, going on from those of an earlier part of the run."""
+    """Seconds of condensing. A run that goes on adds to those it had; steps that it has to do again count twice."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.spent = json.loads(path.read_text())["seconds"] if path.exists() else 0.0
-        self.last = time.perf_counter()
+    def __init__(self, path: Path, on: str) -> None:
+        self.path, self.on, self.began = path, on, 0.0
+        kept = read_json(path) if path.exists() else {"on": on, "seconds": 0.0}
+        if kept["on"] != on:
+            raise SystemExit(f"{path} was measured on {kept['on']}, this is {on}: choose another --runs.")
+        self.before = self.seconds = float(kept["seconds"])
 
     def __call__(self, moment: Moment) -> None:
         now = time.perf_counter()
-        self.spent, self.last = self.spent + now - self.last, now
+        self.began = self.began or now  # the first call comes before the first step
+        self.seconds = self.before + now - self.began
         if moment.step % 20 == 0 or moment.step == moment.steps:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps({"step": moment.step, "seconds": self.spent}))
+            write_json(self.path, {"on": self.on, "seconds": self.seconds})
 
 
 def main() -> None:
@@ -55,10 +56,10 @@ def main() -> None:
     base = preset_for(asked.preset, {"ipc": int(ipc), "data": {"source": source}})
     nothing = replace(base.evaluation, networks=0)
     settings = replace(base, data=DataSettings(source, preprocessing="published"), seed=asked.seed, evaluation=nothing, compute=compute)
-    folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}"
-    clock = Clock(folder.with_suffix(".seconds.json"))
+    folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}-{machine(compute.device)}"
+    clock = Clock(folder.with_suffix(".seconds.json"), compute.describe())
     result = run(settings, folder, resume=(folder / "settings.json").exists(), observers=[clock])
-    print(f"{asked.job}, {asked.preset}: condensed in {clock.spent:.0f} s ({compute.describe()})", flush=True)
+    print(f"{asked.job}, {asked.preset}: condensed in {clock.seconds:.0f} s ({compute.describe()})", flush=True)
     started = time.perf_counter()
     judge = EvaluationSettings(networks=asked.networks, recipe=Recipe.paper())
     test = settings.data.load().test
@@ -67,8 +68,14 @@ def main() -> None:
     published = read_json(ROOT / "results" / "published.json").get(source, {}).get(ipc, {}).get("dm")
     print(f"{scores}, published {published}; judged in {judging:.0f} s")
     about = {"settings": plain(settings), "evaluation": plain(judge), "compute": compute.describe()}
-    numbers = {"condensing_seconds": round(clock.spent, 1), "judging_seconds": round(judging, 1), "published": published}
-    save("accuracy", {**numbers, "accuracy": scores.summary(), **about}, asked.out, f"{asked.job}-{asked.preset}-seed{asked.seed}")
+    numbers = {"condensing_seconds": round(clock.seconds, 1), "judging_seconds": round(judging, 1), "published": published}
+    save(
+        "accuracy",
+        {**numbers, "accuracy": scores.summary(), **about},
+        asked.out,
+        compute.device,
+        f"{asked.job}-{asked.preset}-seed{asked.seed}",
+    )
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def main() -> None:
     print(f"first step, with compilation: {first['ours']:.1f} s; after {asked.rounds + 1} steps the moves differ by {100 * apart:.1f} %")
     sizes = {name: getattr(asked, name) for name in ("ipc", "batch_per_class", "width", "classes", "size", "rounds")}
     result = {"settings": sizes, "compute": compute.describe(), "seconds": seconds, "first_step": first, "apart": apart, "ratio": ratio}
-    save("dm_step", result, asked.out)
+    save("dm_step", result, asked.out, compute.device, f"{asked.size}px-ipc{asked.ipc}-real{asked.batch_per_class}-width{asked.width}")
 
 
 if __name__ == "__main__":

@@ -30,20 +30,21 @@ fi
 
 measure 60 startup
 if ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
-    measure 240 dm_step --rounds 2
+    measure 240 dm_step --rounds 2 --device cpu
     echo "skipped, for torch finds no GPU here: dm_step at 50 images a class and at 64x64, judging of 20 networks, memory, growth, accuracy"
     exit "$failed"
 fi
 
-measure 90 dm_step --rounds 20
+measure 60 dm_step --rounds 20
 measure 150 judging --networks 20 --epochs 50
-measure 90 memory --steps 5
-measure 120 growth --batch-per-class 64
 if [[ -d ${CONDENSATION_DATA:-} ]]; then
-    measure 240 accuracy cifar10-10 --preset fast --networks 20
-    measure 240 accuracy fashion-mnist-10 --preset fast --networks 20
-    measure 240 accuracy cifar10-10 --preset long --networks 20
+    measure 150 accuracy cifar10-10 --preset fast --networks 20
+    measure 150 accuracy fashion-mnist-10 --preset fast --networks 20
 else
     echo "skipped, for CONDENSATION_DATA names no folder: accuracy"
 fi
+measure 60 dm_step --rounds 10 --ipc 50
+measure 60 dm_step --rounds 10 --size 64
+measure 90 memory --steps 5
+measure 120 growth --batch-per-class 64
 exit "$failed"

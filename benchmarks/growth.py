@@ -35,15 +35,22 @@ def seconds_of(classes: int, size: int, device: str, batch: int, ipc: int, round
 def main() -> None:
     asked = arguments(__doc__, batch_per_class=16, ipc=1, rounds=5)
     settings = (asked.device, asked.batch_per_class, asked.ipc, asked.rounds)
-    by_classes, by_size = {}, {}
+    by_classes: dict[int, float] = {}
+    by_size: dict[int, float] = {}
+    sizes = {name: getattr(asked, name) for name in ("batch_per_class", "ipc", "rounds")}
+
+    def keep() -> None:  # after each part, should the time be over before the last
+        result = {"seconds_by_classes": by_classes, "seconds_by_size": by_size, "settings": sizes}
+        save("growth", result, asked.out, Compute(device=asked.device).chosen().device)
+
     for classes in CLASSES:
         by_classes[classes] = seconds_of(classes, 32, *settings)
         print(f"{classes} classes: {1000 * by_classes[classes] / classes:.2f} ms a class and step", flush=True)
+    keep()
     for size in SIZES:
         by_size[size] = seconds_of(10, size, *settings)
         print(f"{size}x{size}: {1e6 * by_size[size] / size**2:.1f} us a pixel and step", flush=True)
-    by_both = {"seconds_by_classes": by_classes, "seconds_by_size": by_size}
-    save("growth", {**by_both, "settings": {name: getattr(asked, name) for name in ("batch_per_class", "ipc", "rounds")}}, asked.out)
+    keep()
 
 
 if __name__ == "__main__":

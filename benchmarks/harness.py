@@ -51,7 +51,7 @@ def timed(work: Callable[[], object], device: str) -> float:
 
 def synchronise(device: str) -> None:
     if device.startswith("cuda"):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
 
 
 def in_turns(works: Mapping[str, Callable[[], object]], device: str, rounds: int) -> dict[str, float]:
@@ -63,20 +63,27 @@ def in_turns(works: Mapping[str, Callable[[], object]], device: str, rounds: int
     return {name: median(of_one) for name, of_one in seconds.items()}
 
 
-def save(name: str, result: Mapping[str, Any], out: Path, of: str = "") -> None:
+def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", of: str = "") -> None:
     """Write ``result`` of the benchmark ``name``, about ``of``, as JSON with all that is needed to place it."""
-    about = capability()
-    kind = "gpu" if about["gpu"] != "none" else f"{about['cpu']}-{about['bfloat16']}-bfloat16".lower()
-    path = out / f"{'-'.join(filter(None, (name, of, kind)))}.json"
-    made_by = {
-        "command": " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]]),
-        "commit": _commit(),
-        **about,
-        "cpu_capability": about["cpu"],
-        "cpu": _cpu(),
-    }
+    path = out / f"{'-'.join(filter(None, (name, of, machine(device))))}.json"
+    command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
+    made_by = {"command": command, "commit": _commit(), "device": device, **about(device)}
     write_json(path, {"made_by": made_by, **result})
-    print(f"{about}\nwritten to {path}")
+    print(f"written to {path}")
+
+
+def about(device: str) -> dict[str, str | int]:
+    """What a timing must state of the machine."""
+    found = capability()
+    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else "none"
+    return {**found, "gpu": gpu, "cpu_capability": found["cpu"], "cpu": _cpu()}
+
+
+def machine(device: str) -> str:
+    """A short name for the kind of machine, to tell files apart."""
+    found = about(device)
+    words = found["gpu"] if found["gpu"] != "none" else f"{found['cpu_capability']} {found['bfloat16']} bf16 {found['threads']} threads"
+    return "-".join(str(words).lower().split())
 
 
 def _commit() -> str:

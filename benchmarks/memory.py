@@ -15,7 +15,8 @@ import sys
 import torch
 
 from benchmarks.harness import ROOT, arguments, made_up, save
-from condensation import DM, Compute, condense
+from condensation import DM, Compute, Rng
+from condensation.images import images_per_class
 
 # Name: classes, real images of each, ipc, batch_per_class.
 CASES = {
@@ -25,11 +26,16 @@ CASES = {
 
 
 def peak(case: tuple[int, int, int, int], steps: int, device: str) -> int:
-    """Megabytes at the worst moment of so many steps."""
+    """Megabytes at the worst moment of so many steps, computed as in a run of 20,000."""
     classes, per_class, ipc, batch = case
-    condense(DM(steps=steps, batch_per_class=batch), made_up((3, 32, 32), classes, per_class), ipc, compute=Compute(device=device))
-    if Compute(device=device).chosen().device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated() // 2**20
+    compute = Compute(device=device).chosen()
+    real = made_up((3, 32, 32), classes, per_class).to(compute.device)
+    method = DM(steps=20_000, batch_per_class=batch)
+    state = method.init(real, images_per_class(real, ipc), Rng(0).child("init"), compute)
+    for step in range(steps):
+        method.step(state, real, Rng(0).child("step", step))
+    if compute.device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(compute.device) // 2**20
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 2**20
 
@@ -39,10 +45,10 @@ def main() -> None:
     megabytes: dict[str, int] = {}
     for name, case in CASES.items():
         code = f"from benchmarks.memory import peak; print(peak({case}, {asked.steps}, {asked.device!r}))"
-        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         megabytes[name] = json.loads(done.stdout.splitlines()[-1])
         print(f"{name}: {megabytes[name]:,} MB", flush=True)
-    save("memory", {"megabytes": megabytes, "steps": asked.steps}, asked.out)
+    save("memory", {"megabytes": megabytes, "steps": asked.steps}, asked.out, Compute(device=asked.device).chosen().device)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def parts(train: ImageSet) -> tuple[ImageSet, ImageSet]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", default="0/1", help="0/2: the first half of the rows that are left, 1/2: the second")
+    parser.add_argument("--part", default="0/1", help="0/2: every second row from the first on, 1/2: from the second on")
     first, _, step = parser.parse_args().part.partition("/")
     torch.set_num_threads(1)
     train, held = parts(load("cifar10", preprocessing="published").train)
@@ -76,7 +76,7 @@ def results() -> list[dict[str, object]]:
 
 
 def commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=RESULTS.parent, capture_output=True, text=True)
     return done.stdout.strip() or "unknown"
 
 

@@ -33,7 +33,8 @@ def machine(made_by: dict[str, Any]) -> str:
     if made_by["gpu"] != "none":
         return str(made_by["gpu"])
     bfloat16 = ", bfloat16" if made_by["bfloat16"] == "native" else ""
-    return f"{made_by['threads']} threads, {made_by['cpu_capability']}{bfloat16}"
+    threads = f"{made_by['threads']} thread{'' if made_by['threads'] == 1 else 's'}"
+    return f"{threads}, {made_by['cpu_capability']}{bfloat16}"
 
 
 def table(head: str, rows: Iterable[Iterable[object]]) -> str:
