@@ -12,6 +12,7 @@ from condensation.data import available
 from condensation.errors import CondensationError
 from condensation.methods import METHODS
 from condensation.networks import NETWORKS
+from condensation.presets import PRESETS
 from condensation.report.tables import print_json, table
 from condensation.rng import Rng
 from condensation.settings import plain
@@ -25,7 +26,11 @@ def methods(*, as_json: bool) -> None:
     for name, method in METHODS.items():
         settings = ", ".join(f"{field.name}={_short(getattr(method(), field.name))}" for field in fields(method)) or "none"
         rows.add_row(name, (method.__doc__ or "").splitlines()[0], settings)
-    return Console().print(rows)
+    screen = Console()
+    screen.print(rows)
+    return screen.print(
+        f"A run begins with a preset (--preset {', '.join(PRESETS)}), which sets some of these otherwise.", soft_wrap=True, highlight=False
+    )
 
 
 def networks(shape: str, classes: int, *, as_json: bool) -> None:

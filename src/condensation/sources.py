@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from condensation.images import ImageSet
 from condensation.rng import Rng
 
-# An average of the first t images weighs about the last tenth of them most.
-WARM_UP = 9
+WARM_UP = 9  # steps; the larger, the shorter the average
 
 
 class Pixels(nn.Module):
     """Synthetic images whose every pixel is free, with fixed labels.
 
-    With ``averaging`` they are, in the end, the running average of all that they were: of the old average that part,
-    the rest of the images after the step. Early on the part is smaller, so that the start is soon forgotten.
+    With ``averaging``, what they are in the end is a running average of what they were: at each step it keeps that
+    part, at most, and takes the rest from the images after the step. As t / (t + 9) is kept after t steps while that is
+    less, it goes back about a tenth of the steps, and 1 / (1 - averaging) of them where those are fewer.
     """
 
     average: Tensor

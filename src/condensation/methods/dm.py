@@ -48,7 +48,7 @@ class DM(Method):
     lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
     schedule: Schedule = "constant"  # of lr: published, or falling to 0 at the last step
     momentum: float = 0.5
-    averaging: float = 0.0  # in [0, 1): the result is a running average that keeps this part at each step; 0: the last images
+    averaging: float = 0.0  # in [0, 1): the result is a running average, see `Pixels`; 0: the last images
     batch_per_class: int = 256  # real images; all of a class that has fewer
     start: Literal["real", "noise"] = "real"
     networks: NetworkSampler = Fresh()
