@@ -2,8 +2,8 @@
 
     CONDENSATION_DATA=DIR python scripts/ablate.py            # every row that is not done yet; each takes minutes
 
-Of the training images of CIFAR10, 500 a class are held out; the rest is condensed, and 3 networks of 300 epochs are tested
-on those held out. Test images are not loaded at all. A row is one line of results/ablation.json, and is done once. One
+Of the training images, 500 a class are held out; the rest is condensed, and networks trained on the result are tested on
+those held out. Test images decide nothing. A row is one line of results/ablation.json, and is done once. One
 thread a row, so that two rows can be done at a time (--part 0/2, --part 1/2); seconds are those of condensing on it.
 """
 
@@ -13,33 +13,64 @@ import argparse
 import json
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
 from condensation.compute import capability
+from condensation.methods.dm import Schedule
 from condensation.settings import plain
 from condensation.storage import write_json
 
 RESULTS = Path(__file__).parent.parent / "results" / "ablation.json"
 HELD_OUT = 500  # of each class
-NETWORKS, EPOCHS = 3, 300
 
 
-def row(ipc: int, width: int, real: int, lr: float, steps: int, averaging: float, schedule: str = "constant") -> tuple[int, DM]:
-    networks = Fresh(ConvNet(width=width))
-    return ipc, DM(steps, lr, schedule, averaging=averaging, batch_per_class=real, networks=networks)  # type: ignore[arg-type]
+@dataclass(frozen=True)
+class Row:
+    """One setting of DM, and how it is judged."""
+
+    ipc: int
+    width: int
+    real: int  # images a class and step
+    lr: float
+    steps: int
+    averaging: float = 0.0
+    schedule: Schedule = "constant"
+    data: str = "cifar10"
+    networks: int = 3
+    epochs: int = 300
+
+    @property
+    def method(self) -> DM:
+        networks = Fresh(ConvNet(width=self.width))
+        return DM(self.steps, self.lr, self.schedule, averaging=self.averaging, batch_per_class=self.real, networks=networks)
 
 
 ROWS = [
-    row(10, 64, 16, 2, 1000, 0.99),
-    row(10, 64, 16, 2, 1000, 0.998),
-    row(10, 64, 16, 2, 4000, 0.99),
-    row(10, 64, 16, 2, 4000, 0.998),
-    row(10, 64, 16, 4, 4000, 0.0, "cosine"),
-    row(10, 64, 16, 4, 4000, 0.99, "cosine"),
-    row(10, 64, 64, 4, 4000, 0.0, "cosine"),
+    Row(10, 64, 16, 2.0, 1000, 0.99),
+    Row(10, 64, 16, 2.0, 1000, 0.998),
+    Row(10, 64, 16, 2.0, 4000, 0.99),
+    Row(10, 64, 16, 2.0, 4000, 0.998),
+    Row(10, 64, 16, 4.0, 4000, 0.0, "cosine"),
+    Row(10, 64, 16, 4.0, 4000, 0.99, "cosine"),
+    Row(10, 64, 64, 4.0, 4000, 0.0, "cosine"),
+    Row(10, 64, 16, 5.0, 3000, 0.99),
+    Row(10, 128, 32, 2.0, 1500, 0.99),
+    Row(10, 32, 32, 6.0, 4000, 0.99),
+    Row(10, 64, 16, 1.0, 4000, 0.998),
+    Row(10, 64, 16, 0.5, 4000, 0.998),
+    Row(1, 64, 16, 0.5, 500, 0.998, networks=5),
+    Row(1, 64, 16, 0.5, 2000, 0.998, networks=5),
+    Row(1, 64, 16, 2.0, 500, 0.998, networks=5),
+    Row(1, 64, 16, 2.0, 2000, 0.998, networks=5),
+    Row(1, 64, 64, 0.5, 1000, 0.998, networks=5),
+    Row(50, 64, 16, 1.0, 800, 0.99, networks=1, epochs=100),
+    Row(50, 64, 16, 4.0, 800, 0.99, networks=1, epochs=100),
+    Row(10, 64, 16, 1.0, 3000, 0.998, data="fashion-mnist", networks=2),
 ]
 
 
@@ -56,22 +87,22 @@ def main() -> None:
     parser.add_argument("--part", default="0/1", help="0/2: every second row from the first on, 1/2: from the second on")
     first, _, step = parser.parse_args().part.partition("/")
     torch.set_num_threads(1)
-    train, held = parts(load("cifar10", preprocessing="published").train)
-    for ipc, method in ROWS[int(first) :: int(step)]:
-        key = {"ipc": ipc, "method": plain(method)}
-        if any({name: done[name] for name in key} == key for done in results()):
+    for row in ROWS[int(first) :: int(step)]:
+        key = json.loads(json.dumps(plain(row)))
+        if any(done["row"] == key for done in results()):
             continue
+        train, held = parts(load(row.data, preprocessing="published").train)
         started = time.perf_counter()
-        small = condense(method, train, ipc)
+        small = condense(row.method, train, row.ipc)
         seconds = time.perf_counter() - started
-        scores = evaluate(small, held, recipe=Recipe.paper(EPOCHS), networks=NETWORKS, seed=7)
-        print(f"{key}: {scores}, {seconds:.0f} s", flush=True)
+        scores = evaluate(small, held, recipe=Recipe.paper(row.epochs), networks=row.networks, seed=7)
+        print(f"{row}: {scores}, {seconds:.0f} s", flush=True)
         made_by = {"command": "python scripts/ablate.py", "commit": commit(), **capability()}
-        write_json(RESULTS, [*results(), {**key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}])
+        write_json(RESULTS, [*results(), {"row": key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}])
 
 
-def results() -> list[dict[str, object]]:
-    done: list[dict[str, object]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+def results() -> list[dict[str, Any]]:
+    done: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     return done
 
 
