@@ -21,7 +21,7 @@ demo: .venv/installed
 	@echo "about a minute on 2 idle cores."
 	@echo
 	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
-		method.steps=100 method.batch_per_class=64 evaluation.networks=2 evaluation.recipe.epochs=300
+		method.steps=300 evaluation.networks=2 evaluation.recipe.epochs=300
 
 test: .venv/installed-dev
 	$(PYTEST) -m "not slow"

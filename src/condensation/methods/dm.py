@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -65,10 +66,11 @@ class DM(Method):
         """Minutes on a CPU: many steps of half the width and few real images, whose noise is averaged away.
 
         Fewer real images and a narrower network change the variance of a gradient, not what it is on average. Sets of
-        more than 500 images, whose steps take longer, get fewer of them. Chosen on images held out from training.
+        more than 500 images, whose steps take longer, get fewer of them; ``lr`` grows with ipc, as the part of an image
+        in the mean of its class falls. Chosen on images held out from training.
         """
-        steps = min(3_000, max(300, 1_500_000 // (ipc * classes)))
-        return cls(steps=steps, lr=1.0, averaging=0.998, batch_per_class=16, networks=Fresh(ConvNet(width=64)))
+        steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
+        return cls(steps=steps, lr=math.sqrt(ipc / 10), averaging=0.998, batch_per_class=16, networks=Fresh(ConvNet(width=64)))
 
     @classmethod
     def long(cls, ipc: int, classes: int = 10) -> DM:
