@@ -2,7 +2,7 @@
 
 >>> from condensation import DM, condense, evaluate, load
 >>> data = load("fashion-mini")
->>> small = condense(DM(steps=200), data.train, ipc=10)  # doctest: +SKIP
+>>> small = condense(DM.fast(ipc=10), data.train, ipc=10)  # doctest: +SKIP
 >>> print(evaluate(small, data.test))  # doctest: +SKIP
 """
 
