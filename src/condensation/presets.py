@@ -44,7 +44,7 @@ def fast(ipc: int, classes: int) -> RunSettings:
 
 
 def long(ipc: int, classes: int) -> RunSettings:
-    """Up to an hour on two CPU cores, for more than the accuracy of the paper."""
+    """Ten times the steps of `fast`: up to an hour on two CPU cores."""
     return RunSettings(method=DM.long(ipc, classes))
 
 
