@@ -120,7 +120,6 @@ def the_rest() -> str:
     text += table(
         "case | peak | machine", [[name, f"{mb:,} MB", one["machine"]] for one in found("memory") for name, mb in one["megabytes"].items()]
     )
-    text += "## Growth\n\nA step at 1 image and a few real ones a class (`benchmarks/growth.py`): linear in classes and in pixels.\n\n"
     rows: list[list[str]] = []
     for one in found("growth"):
         rows += [
@@ -130,7 +129,9 @@ def the_rest() -> str:
             [f"10 classes of {n}x{n}", f"{1e6 * s / int(n) ** 2:.0f} us a pixel of the side squared", one["machine"]]
             for n, s in one["seconds_by_size"].items()
         ]
-    text += table("step | cost | machine", rows)
+    if rows:
+        text += "## Growth\n\nA step at 1 synthetic image and 16 real ones a class (`benchmarks/growth.py`).\n\n"
+        text += table("step | cost | machine", rows)
     text += "## Start-up\n\n"
     text += table(
         "command | until it is done | machine",
