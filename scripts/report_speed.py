@@ -110,7 +110,7 @@ def judging() -> str:
     ]
     text = (
         "## Judging against one eager network at a time\n\nTraining on 10 images a class of CIFAR10's shape, 1,000 epochs each, and "
-        "testing on 10,000 images, compilation included\n(`benchmarks/judging.py`).\n\n"
+        "testing on 10,000 images, compilation included,\nwhose programs PyTorch's cache may have had (`benchmarks/judging.py`).\n\n"
     )
     return text + table("networks | an epoch, plain | ours | compiling, once | times faster | how", rows)
 
