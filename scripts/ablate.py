@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from measure_dm import commit
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
 from condensation.compute import capability
@@ -104,11 +104,6 @@ def main() -> None:
 def results() -> list[dict[str, Any]]:
     done: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     return done
-
-
-def commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=RESULTS.parent, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ class Crew:
 
     def forget(self, learners: Learners) -> None:
         """Give the memory of stacked ``learners`` back."""
-        self._learners = {count: kept for count, kept in self._learners.items() if kept is not learners or count == 1}
+        self._learners = {count: kept for count, kept in self._learners.items() if kept is not learners}
 
 
 _idle: OrderedDict[Hashable, Crew] = OrderedDict()
