@@ -1,0 +1,55 @@
+"""The command ``condense``: each subcommand is a line or two of the Python API, with the same names."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, NoReturn
+
+import typer
+
+from condensation.cli import data, doing, looking  # noqa: F401  (each adds its subcommands)
+from condensation.cli.app import app
+from condensation.errors import CondensationError
+
+# The error for wrong options, which typer does not name; in its newer versions it is no longer click's.
+UsageError: Any = typer.BadParameter.__base__
+
+
+def main() -> None:
+    """Run the command; a person's mistake ends in a line or two and exit code 2, never in a traceback."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        # Without arguments there is nothing to do but explain.
+        code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+    except CondensationError as error:
+        _fail(str(error), 2)
+    except UsageError as error:
+        command = error.ctx.command_path if error.ctx else "condense"
+        _fail(f"{error.format_message()}\nSee: {command} --help", 2)
+    except OSError as error:
+        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, and go on with --resume.", 2)
+    except typer.Abort:
+        _fail("Stopped.", 130)
+    except MemoryError:
+        _fail("Not enough memory.\nUse fewer images (ipc, batch_per_class) or smaller ones (data.size).", 2)
+    except KeyboardInterrupt:
+        _fail("Stopped.", 130)
+    except RuntimeError as error:
+        said = str(error).lower()
+        if isinstance(error, NotImplementedError) and "mps" in said:
+            _fail("Torch cannot do all of this on mps.\nUse --device cpu, or set PYTORCH_ENABLE_MPS_FALLBACK=1.", 2)
+        if "out of memory" not in said and "can't allocate memory" not in said:
+            raise
+        _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.", 2)
+    if code == 130:
+        _fail("Stopped.", 130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"condense: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,103 @@
+"""``condense run`` and ``condense evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from condensation.cli.app import app
+from condensation.cli.options import (
+    CheckpointOption,
+    ConfigOption,
+    DataOption,
+    DeviceOption,
+    FolderOption,
+    JsonOption,
+    Overrides,
+    PrintConfig,
+    QuietOption,
+    SeedOption,
+    content_of,
+    print_settings,
+)
+
+if TYPE_CHECKING:
+    from condensation.runs import RunSettings
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    data: DataOption = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
+    ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long: an hour; paper: as published.")] = "fast",
+    folder: FolderOption = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    checkpoint_every: CheckpointOption = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Show the run in TensorBoard, from the run folder.")] = False,
+    print_config: PrintConfig = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Condense a data set, judge the result beside random real images, and keep all in a run folder."""
+    from condensation import console
+    from condensation.presets import preset_for
+    from condensation.runs import RunSettings
+    from condensation.settings import build
+
+    options = {"data.source": data, "data.folder": folder, "method": method, "ipc": ipc, "seed": seed, "compute.device": device}
+    content = content_of(config, options, overrides)
+    settings = build(RunSettings, content, preset_for(preset, content))
+    if print_config:
+        return print_settings(settings)
+    out = out or _default_folder(settings)
+    show = console.Show(tensorboard=tensorboard, quiet=quiet, as_json=as_json)
+    console.run(settings, out, show, resume=resume, checkpoint_every=checkpoint_every)
+
+
+@app.command()
+def evaluate(
+    sets: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SET | NAME=VALUE]...", help="Run folders or set files, and settings.", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    random: Annotated[int, typer.Option("--random", help="Judge this many random real images a class as well.", min=0)] = 0,
+    whole: Annotated[bool, typer.Option("--whole", help="Judge the whole training set as well.")] = False,
+    folder: FolderOption = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    print_config: PrintConfig = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the accuracies alone.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train networks on condensed sets, random real images or the whole data, and test them."""
+    from condensation import console
+    from condensation.judging import JudgeSettings
+    from condensation.settings import build
+
+    paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
+    overrides = [one for one in sets or [] if one not in paths]
+    options = {"data.source": data, "data.folder": folder, "random": random or None, "whole": whole or None, "seed": seed}
+    content = content_of(config, {**options, "compute.device": device}, overrides)
+    settings = build(JudgeSettings, content, JudgeSettings())
+    if print_config:
+        return print_settings(settings)
+    console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
+
+
+def _default_folder(settings: RunSettings) -> Path:
+    from condensation.settings import plain
+
+    count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
+    # Of a path such as "..", the name that it really has.
+    source = Path(settings.data.source).resolve().name or "data"
+    return Path("runs") / f"{source}-{plain(settings.method)['name']}-ipc{count}-seed{settings.seed}"

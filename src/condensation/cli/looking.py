@@ -1,0 +1,45 @@
+"""``condense show``, and the lists of what there is to choose from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from condensation.cli.app import app
+from condensation.cli.options import FolderOption, JsonOption
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="SET", help="A run folder or a set file.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the picture goes.", show_default="beside the set")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Images shown of each class.", show_default="10 at most")] = None,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a set, real images above the synthetic ones, and print its card."""
+    from condensation import console
+
+    console.show(path, out, rows, folder, as_json=as_json)
+
+
+@app.command()
+def methods(as_json: JsonOption = False) -> None:
+    """List the methods and their settings."""
+    from condensation import listing
+
+    listing.methods(as_json=as_json)
+
+
+@app.command()
+def networks(
+    shape: Annotated[str, typer.Option("--shape", help="Channels, height and width of an image.")] = "3x32x32",
+    classes: Annotated[int, typer.Option("--classes", min=2, help="How many classes.")] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """List the networks and their sizes."""
+    from condensation import listing
+
+    listing.networks(shape, classes, as_json=as_json)
