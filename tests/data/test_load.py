@@ -98,7 +98,7 @@ def test_unknown_names(tmp_path):
     with pytest.raises(CondensationError, match="no folder"):
         load(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    with pytest.raises(CondensationError, match="is a file"):
+    with pytest.raises(CondensationError, match="There are no data in"):
         load(tmp_path / "file")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -43,3 +45,19 @@ class Parts:
     train: Part
     test: Part | None  # None where a fifth of the training part is to be set aside
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a person wants images to be read. What a reader leaves undone of it, as those of arrays do, is done after it."""
+
+    size: int | None = None  # pixels of height and width; None: as they are
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way in which data lie on disk. Each has a file in this package, and a line in `formats.FORMATS`."""
+
+    name: str  # what messages call it
+    holds: Callable[[Path], bool]  # whether a path, of a file or a folder, is of this format: a quick look, nothing is read
+    read: Callable[[Path, Reading], Parts]

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from condensation.data import memory
-from condensation.data.dataset import Part, Parts
+from condensation.data.dataset import Format, Part, Parts, Reading
 from condensation.data.pictures import endings, is_grey, read_picture
 from condensation.errors import CondensationError
 
@@ -31,13 +31,13 @@ def subfolders(folder: Path) -> list[Path]:
 
 def holds_images(folder: Path) -> bool:
     """Whether ``folder`` has sub-folders, which may be classes."""
-    return bool(subfolders(folder))
+    return folder.is_dir() and bool(subfolders(folder))
 
 
-def read_image_folder(folder: Path, size: int | None = None) -> Parts:
+def read_image_folder(folder: Path, how: Reading = Reading()) -> Parts:
     """The classes in ``folder``, or in its ``train`` and ``test`` (or ``val``).
 
-    Images are grey if all are, otherwise RGB. With ``size`` the shorter side is scaled to it and the centre is kept;
+    Images are grey if all are, otherwise RGB. With ``how.size`` the shorter side is scaled to it and the centre is kept;
     without, all must have one size.
 
     Raises:
@@ -47,7 +47,7 @@ def read_image_folder(folder: Path, size: int | None = None) -> Parts:
     inside = {path.name: path for path in subfolders(folder)}
     if "train" not in inside or not holds_images(inside["train"]):  # a class may be called "train" as well
         classes = _files(folder)
-        return Parts(_read(folder, classes, tuple(classes), _all_grey(classes), size), None)
+        return Parts(_read(folder, classes, tuple(classes), _all_grey(classes), how.size), None)
     classes = _files(inside["train"])
     found = [name for name in TEST_NAMES if name in inside]
     test_classes = _files(inside[found[0]]) if found else {}
@@ -56,11 +56,11 @@ def read_image_folder(folder: Path, size: int | None = None) -> Parts:
             raise CondensationError(f"{inside[found[0]]} has a class {name!r}, which {inside['train']} doesn't have.")
     grey = _all_grey(classes) and _all_grey(test_classes)
     names = tuple(classes)
-    train = _read(inside["train"], classes, names, grey, size)
+    train = _read(inside["train"], classes, names, grey, how.size)
     if not found:
         return Parts(train, None)
     note = f"Of {' and '.join(found)}, {found[0]} was used." if len(found) > 1 else ""
-    return Parts(train, _read(inside[found[0]], test_classes, names, grey, size), note)
+    return Parts(train, _read(inside[found[0]], test_classes, names, grey, how.size), note)
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
@@ -102,3 +102,6 @@ def _read(folder: Path, classes: dict[str, list[Path]], names: tuple[str, ...], 
 
 def _dimensions(shape: tuple[int, ...]) -> str:
     return f"{shape[-1]} x {shape[-2]} pixels"
+
+
+IMAGE_FOLDER = Format("a sub-folder of images for each class", holds_images, read_image_folder)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from condensation.data import memory
-from condensation.data.dataset import COPIES, Part, Parts
+from condensation.data.dataset import COPIES, Format, Part, Parts, Reading
 from condensation.errors import CondensationError
 
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -26,7 +26,7 @@ def holds_idx(folder: Path) -> bool:
     return _find(folder, "train", "images-idx3") is not None
 
 
-def read_idx_folder(folder: Path, size: int | None = None) -> Parts:
+def read_idx_folder(folder: Path, how: Reading = Reading()) -> Parts:
     """The four files of ``folder``; without both test files there is no test part."""
     test = (
         None
@@ -98,3 +98,6 @@ def _fill(file: BinaryIO, target: memoryview) -> int:
             break
         filled += count
     return filled
+
+
+IDX = Format("IDX files", holds_idx, read_idx_folder)

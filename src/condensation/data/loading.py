@@ -12,9 +12,10 @@ from torch import Tensor
 from condensation.data.assemble import assemble
 from condensation.data.bundled import BUNDLED
 from condensation.data.catalogue import known_name
-from condensation.data.dataset import Data, Part, Parts
+from condensation.data.dataset import Data, Part, Parts, Reading
 from condensation.data.fitting import PreprocessingName
-from condensation.data.locate import data_folder, find, not_found, reader
+from condensation.data.formats import FORMATS, format_of
+from condensation.data.locate import data_folder, find, not_found
 from condensation.data.pixels import as_labels, as_pixels
 from condensation.errors import CondensationError
 
@@ -44,10 +45,11 @@ def load(
         CondensationError: if there is no such data, or it is damaged or inconsistent.
         NotEnoughMemory: if it would not fit.
     """
+    how = Reading(size)
     if _is_path(source):
-        name, parts = _read_folder(Path(source).expanduser(), size)
+        name, parts = _read_path(Path(source).expanduser(), how)
     else:
-        name, parts = _read_named(str(source), folder, size)
+        name, parts = _read_named(str(source), folder, how)
     return assemble(name, parts, preprocessing, size, mirrored)
 
 
@@ -91,31 +93,29 @@ def _is_path(source: str | Path) -> bool:
     return isinstance(source, Path) or "/" in source or os.sep in source or source.startswith((".", "~"))
 
 
-def _read_named(name: str, folder: str | Path | None, size: int | None) -> tuple[str, Parts]:
+def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:
         return known, BUNDLED[known]()
     root = data_folder(folder)
     place = find(name, root) if root else None
     if place is not None:
-        read = reader(place)
-        assert read is not None
-        return known or name, read(place, size)
+        return known or name, _read(place, how)
     if Path(name).is_dir():
-        return _read_folder(Path(name), size)
+        return _read_path(Path(name), how)
     raise not_found(name, root)
 
 
-def _read_folder(path: Path, size: int | None) -> tuple[str, Parts]:
-    if path.is_file():
-        raise CondensationError(f"{path} is a file; give the folder that holds it.")
-    if not path.is_dir():
-        raise CondensationError(f"There is no folder {path}.")
-    read = reader(path)
-    if read is None:
-        raise CondensationError(
-            f"There are no data in {path}.\nIt must hold train.npz and test.npz, or IDX files, or a sub-folder of images for each class."
-        )
+def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
+    if not path.exists():
+        raise CondensationError(f"There is no folder or file {path}.")
     owner = path.resolve()
     name = owner.parent.name if owner.name == "raw" else owner.name
-    return known_name(name) or name, read(path, size)
+    return known_name(name) or name, _read(path, how)
+
+
+def _read(path: Path, how: Reading) -> Parts:
+    found = format_of(path)
+    if found is None:
+        raise CondensationError(f"There are no data in {path}.\nIt must hold {', or '.join(one.name for one in FORMATS)}.")
+    return found.read(path, how)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from condensation.data.bundled import BUNDLED
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, plain
-from condensation.data.dataset import Parts
-from condensation.data.folder import holds_images, read_image_folder, subfolders
-from condensation.data.idx import holds_idx, read_idx_folder
-from condensation.data.npz import holds_npz, read_npz_folder
+from condensation.data.folder import subfolders
+from condensation.data.formats import format_of
+from condensation.data.idx import holds_idx
+from condensation.data.npz import holds_npz
 from condensation.errors import CondensationError, unknown
 
 VARIABLE = "CONDENSATION_DATA"
 IDX_NAMES = ("mnist", "fashion-mnist")
-
-Reader = Callable[[Path, int | None], Parts]
-
-# In the order in which they are tried; a folder of images is anything with sub-folders, so it comes last.
-FORMATS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
-    (holds_npz, read_npz_folder),
-    (holds_idx, read_idx_folder),
-    (holds_images, read_image_folder),
-)
 
 
 @dataclass(frozen=True)
@@ -52,14 +43,9 @@ def data_folder(folder: str | Path | None) -> Path | None:
     return path
 
 
-def reader(folder: Path) -> Reader | None:
-    """What reads ``folder``, or None if nothing does."""
-    return next((read for holds, read in FORMATS if holds(folder)), None)
-
-
 def find(name: str, folder: Path) -> Path | None:
-    """Where in ``folder`` the data set ``name`` lies, in any layout that `reader` knows."""
-    return next((place for place in _places(name, folder) if reader(place)), None)
+    """Where in ``folder`` the data set ``name`` lies, in any format."""
+    return next((place for place in _places(name, folder) if format_of(place)), None)
 
 
 def available(folder: str | Path | None = None) -> list[Listed]:

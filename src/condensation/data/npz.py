@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from condensation.data import memory
-from condensation.data.dataset import COPIES, Part, Parts
+from condensation.data.dataset import COPIES, Format, Part, Parts, Reading
 from condensation.data.pixels import as_labels, as_pixels
 from condensation.errors import CondensationError
 
@@ -24,7 +24,7 @@ def holds_npz(folder: Path) -> bool:
     return (folder / "train.npz").is_file()
 
 
-def read_npz_folder(folder: Path, size: int | None = None) -> Parts:
+def read_npz_folder(folder: Path, how: Reading = Reading()) -> Parts:
     """``train.npz`` and, if it is there, ``test.npz``."""
     test = folder / "test.npz"
     return Parts(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
@@ -75,3 +75,6 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
         raise ValueError(f"version {version} of the array format is not known")
     shape, _, dtype = HEADERS[version](file)
     return shape, dtype
+
+
+NPZ = Format("train.npz and test.npz", holds_npz, read_npz_folder)

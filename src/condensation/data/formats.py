@@ -1,0 +1,18 @@
+"""Every format that is read, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from condensation.data.dataset import Format
+from condensation.data.folder import IMAGE_FOLDER
+from condensation.data.idx import IDX
+from condensation.data.npz import NPZ
+
+# A folder of images is anything with sub-folders, so it comes last.
+FORMATS: tuple[Format, ...] = (NPZ, IDX, IMAGE_FOLDER)
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of what lies at ``path``, a file or a folder; None if it is none of them."""
+    return next((one for one in FORMATS if one.holds(path)), None)
