@@ -89,6 +89,15 @@ def test_more_shapes_may_be_compiled_than_torch_allows_by_itself() -> None:
     assert torch._dynamo.config.recompile_limit >= 100
 
 
+def test_programs_are_kept_for_this_kind_of_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.compiler.config, "cache_key_tag", "")
+    Compute(device="cpu", compile="always").run(network().embed)
+    assert torch.backends.cpu.get_cpu_capability() in torch.compiler.config.cache_key_tag
+    monkeypatch.setattr(torch.compiler.config, "cache_key_tag", "mine")
+    Compute(device="cpu", compile="always").run(network().embed)
+    assert torch.compiler.config.cache_key_tag == "mine"
+
+
 def test_a_torch_that_cannot_compile_here_is_no_obstacle(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("torch.compile is not supported on this Python")

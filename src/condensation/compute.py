@@ -122,18 +122,25 @@ class Compute:
         return in_precision
 
 
-def _allow_programs() -> None:
-    """Let torch keep a program for each shape of each network; beyond 8 it would silently go on uncompiled."""
+def _prepare_compiler() -> None:
+    """Let torch keep a program for each shape of each network, and for this kind of processor.
+
+    Beyond 8 programs it would silently go on uncompiled. Its cache on disk does not tell processors apart: a program that was
+    made for another one, which shares the home folder, crashes or gives nonsense.
+    """
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
+    cache = getattr(torch.compiler, "config", None)
+    if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions have none; a person's own tag stays
+        cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {_fast_bfloat16('cpu')}"
 
 
 class _Compiled(Generic[P]):
     """A function compiled at its first call; should that fail, the function itself from then on, and a warning."""
 
     def __init__(self, function: Callable[P, Tensor]) -> None:
-        _allow_programs()
+        _prepare_compiler()
         self.plain = function
         self.fast: Callable[P, Tensor] | None = None
         try:
