@@ -23,7 +23,7 @@ from report_dm import write_picture, write_report
 from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
 from condensation.artifact import versions
 from condensation.compute import Compute, capability
-from condensation.data import Data
+from condensation.data import DATASETS, Data
 from condensation.evaluation import evaluate
 from condensation.images import ImageSet, images_per_class
 from condensation.judging import DataSettings, EvaluationSettings
@@ -34,20 +34,20 @@ from condensation.storage import read_json, write_json
 
 RESULTS = Path(__file__).parent.parent / "results" / "dm"
 RUNS = Path("runs") / "measure_dm"
-NETWORKS = 3
-RANDOM_SETS = 3
 BARE = replace(Recipe.paper(300), augmentation=None)  # what the papers judge by where nothing is augmented
-CURVE_NETWORKS, CURVE_RECIPE = 2, Recipe.paper(300)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One data set at one ipc."""
+    """One data set at one ipc: how it is condensed, and how many networks judge it."""
 
     data: str
     ipc: int
-    steps: int
-    batch_per_class: int
+    method: DM
+    networks: int = 3
+    random_sets: int = 3
+    curve_networks: int = 2
+    curve_epochs: int = 300
 
     @property
     def name(self) -> str:
@@ -55,29 +55,40 @@ class Job:
 
     @property
     def settings(self) -> RunSettings:
+        known = DATASETS.get(self.data)
         return RunSettings(
-            data=DataSettings(self.data, preprocessing="published"),
-            method=DM(steps=self.steps, batch_per_class=self.batch_per_class),
+            data=DataSettings(self.data, preprocessing="published" if known and known.published else "standardize"),
+            method=self.method,
             ipc=self.ipc,
             evaluation=EvaluationSettings(networks=0),
         )
 
     @property
     def curve(self) -> list[int]:
-        return [step for step in (0, 50, 100, 400) if step < self.steps] + [self.steps]
+        return [step for step in (0, 50, 100, 400) if step < self.method.steps] + [self.method.steps]
+
+
+def short(steps: int, batch_per_class: int) -> DM:
+    """The published settings, with fewer steps and real images."""
+    return DM(steps=steps, batch_per_class=batch_per_class)
 
 
 JOBS = [
-    Job("fashion-mnist", 1, 1000, 64),
-    Job("cifar10", 10, 1000, 128),
-    Job("cifar10", 1, 1000, 64),
-    Job("mnist", 1, 1000, 64),
-    Job("fashion-mnist", 10, 1000, 64),
-    Job("mnist", 10, 1000, 64),
+    Job("fashion-mnist", 1, short(1000, 64)),
+    Job("cifar10", 10, short(1000, 128)),
+    Job("cifar10", 1, short(1000, 64)),
+    Job("mnist", 1, short(1000, 64)),
+    Job("fashion-mnist", 10, short(1000, 64)),
+    Job("mnist", 10, short(1000, 64)),
+    Job("tiny20", 1, DM.fast(1, 20)),
+    Job("cifar100", 1, DM.fast(1, 100)),
+    # A training takes long here: fewer networks, and a quicker judge of the curve.
+    Job("tiny20", 10, DM.fast(10, 20), random_sets=2, curve_networks=1),
+    Job("cifar100", 10, DM.fast(10, 100), networks=2, random_sets=1, curve_networks=1, curve_epochs=100),
 ]
 
 
-def measure(job: Job) -> None:
+def measure(job: Job, judging: bool) -> None:
     """Do what is missing of ``job``, keeping each part as it is done."""
     path = RESULTS / f"{job.name}.json"
     result: dict[str, Any] = read_json(path) if path.exists() else {}
@@ -93,8 +104,10 @@ def measure(job: Job) -> None:
     part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": plain(job.settings), "command": "python scripts/measure_dm.py"})
     part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
     part("condensing", lambda: condense(job))
+    if not judging:
+        return
     last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
-    part("dm", lambda: judge(last, data, Recipe.paper(), NETWORKS))
+    part("dm", lambda: judge(last, data, Recipe.paper(), job.networks))
     part("random", lambda: judge_random(job, data, Recipe.paper()))
     part("random, no augmentation", lambda: judge_random(job, data, BARE))
     part("curve", lambda: curve(job, data))
@@ -124,16 +137,17 @@ def judge(sets: ImageSet | list[ImageSet], data: Data, recipe: Recipe, networks:
 def curve(job: Job, data: Data) -> dict[str, Any]:
     """The accuracy after each step of the curve, by the quicker judge; all at once, so that one network is compiled."""
     sets = [CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors").images for step in job.curve]
-    scores = evaluate(sets, data.test, network=ConvNet(), recipe=CURVE_RECIPE, networks=CURVE_NETWORKS)
+    recipe = Recipe.paper(job.curve_epochs)
+    scores = evaluate(sets, data.test, network=ConvNet(), recipe=recipe, networks=job.curve_networks)
     means = {str(step): round(float(values.mean()), 3) for step, values in zip(job.curve, scores.values, strict=True)}
     print(f"  {means}", flush=True)
-    return {"means": means, "networks": CURVE_NETWORKS, "recipe": plain(CURVE_RECIPE)}
+    return {"means": means, "networks": job.curve_networks, "recipe": plain(recipe)}
 
 
 def judge_random(job: Job, data: Data, recipe: Recipe) -> dict[str, Any]:
     """Several draws of random images, a network each: the draw is what varies."""
     wanted = images_per_class(data.train, job.ipc)
-    draws = [data.train.draw(wanted, Rng(seed).child("init", "start")).indices for seed in range(RANDOM_SETS)]
+    draws = [data.train.draw(wanted, Rng(seed).child("init", "start")).indices for seed in range(job.random_sets)]
     return judge([data.train.take(indices) for indices in draws], data, recipe, 1)
 
 
@@ -149,6 +163,7 @@ COMMIT = commit()  # of the code in memory, whatever is committed while it runs
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--condense", action="store_true", help="only condense; judge another time")
     parser.add_argument("--report", action="store_true", help="only write the report again")
     parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"some of: {', '.join(job.name for job in JOBS)}")
     asked = parser.parse_args()
@@ -159,7 +174,7 @@ def main() -> None:
         print(Compute().chosen().describe(), flush=True)
         for job in JOBS:
             if not asked.jobs or job.name in asked.jobs:
-                measure(job)
+                measure(job, judging=not asked.condense)
     write_report(RESULTS)
 
 

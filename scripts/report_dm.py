@@ -15,8 +15,14 @@ from condensation.storage import read_json
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-TITLES = {"fashion-mnist": "Fashion-MNIST", "mnist": "MNIST", "cifar10": "CIFAR10"}
-COLOURS = {"fashion-mnist": "#1b7f79", "mnist": "#b5542b", "cifar10": "#3f51a3"}
+TITLES = {
+    "fashion-mnist": "Fashion-MNIST",
+    "mnist": "MNIST",
+    "cifar10": "CIFAR10",
+    "cifar100": "CIFAR100",
+    "tiny20": "20 classes of Tiny ImageNet",
+}
+COLOURS = {"fashion-mnist": "#1b7f79", "mnist": "#b5542b", "cifar10": "#3f51a3", "cifar100": "#a33f7c", "tiny20": "#7a7a2a"}
 
 HEAD = """# Results
 
@@ -29,7 +35,7 @@ are in `results/published.json`.
 Test accuracy in percent, mean ± deviation (number of networks). All but the first column are judged by `Recipe.paper()`:
 ConvNet, 1,000 epochs, the published quirks included. The last iterate is what is judged, and test images decided nothing.
 
-| data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class | condensing |
+| data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class, width | condensing |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -40,7 +46,7 @@ def write_report(folder: Path) -> None:
     jobs = [read_json(path) for path in sorted(folder.glob("*.json"))]
     jobs = [job for job in jobs if "dm" in job]
     jobs.sort(key=lambda job: (list(TITLES).index(job["job"]["data"]), job["job"]["ipc"]))
-    rows = [_row(job, published[job["job"]["data"]][str(job["job"]["ipc"])]) for job in jobs]
+    rows = [_row(job, _published(job, published)) for job in jobs]
     _figure(jobs, published)
     notes = ROOT / "results" / "dm" / "notes.md"
     text = HEAD + "\n".join(rows) + "\n\n" + _machines(jobs) + (notes.read_text() if notes.exists() else "") + _curve_text(jobs)
@@ -55,17 +61,23 @@ def write_picture(run: Path, real: ImageSet) -> None:
     grid(images, real, title=title, rows=3, real_rows=1).save(IMAGES / "fashion-mnist-ipc10.png", optimize=True)
 
 
+def _published(job: dict[str, Any], published: dict[str, Any]) -> dict[str, list[float]]:
+    """What the papers report for this job; nothing for data that they do not have."""
+    found: dict[str, list[float]] = published.get(job["job"]["data"], {}).get(str(job["job"]["ipc"]), {})
+    return found
+
+
 def _row(job: dict[str, Any], published: dict[str, list[float]]) -> str:
     settings = job["job"]["settings"]["method"]
     cells = [
         TITLES[job["job"]["data"]],
         job["job"]["ipc"],
         _score(job.get("random, no augmentation")),
-        _pair(published["random"]),
+        _pair(published.get("random")),
         _score(job.get("random")),
         f"**{_score(job['dm'])}**",
-        _pair(published["dm"]),
-        f"{settings['steps']:,} x {settings['batch_per_class']}",
+        _pair(published.get("dm")),
+        f"{settings['steps']:,} x {settings['batch_per_class']}, {settings['networks']['spec']['width']}",
         f"{job['condensing']['seconds'] / 60:.1f} min",
     ]
     return "| " + " | ".join(map(str, cells)) + " |"
@@ -75,8 +87,8 @@ def _score(score: dict[str, Any] | None) -> str:
     return f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})" if score else "-"
 
 
-def _pair(published: list[float]) -> str:
-    return f"{published[0]} ± {published[1]}"
+def _pair(published: list[float] | None) -> str:
+    return f"{published[0]} ± {published[1]}" if published else "-"
 
 
 def _machines(jobs: list[dict[str, Any]]) -> str:
@@ -89,21 +101,21 @@ def _machines(jobs: list[dict[str, Any]]) -> str:
 
 
 def _curve_text(jobs: list[dict[str, Any]]) -> str:
-    how = next(job["curve"] for job in jobs if "curve" in job)
-    head = f"""## Accuracy against steps and seconds
+    steps = sorted({step for job in jobs for step in _curve(job)})
+    head = """## Accuracy against steps and seconds
 
 ![Accuracy against steps and against seconds; dashed: published](images/curve.png)
 
-Each point is the mean of {how["networks"]} networks of {how["recipe"]["epochs"]:,} epochs, a quicker judge than the table's;
+Each point is judged quickly, by as many networks of as many epochs as the last column says, not as in the table above;
 dashed is what is published after 20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
 
 | data | ipc | """
-    steps = sorted({step for job in jobs for step in _curve(job)})
-    lines = [head + " | ".join(f"{step:,}" for step in steps) + " |", "| --- " * (len(steps) + 2) + "|"]
+    lines = [head + " | ".join(f"{step:,}" for step in steps) + " | judge |", "| --- " * (len(steps) + 3) + "|"]
     for job in jobs:
         curve = _curve(job)
         cells = [f"{curve[step]:.1f}" if step in curve else "" for step in steps]
-        lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join(cells) + " |")
+        how = f"{job['curve']['networks']} x {job['curve']['recipe']['epochs']}" if curve else ""
+        lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join([*cells, how]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -121,8 +133,9 @@ def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
         style = {"color": COLOURS[data], "marker": "o" if ipc == 1 else "s", "markersize": 4, "label": f"{TITLES[data]}, ipc {ipc}"}
         axes[0].plot([max(step, 12) for step in steps], means, **style)
         axes[1].plot([seconds[step] for step in steps], means, **style)
-        for axis in axes:
-            axis.axhline(published[data][str(ipc)]["dm"][0], color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
+        reported = _published(job, published).get("dm")
+        for axis in axes if reported else ():
+            axis.axhline(reported[0], color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
     axes[0].set(xscale="log", xlabel="steps (the leftmost point is the start, random real images)", ylabel="test accuracy, %")
     axes[1].set(xlabel="seconds of condensing on 2 CPU cores")
     axes[1].legend(fontsize=8, loc="lower right", framealpha=0.9)
