@@ -156,7 +156,7 @@ def test_an_error_of_ones_own_is_told_by_its_line() -> None:
     write("failing.py", "def f(x):\n    return g(x)\n\ndef g(x):\n    return {}[x]\n")
     with pytest.raises(KeyError) as caught:
         find("failing.py:f")("no such key")
-    assert told(caught.value) == "KeyError: 'no such key'\nfailing.py, line 5: return {}[x]"
+    assert told(caught.value) == "KeyError: 'no such key'\nfailing.py, line 5, in g: return {}[x]"
 
 
 def test_an_error_of_others_is_not_told() -> None:

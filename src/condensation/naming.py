@@ -68,6 +68,22 @@ def called(text: str) -> str:
     return text.rpartition(":")[2]
 
 
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """Tell an error inside a person's own code in a line or two that begin with ``what``; the error itself is its cause.
+
+    Errors that others know to handle pass: ours, and those for want of memory.
+    """
+    try:
+        yield
+    except (CondensationError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and "memory" in str(error).lower():
+            raise
+        raise CondensationError("\n".join(filter(None, (f"{what}: {last_line(error)}", where(error))))) from error
+
+
 def last_line(error: BaseException) -> str:
     """``RuntimeError: what it says``, in one line."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -81,11 +97,15 @@ def told(error: BaseException) -> str | None:
 
 
 def where(error: BaseException) -> str:
-    """``nets.py, line 12: return self.head(images)``, the last line of a person's own that ``error`` passed; or nothing."""
+    """``nets.py, line 12, in forward: return self.head(images)``, the last line of a person's own that ``error`` passed; or nothing."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{_shown(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.abspath(frame.filename) in _files]
-    return f"{_shown(frames[-1].filename)}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    if not frames:
+        return ""
+    last = frames[-1]
+    inside = f", in {last.name}" if not last.name.startswith("<") else ""
+    return f"{_shown(last.filename)}, line {last.lineno}{inside}: {last.line}"
 
 
 def _of_file(place: str) -> ModuleType:
@@ -149,8 +169,7 @@ def _imported(place: str, path: str, load: Callable[[], Any]) -> Any:
             raise
         passed = [frame.filename for frame in traceback.extract_tb(error.__traceback__) if os.path.isfile(frame.filename)]
         _files.update([os.path.abspath(file) for file in passed if file not in (__file__, importlib.__file__)][:1])
-        at = where(error)
-        raise CondensationError(f"{place} cannot be imported: {last_line(error)}" + (f"\n{at}" if at else "")) from error
+        raise CondensationError("\n".join(filter(None, (f"{place} cannot be imported: {last_line(error)}", where(error))))) from error
 
 
 @contextmanager

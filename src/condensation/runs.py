@@ -20,6 +20,7 @@ from condensation.images import ImageSet, images_per_class
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
+from condensation.naming import called
 from condensation.report.grid import grid
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
@@ -146,10 +147,14 @@ def is_finished(folder: Path, settings: RunSettings) -> bool:
 
 def describe(settings: RunSettings) -> str:
     """A few words for titles."""
-    steps = f", {settings.method.steps:,} steps" if settings.method.steps else ""
-    count = settings.ipc if isinstance(settings.ipc, int) else "different numbers of"
+    return in_words(type(settings.method).__name__, settings.ipc, settings.method.steps)
+
+
+def in_words(method: str, ipc: object, steps: int) -> str:
+    """``DM, 10 images per class, 1,000 steps``."""
+    count = ipc if isinstance(ipc, int) else "different numbers of"
     images = "1 image" if count == 1 else f"{count} images"
-    return f"{type(settings.method).__name__}, {images} per class{steps}"
+    return f"{method}, {images} per class" + (f", {steps:,} steps" if steps else "")
 
 
 def _condensed(
@@ -186,7 +191,7 @@ def _condensed(
 def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:
     if not settings.evaluation.networks:
         return {}
-    entries = [Entry(plain(settings.method)["name"], images)]
+    entries = [Entry(called(plain(settings.method)["name"]), images)]
     if settings.baseline and not isinstance(settings.method, Random):
         entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +14,8 @@ from torch.nn.parameter import UninitializedParameter
 
 from condensation.errors import CondensationError, did_you_mean
 from condensation.images import Shape
-from condensation.naming import last_line, where
-from condensation.networks.base import Classifier
+from condensation.naming import telling
+from condensation.networks.base import Classifier, NetworkSpec
 from condensation.rng import Rng
 
 Make = Callable[[Rng], nn.Module]  # the same module again, with other weights
@@ -204,18 +203,6 @@ def materialise(module: nn.Module, images: Tensor, name: str) -> None:
             module(images)
 
 
-@contextmanager
-def telling(what: str) -> Iterator[None]:
-    """Tell an error inside a person's own code in one line, ``what`` it is that failed first; the error itself is its cause."""
-    try:
-        yield
-    except (CondensationError, MemoryError, torch.cuda.OutOfMemoryError):
-        raise
-    except Exception as error:
-        at = where(error)
-        raise CondensationError(f"{what}: {last_line(error)}" + (f"\n{at}" if at else "")) from error
-
-
 def _refused(name: str, images: Tensor) -> str:
     return f"{name} does not take images of {'x'.join(map(str, images.shape[1:]))}"
 
@@ -238,3 +225,28 @@ def _layers_of(module: nn.Module) -> str:
     names = [key for key, _ in module.named_modules() if key]
     more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"It has {', '.join(names[:SHOWN])}{more}." if names else "It has no layers."
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A place to embed at."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]  # of what it gives for one image
+    runs: int  # in one pass; what counts is the last
+
+
+def outline(spec: NetworkSpec, image_shape: Shape, num_classes: int) -> list[Layer]:
+    """The layers of a network that run and give a tensor, a row for each image."""
+    with Rng(0).child("outline").globally():
+        network = spec.layers(image_shape, num_classes)
+        module, name = (network.module, network.name) if isinstance(network, Adapted) else (network, type(spec).__name__)
+        images = torch.randn(2, *image_shape)
+        found = look(module, images, num_classes, name)
+    layers = []
+    for key, layer in module.named_modules():
+        output = found.outputs.get(layer)
+        if key and isinstance(output, Tensor) and output.ndim and len(output) == len(images):
+            layers.append(Layer(key, type(layer).__name__, tuple(output.shape[1:]), found.runs[layer]))
+    return layers

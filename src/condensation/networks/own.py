@@ -15,8 +15,8 @@ from torch import nn
 
 from condensation.errors import CondensationError, did_you_mean
 from condensation.images import Shape
-from condensation.naming import find, named
-from condensation.networks.adapting import Adapted, Looked, look, materialise, telling
+from condensation.naming import find, named, telling
+from condensation.networks.adapting import Adapted, materialise
 from condensation.networks.base import Classifier, NetworkSpec, initialise
 from condensation.rng import Rng
 
@@ -61,7 +61,7 @@ class Own(NetworkSpec):
         if isinstance(found, NetworkSpec) or (isinstance(found, type) and issubclass(found, NetworkSpec)):
             raise CondensationError(f"{self.name} is a NetworkSpec already.\nTake it as it is, not as an Own network.")
         if not callable(found):
-            raise CondensationError(f"{self.name} is a {type(found).__name__}; a network is made by a function or a class.")
+            raise CondensationError(f"{self.name} is of type {type(found).__name__}; a network is made by a function or a class.")
         return found  # type: ignore[no-any-return]
 
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
@@ -78,12 +78,6 @@ class Own(NetworkSpec):
         network.redraw(rng)
         return network
 
-    def look(self, image_shape: Shape, num_classes: int) -> tuple[nn.Module, Looked]:
-        """The module, and which of its layers run and what they give: where one can embed."""
-        with Rng(0).child("own").globally():
-            module = self._maker(image_shape, num_classes)(Rng(0).child("first"))
-            return module, look(module, torch.randn(2, *image_shape), num_classes, self.name)
-
     def _maker(self, image_shape: Shape, num_classes: int) -> Callable[[Rng], nn.Module]:
         code = self.code
         if isinstance(code, nn.Module):
@@ -96,7 +90,7 @@ class Own(NetworkSpec):
                 with telling(f"{self.name} failed for images of {shape} and {num_classes} classes"):
                     module = code(**arguments)
                 if not isinstance(module, nn.Module):
-                    raise CondensationError(f"{self.name} gives a {type(module).__name__}; it must give an nn.Module.")
+                    raise CondensationError(f"{self.name} gives {type(module).__name__}; it must give an nn.Module.")
                 materialise(module, torch.zeros(2, *image_shape), self.name)
             if not any(True for _ in module.parameters()):
                 raise CondensationError(f"{self.name} gives a module without parameters, so there is nothing to draw or to train.")
