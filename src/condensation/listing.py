@@ -15,7 +15,7 @@ from condensation.errors import CondensationError
 from condensation.images import Shape
 from condensation.methods import METHODS
 from condensation.networks import NETWORKS, NetworkSpec, Own
-from condensation.networks.adapting import outline
+from condensation.networks.looking import outline
 from condensation.presets import PRESETS
 from condensation.report.tables import print_json, table
 from condensation.rng import Rng

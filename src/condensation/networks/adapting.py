@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
@@ -15,7 +13,8 @@ from torch.nn.parameter import UninitializedParameter
 from condensation.errors import CondensationError, did_you_mean
 from condensation.images import Shape
 from condensation.naming import telling
-from condensation.networks.base import Classifier, NetworkSpec
+from condensation.networks.base import Classifier
+from condensation.networks.looking import Looked, look, refused
 from condensation.rng import Rng
 
 Make = Callable[[Rng], nn.Module]  # the same module again, with other weights
@@ -121,7 +120,7 @@ class Adapted(Classifier):
     def _check_embedding(self, images: Tensor) -> None:
         """That there is one number or more for each image; and whether an image's embedding depends on the others."""
         images = images.clone().requires_grad_()
-        with telling(_refused(self.name, images)):
+        with telling(refused(self.name, images)):
             features = self.embed(images)
         if features.ndim != 2 or len(features) != len(images) or not features.shape[1]:
             raise CondensationError(
@@ -153,64 +152,11 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-@dataclass
-class Looked:
-    """What one forward pass in training mode showed."""
-
-    runs: dict[nn.Module, int] = field(default_factory=dict)  # how often each layer ran
-    outputs: dict[nn.Module, Any] = field(default_factory=dict)  # what it gave the last time
-    last_linear: nn.Module | None = None
-    draws_numbers: bool = False
-
-
-def look(module: nn.Module, images: Tensor, num_classes: int, name: str) -> Looked:
-    """Let ``module`` classify ``images``, and see which layers run.
-
-    Raises:
-        CondensationError: if it cannot, or gives something else than logits (n, classes).
-    """
-    found = Looked()
-
-    def seen(layer: nn.Module, inputs: Any, output: Any) -> None:
-        found.runs[layer] = found.runs.get(layer, 0) + 1
-        found.outputs[layer] = output
-        if isinstance(layer, nn.Linear):
-            found.last_linear = layer
-
-    handles = [layer.register_forward_hook(seen) for layer in module.modules()]
-    before = _positions()
-    try:
-        with telling(_refused(name, images)), torch.no_grad():
-            logits = module.train()(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    found.draws_numbers = _positions() != before
-    if not isinstance(logits, Tensor):
-        raise CondensationError(f"{name} gives a {type(logits).__name__} for images; it must give logits, a tensor (n, classes).")
-    if tuple(logits.shape) != (len(images), num_classes):
-        raise CondensationError(
-            f"{name} gives {tuple(logits.shape)} for {len(images)} images of {num_classes} classes; "
-            f"it must give logits {(len(images), num_classes)}."
-        )
-    return found
-
-
 def materialise(module: nn.Module, images: Tensor, name: str) -> None:
     """Let lazy layers, whose sizes follow from what they see, see ``images``."""
     if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        with telling(_refused(name, images)), torch.no_grad():
+        with telling(refused(name, images)), torch.no_grad():
             module(images)
-
-
-def _refused(name: str, images: Tensor) -> str:
-    return f"{name} does not take images of {'x'.join(map(str, images.shape[1:]))}"
-
-
-def _positions() -> tuple[object, ...]:
-    """Where the global generators stand."""
-    _, keys, position, *_ = np.random.get_state()
-    return bytes(torch.get_rng_state().numpy()), bytes(keys), position, random.getstate()  # type: ignore[arg-type]
 
 
 def _layer(module: nn.Module, layer: str, name: str) -> nn.Module:
@@ -225,28 +171,3 @@ def _layers_of(module: nn.Module) -> str:
     names = [key for key, _ in module.named_modules() if key]
     more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"It has {', '.join(names[:SHOWN])}{more}." if names else "It has no layers."
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A place to embed at."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]  # of what it gives for one image
-    runs: int  # in one pass; what counts is the last
-
-
-def outline(spec: NetworkSpec, image_shape: Shape, num_classes: int) -> list[Layer]:
-    """The layers of a network that run and give a tensor, a row for each image."""
-    with Rng(0).child("outline").globally():
-        network = spec.layers(image_shape, num_classes)
-        module, name = (network.module, network.name) if isinstance(network, Adapted) else (network, type(spec).__name__)
-        images = torch.randn(2, *image_shape)
-        found = look(module, images, num_classes, name)
-    layers = []
-    for key, layer in module.named_modules():
-        output = found.outputs.get(layer)
-        if key and isinstance(output, Tensor) and output.ndim and len(output) == len(images):
-            layers.append(Layer(key, type(layer).__name__, tuple(output.shape[1:]), found.runs[layer]))
-    return layers
