@@ -20,7 +20,6 @@ from condensation.images import ImageSet, images_per_class
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
-from condensation.naming import called
 from condensation.report.grid import grid
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
@@ -191,7 +190,7 @@ def _condensed(
 def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:
     if not settings.evaluation.networks:
         return {}
-    entries = [Entry(called(plain(settings.method)["name"]), images)]
+    entries = [Entry(plain(settings.method)["name"], images)]
     if settings.baseline and not isinstance(settings.method, Random):
         entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
