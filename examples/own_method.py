@@ -1,4 +1,7 @@
-"""A method of your own: k-means, whose every step moves each synthetic image to the mean of the real ones nearest to it."""
+"""A method of your own: k-means, whose every step moves each synthetic image to the mean of the real ones nearest to it.
+
+As a command: condense run --data digits --ipc 2 --method examples/own_method.py:KMeans method.steps=5
+"""
 
 from dataclasses import dataclass
 
@@ -34,8 +37,13 @@ class KMeans(Method):
         return loss
 
 
-data = load("digits")
-for method in (Random(), KMeans()):
-    small = condense(method, data.train, ipc=2)
-    score = evaluate(small, data.test, network=ConvNet(width=32), recipe=Recipe(epochs=100), networks=3)
-    print(f"{type(method).__name__:>6}: {score}")
+def main() -> None:
+    data = load("digits")
+    for method in (Random(), KMeans()):
+        small = condense(method, data.train, ipc=2)
+        score = evaluate(small, data.test, network=ConvNet(width=32), recipe=Recipe(epochs=100), networks=3)
+        print(f"{type(method).__name__:>6}: {score}")
+
+
+if __name__ == "__main__":  # so that the command can import this file and run nothing
+    main()

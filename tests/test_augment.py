@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -197,6 +199,39 @@ def test_any_callable_is_an_augmentation_and_is_siamese() -> None:
 def test_a_callable_that_changes_the_shape_is_refused() -> None:
     with pytest.raises(CondensationError, match="must keep the shape"):
         Seeded(lambda pictures: pictures[:, :, 1:]).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
+
+
+@pytest.mark.parametrize("draw", [lambda: random.random(), lambda: float(np.random.rand()), lambda: float(torch.rand(()))])
+def test_a_callable_may_draw_from_any_global_generator(draw: Callable[[], float]) -> None:
+    transform = Seeded(lambda pictures: pictures + draw()).per_class([0, 1], Rng(0))
+    pictures, rows = torch.zeros(2, 1, 2, 2), torch.tensor([0, 1])
+    first = transform(pictures, rows)
+    draw()
+    assert torch.equal(first, transform(pictures, rows))
+    assert not torch.equal(first[0], first[1])
+
+
+def test_a_callable_without_gradient_cannot_be_learned_through() -> None:
+    augmentation = Seeded(lambda pictures: torch.from_numpy(pictures.detach().numpy()[..., ::-1].copy()))
+    pictures = torch.zeros(2, 1, 4, 4)
+    assert torch.equal(augmentation.per_image(2, Rng(0))(pictures, torch.arange(2)), pictures)
+    with pytest.raises(
+        CondensationError, match=r"No gradient passes through the augmentation tests.test_augment:test_a_callable_without_gradient"
+    ):
+        augmentation.per_class([0, 1], Rng(0))(pictures.requires_grad_(), torch.arange(2))
+
+
+def test_a_callable_that_fails_is_named() -> None:
+    with pytest.raises(
+        CondensationError, match=r"<lambda> failed on images \(2, 1, 4, 4\): AttributeError: 'Tensor' object has no"
+    ) as caught:
+        Seeded(lambda pictures: pictures.no_such_thing()).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
+    assert isinstance(caught.value.__cause__, AttributeError)
+
+
+def test_a_callable_that_gives_no_tensor_is_refused() -> None:
+    with pytest.raises(CondensationError, match=r"turned images \(2, 1, 4, 4\) into a ndarray; it must keep the shape"):
+        Seeded(lambda pictures: pictures.numpy()).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
 
 
 def test_parameters_are_uniform_over_their_ranges() -> None:

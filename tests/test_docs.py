@@ -5,7 +5,9 @@ import importlib
 import pkgutil
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,6 +24,13 @@ MODULES = [module.name for module in pkgutil.walk_packages(condensation.__path__
 def blocks(page, language):
     """The code blocks of a page."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def write_files(page):
+    """The files that a page shows whole, beginning with their name."""
+    for block in blocks(page, "python"):
+        if name := re.match(r"# (\w+\.py)\n", block):
+            Path(name[1]).write_text(block, encoding="utf-8")
 
 
 COMMANDS = sorted(
@@ -47,6 +56,10 @@ def test_there_are_docstring_examples():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_files(ROOT / "docs" / "own-networks.md")
+    Path("examples").symlink_to(ROOT / "examples")
+    if "timm:" in command:
+        monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(resnet18=torch.nn.Identity))
     words = shlex.split(command)[1:]
     if words[0] in ("run", "evaluate"):
         words.append("--print-config")
@@ -61,12 +74,16 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     assert result.exit_code == 0, (result.output, result.exception)
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "first-steps.md"], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "docs" / "first-steps.md", ROOT / "docs" / "own-networks.md"], ids=lambda page: page.name
+)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
     assert CliRunner().invoke(app, shlex.split("run -d digits -i 1 -o runs/first method.steps=2 evaluation.networks=1 -q")).exit_code == 0
+    write_files(page)
+    monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {}
     for block in blocks(page, "python"):
         smaller = re.sub(r"DM\.fast\(.*?\)", "DM(steps=2)", block.replace("fashion-mini", "digits"))

@@ -1,6 +1,7 @@
 """Every file in examples/ runs as a person would run it, and is short."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PRINTS = {
     "quickstart.py": ["DM:", "random:", "3 networks", "plain PyTorch"],
     "own_images.py": ["96 training images of eight, nine, three", "There was no test part", "DM:", "Set and picture"],
-    "own_network.py": ["WideNet(width=32):", "WideNet(width=64):", "ConvNet("],
+    "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
+    "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],
     "own_method.py": ["Random:", "KMeans:"],
 }
 
@@ -34,3 +36,15 @@ def test_an_example_runs(name, tmp_path):
     assert done.returncode == 0, done.stderr
     for text in PRINTS[name]:
         assert text in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name in PRINTS if "As a command:" in (EXAMPLES / name).read_text(encoding="utf-8")])
+def test_the_command_of_an_example_runs(name, tmp_path):
+    line = next(line for line in (EXAMPLES / name).read_text(encoding="utf-8").splitlines() if "As a command:" in line)
+    words = shlex.split(line.partition("condense ")[2].replace("examples/", f"{EXAMPLES}{os.sep}"))
+    short = ["evaluation.networks=1", "evaluation.recipe.epochs=2", "method.steps=2", "--out", tmp_path / "out", "--quiet"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "condensation", *words, *short]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (tmp_path / "out" / "scores.json").exists()

@@ -30,7 +30,7 @@ LAYERS = (
     ("augment", "compute", "data"),
     ("networks",),
     ("images",),
-    ("preprocess", "rng"),
+    ("preprocess", "rng", "naming"),
     ("errors",),
 )
 LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +60,21 @@ def test_kinds_of_draws():
     assert max(chosen) < 20
     assert 0 <= Rng(0).integer() < 2**63
     assert Rng(0).normal((2, 3)).dtype == torch.float32
+
+
+def test_what_others_draw_is_decided_too_and_their_generators_are_put_back():
+    def drawn():
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
+    with Rng(3).child("a").globally():
+        first = drawn()
+    drawn_inside = []
+    for rng in (Rng(3).child("a"), Rng(3).child("b")):
+        with rng.globally():
+            drawn_inside.append(drawn())
+    assert drawn_inside[0] == first
+    assert all(one != other for one, other in zip(first, drawn_inside[1], strict=True))
+    assert random.getstate() == before[0]
+    assert np.array_equal(np.random.get_state()[1], before[1])
+    assert torch.equal(torch.get_rng_state(), before[2])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
     from condensation.methods import DM, METHODS, Method, Random
-    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec
+    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
     from condensation.presets import PRESETS, preset
     from condensation.report.grid import grid
@@ -42,7 +42,7 @@ _HOMES = {
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
     "methods": ("DM", "METHODS", "Method", "Random"),
-    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec"),
+    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
     "presets": ("PRESETS", "preset"),
     "report.grid": ("grid",),

@@ -22,11 +22,13 @@ from condensation.condensing import Stopped
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.judging import DataSettings, JudgeSettings, judge_saved
+from condensation.methods import METHODS
+from condensation.naming import called
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
-from condensation.runs import GRID, SET, RunResult, RunSettings, claim, describe, is_finished
+from condensation.runs import GRID, SET, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs import run as run_settings
 from condensation.settings import build
 from condensation.storage import write
@@ -121,10 +123,14 @@ def show(path: Path, out: Path | None, rows: int | None, folder: str | None, *, 
 
 
 def _title(condensed: CondensedSet, otherwise: str) -> str:
+    """From what the card says alone: settings are not made of it, since they may name code of a person's own, which would run."""
     title = str(condensed.card.get("data", {}).get("name", otherwise))
     try:
-        return f"{title}, {describe(build(RunSettings, condensed.card['settings']))}"
-    except (KeyError, CondensationError):  # made in Python without settings, or with settings that this version does not know
+        settings = condensed.card["settings"]
+        name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
+        method = METHODS[name].__name__ if name in METHODS else called(name)
+        return f"{title}, {in_words(method, settings['ipc'], int(steps))}"
+    except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
 from condensation.condensing import condense
@@ -57,9 +59,12 @@ class EvaluationSettings:
             raise CondensationError(f"evaluation.networks is {self.networks}; it must be at least 1, or 0 for no judging.")
 
     def check(self, data: Data) -> None:
-        """Find out before the work, not after it, that the network does not fit the images."""
+        """Find out before the work, not after it, that the network or the augmentation does not fit the images."""
         if self.networks:
             self.network.build(data.test.shape, data.test.num_classes, Rng(0))
+            if self.recipe.augmentation:
+                images = data.train.inputs(slice(0, 2))
+                self.recipe.augmentation.fit(data.train).per_image(len(images), Rng(0))(images, torch.arange(len(images)))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch.func import functional_call, vmap
 
 from condensation.compute import Compute
 from condensation.images import Shape
-from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, initialise, seeded
+from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, seeded
 from condensation.rng import Rng
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Alone(Learners):
         with torch.no_grad():
             for name, buffer in self.network.named_buffers():
                 buffer.copy_(self._buffers[name])
-        initialise(self.network, rngs[0])
+        self.network.redraw(rngs[0])
 
     def parameters(self) -> list[Tensor]:
         return list(self.network.parameters())
@@ -109,7 +109,7 @@ class Stacked(Learners):
 
     def begin(self, rngs: Sequence[Rng]) -> None:
         for place, rng in enumerate(rngs):
-            initialise(self.network, rng)
+            self.network.redraw(rng)
             with torch.no_grad():
                 for name, parameter in self.network.named_parameters():
                     self._stack[name][place].copy_(parameter)
@@ -181,7 +181,7 @@ def crew_of(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compu
 
     Afterwards it waits for the next of its kind: compiling takes longer than training on a small set.
     """
-    key = (network, shape, num_classes, compute) if _has_value(network) else None
+    key = (network, network.code, shape, num_classes, compute) if _has_value(network) else None
     with _guard:
         crew = _idle.pop(key, None) if key else None
     crew = crew or Crew(network, shape, num_classes, compute)
@@ -196,7 +196,7 @@ def crew_of(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compu
 def _has_value(network: NetworkSpec) -> bool:
     """Whether equal specs are the same architecture: not so for a class that only inherits its idea of equality."""
     try:
-        hash(network)
+        hash((network, network.code))
     except TypeError:
         return False
     return "__eq__" in vars(type(network))

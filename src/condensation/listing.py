@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.markup import escape
 
 from condensation.data import available
 from condensation.errors import CondensationError
+from condensation.images import Shape
 from condensation.methods import METHODS
-from condensation.networks import NETWORKS
+from condensation.networks import NETWORKS, NetworkSpec, Own
+from condensation.networks.looking import outline
 from condensation.presets import PRESETS
 from condensation.report.tables import print_json, table
 from condensation.rng import Rng
@@ -39,8 +43,7 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
     found: dict[str, dict[str, Any]] = {}
     for name, spec in NETWORKS.items():
         try:
-            network = spec.build(image_shape, classes, Rng(0))
-            found[name] = {"parameters": sum(p.numel() for p in network.parameters()), "embedding": network.classifier.in_features}
+            found[name] = _size(spec, image_shape, classes)
         except CondensationError as error:
             found[name] = {"unfit": str(error).splitlines()[0]}
         found[name]["settings"] = {key: value for key, value in plain(spec).items() if key != "name"}
@@ -55,7 +58,35 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
             rows.add_row(name, f"{row['parameters']:,}", f"{row['embedding']:,}", settings)
     screen = Console()
     screen.print(f"For images of {shape} and {classes} classes:")
+    screen.print(rows)
+    return screen.print("Your own: module:function or file.py:function, here too.", highlight=False)
+
+
+def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> None:
+    """``condense networks NETWORK``."""
+    image_shape = _shape(shape)
+    size = _size(spec, image_shape, classes)
+    layers = outline(spec, image_shape, classes)
+    if as_json:
+        return print_json({**size, "settings": plain(spec), "layers": [plain(layer) for layer in layers]})
+    rows = table("layer", "kind", "what it gives", "dimensions", right=("dimensions",))
+    for layer in layers:
+        times = f", the last of {layer.runs} times" if layer.runs > 1 else ""
+        rows.add_row(escape(layer.name), escape(layer.kind), f"{'x'.join(map(str, layer.shape))}{times}", f"{math.prod(layer.shape):,}")
+    screen = Console(soft_wrap=True)
+    screen.print(f"[bold]{escape(plain(spec)['name'])}[/] for images of {shape} and {classes} classes:", highlight=False)
+    screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions", highlight=False)
+    if isinstance(spec, Own):
+        at = f"what {spec.layer} gives" if spec.layer else "the module's own embed, else what goes into the last nn.Linear"
+        screen.print(f"It is embedded at: {at}. With layer=NAME, at any of these:", highlight=False, markup=False)
     return screen.print(rows)
+
+
+def _size(spec: NetworkSpec, image_shape: Shape, classes: int) -> dict[str, Any]:
+    made = spec.build(image_shape, classes, Rng(0))
+    with torch.no_grad():
+        embedding = made.embed(torch.zeros(2, *image_shape))
+    return {"parameters": sum(parameter.numel() for parameter in made.parameters()), "embedding": embedding.shape[1]}
 
 
 def data(folder: str | None, *, as_json: bool) -> None:

@@ -146,10 +146,14 @@ def is_finished(folder: Path, settings: RunSettings) -> bool:
 
 def describe(settings: RunSettings) -> str:
     """A few words for titles."""
-    steps = f", {settings.method.steps:,} steps" if settings.method.steps else ""
-    count = settings.ipc if isinstance(settings.ipc, int) else "different numbers of"
+    return in_words(type(settings.method).__name__, settings.ipc, settings.method.steps)
+
+
+def in_words(method: str, ipc: object, steps: int) -> str:
+    """``DM, 10 images per class, 1,000 steps``."""
+    count = ipc if isinstance(ipc, int) else "different numbers of"
     images = "1 image" if count == 1 else f"{count} images"
-    return f"{type(settings.method).__name__}, {images} per class{steps}"
+    return f"{method}, {images} per class" + (f", {steps:,} steps" if steps else "")
 
 
 def _condensed(

@@ -7,8 +7,8 @@ anything with the methods of `Augmentation`; `DSA` is ours, and `Seeded` makes o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
+from condensation.naming import find, named, telling
 from condensation.rng import Rng
 
 # A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows, on any device.
@@ -64,38 +65,61 @@ def _one_by_one(transforms: Sequence[Transform], count: int, images: Tensor, row
 
 @dataclass(frozen=True)
 class Seeded:
-    """Any callable from images (n, c, h, w) to such images, as an augmentation.
+    """Any callable from images (n, c, h, w) to such images, as an augmentation; by name too, ``module:name`` or ``file.py:name``.
 
-    What the callable draws from torch's global generator is seeded for each class (condensing) or each batch
-    (training), and the generator is put back afterwards. It sees the images of one class at a time when condensing, so
-    it is Siamese to the letter where it draws the same for a batch as for one image.
+    What the callable draws from the global generators of torch, numpy and Python is seeded for each class (condensing) or
+    each batch (training), and the generators are put back afterwards. It sees the images of one class at a time when
+    condensing, so it is Siamese to the letter where it draws the same for a batch as for one image. ``options`` go to it
+    by name with each call; a class is made with them once, and what it makes is called.
     """
 
-    function: Callable[[Tensor], Tensor]
+    function: str | Callable[..., Tensor]
+    options: dict[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and on cards."""
+        return named(self.function)
 
     def fit(self, images: ImageSet) -> Seeded:
+        _ = self._callable  # found now, if it can be found at all
         return self
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
-        return partial(self._by_class, [rng.child(label).integer() for label in classes])
+        return partial(self._by_class, [rng.child(label) for label in classes])
 
     def per_image(self, count: int, rng: Rng) -> Transform:
-        seed = rng.integer()
-        return lambda images, rows: self._seeded(images, seed)
+        return lambda images, rows: self._seeded(images, rng)
 
-    def _by_class(self, seeds: Sequence[int], images: Tensor, rows: Tensor) -> Tensor:
+    @cached_property
+    def _callable(self) -> Callable[[Tensor], Tensor]:
+        found = find(self.function) if isinstance(self.function, str) else self.function
+        if not callable(found):
+            raise CondensationError(f"{self.name} is of type {type(found).__name__}; an augmentation is a function of images.")
+        with telling(f"The augmentation {self.name} cannot be made"):
+            made = found(**self.options) if isinstance(found, type) else partial(found, **self.options)
+        if not callable(made):
+            raise CondensationError(f"{self.name} makes {type(made).__name__}, which cannot be called with images.")
+        return made
+
+    def _by_class(self, rngs: Sequence[Rng], images: Tensor, rows: Tensor) -> Tensor:
         result = torch.empty_like(images)
         for row in sorted(set(rows.tolist())):
             mine = (rows == row).nonzero().squeeze(1).to(images.device)
-            result = result.index_copy(0, mine, self._seeded(images[mine], seeds[row]))
+            result = result.index_copy(0, mine, self._seeded(images[mine], rngs[row]))
         return result
 
-    def _seeded(self, images: Tensor, seed: int) -> Tensor:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            result = self.function(images)
-        if result.shape != images.shape:
+    def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
+        with rng.globally(), telling(f"The augmentation {self.name} failed on images {tuple(images.shape)}"):
+            result = self._callable(images)
+        if not isinstance(result, Tensor) or result.shape != images.shape:
+            gave = tuple(result.shape) if isinstance(result, Tensor) else f"a {type(result).__name__}"
             raise CondensationError(
-                f"The augmentation turned images {tuple(images.shape)} into {tuple(result.shape)}; it must keep the shape."
+                f"The augmentation {self.name} turned images {tuple(images.shape)} into {gave}; it must keep the shape."
             )
-        return result
+        if images.requires_grad and torch.is_grad_enabled() and not result.requires_grad:
+            raise CondensationError(
+                f"No gradient passes through the augmentation {self.name}, so no images can be learned through it.\n"
+                "Write it with torch operations alone; as evaluation.recipe.augmentation it may be anything."
+            )
+        return result.to(images.dtype)

@@ -40,11 +40,24 @@ def main() -> None:
         if isinstance(error, NotImplementedError) and "mps" in said:
             _fail("Torch cannot do all of this on mps.\nUse --device cpu, or set PYTORCH_ENABLE_MPS_FALLBACK=1.", 2)
         if "out of memory" not in said and "can't allocate memory" not in said:
+            _fail_in_own_code(error)
             raise
         _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.", 2)
+    except Exception as error:
+        _fail_in_own_code(error)
+        raise
     if code == 130:
         _fail("Stopped.", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail_in_own_code(error: Exception) -> None:
+    """End here if ``error`` came out of a module that the person named: it is theirs to mend, and our own lines are of no use to them."""
+    from condensation.naming import told
+
+    said = told(error)
+    if said:
+        _fail(said, 2)
 
 
 def _fail(message: str, code: int) -> NoReturn:

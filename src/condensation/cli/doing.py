@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from condensation.cli.options import (
     DeviceOption,
     FolderOption,
     JsonOption,
+    NetworkOption,
     Overrides,
     PrintConfig,
     QuietOption,
@@ -33,6 +34,7 @@ def run(
     data: DataOption = None,
     method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
     ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
+    network: NetworkOption = None,
     preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long: an hour; paper: as published.")] = "fast",
     folder: FolderOption = None,
     config: ConfigOption = None,
@@ -53,7 +55,7 @@ def run(
     from condensation.settings import build
 
     options = {"data.source": data, "data.folder": folder, "method": method, "ipc": ipc, "seed": seed, "compute.device": device}
-    content = content_of(config, options, overrides)
+    content = content_of(config, {**options, **_both_networks(network, content_of(config, options, overrides))}, overrides)
     settings = build(RunSettings, content, preset_for(preset, content))
     if print_config:
         return print_settings(settings)
@@ -69,6 +71,7 @@ def evaluate(
         typer.Argument(metavar="[SET | NAME=VALUE]...", help="Run folders or set files, and settings.", show_default=False),
     ] = None,
     data: DataOption = None,
+    network: NetworkOption = None,
     random: Annotated[int, typer.Option("--random", help="Judge this many random real images a class as well.", min=0)] = 0,
     whole: Annotated[bool, typer.Option("--whole", help="Judge the whole training set as well.")] = False,
     folder: FolderOption = None,
@@ -86,7 +89,8 @@ def evaluate(
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
-    options = {"data.source": data, "data.folder": folder, "random": random or None, "whole": whole or None, "seed": seed}
+    options = {"data.source": data, "data.folder": folder, "random": random or None, "whole": whole or None}
+    options |= {"evaluation.network": network, "seed": seed}
     content = content_of(config, {**options, "compute.device": device}, overrides)
     settings = build(JudgeSettings, content, JudgeSettings())
     if print_config:
@@ -94,10 +98,24 @@ def evaluate(
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
 
 
+def _both_networks(network: str | None, content: dict[str, Any]) -> dict[str, Any]:
+    """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
+    from condensation.methods import Method
+    from condensation.settings import build, plain
+
+    if network is None:
+        return {}
+    chosen = content.get("method")
+    method = build(Method, {"name": chosen.get("name", "dm") if isinstance(chosen, dict) else chosen or "dm"})  # type: ignore[type-abstract]
+    learns = isinstance(plain(method).get("networks"), dict)
+    return {"evaluation.network": network, **({"method.networks.spec": network} if learns else {})}
+
+
 def _default_folder(settings: RunSettings) -> Path:
+    from condensation.naming import called
     from condensation.settings import plain
 
     count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
     # Of a path such as "..", the name that it really has.
     source = Path(settings.data.source).resolve().name or "data"
-    return Path("runs") / f"{source}-{plain(settings.method)['name']}-ipc{count}-seed{settings.seed}"
+    return Path("runs") / f"{source}-{called(plain(settings.method)['name'])}-ipc{count}-seed{settings.seed}"

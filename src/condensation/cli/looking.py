@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FolderOption, JsonOption
+from condensation.cli.options import FolderOption, JsonOption, Overrides, content_of
 
 
 @app.command()
@@ -35,11 +35,20 @@ def methods(as_json: JsonOption = False) -> None:
 
 @app.command()
 def networks(
+    network: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="One of them, or your own: module:name, file.py:name.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
     shape: Annotated[str, typer.Option("--shape", help="Channels, height and width of an image.")] = "3x32x32",
     classes: Annotated[int, typer.Option("--classes", min=2, help="How many classes.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """List the networks and their sizes."""
+    """List the networks and their sizes; or of one, the layers."""
     from condensation import listing
+    from condensation.networks import NetworkSpec
+    from condensation.settings import build
 
-    listing.networks(shape, classes, as_json=as_json)
+    if network is None:
+        return listing.networks(shape, classes, as_json=as_json)
+    content = content_of(None, {"name": network}, overrides)
+    return listing.network(build(NetworkSpec, content), shape, classes, as_json=as_json)  # type: ignore[type-abstract]

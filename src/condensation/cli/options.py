@@ -15,6 +15,10 @@ DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name tha
 FolderOption = Annotated[
     str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
 ]
+NetworkOption = Annotated[
+    str | None,
+    typer.Option("--network", help="One that `condense networks` lists, or your own: module:name, file.py:name.", show_default="convnet"),
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]

@@ -103,6 +103,8 @@ class DM(Method):
                 "but this network has batch norm, which must see all classes at once.\n"
                 "Leave method.classes_at_a_time out, or choose a network with instance norm."
             )
+        if self.augmentation is not None:  # find out before the first step that it cannot be used
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.rows)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
         falling = self.schedule == "cosine" and self.steps > 0
         real_images = self.steps * sum(min(self.batch_per_class, count) for count in real.counts.values())

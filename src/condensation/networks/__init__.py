@@ -5,6 +5,7 @@ from condensation.networks.base import Classifier, NetworkSpec, initialise, mixe
 from condensation.networks.convnet import ConvNet
 from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP
+from condensation.networks.own import Own
 from condensation.networks.resnet import ResNet18, ResNet18AP
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.networks.vgg import VGG11
@@ -36,6 +37,7 @@ __all__ = [
     "LeNet",
     "NetworkSampler",
     "NetworkSpec",
+    "Own",
     "ResNet18",
     "ResNet18AP",
     "initialise",

@@ -21,13 +21,15 @@ from condensation.rng import Rng
 
 
 class Classifier(nn.Module, ABC):
-    """A network that is an embedding and a linear layer on top, in the attribute ``classifier``.
+    """A network that is an embedding and, unless it has a `forward` of its own, a linear layer on top, ``classifier``.
 
     Parameters come in the natural order, block by block (convolution weight, bias, norm weight, bias), then the linear
     layer, so that weights published for an architecture can be put in one after the other.
     """
 
     classifier: nn.Linear
+    mixes_images = False  # what `mixes_images` and `draws_numbers` cannot see from the layers
+    draws_numbers = False
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
@@ -37,6 +39,10 @@ class Classifier(nn.Module, ABC):
         """Logits (n, classes)."""
         logits: Tensor = self.classifier(self.embed(images))
         return logits
+
+    def redraw(self, rng: Rng) -> None:
+        """New weights in place, decided by ``rng``, so that a compiled network stays compiled."""
+        initialise(self, rng)
 
 
 @dataclass(frozen=True)
@@ -55,28 +61,34 @@ class NetworkSpec(ABC):
         """
         with torch.random.fork_rng(devices=[]):
             network = self.layers(image_shape, num_classes)
-        initialise(network, rng)
+        network.redraw(rng)
         return network
+
+    @property
+    def code(self) -> object:
+        """What makes the module: specs may be equal and this not, where it goes by a name that means something else now."""
+        return type(self)
 
 
 def mixes_images(network: nn.Module) -> bool:
     """Whether the output for an image depends on the others of its batch: batch norm, in training mode."""
-    return any(isinstance(module, _BatchNorm) for module in network.modules())
+    told = isinstance(network, Classifier) and network.mixes_images
+    return told or any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 def draws_numbers(network: nn.Module) -> bool:
     """Whether ``network`` draws random numbers of its own in training mode: dropout."""
-    return any(isinstance(module, _DropoutNd) for module in network.modules())
+    told = isinstance(network, Classifier) and network.draws_numbers
+    return told or any(isinstance(module, _DropoutNd) for module in network.modules())
 
 
 @contextmanager
 def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
-    """Where ``network`` draws numbers of its own, as dropout does, let ``rng`` decide them; torch's generators are put back."""
+    """Where ``network`` draws numbers of its own, as dropout does, let ``rng`` decide them; the global generators are put back."""
     if not draws_numbers(network):
         yield
         return
-    with torch.random.fork_rng():
-        torch.manual_seed(rng.integer())
+    with rng.globally():
         yield
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from condensation.images import Shape
-from condensation.networks.base import Classifier, NetworkSpec, initialise
+from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
 
@@ -37,4 +37,4 @@ class Fresh(NetworkSampler):
         return network.requires_grad_(False).train().to(device)
 
     def redraw(self, network: Classifier, rng: Rng) -> None:
-        initialise(network, rng)
+        network.redraw(rng)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from condensation.naming import called
+
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
     """An empty table; the columns named in ``right`` are numbers."""
@@ -28,10 +30,10 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     for name, score in scores["sets"].items():
         rows.add_row(escape(name), f"{score['images']:,}", f"{score['mean']:.1f} ± {score['deviation']:.1f}")
     screen.print(rows)
-    recipe, network = how["recipe"], how["network"]["name"]
+    recipe, network = how["recipe"], called(str(how["network"]["name"]))
     count = "one" if how["networks"] == 1 else how["networks"]
     return screen.print(
-        f"Mean and deviation over {count} {network}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
+        f"Mean and deviation over {count} {escape(network)}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
         f"on {scores['test']['images']:,} test images.",
         highlight=False,
     )

@@ -5,28 +5,15 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from condensation.augment import DSA, Augmentation
-from condensation.errors import CondensationError, did_you_mean, unknown
-from condensation.methods import METHODS, Method
-from condensation.networks import NETWORKS
-from condensation.networks.base import NetworkSpec
-from condensation.networks.samplers import Fresh, NetworkSampler
-from condensation.training import Recipe
+from condensation.errors import CondensationError, did_you_mean
+from condensation.methods import Method
+from condensation.naming import named
+from condensation.settings.families import ADAPTED, FAMILIES, member, name_of
 
 T = TypeVar("T")
-
-# What a setting of each of these types may be called; each name stands for a value that the other settings then change.
-FAMILIES: dict[Any, dict[str, Any]] = {
-    Method: {name: method() for name, method in METHODS.items()},
-    NetworkSpec: NETWORKS,
-    NetworkSampler: {"fresh": Fresh()},
-    Augmentation: {"dsa": DSA()},
-    Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
-}
-
 
 IN_WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -40,16 +27,18 @@ IN_WORDS: dict[Any, str] = {
 def plain(value: Any) -> Any:
     """``value`` as nested dicts, lists, numbers and strings, from which `build` makes it again."""
     if is_dataclass(value) and not isinstance(value, type):
-        content = {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-        name = _name(value)
+        name = name_of(value)
+        adapted = ADAPTED.get(type(value))  # this field is the name
+        content = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.init and field.name != adapted}
         return {"name": name, **content} if name else content
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if callable(value):
-        return f"{getattr(value, '__module__', '?')}:{getattr(value, '__qualname__', type(value).__qualname__)}"
-    return value
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    name = name_of(value)
+    return {"name": name} if name else named(value)
 
 
 def build(kind: type[T], content: Any, base: T | None = None) -> T:
@@ -59,18 +48,6 @@ def build(kind: type[T], content: Any, base: T | None = None) -> T:
         CondensationError: for a name that does not exist or a value of the wrong type; the message says which there are.
     """
     return _build(kind, content, base, "")  # type: ignore[no-any-return]
-
-
-def _name(value: Any) -> str | None:
-    if isinstance(value, Recipe):
-        return None  # its presets are starting points, not kinds
-    for members in FAMILIES.values():
-        for name, member in members.items():
-            if type(member) is type(value):
-                return name
-    # A person's own class goes by where it is defined, so that a checkpoint can tell it from another.
-    own = isinstance(value, Method | NetworkSpec | NetworkSampler) or hasattr(value, "per_class")
-    return f"{type(value).__module__}:{type(value).__qualname__}" if own else None
 
 
 def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
@@ -90,11 +67,11 @@ def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
         if content not in get_args(kind):
             raise CondensationError(f"{where} is {content!r}; it can be {', '.join(map(str, get_args(kind)))}.")
         return content
-    if get_origin(kind) is tuple:
+    if get_origin(kind) in (tuple, list):
         items = content.split(",") if isinstance(content, str) else content
         if not isinstance(items, Sequence):
             raise _wrong_type(where, content, "a list")
-        return tuple(_build(get_args(kind)[0], item, None, where) for item in items)
+        return get_origin(kind)(_build(get_args(kind)[0], item, None, where) for item in items)
     if get_origin(kind) is dict:
         if not isinstance(content, Mapping):
             raise _wrong_type(where, content, IN_WORDS[dict])
@@ -117,21 +94,22 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
         raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
-        if not isinstance(name, str) or name not in FAMILIES[kind]:
-            raise unknown(where.rpartition(".")[2] or "setting", name, FAMILIES[kind])
-        named = FAMILIES[kind][name]
+        chosen = member(kind, name, where.rpartition(".")[2] or "setting")
         # A method that is named again keeps what a preset says of it; of networks there are several with one type.
-        base = base if kind is Method and type(base) is type(named) else named
+        base = base if kind is Method and type(base) is type(chosen) else chosen
     elif base is None:
         base = next(iter(FAMILIES[kind].values()))
-    return _dataclass(type(base), {key: value for key, value in content.items() if key != "name"}, base, where)
+    settings = {key: value for key, value in content.items() if key != "name"}
+    if isinstance(base, type):
+        return _dataclass(base, settings, None, where)
+    return _dataclass(type(base), settings, base, where) if settings else base
 
 
 def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
     if not isinstance(content, Mapping):
         content = {"name": content}
     hints = get_type_hints(kind)
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in fields(kind) if field.init]
     for key in content:
         if key == "name" and where and key not in known:  # of no family, so there is nothing that a name could choose
             raise _wrong_type(where, content[key], f"given one by one: {', '.join(f'{where}.{name}' for name in known)}")
@@ -141,16 +119,23 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
     for key, value in content.items():
         old = getattr(base, key) if base is not None else None
         changes[key] = _build(hints[key], value, old, f"{where}.{key}" if where else key)
-    return replace(base, **changes) if base is not None else kind(**changes)
+    if base is not None:
+        return replace(base, **changes)
+    for field in fields(kind):
+        if field.init and field.default is MISSING and field.default_factory is MISSING and field.name not in changes:
+            raise CondensationError(f"{kind.__name__} needs its setting {field.name!r}.\nSay it as {where}.{field.name}=VALUE.")
+    return kind(**changes)
 
 
 def _scalar(kind: Any, content: Any, where: str) -> Any:
+    if kind in (object, Any):
+        return None if content == "none" else content
     if kind is float and isinstance(content, int) and not isinstance(content, bool):
         return float(content)
     if kind is str and isinstance(content, int | float):
         return str(content)
     if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
-        raise _wrong_type(where, content, IN_WORDS[kind])
+        raise _wrong_type(where, content, IN_WORDS.get(kind, f"a {kind.__name__}"))
     if kind is float and not math.isfinite(content):
         raise _wrong_type(where, content, "a finite number")
     return content
@@ -158,6 +143,8 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
 
 def _no_setting(kind: Any, key: str, known: list[str]) -> CondensationError:
     has = f"It has {', '.join(known)}." if known else "It has none."
+    if "options" in known:
+        has += f" What it is called with goes below options: options.{key}."
     return CondensationError(f"{kind.__name__} has no setting {key!r}.{did_you_mean(key, known)}\n{has}")
 
 

@@ -1,0 +1,34 @@
+"""Condense with an augmentation of your own: any function from images to images.
+
+As a command: condense run --data digits --ipc 1 method.augmentation=examples/own_augmentation.py:noisy_shift
+"""
+
+import torch
+from torch import Tensor
+
+from condensation import DM, ConvNet, Fresh, Recipe, Seeded, condense, evaluate, load
+
+
+def noisy_shift(images: Tensor, reach: int = 1, strength: float = 0.1) -> Tensor:
+    """Images (n, c, h, w) moved by up to ``reach`` pixels, and a little noise.
+
+    One draw for the whole batch: real and synthetic images of a class are then treated alike. Gradients must pass
+    through, so it is torch operations alone. Numbers may come from any global generator: they are seeded.
+    """
+    down, right = torch.randint(-reach, reach + 1, (2,)).tolist()
+    noise = strength * torch.randn(1, *images.shape[1:]).to(images)
+    return images.roll((down, right), (2, 3)) + noise
+
+
+def main() -> None:
+    data = load("digits")
+    network = ConvNet(width=32)
+    for name, augmentation in {"none": None, "own": Seeded(noisy_shift), "gentler": Seeded(noisy_shift, {"strength": 0.02})}.items():
+        method = DM(steps=100, batch_per_class=64, networks=Fresh(network), augmentation=augmentation)
+        condensed = condense(method, data.train, ipc=1)
+        recipe = Recipe(epochs=60, augmentation=augmentation)
+        print(f"augmentation {name}: {evaluate(condensed, data.test, network=network, recipe=recipe, networks=2)}")
+
+
+if __name__ == "__main__":  # so that the command can import this file and run nothing
+    main()

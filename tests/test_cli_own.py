@@ -1,0 +1,194 @@
+"""A person's own networks, augmentations and methods on the command line."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from condensation import CondensedSet, cli
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CODE = '''
+from dataclasses import dataclass
+import torch
+from torch import nn
+from condensation.methods.base import Selection, State
+from condensation.sources import Pixels, start_from_real
+
+with open("imported", "a") as file:
+    file.write("x")
+
+def small(channels, num_classes, width=4):
+    return nn.Sequential(nn.Conv2d(channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, num_classes))
+
+def jitter(images, strength=0.1):
+    return images + strength * torch.randn(1, 1, 1, 1)
+
+def failing(images):
+    return images.no_such_thing()
+
+def broken(num_classes):
+    raise ValueError("no weights here")
+
+class Moody(nn.Module):
+    """Fails only on a batch of ten, which no look at it beforehand has."""
+    def __init__(self, num_classes):
+        super().__init__()
+        self.fc = nn.Linear(64, num_classes)
+    def forward(self, images):
+        if len(images) == 10:
+            raise ArithmeticError("ten is too many")
+        return self.fc(images.flatten(1))
+
+@dataclass(frozen=True)
+class Chosen(Selection):
+    """Random, by another name."""
+    salt: int = 0
+    def init(self, real, ipc, rng, compute):
+        return State(Pixels(start_from_real(real, ipc, rng.child("start", self.salt))))
+'''
+FAST = (
+    "method.steps=4 method.batch_per_class=4 evaluation.networks=1 evaluation.recipe.epochs=2 "
+    "compute.precision=float32 compute.compile=never"
+).split()
+RUN = ("run", "-d", "digits", "-i", 1, *FAST)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("nets.py").write_text(CODE)
+
+
+@pytest.fixture
+def condense(capsys, monkeypatch):
+    """The command, run in this process: exit code, standard output, standard error."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def refused(condense):
+    """What a command that must be refused says."""
+
+    def command(*arguments):
+        code, _, said = condense(*arguments)
+        assert code == 2, said
+        assert "Traceback" not in said
+        said = "\n".join(line for line in said.splitlines() if not line.startswith(("condensing", "judging")))
+        assert said.startswith("condense: ")
+        assert 1 <= len(said.splitlines()) <= 4
+        return said
+
+    return command
+
+
+def config(condense, *words):
+    return tomllib.loads(condense("run", "-d", "digits", *words, "--print-config")[1])
+
+
+def test_the_network_of_a_run_is_the_one_to_learn_on_and_to_judge_with(condense):
+    settings = config(condense, "--network", "nets.py:small", "evaluation.network.options.width=7")
+    assert settings["method"]["networks"]["spec"] == {"name": "nets.py:small", "layer": "none", "options": {}}
+    assert settings["evaluation"]["network"] == {"name": "nets.py:small", "layer": "none", "options": {"width": 7}}
+    settings = config(condense, "--network", "lenet", "method.networks.spec=mlp")
+    assert (settings["method"]["networks"]["spec"]["name"], settings["evaluation"]["network"]["name"]) == ("mlp", "lenet")
+    assert config(condense, "--network", "lenet", "-m", "random")["method"] == {"name": "random"}
+    assert config(condense, "--network", "lenet", "method=random")["evaluation"]["network"] == {"name": "lenet"}
+
+
+def test_a_run_with_own_code_is_repeated_resumed_and_judged(condense):
+    own = ("--network", "nets.py:small", "method.augmentation=nets.py:jitter", "evaluation.recipe.augmentation=nets.py:jitter")
+    code, said, _ = condense(*RUN, *own, "-o", "out")
+    assert code == 0
+    assert "one small of 2 epochs" in said
+    assert condense("run", "-c", "out/settings.json", "-o", "again", "-q") == (0, "", "")
+    assert Path("again/set.safetensors").read_bytes() == Path("out/set.safetensors").read_bytes()
+    assert "This run is finished" in condense(*RUN, *own, "-o", "out", "--resume")[1]
+    judged = ("evaluation.networks=1", "evaluation.recipe.epochs=2")
+    found = json.loads(condense("evaluate", "out", "--network", "nets.py:small", *judged, "--json")[1])
+    assert found["evaluation"]["network"] == {"name": "nets.py:small", "layer": None, "options": {}}
+    card = CondensedSet.load("out").card["settings"]["method"]
+    assert (card["networks"]["spec"]["name"], card["augmentation"]["name"]) == ("nets.py:small", "nets.py:jitter")
+
+
+def test_a_set_made_with_own_code_is_used_without_it(condense):
+    assert condense(*RUN, "--network", "nets.py:small", "-o", "out", "-q")[0] == 0
+    assert Path("imported").read_text() == "x"
+    Path("nets.py").write_text("raise SystemExit('this must not run')\n")
+    for name in [name for name in sys.modules if name.startswith("condensation_own_")]:
+        del sys.modules[name]
+    assert CondensedSet.load("out").images.shape == (1, 8, 8)
+    code, said, _ = condense("show", "out")
+    assert code == 0
+    assert said.startswith("digits, DM, 1 image per class, 4 steps\n")
+    assert condense("evaluate", "out", "evaluation.networks=1", "evaluation.recipe.epochs=1", "-q")[0] == 0
+
+
+def test_an_own_method_runs(condense):
+    words = ("run", "-d", "digits", "-i", 2, "-m", "nets.py:Chosen", "evaluation.networks=0", "-q")
+    assert condense(*words, "method.salt=3") == (0, "", "")
+    assert Path("runs/digits-Chosen-ipc2-seed0/set.safetensors").exists()
+    assert condense("show", "runs/digits-Chosen-ipc2-seed0")[1].startswith("digits, Chosen, 2 images per class\n")
+
+
+def test_one_network_is_shown_with_its_layers(condense):
+    code, said, _ = condense("networks", "nets.py:small", "options.width=6", "layer=0", "--shape", "1x8x8", "--classes", 5)
+    assert code == 0
+    assert "95 parameters, embeddings of 216 dimensions" in said
+    shown = json.loads(condense("networks", "nets.py:small", "--shape", "1x8x8", "--json")[1])
+    assert shown["embedding"] == 4
+    assert [layer["name"] for layer in shown["layers"]] == ["0", "1", "2", "3", "4"]
+    assert shown["layers"][0] == {"name": "0", "kind": "Conv2d", "shape": [4, 6, 6], "runs": 1}
+    assert json.loads(condense("networks", "convnet-bn", "width=8", "--json")[1])["settings"]["width"] == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("--network nets.py:smal", "nets.py has no 'smal'. Did you mean 'small'?"),
+        ("--network nets:broken", "nets:broken failed for images of 1x8x8 and 10 classes: ValueError: no weights here\nnets.py, line "),
+        ("--network ../nowhere/nets.py:small", "There is no file ../nowhere/nets.py."),
+        ("--network nets.py:small method.networks.spec.layer=fc", "nets.py:small has no layer 'fc'.\nIt has 0, 1, 2, 3, 4."),
+        ("--network nets.py:small evaluation.network.options.with=3", "nets.py:small has no option 'with'. Did you mean 'width'?"),
+        ("--network nets.py:failing", "nets.py:failing needs 'images', which nothing says."),
+        ("--network nets.py:Chosen", "nets.py:Chosen gives Chosen; it must give an nn.Module."),
+        ("method.augmentation=nets.py:failing", "The augmentation nets.py:failing failed on images (1, 1, 8, 8): AttributeError"),
+        (
+            "evaluation.recipe.augmentation=nets.py:failing",
+            "The augmentation nets.py:failing failed on images (2, 1, 8, 8): AttributeError",
+        ),
+        (
+            "method.augmentation=nets.py:jitter method.augmentation.options.much=1",
+            "failed on images (1, 1, 8, 8): TypeError: jitter() got an",
+        ),
+        ("method=nets.py:jitter", "nets.py:jitter is of type function; as method it must be a Method."),
+        ("evaluation.network=nets.py:Moody", "ArithmeticError: ten is too many\nnets.py, line 30, in forward: raise ArithmeticError("),
+    ],
+)
+def test_a_mistake_in_own_code_is_told_plainly(refused, arguments, text):
+    words = arguments.split()
+    fast = FAST if "method=" not in arguments else FAST[2:]
+    assert text in refused("run", "-d", "digits", "-i", 1, *fast, *words, "-o", "out")
+
+
+def test_what_is_found_wrong_before_the_work_is_mended_in_the_same_folder(condense, refused):
+    words = (*RUN, "method.augmentation=mended.py:augment", "-o", "out", "-q")
+    Path("mended.py").write_text("def augment(images):\n    return images.no_such_thing()\n")
+    refused(*words)
+    Path("mended.py").write_text("def augment(images):\n    return 2 * images\n")
+    for name in [name for name in sys.modules if name.startswith("condensation_own_")]:
+        del sys.modules[name]
+    assert condense(*words) == (0, "", "")
