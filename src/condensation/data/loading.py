@@ -116,7 +116,8 @@ def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str
     if place is not None:
         return known or name, _read(place, how)
     path = Path(name)
-    if path.is_dir() or (path.is_file() and _format_in(path)):
+    # What is called like a known data set and holds none of it, such as a download that was broken off, is passed over.
+    if (path.is_dir() and known is None) or (path.exists() and _format_in(path)):
         return _read_path(path, how)
     raise not_found(name, data_folder(folder))
 

@@ -87,9 +87,9 @@ def not_found(name: str, root: Path | None) -> CondensationError:
     if known is None:
         names = [row.name for row in available(root)]
         return CondensationError(f"{unknown('data set', name, names)}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
-    idx = " or its four IDX files" if known in IDX_NAMES else ""
+    idx = " or as its four IDX files" if known in IDX_NAMES else ""
     embedded = ", ".join(BUNDLED)
-    usual = "".join(f", {one.usual[0]}" for one in FORMATS if one.dataset == known)
+    usual = "".join(f" or as {one.usual[0]}" for one in FORMATS if one.dataset == known)
     return CondensationError(
         f"The data set {known!r} was not found. {looked}\nGet it with: condense data get {known}\n"
         f"Or {point[0].lower()}{point[1:]} as {known}/train.npz and {known}/test.npz{usual}{idx}. "
