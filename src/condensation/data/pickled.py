@@ -144,6 +144,11 @@ class Machine:
             raise ValueError("something else than names and their values is to be put into a dictionary")
         target.update(zip(pairs[::2], pairs[1::2], strict=True))
 
+    def dictionary(self) -> None:
+        pairs = self.to_mark()
+        self.push({})
+        self.put(pairs)
+
     def name(self, module: Any, name: Any) -> None:
         full = f"{_text(module)}.{_text(name)}"
         if full not in KNOWN:
@@ -199,6 +204,7 @@ OPERATIONS: dict[str, Operation] = {
     "EMPTY_DICT": lambda machine, _: machine.push({}),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
     "LIST": lambda machine, _: machine.push(machine.to_mark()),
+    "DICT": lambda machine, _: machine.dictionary(),
     "TUPLE": lambda machine, _: machine.push(tuple(machine.to_mark())),
     "TUPLE1": lambda machine, _: machine.push(machine.last(1)),
     "TUPLE2": lambda machine, _: machine.push(machine.last(2)),
