@@ -280,7 +280,7 @@ def test_show_without_the_data_says_why(condense, tmp_path):
     (tmp_path / "mine").rename(tmp_path / "gone")
     code, said, _ = condense("show", "out", "-o", "a.png")
     assert code == 0
-    assert "Real images are left out: There is no folder mine." in said
+    assert "Real images are left out: There is no folder or file mine." in said
     assert Path("a.png").exists()
 
 
@@ -365,7 +365,7 @@ def condensation_version():
         ("run -d digits -c nowhere.toml", "There is no settings file nowhere.toml."),
         ("run -d digits -c .", ". cannot be read as TOML"),
         ("run -d ''", "No data set is named."),
-        ("run -d ./nowhere", "There is no folder nowhere."),
+        ("run -d ./nowhere", "There is no folder or file nowhere."),
         ("run -d cifar10 --folder nowhere", "There is no folder nowhere."),
         ("run -d digits method.steps=-1", "method.steps is -1"),
         ("run -d digits method.lr=0", "it must be above 0"),
@@ -377,7 +377,7 @@ def condensation_version():
         ("run -d digits -o file/below", "Could not write"),
         ("run -d digits --checkpoint-every -1", "it must be 0 or more"),
         ("run -d file", "file"),
-        ("run -d ./file", "file is a file"),
+        ("run -d ./file", "There are no data in file."),
         ("run -d digits compute.chunk=4 method.networks.spec.norm=batch", "has batch norm, which must see the whole batch"),
         ("run -d digits --nope", "No such option: --nope"),
         ("run -d digits -o", "requires an argument"),

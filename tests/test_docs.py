@@ -70,6 +70,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             settings.write_text(text, encoding="utf-8")
     elif words[0] == "show":
         words = ["show", "--help"]  # there is no set here; test_the_python_of_a_page_runs makes and draws one
+    monkeypatch.setattr("condensation.getting.get", lambda *arguments: None)  # documents are tested without a network
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
 

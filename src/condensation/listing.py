@@ -104,6 +104,7 @@ def data(folder: str | None, *, as_json: bool) -> None:
         rows.add_row(row.name, about.title, str(about.classes), "x".join(map(str, about.shape)), about.licence, here)
     screen = Console()
     screen.print(rows)
+    screen.print("One that is not here: condense data get NAME", highlight=False)
     return screen.print(
         "Others: a folder with one sub-folder a class, or NAME/{train,test}.npz below --folder or CONDENSATION_DATA.", highlight=False
     )

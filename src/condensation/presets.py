@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from condensation.data import DATASETS
+from condensation.data.loading import catalogued
 from condensation.errors import CondensationError, unknown
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import DM
@@ -31,7 +32,7 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts."""
     ipc, data = content.get("ipc"), content.get("data")
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
-    known = DATASETS.get(str(data.get("source"))) if isinstance(data, Mapping) else None
+    known = DATASETS.get(catalogued(str(data.get("source"))) or "") if isinstance(data, Mapping) else None
     settings = preset(name, max(counts, default=10), known.classes if known else 10)
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published

@@ -1,13 +1,15 @@
-"""``condense data``: which data sets there are."""
+"""``condense data``: which data sets there are, and getting one."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FolderOption, JsonOption
+from condensation.cli.options import FolderOption, JsonOption, QuietOption
 
-data = typer.Typer(help="List the data sets, and which of them are here.", invoke_without_command=True)
+data = typer.Typer(help="List the data sets and which of them are here, or get one.", invoke_without_command=True)
 app.add_typer(data, name="data")
 
 
@@ -18,3 +20,20 @@ def listed(context: typer.Context, folder: FolderOption = None, as_json: JsonOpt
         from condensation import listing
 
         listing.data(folder, as_json=as_json)
+
+
+@data.command("get")
+def got(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One that `condense data` lists.")],
+    folder: Annotated[
+        str | None, typer.Option("--folder", help="Where it goes; else CONDENSATION_DATA, else your own data folder.", show_default=False)
+    ] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Get its files from below this address.")] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Get a data set from where it is given out, after saying on what terms; go on with what a cut left."""
+    from condensation import getting
+
+    of_list = context.parent.params.get("folder") if context.parent else None  # of condense data --folder ... get
+    getting.data(name, folder or of_list, mirror, quiet=quiet)

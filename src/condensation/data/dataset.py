@@ -61,3 +61,5 @@ class Format:
     name: str  # what messages call it
     holds: Callable[[Path], bool]  # whether a path, of a file or a folder, is of this format: a quick look, nothing is read
     read: Callable[[Path, Reading], Parts]
+    dataset: str | None = None  # the key in `DATASETS` of the one data set that has this format, if it is one
+    usual: tuple[str, ...] = ()  # what its file or folder is usually called, so that it is found in the data folder

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy.typing as npt
@@ -11,13 +13,15 @@ from torch import Tensor
 
 from condensation.data.assemble import assemble
 from condensation.data.bundled import BUNDLED
-from condensation.data.catalogue import known_name
-from condensation.data.dataset import Data, Part, Parts, Reading
+from condensation.data.catalogue import DATASETS, known_name
+from condensation.data.dataset import Data, Format, Part, Parts, Reading
 from condensation.data.fitting import PreprocessingName
 from condensation.data.formats import FORMATS, format_of
-from condensation.data.locate import data_folder, find, not_found
+from condensation.data.locate import data_folder, find_anywhere, not_found, official
 from condensation.data.pixels import as_labels, as_pixels
 from condensation.errors import CondensationError
+
+logger = logging.getLogger(__name__)
 
 
 def load(
@@ -32,10 +36,12 @@ def load(
 
     Args:
         source: A name (``digits`` and ``fashion-mini`` are embedded; others are looked for in the data folder), or the
-            path of a folder with ``train.npz`` and ``test.npz``, with IDX files, or with one sub-folder of images a
-            class, perhaps below ``train`` and ``test`` (or ``val``). Where there is no test part, a fifth of each class
-            is set aside as one, always the same.
-        folder: The data folder; by default what the environment variable ``CONDENSATION_DATA`` names.
+            path of an archive or a folder of CIFAR, SVHN or Tiny ImageNet as their authors give them out, of a folder
+            with ``train.npz`` and ``test.npz``, with IDX files, or with one sub-folder of images a class, perhaps below
+            ``train`` and ``test`` (or ``val``). Where there is no test part, a fifth of each class is set aside as one,
+            always the same. Nothing is ever downloaded: ``condense data get NAME`` does that.
+        folder: The data folder; by default what the environment variable ``CONDENSATION_DATA`` names. After it, the
+            folder is looked in into which ``condense data get`` puts what it gets.
         preprocessing: ``standardize`` by each channel's mean and deviation; ``published`` constants, where there are any;
             ``zca`` whitening for colour (grey images are standardised); or ``none``. Fitted on the training part.
         size: Scale the shorter side to this many pixels and keep the centre.
@@ -93,29 +99,67 @@ def _is_path(source: str | Path) -> bool:
     return isinstance(source, Path) or "/" in source or os.sep in source or source.startswith((".", "~"))
 
 
+def catalogued(source: str | Path) -> str | None:
+    """The key of `DATASETS` that ``source``, a name or a path, is sure to be of; a quick look, nothing is read."""
+    if not _is_path(source) and (known := known_name(str(source))):
+        return known
+    path = Path(source).expanduser()
+    found = _format_in(path) if path.exists() else None
+    return (found[1].dataset or _name_of(path)[1]) if found else None
+
+
 def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:
         return known, BUNDLED[known]()
-    root = data_folder(folder)
-    place = find(name, root) if root else None
+    place = find_anywhere(name, folder)
     if place is not None:
         return known or name, _read(place, how)
-    if Path(name).is_dir():
-        return _read_path(Path(name), how)
-    raise not_found(name, root)
+    path = Path(name)
+    # What is called like a known data set and holds none of it, such as a download that was broken off, is passed over.
+    if (path.is_dir() and known is None) or (path.exists() and _format_in(path)):
+        return _read_path(path, how)
+    raise not_found(name, data_folder(folder))
 
 
 def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
     if not path.exists():
         raise CondensationError(f"There is no folder or file {path}.")
+    found = _format_in(path)
+    name, known = _name_of(path)
+    return (found and found[1].dataset) or known or name, _read(path, how)
+
+
+def _name_of(path: Path) -> tuple[str, str | None]:
+    """What the data at ``path`` are called after their folder, and which data set of the catalogue that means."""
     owner = path.resolve()
     name = owner.parent.name if owner.name == "raw" else owner.name
-    return known_name(name) or name, _read(path, how)
+    return name, known_name(name)
+
+
+def _format_in(path: Path) -> tuple[Path, Format] | None:
+    """The format of ``path``, or of the official files in it if it is called after their data set; and where they are."""
+    known = _name_of(path)[1]
+    # Those first: a folder with an unpacked archive in it looks like a folder of images.
+    places = [*(official(known, path) if known and path.is_dir() else ()), path]
+    return next(((place, found) for place in places if (found := format_of(place))), None)
 
 
 def _read(path: Path, how: Reading) -> Parts:
-    found = format_of(path)
+    found = _format_in(path)
     if found is None:
         raise CondensationError(f"There are no data in {path}.\nIt must hold {', or '.join(one.name for one in FORMATS)}.")
-    return found.read(path, how)
+    place, form = found
+    parts = form.read(place, how)
+    return parts if form.dataset is None else _noted(parts, form.dataset)
+
+
+def _noted(parts: Parts, dataset: str) -> Parts:
+    """``parts`` of official files with a note where they are fewer or more images than their data set has."""
+    info = DATASETS[dataset]
+    counts = len(parts.train.images), len(parts.test.images) if parts.test else 0
+    if counts == (info.train, info.test):
+        return parts
+    note = f"{info.title} has {info.train:,} training and {info.test:,} test images; here are {counts[0]:,} and {counts[1]:,}."
+    logger.warning(note)
+    return replace(parts, note=" ".join(filter(None, (parts.note, note))))

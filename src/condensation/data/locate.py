@@ -10,7 +10,7 @@ from pathlib import Path
 from condensation.data.bundled import BUNDLED
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, plain
 from condensation.data.folder import subfolders
-from condensation.data.formats import format_of
+from condensation.data.formats import FORMATS, format_of
 from condensation.data.idx import holds_idx
 from condensation.data.npz import holds_npz
 from condensation.errors import CondensationError, unknown
@@ -43,9 +43,29 @@ def data_folder(folder: str | Path | None) -> Path | None:
     return path
 
 
+def user_folder() -> Path | None:
+    """Where ``condense data get`` puts data if no folder is named; None without the package that knows the system's custom."""
+    try:
+        from platformdirs import user_data_path
+    except ImportError:
+        return None
+    return user_data_path("condensation", appauthor=False)
+
+
+def roots(folder: str | Path | None) -> list[Path]:
+    """The folders in which data sets are looked for: the one that is named, then that of the user."""
+    named, own = data_folder(folder), user_folder()
+    return [root for root in (named, own) if root is not None and root.is_dir()]
+
+
 def find(name: str, folder: Path) -> Path | None:
     """Where in ``folder`` the data set ``name`` lies, in any format."""
     return next((place for place in _places(name, folder) if format_of(place)), None)
+
+
+def find_anywhere(name: str, folder: str | Path | None) -> Path | None:
+    """Where the data set ``name`` lies in the first of `roots` that has it."""
+    return next((place for root in roots(folder) if (place := find(name, root))), None)
 
 
 def available(folder: str | Path | None = None) -> list[Listed]:
@@ -53,7 +73,7 @@ def available(folder: str | Path | None = None) -> list[Listed]:
     root = data_folder(folder)
     rows = []
     for name, info in DATASETS.items():
-        place = find(name, root) if root and not info.embedded else None
+        place = None if info.embedded else find_anywhere(name, folder)
         rows.append(Listed(name, info, "embedded" if info.embedded else str(place) if place else None))
     others = [path for path in subfolders(root) if holds_npz(path) and known_name(path.name) is None] if root else []
     return rows + [Listed(path.name, None, str(path)) for path in others]
@@ -67,12 +87,20 @@ def not_found(name: str, root: Path | None) -> CondensationError:
     if known is None:
         names = [row.name for row in available(root)]
         return CondensationError(f"{unknown('data set', name, names)}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
-    idx = " or its four IDX files" if known in IDX_NAMES else ""
+    idx = " or as its four IDX files" if known in IDX_NAMES else ""
     embedded = ", ".join(BUNDLED)
+    usual = "".join(f" or as {one.usual[0]}" for one in FORMATS if one.dataset == known)
     return CondensationError(
-        f"The data set {known!r} was not found. {looked}\n{point} as {known}/train.npz and {known}/test.npz{idx}. "
+        f"The data set {known!r} was not found. {looked}\nGet it with: condense data get {known}\n"
+        f"Or {point[0].lower()}{point[1:]} as {known}/train.npz and {known}/test.npz{usual}{idx}. "
         f"Embedded, so always there: {embedded}."
     )
+
+
+def official(name: str, folder: Path) -> Iterator[Path]:
+    """What in ``folder`` is called as the authors of the data set ``name`` call their files."""
+    usual = (folder / one for form in FORMATS if form.dataset == known_name(name) for one in form.usual)
+    return (path for path in usual if path.exists())
 
 
 def _places(name: str, folder: Path) -> Iterator[Path]:
@@ -80,7 +108,9 @@ def _places(name: str, folder: Path) -> Iterator[Path]:
         if plain(path.name) == plain(name):
             if (path / "raw").is_dir():  # as torchvision leaves MNIST/raw
                 yield path / "raw"
+            yield from official(name, path)  # before the folder itself, which looks like one of images if they are unpacked
             yield path
+    yield from official(name, folder)
     own = known_name(folder.name)
     # The folder itself may hold the files; IDX files don't say which data set they are, so its name must not contradict.
     if plain(folder.name) == plain(name) or (known_name(name) in IDX_NAMES and own is None and holds_idx(folder)):

@@ -1,0 +1,377 @@
+"""Getting data, from a server on this machine that has small files and can misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import os
+import shutil
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from condensation import cli
+from condensation.data import available, download, load
+from condensation.data.download import already, get, order
+from condensation.data.remote import REMOTES, Remote, RemoteFile
+from condensation.errors import CondensationError, MissingExtra
+from tests.data import official
+
+CIFAR10 = "cifar-10-python.tar.gz"
+
+
+@dataclass
+class Server:
+    """What a server has, how it behaves, and what it was asked for."""
+
+    files: dict[str, bytes]
+    url: str = ""
+    ranges: bool = True  # whether it gives parts of files
+    cut_after: list[int] = field(default_factory=list)  # for each answer to come, how many bytes it sends before it hangs up
+    asked: list[tuple[str, str | None]] = field(default_factory=list)  # path and range
+    packed: bool = False  # whether it calls a .gz file a packed one
+
+
+def handler(server):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted = self.headers.get("Range")
+            server.asked.append((self.path, wanted))
+            content = server.files.get(self.path.lstrip("/"))
+            if content is None:
+                self.send_error(404, "Not Found")
+                return
+            start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges else 0
+            if start >= len(content):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if wanted and server.ranges else 200)
+            if wanted and server.ranges:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            if server.packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            sent = content[start:]
+            if server.cut_after:
+                sent = sent[: server.cut_after.pop(0)]
+            self.wfile.write(sent)
+
+        def log_message(self, *arguments):
+            pass
+
+    return Handler
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    path, held = official.write_cifar(tmp_path_factory.mktemp("given"), ("cifar10", "python"), packed=True)
+    return path.read_bytes(), held
+
+
+@pytest.fixture
+def server(archive, monkeypatch):
+    known = Server({CIFAR10: archive[0]})
+    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler(known))
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    known.url = f"http://127.0.0.1:{listening.server_port}"
+    publish(monkeypatch, "cifar10", known)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    yield known
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
+
+
+def publish(monkeypatch, name, server):
+    """Let the catalogue say that the files of the server are those of ``name``."""
+    files = tuple(RemoteFile(file, len(content), hashlib.md5(content).hexdigest()) for file, content in server.files.items())
+    monkeypatch.setitem(REMOTES, name, Remote(server.url, files))
+
+
+@pytest.fixture(autouse=True)
+def _no_data_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    monkeypatch.chdir(tmp_path)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_was_got_is_loaded_by_name(server, tmp_path, archive):
+    place = get(order("cifar10", tmp_path))
+    assert place == tmp_path / "cifar10"
+    assert left(tmp_path) == [CIFAR10]
+    data = load("cifar10", folder=tmp_path)
+    assert len(data.train) == len(archive[1]["train"][1])
+    assert data.train.class_names == official.CIFAR10_NAMES
+
+
+def test_without_a_folder_it_goes_where_load_looks_last(server, tmp_path):
+    with pytest.raises(CondensationError, match="condense data get cifar10"):
+        load("cifar10")
+    place = get(order("cifar10"))
+    assert tmp_path / "user" in place.parents
+    assert load("cifar10").name == "cifar10"
+    assert {row.name: row.where for row in available()}["cifar10"] == str(place / CIFAR10)
+    (tmp_path / "other").mkdir()
+    assert load("cifar10", folder=tmp_path / "other").name == "cifar10"
+
+
+def test_loading_asks_no_server(server, tmp_path):
+    with pytest.raises(CondensationError):
+        load("cifar10", folder=tmp_path)
+    assert server.asked == []
+
+
+def test_the_variable_says_where_it_goes(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "new"))
+    assert get(order("CIFAR-10")) == tmp_path / "new" / "cifar10"
+
+
+def test_progress_is_told(server, tmp_path, archive):
+    told = []
+    get(order("cifar10", tmp_path), lambda *progress: told.append(progress))
+    size = len(archive[0])
+    assert told[0] == (CIFAR10, 0, size)
+    assert told[-1] == (CIFAR10, size, size)
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_transfer_that_is_cut_goes_on(server, tmp_path, archive, ranges):
+    server.ranges, server.cut_after = ranges, [50_000, 30_000]
+    get(order("cifar10", tmp_path))
+    assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
+    assert [asked for _, asked in server.asked] == [None, "bytes=50000-", "bytes=80000-" if ranges else "bytes=30000-"]
+    assert left(tmp_path) == [CIFAR10]
+
+
+def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path, archive):
+    server.cut_after = [50_000, 0, 0, 0]
+    with pytest.raises(CondensationError, match=r"(?s)could not be got.*50\.0 kB have come and are kept.*run the same command again"):
+        get(order("cifar10", tmp_path))
+    assert left(tmp_path) == [CIFAR10 + ".part"]
+    with pytest.raises(CondensationError, match="condense data get cifar10"):
+        load("cifar10", folder=tmp_path)
+    get(order("cifar10", tmp_path))
+    assert server.asked[-1] == (f"/{CIFAR10}", "bytes=50000-")
+    assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
+
+
+def test_a_whole_part_is_taken_as_it_is(server, tmp_path, archive):
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0])
+    get(order("cifar10", tmp_path))
+    assert left(tmp_path) == [CIFAR10]
+
+
+def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, tmp_path, archive):
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0] + b"more")
+    get(order("cifar10", tmp_path))
+    assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_another_file_than_the_published_is_removed(server, tmp_path, archive, begun):
+    expected, wrong = (hashlib.md5(content).hexdigest() for content in (archive[0], archive[0] + b"x"))
+    server.files[CIFAR10] += b"x"
+    if begun:
+        wrong = hashlib.md5(b"y" * 100 + server.files[CIFAR10][100:]).hexdigest()
+        (tmp_path / "cifar10").mkdir()
+        (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(b"y" * 100)
+    with pytest.raises(CondensationError, match=rf"(?s)not the file that was published.*{expected}.*{wrong}.*--mirror"):
+        get(order("cifar10", tmp_path))
+    assert left(tmp_path) == []
+    server.files[CIFAR10] = archive[0]
+    get(order("cifar10", tmp_path))
+    assert left(tmp_path) == [CIFAR10]
+
+
+def test_a_missing_file_is_said_at_once(server, tmp_path):
+    server.files.clear()
+    with pytest.raises(CondensationError, match=rf"{CIFAR10} answers 404 Not Found.\nGive another address with --mirror"):
+        get(order("cifar10", tmp_path))
+    assert len(server.asked) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_network(server, tmp_path):
+    with pytest.raises(CondensationError, match=r"127\.0\.0\.1:9/cifar-10-python\.tar\.gz could not be got: .*refused") as refused:
+        get(order("cifar10", tmp_path, "http://127.0.0.1:9"))
+    assert "object at 0x" not in str(refused.value)
+    with pytest.raises(CondensationError, match=r"could not be got: .*resolve"):
+        get(order("cifar10", tmp_path, "http://nowhere.invalid"))
+
+
+def test_a_mirror_takes_the_place_of_the_address(server, tmp_path, archive):
+    server.files[f"far/away/{CIFAR10}"] = archive[0]
+    get(order("cifar10", tmp_path, server.url + "/far/away/"))
+    assert server.asked == [(f"/far/away/{CIFAR10}", None)]
+
+
+def test_what_a_server_calls_packed_is_left_packed(server, tmp_path, archive):
+    server.packed = True
+    get(order("cifar10", tmp_path))
+    assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
+
+
+def test_room_is_looked_for_before_anything_is_written(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
+    with pytest.raises(CondensationError, match=r"(?s)cifar-10-python\.tar\.gz needs .* more, and 1\.0 kB are free in .*--folder"):
+        get(order("cifar10", tmp_path))
+    assert left(tmp_path) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch, archive):
+    written = []
+
+    def write(self, file, block):
+        if len(written) == 2:
+            file = Full()
+        written.append(block)
+        return plain(self, file, block)
+
+    class Full:
+        def write(self, block):
+            raise OSError(28, "No space left on device")
+
+    plain = download.Transfer.write
+    monkeypatch.setattr(download, "BLOCK", 10_000)
+    monkeypatch.setattr(download.Transfer, "write", write)
+    with pytest.raises(CondensationError, match=r"\.part could not be written: No space left on device\.\nMake room"):
+        get(order("cifar10", tmp_path))
+    kept = tmp_path / "cifar10" / (CIFAR10 + ".part")
+    assert kept.read_bytes() == archive[0][:20_000]
+
+
+def test_a_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CondensationError, match="could not be made: Not a directory"):
+        get(order("cifar10", tmp_path / "file"))
+
+
+def test_a_file_that_is_there_is_checked_and_never_replaced(server, tmp_path):
+    path = tmp_path / "cifar10" / CIFAR10
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    with pytest.raises(CondensationError, match=f"{CIFAR10} is not the file that was published"):
+        get(order("cifar10", tmp_path))
+    assert path.read_bytes() == b"mine"
+    assert server.asked == []
+
+
+def test_only_the_files_that_are_missing_are_got(server, tmp_path, monkeypatch):
+    folder, _ = official.write_svhn(tmp_path / "given")
+    server.files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    publish(monkeypatch, "svhn", server)
+    (tmp_path / "svhn").mkdir()
+    shutil.copy(folder / "train_32x32.mat", tmp_path / "svhn")
+    wanted = order("svhn", tmp_path)
+    assert already(wanted, tmp_path) is None
+    get(wanted)
+    assert server.asked == [("/test_32x32.mat", None)]
+    assert already(wanted, tmp_path) == tmp_path / "svhn"
+    assert load("svhn", folder=tmp_path).name == "svhn"
+
+
+def test_data_that_lie_there_in_another_form_are_here(server, tmp_path):
+    official.write_cifar(tmp_path, ("cifar10", "binary"), packed=False)
+    assert already(order("cifar10", tmp_path), tmp_path) == tmp_path / "cifar-10-batches-bin"
+
+
+def test_what_cannot_be_got(tmp_path):
+    with pytest.raises(CondensationError, match=r"no data set to get 'cifar1'\. Did you mean 'cifar10'"):
+        order("cifar1", tmp_path)
+    with pytest.raises(CondensationError, match="'digits' comes with the package"):
+        order("digits", tmp_path)
+    with pytest.raises(CondensationError, match="give an address such as https://"):
+        order("cifar10", tmp_path, "ftp://example.org")
+
+
+def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
+        get(order("cifar10", tmp_path))
+
+
+def test_without_platformdirs_a_folder_must_be_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
+        order("cifar10")
+    assert available()[0].name == "digits"
+
+
+def test_every_data_set_that_is_not_embedded_can_be_got():
+    assert {row.name for row in available() if not row.info.embedded} == set(REMOTES)
+    for remote in REMOTES.values():
+        assert remote.base.startswith(("http://", "https://"))
+        assert all(len(file.md5) == 32 and file.size for file in remote.files)
+
+
+# -- the command
+
+
+@pytest.fixture
+def condense(capsys, monkeypatch):
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return command
+
+
+def test_the_command_says_the_terms_and_the_place(server, condense):
+    code, said, progress = condense("data", "get", "cifar10", "--folder", "new")
+    assert code == 0
+    assert said.index("Terms: none stated; its authors ask to be cited") < said.index(
+        f"cifar10 is here now: {os.path.join('new', 'cifar10')}"
+    )
+    assert server.url in said
+    assert progress.startswith(f"{CIFAR10}: 0 bytes of")
+    code, said, progress = condense("data", "--folder", "new", "get", "cifar10")
+    assert (code, progress) == (0, "")
+    assert said == f"cifar10 is here, and whole: {os.path.join('new', 'cifar10')}\n"
+    assert len(server.asked) == 1
+
+
+def test_the_command_can_be_quiet(server, condense):
+    assert condense("data", "get", "cifar10", "-q", "--folder", "new") == (0, "", "")
+    assert left(Path("new")) == [CIFAR10]
+
+
+def test_the_command_has_nothing_to_get_of_what_is_here(server, condense, tmp_path):
+    official.write_cifar(tmp_path / "new", ("cifar10", "python"), packed=False)
+    code, said, _ = condense("data", "get", "cifar10", "--folder", "new")
+    assert (code, said) == (0, f"cifar10 is here: {os.path.join('new', 'cifar-10-batches-py')}. Nothing is got.\n")
+    assert condense("data", "get", "digits")[1] == "digits comes with the package: there is nothing to get.\n"
+    assert server.asked == []
+
+
+def test_the_command_fails_in_plain_words(server, condense):
+    server.files.clear()
+    for name, message in (("cifar10", "answers 404"), ("nothing", "There is no data set to get 'nothing'")):
+        code, _, said = condense("data", "get", name, "--folder", "new")
+        assert code == 2
+        assert message in said
+        assert 2 <= len(said.splitlines()) - (CIFAR10 in said.splitlines()[0]) + 1 <= 4
+
+
+def test_a_run_names_the_command_that_gets_its_data(condense):
+    code, _, said = condense("run", "-d", "cifar10")
+    assert code == 2
+    assert "condense data get cifar10" in said
+    assert len(said.splitlines()) <= 4

@@ -1,0 +1,187 @@
+"""What every format that is read is held to. To add one: a line in `EXAMPLES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from condensation.data import load
+from condensation.data.dataset import Reading
+from condensation.data.formats import FORMATS, format_of
+from condensation.errors import CondensationError
+from tests.data import official
+from tests.data.test_folder import picture
+from tests.data.test_idx import write_idx_folder
+
+
+@dataclass(frozen=True)
+class Written:
+    """A small example of a format on disk, and what must come out."""
+
+    path: Path  # what is given to `load`
+    to_cut: Path  # a file whose loss of its last half must be noticed
+    train: tuple[np.ndarray, np.ndarray]  # images (n, c, h, w) uint8 and labels (n,)
+    test: tuple[np.ndarray, np.ndarray] | None
+    class_names: tuple[str, ...]
+    dataset: str | None = None  # its name in the catalogue
+
+
+def npz(folder: Path) -> Written:
+    parts = {}
+    for seed, (part, count) in enumerate((("train", 12), ("test", 6))):
+        images, labels = official.images(count, (8, 10, 3), seed), np.arange(count) % 3
+        np.savez(folder / f"{part}.npz", images=images, labels=labels, class_names=np.array(["a", "b", "c"]))
+        parts[part] = images.transpose(0, 3, 1, 2), labels
+    return Written(folder, folder / "train.npz", parts["train"], parts["test"], ("a", "b", "c"))
+
+
+def idx(folder: Path, zipped: bool) -> Written:
+    folder = folder / "mnist"
+    held = write_idx_folder(folder, zipped=zipped)
+    train, test = ((held[part, "images-idx3"][:, None].astype(np.uint8), held[part, "labels-idx1"]) for part in ("train", "t10k"))
+    return Written(folder, next(folder.glob("train-images*")), train, test, tuple("0123456789"), "mnist")
+
+
+def image_folder(folder: Path) -> Written:
+    parts = {}
+    for part, count in (("train", 3), ("test", 2)):
+        for name in ("cat", "dog"):
+            (folder / part / name).mkdir(parents=True)
+            for index in range(count):
+                picture(index).save(folder / part / name / f"{index}.png")
+        one = np.stack([np.asarray(picture(index)).transpose(2, 0, 1) for index in range(count)])
+        parts[part] = np.concatenate([one, one]), np.repeat([0, 1], count)
+    return Written(folder, folder / "train" / "dog" / "1.png", parts["train"], parts["test"], ("cat", "dog"))
+
+
+def cifar(folder: Path, version: tuple[str, str], packed: bool, write: Callable[[object], bytes] = official.python2) -> Written:
+    path, held = official.write_cifar(folder, version, packed=packed, write=write)
+    names = official.CIFAR10_NAMES if version[0] == "cifar10" else official.CIFAR100_NAMES
+    return Written(
+        path,
+        path if packed else max(path.glob("*train*" if version[0] == "cifar100" else "data_batch_3*")),
+        *held.values(),
+        names,
+        version[0],
+    )
+
+
+def svhn(folder: Path) -> Written:
+    path, held = official.write_svhn(folder)
+    return Written(path, path / "train_32x32.mat", held["train"], held["test"], tuple("0123456789"), "svhn")
+
+
+def tiny_imagenet(folder: Path, packed: bool) -> Written:
+    files = official.tiny_imagenet_files()
+    path = official.write_tiny_imagenet(folder, packed=packed, files=files)
+    train = [
+        (official.decoded(files[f"train/{wnid}/images/{wnid}_{index}.JPEG"]), label)
+        for label, wnid in enumerate(official.WNIDS)
+        for index in range(4)
+    ]
+    test = [(official.decoded(files[f"val/images/val_{index * 3 + label}.JPEG"]), label) for label in range(3) for index in range(2)]
+    parts = [(np.stack([image for image, _ in part]), np.array([label for _, label in part])) for part in (train, test)]
+    to_cut = path if packed else path / "train" / "n01" / "images" / "n01_2.JPEG"
+    return Written(path, to_cut, *parts, ("crane, machine", "tabby", "crane, bird"), "tiny-imagenet")
+
+
+# A name, and a function that writes a small example into an empty folder and says what must come out.
+EXAMPLES: dict[str, Callable[[Path], Written]] = {
+    "npz": npz,
+    "idx": partial(idx, zipped=False),
+    "idx, gzipped": partial(idx, zipped=True),
+    "image folder": image_folder,
+    **{
+        f"{version[0]}, {version[1]}, {'archive' if packed else 'folder'}": partial(cifar, version=version, packed=packed)
+        for version in official.FOLDERS
+        for packed in (False, True)
+    },
+    "cifar10, pickled by Python 3": partial(cifar, version=("cifar10", "python"), packed=True, write=official.python3),
+    "svhn": svhn,
+    "tiny-imagenet, archive": partial(tiny_imagenet, packed=True),
+    "tiny-imagenet, folder": partial(tiny_imagenet, packed=False),
+}
+
+
+@pytest.fixture(params=EXAMPLES)
+def written(request, tmp_path):
+    return EXAMPLES[request.param](tmp_path)
+
+
+def in_order(images, labels):
+    """As an image set has them: sorted by class, otherwise in the order in which they were."""
+    order = np.argsort(labels, kind="stable")
+    return torch.from_numpy(images[order]), torch.from_numpy(labels[order]).long()
+
+
+def test_every_format_has_an_example(tmp_path):
+    found = set()
+    for number, write in enumerate(EXAMPLES.values()):
+        (tmp_path / str(number)).mkdir()
+        found.add(format_of(write(tmp_path / str(number)).path).name)
+    assert found == {one.name for one in FORMATS}
+
+
+def test_images_and_labels_are_those_that_were_written(written):
+    data = load(written.path)
+    for part, expected in ((data.train, written.train), (data.test, written.test)):
+        images, labels = in_order(*expected)
+        assert part.images.dtype == torch.uint8
+        assert torch.equal(part.images, images)
+        assert torch.equal(part.labels, labels)
+
+
+def test_classes_have_their_names(written):
+    data = load(written.path)
+    assert data.train.class_names == data.test.class_names == written.class_names
+
+
+def test_the_catalogue_knows_it(written):
+    data = load(written.path, preprocessing="published" if written.dataset else "standardize")
+    assert data.name == (written.dataset or written.path.name)
+
+
+def test_a_path_may_be_text(written):
+    assert load(str(written.path)).train.fingerprint() == load(written.path).train.fingerprint()
+
+
+def test_reading_twice_gives_the_same(written):
+    first, second = (load(written.path) for _ in range(2))
+    assert first.train.fingerprint() == second.train.fingerprint()
+    assert first.test.fingerprint() == second.test.fingerprint()
+
+
+def test_a_size_is_followed(written):
+    data = load(written.path, size=12)
+    assert data.train.shape == data.test.shape == (written.train[0].shape[1], 12, 12)
+
+
+def test_the_reader_gives_the_types_that_it_must(written):
+    parts = format_of(written.path).read(written.path, Reading())
+    for part in (parts.train, parts.test):
+        assert part.images.dtype == torch.uint8
+        assert part.labels.dtype == torch.int64
+        assert part.images.ndim == 4
+        assert part.origin
+
+
+@pytest.mark.parametrize("keep", [0, 0.477, 0.933])
+def test_a_cut_off_copy_is_refused_by_name(written, keep):
+    whole = written.to_cut.read_bytes()
+    written.to_cut.write_bytes(whole[: int(keep * len(whole))])
+    with pytest.raises(CondensationError) as refused:
+        load(written.path)
+    assert written.to_cut.name in str(refused.value)
+    assert len(str(refused.value).splitlines()) <= 3
+
+
+def test_a_file_that_is_something_else_is_refused_by_name(written):
+    written.to_cut.write_bytes(b"<html>404: this page is not here</html>\n" * 100)
+    with pytest.raises(CondensationError, match=written.to_cut.name.replace(".", r"\.")):
+        load(written.path)

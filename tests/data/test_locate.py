@@ -1,0 +1,101 @@
+"""Where official files are found, and what is known of them before they are read."""
+
+import pytest
+
+from condensation.data import available, load
+from condensation.data.loading import catalogued
+from condensation.presets import preset_for
+from tests.data import official
+from tests.data.official import write_cifar, write_svhn, write_tar, write_tiny_imagenet
+
+PYTHON, BINARY = ("cifar10", "python"), ("cifar10", "binary")
+
+
+@pytest.fixture(autouse=True)
+def no_data_folder(monkeypatch):
+    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
+
+
+@pytest.mark.parametrize("below", ["", "cifar10", "CIFAR-10"])
+@pytest.mark.parametrize("version", [PYTHON, BINARY])
+@pytest.mark.parametrize("packed", [True, False])
+def test_cifar_is_found_in_the_data_folder(tmp_path, below, version, packed):
+    path, held = write_cifar(tmp_path / below, version, packed=packed)
+    data = load("cifar10", folder=tmp_path)
+    assert (data.name, len(data.train)) == ("cifar10", len(held["train"][1]))
+    assert {row.name: row.where for row in available(tmp_path)}["cifar10"] == str(path)
+    if below:
+        assert load(tmp_path / below).train.fingerprint() == data.train.fingerprint()
+
+
+@pytest.mark.parametrize("below", ["", "svhn"])
+def test_svhn_is_found_in_the_data_folder(tmp_path, below):
+    write_svhn(tmp_path / below)
+    data = load("svhn", folder=tmp_path)
+    assert data.train.shape == (3, 32, 32)
+    assert not data.train.mirrored
+    assert load(tmp_path / below / "train_32x32.mat").train.fingerprint() == data.train.fingerprint()
+
+
+@pytest.mark.parametrize("below", ["", "tiny-imagenet", "TinyImageNet"])
+@pytest.mark.parametrize("packed", [True, False])
+def test_tiny_imagenet_is_found_in_the_data_folder(tmp_path, below, packed):
+    write_tiny_imagenet(tmp_path / below, packed=packed)
+    assert load("tiny-imagenet", folder=tmp_path).train.shape == (3, 64, 64)
+
+
+def test_one_data_folder_may_hold_them_all(tmp_path):
+    for version in official.FOLDERS:
+        write_cifar(tmp_path, version, packed=version[1] == "python")
+    write_svhn(tmp_path)
+    write_tiny_imagenet(tmp_path, packed=True)
+    for name, classes in (("cifar10", 10), ("cifar100", 100), ("svhn", 10), ("tiny-imagenet", 3)):
+        data = load(name, folder=tmp_path)
+        assert (data.name, data.train.num_classes) == (name, classes)
+    assert {row.name for row in available(tmp_path) if row.where} == {
+        "digits",
+        "fashion-mini",
+        "cifar10",
+        "cifar100",
+        "svhn",
+        "tiny-imagenet",
+    }
+
+
+def test_archive_and_folder_give_the_same(tmp_path):
+    for version in official.FOLDERS:
+        packed, unpacked = (load(write_cifar(tmp_path, version, packed=packed)[0]) for packed in (True, False))
+        assert packed.train.fingerprint() == unpacked.train.fingerprint()
+    packed, unpacked = (load(write_tiny_imagenet(tmp_path, packed=packed)) for packed in (True, False))
+    assert packed.train.fingerprint() == unpacked.train.fingerprint()
+
+
+@pytest.mark.parametrize("name", ["cifar-10-python (1).tar.gz", "cifar-10-python.tgz", "cifar-10-python.tar"])
+def test_other_names_that_a_browser_gives_are_known(tmp_path, name):
+    files, _ = official.cifar_files(PYTHON)
+    path = write_tar(
+        tmp_path / name, {f"cifar-10-batches-py/{one}": content for one, content in files.items()}, "w" if name.endswith(".tar") else "w:gz"
+    )
+    assert load(path).name == "cifar10"
+
+
+def test_an_archive_here_needs_no_slash(tmp_path, monkeypatch):
+    write_cifar(tmp_path, PYTHON, packed=True)
+    monkeypatch.chdir(tmp_path)
+    assert load("cifar-10-python.tar.gz").name == "cifar10"
+
+
+def test_the_catalogue_is_known_by_a_quick_look(tmp_path):
+    path, _ = write_cifar(tmp_path, ("cifar100", "binary"), packed=True)
+    path.write_bytes(b"")
+    assert catalogued(path) == catalogued(str(path)) == "cifar100"
+    assert catalogued("CIFAR-10") == "cifar10"
+    assert catalogued(tmp_path) is catalogued(tmp_path / "nowhere") is None
+    assert preset_for("fast", {"data": {"source": str(path)}}) == preset_for("fast", {"data": {"source": "cifar100"}})
+
+
+def test_fewer_images_than_the_data_set_has_are_noted(tmp_path, caplog):
+    path, _ = write_cifar(tmp_path, PYTHON, packed=True)
+    note = "CIFAR-10 has 50,000 training and 10,000 test images; here are 20 and 20."
+    assert load(path).note == note
+    assert note in caplog.text

@@ -1,0 +1,52 @@
+"""What is special to the files of SVHN; `test_format_contract` has what all formats share."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from condensation.data import load
+from condensation.errors import CondensationError, MissingExtra
+from tests.data import official
+from tests.data.official import write_svhn
+
+
+def test_ten_means_zero(tmp_path):
+    data = load(write_svhn(tmp_path)[0])
+    assert data.train.counts == {label: 3 for label in range(10)}
+    assert data.train.class_names[0] == "0"
+
+
+def test_a_missing_test_file_of_svhn_is_named(tmp_path):
+    write_svhn(tmp_path)
+    (tmp_path / "test_32x32.mat").unlink()
+    with pytest.raises(CondensationError, match=r"lacks test_32x32\.mat.\nGet it with: condense data get svhn"):
+        load("svhn", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [11]]}, "must lie in 1 to 10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [0]]}, "must lie in 1 to 10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3]]}, "its 4 images have 3 labels"),
+        ({"X": official.images(32, (32, 4, 4)), "y": [[1], [2], [3], [4]]}, "X is uint8 of shape"),
+        ({"X": np.zeros((32, 32, 3, 4)), "y": [[1], [2], [3], [4]]}, "X is float64"),
+        ({"X": official.images(32, (32, 3, 4))}, "it holds X instead of X and y"),
+        ({"X": "text", "y": [[1]]}, "X is <U4"),
+    ],
+)
+def test_a_mat_file_that_is_wrong_is_named(tmp_path, content, message):
+    from scipy.io import savemat
+
+    write_svhn(tmp_path)
+    savemat(tmp_path / "train_32x32.mat", content)
+    with pytest.raises(CondensationError, match=rf"train_32x32\.mat is cut off or damaged: .*{message}"):
+        load(tmp_path)
+
+
+def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):
+    write_svhn(tmp_path)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
+        load(tmp_path)

@@ -1,0 +1,92 @@
+"""What is special to Tiny ImageNet; `test_format_contract` has what all formats share."""
+
+import io
+import zipfile
+
+import pytest
+import torch
+from PIL import Image
+
+from condensation.data import load, memory
+from condensation.data.tiny_imagenet import class_names
+from condensation.errors import CondensationError, NotEnoughMemory
+from tests.data import official
+from tests.data.official import write_tiny_imagenet
+
+
+def test_grey_files_become_colour(tmp_path):
+    data = load(write_tiny_imagenet(tmp_path, packed=True))
+    grey = [bool((image[0] == image[1]).all() and (image[1] == image[2]).all()) for image in data.train.images]
+    assert data.train.shape == (3, 64, 64)
+    assert grey == [True, False, False, False] * 3
+
+
+def test_names_are_the_first_words_unless_two_share_them():
+    words = ["n1\ttabby, tabby cat", "n2\tcrane, bird", "n3\tcrane, machine"]
+    assert class_names(["n3", "n1", "n2", "n4"], words) == ("crane, machine", "tabby", "crane, bird", "n4")
+
+
+def test_many_threads_give_what_one_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr("condensation.data.tiny_imagenet.TOGETHER", 2)
+    path = write_tiny_imagenet(tmp_path, packed=True)
+    found = []
+    for cores in (1, 4):
+        monkeypatch.setattr("condensation.data.tiny_imagenet._cores", lambda cores=cores: cores)
+        found.append(load(path).train.images)
+    assert torch.equal(*found)
+
+
+def tiny_with(tmp_path, packed, change):
+    files = official.tiny_imagenet_files()
+    change(files)
+    return write_tiny_imagenet(tmp_path, packed=packed, files=files)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda files: files.pop("val/val_annotations.txt"), r"tiny-imagenet-200\S* lacks val/val_annotations\.txt"),
+        (
+            lambda files: files.update({"val/val_annotations.txt": b"val_0.JPEG\tn99\t0\n"}),
+            r"val/images/val_0\.JPEG in .* is of no class that wnids",
+        ),
+        (lambda files: files.update({"val/val_annotations.txt": b"val_0.JPEG\n"}), "is of no class"),
+        (lambda files: files.update({"val/val_annotations.txt": b"\xff\xfe"}), r"val_annotations\.txt in .* is cut off or damaged"),
+        (lambda files: files.update({"val/val_annotations.txt": b"../x.JPEG\tn01\n"}), r"val/images/\.\./x\.JPEG"),
+        (lambda files: files.pop("val/images/val_0.JPEG"), r"val/images/val_0\.JPEG"),
+        (lambda files: files.update({"wnids.txt": b"n01\nn02\n"}), r"train/n03/images/n03_\d\.JPEG in .* is of no class"),
+        (lambda files: files.update({"train/n01/images/n01_1.JPEG": b""}), r"train/n01/images/n01_1\.JPEG"),
+        (lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1)[:900]}), r"train/n01/images/n01_1\.JPEG"),
+        (
+            lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1, size=(64, 65))}),
+            "64 x 65 pixels, and the first image has 64 x 64",
+        ),
+        (lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1, size=(1001, 1000))}), "it has 1001 x 1000 pixels"),
+        (lambda files: files.update({"train/n01/images/n01_1.JPEG": png()}), r"n01_1\.JPEG in .* is cut off or damaged"),
+    ],
+)
+def test_what_is_wrong_in_tiny_imagenet_is_named(tmp_path, packed, change, message):
+    with pytest.raises(CondensationError, match=message):
+        load(tiny_with(tmp_path, packed, change))
+
+
+def png():
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_zip_bomb_is_refused(tmp_path):
+    path = write_tiny_imagenet(tmp_path, packed=True)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tiny-imagenet-200/train/n01/images/n01_99.JPEG", b"\0" * 10_000_001)
+    with pytest.raises(CondensationError, match=r"n01_99\.JPEG would be 10,000,001 bytes"):
+        load(path)
+
+
+def test_tiny_imagenet_that_would_not_fit_is_refused(tmp_path, monkeypatch):
+    path = write_tiny_imagenet(tmp_path, packed=True)
+    monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
+    with pytest.raises(NotEnoughMemory, match="Reading 12 images"):
+        load(path)
