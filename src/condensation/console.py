@@ -26,8 +26,9 @@ from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
-from condensation.runs import GRID, SET, RunResult, RunSettings, claim, describe, is_finished
+from condensation.runs import GRID, RunResult, RunSettings, claim, describe, is_finished
 from condensation.runs import run as run_settings
+from condensation.setfile import SET
 from condensation.settings import build
 from condensation.storage import write
 
