@@ -12,8 +12,9 @@ from rich.console import Console
 from condensation.artifact import CondensedSet
 from condensation.condensing import Stopped
 from condensation.console import INTERRUPTED
-from condensation.errors import CondensationError, unknown
-from condensation.export import EXPORTS
+from condensation.errors import CondensationError
+from condensation.export import EXPORTS, check
+from condensation.export.card import VIEWS
 from condensation.judging import JudgeSettings, judge_views, own_evaluation
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
@@ -22,24 +23,21 @@ from condensation.settings import build
 
 def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
     """``condense export``; ``content`` holds settings of judging, None for no judging."""
-    if to not in EXPORTS:
-        raise unknown("export", to, EXPORTS)
     condensed = CondensedSet.load(path)
-    how = EXPORTS[to]
-    how.check(condensed.images)
-    out = out or path.with_name(f"{path.resolve().name.removesuffix('.safetensors')}-{to}")
+    out = out or _beside(path, to)
+    check(condensed.images, out, to)
     if content is not None:
-        if not how.pictures:
+        if not EXPORTS[to].pictures:
             raise CondensationError(f"{to} keeps every bit, so it is worth what the set is.\n--judge is for png, parquet and hub.")
         condensed = _judged(condensed, content, quiet=quiet or as_json)
     condensed.export(out, to)
     if as_json:
-        return print_json({"folder": str(out), "to": to, **{key: condensed.card[key] for key in ("views",) if key in condensed.card}})
+        return print_json({"folder": str(out), "to": to, VIEWS: condensed.card.get(VIEWS)})
     if quiet:
         return None
     screen = Console(soft_wrap=True)
     if content is not None:
-        print_scores(screen, condensed.card["views"])
+        print_scores(screen, condensed.card[VIEWS])
     screen.print(f"{to}: {out}", markup=False, highlight=False)
     screen.print(f"Card: {out / 'README.md'} says how to train on it.", markup=False, highlight=False)
     if to == "hub":
@@ -70,6 +68,12 @@ def import_official(path: Path, data: str, which: int, out: Path | None, *, as_j
         print_scores(screen, condensed.card["scores"])
     screen.print(f"Set: {out}", markup=False, highlight=False)
     return None
+
+
+def _beside(path: Path, to: str) -> Path:
+    """Where an export goes if nothing is said: beside the set, under its name."""
+    parent = path.parent if path.name not in ("", "..") else path / ".."
+    return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{to}"
 
 
 def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:

@@ -52,6 +52,18 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
+def require_free(path: Path) -> None:
+    """Make sure that a new folder can be called ``path``: nothing is overwritten.
+
+    Raises:
+        CondensationError: if it is a file, or a folder that is not empty.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise CondensationError(f"{path} is not empty; nothing is overwritten.\nRemove it, or choose another folder with --out.")
+    if path.exists() and not path.is_dir():
+        raise CondensationError(f"{path} is a file; nothing is overwritten.\nChoose a folder with --out.")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which becomes ``path`` once the block ends well; otherwise nothing of it is left.
@@ -59,10 +71,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         CondensationError: if ``path`` is a file or a folder that is not empty, or there is no room or no permission.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise CondensationError(
-            f"{path} exists{' and is not empty' if path.is_dir() else ''}; nothing is overwritten.\nChoose another with --out."
-        )
+    require_free(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -217,6 +226,7 @@ __all__ = [
     "read_json",
     "read_tensors",
     "remove_unfinished",
+    "require_free",
     "to_tensors",
     "unpack",
     "write",

@@ -15,16 +15,17 @@ from condensation.export.parquet import PARQUET
 from condensation.export.png import PNG
 from condensation.export.pt import TORCH
 from condensation.images import ImageSet
-from condensation.storage import new_folder
+from condensation.storage import new_folder, require_free
 
 EXPORTS: dict[str, Export] = {"png": PNG, "npz": NPZ, "parquet": PARQUET, "torch": TORCH, "hub": HUB}
 
 
-def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Path:
-    """Write a set as ``to``, with a card that says how to train on it, into a new folder ``path``, which is returned.
+def check(images: ImageSet, path: Path, to: str) -> None:
+    """Find out before any work whether `export` can do what is asked.
 
     Raises:
-        CondensationError: if there is no such format, it cannot hold this set, or the folder is in use or cannot be written.
+        CondensationError: if there is no such format, it cannot hold this set, or the folder is in use.
+        MissingExtra: if the format needs a package that is not here.
     """
     if to not in EXPORTS:
         raise unknown("export", to, EXPORTS)
@@ -34,10 +35,21 @@ def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Pa
             f"{path} looks like a file; an export is a folder, which holds the set and its card.\nGive --out a name without {path.suffix}."
         )
     how.check(images)
+    require_free(path)
+
+
+def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Path:
+    """Write a set as ``to``, with a card that says how to train on it, into a new folder ``path``, which is returned.
+
+    Raises:
+        CondensationError: as `check`, or if the folder cannot be written; nothing is then left behind.
+    """
+    check(images, path, to)
+    how = EXPORTS[to]
     with new_folder(path) as folder:
         how.write(images, card, folder)
         write_card(images, card, how, folder)
     return path
 
 
-__all__ = ["EXPORTS", "Export", "export"]
+__all__ = ["EXPORTS", "Export", "check", "export"]

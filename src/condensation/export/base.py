@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, MissingExtra
 from condensation.images import ImageSet
 from condensation.preprocess import Identity, Standardize, Zca
 
@@ -31,14 +32,21 @@ class Export:
     lines: Callable[[ImageSet], str]  # make ``dataset`` in the folder; with 8 bits, ``mean`` and ``std`` are there
     tensor: str  # how the lines have a tensor of the file, by its name
     write: Callable[[ImageSet, Mapping[str, Any], Path], None]
+    needs: tuple[str, ...] = ()  # packages of the extra ``hub``
     front: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""  # what stands above the card
 
     def check(self, images: ImageSet) -> None:
-        """Refuse what would be no use.
+        """Refuse what would be no use, or could not be written.
 
         Raises:
             CondensationError: for pictures of a whitened set, from which it cannot be made again.
+            MissingExtra: if a package is not here.
         """
+        for package in self.needs:
+            try:
+                import_module(package)
+            except ImportError:
+                raise MissingExtra(f"Writing {self.name}", "hub") from None
         if not self.exact and isinstance(images.preprocessing, Zca):
             raise CondensationError(
                 f"A set whitened by ZCA cannot be written as {self.name}: whitening takes each image's own mean and length away,\n"

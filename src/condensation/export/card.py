@@ -41,7 +41,7 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
     sections.append(f"## Classes\n\n| label | class |\n| --- | --- |\n{names}")
     if source in DATASETS:
         info = DATASETS[source]
-        sections.append(f"## Terms\n\nThe images were made from {info.title} ({info.origin}). Its terms: {info.licence}.")
+        sections.append(f"## Terms\n\nMade from {source}: {info.title}. Origin: {info.origin}. Terms: {info.licence}.")
     return "\n\n".join(sections) + "\n"
 
 
@@ -50,7 +50,7 @@ def _made(images: ImageSet, card: Mapping[str, Any], source: str) -> str:
     each = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     method, data = card.get("settings", {}).get("method", {}), card.get("data", {})
     steps = f" in {method['steps']:,} steps" if method.get("steps") else ""
-    by = f" by {method['name']}{steps}" if "name" in method else ""
+    by = f" by the method `{method['name']}`{steps}" if "name" in method else ""
     of = f" from {source}" if source else ""
     of += f" ({data['images']:,} training images)" if "images" in data else ""
     official = card.get("official")
@@ -62,12 +62,17 @@ def _made(images: ImageSet, card: Mapping[str, Any], source: str) -> str:
 
 
 def _reading(images: ImageSet, how: Export) -> str:
-    needs_constants = " mean" in how.lines(images)
-    return f"{how.imports}\n\n" + (f"{normalising(images)}\n" if needs_constants else "") + how.lines(images)
+    constants = f"{normalising(images)}\n" if _normalises(images, how) else ""
+    return f"{how.imports}\n\n{constants}{how.lines(images)}"
+
+
+def _normalises(images: ImageSet, how: Export) -> bool:
+    """Whether the lines start from pictures."""
+    return "- mean" in how.lines(images)
 
 
 def _as_they_are(images: ImageSet, how: Export) -> str:
-    if how.exact:
+    if not _normalises(images, how):
         return "What is stored is float32, to the last bit, and already normalised: train on `dataset` as it is, and don't normalise again."
     return "The pictures have 8 bits; the lines above normalise them, and `dataset` is what a network expects."
 
@@ -119,9 +124,13 @@ def _scores(card: Mapping[str, Any]) -> str:
         return "\n".join(f"- {name}: {value}" for name, value in scores.items())
     how = scores["evaluation"]
     return (
-        f"On the {scores['test']['images']:,} test images of {scores['test']['name']}: mean and deviation of {how['networks']} newly drawn "
-        f"{how['network']['name']}, after the last of {how['recipe']['epochs']:,} epochs.\n\n{_table(scores['sets'])}"
+        f"On the {scores['test']['images']:,} test images of {scores['test']['name']}: mean and deviation over {_count(how)} "
+        f"newly drawn, after the last of {how['recipe']['epochs']:,} epochs.\n\n{_table(scores['sets'])}"
     )
+
+
+def _count(how: Mapping[str, Any]) -> str:
+    return f"{how['networks']} {how['network']['name']}{'' if how['networks'] == 1 else 's'}"
 
 
 def _table(sets: Mapping[str, Any]) -> str:
@@ -132,9 +141,14 @@ def _table(sets: Mapping[str, Any]) -> str:
 def _kept(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
     if isinstance(images.preprocessing, Zca):
         return "They are for looking at alone: whitening takes each image's own mean and length away, so no picture can be whitened back."
-    exact = "`set.safetensors` is exact; the pictures are an 8-bit view of it. " if how.exact else "They are an 8-bit view of the set. "
+    exact = "They are an 8-bit view of the set. "
+    if how.exact:
+        exact = (
+            "`set.safetensors` is exact; the pictures, which `datasets.load_dataset` gives, are an 8-bit view of it, "
+            "to be normalised as test images are. "
+        )
     if not images.images.is_floating_point():
-        return "All: the images of this set are pictures with 8 bits already."
+        return f"{exact}Nothing is lost: the images of this set had 8 bits from the start."
     loss = loss_of(images)
     changes = (
         f"{exact}Values were cut to [0, 1] and rounded: {100 * loss.clipped:.1f} % of them lay outside; a value changed "
@@ -145,8 +159,8 @@ def _kept(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         return f"{changes} What accuracy that costs was not measured; `condense export --judge` measures it."
     how_judged = views["evaluation"]
     return (
-        f"{changes} Measured on {views['test']['images']:,} test images, with {how_judged['networks']} networks "
-        f"of {how_judged['recipe']['epochs']:,} epochs each:\n\n{_table(views['sets'])}"
+        f"{changes} Measured on {views['test']['images']:,} test images: mean and deviation over {_count(how_judged)}, "
+        f"drawn and trained alike, after {how_judged['recipe']['epochs']:,} epochs.\n\n{_table(views['sets'])}"
     )
 
 

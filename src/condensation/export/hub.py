@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from condensation.data import DATASETS
-from condensation.errors import MissingExtra
 from condensation.export.base import Export
 from condensation.export.parquet import write_table
 from condensation.images import ImageSet
@@ -31,15 +30,9 @@ def write_hub(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
 
 
 def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
-    """What the hub and `datasets` read of a card, as YAML between two lines of dashes.
+    """What the hub and `datasets` read of a card, as YAML between two lines of dashes."""
+    from huggingface_hub import DatasetCardData
 
-    Raises:
-        MissingExtra: if huggingface_hub is not here.
-    """
-    try:
-        from huggingface_hub import DatasetCardData
-    except ImportError:
-        raise MissingExtra("Writing a card for the hub", "hub") from None
     source = str(card.get("data", {}).get("name", ""))
     licence = LICENCES.get(DATASETS[source].licence, "other") if source in DATASETS else "unknown"
     names = {str(label): name for label, name in enumerate(images.class_names)}
@@ -73,5 +66,6 @@ HUB = Export(
     lines=_lines,
     tensor='file["preprocessing.{}"]',
     write=write_hub,
+    needs=("pyarrow", "huggingface_hub"),
     front=front_matter,
 )

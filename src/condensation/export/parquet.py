@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from condensation.errors import MissingExtra
 from condensation.export.base import Export, eight_bit, png_bytes
 from condensation.images import ImageSet
 
@@ -15,16 +14,10 @@ TABLE = "train.parquet"
 
 
 def write_table(images: ImageSet, path: Path) -> None:
-    """The columns ``image`` (bytes of a PNG file, path) and ``label``.
+    """The columns ``image`` (bytes of a PNG file, path) and ``label``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    Raises:
-        MissingExtra: if pyarrow is not here.
-    """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise MissingExtra("Writing parquet", "hub") from None
     pictures = [{"bytes": png_bytes(pixels), "path": None} for pixels in eight_bit(images).cpu()]
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(images.class_names)}}
     # What `datasets` writes itself, and by which it knows that the bytes are pictures and the numbers names.
@@ -65,4 +58,5 @@ PARQUET = Export(
     lines=_lines,
     tensor="",
     write=write_parquet,
+    needs=("pyarrow",),
 )
