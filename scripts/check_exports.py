@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from plain_training import digest
 
-from condensation import CondensedSet, ConvNet, evaluate
+from condensation import CondensedSet, ConvNet, Zca, evaluate
 from condensation.artifact import versions
 from condensation.compute import Compute, capability
 from condensation.data import Data
@@ -58,28 +59,36 @@ def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
     condensed = CondensedSet.load(run)
     own = own_evaluation(condensed)
     recipe = replace(own.recipe, augmentation=None, restart_at_drop=False, epochs=epochs or own.recipe.epochs)
-    network = own.network if isinstance(own.network, ConvNet) else ConvNet()
-    how = EvaluationSettings(networks, ConvNet(width=network.width), recipe)
-    # The card's lines train by the recipe on it.
-    condensed = replace(
-        condensed, card={"settings": {**condensed.card["settings"], "evaluation": plain(how)}, "data": condensed.card["data"]}
-    )
-    data = build(DataSettings, condensed.card["settings"]["data"]).load()
-    images = condensed.images
-    ours = {"float32": judged(images, data, how), "8-bit": judged(replace(images, images=eight_bit(images)), data, how)}
+    width = own.network.width if isinstance(own.network, ConvNet) else ConvNet().width
+    how = EvaluationSettings(networks, ConvNet(width=width), recipe)
+    settings = condensed.card["settings"]
+    # The card's lines train by the recipe that is on it.
+    condensed = replace(condensed, card={"settings": {**settings, "evaluation": plain(how)}, "data": condensed.card["data"]})
+    data = build(DataSettings, settings["data"]).load()
+    views = {"float32": condensed.images}
+    if not isinstance(condensed.preprocessing, Zca):  # no picture of a whitened set can be trained on
+        views["8-bit"] = replace(condensed.images, images=eight_bit(condensed.images))
+    ours = {name: judged(view, data, how) for name, view in views.items()}
     rows: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as beside:
         test = Path(beside) / "test.npz"
         np.savez(test, pictures=eight_bit(data.test).numpy(), labels=data.test.labels.numpy())
         for to, view in FORMATS.items():
+            if view not in views:
+                continue
             print(f"{to} ...", file=sys.stderr, flush=True)
-            rows[to] = trained_plainly(condensed.export(Path(beside) / to, to), test, networks, how.network.width)  # type: ignore[attr-defined]
-            rows[to] |= {
-                "view": view,
-                "difference": round(rows[to]["mean"] - ours[view]["mean"], 3),
-                "noise": round(noise(ours[view], rows[to]), 3),
-            }
-    return {"data": data.name, "set": len(images), "test": len(data.test), "evaluation": plain(how), "evaluate": ours, "plain": rows}
+            row = trained_plainly(condensed.export(Path(beside) / to, to), test, networks, width)
+            row["same bits"] = row.pop("images") == digest(views[view].inputs())  # as `evaluate` trains on
+            row |= {"view": view, "difference": round(row["mean"] - ours[view]["mean"], 3), "noise": round(noise(ours[view], row), 3)}
+            rows[to] = row
+    return {
+        "data": data.name,
+        "set": len(condensed.images),
+        "test": len(data.test),
+        "evaluation": plain(how),
+        "evaluate": ours,
+        "plain": rows,
+    }
 
 
 def commit() -> str:
@@ -99,12 +108,13 @@ def main() -> None:
     made_by = {"commit": commit(), "machine": capability(), "versions": versions()}
     result = check(asked.run, asked.networks, asked.epochs)
     write_json(asked.out, {"command": " ".join(["python", *sys.argv]), "made_by": made_by, **result})
-    print("| export | holds | plain PyTorch | evaluate | difference | two standard errors |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| export | holds | same bits | plain PyTorch | evaluate | difference | two standard errors |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for to, row in result["plain"].items():
         ours = result["evaluate"][row["view"]]
         said = [f"{one['mean']:.1f} ± {one['deviation']:.1f}" for one in (row, ours)]
-        print(f"| {to} | {row['view']} | {said[0]} | {said[1]} | {row['difference']:+.1f} | {row['noise']:.1f} |")
+        bits = "yes" if row["same bits"] else "NO"
+        print(f"| {to} | {row['view']} | {bits} | {said[0]} | {said[1]} | {row['difference']:+.1f} | {row['noise']:.1f} |")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("console", "exporting", "listing"),
+    ("exporting",),
+    ("console", "listing"),
     ("presets",),
     ("runs",),
     ("log", "judging"),

@@ -22,9 +22,10 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     Raises:
         CondensationError: if it cannot be written.
     """
+    whole = whole_card(images, card)
     tensors = {"images": images.images, "labels": images.labels}
     tensors |= {f"{PREFIX}{name}": tensor for name, tensor in images.preprocessing.tensors().items()}
-    write_tensors(path, KIND, tensors, whole_card(images, card))
+    write_tensors(path, KIND, tensors, whole)
 
 
 def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:

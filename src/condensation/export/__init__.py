@@ -45,7 +45,7 @@ def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Pa
         CondensationError: as `check`, or if the folder cannot be written; nothing is then left behind.
     """
     check(images, path, to)
-    how = EXPORTS[to]
+    how, images = EXPORTS[to], images.to("cpu")
     with new_folder(path) as folder:
         how.write(images, card, folder)
         write_card(images, card, how, folder)

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from condensation.errors import CondensationError, MissingExtra
 from condensation.images import ImageSet
-from condensation.preprocess import Identity, Standardize, Zca
+from condensation.preprocess import Zca
+from condensation.setfile import preprocessing_name
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class Export:
         """Refuse what would be no use, or could not be written.
 
         Raises:
-            CondensationError: for pictures of a whitened set, from which it cannot be made again.
+            CondensationError: for pictures of a whitened set, from which it cannot be made again, and for a preprocessing of
+                a person's own.
             MissingExtra: if a package is not here.
         """
+        preprocessing_name(images.preprocessing)
         for package in self.needs:
             try:
                 import_module(package)
@@ -99,9 +102,5 @@ def normalising(images: ImageSet) -> str:
 
 def constants(images: ImageSet) -> dict[str, Tensor]:
     """What test images are preprocessed with: ``mean`` and ``std`` (c,) always, and a whitened set's matrices."""
-    channels = images.shape[0]
-    if isinstance(images.preprocessing, Identity):
-        return {"mean": torch.zeros(channels), "std": torch.ones(channels)}
-    if isinstance(images.preprocessing, Standardize | Zca):
-        return {name: tensor.cpu() for name, tensor in images.preprocessing.tensors().items()}
-    raise CondensationError(f"Only sets preprocessed in a known way can be exported; this one has {type(images.preprocessing).__name__}.")
+    identity = {"mean": torch.zeros(images.shape[0]), "std": torch.ones(images.shape[0])}
+    return identity | images.preprocessing.tensors()

@@ -17,8 +17,8 @@ from condensation.setfile import whole_card
 def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
     """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON."""
     arrays: dict[str, Any] = {
-        "images": images.inputs().float().cpu().numpy(),
-        "labels": images.labels.cpu().numpy(),
+        "images": images.inputs().float().numpy(),
+        "labels": images.labels.numpy(),
         "class_names": np.array(images.class_names),
         "card": np.array(json.dumps(whole_card(images, card), ensure_ascii=False)),
         **{name: tensor.numpy() for name, tensor in constants(images).items()},

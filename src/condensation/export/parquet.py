@@ -18,13 +18,13 @@ def write_table(images: ImageSet, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pictures = [{"bytes": png_bytes(pixels), "path": None} for pixels in eight_bit(images).cpu()]
+    pictures = [{"bytes": png_bytes(pixels), "path": None} for pixels in eight_bit(images)]
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(images.class_names)}}
     # What `datasets` writes itself, and by which it knows that the bytes are pictures and the numbers names.
     about = {"huggingface": json.dumps({"info": {"features": features}})}
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema([("image", picture), ("label", pa.int64())], metadata=about)
-    pq.write_table(pa.table({"image": pa.array(pictures, picture), "label": images.labels.cpu().numpy()}, schema), path)
+    pq.write_table(pa.table({"image": pa.array(pictures, picture), "label": images.labels.numpy()}, schema), path)
 
 
 def write_parquet(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:

@@ -35,7 +35,7 @@ def class_folders(names: Sequence[str]) -> list[str]:
 def write_png(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
     """``CLASS/000.png`` and so on, and ``labels.csv`` with the columns file, label and class_name."""
     folders = class_folders(images.class_names)
-    pixels = eight_bit(images).cpu()
+    pixels = eight_bit(images)
     width = max(3, len(str(max(images.counts.values()) - 1)))
     with (folder / LABELS).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)

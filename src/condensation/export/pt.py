@@ -18,8 +18,8 @@ def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None
     """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON."""
     content = {
         # Copies, since a view would bring the whole of what it is a view of into the file.
-        "images": images.inputs().float().cpu().clone(),
-        "labels": images.labels.cpu().clone(),
+        "images": images.inputs().float().clone(),
+        "labels": images.labels.clone(),
         "class_names": list(images.class_names),
         "card": json.dumps(whole_card(images, card), ensure_ascii=False),
         **constants(images),
