@@ -130,5 +130,7 @@ def _scores(accuracies: Any) -> dict[str, str]:
     for network, values in accuracies.items():
         if isinstance(values, list | tuple) and values and all(isinstance(value, float | int | np.floating) for value in values):
             percent = 100 * np.array(values, dtype=np.float64)
-            found[f"by its file, {network}"] = f"{percent.mean():.1f} ± {percent.std():.1f} ({len(values)} networks)"
+            found[f"by its file, {network}"] = (
+                f"{percent.mean():.1f} ± {percent.std():.1f} ({len(values)} network{'' if len(values) == 1 else 's'})"
+            )
     return found

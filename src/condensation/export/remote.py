@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,8 +60,6 @@ def _plainly(failed: str) -> Iterator[None]:
         raise MissingExtra("The Hugging Face hub", "hub") from None
     try:
         yield
-    except (CondensationError, MemoryError):
-        raise
     except HFValidationError:
         raise CondensationError(f"{failed}: that is not a name of a repository.\nGive it as owner/name.") from None
     except LocalTokenNotFoundError:
@@ -75,7 +74,8 @@ def _plainly(failed: str) -> Iterator[None]:
         status = error.response.status_code
         advice = "\nLog in with: hf auth login, or set HF_TOKEN." if status in (401, 403) else "\nTry again later."
         raise CondensationError(f"{failed}: the hub answered {status}.{advice}") from None
-    except Exception as error:
-        if not isinstance(error, OSError) and type(error).__module__.split(".")[0] not in ("httpx", "httpcore", "requests", "urllib3"):
-            raise
+    # The errors of the HTTP library below, which has changed from one version to the next.
+    except (OSError, *HfHubHTTPError.__bases__) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+            raise CondensationError(f"{failed}: {error}.\nMake room, or let HF_HOME name a folder that can be written.") from None
         raise CondensationError(f"{failed}: the hub cannot be reached ({type(error).__name__}).\nSee to the network.") from None
