@@ -27,7 +27,7 @@ def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
 
 
 def _lines(images: ImageSet) -> str:
-    return """file = np.load("set.npz")
+    return """file = dict(np.load("set.npz"))
 images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["labels"])
 dataset = torch.utils.data.TensorDataset(images, labels)"""
 

@@ -58,6 +58,8 @@ def _plainly(failed: str) -> Iterator[None]:
         )
     except ImportError:
         raise MissingExtra("The Hugging Face hub", "hub") from None
+    # The errors of the HTTP library below, which has changed from one version to the next.
+    unreachable: Any = (OSError, *HfHubHTTPError.__bases__)
     try:
         yield
     except HFValidationError:
@@ -74,8 +76,7 @@ def _plainly(failed: str) -> Iterator[None]:
         status = error.response.status_code
         advice = "\nLog in with: hf auth login, or set HF_TOKEN." if status in (401, 403) else "\nTry again later."
         raise CondensationError(f"{failed}: the hub answered {status}.{advice}") from None
-    # The errors of the HTTP library below, which has changed from one version to the next.
-    except (OSError, *HfHubHTTPError.__bases__) as error:
+    except unreachable as error:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EACCES, errno.EROFS):
             raise CondensationError(f"{failed}: {error}.\nMake room, or let HF_HOME name a folder that can be written.") from None
         raise CondensationError(f"{failed}: the hub cannot be reached ({type(error).__name__}).\nSee to the network.") from None
