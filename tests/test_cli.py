@@ -392,7 +392,7 @@ def condensation_version():
         ("run -d digits --preset fats", "There is no preset 'fats'. Did you mean 'fast'?"),
         ("show nowhere", "There is no condensed set at nowhere."),
         ("show .", "There is no condensed set at set.safetensors."),
-        ("show", "Missing argument 'SET'."),
+        ("show", "Missing argument 'SET...'."),
         ("networks --shape 3x32", "write channels, height and width like 3x32x32."),
         ("networks --shape 0x8x8", "write channels, height and width like 3x32x32."),
         ("networks --shape -1x8x8", "write channels, height and width like 3x32x32."),

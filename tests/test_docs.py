@@ -6,6 +6,7 @@ import pkgutil
 import re
 import shlex
 import sys
+from itertools import takewhile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 import condensation
 from condensation.cli import app
+from tests.test_published import official
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -53,6 +55,19 @@ def test_there_are_docstring_examples():
     assert doctest.testmod(importlib.import_module("condensation.rng")).attempted > 0
 
 
+def make_set(path, official_project):
+    """The set that a command of the documents speaks of."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if official_project:
+        official(path)
+        return
+    images = condensation.condense(condensation.Random(), condensation.load("digits").train, 1)
+    if not path.suffix:
+        path.mkdir()
+        path = path / "set.safetensors"
+    condensation.CondensedSet(images, {"data": {"name": "digits"}, "settings": {"data": {"source": "digits"}}}).save(path)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -68,15 +83,19 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             settings.parent.mkdir(parents=True, exist_ok=True)
             text = "{}" if settings.suffix == ".json" else ""
             settings.write_text(text, encoding="utf-8")
-    elif words[0] == "show":
-        words = ["show", "--help"]  # there is no set here; test_the_python_of_a_page_runs makes and draws one
+    elif words[0] in ("show", "export", "import"):
+        monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
+        for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
+            make_set(path, official_project=words[0] == "import")
     monkeypatch.setattr("condensation.getting.get", lambda *arguments: None)  # documents are tested without a network
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "docs" / "first-steps.md", ROOT / "docs" / "own-networks.md"], ids=lambda page: page.name
+    "page",
+    [ROOT / "README.md", *(ROOT / "docs" / name for name in ("first-steps.md", "own-networks.md", "using-a-set.md"))],
+    ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""

@@ -12,7 +12,17 @@ from safetensors.torch import load_file, save_file
 
 import condensation
 from condensation.errors import CondensationError
-from condensation.storage import read_json, read_tensors, remove_unfinished, to_tensors, unpack, write, write_json, write_tensors
+from condensation.storage import (
+    new_folder,
+    read_json,
+    read_tensors,
+    remove_unfinished,
+    to_tensors,
+    unpack,
+    write,
+    write_json,
+    write_tensors,
+)
 
 TENSORS = {"pixels": torch.arange(6.0).view(2, 3), "half": torch.ones(3, dtype=torch.bfloat16), "one": torch.tensor(7)}
 
@@ -184,3 +194,70 @@ def test_a_kept_state_does_not_change_with_the_live_one():
     tensors, _ = to_tensors({"live": live})
     live += 1
     assert torch.equal(tensors["0"], torch.zeros(2))
+
+
+# -- folders
+
+
+def test_a_new_folder_is_there_when_it_is_full(tmp_path):
+    with new_folder(tmp_path / "below" / "new") as folder:
+        (folder / "a").write_text("content")
+        assert not (tmp_path / "below" / "new").exists()
+    assert (tmp_path / "below" / "new" / "a").read_text() == "content"
+    assert [path.name for path in (tmp_path / "below").iterdir()] == ["new"]
+
+
+def test_a_new_folder_gets_the_usual_permissions(tmp_path):
+    before = os.umask(0o027)
+    try:
+        with new_folder(tmp_path / "new"):
+            pass
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o750
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "new").mkdir()
+    with new_folder(tmp_path / "new") as folder:
+        (folder / "a").touch()
+    assert (tmp_path / "new" / "a").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(tmp_path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "mine").write_text("mine")
+    with pytest.raises(CondensationError, match="new is not empty; nothing is overwritten"), new_folder(tmp_path / "new"):
+        pass
+    assert (tmp_path / "new" / "mine").read_text() == "mine"
+
+
+def test_a_file_is_not_overwritten_by_a_folder(tmp_path):
+    (tmp_path / "new").write_text("mine")
+    with pytest.raises(CondensationError, match="new is a file; nothing is overwritten"), new_folder(tmp_path / "new"):
+        pass
+
+
+def break_off(path, error):
+    with new_folder(path) as folder:
+        (folder / "a").touch()
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError(), MemoryError()])
+def test_an_interruption_leaves_no_half_folder(tmp_path, error):
+    with pytest.raises(type(error)):
+        break_off(tmp_path / "new", error)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_half_folder(tmp_path):
+    with pytest.raises(CondensationError, match=r"No space left on device\. Nothing of it is left"):
+        break_off(tmp_path / "new", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_kill_left_of_a_folder_is_removed(tmp_path):
+    (tmp_path / ".new.x.unfinished" / "below").mkdir(parents=True)
+    remove_unfinished(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from condensation.data import DATASETS, Data, from_arrays, load
     from condensation.errors import CondensationError, MissingExtra, NotEnoughMemory
     from condensation.evaluation import Accuracies, evaluate
+    from condensation.export import EXPORTS
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
     from condensation.methods import DM, METHODS, Method, Random
@@ -39,6 +40,7 @@ _HOMES = {
     "data": ("DATASETS", "Data", "from_arrays", "load"),
     "errors": ("CondensationError", "MissingExtra", "NotEnoughMemory"),
     "evaluation": ("Accuracies", "evaluate"),
+    "export": ("EXPORTS",),
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
     "methods": ("DM", "METHODS", "Method", "Random"),

@@ -1,4 +1,4 @@
-"""A condensed set on disk: the images, and all that is needed to use them, in one safetensors file."""
+"""A condensed set: the images, and all that is needed to use them, here and elsewhere."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from condensation.errors import CondensationError, unknown
+from condensation.export import export
+from condensation.export.remote import fetch, push
 from condensation.images import ImageSet
-from condensation.preprocess import PREPROCESSINGS, Preprocessing
-from condensation.storage import read_tensors, write_tensors
-
-KIND = "condensed set"
+from condensation.preprocess import Preprocessing
+from condensation.published import read_official
+from condensation.setfile import SET, read_set, write_set
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,19 +51,7 @@ class CondensedSet:
         Raises:
             CondensationError: if it cannot be written.
         """
-        preprocessing = self.preprocessing
-        names = [name for name, kind in PREPROCESSINGS.items() if kind is type(preprocessing)]
-        if not names:
-            raise CondensationError(
-                f"Only the preprocessings {', '.join(PREPROCESSINGS)} can be saved; this set has {type(preprocessing).__name__}."
-            )
-        tensors = {"images": self.images.images, "labels": self.images.labels}
-        tensors |= {f"preprocessing.{name}": tensor for name, tensor in preprocessing.tensors().items()}
-        own = {"class_names": list(self.images.class_names), "mirrored": self.images.mirrored, "preprocessing": names[0]}
-        # In one order, whether the card was just made or read from a file, so that equal sets are equal files.
-        made = {name: value for name, value in self.card.items() if name not in own and name != "scores"}
-        scores = {"scores": self.card["scores"]} if "scores" in self.card else {}
-        write_tensors(Path(path), KIND, tensors, {**made, **own, **scores})
+        write_set(Path(path), self.images, self.card)
 
     @classmethod
     def load(cls, path: str | Path) -> CondensedSet:
@@ -73,24 +61,58 @@ class CondensedSet:
             CondensationError: if it is missing, damaged, or of a later format.
         """
         path = Path(path)
-        path = path / "set.safetensors" if path.is_dir() else path
-        tensors, card = read_tensors(path, KIND)
-        kind = str(card.get("preprocessing"))
-        if kind not in PREPROCESSINGS:
-            raise unknown("preprocessing", kind, PREPROCESSINGS)
-        try:
-            prefix = "preprocessing."
-            saved = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-            images = ImageSet.of(
-                tensors["images"],
-                tensors["labels"],
-                card["class_names"],
-                preprocessing=PREPROCESSINGS[kind](**saved),
-                mirrored=card["mirrored"],
-            )
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise CondensationError(f"{path} is damaged: {error} is missing or wrong.\nRestore it from a copy, or make it again.") from None
-        return cls(images, card)
+        return cls(*read_set(path / SET if path.is_dir() else path))
+
+    @classmethod
+    def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:
+        """Read a set of the official project, a file such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``.
+
+        Args:
+            path: A file of ``torch.save`` with one or more sets of normalised images and their labels. It is read without
+                running any code that may be in it.
+            data: The data set, by a name of `DATASETS`: the file does not say which it is, and with it by which constants
+                the images are normalised.
+            which: Of several runs in one file, which, from 0.
+
+        Raises:
+            CondensationError: if it is missing, damaged, holds anything else, or is not of that data set.
+        """
+        return cls(*read_official(Path(path), data, which))
+
+    def export(self, path: str | Path, to: str) -> Path:
+        """Write the set as ``to``, one of `EXPORTS`, into a new folder ``path``, with a card that says how to train on it.
+
+        Raises:
+            CondensationError: if the folder exists and is not empty, or cannot be written; nothing is then left behind.
+            MissingExtra: if the format needs a package that is not here.
+        """
+        return export(self.images, self.card, Path(path), to)
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the set into a new ``folder`` as it lies on the Hugging Face hub, the same as ``export(folder, "hub")``."""
+        return self.export(folder, "hub")
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> CondensedSet:
+        """Read a set from a folder of `save_pretrained`, or from a data set repository ``owner/name`` of the Hugging Face hub.
+
+        Raises:
+            CondensationError: if there is no such folder or repository, the hub cannot be reached, or the set is damaged.
+            MissingExtra: if it has to be fetched and ``huggingface_hub`` is not here.
+        """
+        here = Path(source).is_dir()
+        return cls.load(source if here else fetch(str(source), SET, revision))
+
+    def push_to_hub(self, repository: str, *, private: bool = False, message: str = "Add the condensed set") -> str:
+        """Put the set, its pictures and its card into the data set repository ``owner/name`` of the Hugging Face hub.
+
+        The repository is made if it is not there; ``hf auth login`` or ``HF_TOKEN`` say who you are. Returns its address.
+
+        Raises:
+            CondensationError: if the hub cannot be reached, or does not let you.
+            MissingExtra: if packages of the extra ``hub`` are not here.
+        """
+        return push(self.images, self.card, repository, private=private, message=message)
 
 
 def versions() -> dict[str, str]:

@@ -28,8 +28,9 @@ from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
-from condensation.runs import GRID, SET, RunResult, RunSettings, claim, describe, in_words, is_finished
+from condensation.runs import GRID, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs import run as run_settings
+from condensation.setfile import SET
 from condensation.settings import build
 from condensation.storage import write
 
@@ -94,19 +95,33 @@ def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_jso
     return print_scores(Console(soft_wrap=True), scores)
 
 
-def show(path: Path, out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
+def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
     """``condense show``."""
-    condensed = CondensedSet.load(path)
+    path = paths[0]
+    sets = {_label(one, paths): CondensedSet.load(one) for one in paths}
+    condensed = sets[_label(path, paths)]
     real, why = _real_images(condensed, folder)
     if out is None:
         # The picture of a run is replaced only by one that shows as much.
-        beside = path / (GRID if real is not None and rows is None else SHOWN)
+        beside = path / (GRID if real is not None and rows is None and len(sets) == 1 else SHOWN)
         out = beside if path.is_dir() else path.with_suffix(".png")
-    title = _title(condensed, path.name)
-    write(out, _encoded(grid(condensed.images, real, title=title, rows=rows), out))
+    titles = [_title(one, label) for label, one in sets.items()]
+    images = condensed.images if len(sets) == 1 else {label: one.images for label, one in sets.items()}
+    title = titles[0] if len(sets) == 1 else " | ".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
+    write(out, _encoded(grid(images, real, title=title, rows=rows), out))
     if as_json:
-        return print_json({"picture": str(out), **condensed.card})
+        cards = condensed.card if len(sets) == 1 else {"sets": {label: one.card for label, one in sets.items()}}
+        return print_json({"picture": str(out), **cards})
     screen = Console(soft_wrap=True)
+    for (label, one), title in zip(sets.items(), titles, strict=True):
+        _print_card(screen, one, title if len(sets) == 1 else f"{label}: {title}")
+    if why:
+        screen.print(f"Real images are left out: {why}", highlight=False, markup=False)
+    screen.print(f"Picture: {out}", markup=False)
+    return None
+
+
+def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
     screen.print(f"[bold]{escape(title)}[/]")
     counts = sorted(set(condensed.images.counts.values()))
     screen.print(
@@ -116,10 +131,13 @@ def show(path: Path, out: Path | None, rows: int | None, folder: str | None, *, 
     )
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
-    if why:
-        screen.print(f"Real images are left out: {why}", highlight=False, markup=False)
-    screen.print(f"Picture: {out}", markup=False)
-    return None
+
+
+def _label(path: Path, paths: Sequence[Path]) -> str:
+    """What a set is called beside others: the name of its file or run folder, or all of its path where that is another's too."""
+    names = [(one.parent if one.name == SET else one).resolve().name.removesuffix(".safetensors") for one in paths]
+    name = names[list(paths).index(path)]
+    return name if names.count(name) == 1 else str(path)
 
 
 def _title(condensed: CondensedSet, otherwise: str) -> str:

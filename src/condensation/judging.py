@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,8 @@ from condensation.condensing import condense
 from condensation.data import Data, load
 from condensation.errors import CondensationError
 from condensation.evaluation import Accuracies, OnProgress, check_fit, evaluate
+from condensation.export.base import eight_bit
+from condensation.export.card import VIEWS
 from condensation.images import ImageSet
 from condensation.methods import Random
 from condensation.networks.base import NetworkSpec
@@ -144,6 +146,34 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
     if settings.whole:
         entries.append(Entry("whole", data.train))
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+
+
+def judge_views(condensed: CondensedSet, settings: JudgeSettings, on_progress: OnProgress | None = None) -> CondensedSet:
+    """The set with, on its card, what it and its 8-bit view are worth: the same networks, drawn and trained alike.
+
+    Raises:
+        CondensationError: if the set does not fit the data, or says nothing of them and ``settings`` don't either.
+    """
+    if settings.evaluation.networks < 1:
+        raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
+    data = (settings.data or _made_from([condensed])).load()
+    view = replace(condensed.images, images=eight_bit(condensed.images))
+    entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
+    scores = judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    return replace(condensed, card={**condensed.card, VIEWS: without_seconds(scores)})
+
+
+def without_seconds(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card of a set says: no clock, since the same work shall give the same file."""
+    sets = {name: {key: value for key, value in score.items() if key != "seconds"} for name, score in scores["sets"].items()}
+    return {**scores, "sets": sets}
+
+
+def own_evaluation(condensed: CondensedSet) -> EvaluationSettings:
+    """How the set was judged, or was to be; the usual way if its card doesn't say."""
+    content = condensed.card.get("scores", {}).get("evaluation") or condensed.card.get("settings", {}).get("evaluation")
+    own = build(EvaluationSettings, content) if content else EvaluationSettings()
+    return own if own.networks else replace(own, networks=EvaluationSettings().networks)
 
 
 def _made_from(saved: Sequence[CondensedSet]) -> DataSettings:

@@ -17,21 +17,15 @@ from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class
-from condensation.judging import DataSettings, Entry, EvaluationSettings, judge
+from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
 from condensation.report.grid import grid
+from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 
-SETTINGS, LOG, CHECKPOINT, SET, GRID, SCORES = (
-    "settings.json",
-    "log.jsonl",
-    "checkpoint.safetensors",
-    "set.safetensors",
-    "grid.png",
-    "scores.json",
-)
+SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def run(
     write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
     scores = _scores(settings, data, ipc, condensed.images, on_progress)
     if scores:
-        condensed = condensed.with_scores(_without_seconds(scores))
+        condensed = condensed.with_scores(without_seconds(scores))
         condensed.save(folder / SET)
         write_json(folder / SCORES, scores)  # last: they say that the run is finished
     return RunResult(folder, condensed, scores)
@@ -194,12 +188,6 @@ def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: Imag
     if settings.baseline and not isinstance(settings.method, Random):
         entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
-
-
-def _without_seconds(scores: dict[str, Any]) -> dict[str, Any]:
-    """What the set's own card says: no clock, since the same run shall give the same file."""
-    sets = {name: {key: value for key, value in score.items() if key != "seconds"} for name, score in scores["sets"].items()}
-    return {**scores, "sets": sets}
 
 
 def _png(images: ImageSet, real: ImageSet, title: str) -> bytes:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +52,51 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
+def require_free(path: Path) -> None:
+    """Make sure that a new folder can be called ``path``: nothing is overwritten.
+
+    Raises:
+        CondensationError: if it is a file, or a folder that is not empty.
+    """
+    if path.is_dir() and any(path.iterdir()):
+        raise CondensationError(f"{path} is not empty; nothing is overwritten.\nRemove it, or choose another folder with --out.")
+    if path.exists() and not path.is_dir():
+        raise CondensationError(f"{path} is a file; nothing is overwritten.\nChoose a folder with --out.")
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``path`` once the block ends well; otherwise nothing of it is left.
+
+    Raises:
+        CondensationError: if ``path`` is a file or a folder that is not empty, or there is no room or no permission.
+    """
+    require_free(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            path.rmdir()  # empty, which some systems don't let a rename replace
+        temporary.rename(path)
+    except OSError as error:
+        raise CondensationError(
+            f"Could not write {path}: {error.strerror or error}. Nothing of it is left.\nMake room, or choose another folder with --out."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a kill in the middle of `write` left in ``folder``."""
+    """Remove what a kill in the middle of `write` or `new_folder` left in ``folder``."""
     for path in folder.glob(f".*{UNFINISHED}"):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: object) -> None:
@@ -177,4 +220,16 @@ def _umask() -> int:
     return mask
 
 
-__all__ = ["FORMAT", "read_json", "read_tensors", "remove_unfinished", "to_tensors", "unpack", "write", "write_json", "write_tensors"]
+__all__ = [
+    "FORMAT",
+    "new_folder",
+    "read_json",
+    "read_tensors",
+    "remove_unfinished",
+    "require_free",
+    "to_tensors",
+    "unpack",
+    "write",
+    "write_json",
+    "write_tensors",
+]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.preprocess import Standardize
 from condensation.report.grid import PAPER, grid
@@ -109,3 +110,50 @@ def test_values_out_of_range_do_not_wrap_around():
     images = ImageSet.of(torch.tensor([-3.0, 3.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4), torch.arange(2))
     page = grid(images)
     assert holds(page, torch.zeros((1, 4, 4), dtype=torch.uint8))
+
+
+# -- several sets
+
+
+def test_sets_stand_below_each_other():
+    real, first, second = some([5, 5]), some([1, 1]), some([3, 3])
+    page = grid({"first": first, "second": second}, real)
+    places = [page.crop((0, 0, page.width, bottom)) for bottom in (page.height // 2, page.height * 2 // 3, page.height)]
+    assert holds(places[0], real.images[0])
+    assert holds(places[1], first.images[0])
+    assert not holds(places[1], second.images[2])
+    assert holds(places[2], second.images[2])
+
+
+def test_one_set_by_name_is_drawn_as_alone():
+    images = some([2, 2])
+    assert np.array_equal(grid({"synthetic": images}), grid(images))
+
+
+def test_a_set_takes_no_more_rows_than_it_has():
+    one, ten = some([1] * 3), some([10] * 3)
+    assert grid({"a": ten, "b": one}).height < grid({"a": ten, "b": ten}).height
+
+
+def test_classes_that_one_set_lacks_leave_a_gap():
+    first, second = some([1, 1, 1]).select([0, 1]), some([1, 1, 1]).select([1, 2])
+    page = grid({"a": first, "b": second})
+    assert holds(page, first.images[0])
+    assert holds(page, second.images[1])
+
+
+def test_a_long_name_of_a_set_is_cut():
+    page = grid({"a name that goes on and on and on and on" * 3: some([1, 1]), "b": some([1, 1])})
+    assert (np.asarray(page)[:, [0, -1]] == PAPER).all()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (some([1, 1], names=["x", "y"]), "first and second have different classes"),
+        (some([1, 1], (1, 6, 8)), "first has images of 1x8x8 and second of 1x6x8"),
+    ],
+)
+def test_unlike_sets_are_refused(other, said):
+    with pytest.raises(CondensationError, match=said):
+        grid({"first": some([1, 1]), "second": other})

@@ -13,16 +13,16 @@ from condensation.cli.options import FolderOption, JsonOption, Overrides, conten
 
 @app.command()
 def show(
-    path: Annotated[Path, typer.Argument(metavar="SET", help="A run folder or a set file.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the picture goes.", show_default="beside the set")] = None,
+    paths: Annotated[list[Path], typer.Argument(metavar="SET...", help="Run folders or set files; several stand in one picture.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the picture goes.", show_default="beside the first set")] = None,
     rows: Annotated[int | None, typer.Option("--rows", min=1, help="Images shown of each class.", show_default="10 at most")] = None,
     folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a set, real images above the synthetic ones, and print its card."""
+    """Draw sets, real images above the synthetic ones, and print their cards."""
     from condensation import console
 
-    console.show(path, out, rows, folder, as_json=as_json)
+    console.show(paths, out, rows, folder, as_json=as_json)
 
 
 @app.command()

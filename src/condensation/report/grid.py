@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -11,11 +12,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from condensation.errors import CondensationError
 from condensation.images import ImageSet
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
 NARROWEST = 380  # so that the title of two small classes is not a column
+LABEL = 78
 INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 
 
@@ -28,32 +31,62 @@ class Layout:
     margin: int = 18
     line: int = 24  # of the title
     heading: int = 26
-    label: int = 78  # room for "synthetic" at the left
+    label: int = LABEL  # room for "synthetic" at the left
 
 
-def grid(synthetic: ImageSet, real: ImageSet | None = None, *, title: str = "", rows: int | None = None, real_rows: int = 2) -> Image.Image:
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Images under one name at the left."""
+
+    name: str
+    images: ImageSet
+    rows: int
+
+
+def grid(
+    synthetic: ImageSet | Mapping[str, ImageSet],
+    real: ImageSet | None = None,
+    *,
+    title: str = "",
+    rows: int | None = None,
+    real_rows: int = 2,
+) -> Image.Image:
     """The images of ``synthetic``, ``rows`` of each class, below ``real_rows`` of ``real``; every pixel stays a crisp square.
 
-    Of more than 100 classes the first 100 are shown, and of many images a class the first; the picture says so.
+    Several sets by name stand one below the other, class by class, each with its name at the left. Of more than 100 classes
+    the first 100 are shown, and of many images a class the first; the picture says so.
+
+    Raises:
+        CondensationError: if several sets differ in classes or in image shape.
     """
-    classes = synthetic.classes[: CLASSES_PER_BAND * MOST_BANDS]
+    sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
+    first = _alike(sets)
+    present = sorted(set().union(*(one.classes for one in sets.values())))
+    classes = present[: CLASSES_PER_BAND * MOST_BANDS]
     bands = [classes[i : i + CLASSES_PER_BAND] for i in range(0, len(classes), CLASSES_PER_BAND)]
-    most = max(synthetic.counts.values())
+    most = max(max(one.counts.values()) for one in sets.values())
     rows = min(most, rows or (10 if len(bands) <= 2 else 3))
-    shown_real = real if real is not None and real_rows else None
-    if shown_real is not None and rows == 1:
+    if rows == 1:
         real_rows = 1
-    layout = Layout(cell=_cell(synthetic.shape, rows, len(bands)))
-    across, down = (side + layout.gap for side in layout.cell)
-    above = real_rows * down + layout.gap * 2 if shown_real is not None else 0
-    band_height = layout.heading + above + rows * down + 14
-    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * across - layout.gap)
+    parts = [Part("real", real, real_rows)] if real is not None and real_rows else []
+    parts += [Part(name, one, min(rows, max(one.counts.values()))) for name, one in sets.items()]
+    longest = max(round(_font(13).getlength(name)) + 12 for name in sets)
+    layout = Layout(cell=_cell(first.shape, rows, len(bands) * len(sets)), label=min(max(LABEL, longest), 2 * LABEL))
     notes = [title] if title else []
     if most > rows:
         notes.append(f"first {rows} of {most} a class")
-    if len(synthetic.classes) > len(classes):
-        notes.append(f"first {len(classes)} of {len(synthetic.classes)} classes")
-    lines = _lines(" · ".join(notes), width - 2 * layout.margin, 17)
+    if len(present) > len(classes):
+        notes.append(f"first {len(classes)} of {len(present)} classes")
+    return _page(parts, bands, first.class_names, " · ".join(notes), layout)
+
+
+def _page(parts: Sequence[Part], bands: Sequence[Sequence[int]], names: Sequence[str], title: str, layout: Layout) -> Image.Image:
+    """All ``parts`` below each other, band of classes by band."""
+    across, down = (side + layout.gap for side in layout.cell)
+    heights = [part.rows * down for part in parts]
+    band_height = layout.heading + sum(heights) + 2 * layout.gap * (len(parts) - 1) + 14
+    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * across - layout.gap)
+    lines = _lines(title, width - 2 * layout.margin, 17)
     title_height = len(lines) * layout.line + 10 if lines else 0
     page = Image.new("RGB", (width, 2 * layout.margin + title_height + len(bands) * band_height - 14), PAPER)
     draw = ImageDraw.Draw(page)
@@ -63,16 +96,29 @@ def grid(synthetic: ImageSet, real: ImageSet | None = None, *, title: str = "", 
         top = layout.margin + title_height + number * band_height
         left = layout.margin + layout.label
         for column, label in enumerate(band):
-            _centred(draw, synthetic.class_names[label], left + column * across, top, layout.cell[0])
+            _centred(draw, names[label], left + column * across, top, layout.cell[0])
         top += layout.heading
-        if shown_real is not None:
-            draw.text((layout.margin, top + layout.cell[1] // 2 - 8), "real", fill=FAINT, font=_font(13))
-            _paste(page, shown_real, band, real_rows, (left, top), layout)
-            top += above
-            draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
-        draw.text((layout.margin, top + layout.cell[1] // 2 - 8), "synthetic", fill=FAINT, font=_font(13))
-        _paste(page, synthetic, band, rows, (left, top), layout)
+        for part, height in zip(parts, heights, strict=True):
+            if part is not parts[0]:
+                top += 2 * layout.gap
+                draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
+            name = _cut(part.name, layout.label - 8, _font(13))
+            draw.text((layout.margin, top + layout.cell[1] // 2 - 8), name, fill=FAINT, font=_font(13))
+            _paste(page, part.images, band, part.rows, (left, top), layout)
+            top += height
     return page
+
+
+def _alike(sets: Mapping[str, ImageSet]) -> ImageSet:
+    """The first of ``sets``, which must have the same classes and shape as the others."""
+    (name, first), *others = sets.items()
+    for other_name, other in others:
+        if other.class_names != first.class_names:
+            raise CondensationError(f"{name} and {other_name} have different classes, so they cannot stand side by side.")
+        if other.shape != first.shape:
+            shapes = ["x".join(map(str, one.shape)) for one in (first, other)]
+            raise CondensationError(f"{name} has images of {shapes[0]} and {other_name} of {shapes[1]}, so they cannot stand side by side.")
+    return first
 
 
 def _cell(shape: tuple[int, int, int], rows: int, bands: int) -> tuple[int, int]:
@@ -83,7 +129,7 @@ def _cell(shape: tuple[int, int, int], rows: int, bands: int) -> tuple[int, int]
     return width * scale, height * scale
 
 
-def _paste(page: Image.Image, images: ImageSet, band: tuple[int, ...], rows: int, corner: tuple[int, int], layout: Layout) -> None:
+def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: Layout) -> None:
     across, down = (side + layout.gap for side in layout.cell)
     for column, label in enumerate(band):
         if label not in images.counts:

@@ -1,0 +1,46 @@
+"""``set.pt``: a dictionary of tensors as ``torch.save`` writes it, which ``torch.load(..., weights_only=True)`` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from condensation.export.base import Export, constants
+from condensation.images import ImageSet
+from condensation.setfile import whole_card
+
+
+def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
+    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON."""
+    content = {
+        # Copies, since a view would bring the whole of what it is a view of into the file.
+        "images": images.inputs().float().clone(),
+        "labels": images.labels.clone(),
+        "class_names": list(images.class_names),
+        "card": json.dumps(whole_card(images, card), ensure_ascii=False),
+        **constants(images),
+    }
+    torch.save(content, folder / "set.pt")
+
+
+def _lines(images: ImageSet) -> str:
+    return """file = torch.load("set.pt", weights_only=True)
+images, labels = file["images"], file["labels"]
+dataset = torch.utils.data.TensorDataset(images, labels)"""
+
+
+TORCH = Export(
+    name="torch",
+    what="`set.pt` holds a dictionary of tensors",
+    exact=True,
+    pictures=False,
+    suffix=".pt",
+    imports="import torch",
+    lines=_lines,
+    tensor='file["{}"]',
+    write=write_torch,
+)

@@ -1,0 +1,88 @@
+"""What ``condense export`` and ``condense import`` do and print."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from condensation.artifact import CondensedSet
+from condensation.condensing import Stopped
+from condensation.console import INTERRUPTED
+from condensation.errors import CondensationError
+from condensation.export import EXPORTS, check
+from condensation.export.card import VIEWS
+from condensation.judging import JudgeSettings, judge_views, own_evaluation
+from condensation.report.progress import StopOnSignal, reporter
+from condensation.report.tables import print_json, print_scores
+from condensation.settings import build
+
+
+def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
+    """``condense export``; ``content`` holds settings of judging, None for no judging."""
+    condensed = CondensedSet.load(path)
+    out = out or _beside(path, to)
+    check(condensed.images, out, to)
+    if content is not None:
+        if not EXPORTS[to].pictures:
+            raise CondensationError(f"{to} keeps every bit, so it is worth what the set is.\n--judge is for png, parquet and hub.")
+        condensed = _judged(condensed, content, quiet=quiet or as_json)
+    condensed.export(out, to)
+    if as_json:
+        return print_json({"folder": str(out), "to": to, VIEWS: condensed.card.get(VIEWS)})
+    if quiet:
+        return None
+    screen = Console(soft_wrap=True)
+    if content is not None:
+        print_scores(screen, condensed.card[VIEWS])
+    screen.print(f"{to}: {out}", markup=False, highlight=False)
+    screen.print(f"Card: {out / 'README.md'} says how to train on it.", markup=False, highlight=False)
+    if to == "hub":
+        screen.print(
+            f"To put it on the hub: hf upload OWNER/NAME {shlex.quote(str(out))} --repo-type dataset", markup=False, highlight=False
+        )
+    return None
+
+
+def import_official(path: Path, data: str, which: int, out: Path | None, *, as_json: bool) -> None:
+    """``condense import``."""
+    condensed = CondensedSet.from_official(path, data=data, which=which)
+    out = out or path.with_suffix(".safetensors")
+    if out.exists():
+        raise CondensationError(f"{out} exists; nothing is overwritten.\nChoose another with --out.")
+    condensed.save(out)
+    images, official = condensed.images, condensed.card["official"]
+    if as_json:
+        return print_json({"set": str(out), **condensed.card})
+    screen = Console(soft_wrap=True)
+    screen.print(
+        f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes; "
+        f"set {which} of {official['sets']} in {path.name}, normalised by the constants published for {data}.",
+        markup=False,
+        highlight=False,
+    )
+    if condensed.card.get("scores"):
+        print_scores(screen, condensed.card["scores"])
+    screen.print(f"Set: {out}", markup=False, highlight=False)
+    return None
+
+
+def _beside(path: Path, to: str) -> Path:
+    """Where an export goes if nothing is said: beside the set, under its name."""
+    parent = path.parent if path.name not in ("", "..") else path / ".."
+    return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{to}"
+
+
+def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:
+    settings = build(JudgeSettings, content, JudgeSettings(evaluation=own_evaluation(condensed)))
+    settings = replace(settings, compute=settings.compute.chosen())
+    errors = Console(stderr=True, soft_wrap=True)
+    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
+        try:
+            return judge_views(condensed, settings, stop.after(shown.judging))
+        except Stopped:
+            errors.print("Stopped; nothing was written.")
+            raise SystemExit(INTERRUPTED) from None

@@ -1,0 +1,74 @@
+"""The file of a condensed set: images, labels, preprocessing and card as one safetensors file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from condensation.errors import CondensationError, unknown
+from condensation.images import ImageSet
+from condensation.preprocess import PREPROCESSINGS, Preprocessing
+from condensation.storage import read_tensors, write_tensors
+
+KIND = "condensed set"
+SET = "set.safetensors"  # its name in a run folder, and on the hub
+PREFIX = "preprocessing."
+
+
+def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
+    """Write a set to one file, at once. Values are kept to the last bit.
+
+    Raises:
+        CondensationError: if it cannot be written.
+    """
+    whole = whole_card(images, card)
+    tensors = {"images": images.images, "labels": images.labels}
+    tensors |= {f"{PREFIX}{name}": tensor for name, tensor in images.preprocessing.tensors().items()}
+    write_tensors(path, KIND, tensors, whole)
+
+
+def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
+    """The images and the card of a file that `write_set` wrote.
+
+    Raises:
+        CondensationError: if it is missing, damaged, or of a later format.
+    """
+    tensors, card = read_tensors(path, KIND)
+    kind = str(card.get("preprocessing"))
+    if kind not in PREPROCESSINGS:
+        raise unknown("preprocessing", kind, PREPROCESSINGS)
+    try:
+        saved = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+        images = ImageSet.of(
+            tensors["images"],
+            tensors["labels"],
+            card["class_names"],
+            preprocessing=PREPROCESSINGS[kind](**saved),
+            mirrored=card["mirrored"],
+        )
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise CondensationError(f"{path} is damaged: {error} is missing or wrong.\nRestore it from a copy, or make it again.") from None
+    return images, card
+
+
+def whole_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
+    """``card`` with what the images themselves say, always in one order, so that equal sets are equal files."""
+    own = {"class_names": list(images.class_names), "mirrored": images.mirrored, "preprocessing": preprocessing_name(images.preprocessing)}
+    made = {name: value for name, value in card.items() if name not in own and name != "scores"}
+    scores = {"scores": card["scores"]} if "scores" in card else {}
+    return {**made, **own, **scores}
+
+
+def preprocessing_name(preprocessing: Preprocessing) -> str:
+    """What a card calls it.
+
+    Raises:
+        CondensationError: if it is not one that can be saved.
+    """
+    names = [name for name, kind in PREPROCESSINGS.items() if kind is type(preprocessing)]
+    if not names:
+        raise CondensationError(
+            f"Only the preprocessings {', '.join(PREPROCESSINGS)} can be saved; this set has {type(preprocessing).__name__}."
+        )
+    return names[0]
