@@ -23,14 +23,14 @@ LAYERS = (
     ("report",),
     ("condensing", "evaluation"),
     ("artifact", "checkpoint"),
-    ("settings", "storage"),
+    ("settings",),
     ("methods",),
     ("training", "sources", "matching"),
     ("learners",),
     ("augment", "compute", "data"),
     ("networks",),
     ("images",),
-    ("preprocess", "rng"),
+    ("preprocess", "rng", "storage"),
     ("errors",),
 )
 LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}

@@ -11,9 +11,9 @@ from typing import Any, Literal
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
 from condensation.condensing import condense
-from condensation.data import Data, load
+from condensation.data import Data, OnProgress, Reading, load
 from condensation.errors import CondensationError
-from condensation.evaluation import Accuracies, OnProgress, check_fit, evaluate
+from condensation.evaluation import Accuracies, check_fit, evaluate
 from condensation.images import ImageSet
 from condensation.methods import Random
 from condensation.networks.base import NetworkSpec
@@ -30,18 +30,36 @@ class DataSettings:
     source: str = "fashion-mini"
     folder: str | None = None
     preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
-    size: int | None = None
+    size: int | str | None = None  # pixels of both sides, or height x width: 64, "48x64"
+    fit: Literal["crop", "pad"] = "crop"
+    skip_bad: bool = False  # leave out images that cannot be read
+    columns: tuple[str, ...] = ()  # of a table: that of the images and that of the labels
     mirrored: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.source.strip():
             raise CondensationError("No data set is named.\nGive --data a name that `condense data` lists, or a path.")
-        if self.size is not None and self.size < 1:
-            raise CondensationError(f"data.size is {self.size}; it must be at least 1 pixel, or none to leave images as they are.")
+        shape = self._reading().shape
+        if shape:  # written in one way, so that equal settings are equal
+            object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))
 
-    def load(self) -> Data:
+    def load(self, on_progress: OnProgress | None = None) -> Data:
         """The training and the test images."""
-        return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size, mirrored=self.mirrored)
+        how = self._reading()
+        return load(
+            self.source,
+            folder=self.folder,
+            preprocessing=self.preprocessing,
+            size=how.size,
+            fit=how.fit,
+            skip_bad=how.skip_bad,
+            columns=how.columns,
+            mirrored=self.mirrored,
+            on_progress=on_progress,
+        )
+
+    def _reading(self) -> Reading:
+        return Reading(self.size, self.fit, self.skip_bad, self.columns)
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,7 @@ class JudgeSettings:
 
     data: DataSettings | None = None  # None: what the first set was made from
     random: int = 0  # random real images per class, judged with and without augmentation; 0: none
+    smaller: Literal["error", "all"] = "error"  # where a class has fewer than `random`: stop, or take all of it
     whole: bool = False  # judge the whole training set
     seed: int = 0
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -133,7 +152,7 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
     data = (settings.data or _made_from(saved)).load()
     entries = [Entry(name, one.images) for name, one in {str(path): one for path, one in zip(paths, saved, strict=True)}.items()]
     if settings.random:
-        chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
+        chosen = condense(Random(), data.train, settings.random, smaller=settings.smaller, seed=settings.seed, compute=settings.compute)
         bare = replace(settings.evaluation.recipe, augmentation=None)
         entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
     if settings.whole:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +22,42 @@ FORMAT = 1
 UNFINISHED = ".unfinished"  # how the name of a file ends while it is written
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to, which takes its place when the block ends well and is gone when it does not.
+
+    Raises:
+        OSError: if there is no room or no permission; what was there before is still there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def write(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` at once: whatever happens, the file is the old one or the new one.
 
     Raises:
         CondensationError: if there is no room or no permission; what was there before is still there.
     """
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with whole(path) as unfinished:
+            unfinished.write_bytes(content)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise CondensationError(
             f"Could not write {path}: {error.strerror or error}. What was there before is untouched.\n"
             "Make room and go on with --resume, or choose another folder with --out."
         ) from error
-    except BaseException:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -177,4 +187,15 @@ def _umask() -> int:
     return mask
 
 
-__all__ = ["FORMAT", "read_json", "read_tensors", "remove_unfinished", "to_tensors", "unpack", "write", "write_json", "write_tensors"]
+__all__ = [
+    "FORMAT",
+    "read_json",
+    "read_tensors",
+    "remove_unfinished",
+    "to_tensors",
+    "unpack",
+    "whole",
+    "write",
+    "write_json",
+    "write_tensors",
+]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from condensation.data.csv_table import CSV
 from condensation.data.dataset import Format
 from condensation.data.folder import IMAGE_FOLDER
+from condensation.data.huggingface import HUGGING_FACE
 from condensation.data.idx import IDX
 from condensation.data.npz import NPZ
 
 # A folder of images is anything with sub-folders, so it comes last.
-FORMATS: tuple[Format, ...] = (NPZ, IDX, IMAGE_FOLDER)
+FORMATS: tuple[Format, ...] = (NPZ, IDX, CSV, HUGGING_FACE, IMAGE_FOLDER)
 
 
 def format_of(path: Path) -> Format | None:
