@@ -16,7 +16,7 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("console", "listing"),
+    ("console", "listing", "overview"),
     ("presets",),
     ("runs",),
     ("log", "judging"),

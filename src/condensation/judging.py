@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,8 @@ from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
 from condensation.settings import build, plain
 from condensation.training import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,9 @@ def judge(
     }
 
 
-def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None) -> dict[str, Any]:
+def judge_saved(
+    settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
+) -> dict[str, Any]:
     """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for.
 
     Raises:
@@ -149,7 +154,9 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
         raise CondensationError("There is nothing to judge.\nName a run folder or a set, or ask for --random N or --whole.")
     if settings.evaluation.networks < 1:
         raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
-    data = (settings.data or _made_from(saved)).load()
+    data = (settings.data or _made_from(saved)).load(on_reading)
+    for path, one in zip(paths, saved, strict=True):
+        _check_split(one, data, path)
     entries = [Entry(name, one.images) for name, one in {str(path): one for path, one in zip(paths, saved, strict=True)}.items()]
     if settings.random:
         chosen = condense(Random(), data.train, settings.random, smaller=settings.smaller, seed=settings.seed, compute=settings.compute)
@@ -168,6 +175,17 @@ def _made_from(saved: Sequence[CondensedSet]) -> DataSettings:
         return build(DataSettings, saved[0].card["settings"]["data"])
     except (KeyError, TypeError):
         raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.") from None
+
+
+def _check_split(one: CondensedSet, data: Data, path: Path) -> None:
+    """Warn if a set was made when other images were set aside for the test: what is tested on now may have been trained on."""
+    about = one.card.get("data", {})
+    then, now = about.get("split"), data.details.get("split")
+    if then and now and about.get("name") == data.name and then.get("digest") != now["digest"]:
+        logger.warning(
+            f"{path}: the images of {data.name} have changed since this set was made, and with them which are set aside for the test. "
+            "The set may have been made from images that it is tested on; a test part of your own would prevent that."
+        )
 
 
 def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

@@ -43,7 +43,7 @@ def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, how: Rea
         details["skipped"] = _about(parts.found.skipped)
     details |= _check_overlap(train, test, names)
     sets = [ImageSet.of(part.images, part.labels, names, preprocessing=fitted, mirrored=mirrored) for part in (train, test)]
-    return Data(name, sets[0], sets[1], note, details, parts.found)
+    return Data(name, sets[0], sets[1], note, details, parts.found, parts.format or "arrays")
 
 
 def _about(skipped: tuple[Skipped, ...]) -> dict[str, Any]:

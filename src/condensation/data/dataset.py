@@ -31,6 +31,7 @@ class Data:
     note: str = ""  # what was decided on the way, such as how a test part was set aside
     details: Mapping[str, Any] = field(default_factory=dict)  # for a card: the split, what was skipped, what is in both parts
     found: Found | None = None  # what the image files held; None where there were none, or they were not looked at
+    format: str = "arrays"  # how the data lay on disk
 
     def to(self, device: torch.device | str) -> Data:
         return replace(self, train=self.train.to(device), test=self.test.to(device))
@@ -87,6 +88,7 @@ class Parts:
     test: Part | None  # None where a fifth of the training part is to be set aside
     note: str = ""
     found: Found | None = None
+    format: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -40,7 +39,7 @@ class Heap:
     origin: str  # what errors call them
 
 
-def file_item(path: Path, name: str, label: int) -> Item:
+def file_item(path: str, name: str, label: int) -> Item:
     """The image in the file at ``path``."""
     return Item(name, label, partial(read_file, path))
 

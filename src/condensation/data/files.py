@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
+from typing import NamedTuple
 
 from condensation.data.pictures import endings
 
@@ -14,11 +15,10 @@ from condensation.data.pictures import endings
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file as it was when it was listed."""
 
-    path: Path
+    path: str  # a pathlib.Path of each of very many files would take longer than finding them
     name: str  # relative to the folder that was listed, as it can be shown
     stamp: tuple[int, int, int]  # size in bytes, and when it was last written and last changed, in nanoseconds
 
@@ -54,8 +54,10 @@ def image_files(folder: Path, deep: bool = True) -> tuple[list[File], Counter[st
                     others["hidden"] += 1
                 elif os.path.splitext(entry.name)[1].lower() not in readable:
                     others["no image by its name"] += 1
-                elif entry.is_file():
-                    found.append((name.split(os.sep), File(Path(entry.path), shown(name), stamp(entry.stat()))))
+                elif about := _about(entry):
+                    found.append((name.split(os.sep), File(entry.path, shown(name), stamp(about))))
+                else:
+                    others["no file, or a broken link"] += 1
     return [file for _, file in sorted(found, key=lambda one: one[0])], others
 
 
@@ -65,7 +67,7 @@ def listed(path: Path, name: str) -> File:
     Raises:
         OSError: if there is none.
     """
-    return File(path, shown(name), stamp(path.stat()))
+    return File(str(path), shown(name), stamp(path.stat()))
 
 
 def stamp(stat: os.stat_result) -> tuple[int, int, int]:
@@ -73,6 +75,15 @@ def stamp(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
+def _about(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """None if ``entry`` is no file, or a link to nothing."""
+    try:
+        about = entry.stat()
+    except OSError:
+        return None
+    return about if S_ISREG(about.st_mode) else None
+
+
 def shown(name: str) -> str:
     """``name`` with what is no text in it, as in names of other systems' making, replaced: it can then be printed and kept."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,12 +27,14 @@ class Tree:
     classes: Mapping[str, list[File]]
     others: Counter[str]  # files that are not read, by why
 
-    def heap(self, names: tuple[str, ...], root: Path) -> Heap:
-        """The images, with names relative to ``root``."""
-        items = [
-            file_item(file.path, str(root / name / file.name), names.index(name)) for name, files in self.classes.items() for file in files
-        ]
-        return Heap(items, len(items), str(self.folder))
+    def heap(self, names: tuple[str, ...]) -> Heap:
+        """The images, made only when they are asked for: from the cache they come without."""
+        items = (
+            file_item(file.path, os.path.join(shown(str(self.folder)), name, file.name), names.index(name))
+            for name, files in self.classes.items()
+            for file in files
+        )
+        return Heap(items, sum(map(len, self.classes.values())), str(self.folder))
 
 
 def holds_images(folder: Path) -> bool:
@@ -62,18 +65,13 @@ def read_image_folder(folder: Path, how: Reading = Reading()) -> Parts:
         if name not in train.classes:
             raise CondensationError(f"{test and test.folder} has a class {name!r}, which {train.folder} doesn't have.")
     trees = [tree for tree in (train, test) if tree]
-    listing = [
-        (str(tree.folder.relative_to(folder)), name, file.name, *file.stamp)
-        for tree in trees
-        for name, files in tree.classes.items()
-        for file in files
-    ]
+    listing = [(tree.folder.name, name, *file) for tree in trees for name, files in tree.classes.items() for file in files]
     names = tuple(train.classes)
     parts = cached(
         ("folder", folder),
         listing,
         how,
-        lambda: read_parts(train.heap(names, train.folder), test.heap(names, test.folder) if test else None, names, how, note),
+        lambda: read_parts(train.heap(names), test.heap(names) if test else None, names, how, note),
     )
     others = sum((tree.others for tree in trees), Counter[str]())
     return replace(parts, found=(parts.found or Found()) + Found(passed_over=dict(others)))

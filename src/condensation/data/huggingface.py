@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def read_hub(source: str, how: Reading) -> tuple[str, Parts]:
     repository, _, config = rest.partition("/")
     arguments = [name] if Path(name).exists() or not rest else [f"{owner}/{repository}", *([config] if config else [])]
     dataset = _loaded(lambda library: library.load_dataset(*arguments), name)
-    return Path(arguments[0]).name, _cached(dataset, None, how, source)
+    return Path(arguments[0]).name, replace(_cached(dataset, None, how, source), format="a data set of Hugging Face")
 
 
 def read_saved(path: Path, how: Reading = Reading()) -> Parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy.typing as npt
@@ -112,7 +113,7 @@ def _is_path(source: str | Path) -> bool:
 def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:
-        return known, BUNDLED[known]()
+        return known, replace(BUNDLED[known](), format="embedded")
     root = data_folder(folder)
     place = find(name, root) if root else None
     if place is not None:
@@ -134,4 +135,4 @@ def _read(path: Path, how: Reading) -> Parts:
     found = format_of(path)
     if found is None:
         raise CondensationError(f"There are no data in {path}.\nIt must hold {', or '.join(one.name for one in FORMATS)}.")
-    return found.read(path, how)
+    return replace(found.read(path, how), format=found.name)

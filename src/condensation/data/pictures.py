@@ -69,7 +69,7 @@ def strict() -> Iterator[None]:
         yield
 
 
-def read_file(path: Path, how: Reading = Reading()) -> Picture:
+def read_file(path: str | Path, how: Reading = Reading()) -> Picture:
     """The picture in the file at ``path``; see `read_picture`."""
     return read_picture(lambda: Image.open(path, formats=formats()), how)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -31,11 +32,22 @@ class Layout:
     label: int = 78  # room for "synthetic" at the left
 
 
-def grid(synthetic: ImageSet, real: ImageSet | None = None, *, title: str = "", rows: int | None = None, real_rows: int = 2) -> Image.Image:
+def grid(
+    synthetic: ImageSet | Mapping[str, ImageSet],
+    real: ImageSet | None = None,
+    *,
+    title: str = "",
+    rows: int | None = None,
+    real_rows: int = 2,
+) -> Image.Image:
     """The images of ``synthetic``, ``rows`` of each class, below ``real_rows`` of ``real``; every pixel stays a crisp square.
 
-    Of more than 100 classes the first 100 are shown, and of many images a class the first; the picture says so.
+    A set by name has that name at the left. Of more than 100 classes the first 100 are shown, and of many images a class the
+    first; the picture says so.
     """
+    name = "synthetic"
+    if isinstance(synthetic, Mapping):
+        ((name, synthetic),) = synthetic.items()
     classes = synthetic.classes[: CLASSES_PER_BAND * MOST_BANDS]
     bands = [classes[i : i + CLASSES_PER_BAND] for i in range(0, len(classes), CLASSES_PER_BAND)]
     most = max(synthetic.counts.values())
@@ -70,7 +82,7 @@ def grid(synthetic: ImageSet, real: ImageSet | None = None, *, title: str = "", 
             _paste(page, shown_real, band, real_rows, (left, top), layout)
             top += above
             draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
-        draw.text((layout.margin, top + layout.cell[1] // 2 - 8), "synthetic", fill=FAINT, font=_font(13))
+        draw.text((layout.margin, top + layout.cell[1] // 2 - 8), name, fill=FAINT, font=_font(13))
         _paste(page, synthetic, band, rows, (left, top), layout)
     return page
 

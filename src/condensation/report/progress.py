@@ -16,7 +16,9 @@ from condensation.condensing import Moment, Stopped
 
 
 class Reporter(Protocol):
-    """Shows how far a run is: an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+    """Shows how far a run is: an ``on_progress`` of `load`, an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+
+    def reading(self, done: int, total: int) -> None: ...
 
     def condensing(self, moment: Moment) -> None: ...
 
@@ -29,6 +31,9 @@ class Reporter(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    def reading(self, done: int, total: int) -> None:
+        pass
 
     def condensing(self, moment: Moment) -> None:
         pass
@@ -50,6 +55,9 @@ class Lines(Silent):
         self.every = every
         self._last = 0.0
         self._pace = _Pace()
+
+    def reading(self, done: int, total: int) -> None:
+        self._say("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
         self._say("condensing", moment.step, moment.steps, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
@@ -83,6 +91,9 @@ class Live(Silent):
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+
+    def reading(self, done: int, total: int) -> None:
+        self._show("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
         self._show("condensing", moment.step, moment.steps, "" if moment.loss is None else f"loss {moment.loss:.4g}")
