@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -81,6 +82,9 @@ def _keep(path: Path, parts: Parts, where: str) -> None:
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     metadata = {"format": str(FORMAT), "card": json.dumps(card), "sum": _sum(tensors)}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if size > free_space(path.parent):
+            raise OSError("there is no room")
         with whole(path) as unfinished:
             save_file(tensors, unfinished, metadata)
     except (OSError, SafetensorError) as problem:
@@ -93,6 +97,11 @@ def _keep(path: Path, parts: Parts, where: str) -> None:
     for older in path.parent.glob(f"{where}-*.safetensors"):
         if older != path:
             older.unlink(missing_ok=True)
+
+
+def free_space(folder: Path) -> int:
+    """How many bytes can be written in ``folder``."""
+    return shutil.disk_usage(folder).free
 
 
 def _kept(path: Path) -> Parts | None:
