@@ -170,7 +170,7 @@ def test_bad_images_are_named(tmp_path):
         folder = tmp_path / "in" / name
         write_classes(folder)
         (tmp_path / name).rename(folder / "b" / name)
-        with pytest.raises(CondensationError, match=rf"{name} .*{why}.*\.\nReplace or remove that file, or .* --skip-bad") as error:
+        with pytest.raises(CondensationError, match=rf"{name} .*{why}.*\.\nReplace or remove that image, or .* --skip-bad") as error:
             load(folder, size=8)
         assert str(error.value).startswith(str(folder / "b" / name))
 

@@ -47,7 +47,7 @@ class Skipped:
     def error(self) -> CondensationError:
         """What a person is told who did not ask to skip such images."""
         return CondensationError(
-            f"{self.name} {self.why}.\nReplace or remove that file, or leave such files out: --skip-bad (in Python: skip_bad=True)."
+            f"{self.name} {self.why}.\nReplace or remove that image, or leave such images out: --skip-bad (in Python: skip_bad=True)."
         )
 
 

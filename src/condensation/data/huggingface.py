@@ -168,7 +168,7 @@ def _columns(dataset: Any, wanted: Sequence[str], name: str) -> Columns:
 
 
 def _labels(dataset: Any, columns: Columns, name: str) -> list[str]:
-    labels = list(dataset[columns.label])
+    labels = list(dataset.with_format(None)[columns.label])
     for row, label in enumerate(labels):
         if isinstance(label, bool) or not isinstance(label, int | str):
             raise CondensationError(f"Row {row} of {name} has the label {label!r}; it must be a whole number or a text.")
