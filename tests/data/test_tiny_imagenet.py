@@ -4,7 +4,6 @@ import io
 import zipfile
 
 import pytest
-import torch
 from PIL import Image
 
 from condensation.data import load, memory
@@ -24,16 +23,6 @@ def test_grey_files_become_colour(tmp_path):
 def test_names_are_the_first_words_unless_two_share_them():
     words = ["n1\ttabby, tabby cat", "n2\tcrane, bird", "n3\tcrane, machine"]
     assert class_names(["n3", "n1", "n2", "n4"], words) == ("crane, machine", "tabby", "crane, bird", "n4")
-
-
-def test_many_threads_give_what_one_gives(tmp_path, monkeypatch):
-    monkeypatch.setattr("condensation.data.tiny_imagenet.TOGETHER", 2)
-    path = write_tiny_imagenet(tmp_path, packed=True)
-    found = []
-    for cores in (1, 4):
-        monkeypatch.setattr("condensation.data.tiny_imagenet._cores", lambda cores=cores: cores)
-        found.append(load(path).train.images)
-    assert torch.equal(*found)
 
 
 def tiny_with(tmp_path, packed, change):
