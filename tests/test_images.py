@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from condensation.errors import CondensationError
-from condensation.images import ImageSet, images_per_class
+from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.preprocess import Identity, Standardize
 from condensation.rng import Rng
 
@@ -144,3 +144,16 @@ def test_moving_keeps_everything():
     moved = numbered([1, 0], mirrored=False, class_names=("a", "b")).to("cpu")
     assert (moved.mirrored, moved.class_names, moved.preprocessing) == (False, ("a", "b"), Identity())
     assert moved.device == torch.device("cpu")
+
+
+def test_small_classes_give_all_they_have_and_it_is_said():
+    real = numbered([0] * 3 + [1] * 12 + [2] * 7)
+    with pytest.raises(CondensationError, match="leave that class out, or take all images of such classes: --smaller all"):
+        images_per_class(real, 5)
+    assert images_per_class(real, 5, "all") == {0: 3, 1: 5, 2: 5}
+    assert images_per_class(real, {0: 9, 1: 1, 2: 7}, "all") == {0: 3, 1: 1, 2: 7}
+    assert said_of_smaller(real, {0: 3, 1: 5, 2: 5}) == "Of classes with fewer than 5 training images, all are taken: 0 3."
+    assert said_of_smaller(real, {0: 3, 1: 10, 2: 7}) == "Of classes with fewer than 10 training images, all are taken: 0 3, 2 7."
+    assert said_of_smaller(real, {0: 2, 1: 2, 2: 2}) == ""
+    with pytest.raises(CondensationError, match="smaller is 'repeat'; it can be error or all"):
+        images_per_class(real, 5, "repeat")

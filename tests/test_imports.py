@@ -17,7 +17,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("exporting",),
-    ("console", "listing", "getting"),
+    ("console", "listing", "getting", "overview"),
     ("presets",),
     ("runs",),
     ("log", "judging"),
@@ -33,7 +33,7 @@ LAYERS = (
     ("augment", "compute", "data"),
     ("networks",),
     ("images",),
-    ("preprocess", "rng", "naming"),
+    ("preprocess", "rng", "naming", "atomic"),
     ("errors",),
 )
 LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}

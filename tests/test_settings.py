@@ -133,7 +133,7 @@ def test_an_unknown_setting_of_what_has_none():
         ("=3", "'=3' is not a setting."),
         ("method..lr=3", "'method..lr=3' is not a setting."),
         ("data.source=", "No data set is named."),
-        ("data.size=0", "data.size is 0; it must be at least 1 pixel"),
+        ("data.size=0", "The size must be at least 1 pixel; it is 0."),
         ("evaluation.networks=-1", "evaluation.networks is -1; it must be at least 1"),
         ("method.steps=-1", "method.steps is -1; it must be at least 0."),
         ("compute.chunk=0", "compute.chunk is 0; it must be at least 1"),

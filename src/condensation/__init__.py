@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from condensation.checkpoint import Checkpoint
     from condensation.compute import Compute
     from condensation.condensing import Diverged, Moment, Observer, Stopped, condense
-    from condensation.data import DATASETS, Data, from_arrays, load
+    from condensation.data import DATASETS, Data, from_arrays, from_dataset, load
     from condensation.errors import CondensationError, MissingExtra, NotEnoughMemory
     from condensation.evaluation import Accuracies, evaluate
     from condensation.export import EXPORTS
@@ -37,7 +37,7 @@ _HOMES = {
     "checkpoint": ("Checkpoint",),
     "compute": ("Compute",),
     "condensing": ("Diverged", "Moment", "Observer", "Stopped", "condense"),
-    "data": ("DATASETS", "Data", "from_arrays", "load"),
+    "data": ("DATASETS", "Data", "from_arrays", "from_dataset", "load"),
     "errors": ("CondensationError", "MissingExtra", "NotEnoughMemory"),
     "evaluation": ("Accuracies", "evaluate"),
     "export": ("EXPORTS",),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from condensation.checkpoint import Checkpoint
 from condensation.compute import Compute
 from condensation.errors import CondensationError
-from condensation.images import ImageSet, images_per_class
+from condensation.images import ImageSet, Smaller, images_per_class
 from condensation.methods.base import Method, State
 from condensation.rng import Rng
 from condensation.settings import plain
@@ -58,12 +58,15 @@ def condense(
     real: ImageSet,
     ipc: int | Mapping[int, int],
     *,
+    smaller: Smaller = "error",
     seed: int = 0,
     compute: Compute = Compute(),
     observers: Sequence[Observer] = (),
     checkpoint: Checkpoint | None = None,
 ) -> ImageSet:
     """A small set, learned or chosen from ``real``, with ``ipc`` images of each class (or as many as ``ipc[label]``).
+
+    Of a class that has fewer real images, ``smaller="all"`` takes as many as there are; otherwise it is an error.
 
     On a CPU, the same seed gives the same bytes on the same machine and thread count, observed or not, broken off or
     not. With a ``checkpoint`` the run goes on from it where there is one. The result lies where ``real`` does.
@@ -72,7 +75,7 @@ def condense(
         CondensationError: if ``ipc`` does not fit ``real``, or the checkpoint is of another run.
         Diverged: if the loss is no longer a finite number; the checkpoint then holds the last good state.
     """
-    wanted = images_per_class(real, ipc)
+    wanted = images_per_class(real, ipc, smaller)
     compute = compute.chosen()
     home, real = real.device, real.to(compute.device)
     rng = Rng(seed)

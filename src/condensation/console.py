@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shlex
 import shutil
@@ -12,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image
 from rich.console import Console
 from rich.markup import escape
 
@@ -24,11 +22,12 @@ from condensation.images import ImageSet
 from condensation.judging import DataSettings, JudgeSettings, judge_saved
 from condensation.methods import METHODS
 from condensation.naming import called
+from condensation.report.files import encoded
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
-from condensation.report.tables import print_json, print_scores
+from condensation.report.tables import print_json, print_scores, said_of_data
 from condensation.report.tensorboard import TensorBoard
-from condensation.runs import GRID, RunResult, RunSettings, claim, describe, in_words, is_finished
+from condensation.runs import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs import run as run_settings
 from condensation.setfile import SET
 from condensation.settings import build
@@ -67,6 +66,7 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
                 resume=resume,
                 observers=[shown.condensing, *board, stop.check],
                 on_progress=stop.after(shown.judging),
+                on_reading=stop.after(shown.reading),
                 checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             )
         except Stopped as stopped:
@@ -86,7 +86,7 @@ def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_jso
     settings = replace(settings, compute=settings.compute.chosen())
     with StopOnSignal() as stop, reporter(errors, quiet or as_json) as shown:
         try:
-            scores = judge_saved(settings, paths, stop.after(shown.judging))
+            scores = judge_saved(settings, paths, stop.after(shown.judging), stop.after(shown.reading))
         except Stopped:
             errors.print("Stopped; no accuracy was kept.")
             raise SystemExit(INTERRUPTED) from None
@@ -108,7 +108,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
     titles = [_title(one, label) for label, one in sets.items()]
     images = condensed.images if len(sets) == 1 else {label: one.images for label, one in sets.items()}
     title = titles[0] if len(sets) == 1 else " | ".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
-    write(out, _encoded(grid(images, real, title=title, rows=rows), out))
+    write(out, encoded(grid(images, real, title=title, rows=rows), out))
     if as_json:
         cards = condensed.card if len(sets) == 1 else {"sets": {label: one.card for label, one in sets.items()}}
         return print_json({"picture": str(out), **cards})
@@ -167,22 +167,12 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
     return real, ""
 
 
-def _encoded(picture: Image.Image, path: Path) -> bytes:
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    buffer = io.BytesIO()
-    try:
-        picture.save(buffer, kind or "")
-    except (KeyError, OSError, ValueError):
-        raise CondensationError(
-            f"No picture can be written as {path}.\nGive --out a name that ends in .png, for example grid.png."
-        ) from None
-    return buffer.getvalue()
-
-
 def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> None:
     out = result.folder
     if result.scores:
         print_scores(screen, result.scores)
+    for line in said_of_data(result.condensed.card.get("data", {})):
+        screen.print(line, highlight=False, markup=False)
     screen.print(f"Picture: {out / GRID}", markup=False)
     screen.print(f"Set:     {out / SET}", markup=False)
     screen.print("\nNext:", style="bold")
@@ -204,6 +194,9 @@ def _program() -> str:
 
 
 def _say_stopped(errors: Console, out: Path, stopped: Stopped) -> int:
+    if not (out / SETTINGS).exists():
+        errors.print("\nStopped while images were read; nothing was condensed yet. Give the same command again.", highlight=False)
+        return INTERRUPTED
     where = "All images are kept; judging was broken off." if stopped.step is None else f"The state after step {stopped.step:,} is kept."
     errors.print(f"\nStopped. {where}\nGo on with the same command and --resume (the folder is {out}).", highlight=False, markup=False)
     return INTERRUPTED

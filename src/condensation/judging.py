@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +14,9 @@ import torch
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute, capability
 from condensation.condensing import condense
-from condensation.data import Data, load
+from condensation.data import Data, OnProgress, Reading, load
 from condensation.errors import CondensationError
-from condensation.evaluation import Accuracies, OnProgress, check_fit, evaluate
+from condensation.evaluation import Accuracies, check_fit, evaluate
 from condensation.export.base import eight_bit
 from condensation.export.card import VIEWS
 from condensation.images import ImageSet
@@ -26,6 +27,8 @@ from condensation.rng import Rng
 from condensation.settings import build, plain
 from condensation.training import Recipe
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class DataSettings:
@@ -34,18 +37,36 @@ class DataSettings:
     source: str = "fashion-mini"
     folder: str | None = None
     preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
-    size: int | None = None
+    size: int | str | None = None  # pixels of both sides, or height x width: 64, "48x64"
+    fit: Literal["crop", "pad"] = "crop"
+    skip_bad: bool = False  # leave out images that cannot be read
+    columns: tuple[str, ...] = ()  # of a table: that of the images and that of the labels
     mirrored: bool | None = None
 
     def __post_init__(self) -> None:
         if not self.source.strip():
             raise CondensationError("No data set is named.\nGive --data a name that `condense data` lists, or a path.")
-        if self.size is not None and self.size < 1:
-            raise CondensationError(f"data.size is {self.size}; it must be at least 1 pixel, or none to leave images as they are.")
+        shape = self._reading().shape
+        if shape:  # written in one way, so that equal settings are equal
+            object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))
 
-    def load(self) -> Data:
+    def load(self, on_progress: OnProgress | None = None) -> Data:
         """The training and the test images."""
-        return load(self.source, folder=self.folder, preprocessing=self.preprocessing, size=self.size, mirrored=self.mirrored)
+        how = self._reading()
+        return load(
+            self.source,
+            folder=self.folder,
+            preprocessing=self.preprocessing,
+            size=how.size,
+            fit=how.fit,
+            skip_bad=how.skip_bad,
+            columns=how.columns,
+            mirrored=self.mirrored,
+            on_progress=on_progress,
+        )
+
+    def _reading(self) -> Reading:
+        return Reading(self.size, self.fit, self.skip_bad, self.columns)
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,7 @@ class JudgeSettings:
 
     data: DataSettings | None = None  # None: what the first set was made from
     random: int = 0  # random real images per class, judged with and without augmentation; 0: none
+    smaller: Literal["error", "all"] = "error"  # where a class has fewer than `random`: stop, or take all of it
     whole: bool = False  # judge the whole training set
     seed: int = 0
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -126,7 +148,9 @@ def judge(
     }
 
 
-def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None) -> dict[str, Any]:
+def judge_saved(
+    settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
+) -> dict[str, Any]:
     """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for.
 
     Raises:
@@ -137,10 +161,12 @@ def judge_saved(settings: JudgeSettings, paths: Sequence[Path], on_progress: OnP
         raise CondensationError("There is nothing to judge.\nName a run folder or a set, or ask for --random N or --whole.")
     if settings.evaluation.networks < 1:
         raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
-    data = (settings.data or _made_from(saved)).load()
+    data = (settings.data or _made_from(saved)).load(on_reading)
+    for path, one in zip(paths, saved, strict=True):
+        _check_split(one, data, path)
     entries = [Entry(name, one.images) for name, one in {str(path): one for path, one in zip(paths, saved, strict=True)}.items()]
     if settings.random:
-        chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
+        chosen = condense(Random(), data.train, settings.random, smaller=settings.smaller, seed=settings.seed, compute=settings.compute)
         bare = replace(settings.evaluation.recipe, augmentation=None)
         entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
     if settings.whole:
@@ -184,6 +210,17 @@ def _made_from(saved: Sequence[CondensedSet]) -> DataSettings:
         return build(DataSettings, saved[0].card["settings"]["data"])
     except (KeyError, TypeError):
         raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.") from None
+
+
+def _check_split(one: CondensedSet, data: Data, path: Path) -> None:
+    """Warn if a set was made when other images were set aside for the test: what is tested on now may have been trained on."""
+    about = one.card.get("data", {})
+    then, now = about.get("split"), data.details.get("split")
+    if then and now and about.get("name") == data.name and then.get("digest") != now["digest"]:
+        logger.warning(
+            f"{path}: the images of {data.name} have changed since this set was made, and with them which are set aside for the test. "
+            "The set may have been made from images that it is tested on; a test part of your own would prevent that."
+        )
 
 
 def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

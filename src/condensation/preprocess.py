@@ -78,9 +78,20 @@ class Standardize(Preprocessing):
             total = total + exact.sum((0, 2, 3))
             squares = squares + exact.square().sum((0, 2, 3))
             pixels += exact.numel() // exact.shape[1]
-        mean = torch.as_tensor(total) / pixels
+        return cls._of_sums(torch.as_tensor(total), torch.as_tensor(squares), pixels)
+
+    @classmethod
+    def of_counts(cls, counts: Tensor) -> Standardize:
+        """As `fit`, of images of bytes, from how often each channel has each value: ``counts`` (c, 256)."""
+        exact = (torch.arange(256).float() / 255).double()
+        counts, pixels = counts.double(), counts.sum(1)
+        return cls._of_sums((counts * exact).sum(1), (counts * exact.square()).sum(1), pixels)
+
+    @classmethod
+    def _of_sums(cls, total: Tensor, squares: Tensor, pixels: Tensor | int) -> Standardize:
+        mean = total / pixels
         # A channel that never changes would divide by zero; it is left as it is, less its mean.
-        variance = (torch.as_tensor(squares) / pixels - mean.square()).clamp(min=0)
+        variance = (squares / pixels - mean.square()).clamp(min=0)
         return cls(mean.float(), torch.where(variance > 1e-12, variance.sqrt(), 1.0).float())
 
     def __call__(self, pictures: Tensor) -> Tensor:

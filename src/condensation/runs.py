@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from condensation.artifact import CondensedSet, versions
 from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
@@ -16,7 +16,7 @@ from condensation.condensing import Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
-from condensation.images import ImageSet, images_per_class
+from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
@@ -35,6 +35,7 @@ class RunSettings:
     data: DataSettings = DataSettings()
     method: Method = DM()
     ipc: int | dict[str, int] = 10  # images per class; or by class name
+    smaller: Literal["error", "all"] = "error"  # where a class has fewer training images than ipc: stop, or take all that it has
     seed: int = 0
     baseline: bool = True  # judge as many random real images beside the set
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -43,11 +44,11 @@ class RunSettings:
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """How many synthetic images each label of ``real`` gets."""
         if isinstance(self.ipc, int):
-            return images_per_class(real, self.ipc)
+            return images_per_class(real, self.ipc, self.smaller)
         for name in self.ipc:
             if name not in real.class_names:
                 raise CondensationError(f"ipc names a class {name!r}; there is: {', '.join(real.class_names)}.")
-        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()})
+        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.smaller)
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ def run(
     resume: bool = False,
     observers: Sequence[Observer] = (),
     on_progress: OnProgress | None = None,
+    on_reading: OnProgress | None = None,
     checkpoint_every: float = EVERY_SECONDS,
 ) -> RunResult:
     """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
 
     The set is saved before it is judged, so nothing is lost should judging be broken off. The state is kept every
-    ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again.
+    ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again. ``on_reading`` is told
+    how many images are read, ``on_progress`` how many epochs of judging are done.
 
     Raises:
         CondensationError: if the folder holds another run, or anything in the settings cannot be done.
@@ -82,7 +85,7 @@ def run(
     if is_finished(folder, settings):
         scores = read_json(folder / SCORES) if settings.evaluation.networks else {}
         return RunResult(folder, CondensedSet.load(folder / SET), scores)
-    data = settings.data.load()
+    data = settings.data.load(on_reading)
     ipc = settings.ipc_of(data.train)
     settings.evaluation.check(data)
     remove_unfinished(folder)
@@ -171,7 +174,8 @@ def _condensed(
             "name": data.name,
             "fingerprint": fingerprint,
             "images": len(data.train),
-            "note": data.note,
+            "note": " ".join(filter(None, (data.note, said_of_smaller(data.train, ipc)))),
+            **data.details,
         },
         "versions": versions(),
         "machine": capability(),

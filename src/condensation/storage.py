@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from condensation.atomic import UNFINISHED, umask, whole
 from condensation.errors import CondensationError
 
 FORMAT = 1
-UNFINISHED = ".unfinished"  # how the name of a file ends while it is written
 
 
 def write(path: Path, content: bytes) -> None:
@@ -29,27 +28,14 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         CondensationError: if there is no room or no permission; what was there before is still there.
     """
-    temporary: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with whole(path) as unfinished:
+            unfinished.write_bytes(content)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise CondensationError(
             f"Could not write {path}: {error.strerror or error}. What was there before is untouched.\n"
             "Make room and go on with --resume, or choose another folder with --out."
         ) from error
-    except BaseException:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def require_free(path: Path) -> None:
@@ -77,7 +63,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        temporary.chmod(0o777 & ~umask())
         if path.exists():
             path.rmdir()  # empty, which some systems don't let a rename replace
         temporary.rename(path)
@@ -213,15 +199,9 @@ def to_tensors(tree: Any) -> tuple[dict[str, Tensor], Any]:
     return tensors, pack(tree, keep)
 
 
-def _umask() -> int:
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 __all__ = [
     "FORMAT",
+    "UNFINISHED",
     "new_folder",
     "read_json",
     "read_tensors",

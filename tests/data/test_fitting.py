@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from condensation.data import fitting, from_arrays, load, memory
-from condensation.data.fitting import Batches
+from condensation.data.fitting import Batches, value_counts
 from condensation.errors import NotEnoughMemory
 from condensation.preprocess import Identity, Standardize, Zca
 
@@ -60,3 +60,17 @@ def test_zca_that_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 600_000)
     with pytest.raises(NotEnoughMemory, match="ZCA of arrays"):
         from_arrays(COLOUR, LABELS, preprocessing="zca")
+
+
+@pytest.mark.parametrize("shape", [(60, 3, 6, 6), (7, 1, 5, 3), (2, 3, 1, 1)])
+def test_counting_bytes_gives_what_summing_floats_gives(monkeypatch, shape):
+    monkeypatch.setattr(fitting, "BATCH_VALUES", 200)
+    images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    plain, fast = Standardize.fit(Batches(images)), Standardize.of_counts(value_counts(images))
+    assert torch.equal(plain.mean, fast.mean)
+    assert torch.equal(plain.std, fast.std)
+
+
+def test_a_channel_that_never_changes_is_left_as_it_is():
+    fast = Standardize.of_counts(value_counts(torch.full((4, 2, 3, 3), 9, dtype=torch.uint8)))
+    assert fast.std.tolist() == [1.0, 1.0]

@@ -60,6 +60,34 @@ def image_folder(folder: Path) -> Written:
     return Written(folder, folder / "train" / "dog" / "1.png", parts["train"], parts["test"], ("cat", "dog"))
 
 
+def csv(folder: Path) -> Written:
+    lines, parts = ["path,label,split"], {"train": ([], []), "test": ([], [])}
+    for index in range(10):
+        part, label = "test" if index > 6 else "train", index % 2
+        picture(index).save(folder / f"{index}.png")
+        lines.append(f"{index}.png,{('cat', 'dog')[label]},{part}")
+        parts[part][0].append(np.asarray(picture(index)).transpose(2, 0, 1))
+        parts[part][1].append(label)
+    (folder / "table.csv").write_text("\n".join(lines))
+    train, test = ((np.stack(images), np.array(labels)) for images, labels in parts.values())
+    return Written(folder / "table.csv", folder / "5.png", train, test, ("cat", "dog"))
+
+
+def hugging_face(folder: Path) -> Written:
+    datasets = pytest.importorskip("datasets", reason="the extra 'hub' is not installed")
+    datasets.config.HF_DATASETS_CACHE = folder / "cache"
+    datasets.disable_progress_bars()
+    (folder / "saved").mkdir()
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])})
+    parts = {}
+    for part, count in (("train", 8), ("test", 4)):
+        seeds, labels = range(count, 2 * count), np.arange(count) % 2
+        content = {"image": [picture(seed) for seed in seeds], "label": labels.tolist()}
+        datasets.Dataset.from_dict(content, features=features).to_parquet(str(folder / "saved" / f"{part}-00000-of-00001.parquet"))
+        parts[part] = np.stack([np.asarray(picture(seed)).transpose(2, 0, 1) for seed in seeds]), labels
+    return Written(folder / "saved", folder / "saved" / "train-00000-of-00001.parquet", parts["train"], parts["test"], ("cat", "dog"))
+
+
 def cifar(folder: Path, version: tuple[str, str], packed: bool, write: Callable[[object], bytes] = official.python2) -> Written:
     path, held = official.write_cifar(folder, version, packed=packed, write=write)
     names = official.CIFAR10_NAMES if version[0] == "cifar10" else official.CIFAR100_NAMES
@@ -97,6 +125,8 @@ EXAMPLES: dict[str, Callable[[Path], Written]] = {
     "idx": partial(idx, zipped=False),
     "idx, gzipped": partial(idx, zipped=True),
     "image folder": image_folder,
+    "csv": csv,
+    "hugging face": hugging_face,
     **{
         f"{version[0]}, {version[1]}, {'archive' if packed else 'folder'}": partial(cifar, version=version, packed=packed)
         for version in official.FOLDERS
@@ -144,7 +174,7 @@ def test_classes_have_their_names(written):
 
 def test_the_catalogue_knows_it(written):
     data = load(written.path, preprocessing="published" if written.dataset else "standardize")
-    assert data.name == (written.dataset or written.path.name)
+    assert data.name == (written.dataset or written.path.stem)
 
 
 def test_a_path_may_be_text(written):

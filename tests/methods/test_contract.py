@@ -128,6 +128,27 @@ def test_uneven_classes(method: Method) -> None:
     assert small.counts == {0: 3, 1: 3, 2: 3}
 
 
+def test_of_smaller_classes_all_is_taken_where_that_is_asked_for(method: Method) -> None:
+    real = images(per_class=[3, 12, 7])
+    small = run(method, real, 5, smaller="all")
+    assert small.counts == {0: 3, 1: 5, 2: 5}
+    assert same(small, run(method, real, {0: 3, 1: 5, 2: 5}))
+
+
+def test_a_run_goes_on_only_with_as_many_images_of_small_classes(method: Method, tmp_path: Path) -> None:
+    def stop(moment: Moment) -> None:
+        if moment.step == min(1, method.steps):
+            raise Stopped("enough")
+
+    real = images(per_class=[3, 12, 7])
+    with pytest.raises(Stopped):
+        run(method, real, 5, smaller="all", observers=[stop], checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    with pytest.raises(CondensationError, match=r"of another run: ipc\.0 is 3 there, 2 here"):
+        run(method, real, {0: 2, 1: 5, 2: 5}, checkpoint=Checkpoint(tmp_path / "checkpoint"))
+    unbroken = run(method, real, 5, smaller="all")
+    assert same(unbroken, run(method, real, 5, smaller="all", checkpoint=Checkpoint(tmp_path / "checkpoint")))
+
+
 def test_another_number_for_each_class(method: Method, real: ImageSet) -> None:
     assert run(method, real, {0: 1, 1: 4, 2: 2}).counts == {0: 1, 1: 4, 2: 2}
 

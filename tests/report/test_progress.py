@@ -114,3 +114,24 @@ def test_signals_are_given_back():
     with StopOnSignal():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_reading_is_told_of_once_it_takes_long(capsys, clock):
+    lines = Lines(every=15)
+    for done in range(1, 41):
+        lines.reading(done, 40)
+        clock[0] += 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split()[2] for line in said] == ["4/40", "19/40", "34/40", "40/40"]
+    quick = Lines(every=15)
+    for done in range(1, 41):
+        quick.reading(done, 40)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_shows_reading(clock):
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Live(console) as live:
+        live.reading(3, 7)
+    assert "reading images" in console.file.getvalue()
+    assert "3/7" in console.file.getvalue()

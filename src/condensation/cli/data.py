@@ -1,13 +1,14 @@
-"""``condense data``: which data sets there are, and getting one."""
+"""``condense data``: which data sets there are, what one holds, and getting one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FolderOption, JsonOption, QuietOption
+from condensation.cli.options import FitOption, FolderOption, JsonOption, Overrides, QuietOption, SizeOption, content_of, data_options
 
 data = typer.Typer(help="List the data sets and which of them are here, or get one.", invoke_without_command=True)
 app.add_typer(data, name="data")
@@ -37,3 +38,26 @@ def got(
 
     of_list = context.parent.params.get("folder") if context.parent else None  # of condense data --folder ... get
     getting.data(name, folder or of_list, mirror, quiet=quiet)
+
+
+@data.command()
+def show(
+    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="A folder, a file, or a name that `condense data` lists.")],
+    overrides: Overrides = None,
+    folder: FolderOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the picture goes.")] = Path("data.png"),
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Images shown of each class.")] = 5,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what would be read, without condensing: classes, sizes, what is skipped and why, memory, and a picture."""
+    from condensation import overview
+    from condensation.judging import JudgeSettings
+    from condensation.settings import build
+
+    content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), [f"data.{one}" for one in overrides or []])
+    settings = build(JudgeSettings, content).data
+    assert settings is not None  # since a source is given
+    overview.show(settings, out, rows, quiet=quiet, as_json=as_json)

@@ -13,6 +13,7 @@ from condensation.cli.options import (
     ConfigOption,
     DataOption,
     DeviceOption,
+    FitOption,
     FolderOption,
     JsonOption,
     NetworkOption,
@@ -20,7 +21,11 @@ from condensation.cli.options import (
     PrintConfig,
     QuietOption,
     SeedOption,
+    SizeOption,
+    SkipBadOption,
+    SmallerOption,
     content_of,
+    data_options,
     print_settings,
 )
 
@@ -37,6 +42,10 @@ def run(
     network: NetworkOption = None,
     preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long: an hour; paper: as published.")] = "fast",
     folder: FolderOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    skip_bad: SkipBadOption = False,
+    smaller: SmallerOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -54,7 +63,14 @@ def run(
     from condensation.runs import RunSettings
     from condensation.settings import build
 
-    options = {"data.source": data, "data.folder": folder, "method": method, "ipc": ipc, "seed": seed, "compute.device": device}
+    options = {
+        **data_options(data, folder, size, fit, skip_bad),
+        "method": method,
+        "ipc": ipc,
+        "smaller": smaller,
+        "seed": seed,
+        "compute.device": device,
+    }
     content = content_of(config, {**options, **_both_networks(network, content_of(config, options, overrides))}, overrides)
     settings = build(RunSettings, content, preset_for(preset, content))
     if print_config:
@@ -75,6 +91,10 @@ def evaluate(
     random: Annotated[int, typer.Option("--random", help="Judge this many random real images a class as well.", min=0)] = 0,
     whole: Annotated[bool, typer.Option("--whole", help="Judge the whole training set as well.")] = False,
     folder: FolderOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    skip_bad: SkipBadOption = False,
+    smaller: SmallerOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -89,8 +109,14 @@ def evaluate(
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
-    options = {"data.source": data, "data.folder": folder, "random": random or None, "whole": whole or None}
-    options |= {"evaluation.network": network, "seed": seed}
+    options = {
+        **data_options(data, folder, size, fit, skip_bad),
+        "random": random or None,
+        "smaller": smaller,
+        "whole": whole or None,
+        "evaluation.network": network,
+        "seed": seed,
+    }
     content = content_of(config, {**options, "compute.device": device}, overrides)
     settings = build(JudgeSettings, content, JudgeSettings())
     if print_config:

@@ -19,6 +19,19 @@ NetworkOption = Annotated[
     str | None,
     typer.Option("--network", help="One that `condense networks` lists, or your own: module:name, file.py:name.", show_default="convnet"),
 ]
+SizeOption = Annotated[
+    str | None,
+    typer.Option("--size", metavar="N|HxW", help="Pixels of both sides, or height x width.", show_default="as they are, if alike"),
+]
+FitOption = Annotated[
+    str | None,
+    typer.Option("--fit", help="crop: the centre of an image of another shape; pad: all of it, between black bars.", show_default="crop"),
+]
+SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and list them.")]
+SmallerOption = Annotated[
+    str | None,
+    typer.Option("--smaller", help="A class with too few images is an: error; all: takes all that it has.", show_default="error"),
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
@@ -31,6 +44,11 @@ CheckpointOption = Annotated[
     typer.Option("--checkpoint-every", metavar="SECONDS", help="How often the state is kept; 0: each step.", show_default="20"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def data_options(source: str | None, folder: str | None, size: str | None, fit: str | None, skip_bad: bool) -> dict[str, str | bool | None]:
+    """The options that say which images, and how they are read, by the names of the settings."""
+    return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
 def content_of(config: Path | None, options: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:

@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Part, Parts
+from condensation.data.dataset import Data, Part, Parts, Reading, Skipped, only_one_class
+from condensation.data.duplicates import in_both
 from condensation.data.fitting import PreprocessingName, fit_preprocessing
 from condensation.data.pictures import resized
+from condensation.data.split import set_aside
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.rng import Rng
 
-TEST_SHARE = 5  # without a test part, one in five images of each class becomes it
+logger = logging.getLogger(__name__)
+
+MOST_LISTED = 100  # images that were skipped, by name
 
 
-def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, size: int | None, mirrored: bool | None) -> Data:
+def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, how: Reading, mirrored: bool | None) -> Data:
     """Both image sets of ``parts``, checked, with the preprocessing fitted on the training part."""
-    if size is not None and size < 1:
-        raise CondensationError(f"The size must be at least 1 pixel; it is {size}.")
     info = DATASETS.get(known_name(name) or "")
     names = _class_names(parts.train, info.class_names if info else None)
     _check_train(parts.train, names)
     train, test, note = parts.train, parts.test, parts.note
+    details: dict[str, Any] = {}
     if test is None:
-        train, test, note = _set_aside(train, names)
+        train, test, note, details["split"] = set_aside(train, names)
+        note = f"{parts.note} {note}".strip()
     _check_test(test, train, names)
-    if size is not None:
-        train, test = (replace(part, images=resized(part.images, size, part.origin)) for part in (train, test))
+    if how.shape is not None:
+        train, test = (replace(part, images=resized(part.images, how.shape, how.fit, part.origin)) for part in (train, test))
     _check_shapes(train, test)
     fitted = fit_preprocessing(preprocessing, train.images, info, name)
     if mirrored is None:
         mirrored = info.mirrored if info else True
+    if parts.found and parts.found.skipped:
+        details["skipped"] = _about(parts.found.skipped)
+    details |= _check_overlap(train, test, names)
     sets = [ImageSet.of(part.images, part.labels, names, preprocessing=fitted, mirrored=mirrored) for part in (train, test)]
-    return Data(name, sets[0], sets[1], note)
+    return Data(name, sets[0], sets[1], note, details, parts.found, parts.format or "arrays")
+
+
+def _about(skipped: tuple[Skipped, ...]) -> dict[str, Any]:
+    """What a card says of them: how many, and which, but for a long tail."""
+    return {"count": len(skipped), "images": [{"name": one.name, "why": one.why} for one in skipped[:MOST_LISTED]]}
+
+
+def _check_overlap(train: Part, test: Part, names: tuple[str, ...]) -> dict[str, Any]:
+    """Warn of test images that are training images too, and say for a card how many there are."""
+    places = in_both(train.images, test.images).tolist()
+    if not places:
+        return {}
+    first = test.names[places[0]] if test.names else f"number {places[0]}"
+    of_class = names[int(test.labels[places[0]])]
+    logger.warning(
+        f"{len(places):,} of {len(test.labels):,} test images are, pixel for pixel, training images too (the first: {first}, of class "
+        f"{of_class!r}), so test accuracies will be too high."
+    )
+    return {"in_both": len(places)}
 
 
 def _class_names(train: Part, usual: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -74,7 +101,7 @@ def _check_train(train: Part, names: tuple[str, ...]) -> None:
     _check_range(train, names)
     counts = torch.bincount(train.labels, minlength=len(names)).tolist()
     if len(names) < 2:
-        raise CondensationError(f"There is only one class, {names[0]!r}, in {train.origin}: condensing needs at least two.")
+        raise only_one_class(names[0], train.origin)
     if 0 in counts:
         raise CondensationError(
             f"Class {names[counts.index(0)]!r} has no images in {train.origin}.\nAdd images of it, or leave it out of the classes."
@@ -100,21 +127,6 @@ def _check_shapes(train: Part, test: Part) -> None:
             f"Training images are {tuple(train.images.shape[1:])} (channels, height, width), test images {tuple(test.images.shape[1:])}.\n"
             "They must be alike; a size makes height and width so."
         )
-
-
-def _set_aside(train: Part, names: tuple[str, ...]) -> tuple[Part, Part, str]:
-    """A fifth of each class, at least one image, as the test part; the same images whenever it is asked."""
-    chosen = torch.zeros(len(train.labels), dtype=torch.bool)
-    for label, name in enumerate(names):
-        places = (train.labels == label).nonzero().squeeze(1)
-        if len(places) < 2:
-            raise CondensationError(f"Class {name!r} has one image, so none can be set aside for a test.\nAdd images, or give a test part.")
-        count = max(1, round(len(places) / TEST_SHARE))
-        chosen[places[Rng(0).child("test", label).permutation(len(places))[:count]]] = True
-    count = int(chosen.sum())
-    note = f"There was no test part: {count} of {len(chosen)} images, a fifth of each class, were set aside at random (seed 0)."
-    rest = replace(train, images=train.images[~chosen], labels=train.labels[~chosen])
-    return rest, replace(train, images=train.images[chosen], labels=train.labels[chosen]), note
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -47,8 +47,17 @@ def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo
     return FITS[kind](images, info, name)
 
 
+def value_counts(images: Tensor) -> Tensor:
+    """How often each channel of ``images`` (n, c, h, w) uint8 has each value: (c, 256). Faster than floats, and as exact."""
+    counts = torch.zeros((images.shape[1], 256), dtype=torch.int64)
+    for batch in torch.split(images, max(1, BATCH_VALUES // images[0].numel())):
+        for of_channel, values in zip(counts, batch.unbind(1), strict=True):
+            of_channel += torch.bincount(values.reshape(-1), minlength=256)
+    return counts
+
+
 def _standardize(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    return Standardize.fit(Batches(images))
+    return Standardize.of_counts(value_counts(images))
 
 
 def _published(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:

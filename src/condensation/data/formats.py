@@ -5,15 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from condensation.data.cifar import CIFAR10_FILES, CIFAR100_FILES
+from condensation.data.csv_table import CSV
 from condensation.data.dataset import Format
 from condensation.data.folder import IMAGE_FOLDER
+from condensation.data.huggingface import HUGGING_FACE
 from condensation.data.idx import IDX
 from condensation.data.npz import NPZ
 from condensation.data.svhn import SVHN_FILES
 from condensation.data.tiny_imagenet import TINY_IMAGENET_FILES
 
 # A folder of images is anything with sub-folders, so it comes last.
-FORMATS: tuple[Format, ...] = (NPZ, IDX, CIFAR10_FILES, CIFAR100_FILES, SVHN_FILES, TINY_IMAGENET_FILES, IMAGE_FOLDER)
+FORMATS: tuple[Format, ...] = (
+    NPZ,
+    IDX,
+    CIFAR10_FILES,
+    CIFAR100_FILES,
+    SVHN_FILES,
+    TINY_IMAGENET_FILES,
+    CSV,
+    HUGGING_FACE,
+    IMAGE_FOLDER,
+)
 
 
 def format_of(path: Path) -> Format | None:

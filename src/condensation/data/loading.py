@@ -14,11 +14,13 @@ from torch import Tensor
 from condensation.data.assemble import assemble
 from condensation.data.bundled import BUNDLED
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Format, Part, Parts, Reading
+from condensation.data.dataset import Data, Fit, Format, OnProgress, Part, Parts, Reading, Size
 from condensation.data.fitting import PreprocessingName
 from condensation.data.formats import FORMATS, format_of
+from condensation.data.huggingface import is_hub_name, read_hub
+from condensation.data.labels import as_numbers
 from condensation.data.locate import data_folder, find_anywhere, not_found, official
-from condensation.data.pixels import as_labels, as_pixels
+from condensation.data.pixels import as_pixels
 from condensation.errors import CondensationError
 
 logger = logging.getLogger(__name__)
@@ -29,8 +31,12 @@ def load(
     *,
     folder: str | Path | None = None,
     preprocessing: PreprocessingName = "standardize",
-    size: int | None = None,
+    size: Size | None = None,
+    fit: Fit = "crop",
+    skip_bad: bool = False,
+    columns: Sequence[str] = (),
     mirrored: bool | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Data:
     """The training and the test part of ``source``: uint8 in memory, normalised after sampling.
 
@@ -38,25 +44,32 @@ def load(
         source: A name (``digits`` and ``fashion-mini`` are embedded; others are looked for in the data folder), or the
             path of an archive or a folder of CIFAR, SVHN or Tiny ImageNet as their authors give them out, of a folder
             with ``train.npz`` and ``test.npz``, with IDX files, or with one sub-folder of images a class, perhaps below
-            ``train`` and ``test`` (or ``val``). Where there is no test part, a fifth of each class is set aside as one,
-            always the same. Nothing is ever downloaded: ``condense data get NAME`` does that.
+            ``train`` and ``test`` (or ``val``); of a CSV file of paths and labels; of a folder with a Hugging Face data
+            set; or ``hf:NAME`` for one from the hub. Where there is no test part, a fifth of each class is set aside as
+            one, always the same. But for ``hf:`` nothing is ever downloaded: ``condense data get NAME`` does that.
         folder: The data folder; by default what the environment variable ``CONDENSATION_DATA`` names. After it, the
             folder is looked in into which ``condense data get`` puts what it gets.
         preprocessing: ``standardize`` by each channel's mean and deviation; ``published`` constants, where there are any;
             ``zca`` whitening for colour (grey images are standardised); or ``none``. Fitted on the training part.
-        size: Scale the shorter side to this many pixels and keep the centre.
+        size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; without it, images must be alike.
+        fit: How an image of another shape gets that size: ``crop`` keeps its centre, ``pad`` all of it, between black bars.
+        skip_bad: Leave out images that cannot be read, and list them in the data's ``details``, rather than stop.
+        columns: Of a table: what the column of the images and that of the labels are called.
         mirrored: Whether an image and its mirror image mean the same; by default yes, but for digits.
+        on_progress: Told how many images are read and how many there are, where they are read one by one.
 
     Raises:
         CondensationError: if there is no such data, or it is damaged or inconsistent.
         NotEnoughMemory: if it would not fit.
     """
-    how = Reading(size)
-    if _is_path(source):
+    how = Reading(size, fit, skip_bad, tuple(columns), on_progress)
+    if is_hub_name(source):
+        name, parts = read_hub(str(source), how)
+    elif _is_path(source):
         name, parts = _read_path(Path(source).expanduser(), how)
     else:
         name, parts = _read_named(str(source), folder, how)
-    return assemble(name, parts, preprocessing, size, mirrored)
+    return assemble(name, parts, preprocessing, how, mirrored)
 
 
 def from_arrays(
@@ -68,7 +81,8 @@ def from_arrays(
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
     preprocessing: PreprocessingName = "standardize",
-    size: int | None = None,
+    size: Size | None = None,
+    fit: Fit = "crop",
     mirrored: bool | None = None,
 ) -> Data:
     """Numpy arrays or tensors as data; without a test part, a fifth of each class is set aside as one.
@@ -76,23 +90,25 @@ def from_arrays(
     Args:
         images: uint8, or floats in [0, 1], which are stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one
             or three channels. Where both ends could be the channels, a tensor has them first and an array last.
-        labels: (n,) whole numbers from 0.
+        labels: (n,) whole numbers from 0, or texts, which then name the classes.
         test_images: Like ``images``.
         test_labels: Like ``labels``.
         class_names: A name for each label; by default its number.
         name: What the data set is called; one from `DATASETS` brings its class names and published constants.
         preprocessing: As for `load`.
         size: As for `load`.
+        fit: As for `load`.
         mirrored: As for `load`.
     """
     if (test_images is None) != (test_labels is None):
         raise CondensationError("A test part needs both images and labels; only one of them was given.")
     names = None if class_names is None else tuple(class_names)
-    train = Part(as_pixels(images, "train"), as_labels(labels, "train"), names, "train")
+    train_numbers, test_numbers, names = as_numbers(labels, test_labels, names)
+    train = Part(as_pixels(images, "train"), train_numbers, names, "train")
     test = None
-    if test_images is not None and test_labels is not None:
-        test = Part(as_pixels(test_images, "test"), as_labels(test_labels, "test"), names, "test")
-    return assemble(name, Parts(train, test), preprocessing, size, mirrored)
+    if test_images is not None and test_numbers is not None:
+        test = Part(as_pixels(test_images, "test"), test_numbers, names, "test")
+    return assemble(name, Parts(train, test), preprocessing, Reading(size, fit), mirrored)
 
 
 def _is_path(source: str | Path) -> bool:
@@ -111,7 +127,7 @@ def catalogued(source: str | Path) -> str | None:
 def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:
-        return known, BUNDLED[known]()
+        return known, replace(BUNDLED[known](), format="embedded")
     place = find_anywhere(name, folder)
     if place is not None:
         return known or name, _read(place, how)
@@ -133,7 +149,7 @@ def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
 def _name_of(path: Path) -> tuple[str, str | None]:
     """What the data at ``path`` are called after their folder, and which data set of the catalogue that means."""
     owner = path.resolve()
-    name = owner.parent.name if owner.name == "raw" else owner.name
+    name = owner.parent.name if owner.name == "raw" else owner.stem if owner.is_file() else owner.name
     return name, known_name(name)
 
 
@@ -150,7 +166,7 @@ def _read(path: Path, how: Reading) -> Parts:
     if found is None:
         raise CondensationError(f"There are no data in {path}.\nIt must hold {', or '.join(one.name for one in FORMATS)}.")
     place, form = found
-    parts = form.read(place, how)
+    parts = replace(form.read(place, how), format=form.name)
     return parts if form.dataset is None else _noted(parts, form.dataset)
 
 

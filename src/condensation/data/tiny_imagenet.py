@@ -20,8 +20,10 @@ from torch import Tensor
 
 from condensation.data import memory
 from condensation.data.archive import damaged
+from condensation.data.cache import cached
 from condensation.data.dataset import Format, Part, Parts, Reading
-from condensation.data.pictures import square
+from condensation.data.files import image_files, listed, stamp
+from condensation.data.pictures import fitted
 from condensation.errors import CondensationError
 
 FOLDER = "tiny-imagenet-200"
@@ -67,6 +69,18 @@ def read_tiny_imagenet(path: Path, how: Reading = Reading()) -> Parts:
         CondensationError: if a file is missing, cut off or damaged, or an image is of no class.
         NotEnoughMemory: if the images would not fit.
     """
+    return cached(("tiny-imagenet", path), _listing(path), how, lambda: _read_anew(path, how))
+
+
+def _listing(path: Path) -> list[object]:
+    """What changes when any file does."""
+    if path.is_file():
+        return [stamp(path.stat())]
+    texts = [listed(path / name, name) for name in (CLASSES, WORDS, ANNOTATIONS) if (path / name).is_file()]
+    return [*texts, *(file for part in ("train", "val") if (path / part).is_dir() for file in image_files(path / part)[0])]
+
+
+def _read_anew(path: Path, how: Reading) -> Parts:
     if path.is_dir():
         below = (Path(folder, name) for part in ("train", "val") for folder, _, names in os.walk(path / part) for name in names)
         names = {name for name in (CLASSES, WORDS) if (path / name).is_file()}
@@ -97,13 +111,13 @@ def _read(files: Files, how: Reading) -> Parts:
     rows = [line.split("\t") for line in files.lines(ANNOTATIONS)]
     test = sorted((label.get(row[1], -1) if len(row) > 1 else -1, f"val/images/{row[0]}") for row in rows)
     parts = []
-    for what, listed in (("train", train), ("val", test)):
-        if not listed:
+    for what, rows_of in (("train", train), ("val", test)):
+        if not rows_of:
             raise files.damaged(what, "there are no images")
-        if listed[0][0] < 0:
-            raise files.damaged(listed[0][1], f"it is of no class that {CLASSES} has")
-        images = decode(files, [name for _, name in listed], how.size)
-        parts.append(Part(images, torch.tensor([number for number, _ in listed]), names, f"{what} in {files.path}"))
+        if rows_of[0][0] < 0:
+            raise files.damaged(rows_of[0][1], f"it is of no class that {CLASSES} has")
+        images = decode(files, [name for _, name in rows_of], how)
+        parts.append(Part(images, torch.tensor([number for number, _ in rows_of]), names, f"{what} in {files.path}"))
     return Parts(parts[0], parts[1])
 
 
@@ -115,18 +129,18 @@ def class_names(wnids: list[str], words: Iterable[str]) -> tuple[str, ...]:
     return tuple(short if first.count(short) == 1 else name for short, name in zip(first, whole, strict=True))
 
 
-def decode(files: Files, names: list[str], size: int | None) -> Tensor:
+def decode(files: Files, names: list[str], how: Reading) -> Tensor:
     """The images (n, 3, h, w) uint8 called ``names``.
 
     One after another: at 64 x 64 most time goes into Python, not into the decoder, and two threads on two cores were no faster.
     """
-    shape = _decoded(files, names[0], size).shape
+    shape = _decoded(files, names[0], how).shape
     # Twice: once as read, once sorted into an image set.
     advice = "Give a smaller size, or use a machine with more memory."
     memory.require(2 * len(names) * int(np.prod(shape)), f"Reading {len(names):,} images from {files.path}", advice)
     images = np.empty((len(names), *shape), dtype=np.uint8)
     for target, name in zip(images, names, strict=True):
-        pixels = _decoded(files, name, size)
+        pixels = _decoded(files, name, how)
         if pixels.shape != shape:
             sizes = [f"{one[2]} x {one[1]} pixels" for one in (pixels.shape, shape)]
             raise files.damaged(name, f"it has {sizes[0]}, and the first image has {sizes[1]}")
@@ -134,7 +148,7 @@ def decode(files: Files, names: list[str], size: int | None) -> Tensor:
     return torch.from_numpy(images)
 
 
-def _decoded(files: Files, name: str, size: int | None) -> np.ndarray:
+def _decoded(files: Files, name: str, how: Reading) -> np.ndarray:
     """The pixels (3, h, w) of one image."""
     try:
         with Image.open(io.BytesIO(files.read(name)), formats=("JPEG",)) as image:
@@ -145,7 +159,7 @@ def _decoded(files: Files, name: str, size: int | None) -> np.ndarray:
         raise
     except Exception as problem:  # Pillow's readers raise errors of many types on damaged files
         raise files.damaged(name, problem) from problem
-    return np.asarray(picture if size is None else square(picture, size)).transpose(2, 0, 1)
+    return np.asarray(picture if how.shape is None else fitted(picture, how.shape, how.fit)).transpose(2, 0, 1)
 
 
 TINY_IMAGENET_FILES = Format("the files of Tiny ImageNet", holds_tiny_imagenet, read_tiny_imagenet, "tiny-imagenet", (FOLDER, ARCHIVE))

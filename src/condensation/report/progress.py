@@ -14,9 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from condensation.condensing import Moment, Stopped
 
+WORTH_SAYING = 2.0  # seconds that reading takes before a line tells of it: from the cache it takes less
+
 
 class Reporter(Protocol):
-    """Shows how far a run is: an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+    """Shows how far a run is: an ``on_progress`` of `load`, an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+
+    def reading(self, done: int, total: int) -> None: ...
 
     def condensing(self, moment: Moment) -> None: ...
 
@@ -29,6 +33,9 @@ class Reporter(Protocol):
 
 class Silent:
     """Shows nothing."""
+
+    def reading(self, done: int, total: int) -> None:
+        pass
 
     def condensing(self, moment: Moment) -> None:
         pass
@@ -49,7 +56,14 @@ class Lines(Silent):
     def __init__(self, every: float = 15.0) -> None:
         self.every = every
         self._last = 0.0
+        self._reading_since = 0.0
         self._pace = _Pace()
+
+    def reading(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self._reading_since = self._reading_since or now
+        if now - self._reading_since > WORTH_SAYING:
+            self._say("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
         self._say("condensing", moment.step, moment.steps, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
@@ -83,6 +97,9 @@ class Live(Silent):
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+
+    def reading(self, done: int, total: int) -> None:
+        self._show("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
         self._show("condensing", moment.step, moment.steps, "" if moment.loss is None else f"loss {moment.loss:.4g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -37,6 +37,20 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
         f"on {scores['test']['images']:,} test images.",
         highlight=False,
     )
+
+
+def said_of_data(about: Mapping[str, Any], most: int = 10) -> list[str]:
+    """Lines on what a card says of its data: what was decided, skipped, and found in both parts."""
+    lines = [str(about["note"])] if about.get("note") else []
+    skipped = about.get("skipped")
+    if skipped:
+        count, shown = skipped["count"], skipped["images"][:most]
+        lines.append(f"{count:,} {'image' if count == 1 else 'images'} could not be read and {'was' if count == 1 else 'were'} skipped:")
+        lines += [f"  {one['name']} {one['why']}" for one in shown]
+        lines += [f"  and {count - len(shown):,} more"] if count > len(shown) else []
+    if about.get("in_both"):
+        lines.append(f"{about['in_both']:,} test images are training images too, pixel for pixel: test accuracies are too high.")
+    return lines
 
 
 def print_json(content: Any) -> None:

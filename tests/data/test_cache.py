@@ -1,0 +1,231 @@
+"""The cache of decoded images: used, not trusted, and safe to lose."""
+
+import errno
+import logging
+import os
+
+import pytest
+import torch
+from PIL import Image
+
+from condensation.data import cache, decoding, load
+from condensation.errors import CondensationError
+
+from .pictures import picture, write_classes
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of images, and a cache of its own."""
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    write_classes(tmp_path / "mine")
+    return tmp_path / "mine"
+
+
+def kept(tmp_path):
+    return sorted((tmp_path / "cache" / "images").glob("*.safetensors"))
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """How many images were decoded."""
+    counts = []
+    plain = decoding.read_file
+    monkeypatch.setattr(decoding, "read_file", lambda path, how: counts.append(path) or plain(path, how))
+    return counts
+
+
+def same(one, other):
+    return torch.equal(one.train.images, other.train.images) and torch.equal(one.test.images, other.test.images)
+
+
+def test_the_second_time_nothing_is_decoded_and_all_is_the_same(folder, decoded):
+    first = load(folder, size=6)
+    assert len(decoded) == 15
+    second = load(folder, size=6)
+    assert len(decoded) == 15
+    assert same(first, second)
+    assert first.train.labels.tolist() == second.train.labels.tolist()
+    assert first.train.class_names == second.train.class_names
+    assert (first.note, first.details, first.found) == (second.note, second.details, second.found)
+
+
+def test_parts_of_their_own_are_cached_too(tmp_path, folder, decoded):
+    write_classes(tmp_path / "two" / "train")
+    write_classes(tmp_path / "two" / "val", count=2)
+    assert same(load(tmp_path / "two"), load(tmp_path / "two"))
+    assert len(decoded) == 21
+
+
+@pytest.mark.parametrize("how", [{"size": 5}, {"size": "6x5"}, {"size": 6, "fit": "pad"}, {}])
+def test_what_is_read_otherwise_is_decoded_again(folder, decoded, how):
+    load(folder, size=6)
+    load(folder, **how)
+    assert len(decoded) == 30
+
+
+def change(folder):
+    picture(999).save(folder / "a" / "0.png")
+
+
+def touch(folder):
+    os.utime(folder / "a" / "0.png", ns=(1, 1))
+
+
+def add(folder):
+    picture(999).save(folder / "a" / "new.png")
+
+
+def remove(folder):
+    (folder / "a" / "0.png").unlink()
+
+
+def rename(folder):
+    (folder / "a" / "0.png").rename(folder / "a" / "zero.png")
+
+
+def rename_class(folder):
+    (folder / "a").rename(folder / "other")
+
+
+@pytest.mark.parametrize("changed", [change, touch, add, remove, rename, rename_class])
+def test_a_changed_folder_is_read_again(tmp_path, folder, decoded, changed):
+    load(folder, size=6)
+    changed(folder)
+    before = len(decoded)
+    fresh = load(folder, size=6)
+    assert len(decoded) - before == len(fresh.train) + len(fresh.test)
+    assert len(kept(tmp_path)) == 1  # the older state is gone
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_time_is_noticed(folder):
+    """As when an archive is unpacked over another."""
+    path = folder / "a" / "0.bmp"
+    picture(1).save(path)
+    os.utime(path, ns=(5, 5))
+    first = load(folder)
+    picture(2).save(path)
+    os.utime(path, ns=(5, 5))
+    assert not same(first, load(folder))
+
+
+def test_another_folder_with_alike_files_is_another(tmp_path, folder, decoded):
+    load(folder)
+    write_classes(tmp_path / "twin")
+    load(tmp_path / "twin")
+    assert len(decoded) == 30
+    assert len(kept(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("keep", [0, 4, 0.5, -1, "flip"])
+def test_a_damaged_file_is_made_again(tmp_path, folder, decoded, keep):
+    first = load(folder, size=6)
+    (path,) = kept(tmp_path)
+    content = bytearray(path.read_bytes())
+    if keep == "flip":
+        content[-5] ^= 1
+    else:
+        content = content[: int(len(content) * keep) if isinstance(keep, float) else keep]
+    path.write_bytes(content)
+    assert same(first, load(folder, size=6))
+    assert len(decoded) == 30
+    assert same(first, load(folder, size=6))
+    assert len(decoded) == 30
+
+
+def test_it_may_be_deleted_at_any_time(tmp_path, folder):
+    first = load(folder, size=6)
+    for path in kept(tmp_path):
+        path.unlink()
+    (tmp_path / "cache" / "images").rmdir()
+    assert int(first.train.images.sum()) > 0  # nothing hangs on the file
+    assert same(first, load(folder, size=6))
+
+
+def test_none_keeps_nothing(tmp_path, folder, monkeypatch, decoded):
+    monkeypatch.setenv("CONDENSATION_CACHE", "none")
+    load(folder)
+    load(folder)
+    assert len(decoded) == 30
+    assert not (tmp_path / "cache").exists()
+
+
+def test_by_default_it_is_in_the_users_cache_folder(monkeypatch):
+    monkeypatch.delenv("CONDENSATION_CACHE")
+    assert "condensation" in cache.cache_folder().parts
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_no_space_is_a_warning(tmp_path, folder, monkeypatch, caplog, broken):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, broken, full)
+    with caplog.at_level(logging.WARNING):
+        data = load(folder, size=6)
+    assert len(data.train) == 12
+    assert "could not be kept in" in caplog.text
+    assert "No space left on device" in caplog.text
+    assert not list((tmp_path / "cache" / "images").iterdir())
+
+
+def test_little_space_is_not_filled(tmp_path, folder, monkeypatch, caplog):
+    monkeypatch.setattr(cache, "free_space", lambda path: 100)
+    with caplog.at_level(logging.WARNING):
+        load(folder, size=6)
+    assert "there is no room" in caplog.text
+    assert not kept(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_warning(tmp_path, folder, monkeypatch, caplog):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "file"))
+    with caplog.at_level(logging.WARNING):
+        assert len(load(folder, size=6).train) == 12
+    assert "could not be kept" in caplog.text
+
+
+def test_skipped_images_are_kept_as_skipped(folder, decoded):
+    (folder / "a" / "bad.png").touch()
+    first = load(folder, skip_bad=True)
+    second = load(folder, skip_bad=True)
+    assert len(decoded) == 16
+    assert first.details["skipped"] == second.details["skipped"]
+    with pytest.raises(CondensationError, match=r"bad\.png cannot be read"):
+        load(folder)
+
+
+def test_of_two_states_of_a_folder_the_older_is_not_kept(tmp_path, folder):
+    load(folder, size=6)
+    load(folder, size=7)
+    picture(999).save(folder / "a" / "0.png")
+    load(folder, size=6)
+    assert len(kept(tmp_path)) == 2  # one for each size
+
+
+def test_a_later_pillow_decodes_anew(folder, decoded, monkeypatch):
+    load(folder)
+    monkeypatch.setattr("PIL.__version__", "99")
+    load(folder)
+    assert len(decoded) == 30
+
+
+def test_grey_stays_grey(tmp_path, folder):
+    write_classes(tmp_path / "grey", mode="L")
+    assert load(tmp_path / "grey").train.shape == load(tmp_path / "grey").train.shape == (1, 8, 10)
+
+
+def test_no_code_is_read(tmp_path, folder):
+    """The file is safetensors: numbers, and JSON."""
+    load(folder)
+    from safetensors import safe_open
+
+    with safe_open(kept(tmp_path)[0], framework="pt") as file:
+        assert set(file.keys()) == {"train.images", "train.labels"}
+
+
+def test_what_cannot_be_read_is_not_kept(tmp_path, folder):
+    Image.new("RGB", (4, 4)).save(folder / "a" / "big.png")
+    with pytest.raises(CondensationError, match="differ in size"):
+        load(folder)
+    assert not kept(tmp_path)

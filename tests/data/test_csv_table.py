@@ -1,0 +1,159 @@
+"""A table of paths and labels."""
+
+import pytest
+
+from condensation.data import load
+from condensation.data.csv_table import read_rows
+from condensation.errors import CondensationError
+
+from .pictures import picture
+
+
+def write(folder, text, count=12, encoding="utf-8"):
+    """A table, and ``count`` pictures in a folder beside it."""
+    (folder / "in").mkdir(exist_ok=True)
+    for index in range(count):
+        picture(index).save(folder / "in" / f"{index}.png")
+    (folder / "table.csv").write_text(text, encoding=encoding)
+    return folder / "table.csv"
+
+
+def rows(labels, delimiter=",", header="path,label"):
+    lines = [header.replace(",", delimiter)]
+    return "\n".join([*lines, *(f"in/{index}.png{delimiter}{label}" for index, label in enumerate(labels))])
+
+
+CATS = ["cat", "dog"] * 6
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_any_delimiter(tmp_path, delimiter):
+    data = load(write(tmp_path, rows(CATS, delimiter)))
+    assert data.name == "table"
+    assert data.train.class_names == ("cat", "dog")
+    assert len(data.train) + len(data.test) == 12
+    assert data.train.shape == (3, 8, 10)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["path,label", "PATH, Label", "file,class", "filename,target", "image,label", "file_name,label", '"path","label"'],
+)
+def test_usual_names_of_columns(tmp_path, header):
+    assert load(write(tmp_path, rows(CATS, header=header))).train.class_names == ("cat", "dog")
+
+
+def test_further_columns_and_their_order_do_not_matter(tmp_path):
+    text = "weight,label,note,path\n" + "\n".join(f'1,{label},"a, b",in/{index}.png' for index, label in enumerate(CATS))
+    assert load(write(tmp_path, text)).train.class_names == ("cat", "dog")
+
+
+def test_columns_may_be_named(tmp_path):
+    table = write(tmp_path, rows(CATS, header="where,what"))
+    with pytest.raises(CondensationError, match=r"no column for the path and the label of an image; its first line says where, what\."):
+        load(table)
+    assert load(table, columns=("where", "what")).train.class_names == ("cat", "dog")
+    with pytest.raises(CondensationError, match="called 'where' and 'nothing'"):
+        load(table, columns=("where", "nothing"))
+
+
+def test_whole_numbers_are_classes_in_their_order(tmp_path):
+    data = load(write(tmp_path, rows(["10", "9", "100"] * 4)))
+    assert data.train.class_names == ("9", "10", "100")
+
+
+def test_names_are_kept_in_natural_order(tmp_path):
+    assert load(write(tmp_path, rows(["b2", "b10", "été"] * 4))).train.class_names == ("b2", "b10", "été")
+
+
+def test_the_right_image_has_the_right_label(tmp_path):
+    table = write(tmp_path, rows(["z", "a"] * 6) + "\n")
+    read = read_rows(table)
+    assert [(row.line, row.path, row.label) for row in read[:2]] == [(2, "in/0.png", "z"), (3, "in/1.png", "a")]
+    text = "path,label,split\n" + "\n".join(f"in/{i}.png,{'za'[i % 2]},{'test' if i > 7 else 'train'}" for i in range(12))
+    data = load(write(tmp_path, text))
+    assert data.train.class_names == ("a", "z")
+    assert [int(image[0, 0, 0]) for image in data.test.images] == [picture(i).getpixel((0, 0))[0] for i in (9, 11, 8, 10)]
+
+
+@pytest.mark.parametrize(("there", "used", "count"), [(("test",), "test", 2), (("val",), "val", 2), (("val", "test"), "test", 2)])
+def test_a_split_is_followed(tmp_path, there, used, count):
+    splits = ["Train"] * (12 - 2 * len(there)) + [name for name in there for _ in range(2)]
+    text = "path,label,split\n" + "\n".join(f"in/{i}.png,{CATS[i]},{split}" for i, split in enumerate(splits))
+    data = load(write(tmp_path, text))
+    assert (len(data.train), len(data.test)) == (splits.count("Train"), count)
+    assert data.note == ("Of test and val, test was used." if len(there) > 1 else "")
+
+
+def test_paths_may_be_absolute(tmp_path):
+    text = "path,label\n" + "\n".join(f"{tmp_path / 'in' / f'{i}.png'},{CATS[i]}" for i in range(12))
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path, "")
+    (tmp_path / "elsewhere" / "t.csv").write_text(text)
+    assert len(load(tmp_path / "elsewhere" / "t.csv").train) == 10
+
+
+def test_a_byte_order_mark_and_empty_lines_are_no_matter(tmp_path):
+    assert load(write(tmp_path, rows(CATS) + "\n\n,\n", encoding="utf-8-sig")).train.class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("path,label\n", "has column names but no images"),
+        ("path,nothing\nin/0.png,cat", "no column for the label of an image; its first line says path, nothing"),
+        ("in/0.png,cat\nin/1.png,dog", "no column for the path and the label"),
+        ("path,label\nin/0.png,cat\nin/1.png", "line 3: there are only 1 columns"),
+        ("path,label\nin/0.png,cat\nin/1.png,", "line 3: there is no label"),
+        ("path,label\nin/0.png,cat\n,dog", "line 3: there is no path"),
+        ("path,label\nin/0.png,cat\nin/none.png,dog", r"line 3: in/none\.png is not there: .*none\.png is no file"),
+        ("path,label,split\nin/0.png,cat,train\nin/1.png,cat,mine", "line 3: the split is 'mine'; it can be train, test or val"),
+        ("path,label,split\nin/0.png,cat,test", "no line whose split is train"),
+        ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "has a class 'c', which the training part doesn't have"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, text, said):
+    with pytest.raises(CondensationError, match=said):
+        load(write(tmp_path, text))
+
+
+def test_a_table_that_is_no_text(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
+    with pytest.raises(CondensationError, match=r"not a table in UTF-8.*at byte 11"):
+        load(tmp_path / "t.csv")
+
+
+def test_missing_and_bad_files_are_skipped_if_that_is_asked_for(tmp_path):
+    table = write(tmp_path, rows([*CATS, "dog"]))
+    (tmp_path / "in" / "3.png").write_bytes(b"no image")
+    with pytest.raises(CondensationError, match=r"table\.csv, line 14: in/12\.png is not there"):
+        load(table)
+    data = load(table, skip_bad=True)
+    assert data.details["skipped"]["count"] == 2
+    assert [one["name"] for one in data.details["skipped"]["images"]] == [f"{table}, line 5: in/3.png", f"{table}, line 14: in/12.png"]
+
+
+def test_it_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
+    from condensation.data import decoding
+
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    counts = []
+    plain = decoding.read_file
+    monkeypatch.setattr(decoding, "read_file", lambda path, how: counts.append(path) or plain(path, how))
+    table = write(tmp_path, rows(CATS))
+    load(table)
+    load(table)
+    assert len(counts) == 12
+    picture(99).save(tmp_path / "in" / "0.png")
+    load(table)
+    assert len(counts) == 24
+    table.write_text(rows(["cat"] * 6 + ["dog"] * 6))
+    assert load(table).train.counts == {0: 5, 1: 5}
+    assert len(counts) == 36
+
+
+def test_a_table_here_needs_no_slash(tmp_path, monkeypatch):
+    write(tmp_path, rows(CATS))
+    monkeypatch.chdir(tmp_path)
+    assert load("table.csv").name == "table"

@@ -1,0 +1,190 @@
+"""Data sets of Hugging Face, made here: nothing is fetched."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from condensation.data import decoding, from_dataset, load
+from condensation.data.huggingface import holds_hugging_face
+from condensation.errors import CondensationError, MissingExtra
+
+from .pictures import picture
+
+datasets = pytest.importorskip("datasets", reason="the extra 'hub' is not installed")
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_OFFLINE", True)
+    datasets.disable_progress_bars()
+
+
+def made(count=12, names=("cat", "dog"), image="image", label="label", **columns):
+    features = datasets.Features(
+        {image: datasets.Image(), label: datasets.ClassLabel(names=list(names)) if names else datasets.Value("string")}
+    )
+    content = {image: [picture(n) for n in range(count)], label: [n % 2 if names else "ba"[n % 2] for n in range(count)]}
+    for name, (feature, values) in columns.items():
+        features[name], content[name] = feature, values
+    return datasets.Dataset.from_dict(content, features=features)
+
+
+def pixels(data):
+    return data.train.images.permute(0, 2, 3, 1).numpy()
+
+
+def test_a_dataset():
+    data = from_dataset(made())
+    assert data.train.class_names == ("cat", "dog")
+    assert data.train.counts == {0: 5, 1: 5}
+
+
+def test_its_images_are_those_that_were_put_in():
+    data = from_dataset(made(), made(2))
+    assert np.array_equal(pixels(data)[0], np.asarray(picture(0)))
+    assert np.array_equal(pixels(data)[6], np.asarray(picture(1)))
+
+
+def test_a_dataset_as_numpy_or_torch_is_the_same():
+    plain = from_dataset(made())
+    for kind in ("numpy", "torch"):
+        assert torch.equal(from_dataset(made().with_format(kind)).train.images, plain.train.images)
+
+
+def test_texts_as_labels():
+    data = from_dataset(made(names=None))
+    assert data.train.class_names == ("a", "b")
+
+
+@pytest.mark.parametrize("second", ["test", "validation"])
+def test_a_dataset_dict(second):
+    data = from_dataset(datasets.DatasetDict({"train": made(), second: made(4)}))
+    assert (len(data.train), len(data.test)) == (12, 4)
+
+
+def test_of_two_test_parts_one_is_used():
+    data = from_dataset(datasets.DatasetDict({"train": made(), "validation": made(6), "test": made(4)}))
+    assert len(data.test) == 4
+    assert data.note == "Of test and validation, test was used."
+
+
+def test_parts_without_train():
+    with pytest.raises(CondensationError, match="no part called train; it has one, two"):
+        from_dataset(datasets.DatasetDict({"one": made(), "two": made()}))
+
+
+def test_columns_are_found_by_their_types():
+    assert from_dataset(made(image="img", label="fine")).train.class_names == ("cat", "dog")
+    more = made(note=(datasets.Value("string"), ["x"] * 12))
+    assert len(from_dataset(more).train) == 10
+
+
+def test_columns_that_are_not_clear_are_asked_for():
+    coarse = (datasets.ClassLabel(names=["x", "y"]), [0] * 6 + [1] * 6)
+    two = made(label="fine", coarse=coarse)
+    with pytest.raises(
+        CondensationError, match=r"is not clear; it has image \(Image\), fine \(ClassLabel\), coarse \(ClassLabel\)\.\nName both"
+    ):
+        from_dataset(two)
+    assert from_dataset(two, columns=("image", "coarse")).train.class_names == ("x", "y")
+    assert from_dataset(made(coarse=coarse)).train.class_names == ("cat", "dog")  # one is called label
+    with pytest.raises(CondensationError, match="no column 'none'; it has image, fine, coarse"):
+        from_dataset(two, columns=("image", "none"))
+    with pytest.raises(CondensationError, match="'fine' of dataset holds no images but ClassLabel"):
+        from_dataset(two, columns=("fine", "coarse"))
+    with pytest.raises(CondensationError, match="names 1 columns; name two"):
+        from_dataset(two, columns=("image",))
+
+
+def test_a_dataset_without_images():
+    with pytest.raises(CondensationError, match="is not clear"):
+        from_dataset(datasets.Dataset.from_dict({"label": [0, 1]}))
+
+
+def test_missing_labels_and_images_are_named():
+    features = made().features
+    content = {"image": [picture(n) for n in range(3)] + [None], "label": [0, 1, 0, 1]}
+    with pytest.raises(CondensationError, match=r"dataset, train, row 3 is empty"):
+        from_dataset(datasets.Dataset.from_dict(content, features=features))
+    content = {"image": [picture(n) for n in range(4)], "label": [0, 1, 0, None]}
+    with pytest.raises(CondensationError, match="Row 3 of dataset has the label None"):
+        from_dataset(datasets.Dataset.from_dict(content, features=features))
+
+
+@pytest.mark.parametrize("kind", ["disk", "disk of parts", "parquet", "parquet file", "parquet in data"])
+def test_what_was_saved_is_loaded(tmp_path, kind):
+    place = tmp_path / "saved"
+    if kind == "disk":
+        made().save_to_disk(str(place))
+    elif kind == "disk of parts":
+        datasets.DatasetDict({"train": made(), "test": made(4)}).save_to_disk(str(place))
+    elif kind == "parquet file":
+        place = tmp_path / "saved.parquet"
+        made().to_parquet(str(place))
+    else:
+        below = place / "data" if kind == "parquet in data" else place
+        below.mkdir(parents=True)
+        made().to_parquet(str(below / "train-00000-of-00001.parquet"))
+        made(4).to_parquet(str(below / "test-00000-of-00001.parquet"))
+    assert holds_hugging_face(place)
+    data = load(place)
+    assert data.name == "saved"
+    assert (len(data.train), len(data.test)) == ((12, 4) if "parts" in kind or kind in ("parquet", "parquet in data") else (10, 2))
+    assert data.train.class_names == ("cat", "dog")
+    assert data.format.startswith("a data set of Hugging Face")
+
+
+def test_a_name_of_the_hub_may_be_a_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    made().to_parquet(str(tmp_path / "mine" / "train.parquet"))
+    data = load(f"hf:{tmp_path / 'mine'}")
+    assert data.name == "mine"
+    assert len(data.train) == 10
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [("hf:mnist", ["mnist"]), ("hf:ylecun/mnist", ["ylecun/mnist"]), ("hf:uoft-cs/cifar100/plain", ["uoft-cs/cifar100", "plain"])],
+)
+def test_names_of_the_hub(monkeypatch, source, asked):
+    seen = []
+    monkeypatch.setattr(datasets, "load_dataset", lambda *arguments: seen.extend(arguments) or datasets.DatasetDict({"train": made()}))
+    data = load(source)
+    assert seen == asked
+    assert data.name == asked[0].rpartition("/")[2]
+
+
+def test_it_is_cached(tmp_path, monkeypatch):
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    counts = []
+    plain = decoding._read
+    monkeypatch.setattr(decoding, "_read", lambda block, how: counts.extend(block) or plain(block, how))
+    made().save_to_disk(str(tmp_path / "saved"))
+    first = load(tmp_path / "saved")
+    assert torch.equal(load(tmp_path / "saved").train.images, first.train.images)
+    assert len(counts) == 12
+
+
+def test_what_is_not_there_is_said():
+    with pytest.raises(CondensationError, match="could not load nobody/nothing"):
+        load("hf:nobody/nothing")
+    with pytest.raises(CondensationError, match="needs the name of a data set"):
+        load("hf:")
+
+
+def test_without_the_packages_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'condensation\[hub\]'"):
+        load("hf:ylecun/mnist")
+
+
+def test_loading_anything_else_imports_none_of_them():
+    import os
+    import subprocess
+
+    code = "import sys; from condensation import load; load('digits'); print({'datasets', 'pyarrow', 'huggingface_hub'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}, check=True)
+    assert done.stdout == "set()\n"

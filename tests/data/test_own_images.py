@@ -1,0 +1,303 @@
+"""A person's folder of images: what is found, how it is fitted, what is refused or skipped."""
+
+import logging
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condensation.data import decoding, load
+from condensation.data.dataset import Reading, as_shape
+from condensation.data.pictures import read_file
+from condensation.errors import CondensationError, NotEnoughMemory
+
+from .pictures import picture, write_classes
+
+
+def test_a_size_may_be_a_number_or_a_pair():
+    assert as_shape(None) is None
+    assert as_shape(64) == as_shape("64") == as_shape("64x64") == as_shape((64, 64)) == (64, 64)
+    assert as_shape("48x64") == as_shape("48X64") == as_shape((48, 64)) == (48, 64)
+
+
+@pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
+def test_what_is_no_size_is_said(size):
+    with pytest.raises(CondensationError, match="Write pixels, such as 64, or height x width, such as 48x64"):
+        Reading(size)
+
+
+@pytest.mark.parametrize("size", [0, -3, "0x8", (8, 0)])
+def test_a_size_is_at_least_a_pixel(size):
+    with pytest.raises(CondensationError, match="at least 1 pixel"):
+        Reading(size)
+
+
+def test_other_ways_to_fit_are_named():
+    with pytest.raises(CondensationError, match="fit is 'stretch'; it can be crop or pad"):
+        Reading(8, "stretch")
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_images_need_not_be_square(tmp_path, fit):
+    write_classes(tmp_path)
+    assert load(tmp_path, size="6x9", fit=fit).train.shape == (3, 6, 9)
+    assert load(tmp_path, size=(9, 6), fit=fit).test.shape == (3, 9, 6)
+
+
+def test_pad_keeps_all_and_crop_the_centre(tmp_path):
+    Image.fromarray(np.full((10, 30), 255, dtype=np.uint8)).save(tmp_path / "wide.png")
+    padded = read_file(tmp_path / "wide.png", Reading(30, "pad")).pixels[0]
+    assert (padded[10:20] == 255).all()
+    assert not padded[:10].any()
+    assert not padded[20:].any()
+    assert (read_file(tmp_path / "wide.png", Reading(30, "crop")).pixels == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_becomes_grey_or_colour(tmp_path, mode):
+    write_classes(tmp_path)
+    picture(7).convert(mode).save(tmp_path / "a" / "odd.tiff" if mode in ("CMYK", "YCbCr") else tmp_path / "a" / "odd.png")
+    data = load(tmp_path)
+    assert data.train.shape == (3, 8, 10)
+    assert sum(data.found.modes.values()) == len(data.train) + len(data.test) == 16
+
+
+def test_grey_images_among_colour_ones_have_three_alike_channels(tmp_path):
+    for part in ("train", "test"):
+        write_classes(tmp_path / part)
+        picture(7, mode="L").save(tmp_path / part / "a" / "0.png")
+    for images in (load(tmp_path).train.images, load(tmp_path).test.images):
+        assert torch.equal(images[0, 0], images[0, 2])
+        assert np.array_equal(images[0, 0].numpy(), np.asarray(picture(7, mode="L")))
+
+
+def test_grey_test_images_follow_colour_training_images(tmp_path):
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test", mode="L")
+    assert load(tmp_path).test.shape == (3, 8, 10)
+
+
+def test_photographs_stored_sideways_stand_upright(tmp_path):
+    write_classes(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    upright = picture(50, size=(10, 8))
+    upright.rotate(-90, expand=True).save(tmp_path / "a" / "0.png", exif=exif)
+    data = load(tmp_path)  # or the sizes would differ
+    assert data.found.sizes == {(8, 10): 15}
+
+
+@pytest.mark.parametrize("name", ["with space", "été", "海", "-dash", "a'b", "[x]", "#1", "%s", "dots.in.it"])
+def test_odd_names(tmp_path, name):
+    write_classes(tmp_path, (name, "plain"))
+    picture(9).save(tmp_path / name / f"{name} 1.png")
+    data = load(tmp_path, size=8)
+    assert name in data.train.class_names
+    assert len(data.train) + len(data.test) == 11
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_names_that_are_no_text_are_read_and_can_be_printed(tmp_path):
+    write_classes(tmp_path)
+    try:
+        picture(9).save(os.fsencode(tmp_path / "a") + b"/\xff.png", "PNG")
+    except OSError:
+        pytest.skip("this file system takes only text")
+    data = load(tmp_path)
+    assert len(data.train) + len(data.test) == 16
+
+
+def test_what_other_programs_leave_is_passed_over_and_counted(tmp_path):
+    write_classes(tmp_path)
+    for foreign in ("__MACOSX", ".ipynb_checkpoints", "@eaDir"):
+        write_classes(tmp_path, (foreign,))
+    (tmp_path / "a" / ".DS_Store").touch()
+    (tmp_path / "a" / "Thumbs.db").touch()
+    picture(1).save(tmp_path / "cover.png")
+    (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    data = load(tmp_path)
+    assert data.train.class_names == ("a", "b", "c")
+    assert data.found.passed_over == {
+        "hidden": 1,
+        "no image by its name": 1,
+        "no file, or a broken link": 1,
+        "in no class folder": 1,
+    }
+
+
+def test_images_without_class_folders(tmp_path):
+    for index in range(3):
+        picture(index).save(tmp_path / f"{index}.png")
+    with pytest.raises(CondensationError, match=r"has 3 images but no class folders\.\nPut the images of each class into a sub-folder"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("training", "validation")])
+def test_parts_may_be_spelt_otherwise(tmp_path, names):
+    write_classes(tmp_path / names[0])
+    write_classes(tmp_path / names[1], count=2)
+    data = load(tmp_path)
+    assert (len(data.train), len(data.test)) == (15, 6)
+    assert data.note == ""
+
+
+def bad_files(folder):
+    """Six files that are no images, and a word that the error must have."""
+    picture(1, size=(40, 30)).save(folder / "cut.jpg", quality=95)
+    whole = (folder / "cut.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").touch()
+    (folder / "text.png").write_text("<html>")
+    frames = [picture(index) for index in range(3)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(folder / "pages.tiff", save_all=True, append_images=frames[1:])
+    Image.fromarray(np.zeros((8, 10), dtype=np.float32)).save(folder / "floats.tiff")
+    return {
+        "cut.jpg": "truncated",
+        "empty.png": "it is empty",
+        "text.png": "format that Pillow does not know",
+        "moving.gif": "holds 3 pictures, as an animation",
+        "pages.tiff": "holds 3 pictures",
+        "floats.tiff": "floating point",
+    }
+
+
+def test_bad_images_are_named(tmp_path):
+    for name, why in bad_files(tmp_path).items():
+        folder = tmp_path / "in" / name
+        write_classes(folder)
+        (tmp_path / name).rename(folder / "b" / name)
+        with pytest.raises(CondensationError, match=rf"{name} .*{why}.*\.\nReplace or remove that image, or .* --skip-bad") as error:
+            load(folder, size=8)
+        assert str(error.value).startswith(str(folder / "b" / name))
+
+
+def test_bad_images_are_skipped_and_listed_where_that_is_asked_for(tmp_path):
+    write_classes(tmp_path)
+    bad = bad_files(tmp_path / "b")
+    data = load(tmp_path, size=8, skip_bad=True)
+    assert len(data.train) + len(data.test) == 15
+    skipped = data.details["skipped"]
+    assert skipped["count"] == 6
+    assert [one["name"] for one in skipped["images"]] == sorted(str(tmp_path / "b" / name) for name in bad)
+    assert all(bad[one["name"].rpartition(os.sep)[2]] in one["why"] for one in skipped["images"])
+
+
+def test_a_photograph_of_several_views_is_one_image(tmp_path):
+    write_classes(tmp_path)
+    picture(1).save(tmp_path / "a" / "views.jpg", "MPO", save_all=True, append_images=[picture(2)])
+    assert sum(load(tmp_path).found.sizes.values()) == 16
+
+
+def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
+    write_classes(tmp_path)
+    Image.new("L", (300, 300)).save(tmp_path / "b" / "bomb.png")
+    for limit in (50_000, 1000):  # of the first Pillow warns, the second it refuses
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(CondensationError, match=rf"bomb\.png would unpack to more than the {limit:,} pixels"):
+            load(tmp_path, size=8)
+    assert load(tmp_path, size=8, skip_bad=True).details["skipped"]["count"] == 1
+
+
+def test_a_class_of_bad_images_alone_is_empty(tmp_path):
+    write_classes(tmp_path)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "bad.png").touch()
+    with pytest.raises(CondensationError, match="Class 'd' has no images"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_bad_images_alone(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "bad.png").touch()
+    with pytest.raises(CondensationError, match=r"bad\.png cannot be read"):
+        load(tmp_path, skip_bad=True)
+
+
+def test_images_in_both_parts_are_counted(tmp_path, caplog):
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test", ("a",), count=2)
+    picture(77).save(tmp_path / "test" / "a" / "other.png")
+    with caplog.at_level(logging.WARNING):
+        data = load(tmp_path)
+    assert data.details["in_both"] == 2
+    assert "2 of 3 test images are, pixel for pixel, training images too" in caplog.text
+    assert os.path.join("test", "a", "0.png") in caplog.text
+
+
+def test_the_split_is_recorded_and_tells_one_from_another(tmp_path):
+    write_classes(tmp_path, count=10)
+    split = load(tmp_path).details["split"]
+    assert {key: split[key] for key in ("set_aside", "of", "seed")} == {"set_aside": 6, "of": 30, "seed": 0}
+    assert load(tmp_path).details["split"] == split
+    moved = tmp_path.rename(tmp_path.with_name("moved"))
+    assert load(moved).details["split"] == split
+    for index in range(5):
+        picture(500 + index).save(moved / "a" / f"a{index}.png")
+    assert load(moved).details["split"]["digest"] != split["digest"]
+
+
+def test_a_split_that_is_given_is_not_recorded(tmp_path):
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test", ("a",))
+    assert "split" not in load(tmp_path).details
+
+
+def test_progress_goes_over_both_parts(tmp_path):
+    write_classes(tmp_path / "train")
+    write_classes(tmp_path / "test", count=2)
+    told = []
+    load(tmp_path, on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 21) for done in range(1, 22)]
+
+
+def test_what_progress_raises_stops_reading(tmp_path):
+    class Enough(Exception):
+        pass
+
+    def stop(done, total):
+        if done == 3:
+            raise Enough
+
+    write_classes(tmp_path, count=40)
+    before = threading.active_count()
+    with pytest.raises(Enough):
+        load(tmp_path, on_progress=stop)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_threads_change_no_byte(tmp_path, monkeypatch, count):
+    write_classes(tmp_path, count=40)
+    plain = [np.asarray(picture(100 * place + index)) for place in range(3) for index in sorted(range(40), key=lambda n: f"{n}.png")]
+    monkeypatch.setattr(decoding, "workers", lambda: count)
+    monkeypatch.setattr(decoding, "BLOCK", 7)
+    write_classes(tmp_path / "parts" / "test", count=1)
+    (tmp_path / "parts" / "train").mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / name).rename(tmp_path / "parts" / "train" / name)
+    images = load(tmp_path / "parts").train.images
+    assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), np.stack(plain))
+
+
+def test_memory_is_asked_for_before_it_is_used(tmp_path, monkeypatch):
+    write_classes(tmp_path)
+    monkeypatch.setattr("condensation.data.memory.free_memory", lambda: 100)
+    monkeypatch.setattr(np, "empty", None)
+    with pytest.raises(NotEnoughMemory, match=r"Reading 15 images from .* needs about 7.2 kB"):
+        load(tmp_path)
+
+
+def test_large_photographs_are_decoded_smaller_and_look_the_same(tmp_path):
+    photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
+        (1600, 1200), Image.Resampling.BICUBIC
+    )
+    photograph.save(tmp_path / "large.jpg", quality=95)
+    photograph.save(tmp_path / "large.png")
+    small, plain = (read_file(tmp_path / name, Reading(32)) for name in ("large.jpg", "large.png"))
+    assert small.shape == plain.shape == (1200, 1600)
+    assert np.abs(small.pixels.astype(int) - plain.pixels).mean() < 2

@@ -1,0 +1,146 @@
+"""From a person's folder to a set and its scores, by the command."""
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from condensation import CondensedSet, cli
+from condensation.data import load
+
+from .data.pictures import picture, write_classes
+
+FAST = (
+    "method.steps=2 method.batch_per_class=4 method.networks.spec.width=8 method.networks.spec.depth=1 evaluation.networks=1 "
+    "evaluation.network.width=8 evaluation.network.depth=1 evaluation.recipe.epochs=1 compute.precision=float32 compute.compile=never"
+).split()
+
+
+@pytest.fixture
+def condense(capsys, monkeypatch, tmp_path):
+    """The command, run in this process: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code or 0, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    """Two classes, one of them small, in several sizes, with a file that cannot be read."""
+    write_classes(tmp_path / "flowers", ("rose", "été"), count=15, size=(20, 14))
+    write_classes(tmp_path / "flowers", ("-few",), count=5, size=(12, 16))
+    Image.new("L", (9, 9)).save(tmp_path / "flowers" / "rose" / "grey.jpg")
+    (tmp_path / "flowers" / "rose" / "bad.jpg").write_bytes(b"\xff\xd8\xff no photograph")
+    return tmp_path / "flowers"
+
+
+RUN = ("--size", "8x10", "--fit", "pad", "--skip-bad", "--smaller", "all")
+
+
+def test_a_folder_becomes_a_set_that_says_what_it_was_made_from(condense, flowers, monkeypatch):
+    monkeypatch.setattr("condensation.report.progress.WORTH_SAYING", -1.0)
+    code, said, errors = condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", *FAST)
+    assert code == 0, errors
+    assert "reading images 37/37" in errors
+    condensed = CondensedSet.load("out")
+    assert condensed.images.counts == {0: 4, 1: 6, 2: 6}
+    assert condensed.images.class_names == ("-few", "rose", "été")
+    assert condensed.images.shape == (3, 8, 10)
+    about = condensed.card["data"]
+    assert about["split"] == load(flowers, size="8x10", fit="pad", skip_bad=True).details["split"]
+    assert about["skipped"]["images"][0]["name"].endswith("bad.jpg")
+    for line in (
+        "Of classes with fewer than 6 training images, all are taken: -few 4.",
+        "7 of 36 images, a fifth of each class, were set aside at random (seed 0).",
+        "1 image could not be read and was skipped:",
+        "bad.jpg cannot be read as an image",
+    ):
+        assert line in said
+    settings = json.loads(Path("out/settings.json").read_text(encoding="utf-8"))["settings"]
+    assert settings["smaller"] == "all"
+    assert (settings["data"]["size"], settings["data"]["fit"], settings["data"]["skip_bad"]) == ("8x10", "pad", True)
+
+
+def test_the_card_alone_brings_the_same_images_back(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    code, said, errors = condense("evaluate", "out", "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["test"]["images"] == 7
+    assert "have changed" not in errors
+    assert condense("run", "--config", "out/settings.json", "-o", "again", "-q")[0] == 0
+    assert torch.equal(CondensedSet.load("out").images.images, CondensedSet.load("again").images.images)
+
+
+def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    for number in range(5):
+        picture(900 + number).save(flowers / "été" / f"new {number}.png")
+    with caplog.at_level(logging.WARNING):
+        assert condense("evaluate", "out", *FAST[5:])[0] == 0
+    assert "have changed since this set was made, and with them which are set aside for the test" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--size", "8"), "Replace or remove that image, or leave such images out: --skip-bad"),
+        (("--skip-bad",), "Give a size to which all are scaled and cropped: --size 64"),
+        (("--skip-bad", "--size", "8"), "Asked for 6 images a class; class '-few' has 4."),
+        (("--skip-bad", "--size", "8", "--smaller", "repeat"), "smaller is 'repeat'; it can be error, all."),
+        (("--skip-bad", "--size", "big"), "Write pixels, such as 64, or height x width, such as 48x64."),
+        (("--skip-bad", "--size", "8", "--fit", "stretch"), "data.fit is 'stretch'; it can be crop, pad."),
+    ],
+)
+def test_what_is_wrong_is_said_and_leaves_nothing(condense, flowers, options, said):
+    code, _, errors = condense("run", "-d", flowers, "-i", 6, "-o", "out", "-q", *options, *FAST)
+    assert code == 2
+    assert said in errors
+    assert "Traceback" not in errors
+    assert not (flowers.parent / "out").exists()
+
+
+def test_a_run_is_another_with_another_rule(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN[:-1], "error", "-o", "out", "-q", "--resume", *FAST)
+    assert code == 2
+    assert "smaller is 'all' there, 'error' here" in errors
+
+
+def test_equal_sizes_are_equal_settings(condense):
+    texts = [condense("run", "-d", "x", "--size", size, "--print-config")[1] for size in ("64", "64x64", "64X64")]
+    assert texts[0] == texts[1] == texts[2]
+    assert "size = 64\n" in texts[0]
+
+
+def test_sizes_in_a_file_and_random_images_of_small_classes(condense, flowers, tmp_path):
+    (tmp_path / "s.toml").write_text('[data]\nsize = "8x10"\nskip_bad = true\n')
+    code, _, errors = condense("evaluate", "--config", "s.toml", "-d", flowers, "--random", 6, *FAST[5:])
+    assert code == 2
+    assert "--smaller all" in errors
+    code, said, errors = condense("evaluate", "--config", "s.toml", "-d", flowers, "--random", 6, "--smaller", "all", "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["sets"]["random"]["images"] == 16
+
+
+def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
+    from condensation.condensing import Stopped
+    from condensation.report.progress import Silent
+
+    def stop(self, done, total):
+        raise Stopped("enough")
+
+    monkeypatch.setattr(Silent, "reading", stop)
+    code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)
+    assert code == 130
+    assert "nothing was condensed yet. Give the same command again." in errors
