@@ -16,6 +16,7 @@ from benchmarks.winograd import MATRICES, transformed, winograd
 ROOT = Path(__file__).parent.parent
 SMALL = {
     "startup": ["--rounds", "1"],
+    "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }
 
