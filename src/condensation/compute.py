@@ -159,7 +159,7 @@ class _Compiled(Generic[P]):
             return self.plain(*args, **kwargs)
 
     def _give_up(self, error: Exception) -> None:
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).strip().splitlines()[:2])  # torch's first line may name no more than the compiler
         logger.warning("Going on without compiling, which is slower (%s).", reason)
         self.fast = None
 
