@@ -235,6 +235,17 @@ def test_evaluate_prints_its_settings(condense):
     assert "random = 5\n" in condense("evaluate", "--random", 5, "--print-config")[1]
 
 
+def test_where_data_lie_may_be_said_without_saying_which(condense, finished):
+    settings = tomllib.loads(condense("evaluate", finished, "--folder", "elsewhere", "--print-config")[1])
+    assert settings["data"]["source"] == "digits"
+    assert settings["data"]["folder"] == "elsewhere"
+
+
+def test_how_to_read_data_does_not_make_a_set_say_which(refused, finished):
+    CondensedSet(CondensedSet.load(finished).images).save("bare.safetensors")
+    assert "Name the data to test on with --data." in refused("evaluate", "bare.safetensors", "--size", 8)
+
+
 def test_a_set_judged_on_other_data_is_refused_before_any_work(refused, finished):
     said = refused("evaluate", finished, "-d", "fashion-mini", "evaluation.networks=1000")
     assert "images of 1x8x8, the test set of 1x28x28" in said

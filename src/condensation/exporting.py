@@ -15,10 +15,9 @@ from condensation.console import INTERRUPTED
 from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS
-from condensation.judging import JudgeSettings, judge_views, own_evaluation
+from condensation.judging import JudgeSettings, judge_settings, judge_views, own_evaluation
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
-from condensation.settings import build
 
 
 def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
@@ -77,7 +76,7 @@ def _beside(path: Path, to: str) -> Path:
 
 
 def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:
-    settings = build(JudgeSettings, content, JudgeSettings(evaluation=own_evaluation(condensed)))
+    settings = judge_settings(content, [condensed], JudgeSettings(evaluation=own_evaluation(condensed)))
     settings = replace(settings, compute=settings.compute.chosen())
     errors = Console(stderr=True, soft_wrap=True)
     with StopOnSignal() as stop, reporter(errors, quiet) as shown:

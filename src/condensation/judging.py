@@ -174,6 +174,20 @@ def judge_saved(
     return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
 
 
+def judge_settings(content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: JudgeSettings = JudgeSettings()) -> JudgeSettings:
+    """``usual``, changed by plain settings ``content``.
+
+    Where that says how images are read, or where they lie, but not which, it means those that the first set was made from.
+
+    Raises:
+        CondensationError: for a setting that there is not, or if the set does not say what it was made from.
+    """
+    asked = content.get("data")
+    if saved and isinstance(asked, Mapping) and "source" not in asked:
+        usual = replace(usual, data=_made_from(saved))
+    return build(JudgeSettings, content, usual)
+
+
 def judge_views(condensed: CondensedSet, settings: JudgeSettings, on_progress: OnProgress | None = None) -> CondensedSet:
     """The set with, on its card, what it and its 8-bit view are worth: the same networks, drawn and trained alike.
 

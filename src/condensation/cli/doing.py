@@ -104,8 +104,8 @@ def evaluate(
 ) -> None:
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation import console
-    from condensation.judging import JudgeSettings
-    from condensation.settings import build
+    from condensation.artifact import CondensedSet
+    from condensation.judging import judge_settings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
@@ -118,7 +118,7 @@ def evaluate(
         "seed": seed,
     }
     content = content_of(config, {**options, "compute.device": device}, overrides)
-    settings = build(JudgeSettings, content, JudgeSettings())
+    settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths[:1]])
     if print_config:
         return print_settings(settings)
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
