@@ -64,7 +64,8 @@ def grid(
     present = sorted(set().union(*(one.classes for one in sets.values())))
     classes = present[: CLASSES_PER_BAND * MOST_BANDS]
     bands = [classes[i : i + CLASSES_PER_BAND] for i in range(0, len(classes), CLASSES_PER_BAND)]
-    most = max(max(one.counts.values()) for one in sets.values())
+    counts = [count for one in sets.values() for count in one.counts.values()]
+    least, most = min(counts), max(counts)
     rows = min(most, rows or (10 if len(bands) <= 2 else 3))
     if rows == 1:
         real_rows = 1
@@ -74,7 +75,7 @@ def grid(
     layout = Layout(cell=_cell(first.shape, rows, len(bands) * len(sets)), label=min(max(LABEL, longest), 2 * LABEL))
     notes = [title] if title else []
     if most > rows:
-        notes.append(f"first {rows} of {most} a class")
+        notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} a class")
     if len(present) > len(classes):
         notes.append(f"first {len(classes)} of {len(present)} classes")
     return _page(parts, bands, first.class_names, " · ".join(notes), layout)
