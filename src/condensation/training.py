@@ -107,7 +107,7 @@ def train_epoch(
     dtype = learners.parameters()[0].dtype
     augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
     orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
-    total = torch.zeros((), dtype=torch.float64 if sets[0].device.type != "mps" else torch.float32, device=sets[0].device)
+    total = torch.zeros((), dtype=dtype, device=sets[0].device)
     with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
         for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
             chosen = [order[piece] for order in orders]

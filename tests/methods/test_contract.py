@@ -21,12 +21,14 @@ from condensation import (
     KCenter,
     Method,
     Moment,
+    PixelMMD,
     Random,
     Recipe,
     Stopped,
     condense,
     evaluate,
 )
+from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
 from tests.small import CPU, TRAINED, dm, images
 
@@ -35,7 +37,10 @@ SMALL_METHODS: dict[str, Method] = {
     "herding": Herding(**TRAINED),  # type: ignore[arg-type]
     "k-center": KCenter(**TRAINED),  # type: ignore[arg-type]
     "forgetting": Forgetting(**TRAINED),  # type: ignore[arg-type]
+    "pixel-mmd": PixelMMD(steps=4),
+    "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
     "dm": dm(),
+    "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
     "dm-groups": dm(classes_at_a_time=2),
     "dm-plain": dm(augmentation=None),
