@@ -162,7 +162,7 @@ def test_curvature_bounds_the_second_derivative_or_is_about_it(kernel: Kernel) -
 
 def test_kernels_add_up_and_multiply() -> None:
     assert RBF() + Linear() == Sum((RBF(), Linear()))
-    assert 2 * RBF() == Scaled(2.0, RBF())
+    assert 2 * RBF() == RBF() * 2 == Scaled(2.0, RBF())
     assert hash(2 * RBF() + Linear()) == hash(2 * RBF() + Linear())
 
 

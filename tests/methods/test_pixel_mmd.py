@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -185,6 +186,32 @@ def test_kernels_are_named_in_settings(method: str) -> None:
     assert kernel("method.kernel=scaled", "method.kernel.factor=2", "method.kernel.kernel=laplacian") == Scaled(2.0, Laplacian())
     with pytest.raises(CondensationError, match="'gauss'"):
         kernel("method.kernel=gauss")
+
+
+CAUCHY = """
+from dataclasses import dataclass
+import torch
+from condensation.matching import Kernel
+from condensation.matching.kernels import squared_distances
+
+@dataclass(frozen=True)
+class Cauchy(Kernel):
+    width: float = 1.0
+    def __call__(self, x, y, scale):
+        return 1 / (1 + squared_distances(x, y) / (self.width * scale.median).square())
+    def curvature(self, scale):
+        return 2 / (self.width * scale.median).square()
+"""
+
+
+def test_a_kernel_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(CAUCHY)
+    content = merge({"method": {"name": "pixel-mmd", "steps": 3, "kernel": "own.py:Cauchy"}}, "method.kernel.width=0.5")
+    method = build(RunSettings, content, RunSettings()).method
+    losses, _ = losses_and_images(method)
+    assert losses[3] < losses[1]
+    assert build(Method, plain(method)) == method  # type: ignore[type-abstract]
 
 
 @pytest.mark.parametrize("kernel", [*KERNELS.values(), 2 * Linear() + 3 * (RBF((1.0,)) + Laplacian())], ids=str)

@@ -54,6 +54,8 @@ class Kernel(ABC):
     def __rmul__(self, factor: float) -> Kernel:
         return Scaled(float(factor), self)
 
+    __mul__ = __rmul__
+
 
 @dataclass(frozen=True)
 class Linear(Kernel):
