@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DM, ConvNet, Fresh, ImageSet, Standardize
+from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
+TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
 CPU = {"device": "cpu", "precision": "float32", "compile": "never"}
 
 

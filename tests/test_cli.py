@@ -319,7 +319,7 @@ def test_show_a_set_of_a_later_version(condense, finished):
 
 def test_methods_are_listed(condense):
     assert "batch_per_class=256" in condense("methods")[1].replace("\n", "")
-    assert set(json.loads(condense("methods", "--json")[1])) == {"random", "dm"}
+    assert set(json.loads(condense("methods", "--json")[1])) == set(condensation.METHODS)
 
 
 def test_networks_are_listed(condense):

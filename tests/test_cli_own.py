@@ -106,6 +106,7 @@ def test_the_network_of_a_run_is_the_one_to_learn_on_and_to_judge_with(condense)
     settings = config(condense, "--network", "lenet", "method.networks.spec=mlp")
     assert (settings["method"]["networks"]["spec"]["name"], settings["evaluation"]["network"]["name"]) == ("mlp", "lenet")
     assert config(condense, "--network", "lenet", "-m", "random")["method"] == {"name": "random"}
+    assert config(condense, "--network", "lenet", "-m", "herding")["method"]["network"] == {"name": "lenet"}
     assert config(condense, "--network", "lenet", "method=random")["evaluation"]["network"] == {"name": "lenet"}
 
 

@@ -96,7 +96,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / "README.md", *(ROOT / "docs" / name for name in ("first-steps.md", "own-images.md", "own-networks.md", "using-a-set.md"))],
+    [
+        ROOT / "README.md",
+        *(ROOT / "docs" / name for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "using-a-set.md")),
+    ],
     ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):

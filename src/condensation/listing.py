@@ -122,4 +122,6 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 def _short(value: Any) -> str:
     content = plain(value)
-    return str(content["name"]) if isinstance(content, dict) and "name" in content else str(content)
+    if not isinstance(content, dict):
+        return str(content)
+    return str(content["name"]) if "name" in content else f"({', '.join(f'{key}={_short(one)}' for key, one in content.items())})"

@@ -40,6 +40,11 @@ class Pixels(nn.Module):
             kept = min(self.averaging, steps / (steps + WARM_UP))
             self.average.lerp_(self.images.detach(), 1 - kept)
 
+    def become(self, images: Tensor) -> None:
+        """Take the place of what was there: ``images`` (n, c, h, w), in the order of the labels."""
+        with torch.no_grad():
+            self.images.copy_(images)
+
     def snapshot(self) -> ImageSet:
         """What would be the result if this were the last step."""
         images = self.average if self.averaging else self.images.detach()

@@ -19,6 +19,8 @@ from condensation.rng import Rng
 
 # Told after each epoch how many are done.
 OnEpoch = Callable[[int], None]
+# Told of each batch: the places of its images in the sets, and their logits.
+OnBatch = Callable[[Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -74,34 +76,57 @@ def train_together(
 
     Each comes to what it would come to alone, but for rounding.
     """
-    augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
     learners.train(True)
-    dtype = learners.parameters()[0].dtype
-    optimizer = _optimizer(learners, recipe, recipe.lr)
+    optimizer = optimizer_of(learners, recipe)
     for epoch in range(recipe.epochs):
-        if epoch == recipe.drop_epoch:
-            if recipe.restart_at_drop:
-                optimizer = _optimizer(learners, recipe, recipe.lr / 10)
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.lr / 10
-        orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
-        with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
-            for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
-                images, labels = _batch(sets, [order[piece] for order in orders])
-                images, count = images.to(dtype), len(images) // len(sets)
-                if recipe.augmentation:
-                    streams = [rng.child("augment", epoch, number) for rng in rngs]
-                    drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
-                    images = side_by_side(drawn, count)(images, torch.arange(len(images)))
-                optimizer.zero_grad()
-                logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
-                # The sum of the networks' losses: no parameter of one is in the loss of another.
-                loss = learners.count * F.cross_entropy(logits.flatten(0, 1).to(images.dtype), labels)
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+        optimizer, _ = train_epoch(learners, sets, recipe, rngs, optimizer, epoch)
         if on_epoch:
             on_epoch(epoch + 1)
     optimizer.zero_grad()  # what is kept needs no gradients
+
+
+def train_epoch(
+    learners: Learners,
+    sets: Sequence[ImageSet],
+    recipe: Recipe,
+    rngs: Sequence[Rng],
+    optimizer: torch.optim.SGD,
+    epoch: int,
+    on_batch: OnBatch | None = None,
+) -> tuple[torch.optim.SGD, Tensor]:
+    """One epoch of `train_together`, the ``epoch``-th from 0: the optimiser to go on with, and the mean loss of an image and network.
+
+    ``on_batch`` is told of each batch before it is learned from: the places (count, n) of the images in their sets, and
+    the logits (count, n, classes).
+    """
+    if epoch == recipe.drop_epoch:
+        if recipe.restart_at_drop:
+            optimizer = optimizer_of(learners, recipe)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr / 10
+    dtype = learners.parameters()[0].dtype
+    augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
+    orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
+    total = torch.zeros((), dtype=dtype, device=sets[0].device)
+    with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
+        for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
+            chosen = [order[piece] for order in orders]
+            images, labels = _batch(sets, chosen)
+            images, count = images.to(dtype), len(images) // len(sets)
+            if recipe.augmentation:
+                streams = [rng.child("augment", epoch, number) for rng in rngs]
+                drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
+                images = side_by_side(drawn, count)(images, torch.arange(len(images)))
+            optimizer.zero_grad()
+            logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
+            # The sum of the networks' losses: no parameter of one is in the loss of another.
+            loss = learners.count * F.cross_entropy(logits.flatten(0, 1).to(images.dtype), labels)
+            if on_batch:
+                on_batch(torch.stack(chosen), logits.detach())
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            total += loss.detach() * count
+    return optimizer, total / (learners.count * len(sets[0]))
 
 
 def _batch(sets: Sequence[ImageSet], chosen: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
@@ -113,8 +138,9 @@ def _batch(sets: Sequence[ImageSet], chosen: Sequence[Tensor]) -> tuple[Tensor, 
     return images, torch.cat([one.labels[indices] for one, indices in zip(sets, chosen, strict=True)])
 
 
-def _optimizer(learners: Learners, recipe: Recipe, lr: float) -> torch.optim.SGD:
-    return torch.optim.SGD(learners.parameters(), lr=lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+def optimizer_of(learners: Learners, recipe: Recipe) -> torch.optim.SGD:
+    """What ``recipe`` changes the networks' weights with, before its first step."""
+    return torch.optim.SGD(learners.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 def class_accuracies(learners: Learners, test: ImageSet, chunk: int) -> Tensor:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from condensation.runs import RunSettings
 
 
+# Where a method keeps the network that it learns on or looks through, by the name of its setting.
+LEARNS_ON = {"networks": "method.networks.spec", "network": "method.network"}
+
+
 @app.command()
 def run(
     overrides: Overrides = None,
@@ -133,8 +137,8 @@ def _both_networks(network: str | None, content: dict[str, Any]) -> dict[str, An
         return {}
     chosen = content.get("method")
     method = build(Method, {"name": chosen.get("name", "dm") if isinstance(chosen, dict) else chosen or "dm"})  # type: ignore[type-abstract]
-    learns = isinstance(plain(method).get("networks"), dict)
-    return {"evaluation.network": network, **({"method.networks.spec": network} if learns else {})}
+    learns = [path for key, path in LEARNS_ON.items() if isinstance(plain(method).get(key), dict)]
+    return {"evaluation.network": network, **dict.fromkeys(learns, network)}
 
 
 def _default_folder(settings: RunSettings) -> Path:

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
+from condensation.methods.forgetting import Forgetting
+from condensation.methods.herding import Herding
+from condensation.methods.k_center import KCenter
+from condensation.methods.pixel_mmd import PixelMMD
 from condensation.methods.random import Random
 
 # In the order of the results table.
-METHODS: dict[str, type[Method]] = {"random": Random, "dm": DM}
+METHODS: dict[str, type[Method]] = {
+    "random": Random,
+    "herding": Herding,
+    "k-center": KCenter,
+    "forgetting": Forgetting,
+    "pixel-mmd": PixelMMD,
+    "dm": DM,
+}
 
-__all__ = ["DM", "METHODS", "Method", "Random"]
+__all__ = ["DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random"]

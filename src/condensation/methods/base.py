@@ -62,7 +62,7 @@ class Method(ABC):
 
 @dataclass(frozen=True)
 class Selection(Method):
-    """A method that chooses among real images: `init` does all, and there are no steps."""
+    """A method that chooses among real images. Here `init` does all, and there are no steps; `TrainedSelection` has some."""
 
     @property
     def steps(self) -> int:

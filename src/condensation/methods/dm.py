@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -13,8 +15,10 @@ from condensation.augment import DSA, Augmentation, Transform
 from condensation.compute import Compute, Embedding, split
 from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
+from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
 from condensation.methods.base import Method, State
+from condensation.methods.pairs import pair_loss, places_of
 from condensation.networks.base import Classifier, mixes_images, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
@@ -25,6 +29,8 @@ Schedule = Literal["constant", "cosine"]
 SCHEDULES = get_args(Schedule)
 # Real images are sampled and augmented in blocks of this many chunks, so that small chunks don't pay for Python.
 CHUNKS_PER_BLOCK = 8
+# Of some classes, synthetic images (n, c, h, w) and their rows (n,): the sum of their losses.
+LossOfClasses = Callable[[slice, Tensor, Tensor], Tensor]
 
 
 @dataclass(kw_only=True)
@@ -42,7 +48,7 @@ class DM(Method):
 
     The loss is the sum over classes of the squared distance between mean embeddings, real and synthetic images
     augmented alike. One pass over all classes gives the published per-class loop, and with a batch-norm network its
-    separate batch-norm branch, to the last digit but rounding.
+    separate batch-norm branch, to the last digit but rounding. With another kernel it is the squared MMD of the embeddings.
     """
 
     steps: int = 20_000  # of one network each
@@ -54,6 +60,7 @@ class DM(Method):
     start: Literal["real", "noise"] = "real"
     networks: NetworkSampler = Fresh()
     augmentation: Augmentation | None = DSA()
+    kernel: Kernel = Linear()  # published; others need all pairs of embeddings and another lr
     classes_at_a_time: int | None = None  # less memory for synthetic images, the same result; None: all
 
     @classmethod
@@ -128,11 +135,11 @@ class DM(Method):
         optimizer.zero_grad()
         rows = state.source.start.rows
         with seeded(state.network, rng.child("dropout")):
-            target = mean_embeddings(state.embed, real, draw, transform, state.chunk, state.source.images.dtype)
-            loss = target.new_zeros(())
+            loss_of = self._loss_against(state, real, draw, transform)
+            loss = state.source.images.new_zeros(())
             for part in split(len(real.classes), self.classes_at_a_time):
-                mine = slice(int((rows < part.start).sum()), int((rows < part.stop).sum()))
-                of_part = matching_loss(state.embed, target, state.source.images[mine], rows[mine], transform)
+                mine = places_of(part, rows)
+                of_part = loss_of(part, state.source.images[mine], rows[mine])
                 of_part.backward()  # type: ignore[no-untyped-call]
                 loss += of_part.detach()
         optimizer.step()
@@ -140,6 +147,14 @@ class DM(Method):
             scheduler.step()
         state.source.follow()
         return loss
+
+    def _loss_against(self, state: Matching, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
+        """What gives the loss of synthetic images of some classes against the real images drawn."""
+        weight, dtype = self.kernel.of_means, state.source.images.dtype
+        if weight is None:
+            return partial(pair_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
+        target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
+        return lambda part, images, rows: weight * matching_loss(state.embed, target, images, rows, transform)
 
 
 def mean_embeddings(

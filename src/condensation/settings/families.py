@@ -9,6 +9,7 @@ from typing import Any
 
 from condensation.augment import DSA, Augmentation, Seeded
 from condensation.errors import CondensationError, unknown
+from condensation.matching import KERNELS, Kernel
 from condensation.methods import METHODS, Method
 from condensation.naming import FORM, find, named
 from condensation.networks import NETWORKS
@@ -23,6 +24,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     NetworkSpec: NETWORKS,
     NetworkSampler: {"fresh": Fresh()},
     Augmentation: {"dsa": DSA()},
+    Kernel: KERNELS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
@@ -40,7 +42,7 @@ def name_of(value: Any) -> str | None:
         for name, member in members.items():
             if type(member) is type(value):
                 return name
-    return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler) or _augments(value) else None
+    return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler | Kernel) or _augments(value) else None
 
 
 def member(kind: Any, name: object, setting: str) -> Any:

@@ -1,0 +1,57 @@
+"""Forgetting (Toneva et al., ICLR 2019) as a selection method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from condensation.compute import Compute
+from condensation.images import ImageSet
+from condensation.methods.trained import Learning, TrainedSelection
+from condensation.rng import Rng
+from condensation.training import Recipe
+
+
+@dataclass(frozen=True)
+class Forgetting(TrainedSelection):
+    """The real images of each class that a network forgot most often while it was trained.
+
+    An image is forgotten when it is classified wrongly after it was classified rightly when last seen; both are taken from its
+    batches, augmented and before they are learned from (Toneva et al., 2019, algorithm 1). Images that were never right count
+    as the most forgotten. Among equals a random stream of the class decides.
+    """
+
+    recipe: Recipe = Recipe(epochs=20)  # longer than for an embedding: an image can be forgotten in every other epoch at most
+
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Learning:
+        state = super().init(real, ipc, rng, compute)
+        state.record = {
+            "right": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # when last seen
+            "learned": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # right at least once
+            "forgotten": torch.zeros(len(real), dtype=torch.int64, device=real.device),  # how often
+        }
+        return state
+
+    def watch(self, state: Learning, real: ImageSet, places: Tensor, logits: Tensor) -> None:
+        right = logits.argmax(1) == real.labels[places]
+        state.record["forgotten"][places] += state.record["right"][places] & ~right
+        state.record["learned"][places] |= right
+        state.record["right"][places] = right
+
+    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+        of_class = slice(real.starts[label], real.starts[label] + real.counts[label])
+        return most_forgotten(state.record["forgotten"][of_class], state.record["learned"][of_class], count, rng)
+
+
+def most_forgotten(forgotten: Tensor, learned: Tensor, count: int, rng: Rng) -> Tensor:
+    """Places (count,) of the images forgotten most often; ``forgotten`` (n,) says how often, ``learned`` (n,) whether ever right.
+
+    Those never learned come first; ``rng`` decides the order of equals.
+    """
+    times = np.where(learned.cpu().numpy(), forgotten.cpu().numpy(), np.iinfo(np.int64).max)
+    mixed = rng.permutation(len(times)).numpy()
+    order = mixed[np.argsort(times[mixed], kind="stable")[::-1]]  # ascending and turned round: no number is its own negative
+    return torch.from_numpy(order[:count].copy()).to(forgotten.device)

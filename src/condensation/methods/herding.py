@@ -1,0 +1,40 @@
+"""Herding (Welling, ICML 2009; as a coreset for learning: Rebuffi et al., CVPR 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from condensation.images import ImageSet
+from condensation.methods.trained import Learning, TrainedSelection, class_features
+from condensation.rng import Rng
+
+
+@dataclass(frozen=True)
+class Herding(TrainedSelection):
+    """Real images whose mean embedding, by a trained network, follows that of their class, chosen one by one."""
+
+    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+        return herd(class_features(state, real, label), count)
+
+
+def herd(features: Tensor, count: int) -> Tensor:
+    """Places (count,) in ``features`` (n, dims) whose running mean follows the mean of all.
+
+    After i choices the next is the unused feature nearest (i + 1) * mean - sum of those chosen. Of equals the first is taken.
+    """
+    # With features taken from their mean, the distance is that of a feature to minus the sum of those chosen.
+    features = features - features.mean(0)
+    lengths = features.square().sum(1)
+    total = torch.zeros_like(features[0])
+    used = torch.zeros(len(features), dtype=torch.bool, device=features.device)
+    chosen = torch.empty(count, dtype=torch.int64, device=features.device)
+    for i in range(count):
+        distances = lengths + 2 * (features @ total)  # squared, but for a constant
+        nearest = distances.masked_fill(used, torch.inf).argmin()
+        chosen[i] = nearest
+        used[nearest] = True
+        total = total + features[nearest]
+    return chosen

@@ -1,0 +1,36 @@
+"""Greedy k-center (Gonzalez, 1985; as a coreset: Sener & Savarese, ICLR 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from condensation.images import ImageSet
+from condensation.methods.trained import Learning, TrainedSelection, class_features
+from condensation.rng import Rng
+
+
+@dataclass(frozen=True)
+class KCenter(TrainedSelection):
+    """Real images such that none of the class is far from all of them in the embedding of a trained network."""
+
+    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+        return centers(class_features(state, real, label), count)
+
+
+def centers(features: Tensor, count: int) -> Tensor:
+    """Places (count,) in ``features`` (n, dims): the nearest to their mean, then always the farthest from all those chosen.
+
+    Distances are Euclidean. Of equals the first is taken.
+    """
+    nearest_center = torch.full_like(features[:, 0], torch.inf)
+    chosen = torch.empty(count, dtype=torch.int64, device=features.device)
+    place = (features - features.mean(0)).square().sum(1).argmin()
+    for i in range(count):
+        chosen[i] = place
+        nearest_center = torch.minimum(nearest_center, (features - features[place]).square().sum(1))
+        nearest_center[place] = -1  # never again, even where all others are copies of centers
+        place = nearest_center.argmax()
+    return chosen
