@@ -15,7 +15,7 @@ Augment = Callable[[Tensor, int], Tensor]  # images of one class, and which clas
 
 def distance(real: list[Tensor], synthetic: list[Tensor]) -> Tensor:
     """Rows of weights, one minus the cosine of each; biases and the like do not count."""
-    total = torch.zeros(())
+    total = real[0].new_zeros(())
     for one, other in zip(real, synthetic, strict=True):
         if one.dim() == 4:
             one, other = (x.reshape(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]) for x in (one, other))
@@ -31,11 +31,13 @@ def distance(real: list[Tensor], synthetic: list[Tensor]) -> Tensor:
 def match(network: nn.Module, real: list[Tensor], synthetic: list[Tensor], labels: list[int], augment: Augment) -> Tensor:
     """The loss of all classes, with a graph to the synthetic images."""
     parameters = list(network.parameters())
-    loss = torch.zeros((), dtype=synthetic[0].dtype)
+    loss = synthetic[0].new_zeros(())
     for place, (of_real, of_synthetic, label) in enumerate(zip(real, synthetic, labels, strict=True)):
-        real_loss = F.cross_entropy(network(augment(of_real, place)), torch.full((len(of_real),), label))
+        real_loss = F.cross_entropy(network(augment(of_real, place)), torch.full((len(of_real),), label, device=of_real.device))
         real_gradient = [gradient.detach() for gradient in torch.autograd.grad(real_loss, parameters)]
-        synthetic_loss = F.cross_entropy(network(augment(of_synthetic, place)), torch.full((len(of_synthetic),), label))
+        synthetic_loss = F.cross_entropy(
+            network(augment(of_synthetic, place)), torch.full((len(of_synthetic),), label, device=of_real.device)
+        )
         loss = loss + distance(real_gradient, list(torch.autograd.grad(synthetic_loss, parameters, create_graph=True)))
     return loss
 
@@ -45,7 +47,7 @@ def train(network: nn.Module, small: ImageSet, epochs: int, augmentation: Augmen
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), lr=lr)
     for epoch in range(epochs):
-        order = rng.child("order", epoch).permutation(len(small))
+        order = rng.child("order", epoch).permutation(len(small)).to(small.device)
         for number, chosen in enumerate(order.split(batch)):
             images = small.images[chosen]
             if augmentation is not None:

@@ -110,7 +110,7 @@ def test_an_unknown_setting_of_what_has_none():
     ("override", "text"),
     [
         ("method=dmm", "There is no method 'dmm'. Did you mean 'dm'?"),
-        ("method=5", "method is 5; it must be a name (random, dm) or settings."),
+        ("method=5", f"method is 5; it must be a name ({', '.join(METHODS)}) or settings."),
         ('method={name=["dm"]}', "There is no method \"['dm']\""),
         ("evaluation.network=lenett", "There is no network 'lenett'. Did you mean 'lenet'?"),
         ("method.lr=fast", "method.lr is 'fast'; it must be a number."),
