@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -147,7 +150,7 @@ def test_the_class_loop_differentiates_twice_rightly() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vgg11", "resnet18", "resnet18ap", "resnet18-bn"])
+@pytest.mark.parametrize("name", ["vgg11", "resnet18", "resnet18-ap", "resnet18-bn"])
 def test_together_is_one_by_one_for_large_networks(name: str) -> None:
     spec = NETWORKS[name]
     network = spec.build((3, 32, 32), 2, Rng(1)).double()
@@ -270,6 +273,55 @@ def test_a_compiled_learner_in_bfloat16_is_only_of_real_images_and_training() ->
     assert isinstance(state, Contest)
     assert state.learner.on_own(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
     assert state.network(torch.zeros(2, 3, 16, 16)).dtype == torch.float32
+
+
+def pixel_gradient(logits: Callable[[Tensor], Tensor], network: Classifier, real: ImageSet, seed: int) -> Tensor:
+    """Of one made-up image a class, with the gradient of real images as ``logits`` gives it."""
+    draw = real.draw(16, Rng(seed))
+    parts = [mean_gradient(logits, network, [real.inputs(draw.indices[draw.rows == place])], place, 16) for place in real.classes]
+    pixels = Rng(0).child("pixels").normal((3, 1, 3, 16, 16)).requires_grad_()
+    target = [torch.stack(part) for part in zip(*parts, strict=True)]
+    loss = distances_one_by_one(layerwise_cosine, target, network, pixels, torch.arange(3)[:, None]).sum()
+    return torch.autograd.grad(loss, pixels)[0]
+
+
+def test_bfloat16_of_real_images_moves_the_pixels_far_less_than_other_real_images_do() -> None:
+    real, network = images(40), ConvNet(width=32).build((3, 16, 16), 3, Rng(2))
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(network)
+    exact = pixel_gradient(network, network, real, 0)
+    apart = [
+        float((other - exact).norm() / exact.norm())
+        for other in (pixel_gradient(rounded, network, real, 0), pixel_gradient(network, network, real, 1))
+    ]
+    assert 0 < apart[0] < 0.05
+    assert apart[0] < apart[1] / 3
+
+
+@pytest.mark.slow
+def test_compiled_is_plain_but_for_rounding() -> None:
+    plain, compiled = (
+        condense(dc(network_batch=256), images(), 2, compute=Compute(device="cpu", precision="float32", compile=compile_))  # type: ignore[arg-type]
+        for compile_ in ("never", "always")
+    )
+    torch.testing.assert_close(compiled.images, plain.images, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_classes_by_their_gradients() -> None:
+    program = """
+import resource, sys
+from condensation import DC, Compute, ConvNet, Fresh, condense
+from tests.small import images
+real = images(2, classes=100, shape=(3, 8, 8)).select(range(int(sys.argv[1])))
+method = DC(steps=1, batch_per_class=2, outer_loops=1, networks=Fresh(ConvNet(width=256, depth=2)))
+condense(method, real, 1, compute=Compute(device="cpu", precision="float32", compile="never"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", program, str(k)], capture_output=True, text=True, check=True).stdout) for k in (5, 100)
+    ]
+    # The network has 0.7 million parameters (2.6 MB): the gradients of real images of 95 classes more would be 250 MB.
+    assert peaks[1] - peaks[0] < 60_000
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,8 @@ class DC(Method):
     """Images that teach a network what real images teach it: the gradients of its loss are matched, class by class.
 
     A step draws a network and goes through ``outer_loops``: the sum over classes of the distance between the gradients of real and of
-    synthetic images is descended once, and between two loops the network is trained on the synthetic images. With
-    1,000 steps, a run at 10 images a class trains as much as 5,000 networks do in judging: on a CPU it takes about a day.
+    synthetic images is descended once, and between two loops the network is trained on the synthetic images. The
+    published 1,000 steps at 10 images a class are 450,000 epochs, as many as judging 450 networks takes: days on a CPU.
     """
 
     steps: int = 1000  # of one network each
