@@ -246,6 +246,12 @@ def test_of_uneven_classes_the_mean_number_counts() -> None:
     assert loops_for({0: 5, 1: 15, 2: 10}) == (10, 50)
 
 
+def test_of_dsa_on_cifar100_other_loops_are_published() -> None:
+    assert SiameseDC().loops(dict.fromkeys(range(100), 50)) == (10, 10)
+    assert DC().loops(dict.fromkeys(range(100), 50)) == SiameseDC().loops(dict.fromkeys(range(10), 50)) == (50, 10)
+    assert SiameseDC(outer_loops=3).loops(dict.fromkeys(range(100), 50)) == (3, 10)
+
+
 def test_the_loops_of_a_run() -> None:
     real = images(30)
     made = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.rng import Rng
 from condensation.sources import STARTS, Pixels
 from condensation.training import Recipe, train_together
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Outer loops, and epochs of training between them, by images per class. The last is what the authors advise, not published.
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10), 100: (100, 2)}
@@ -85,9 +88,9 @@ class DC(Method):
     classes_at_a_time: int | None = None  # the same result; None: as many as fill a GPU, 1 on a CPU, which one class fills
 
     @classmethod
-    def paper(cls, ipc: int, classes: int = 10) -> DC:
-        """The published settings: those of `DC`, and the loops for ``ipc`` images of each of ``classes`` classes."""
-        outer, inner = loops_for({0: ipc})
+    def paper(cls, ipc: int, classes: int = 10) -> Self:
+        """The published settings: those by default, and the loops for ``ipc`` images of each of ``classes`` classes."""
+        outer, inner = cls().loops(dict.fromkeys(range(classes), ipc))
         return cls(outer_loops=outer, inner_loops=inner)
 
     def __post_init__(self) -> None:
@@ -106,15 +109,20 @@ class DC(Method):
             if not 0 <= getattr(self, name) < 1:
                 raise CondensationError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
 
+    def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
+        """Outer loops, and epochs between them, for ``ipc[label]`` images of each class: as set, else `loops_for` them."""
+        return self._as_set(loops_for(ipc))
+
+    def _as_set(self, by_ipc: tuple[int, int]) -> tuple[int, int]:
+        return self.outer_loops or by_ipc[0], self.inner_loops or by_ipc[1]
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Contest:
         start = STARTS[self.start](real, ipc, rng.child("start"))
         source = Pixels(replace(start, images=start.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
         if self.augmentation is not None:  # find out before the first step that it cannot be used
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.rows)
-        by_ipc = loops_for(ipc)
-        outer = self.outer_loops if self.outer_loops is not None else by_ipc[0]
-        inner = self.inner_loops if self.inner_loops is not None else by_ipc[1]
+        outer, inner = self.loops(ipc)
         of_real = sum(min(self.batch_per_class, count) for count in real.counts.values())
         seen = self.steps * (outer * of_real + (outer - 1) * inner * len(start))
         return Contest(
@@ -196,11 +204,10 @@ class SiameseDC(DC):
     start: Literal["real", "noise"] = "real"
     augmentation: Augmentation | None = DSA()
 
-    @classmethod
-    def paper(cls, ipc: int, classes: int = 10) -> SiameseDC:
-        """The published settings: those of DC, but 10 loops of 10 epochs for 50 images of each of 100 classes."""
-        outer, inner = (10, 10) if (ipc, classes) == (50, 100) else loops_for({0: ipc})
-        return cls(outer_loops=outer, inner_loops=inner)
+    def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
+        """As of DC, but 10 loops of 10 epochs for 50 images of each of 100 classes, as published for CIFAR100."""
+        is_cifar100 = len(ipc) == 100 and set(ipc.values()) == {50}
+        return self._as_set((10, 10)) if is_cifar100 else super().loops(ipc)
 
 
 def _target(state: Contest, real: ImageSet, draw: ClassDraw, group: range, transform: Transform | None) -> list[Tensor]:
