@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Standardize
+from condensation import DC, DM, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
 TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
@@ -26,3 +26,16 @@ def images(per_class: int | list[int] = 12, classes: int = 3, shape: tuple[int, 
 def dm(**settings: object) -> DM:
     """DM that takes a blink."""
     return DM(**{"steps": 4, "batch_per_class": 6, "networks": SMALL, **settings})  # type: ignore[arg-type]
+
+
+GRADIENTS = {"steps": 4, "batch_per_class": 6, "outer_loops": 1, "inner_loops": 1, "networks": Fresh(ConvNet(width=4))}
+
+
+def dc(**settings: object) -> DC:
+    """DC that takes a blink."""
+    return DC(**{**GRADIENTS, **settings})  # type: ignore[arg-type]
+
+
+def dsa(**settings: object) -> SiameseDC:
+    """DSA that takes a blink."""
+    return SiameseDC(**{**GRADIENTS, **settings})  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "startup": ["--rounds", "1"],
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
+    "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --augmented 1".split(),
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }
 
@@ -30,7 +31,7 @@ def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) 
     (written,) = tmp_path.glob(f"{name}-*.json")
     result = json.loads(written.read_text())
     assert {"command", "commit", "cpu", "cpu_capability", "bfloat16", "threads", "torch"} <= result["made_by"].keys()
-    if name == "dm_step":
+    if name in ("dm_step", "dc_step"):
         assert result["apart"] < 0.1
 
 

@@ -14,6 +14,7 @@ import condensation
 from condensation import cli
 from condensation.artifact import CondensedSet
 from condensation.images import ImageSet
+from condensation.methods import METHODS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -319,7 +320,7 @@ def test_show_a_set_of_a_later_version(condense, finished):
 
 def test_methods_are_listed(condense):
     assert "batch_per_class=256" in condense("methods")[1].replace("\n", "")
-    assert set(json.loads(condense("methods", "--json")[1])) == set(condensation.METHODS)
+    assert set(json.loads(condense("methods", "--json")[1])) == set(METHODS)
 
 
 def test_networks_are_listed(condense):

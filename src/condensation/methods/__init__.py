@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from condensation.methods.base import Method
+from condensation.methods.dc import DC, SiameseDC
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
 from condensation.methods.herding import Herding
@@ -17,7 +18,9 @@ METHODS: dict[str, type[Method]] = {
     "k-center": KCenter,
     "forgetting": Forgetting,
     "pixel-mmd": PixelMMD,
+    "dc": DC,
+    "dsa": SiameseDC,
     "dm": DM,
 }
 
-__all__ = ["DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random"]
+__all__ = ["DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]

@@ -1,0 +1,343 @@
+"""Gradient matching against its plain form, in float64."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from condensation import DC, DSA, NETWORKS, Augmentation, Compute, CondensationError, ConvNet, Fresh, ImageSet, Rng, SiameseDC, condense
+from condensation.images import images_per_class
+from condensation.matching.class_gradients import (
+    distances_one_by_one,
+    distances_together,
+    fixed_norms,
+    goes_together,
+    groups_alike,
+    learned,
+    mean_gradient,
+)
+from condensation.matching.gradients import DISTANCES, layerwise_cosine
+from condensation.methods.dc import NORM_IMAGES, Contest, loops_for
+from condensation.networks import Classifier, NetworkSpec
+from condensation.networks.mlp import MLP
+from tests import plain_dc
+from tests.small import CPU, images
+
+COUNTS = [10, 4, 7]
+IPC = {0: 2, 1: 3, 2: 3}
+DOUBLE = Compute(device="cpu", precision="float64", compile="never")
+
+
+def dc(**settings: object) -> DC:
+    small = {"steps": 2, "batch_per_class": 6, "outer_loops": 2, "inner_loops": 2, "network_batch": 5, "networks": Fresh(ConvNet(width=6))}
+    return DC(**{**small, **settings})  # type: ignore[arg-type]
+
+
+def plain_step(method: DC, real: ImageSet, small: ImageSet, network: Classifier, velocity: Tensor, rng: Rng) -> tuple[ImageSet, float]:
+    """One step by the description, with the draws that ours makes; the momentum ``velocity`` is changed in place."""
+    assert method.outer_loops is not None
+    assert method.inner_loops is not None
+    counts, labels, losses = list(small.counts.values()), list(small.classes), []
+    network.redraw(rng.child("network"))
+    for loop in range(method.outer_loops):
+        of_loop = rng.child("match", loop)
+        draw = real.draw(method.batch_per_class, of_loop.child("real"))
+        of_real = [real.inputs(draw.indices[draw.rows == place]).double() for place in range(len(labels))]
+        network.train()
+        with torch.no_grad():
+            network(real.inputs(real.draw(NORM_IMAGES, of_loop.child("norm")).indices).double())
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        transform = method.augmentation.per_class(labels, of_loop.child("augment")) if method.augmentation else None
+
+        def augment(of_class: Tensor, place: int, transform=transform) -> Tensor:  # type: ignore[no-untyped-def]
+            return transform(of_class, torch.full((len(of_class),), place)) if transform else of_class
+
+        pixels = [part.clone().requires_grad_() for part in small.images.split(counts)]
+        loss = plain_dc.match(network, of_real, pixels, labels, augment)
+        velocity.mul_(method.momentum).add_(torch.cat(torch.autograd.grad(loss, pixels)))
+        small = replace(small, images=small.images - method.lr * velocity)
+        losses.append(float(loss.detach()))
+        if loop < method.outer_loops - 1:
+            settings = (method.network_lr, method.network_batch)
+            plain_dc.train(network, small, method.inner_loops, method.augmentation, rng.child("train", loop), *settings)
+    return small, sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize(
+    ("spec", "augmentation"),
+    [
+        (ConvNet(width=6), None),
+        (ConvNet(width=6), DSA()),
+        (ConvNet(width=6, norm="batch"), DSA()),
+        (ConvNet(width=6, norm="layer", activation="swish"), None),
+        (MLP(width=5), None),
+    ],
+)
+@pytest.mark.parametrize("classes_at_a_time", [None, 2])
+def test_steps_are_those_of_the_description(spec: NetworkSpec, augmentation: Augmentation | None, classes_at_a_time: int | None) -> None:
+    real = images(per_class=COUNTS)
+    networks = Fresh(spec)
+    method = dc(networks=networks, augmentation=augmentation, classes_at_a_time=classes_at_a_time)
+    small = condense(replace(method, steps=0), real, IPC, seed=9, compute=DOUBLE)
+    small = replace(small, images=small.images.double())
+    network = networks.network(real.shape, 3, "cpu").double().requires_grad_(True)
+    velocity, losses = torch.zeros_like(small.images), []
+    for step in range(method.steps):
+        small, loss = plain_step(method, real, small, network, velocity, Rng(9).child("step", step))
+        losses.append(loss)
+    seen: list[float] = []
+    result = condense(method, real, IPC, seed=9, compute=DOUBLE, observers=[lambda moment: seen.append(moment.loss or 0)])
+    torch.testing.assert_close(result.images.double(), small.images, rtol=1e-6, atol=1e-9)
+    assert seen[1:] == pytest.approx(losses, rel=1e-9)
+
+
+def setting(spec: NetworkSpec, classes: int = 3, count: int = 2) -> tuple[Classifier, list[Tensor], Tensor, Tensor]:
+    """A network that is learned, a made-up target, images of which a gradient is wanted, and their labels."""
+    network = spec.build((3, 16, 16), classes, Rng(1)).double()
+    generator = torch.Generator().manual_seed(0)
+    target = [torch.randn(classes, *p.shape, dtype=torch.float64, generator=generator) for p in learned(network).values()]
+    pixels = torch.randn(classes, count, 3, 16, 16, dtype=torch.float64, generator=generator).requires_grad_()
+    return network, target, pixels, torch.arange(classes)[:, None].expand(classes, count)
+
+
+SPECS = {
+    **{f"convnet-{norm}": ConvNet(width=4, norm=norm) for norm in ("none", "batch", "instance", "group")},
+    "convnet-swish-max": ConvNet(width=4, activation="swish", pooling="max"),
+    **{name: NETWORKS[name] for name in ("mlp", "lenet", "alexnet")},
+}
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_together_is_one_by_one(name: str, distance: str) -> None:
+    network, target, pixels, labels = setting(SPECS[name])
+    assert goes_together(network, (3, 16, 16))
+    values = []
+    with fixed_norms(network):
+        for function in (distances_one_by_one, distances_together):
+            value = function(DISTANCES[distance], target, network, pixels, labels)
+            values.append((value.detach(), torch.autograd.grad(value.sum(), pixels)[0]))
+    torch.testing.assert_close(values[1], values[0])
+    assert values[0][1].abs().max() > 0
+
+
+def test_what_torch_vectorises_wrongly_does_not_go_together(caplog: pytest.LogCaptureFixture) -> None:
+    network, target, pixels, labels = setting(ConvNet(width=4, norm="layer"))
+    one, other = (
+        torch.autograd.grad(function(layerwise_cosine, target, network, pixels, labels).sum(), pixels)[0]
+        for function in (distances_one_by_one, distances_together)
+    )
+    with caplog.at_level(logging.INFO):
+        together = goes_together(network, (3, 16, 16))
+    assert together == torch.allclose(one, other)  # whatever a later torch does
+    assert together or "vectorises its second derivatives wrongly" in caplog.text
+
+
+def test_the_class_loop_differentiates_twice_rightly() -> None:
+    pixels = torch.randn(2, 1, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    network = ConvNet(width=2, depth=1, norm="layer", activation="swish").build((3, 8, 8), 2, Rng(1)).double()
+    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in learned(network).values()]
+    assert torch.autograd.gradcheck(lambda x: distances_one_by_one(layerwise_cosine, target, network, x, torch.arange(2)[:, None]), pixels)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vgg11", "resnet18", "resnet18-ap", "resnet18-bn"])
+def test_together_is_one_by_one_for_large_networks(name: str) -> None:
+    spec = NETWORKS[name]
+    network = spec.build((3, 32, 32), 2, Rng(1)).double()
+    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in learned(network).values()]
+    pixels = torch.randn(2, 1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
+    labels = torch.arange(2)[:, None]
+    with fixed_norms(network):
+        one, other = (
+            torch.autograd.grad(function(layerwise_cosine, target, network, pixels, labels).sum(), pixels)[0]
+            for function in (distances_one_by_one, distances_together)
+        )
+    torch.testing.assert_close(one, other)
+
+
+def test_the_gradient_of_real_images_is_the_same_in_chunks() -> None:
+    network, _, pixels, _ = setting(ConvNet(width=4), count=7)
+    of_class = pixels[1].detach()
+    whole = mean_gradient(network, network, [of_class], 1, 7)
+    chunks = mean_gradient(network, network, of_class.split(3), 1, 7)
+    torch.testing.assert_close(chunks, whole)
+    assert not any(part.requires_grad for part in whole)
+
+
+class Dropping(Classifier):
+    """Draws numbers, and has a parameter that is not used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.classifier, self.unused = nn.Dropout(0.3), nn.Linear(3 * 16 * 16, 3), nn.Linear(1, 2)
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        dropped: Tensor = self.drop(pictures.flatten(1))
+        return dropped
+
+
+@dataclass(frozen=True)
+class DroppingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Dropping()
+
+
+def test_what_cannot_be_vectorised_goes_class_by_class() -> None:
+    network = DroppingSpec().build((3, 16, 16), 3, Rng(0))
+    assert not goes_together(network, (3, 16, 16))
+    one, other = (
+        condense(dc(networks=Fresh(DroppingSpec()), classes_at_a_time=k), images(), 2, compute=Compute(**CPU))  # type: ignore[arg-type]
+        for k in (None, 3)
+    )
+    assert torch.equal(one.images, other.images)
+    assert one.images.isfinite().all()
+
+
+def test_batch_norm_sees_real_images_once_and_then_stands_still() -> None:
+    network = ConvNet(width=4, norm="batch").build((3, 16, 16), 3, Rng(0))
+    norm = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
+    with fixed_norms(network, lambda: torch.randn(48, 3, 16, 16)):
+        assert network.training
+        assert not norm.training
+        assert norm.num_batches_tracked == 1
+        before = norm.running_mean.clone()  # type: ignore[union-attr]
+        network(torch.randn(5, 3, 16, 16))
+        assert torch.equal(norm.running_mean, before)  # type: ignore[arg-type]
+    assert norm.training
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "groups"),
+    [
+        ([2, 2, 2, 2, 2], 2, [2, 2, 1]),
+        ([2, 2, 3, 3, 2], 9, [2, 2, 1]),
+        ([1, 1, 1], 1, [1, 1, 1]),
+    ],
+)
+def test_classes_of_a_group_have_as_many_images(counts: list[int], most: int, groups: list[int]) -> None:
+    found = groups_alike(counts, most)
+    assert [len(group) for group in found] == groups
+    assert [place for group in found for place in group] == list(range(len(counts)))
+
+
+@pytest.mark.parametrize(
+    ("ipc", "loops"),
+    [
+        *((1, (1, 1)), (10, (10, 50)), (20, (20, 25)), (30, (30, 20)), (40, (40, 15)), (50, (50, 10))),  # published
+        *((5, (5, 23)), (15, (15, 38)), (35, (35, 18)), (100, (100, 2)), (75, (75, 6)), (1000, (100, 2))),
+    ],
+)
+def test_loops_by_images_per_class(ipc: int, loops: tuple[int, int]) -> None:
+    assert loops_for(dict.fromkeys(range(10), ipc)) == loops
+    assert (DC.paper(ipc).outer_loops, DC.paper(ipc).inner_loops) == loops
+
+
+def test_of_uneven_classes_the_mean_number_counts() -> None:
+    assert loops_for({0: 5, 1: 15, 2: 10}) == (10, 50)
+
+
+def test_of_dsa_on_cifar100_other_loops_are_published() -> None:
+    assert SiameseDC().loops(dict.fromkeys(range(100), 50)) == (10, 10)
+    assert DC().loops(dict.fromkeys(range(100), 50)) == SiameseDC().loops(dict.fromkeys(range(10), 50)) == (50, 10)
+    assert SiameseDC(outer_loops=3).loops(dict.fromkeys(range(100), 50)) == (3, 10)
+
+
+def test_the_loops_of_a_run() -> None:
+    real = images(30)
+    made = [
+        dc(**loops).init(real, images_per_class(real, 10), Rng(0), DOUBLE) for loops in ({}, {"outer_loops": None, "inner_loops": None})
+    ]
+    assert [state.loops for state in made] == [(2, 2), (10, 50)]
+
+
+def test_published_settings() -> None:
+    assert DC.paper(10) == DC(outer_loops=10, inner_loops=50, start="noise", augmentation=None, lr=0.1, momentum=0.5)
+    assert SiameseDC.paper(10) == SiameseDC(outer_loops=10, inner_loops=50, start="real", augmentation=DSA())
+    assert SiameseDC.paper(50, classes=100) == SiameseDC(outer_loops=10, inner_loops=10)
+    assert SiameseDC.paper(50) == SiameseDC(outer_loops=50, inner_loops=10)
+
+
+def test_the_loss_falls() -> None:
+    losses: list[float] = []
+    method = dc(steps=60, lr=1.0, batch_per_class=40, outer_loops=1)
+    condense(method, images(40), 2, compute=Compute(**CPU), observers=[lambda m: losses.append(m.loss or 0)])  # type: ignore[arg-type]
+    assert sum(losses[-5:]) < 0.9 * sum(losses[1:6])
+
+
+def test_a_compiled_learner_in_bfloat16_is_only_of_real_images_and_training() -> None:
+    state = dc().init(images(), IPC, Rng(0), Compute(device="cpu", precision="bfloat16", compile="never"))
+    assert isinstance(state, Contest)
+    assert state.learner.on_own(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
+    assert state.network(torch.zeros(2, 3, 16, 16)).dtype == torch.float32
+
+
+def pixel_gradient(logits: Callable[[Tensor], Tensor], network: Classifier, real: ImageSet, seed: int) -> Tensor:
+    """Of one made-up image a class, with the gradient of real images as ``logits`` gives it."""
+    draw = real.draw(16, Rng(seed))
+    parts = [mean_gradient(logits, network, [real.inputs(draw.indices[draw.rows == place])], place, 16) for place in real.classes]
+    pixels = Rng(0).child("pixels").normal((3, 1, 3, 16, 16)).requires_grad_()
+    target = [torch.stack(part) for part in zip(*parts, strict=True)]
+    loss = distances_one_by_one(layerwise_cosine, target, network, pixels, torch.arange(3)[:, None]).sum()
+    return torch.autograd.grad(loss, pixels)[0]
+
+
+def test_bfloat16_of_real_images_moves_the_pixels_far_less_than_other_real_images_do() -> None:
+    real, network = images(40), ConvNet(width=32).build((3, 16, 16), 3, Rng(2))
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(network)
+    exact = pixel_gradient(network, network, real, 0)
+    apart = [
+        float((other - exact).norm() / exact.norm())
+        for other in (pixel_gradient(rounded, network, real, 0), pixel_gradient(network, network, real, 1))
+    ]
+    assert 0 < apart[0] < 0.05
+    assert apart[0] < apart[1] / 3
+
+
+@pytest.mark.slow
+def test_compiled_is_plain_but_for_rounding() -> None:
+    plain, compiled = (
+        condense(dc(network_batch=256), images(), 2, compute=Compute(device="cpu", precision="float32", compile=compile_))  # type: ignore[arg-type]
+        for compile_ in ("never", "always")
+    )
+    torch.testing.assert_close(compiled.images, plain.images, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_classes_by_their_gradients() -> None:
+    program = """
+import resource, sys
+from condensation import DC, Compute, ConvNet, Fresh, condense
+from tests.small import images
+real = images(2, classes=100, shape=(3, 8, 8)).select(range(int(sys.argv[1])))
+method = DC(steps=1, batch_per_class=2, outer_loops=1, networks=Fresh(ConvNet(width=256, depth=2)))
+condense(method, real, 1, compute=Compute(device="cpu", precision="float32", compile="never"))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", program, str(k)], capture_output=True, text=True, check=True).stdout) for k in (5, 100)
+    ]
+    # The network has 0.7 million parameters (2.6 MB): the gradients of real images of 95 classes more would be 250 MB.
+    assert peaks[1] - peaks[0] < 60_000
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        *({name: 0} for name in ("batch_per_class", "outer_loops", "inner_loops", "network_batch", "classes_at_a_time")),
+        *({"steps": -1}, {"lr": 0.0}, {"network_lr": float("nan")}, {"momentum": 1.0}, {"averaging": 1.0}),
+        *({"start": "reel"}, {"distance": "theirs"}),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(CondensationError, match=f"method.{next(iter(settings))}"):
+        dc(**settings)
