@@ -62,11 +62,12 @@ def main() -> None:
         "outer": 2,
         "inner": 90,
         "augmented": 0,
+        "compiled": 1,
         "rounds": 3,
     }
     asked = arguments(__doc__, **sizes)
     # A whole run is long enough to be compiled, so this part of one is.
-    compute = Compute(device=asked.device, compile="always").chosen()
+    compute = Compute(device=asked.device, compile="always" if asked.compiled else "never").chosen()
     real = made_up((3, asked.size, asked.size), asked.classes, 1000).to(compute.device)
     network = ConvNet(width=asked.width)
     method = DC(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "startup": ["--rounds", "1"],
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
-    "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --augmented 1".split(),
+    "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0".split(),
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }
 
