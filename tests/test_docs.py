@@ -83,6 +83,13 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             settings.parent.mkdir(parents=True, exist_ok=True)
             text = "{}" if settings.suffix == ".json" else ""
             settings.write_text(text, encoding="utf-8")
+    elif words[0] == "table":
+        if "--config" in words:
+            (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
+            Path("rows.toml").write_text(rows, encoding="utf-8")
+        words = (
+            ["table", "--help"] if len(words) == 2 else [*words, "--dry-run"]
+        )  # a table that is there already: tests/test_cli_studies.py
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -96,7 +103,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / "README.md", *(ROOT / "docs" / name for name in ("first-steps.md", "own-images.md", "own-networks.md", "using-a-set.md"))],
+    [
+        ROOT / "README.md",
+        *(ROOT / "docs" / name for name in ("first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")),
+    ],
     ids=lambda page: page.name,
 )
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):

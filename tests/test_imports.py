@@ -16,8 +16,9 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("exporting",),
+    ("exporting", "studying"),
     ("console", "listing", "getting", "overview"),
+    ("studies",),
     ("presets",),
     ("runs",),
     ("log", "judging"),

@@ -1,0 +1,8 @@
+"""Studies: many runs that together answer a question, in a folder each, and done again only where something is missing."""
+
+from condensation.studies.cells import Cell, cells
+from condensation.studies.jobs import Job, Watch
+from condensation.studies.pages import write_table
+from condensation.studies.table import Row, TableSettings, jobs_of, rows_for, run_table, settings_in
+
+__all__ = ["Cell", "Job", "Row", "TableSettings", "Watch", "cells", "jobs_of", "rows_for", "run_table", "settings_in", "write_table"]
