@@ -136,3 +136,50 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
     assert "| 1 | Random |" in Path("tables/digits/table.md").read_text()
     assert "   3  begun     DM" in condense(*long, "--dry-run")[1]
     assert "1 of 3 sets are not there yet" in condense("table", "tables/digits")[1]
+
+
+# -- condense transfer
+
+TRANSFER = ("transfer", "-d", "digits", "-i", "1", "--learn", "mlp,convnet", "--test", "mlp", "--networks", "1", "--epochs", "1")
+TRANSFER += ("method.steps=3", "method.batch_per_class=4", "compute.precision=float32", "compute.compile=never")
+
+
+def test_a_matrix_is_made_and_printed_again(condense):
+    code, said, progress = condense(*TRANSFER)
+    assert code == 0
+    assert "[2 of 6] set of mlp, seed 0: to do" in progress
+    assert "[6 of 6] mlp, trained on the set of convnet, seed 0: to do" in progress
+    assert "Learning rates of images: mlp 0.316228, convnet 0.316228." in said
+    folder = Path("transfer/digits-dm-ipc1")
+    assert {path.name for path in folder.iterdir()} == {"settings.json", "transfer.json", "transfer.md", "transfer.png", "sets", "cells"}
+    assert condense("transfer", folder) == (0, said, "")
+    code, repeated, progress = condense("transfer", "--config", folder / "settings.json")
+    assert (code, repeated) == (0, said)
+    assert progress.count(": finished") == 6
+
+
+def test_a_matrix_as_json(condense):
+    code, said, progress = condense(*TRANSFER, "--method", "random", "--json", *("--learn", ""))
+    assert (code, progress) == (2, "condense: Random has no setting 'steps'.\nIt has none.\n")
+    code, said, progress = condense(*TRANSFER, "--json")
+    assert (code, progress) == (0, "")
+    assert [row["label"] for row in json.loads(said)["rows"]] == ["random", "mlp", "convnet"]
+
+
+def test_a_dry_run_of_a_matrix_lists_its_sets(condense):
+    code, said, _ = condense(*TRANSFER, "--dry-run", "--learn", "convnet,vgg11")
+    assert code == 0
+    assert "   2  to do     set of convnet, seed 0: DM, 1 image per class, 3 steps\n" in said
+    assert not Path("transfer").exists()
+
+
+# -- condense run, below random images
+
+
+def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypatch):
+    monkeypatch.setattr("condensation.console.below_random", lambda scores, name: (12.0, 14.6) if name == "dm" else None)
+    settings = [one.replace("dm.", "method.") for one in METHOD]
+    code, said, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *JUDGE, "evaluation.recipe.epochs=1")
+    assert code == 0
+    assert "This set is worth less than random images (12.0 against 14.6). To try, one by one:" in said
+    assert "  method.lr=" in said

@@ -83,7 +83,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             settings.parent.mkdir(parents=True, exist_ok=True)
             text = "{}" if settings.suffix == ".json" else ""
             settings.write_text(text, encoding="utf-8")
-    elif words[0] == "table":
+    elif words[0] in ("table", "transfer"):
         if "--config" in words:
             (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
             Path("rows.toml").write_text(rows, encoding="utf-8")

@@ -19,7 +19,7 @@ LAYERS = (
     ("exporting", "studying"),
     ("console", "listing", "getting", "overview"),
     ("studies",),
-    ("presets",),
+    ("presets", "advice"),
     ("runs",),
     ("log", "judging"),
     ("report",),

@@ -2,7 +2,27 @@
 
 from condensation.studies.cells import Cell, cells
 from condensation.studies.jobs import Job, Watch
+from condensation.studies.matrices import Transferred, matrix, write_transfer
 from condensation.studies.pages import write_table
 from condensation.studies.table import Row, TableSettings, jobs_of, rows_for, run_table, settings_in
+from condensation.studies.transfer import TransferSettings, run_transfer, transfer_in
 
-__all__ = ["Cell", "Job", "Row", "TableSettings", "Watch", "cells", "jobs_of", "rows_for", "run_table", "settings_in", "write_table"]
+__all__ = [
+    "Cell",
+    "Job",
+    "Row",
+    "TableSettings",
+    "TransferSettings",
+    "Transferred",
+    "Watch",
+    "cells",
+    "jobs_of",
+    "matrix",
+    "rows_for",
+    "run_table",
+    "run_transfer",
+    "settings_in",
+    "transfer_in",
+    "write_table",
+    "write_transfer",
+]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from condensation.advice import network_of
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Observer, Stopped
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
 from condensation.naming import told
+from condensation.rng import Rng
 from condensation.runs import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
 from condensation.setfile import SET
 from condensation.storage import read_json, write_json
@@ -33,8 +36,8 @@ class Job:
     settings: RunSettings
 
 
-# Told of each job before it begins, with its number from 1, how many there are, and whether it is finished, begun, ...
-OnJob = Callable[[int, int, Job, str], None]
+# Told of each job before it begins: its number from 1, how many there are, its title, and whether it is finished, begun, ...
+OnJob = Callable[[int, int, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def claim_all(jobs: Sequence[Job], folder: Path) -> None:
 
 
 def check_all(jobs: Sequence[Job], data: Data) -> None:
-    """Find out before the work that ipc or a network does not fit the data.
+    """Find out before the work that ipc or a network, to learn on or to judge by, does not fit the data.
 
     Raises:
         CondensationError: if so.
@@ -83,13 +86,16 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
     for job in jobs:
         job.settings.ipc_of(data.train)
         job.settings.evaluation.check(data)
+        network = network_of(job.settings.method)
+        if network is not None:
+            network.build(data.train.shape, data.train.num_classes, Rng(0))
 
 
-def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch()) -> dict[str, Any]:
+def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None) -> dict[str, Any]:
     """Do what is missing of ``jobs`` and return what failed, name -> reason.
 
     A job that is begun goes on from its checkpoint; one that failed before is tried again. What a job raises is written
-    down, and the next begins.
+    down, and the next begins. Whoever watches is told of ``count`` jobs, should there be others after these.
 
     Raises:
         Stopped: if someone who watches asked for it; what was done is kept.
@@ -98,29 +104,22 @@ def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch
     for number, job in enumerate(jobs, 1):
         how = state(job, folder, failures)
         if watch.on_job:
-            watch.on_job(number, len(jobs), job, how)
+            watch.on_job(number, count or len(jobs), job.title, how)
         if how == FINISHED and job.name not in failures:
             continue
-        reason = None if how == FINISHED else _attempt(job, folder / job.name, data, watch)
-        failures.pop(job.name, None)
-        if reason:
-            failures[job.name] = reason
-        write_json(folder / FAILURES, failures)
+        reason = None if how == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch))
+        note_failure(folder, failures, job.name, reason)
     return {job.name: failures[job.name] for job in jobs if job.name in failures}
 
 
-def _attempt(job: Job, place: Path, data: Data, watch: Watch) -> dict[str, str] | None:
-    """Do ``job``; why it failed, or None."""
+def attempt(work: Callable[[], object]) -> dict[str, str] | None:
+    """Do ``work``; why it failed, or None.
+
+    Raises:
+        Stopped: if someone asked for it, which is no failure.
+    """
     try:
-        run(
-            job.settings,
-            place,
-            resume=_has_begun(place),
-            observers=watch.observers,
-            on_progress=watch.on_progress,
-            checkpoint_every=watch.checkpoint_every,
-            data=data,
-        )
+        work()
     except Stopped:
         raise
     except Exception as error:
@@ -129,6 +128,28 @@ def _attempt(job: Job, place: Path, data: Data, watch: Watch) -> dict[str, str] 
         if torch.cuda.is_available():  # what a job that ran out of memory held is for the next
             torch.cuda.empty_cache()
     return None
+
+
+def note_failure(folder: Path, failures: dict[str, Any], name: str, reason: dict[str, str] | None) -> None:
+    """Keep in ``folder`` why the job ``name`` failed; None: it did not."""
+    before = dict(failures)
+    failures.pop(name, None)
+    if reason:
+        failures[name] = reason
+    if failures != before:
+        write_json(folder / FAILURES, failures)
+
+
+def _run(job: Job, place: Path, data: Data, watch: Watch) -> None:
+    run(
+        job.settings,
+        place,
+        resume=_has_begun(place),
+        observers=watch.observers,
+        on_progress=watch.on_progress,
+        checkpoint_every=watch.checkpoint_every,
+        data=data,
+    )
 
 
 def reason_of(error: Exception) -> str:

@@ -132,7 +132,7 @@ def run_table(settings: TableSettings, out: str | Path, watch: Watch = Watch()) 
     data = jobs[0].settings.data.load(watch.on_reading)
     check_all(jobs, data)
     remove_unfinished(folder)
-    write_json(folder / SETTINGS, {"settings": plain(settings), "data": _about(data), "versions": versions(), "machine": capability()})
+    write_json(folder / SETTINGS, {"settings": plain(settings), "data": about_data(data), "versions": versions(), "machine": capability()})
     return run_jobs(jobs, folder / RUNS, data, watch)
 
 
@@ -236,5 +236,6 @@ def _claim(folder: Path) -> None:
         raise CondensationError(f"{folder} is a file; --out must name a folder.")
 
 
-def _about(data: Data) -> dict[str, Any]:
+def about_data(data: Data) -> dict[str, Any]:
+    """What a study must say of its data."""
     return {"name": data.name, "note": data.note, "train": len(data.train), "test": len(data.test), **data.details}
