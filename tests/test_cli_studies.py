@@ -183,3 +183,17 @@ def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypa
     assert code == 0
     assert "This set is worth less than random images (12.0 against 14.6). To try, one by one:" in said
     assert "  method.lr=" in said
+
+
+# -- condense theory
+
+
+def test_the_theory_is_measured_and_printed_again(condense):
+    settings = ("epochs=0,1", "pairs=3", "ipc=1", "batch_per_class=3", "network.width=8", "compute.precision=float32")
+    code, said, progress = condense("theory", "-d", "digits", "--networks", "1", *settings)
+    assert code == 0
+    assert "[1 of 1] network 0: to do" in progress
+    assert "head of zeros" in said
+    assert {path.name for path in Path("theory/digits").iterdir()} == {"settings.json", "theory.json", "theory.png", "networks"}
+    assert condense("theory", "theory/digits") == (0, said, "")
+    assert len(json.loads(condense("theory", "theory/digits", "--json")[1])["means"]) == 3

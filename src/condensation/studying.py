@@ -19,11 +19,12 @@ from condensation.console import INTERRUPTED
 from condensation.report.progress import Lines, Silent, StopOnSignal
 from condensation.report.tables import print_json, table
 from condensation.runs import RunSettings, describe
-from condensation.studies import matrices
+from condensation.studies import matrices, theory
 from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
 from condensation.studies.matrices import write_transfer
 from condensation.studies.pages import COLUMNS, MARKDOWN, PICTURE, as_json, lines, notes, title, write_table
 from condensation.studies.table import RUNS, SETTINGS, TableSettings, jobs_of, run_table, settings_in
+from condensation.studies.theory import TheorySettings, run_theory, theory_in, write_theory
 from condensation.studies.transfer import SETS, TransferSettings, run_transfer, sets_of, transfer_in
 
 SOME_FAILED = 1  # the exit code where a table is done but for jobs that failed
@@ -136,6 +137,45 @@ def report_transfer(folder: Path, how: Show) -> None:
         files = f"Picture: {folder / matrices.PICTURE}\nMatrix:  {folder / matrices.MARKDOWN}\nSets:    {folder / SETS}"
         screen.print(files, markup=False, highlight=False)
     return None
+
+
+def make_theory(settings: TheorySettings, out: Path, how: Show) -> None:
+    """``condense theory``: measure what is missing, then print it."""
+    settings = replace(settings, compute=settings.compute.chosen())
+    _done(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
+    report_theory(out, how)
+
+
+def report_theory(folder: Path, how: Show) -> None:
+    """``condense theory FOLDER``: print it again, from what is there."""
+    settings = theory_in(folder)
+    measured = write_theory(folder)
+    if how.as_json:
+        return print_json(measured)
+    screen = Console(soft_wrap=True)
+    head = ("network", "test accuracy, %", "rank correlation", "cosine")
+    rows = []
+    for one in measured["means"]:
+        accuracy = f"{one['accuracy']:.1f}" if "accuracy" in one else "-"
+        rows.append((_stage(one["after"]), accuracy, f"{one['rank_correlation']:.3f}", f"{one['cosine']:.3f}"))
+    _print_rows(screen, head, rows, head[1:])
+    done = len(measured["networks"])
+    said = (
+        f"Matching features and matching last-layer gradients, on {done} of {settings.networks} networks, {settings.pairs} pairs of random "
+        "subsets each: rank correlation of the two losses, and cosine of their gradients in the pixels. At 1 they are the same."
+    )
+    screen.print(said, highlight=False, markup=False)
+    if done < settings.networks:
+        screen.print(f"Go on: {_go_on('theory', folder)}", highlight=False, markup=False)
+    if not how.quiet and done:
+        screen.print(f"Picture: {folder / theory.PICTURE}\nNumbers: {folder / theory.JSON}", markup=False, highlight=False)
+    return None
+
+
+def _stage(after: str | int) -> str:
+    if isinstance(after, str):
+        return after
+    return f"after {after} epoch{'' if after == 1 else 's'}" if after else "untrained"
 
 
 def _done(

@@ -1,4 +1,4 @@
-"""``condense table``: studies of many runs."""
+"""``condense table``, ``condense transfer`` and ``condense theory``: studies of many runs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from condensation.cli.options import (
     FolderOption,
     JsonOption,
     QuietOption,
+    SeedOption,
     SizeOption,
     SkipBadOption,
     SmallerOption,
     data_options,
+    folder_and_settings,
+    names,
+    numbers,
+    study_content,
 )
-from condensation.errors import CondensationError
 
 NetworksOption = Annotated[int | None, typer.Option("--networks", min=1, help="Networks that judge each set.", show_default="20")]
 EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network, by the published recipe.", show_default="1000")]
@@ -149,7 +153,7 @@ def transfer(
         "smaller": smaller,
         "compute.device": device,
     }
-    settings = build(TransferSettings, _content(config, options, overrides))
+    settings = build(TransferSettings, study_content(config, options, overrides))
     source = Path(settings.source).resolve().name or "data"
     out = out or Path("transfer") / f"{source}-{called(str(settings.method_settings['name']))}-ipc{settings.ipc}"
     if dry_run:
@@ -157,36 +161,44 @@ def transfer(
     return studying.make_transfer(settings, out, show)
 
 
-def folder_and_settings(given: list[str] | None) -> tuple[list[Path], list[str]]:
-    """What was named: a folder of a study, and overrides.
+@app.command()
+def theory(
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER | NAME=VALUE]...",
+            help="A measurement to print again; or settings: epochs=0,1,3,10 pairs=30 ipc=10 network.width=64.",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+    network: Annotated[
+        str | None, typer.Option("--network", help="One that `condense networks` lists.", show_default="a ConvNet of width 32")
+    ] = None,
+    networks: Annotated[int | None, typer.Option("--networks", min=1, help="Drawn, trained and measured.", show_default="2")] = None,
+    folder: FolderOption = None,
+    size: SizeOption = None,
+    config: ConfigOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="theory/DATA")] = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how near matching last-layer gradients comes to matching features, before and during training."""
+    from condensation import studying
+    from condensation.settings import build
+    from condensation.studies.theory import TheorySettings
 
-    Raises:
-        CondensationError: if both were given, or more than one folder.
-    """
-    paths = [Path(one) for one in given or [] if "=" not in one or Path(one).exists()]
-    overrides = [one for one in given or [] if Path(one) not in paths]
-    if len(paths) > 1 or (paths and overrides):
-        raise CondensationError(f"{paths[0]} is to be printed again, and that is all.\nLeave the rest out, or name the folder with --out.")
-    return paths, overrides
-
-
-def numbers(text: str | None) -> list[int] | None:
-    """``1,10,50`` as numbers.
-
-    Raises:
-        CondensationError: if it is anything else.
-    """
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise CondensationError(f"--ipc is {text!r}; it must be whole numbers from 1, for example 1,10,50.")
-    return [int(part) for part in parts]
-
-
-def names(text: str | None) -> list[str] | None:
-    """``convnet, vgg11`` as a list."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    paths, overrides = folder_and_settings(given)
+    show = studying.Show(quiet, as_json)
+    if paths:
+        return studying.report_theory(paths[0], show)
+    options = {**data_options(data, folder, size, None, False), "network": network, "networks": networks, "seed": seed}
+    growing = [one.replace("=", "=[", 1) + "]" if one.startswith("epochs=") and "[" not in one else one for one in overrides]
+    settings = build(TheorySettings, study_content(config, {**options, "compute.device": device}, growing), TheorySettings())
+    out = out or Path("theory") / (Path(settings.data.source).resolve().name or "data")
+    return studying.make_theory(settings, out, show)
 
 
 def _table_settings(config: Path | None, options: dict[str, Any], methods: str | None, overrides: list[str]) -> Any:
@@ -194,24 +206,8 @@ def _table_settings(config: Path | None, options: dict[str, Any], methods: str |
     from condensation.settings import build
     from condensation.studies.table import Row, TableSettings, rows_for, with_overrides
 
-    of_file = tuple(build(Row, row) for row in _content(config, {}, []).get("rows", ()))
+    of_file = tuple(build(Row, row) for row in study_content(config, {}, []).get("rows", ()))
     rows = of_file if of_file and methods is None else rows_for(names(methods) or ["random", "dm"])
     rows, others = with_overrides(rows, overrides)
-    content = {key: value for key, value in _content(config, options, others).items() if key != "rows"}
+    content = {key: value for key, value in study_content(config, options, others).items() if key != "rows"}
     return build(TableSettings, content, TableSettings(rows))
-
-
-def _content(config: Path | None, options: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """As `content_of`; a data set may be given by its name alone."""
-    from condensation.settings import merge, put, read
-
-    content = read(config) if config else {}
-    for name in ("data", "method"):
-        if isinstance(content.get(name), str):
-            content = {**content, name: {"source" if name == "data" else "name": content[name]}}
-    for name, value in options.items():
-        if value is not None:
-            content = put(content, name, value)
-    for override in overrides:
-        content = merge(content, override)
-    return content

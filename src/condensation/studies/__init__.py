@@ -5,6 +5,7 @@ from condensation.studies.jobs import Job, Watch
 from condensation.studies.matrices import Transferred, matrix, write_transfer
 from condensation.studies.pages import write_table
 from condensation.studies.table import Row, TableSettings, jobs_of, rows_for, run_table, settings_in
+from condensation.studies.theory import TheorySettings, run_theory, theory_in, write_theory
 from condensation.studies.transfer import TransferSettings, run_transfer, transfer_in
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Job",
     "Row",
     "TableSettings",
+    "TheorySettings",
     "TransferSettings",
     "Transferred",
     "Watch",
@@ -20,9 +22,12 @@ __all__ = [
     "matrix",
     "rows_for",
     "run_table",
+    "run_theory",
     "run_transfer",
     "settings_in",
+    "theory_in",
     "transfer_in",
     "write_table",
+    "write_theory",
     "write_transfer",
 ]
