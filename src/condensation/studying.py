@@ -56,7 +56,7 @@ def report_table(folder: Path, how: Show) -> None:
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(title(settings))}[/]")
     last = [cell.label == settings.rows[-1].label for cell in found]
-    _print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "difference"), last)
+    _print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "diff."), last)
     for line in notes(settings, found, folder):
         screen.print(line, highlight=False, markup=False)
     missing = sum(cell.sets - len(cell.values) - len(cell.failed) for cell in found)

@@ -12,7 +12,7 @@ from condensation.errors import CondensationError
 from condensation.settings import build, plain
 from condensation.studies import Row, TableSettings, Watch, cells, jobs, jobs_of, rows_for, run_table, settings_in, write_table
 from condensation.studies.cells import differences
-from condensation.studies.pages import marks
+from condensation.studies.pages import marks, signs_of
 from condensation.studies.table import column_of, published_settings, run_settings, slug, with_overrides
 
 SMALL = {"name": "convnet", "width": 8}
@@ -138,7 +138,15 @@ def test_what_differs_is_said_setting_by_setting():
 
 def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
     ours = replace(CIFAR, rows=with_overrides(CIFAR.rows, ["dm.steps=500"])[0], seeds=1)
-    assert marks(cells(ours, tmp_path)) == {"*": ("seeds 1 (published: 5)",), "a": ("method.steps 500 (published: 20,000)",)}
+    more = Row("DM, less", {"name": "dm", "steps": 500, "batch_per_class": 8})
+    ours = replace(ours, rows=(*ours.rows, more))
+    found = cells(ours, tmp_path)
+    assert [signs_of(cell, marks(found)) for cell in found] == ["*", "*", "* a", "* b"] * 2
+    assert marks(found) == {
+        "*": ("seeds 1 (published: 5)",),
+        "a": ("method.steps 500 (published: 20,000)",),
+        "b": ("method.steps 500 (published: 20,000)", "method.batch_per_class 8 (published: 256)"),
+    }
 
 
 # -- running

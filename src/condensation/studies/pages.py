@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 JSON, MARKDOWN, PICTURE = "table.json", "table.md", "table.png"
-COLUMNS = ("ipc", "method", "ours", "sets x nets", "published", "difference", "")
+COLUMNS = ("ipc", "method", "ours", "sets x nets", "published", "diff.", "")
 OURS, THEIRS = "#1b7f79", "#b5542b"
 
 
@@ -49,6 +49,14 @@ def marks(found: Sequence[Cell]) -> dict[str, tuple[str, ...]]:
     return {**({"*": common} if common else {}), **letters}
 
 
+def signs_of(cell: Cell, signs: Mapping[str, tuple[str, ...]]) -> str:
+    """The signs of one cell: ``* a``."""
+    if not cell.published:
+        return ""
+    rest = tuple(one for one in cell.differences if one not in signs.get("*", ()))
+    return " ".join(sign for sign, way in signs.items() if sign == "*" or way == rest)
+
+
 def sign(place: int) -> str:
     """a, b, ..., z, 27, ..."""
     return ascii_lowercase[place] if place < len(ascii_lowercase) else str(place + 1)
@@ -65,7 +73,7 @@ def lines(found: Sequence[Cell]) -> list[tuple[str, ...]]:
             cell.counted,
             str(cell.published) if cell.published else "-",
             cell.deviation_from_published,
-            " ".join(sign for sign, way in signs.items() if cell.published and set(way) <= set(cell.differences)),
+            signs_of(cell, signs),
         )
         for cell in found
     ]
