@@ -14,13 +14,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import RESULTS, ROOT, machine, save
+from benchmarks.harness import RESULTS, machine, save
 from condensation import Compute, Moment, Recipe, evaluate
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.presets import preset_for
 from condensation.runs import run
 from condensation.settings import plain
 from condensation.storage import read_json, write_json
+from condensation.studies.published import published
 
 
 class Clock:
@@ -65,10 +66,11 @@ def main() -> None:
     test = settings.data.load().test
     scores = evaluate(result.condensed.images, test, recipe=judge.recipe, networks=judge.networks, compute=compute)
     judging = time.perf_counter() - started
-    published = read_json(ROOT / "results" / "published.json").get(source, {}).get(ipc, {}).get("dm")
-    print(f"{scores}, published {published}; judged in {judging:.0f} s")
+    number = published(source, int(ipc)).get("dm")
+    reported = [number.mean, number.deviation] if number else None
+    print(f"{scores}, published {number}; judged in {judging:.0f} s")
     about = {"settings": plain(settings), "evaluation": plain(judge), "compute": compute.describe()}
-    numbers = {"condensing_seconds": round(clock.seconds, 1), "judging_seconds": round(judging, 1), "published": published}
+    numbers = {"condensing_seconds": round(clock.seconds, 1), "judging_seconds": round(judging, 1), "published": reported}
     save(
         "accuracy",
         {**numbers, "accuracy": scores.summary(), **about},

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 
 from condensation import CondensedSet, ImageSet, grid
 from condensation.storage import read_json
+from condensation.studies.published import Number, published
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -28,7 +29,7 @@ HEAD = """# Results
 
 Written by `python scripts/measure_dm.py --report` from `results/dm/*.json`; each of those files holds the settings, the
 commit, the versions and the machine of its numbers, and `python scripts/measure_dm.py` makes them again. Published numbers
-are in `results/published.json`.
+are in `src/condensation/studies/published.json`, with their sources.
 
 ## DM and Random beside the published numbers
 
@@ -43,12 +44,11 @@ images decided nothing.
 
 def write_report(folder: Path) -> None:
     """Write the page and the figure from what is in ``folder`` so far."""
-    published = read_json(ROOT / "results" / "published.json")
     jobs = [read_json(path) for path in sorted(folder.glob("*.json"))]
     jobs = [job for job in jobs if "dm" in job]
     jobs.sort(key=lambda job: (list(TITLES).index(job["job"]["data"]), job["job"]["ipc"]))
-    rows = [_row(job, _published(job, published)) for job in jobs]
-    _figure(jobs, published)
+    rows = [_row(job, _published(job)) for job in jobs]
+    _figure(jobs)
     notes = ROOT / "results" / "dm" / "notes.md"
     text = HEAD + "\n".join(rows) + "\n\n" + _machines(jobs) + (notes.read_text() if notes.exists() else "") + _curve_text(jobs)
     (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
@@ -62,23 +62,22 @@ def write_picture(run: Path, real: ImageSet) -> None:
     grid(images, real, title=title, rows=3, real_rows=1).save(IMAGES / "fashion-mnist-ipc10.png", optimize=True)
 
 
-def _published(job: dict[str, Any], published: dict[str, Any]) -> dict[str, list[float]]:
+def _published(job: dict[str, Any]) -> dict[str, Number]:
     """What the papers report for this job; nothing for data that they do not have."""
-    found: dict[str, list[float]] = published.get(job["job"]["data"], {}).get(str(job["job"]["ipc"]), {})
-    return found
+    return published(job["job"]["data"], job["job"]["ipc"])
 
 
-def _row(job: dict[str, Any], published: dict[str, list[float]]) -> str:
+def _row(job: dict[str, Any], reported: dict[str, Number]) -> str:
     settings = job["job"]["settings"]["method"]
     epochs = job["dm"]["recipe"]["epochs"] - 1  # the published code trains one more than it says
     cells = [
         TITLES[job["job"]["data"]] + ("" if epochs == 1000 else f", {epochs:,} epochs"),
         job["job"]["ipc"],
         _score(job.get("random, no augmentation")),
-        _pair(published.get("random")),
+        _pair(reported.get("random")),
         _score(job.get("random")),
         f"**{_score(job['dm'])}**",
-        _pair(published.get("dm")),
+        _pair(reported.get("dm")),
         f"{settings['steps']:,} x {settings['batch_per_class']}, {settings['networks']['spec']['width']}",
         f"{job['condensing']['seconds'] / 60:.1f} min",
     ]
@@ -89,8 +88,8 @@ def _score(score: dict[str, Any] | None) -> str:
     return f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})" if score else "-"
 
 
-def _pair(published: list[float] | None) -> str:
-    return f"{published[0]} ± {published[1]}" if published else "-"
+def _pair(number: Number | None) -> str:
+    return f"{number.mean} ± {number.deviation}" if number else "-"
 
 
 def _machines(jobs: list[dict[str, Any]]) -> str:
@@ -125,7 +124,7 @@ def _curve(job: dict[str, Any]) -> dict[int, float]:
     return {int(step): mean for step, mean in job.get("curve", {}).get("means", {}).items()}
 
 
-def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
+def _figure(jobs: list[dict[str, Any]]) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
     for job in jobs:
         data, ipc, curve = job["job"]["data"], job["job"]["ipc"], _curve(job)
@@ -135,9 +134,9 @@ def _figure(jobs: list[dict[str, Any]], published: dict[str, Any]) -> None:
         style = {"color": COLOURS[data], "marker": "o" if ipc == 1 else "s", "markersize": 4, "label": f"{TITLES[data]}, ipc {ipc}"}
         axes[0].plot([max(step, 12) for step in steps], means, **style)
         axes[1].plot([seconds[step] for step in steps], means, **style)
-        reported = _published(job, published).get("dm")
+        reported = _published(job).get("dm")
         for axis in axes if reported else ():
-            axis.axhline(reported[0], color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
+            axis.axhline(reported.mean, color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
     axes[0].set(xscale="log", xlabel="steps (the leftmost point is the start, random real images)", ylabel="test accuracy, %")
     axes[1].set(xlabel="seconds of condensing on 2 CPU cores")
     axes[1].legend(fontsize=8, loc="lower right", framealpha=0.9)

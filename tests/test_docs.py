@@ -83,6 +83,13 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             settings.parent.mkdir(parents=True, exist_ok=True)
             text = "{}" if settings.suffix == ".json" else ""
             settings.write_text(text, encoding="utf-8")
+    elif words[0] in ("table", "transfer", "theory"):
+        if "--config" in words:
+            (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
+            Path("rows.toml").write_text(rows, encoding="utf-8")
+        monkeypatch.setattr(f"condensation.studying.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
+        monkeypatch.setattr("condensation.studying.make_theory", lambda *arguments: None)
+        words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -98,7 +105,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     "page",
     [
         ROOT / "README.md",
-        *(ROOT / "docs" / name for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "using-a-set.md")),
+        *(
+            ROOT / "docs" / name
+            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+        ),
     ],
     ids=lambda page: page.name,
 )

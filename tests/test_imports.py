@@ -16,9 +16,10 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("exporting",),
+    ("exporting", "studying"),
     ("console", "listing", "getting", "overview"),
-    ("presets",),
+    ("studies",),
+    ("presets", "advice"),
     ("runs",),
     ("log", "judging"),
     ("report",),

@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.advice import below_random, what_to_try
 from condensation.artifact import CondensedSet
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
@@ -30,7 +31,7 @@ from condensation.report.tensorboard import TensorBoard
 from condensation.runs import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs import run as run_settings
 from condensation.setfile import SET
-from condensation.settings import build
+from condensation.settings import build, plain
 from condensation.storage import write
 
 SHOWN = "show.png"
@@ -171,6 +172,13 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> No
     out = result.folder
     if result.scores:
         print_scores(screen, result.scores)
+    worse = below_random(result.scores, plain(settings.method)["name"])
+    if worse:
+        screen.print(
+            f"\nThis set is worth less than random images ({worse[0]:.1f} against {worse[1]:.1f}). To try, one by one:", style="bold"
+        )
+        for line in what_to_try(settings.method):
+            screen.print(f"  {line}", highlight=False, markup=False)
     for line in said_of_data(result.condensed.card.get("data", {})):
         screen.print(line, highlight=False, markup=False)
     screen.print(f"Picture: {out / GRID}", markup=False)

@@ -69,12 +69,14 @@ def run(
     on_progress: OnProgress | None = None,
     on_reading: OnProgress | None = None,
     checkpoint_every: float = EVERY_SECONDS,
+    data: Data | None = None,
 ) -> RunResult:
     """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
 
     The set is saved before it is judged, so nothing is lost should judging be broken off. The state is kept every
     ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again. ``on_reading`` is told
-    how many images are read, ``on_progress`` how many epochs of judging are done.
+    how many images are read, ``on_progress`` how many epochs of judging are done. ``data`` is what ``settings.data.load()`` gave, for
+    many runs on the same images; without it, they are read.
 
     Raises:
         CondensationError: if the folder holds another run, or anything in the settings cannot be done.
@@ -85,7 +87,7 @@ def run(
     if is_finished(folder, settings):
         scores = read_json(folder / SCORES) if settings.evaluation.networks else {}
         return RunResult(folder, CondensedSet.load(folder / SET), scores)
-    data = settings.data.load(on_reading)
+    data = data or settings.data.load(on_reading)
     ipc = settings.ipc_of(data.train)
     settings.evaluation.check(data)
     remove_unfinished(folder)

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from condensation.errors import CondensationError
+
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME=VALUE]...", help="Any setting by its name: method.lr=0.5 evaluation.networks=5", show_default=False),
@@ -60,6 +62,54 @@ def content_of(config: Path | None, options: dict[str, Any], overrides: list[str
         if value is not None:
             content = put(content, name, value)
     for override in overrides or []:
+        content = merge(content, override)
+    return content
+
+
+def folder_and_settings(given: list[str] | None) -> tuple[list[Path], list[str]]:
+    """What was named: a folder of a study, and overrides.
+
+    Raises:
+        CondensationError: if both were given, or more than one folder.
+    """
+    paths = [Path(one) for one in given or [] if "=" not in one or Path(one).exists()]
+    overrides = [one for one in given or [] if Path(one) not in paths]
+    if len(paths) > 1 or (paths and overrides):
+        raise CondensationError(f"{paths[0]} is to be printed again, and that is all.\nLeave the rest out, or name the folder with --out.")
+    return paths, overrides
+
+
+def numbers(text: str | None) -> list[int] | None:
+    """``1,10,50`` as numbers.
+
+    Raises:
+        CondensationError: if it is anything else.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise CondensationError(f"--ipc is {text!r}; it must be whole numbers from 1, for example 1,10,50.")
+    return [int(part) for part in parts]
+
+
+def names(text: str | None) -> list[str] | None:
+    """``convnet, vgg11`` as a list."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def study_content(config: Path | None, options: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """As `content_of`; a data set may be given by its name alone."""
+    from condensation.settings import merge, put, read
+
+    content = read(config) if config else {}
+    for name in ("data", "method"):
+        if isinstance(content.get(name), str):
+            content = {**content, name: {"source" if name == "data" else "name": content[name]}}
+    for name, value in options.items():
+        if value is not None:
+            content = put(content, name, value)
+    for override in overrides:
         content = merge(content, override)
     return content
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -45,9 +46,15 @@ class Classifier(nn.Module, ABC):
         initialise(self, rng)
 
 
+PIXEL_LR = 1.0
+
+
 @dataclass(frozen=True)
 class NetworkSpec(ABC):
     """An architecture as a value; variants are made with `dataclasses.replace`."""
+
+    # What a learning rate of images that suits a ConvNet is multiplied by, where they are learned on this architecture.
+    pixel_lr: ClassVar[float] = PIXEL_LR
 
     @abstractmethod
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from condensation.images import Shape
-from condensation.networks.base import Classifier, NetworkSpec
+from condensation.networks.base import PIXEL_LR, Classifier, NetworkSpec
 from condensation.networks.layers import NORMS, choose, need_pixels
 
 Norm = Literal["instance", "batch"]
@@ -78,6 +78,7 @@ class ResNet18(NetworkSpec):
     """ResNet18 without the first pooling; the embedding is the mean of the last block over the image."""
 
     norm: Norm = "instance"
+    pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
         choose("ResNet18 norm", self.norm, get_args(Norm))
@@ -97,6 +98,7 @@ class ResNet18AP(NetworkSpec):
     """
 
     norm: Norm = "instance"
+    pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
         choose("ResNet18AP norm", self.norm, get_args(Norm))

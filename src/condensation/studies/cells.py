@@ -1,0 +1,124 @@
+"""What a table holds so far, read from its run folders: numbers beside published ones, and in what their settings differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from condensation.runs import SCORES, RunSettings
+from condensation.settings import plain
+from condensation.storage import read_json
+from condensation.studies.jobs import FINISHED, Job, failures_in, state
+from condensation.studies.published import Number, columns, published
+from condensation.studies.table import RUNS, Row, TableSettings, column_of, name_of, published_settings, run_settings
+from condensation.training import Recipe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one ipc."""
+
+    label: str
+    ipc: int
+    values: tuple[tuple[float, ...], ...]  # test accuracies in percent: (sets, networks)
+    sets: int  # that are asked for
+    runs: tuple[str, ...]  # the run folders of the sets that are done
+    failed: Mapping[str, str]  # of the sets that could not be made or judged: run -> reason
+    published: Number | None
+    differences: tuple[str, ...]  # in what the settings differ from those of the published number
+
+    @property
+    def mean(self) -> float:
+        return float(np.concatenate(self.values).mean())
+
+    @property
+    def deviation(self) -> float:
+        """Over all networks of all sets at once, of the population: the one that papers print."""
+        return float(np.concatenate(self.values).std())
+
+    @property
+    def deviation_between_sets(self) -> float:
+        """Of the sets' means."""
+        return float(np.std([np.mean(of_set) for of_set in self.values]))
+
+    @property
+    def done(self) -> bool:
+        return len(self.values) == self.sets
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f} ± {self.deviation:.1f}" if self.values else "failed" if self.failed else "-"
+
+    @property
+    def counted(self) -> str:
+        """``5 x 20``: sets and networks; ``2 of 5 x 20`` while some are missing."""
+        if not self.values:
+            return f"0 of {self.sets}"
+        sets = str(self.sets) if self.done else f"{len(self.values)} of {self.sets}"
+        return f"{sets} x {len(self.values[0])}"
+
+    @property
+    def deviation_from_published(self) -> str:
+        """``+0.2``; "" where there is nothing to compare."""
+        return f"{self.mean - self.published.mean:+.1f}" if self.values and self.published else ""
+
+
+def cells(settings: TableSettings, folder: str | Path) -> list[Cell]:
+    """All cells of the table in ``folder``, done or not, ipc by ipc."""
+    runs = Path(folder) / RUNS
+    failures = failures_in(runs)
+    return [_cell(settings, row, ipc, runs, failures) for ipc in settings.ipc for row in settings.rows]
+
+
+def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Mapping[str, Any]) -> Cell:
+    values, folders, failed = [], [], {}
+    for seed in range(settings.seeds):
+        job = Job(name_of(row, ipc, seed), row.label, run_settings(settings, row, ipc, seed))
+        if job.name in failures:
+            failed[job.name] = str(failures[job.name]["reason"])
+        elif state(job, runs, failures) == FINISHED:
+            (score,) = read_json(runs / job.name / SCORES)["sets"].values()
+            values.append(tuple(score["values"][0]))
+            folders.append(job.name)
+    column = column_of(settings, row, ipc)
+    number = published(settings.source, ipc).get(column) if column else None
+    differing: tuple[str, ...] = ()
+    if number and column:
+        ours, theirs = run_settings(settings, row, ipc, 0), published_settings(settings, column, ipc)
+        sets = (settings.seeds, columns()[column].sets)
+        differing = (*((f"seeds {sets[0]} (published: {sets[1]})",) if sets[0] != sets[1] else ()), *differences(ours, theirs))
+    return Cell(row.label, ipc, tuple(values), settings.seeds, tuple(folders), failed, number, differing)
+
+
+def differences(ours: RunSettings, theirs: RunSettings) -> tuple[str, ...]:
+    """In what two runs differ, setting by setting: ``method.steps 500 (published: 20,000)``; where they are computed does not count."""
+    return tuple(_differences(_compared(ours), _compared(theirs), ""))
+
+
+def _compared(settings: RunSettings) -> dict[str, Any]:
+    content = plain(settings)
+    recipe = settings.evaluation.recipe
+    epochs = recipe.epochs - 1  # the published code trains one more than it says
+    if (recipe.drop_after, recipe.restart_at_drop) == (Recipe.paper(epochs).drop_after, True):
+        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key not in ("drop_after", "restart_at_drop")}
+        content["evaluation"]["recipe"] = {**told, "epochs": epochs}
+    data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "mirrored")}
+    return {"method": content["method"], "data": data, "evaluation": content["evaluation"]}
+
+
+def _differences(ours: Any, theirs: Any, name: str) -> list[str]:
+    if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.get("name") == theirs.get("name"):
+        keys = [*theirs, *(key for key in ours if key not in theirs)]
+        return [line for key in keys for line in _differences(ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key))]
+    return [] if ours == theirs else [f"{name} {_short(ours)} (published: {_short(theirs)})"]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("name", "other"))
+    if isinstance(value, bool) or value is None:
+        return "none" if value is None else str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,241 @@
+"""The table of the papers: methods at several numbers of images per class, each condensed with several seeds, beside what is published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from condensation.artifact import versions
+from condensation.compute import Compute, capability
+from condensation.data import Data
+from condensation.errors import CondensationError, unknown
+from condensation.images import Smaller
+from condensation.judging import EvaluationSettings
+from condensation.methods import Method
+from condensation.naming import called
+from condensation.presets import preset_for
+from condensation.runs import RunSettings
+from condensation.settings import build, merge, plain
+from condensation.settings.families import member
+from condensation.storage import read_json, remove_unfinished, write_json
+from condensation.studies.jobs import Job, Watch, check_all, claim_all, run_jobs
+from condensation.studies.published import Column, columns
+from condensation.training import Recipe
+
+SETTINGS, RUNS = "settings.json", "runs"
+NO_COLUMN = "none"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: a method with its settings, and how it is judged where that is not as the table's other rows are."""
+
+    label: str
+    method: str | dict[str, object]  # as for `condense run`: a name, or settings over those of the preset
+    evaluation: dict[str, object] = field(default_factory=dict)  # settings over the table's
+    epochs: int | None = None  # at most, of the networks that judge; None: as many as the table says
+    published: str = ""  # the column of published numbers beside it; "": the one that fits; "none": none
+
+    @property
+    def method_settings(self) -> dict[str, object]:
+        return {"name": self.method} if isinstance(self.method, str) else self.method
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """Everything that decides a table. By default all is as published, but for how long that takes."""
+
+    rows: tuple[Row, ...]
+    data: str | dict[str, object] = "fashion-mini"  # a source, or settings of the data
+    ipc: tuple[int, ...] = (1, 10, 50)
+    seeds: int = 5  # sets of each method at each ipc
+    networks: int = 20  # that judge each set
+    epochs: int = 1000  # of the published recipe
+    preset: str = "paper"  # of the methods' settings
+    smaller: Smaller = "error"
+    evaluation: dict[str, object] = field(default_factory=dict)  # settings of judging, over all that
+    compute: Compute = Compute()
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "networks", "epochs"):
+            if getattr(self, name) < 1:
+                raise CondensationError(f"{name} is {getattr(self, name)}; it must be at least 1.")
+        if not self.ipc or not self.rows:
+            raise CondensationError("A table needs a row and an ipc.\nName methods with --methods, and numbers with --ipc 1,10.")
+        for kind, names in (("ipc", [str(ipc) for ipc in self.ipc]), ("row", [slug(row.label) for row in self.rows])):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise CondensationError(f"The table has {kind} {twice[0]!r} twice.\nGive each {kind} once; rows differ in their labels.")
+
+    @property
+    def data_settings(self) -> dict[str, object]:
+        return {"source": self.data} if isinstance(self.data, str) else self.data
+
+    @property
+    def source(self) -> str:
+        return str(self.data_settings.get("source", "fashion-mini"))
+
+
+def rows_for(methods: Sequence[str]) -> tuple[Row, ...]:
+    """A row for each method, judged as was published; Random twice, since the papers' is trained without augmentation.
+
+    Raises:
+        CondensationError: if there is no such method.
+    """
+    rows: list[Row] = []
+    for name in methods:
+        member(Method, name, "method")  # there must be such a method
+        known = {key: column for key, column in columns().items() if column.method["name"] == name}
+        rows += [_row_of(key, column) for key, column in known.items()] or [Row(called(name), name)]
+    return tuple(rows)
+
+
+def with_overrides(rows: Sequence[Row], overrides: Sequence[str]) -> tuple[tuple[Row, ...], list[str]]:
+    """``rows`` changed by overrides such as ``dm.steps=500``, which begin with a method's name; and the other overrides.
+
+    Raises:
+        CondensationError: for an override that is neither of a row's method nor a setting of a table.
+    """
+    known = sorted(one.name for one in fields(TableSettings) if one.name != "rows")
+    changed, others = list(rows), []
+    for override in overrides:
+        name, _, setting = override.partition(".")
+        mine = [place for place, row in enumerate(changed) if row.method_settings.get("name") == name]
+        for place in mine:
+            changed[place] = replace(changed[place], method=merge(changed[place].method_settings, setting))
+        if not mine and name.partition("=")[0] not in known:
+            methods = dict.fromkeys(str(row.method_settings.get("name")) for row in rows)
+            raise CondensationError(
+                f"{override} is of no row and no setting of a table.\nIt may begin with: {', '.join([*methods, *known])}."
+            )
+        if not mine:
+            others.append(override)
+    return tuple(changed), others
+
+
+def run_table(settings: TableSettings, out: str | Path, watch: Watch = Watch()) -> dict[str, Any]:
+    """Do what is missing of the table in the folder ``out``, a run folder for each set; return what failed, name -> reason.
+
+    The same again does nothing again; one that was broken off goes on. More rows, seeds or ipc are added to what is there.
+
+    Raises:
+        CondensationError: if anything in the settings cannot be done, or a folder holds a run with other settings.
+        Stopped: if ``watch`` asked for it; nothing is lost.
+    """
+    folder = Path(out)
+    _claim(folder)
+    jobs = jobs_of(settings)
+    claim_all(jobs, folder / RUNS)
+    data = jobs[0].settings.data.load(watch.on_reading)
+    check_all(jobs, data)
+    remove_unfinished(folder)
+    write_json(folder / SETTINGS, {"settings": plain(settings), "data": about_data(data), "versions": versions(), "machine": capability()})
+    return run_jobs(jobs, folder / RUNS, data, watch)
+
+
+def settings_in(folder: str | Path) -> TableSettings:
+    """The settings of the table in ``folder``.
+
+    Raises:
+        CondensationError: if there is none.
+    """
+    path = Path(folder) / SETTINGS
+    content = read_json(path) if path.exists() else None
+    inner = content.get("settings") if isinstance(content, dict) else None
+    if not isinstance(inner, dict) or "rows" not in inner:
+        raise CondensationError(f"There is no table in {folder}.\nMake one: condense table --data NAME --methods random,dm --out {folder}")
+    return build(TableSettings, inner)
+
+
+def jobs_of(settings: TableSettings) -> list[Job]:
+    """All runs of a table: of each seed the whole table, so that what is broken off early is a table already."""
+    return [
+        Job(name_of(row, ipc, seed), f"{row.label}, ipc {ipc}, seed {seed}", run_settings(settings, row, ipc, seed))
+        for seed in range(settings.seeds)
+        for ipc in settings.ipc
+        for row in settings.rows
+    ]
+
+
+def name_of(row: Row, ipc: int, seed: int) -> str:
+    """Of the run folder of one set."""
+    return f"{slug(row.label)}-ipc{ipc}-seed{seed}"
+
+
+def slug(label: str) -> str:
+    """A label as part of a file's name."""
+    return re.sub(r"[^\w.]+", "-", label.lower()).strip("-")
+
+
+def run_settings(settings: TableSettings, row: Row, ipc: int, seed: int) -> RunSettings:
+    """The run of one set: the preset's settings of the method, the published judging, and over both what table and row say."""
+    content: dict[str, object] = {"data": settings.data_settings, "method": row.method_settings, "ipc": ipc}
+    epochs = min(settings.epochs, row.epochs or settings.epochs)
+    base = replace(
+        preset_for(settings.preset, content),
+        data=preset_for("paper", content).data,
+        baseline=False,
+        evaluation=EvaluationSettings(settings.networks, recipe=Recipe.paper(epochs)),
+        compute=settings.compute,
+    )
+    evaluation = _over(settings.evaluation, row.evaluation)
+    return build(RunSettings, {**content, "smaller": settings.smaller, "seed": seed, "evaluation": evaluation}, base)
+
+
+def column_of(settings: TableSettings, row: Row, ipc: int) -> str | None:
+    """Which column of published numbers stands beside ``row``: of this method, in the settings that the column names, judged alike.
+
+    Raises:
+        CondensationError: if the row asks for a column that there is not.
+    """
+    if row.published == NO_COLUMN:
+        return None
+    if row.published:
+        if row.published not in columns():
+            raise unknown("published column", row.published, columns())
+        return row.published
+    ours = run_settings(settings, row, ipc, 0)
+    method, augmented = plain(ours.method), ours.evaluation.recipe.augmentation is not None
+    for name, column in columns().items():
+        if column.method["name"] == method["name"] and column.augmented == augmented:
+            published = plain(build(Method, dict(column.method)))  # type: ignore[type-abstract]
+            if all(method[key] == published[key] for key in column.method):
+                return name
+    return None
+
+
+def published_settings(settings: TableSettings, column: str, ipc: int) -> RunSettings:
+    """What the paper did for a number of ``column``, on the data of ``settings``."""
+    source: dict[str, object] = {"source": settings.source, "folder": settings.data_settings.get("folder")}
+    as_published = TableSettings(rows=(_row_of(column, columns()[column]),), data=source, ipc=(ipc,), networks=columns()[column].networks)
+    return run_settings(as_published, as_published.rows[0], ipc, 0)
+
+
+def _row_of(name: str, column: Column) -> Row:
+    bare: dict[str, object] = {} if column.augmented else {"recipe": {"augmentation": "none"}}
+    return Row(column.title, dict(column.method), bare, column.epochs, name)
+
+
+def _over(under: Any, over: Any) -> Any:
+    """Plain settings with others laid over them, part by part."""
+    if not isinstance(over, Mapping):
+        return over
+    if isinstance(under, str):
+        under = {"name": under}
+    kept = dict(under) if isinstance(under, Mapping) else {}
+    return {**kept, **{key: _over(kept.get(key), value) for key, value in over.items()}}
+
+
+def _claim(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        settings_in(folder)
+    elif folder.exists() and not folder.is_dir():
+        raise CondensationError(f"{folder} is a file; --out must name a folder.")
+
+
+def about_data(data: Data) -> dict[str, Any]:
+    """What a study must say of its data."""
+    return {"name": data.name, "note": data.note, "train": len(data.train), "test": len(data.test), **data.details}

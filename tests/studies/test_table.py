@@ -1,0 +1,302 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from condensation import preset
+from condensation.artifact import CondensedSet
+from condensation.compute import Compute
+from condensation.condensing import Stopped
+from condensation.errors import CondensationError
+from condensation.settings import build, plain
+from condensation.studies import Row, TableSettings, Watch, cells, jobs, jobs_of, rows_for, run_table, settings_in, write_table
+from condensation.studies.cells import differences
+from condensation.studies.pages import marks, signs_of
+from condensation.studies.table import column_of, published_settings, run_settings, slug, with_overrides
+
+SMALL = {"name": "convnet", "width": 8}
+DM = {"name": "dm", "steps": 3, "batch_per_class": 4, "networks": {"spec": SMALL}}
+SETTINGS = TableSettings(
+    rows=(Row("Random", "random"), Row("DM", DM)),
+    data="digits",
+    ipc=(1,),
+    seeds=2,
+    networks=2,
+    epochs=2,
+    evaluation={"network": SMALL},
+    compute=Compute("cpu", "float32", compile="never"),
+)
+CIFAR = TableSettings(rows_for(["random", "dm"]), "cifar10", ipc=(1, 10))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "table"
+    assert run_table(SETTINGS, folder) == {}
+    write_table(SETTINGS, folder)
+    return folder
+
+
+def results(folder):
+    """What a table is made of, but for times."""
+    kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors") if "checkpoint" not in path.name}
+    for path in folder.rglob("scores.json"):
+        kept[str(path.relative_to(folder))] = [score["values"] for score in json.loads(path.read_text())["sets"].values()]
+    return kept
+
+
+def work_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")}
+
+
+def never(*_):
+    raise AssertionError("work was done")
+
+
+# -- settings
+
+
+def test_random_stands_there_with_and_without_augmentation():
+    rows = rows_for(["random", "dm"])
+    assert [row.label for row in rows] == ["Random", "Random, DSA", "DM"]
+    recipes = [run_settings(CIFAR, row, 1, 0).evaluation.recipe for row in rows]
+    assert [recipe.augmentation is None for recipe in recipes] == [True, False, False]
+    assert [recipe.epochs for recipe in recipes] == [301, 1001, 1001]
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(CondensationError, match="There is no method 'dn'"):
+        rows_for(["dn"])
+
+
+@pytest.mark.parametrize("ipc", [10, 100])
+def test_by_default_a_run_is_that_of_the_paper(ipc):
+    ours = run_settings(CIFAR, CIFAR.rows[2], ipc, 0)
+    paper = preset("paper", ipc)
+    assert (ours.method, ours.evaluation) == (paper.method, paper.evaluation)
+    assert ours.data.preprocessing == "published"
+
+
+def test_what_is_said_of_a_method_changes_its_rows_alone():
+    rows, others = with_overrides(CIFAR.rows, ["dm.steps=5", "evaluation.network.width=8", "dm.networks.spec.width=16"])
+    assert others == ["evaluation.network.width=8"]
+    assert rows[0] == CIFAR.rows[0]
+    method = run_settings(replace(CIFAR, rows=rows), rows[2], 1, 0).method
+    assert (method.steps, method.networks.spec.width) == (5, 16)
+
+
+def test_settings_come_back_from_json():
+    assert build(TableSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
+
+
+@pytest.mark.parametrize("change", [{"seeds": 0}, {"networks": 0}, {"epochs": 0}, {"ipc": ()}, {"rows": ()}, {"ipc": (1, 1)}])
+def test_a_table_of_nothing_is_refused(change):
+    with pytest.raises(CondensationError):
+        replace(SETTINGS, **change)
+
+
+def test_rows_must_differ_in_their_labels():
+    with pytest.raises(CondensationError, match="has row 'dm-a' twice"):
+        replace(SETTINGS, rows=(Row("DM a", "dm"), Row("DM, a", "dm")))
+    assert slug("Pixel MMD (rbf)") == "pixel-mmd-rbf"
+
+
+# -- published numbers
+
+
+def test_the_column_that_fits_stands_beside_a_row():
+    bare = Row("bare", "random", {"recipe": {"augmentation": "none"}})
+    rows = {row.label: column_of(CIFAR, row, 1) for row in (*CIFAR.rows, bare, Row("none", "dm", published="none"))}
+    assert rows == {"Random": "random", "Random, DSA": "random-dsa", "DM": "dm", "bare": "random", "none": None}
+
+
+def test_an_unknown_column_is_named():
+    with pytest.raises(CondensationError, match="no published column 'dn'"):
+        column_of(CIFAR, Row("x", "dm", published="dn"), 1)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_as_published_there_is_no_difference(place):
+    row = CIFAR.rows[place]
+    column = column_of(CIFAR, row, 10)
+    assert differences(run_settings(CIFAR, row, 10, 0), published_settings(CIFAR, column, 10)) == ()
+
+
+def test_what_differs_is_said_setting_by_setting():
+    (dm,), _ = with_overrides(CIFAR.rows[2:], ["dm.steps=500", "dm.networks.spec.width=64", "dm.augmentation=none"])
+    ours = replace(CIFAR, rows=(dm,), networks=3, epochs=300, data={"source": "cifar10", "preprocessing": "zca"})
+    assert differences(run_settings(ours, dm, 10, 0), published_settings(ours, "dm", 10)) == (
+        "method.steps 500 (published: 20,000)",
+        "method.networks.spec.width 64 (published: 128)",
+        "method.augmentation none (published: dsa)",
+        "data.preprocessing zca (published: published)",
+        "evaluation.networks 3 (published: 20)",
+        "evaluation.recipe.epochs 300 (published: 1,000)",
+    )
+
+
+def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
+    ours = replace(CIFAR, rows=with_overrides(CIFAR.rows, ["dm.steps=500"])[0], seeds=1)
+    more = Row("DM, less", {"name": "dm", "steps": 500, "batch_per_class": 8})
+    ours = replace(ours, rows=(*ours.rows, more))
+    found = cells(ours, tmp_path)
+    assert [signs_of(cell, marks(found)) for cell in found] == ["*", "*", "* a", "* b"] * 2
+    assert marks(found) == {
+        "*": ("seeds 1 (published: 5)",),
+        "a": ("method.steps 500 (published: 20,000)",),
+        "b": ("method.steps 500 (published: 20,000)", "method.batch_per_class 8 (published: 256)"),
+    }
+
+
+# -- running
+
+
+def test_seeds_go_first_so_that_a_broken_off_table_is_one():
+    assert [job.name for job in jobs_of(SETTINGS)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "dm-ipc1-seed1"]
+
+
+def test_every_job_is_a_run_folder(finished):
+    for job in jobs_of(SETTINGS):
+        condensed = CondensedSet.load(finished / "runs" / job.name)
+        assert len(condensed.images) == 10
+        assert condensed.card["settings"]["seed"] == job.settings.seed
+
+
+def test_a_finished_table_is_not_done_again(finished):
+    before, seen = work_of(finished), []
+    watch = Watch(lambda number, count, job, how: seen.append((number, count, how)), [never], never)
+    assert run_table(SETTINGS, finished, watch) == {}
+    assert work_of(finished) == before
+    assert seen == [(number, 4, "finished") for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_a_broken_off_table_goes_on_to_the_same_results(finished, tmp_path, step):
+    def stop(moment):
+        if moment.steps and moment.step == step:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_table(SETTINGS, tmp_path / "t", Watch(observers=[stop]))
+    assert write_table(SETTINGS, tmp_path / "t")[0].counted == "1 of 2 x 2"
+    first = work_of(tmp_path / "t" / "runs" / "random-ipc1-seed0")
+    states, steps = [], []
+    watch = Watch(lambda number, count, job, how: states.append(how), [lambda moment: steps.append(moment.step)])
+    run_table(SETTINGS, tmp_path / "t", watch)
+    assert states == ["finished", "begun", "to do", "to do"]
+    assert steps[0] == step
+    assert work_of(tmp_path / "t" / "runs" / "random-ipc1-seed0") == first
+    assert results(tmp_path / "t") == results(finished)
+
+
+def test_a_table_stopped_while_it_was_judged_goes_on(finished, tmp_path):
+    def stop(done, total):
+        raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_table(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
+    run_table(SETTINGS, tmp_path / "t")
+    assert results(tmp_path / "t") == results(finished)
+
+
+def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
+    broken = replace(SETTINGS, seeds=1, rows=(Row("too much", {**DM, "lr": 1e30}), *SETTINGS.rows))
+    failed = run_table(broken, tmp_path / "t")
+    assert list(failed) == ["too-much-ipc1-seed0"]
+    assert "was not a finite number" in failed["too-much-ipc1-seed0"]["reason"]
+    found = write_table(broken, tmp_path / "t")
+    assert [str(cell) == "failed" for cell in found] == [True, False, False]
+    assert "too-much-ipc1-seed0 failed: The loss" in (tmp_path / "t" / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(MemoryError(), "out of memory"), (RuntimeError("no\nway"), "RuntimeError: no way"), (CondensationError("a\nb"), "a")],
+)
+def test_what_failed_is_tried_again(tmp_path, monkeypatch, error, reason):
+    real = jobs.run
+
+    def fails(settings, place, **options):
+        if place.name == "dm-ipc1-seed0":
+            raise error
+        return real(settings, place, **options)
+
+    monkeypatch.setattr(jobs, "run", fails)
+    once = replace(SETTINGS, seeds=1)
+    assert run_table(once, tmp_path / "t")["dm-ipc1-seed0"]["reason"] == reason
+    assert jobs.state(jobs_of(once)[1], tmp_path / "t" / "runs", jobs.failures_in(tmp_path / "t" / "runs")) == "failed"
+    monkeypatch.undo()
+    assert run_table(once, tmp_path / "t") == {}
+    assert all(cell.done and not cell.failed for cell in cells(once, tmp_path / "t"))
+
+
+def test_more_seeds_are_added(finished, tmp_path):
+    run_table(replace(SETTINGS, seeds=1), tmp_path / "t")
+    before = work_of(tmp_path / "t")
+    run_table(SETTINGS, tmp_path / "t")
+    assert before.items() <= work_of(tmp_path / "t").items()
+    assert results(tmp_path / "t") == results(finished)
+
+
+def test_other_settings_in_the_same_folder_are_refused_before_the_work(finished):
+    before = work_of(finished)
+    other = replace(SETTINGS, rows=(SETTINGS.rows[0], Row("DM", {**DM, "lr": 2.0})), seeds=3)
+    with pytest.raises(CondensationError, match=r"dm-ipc1-seed0 holds another run: method\.lr is 1\.0 there, 2\.0 here"):
+        run_table(other, finished)
+    assert work_of(finished) == before
+    assert settings_in(finished) == SETTINGS
+
+
+@pytest.mark.parametrize("change", [{"ipc": (1, 500)}, {"evaluation": {"network": {"name": "convnet", "depth": 9}}}])
+def test_what_does_not_fit_is_noticed_before_the_work(tmp_path, change):
+    with pytest.raises(CondensationError):
+        run_table(replace(SETTINGS, **change), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(CondensationError, match="There is no table in"):
+        run_table(SETTINGS, tmp_path)
+    with pytest.raises(CondensationError, match="is a file"):
+        run_table(SETTINGS, tmp_path / "thesis.tex")
+
+
+# -- what is written
+
+
+def test_a_cell_counts_every_network_of_every_set(finished):
+    cell = cells(SETTINGS, finished)[1]
+    scores = [json.loads((finished / "runs" / f"dm-ipc1-seed{seed}" / "scores.json").read_text()) for seed in (0, 1)]
+    values = np.array([of_run["sets"]["dm"]["values"][0] for of_run in scores])
+    assert values.shape == (2, 2)
+    assert (cell.mean, cell.deviation) == (pytest.approx(values.mean()), pytest.approx(values.std()))
+    assert cell.deviation_between_sets == pytest.approx(values.mean(1).std())
+    assert cell.counted == "2 x 2"
+
+
+def test_sets_of_other_seeds_are_other_sets(finished):
+    for name in ("random", "dm"):
+        first, second = ((finished / "runs" / f"{name}-ipc1-seed{seed}" / "set.safetensors").read_bytes() for seed in (0, 1))
+        assert first != second
+
+
+def test_the_table_is_written_in_three_ways(finished):
+    kept = json.loads((finished / "table.json").read_text())
+    assert [(cell["method"], cell["count"], cell["runs"]) for cell in kept["cells"]] == [
+        ("Random", 4, ["random-ipc1-seed0", "random-ipc1-seed1"]),
+        ("DM", 4, ["dm-ipc1-seed0", "dm-ipc1-seed1"]),
+    ]
+    assert kept["machine"]["threads"] == 1
+    text = (finished / "table.md").read_text()
+    cell = cells(SETTINGS, finished)[1]
+    assert f"| 1 | DM | {cell} | 2 x 2 | - |  |  |" in text
+    assert (finished / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_writing_again_gives_the_same_bytes(finished):
+    names = ("table.json", "table.md", "table.png")
+    before = [(finished / name).read_bytes() for name in names]
+    write_table(settings_in(finished), finished)
+    assert [(finished / name).read_bytes() for name in names] == before

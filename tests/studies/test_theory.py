@@ -1,0 +1,134 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from condensation import load
+from condensation.compute import Compute
+from condensation.condensing import Stopped
+from condensation.errors import CondensationError
+from condensation.judging import DataSettings
+from condensation.matching.last_layer import factor
+from condensation.networks import ConvNet
+from condensation.rng import Rng
+from condensation.studies import TheorySettings, Watch, run_theory, theory_in, write_theory
+from condensation.studies.theory import losses, rank_correlation
+
+SETTINGS = TheorySettings(
+    data=DataSettings("digits"),
+    network=ConvNet(width=8),
+    networks=2,
+    epochs=(0, 1, 2),
+    pairs=4,
+    ipc=2,
+    batch_per_class=5,
+    compute=Compute("cpu", "float64", compile="never"),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "theory"
+    run_theory(SETTINGS, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """A network, real images, a subset to learn and one to match, in float64."""
+    real = load("digits").train
+    network = ConvNet(width=8).build(real.shape, real.num_classes, Rng(0)).double()
+    small = real.draw(2, Rng(1))
+    images = real.inputs(small.indices).double().requires_grad_()
+    return network, images, real, real.labels[small.indices], real.draw(5, Rng(2))
+
+
+def never(*_):
+    raise AssertionError("work was done")
+
+
+def test_with_a_head_of_zeros_one_loss_is_the_other_times_a_factor(drawn):
+    of_features, of_gradients = losses(*drawn, zero=True)
+    torch.testing.assert_close(of_gradients, factor(10) * of_features, rtol=1e-12, atol=0)
+
+
+def test_gradient_matching_is_what_autograd_makes_of_it(drawn):
+    """Class by class, through the whole network, by the gradient of the loss in the last layer's weights."""
+    network, images, real, labels, draw = drawn
+    expected = 0.0
+    for row, label in enumerate(draw.classes):
+        gradients = []
+        for batch in (images[labels == label], real.inputs(draw.indices[draw.rows == row]).double()):
+            loss = F.cross_entropy(network(batch), torch.full((len(batch),), label))
+            gradients += torch.autograd.grad(loss, network.classifier.weight)
+        expected += float((gradients[0] - gradients[1]).square().sum())
+    assert float(losses(*drawn, zero=False)[1].detach()) == pytest.approx(expected, rel=1e-10)
+
+
+def test_rank_correlation_looks_at_order_alone():
+    assert rank_correlation([1, 2, 3, 4], [1, 10, 100, 1000]) == pytest.approx(1)
+    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+    assert rank_correlation([1, 2, 3, 4], [2, 1, 4, 3]) == pytest.approx(1 - 6 * 4 / (4 * 15))  # Spearman's formula
+
+
+def test_a_network_is_measured_before_and_during_training(finished):
+    measured = json.loads((finished / "theory.json").read_text())
+    assert [[one["after"] for one in of_network] for of_network in measured["networks"]] == [["head of zeros", 0, 1, 2]] * 2
+    assert [one["after"] for one in measured["means"]] == ["head of zeros", 0, 1, 2]
+    zero, untrained = measured["means"][:2]
+    assert (zero["rank_correlation"], zero["cosine"]) == (pytest.approx(1), pytest.approx(1))
+    assert 0.9 < untrained["cosine"] < 1
+    of_both = [[one[2]["cosines"] for one in measured["networks"]], [one[0]["feature_losses"] for one in measured["networks"]]]
+    assert all(np.shape(numbers) == (2, 4) for numbers in of_both)
+    assert measured["networks"][0] != measured["networks"][1]
+    assert (finished / "theory.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_measuring_changes_no_training(finished, tmp_path):
+    run_theory(replace(SETTINGS, networks=1, epochs=(2,), pairs=3), tmp_path / "t")
+    (ours,) = json.loads((tmp_path / "t" / "theory.json").read_text())["networks"]
+    theirs = json.loads((finished / "theory.json").read_text())["networks"][0]
+    assert ours[-1]["accuracy"] == theirs[-1]["accuracy"]
+    assert ours[-1]["feature_losses"] == theirs[-1]["feature_losses"][:3]
+
+
+def test_a_broken_off_measurement_goes_on_to_the_same_numbers(finished, tmp_path):
+    told = []
+
+    def stop(done, total):
+        told.append(done)
+        if len(told) == 3:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_theory(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
+    assert len(write_theory(tmp_path / "t")["networks"]) == 1
+    before = (tmp_path / "t" / "networks" / "0.json").stat().st_mtime_ns
+    run_theory(SETTINGS, tmp_path / "t")
+    assert (tmp_path / "t" / "networks" / "0.json").stat().st_mtime_ns == before
+    for name in ("theory.json", "theory.png"):
+        assert (tmp_path / "t" / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_finished_measurement_is_not_done_again(finished):
+    before = (finished / "theory.json").read_bytes()
+    run_theory(SETTINGS, finished, Watch(on_progress=never))
+    assert (finished / "theory.json").read_bytes() == before
+    assert theory_in(finished) == SETTINGS
+
+
+def test_other_settings_in_the_same_folder_are_refused(finished, tmp_path):
+    with pytest.raises(CondensationError, match="holds a measurement with other settings"):
+        run_theory(replace(SETTINGS, pairs=5), finished)
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(CondensationError, match="There is no such measurement in"):
+        run_theory(SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"networks": 0}, {"pairs": 2}, {"ipc": 0}, {"epochs": ()}, {"epochs": (3, 1)}, {"epochs": (-1, 1)}])
+def test_a_measurement_of_nothing_is_refused(change):
+    with pytest.raises(CondensationError):
+        replace(SETTINGS, **change)

@@ -1,0 +1,204 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from condensation.artifact import CondensedSet
+from condensation.compute import Compute
+from condensation.condensing import Stopped
+from condensation.errors import CondensationError
+from condensation.judging import EvaluationSettings
+from condensation.networks import MLP, ConvNet
+from condensation.settings import build, plain
+from condensation.studies import TransferSettings, Watch, matrix, run_transfer, transfer, transfer_in, write_transfer
+from condensation.studies.matrices import Transferred, below_random, lines, notes
+from condensation.studies.transfer import LEARN, rows_of, sets_of
+from condensation.training import Recipe
+
+CONV, MLP8 = ConvNet(width=8), MLP(width=8)
+SETTINGS = TransferSettings(
+    data="digits",
+    method={"name": "dm", "steps": 3, "batch_per_class": 4},
+    learn=(CONV, MLP8),
+    test=(MLP8, CONV),
+    ipc=1,
+    seeds=2,
+    evaluation=EvaluationSettings(2, recipe=Recipe(epochs=2)),
+    compute=Compute("cpu", "float32", compile="never"),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "transfer"
+    assert run_transfer(SETTINGS, folder) == {}
+    write_transfer(SETTINGS, folder)
+    return folder
+
+
+def results(folder):
+    kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("set.safetensors")}
+    for path in (folder / "cells").glob("*.json"):
+        kept[path.name] = [score["values"] for score in json.loads(path.read_text())["sets"].values()]
+    return kept
+
+
+def work_of(folder):
+    return {path: path.stat().st_mtime_ns for path in [*folder.rglob("*.safetensors"), *folder.glob("cells/*")]}
+
+
+def never(*_):
+    raise AssertionError("work was done")
+
+
+def test_settings_come_back_from_json():
+    assert build(TransferSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
+
+
+def test_random_images_are_the_first_row():
+    assert [row.label for row in rows_of(SETTINGS)] == ["random", "convnet, width 8", "mlp, width 8"]
+
+
+def test_by_default_sets_are_learned_where_that_makes_sense():
+    rows = rows_of(replace(SETTINGS, learn=()))
+    assert [row.method.networks.spec for row in rows[1:]] == list(LEARN)
+
+
+def test_a_rate_suits_the_network_unless_one_is_given():
+    assert [row.method.lr for row in rows_of(replace(SETTINGS, learn=(), ipc=10))[1:]] == pytest.approx([1.0, 1.0, 1.0, 0.01])
+    given = replace(SETTINGS, learn=(), method={"name": "dm", "lr": 2.0})
+    assert [row.method.lr for row in rows_of(given)[1:]] == [2.0] * 4
+
+
+def test_a_method_that_learns_on_no_network_has_one_row():
+    assert [row.label for row in rows_of(replace(SETTINGS, method="random", learn=()))] == ["random"]
+    with pytest.raises(CondensationError, match="random learns images on no network"):
+        rows_of(replace(SETTINGS, method="random"))
+
+
+@pytest.mark.parametrize("change", [{"seeds": 0}, {"test": ()}, {"test": (CONV, CONV)}, {"evaluation": EvaluationSettings(0)}])
+def test_a_matrix_of_nothing_is_refused(change):
+    with pytest.raises(CondensationError):
+        replace(SETTINGS, **change)
+
+
+def test_sets_are_run_folders(finished):
+    jobs = sets_of(SETTINGS)
+    assert len(jobs) == 6
+    for job in jobs:
+        card = CondensedSet.load(finished / "sets" / job.name).card
+        assert build(type(job.settings), card["settings"]).method == job.settings.method
+
+
+def test_a_cell_counts_every_network_of_every_set(finished):
+    cell = matrix(SETTINGS, finished)[1][0]
+    kept = [json.loads((finished / "cells" / f"convnet-width-8-seed{seed}-on-mlp-width-8.json").read_text()) for seed in (0, 1)]
+    values = np.array([one["sets"]["convnet, width 8"]["values"][0] for one in kept])
+    assert values.shape == (2, 2)
+    assert (cell.mean, cell.deviation) == (pytest.approx(values.mean()), pytest.approx(values.std()))
+    assert all(one["evaluation"]["network"]["name"] == "mlp" for one in kept)
+
+
+def test_a_finished_matrix_is_not_done_again(finished):
+    before, seen = work_of(finished), []
+    assert run_transfer(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
+    assert work_of(finished) == before
+    assert [(number, count, how) for number, count, _, how in seen] == [(number, 18, "finished") for number in range(1, 19)]
+
+
+@pytest.mark.parametrize("epochs", [1, 5, 21])
+def test_a_broken_off_matrix_goes_on_to_the_same_numbers(finished, tmp_path, epochs):
+    told = []
+
+    def stop(done, total):
+        told.append(done)
+        if len(told) == epochs:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_transfer(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
+    write_transfer(SETTINGS, tmp_path / "t")
+    before = work_of(tmp_path / "t")
+    run_transfer(SETTINGS, tmp_path / "t")
+    assert before.items() <= work_of(tmp_path / "t").items()
+    assert results(tmp_path / "t") == results(finished)
+
+
+def test_more_networks_are_added(finished, tmp_path):
+    run_transfer(replace(SETTINGS, learn=(CONV,), test=(CONV,), seeds=1), tmp_path / "t")
+    before = work_of(tmp_path / "t")
+    run_transfer(SETTINGS, tmp_path / "t")
+    assert before.items() <= work_of(tmp_path / "t").items()
+    assert results(tmp_path / "t") == results(finished)
+
+
+def test_a_matrix_that_was_judged_otherwise_is_refused(finished):
+    with pytest.raises(CondensationError, match=r"holds another matrix: evaluation\.networks is 2 there, 3 here"):
+        run_transfer(replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, networks=3)), finished)
+    assert transfer_in(finished) == SETTINGS
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(CondensationError, match="There is no matrix in"):
+        run_transfer(SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize("change", ["learn", "test"])
+def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path, change):
+    with pytest.raises(CondensationError, match="too deep"):
+        run_transfer(replace(SETTINGS, **{change: (ConvNet(depth=9),)}), tmp_path / "t")
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
+    real = transfer.judge
+
+    def fails(entries, data, how, *others):
+        if how.network == CONV and entries[0].name == "random":
+            raise MemoryError
+        return real(entries, data, how, *others)
+
+    monkeypatch.setattr(transfer, "judge", fails)
+    once = replace(SETTINGS, seeds=1)
+    assert list(run_transfer(once, tmp_path / "t")) == ["random-seed0-on-convnet-width-8"]
+    found = write_transfer(once, tmp_path / "t")
+    assert [[str(cell) == "failed" for cell in row] for row in found] == [[False, True], [False, False], [False, False]]
+    assert "random-seed0-on-convnet-width-8 failed: out of memory" in (tmp_path / "t" / "transfer.md").read_text()
+    monkeypatch.undo()
+    assert run_transfer(once, tmp_path / "t") == {}
+
+
+def test_a_set_that_fails_has_no_cells(tmp_path):
+    broken = replace(SETTINGS, seeds=1, method={**SETTINGS.method, "lr": 1e30})
+    assert set(run_transfer(broken, tmp_path / "t")) == {"convnet-width-8-seed0", "mlp-width-8-seed0"}
+    found = write_transfer(broken, tmp_path / "t")
+    assert [str(cell) for row in found[1:] for cell in row] == ["failed"] * 4
+
+
+def test_what_is_worth_less_than_random_images_is_marked_with_advice():
+    random = [Transferred("random", "a", ((50.0, 52.0),), 1), Transferred("random", "b", ((50.0,),), 1)]
+    learned = [Transferred("convnet, width 8", "a", ((40.0,),), 1), Transferred("convnet, width 8", "b", ((60.0,),), 1)]
+    other = [Transferred("mlp, width 8", "a", ((51.5,),), 1), Transferred("mlp, width 8", "b", (), 1)]
+    found = [random, learned, other]
+    assert below_random(found) == {"convnet, width 8": ["a"]}
+    assert lines(found)[1] == ("convnet, width 8", "40.0 ± 0.0 ↓", "60.0 ± 0.0")
+    said = notes(SETTINGS, found)
+    assert "↓ learned on convnet, width 8: worth less than random images on a. To try, one by one:" in said
+    assert any(line.startswith("  method.lr=") for line in said)
+
+
+def test_the_matrix_is_written_in_three_ways(finished):
+    kept = json.loads((finished / "transfer.json").read_text())
+    assert [(cell["learned"], cell["tested"], cell["count"]) for cell in kept["cells"][:3]] == [
+        ("random", "mlp, width 8", 4),
+        ("random", "convnet, width 8", 4),
+        ("convnet, width 8", "mlp, width 8", 4),
+    ]
+    assert "| learned on | mlp, width 8 | convnet, width 8 |" in (finished / "transfer.md").read_text()
+    names = ("transfer.json", "transfer.md", "transfer.png")
+    before = [(finished / name).read_bytes() for name in names]
+    assert before[2].startswith(b"\x89PNG")
+    write_transfer(transfer_in(finished), finished)
+    assert [(finished / name).read_bytes() for name in names] == before
