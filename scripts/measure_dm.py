@@ -34,7 +34,7 @@ from condensation.storage import read_json, write_json
 
 RESULTS = Path(__file__).parent.parent / "results" / "dm"
 RUNS = Path("runs") / "measure_dm"
-BARE = replace(Recipe.paper(300), augmentation=None)  # what the papers judge by where nothing is augmented
+BARE_EPOCHS = 300  # of the published judging where nothing is augmented
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ def short(steps: int, batch_per_class: int) -> DM:
     return DM(steps=steps, batch_per_class=batch_per_class)
 
 
+def bare(epochs: int) -> Recipe:
+    """What the papers judge by where nothing is augmented, in ``epochs`` if those are fewer."""
+    return replace(Recipe.paper(min(BARE_EPOCHS, epochs)), augmentation=None)
+
+
 def fast(steps: int, ipc: int, classes: int) -> DM:
     """The preset of that name, with fewer steps."""
     return replace(DM.fast(ipc, classes), steps=steps)
@@ -86,11 +91,11 @@ JOBS = [
     Job("mnist", 1, short(1000, 64)),
     Job("fashion-mnist", 10, short(1000, 64)),
     Job("mnist", 10, short(1000, 64)),
-    Job("tiny20", 1, fast(1000, 1, 20)),
-    Job("cifar100", 1, fast(1000, 1, 100)),
-    # A training takes long here: fewer networks or, where nothing is published, fewer epochs, and a quicker judge of the curve.
-    Job("tiny20", 10, fast(1000, 10, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=100, epochs=300),
-    Job("cifar100", 10, fast(1000, 10, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=100),
+    # A training takes long here: fewer networks and, at ipc 10, fewer epochs, and a quicker judge of the curve.
+    Job("cifar100", 1, fast(1000, 1, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=100),
+    Job("tiny20", 1, fast(1000, 1, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=100),
+    Job("cifar100", 10, fast(1000, 10, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=60, epochs=300),
+    Job("tiny20", 10, fast(1000, 10, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=60, epochs=200),
 ]
 
 
@@ -115,7 +120,7 @@ def measure(job: Job, judging: bool) -> None:
     last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
     part("dm", lambda: judge(last, data, Recipe.paper(job.epochs), job.networks))
     part("random", lambda: judge_random(job, data, Recipe.paper(job.epochs)))
-    part("random, no augmentation", lambda: judge_random(job, data, BARE))
+    part("random, no augmentation", lambda: judge_random(job, data, bare(job.epochs)))
     part("curve", lambda: curve(job, data))
     if job.name == "fashion-mnist-ipc10":
         write_picture(RUNS / job.name, data.train)
