@@ -19,7 +19,7 @@ LAYERS = (
     ("exporting",),
     ("console", "listing", "getting", "overview"),
     ("presets",),
-    ("runs",),
+    ("runs", "judging_saved"),
     ("log", "judging"),
     ("report",),
     ("condensing", "evaluation"),

@@ -19,7 +19,8 @@ from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.judging import DataSettings, JudgeSettings, judge_saved
+from condensation.judging import DataSettings
+from condensation.judging_saved import JudgeSettings, judge_saved
 from condensation.methods import METHODS
 from condensation.naming import called
 from condensation.report.files import encoded

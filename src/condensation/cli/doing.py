@@ -109,7 +109,7 @@ def evaluate(
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation import console
     from condensation.artifact import CondensedSet
-    from condensation.judging import judge_settings
+    from condensation.judging_saved import judge_settings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
@@ -122,7 +122,7 @@ def evaluate(
         "seed": seed,
     }
     content = content_of(config, {**options, "compute.device": device}, overrides)
-    settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths[:1]])
+    settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths])
     if print_config:
         return print_settings(settings)
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)

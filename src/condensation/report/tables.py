@@ -26,15 +26,19 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     if not {"evaluation", "sets", "test"} <= set(scores):
         return screen.print(f"Scores: {json.dumps(scores, ensure_ascii=False)}", highlight=False, markup=False)
     how = scores["evaluation"]
-    rows = table("trained on", "images", "test accuracy, %", right=("images",))
+    apart = scores["test"] is None  # each set has test images of its own
+    rows = table(
+        "trained on", "images", *(("tested on", "test images") if apart else ()), "test accuracy, %", right=("images", "test images")
+    )
     for name, score in scores["sets"].items():
-        rows.add_row(escape(name), f"{score['images']:,}", f"{score['mean']:.1f} ± {score['deviation']:.1f}")
+        on = (escape(score["test"]["name"]), f"{score['test']['images']:,}") if apart else ()
+        rows.add_row(escape(name), f"{score['images']:,}", *on, f"{score['mean']:.1f} ± {score['deviation']:.1f}")
     screen.print(rows)
     recipe, network = how["recipe"], called(str(how["network"]["name"]))
     count = "one" if how["networks"] == 1 else how["networks"]
     return screen.print(
         f"Mean and deviation over {count} {escape(network)}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
-        f"on {scores['test']['images']:,} test images.",
+        f"on {'the test images named' if apart else format(scores['test']['images'], ',') + ' test images'}.",
         highlight=False,
     )
 

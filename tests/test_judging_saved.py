@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
+from condensation.compute import Compute
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.judging_saved import JudgeSettings, judge_saved
+from condensation.settings import plain
+
+from .small import CPU, images
+
+QUICK = EvaluationSettings(1, ConvNet(width=4, depth=1), Recipe(epochs=2, batch=16))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write_data(folder, seed=0, side=16, test=4):
+    """Data of three classes as npz files."""
+    folder.mkdir(parents=True)
+    for part, count, shift in (("train", 12, 0), ("test", test, 1000)):
+        made = images(count, shape=(3, side, side), seed=seed + shift)
+        np.savez(folder / f"{part}.npz", images=made.images.permute(0, 2, 3, 1).numpy(), labels=made.labels.numpy())
+
+
+def write_set(path, settings, ipc=3, **card):
+    """A set of random images that says what it was made from."""
+    data = settings.load()
+    about = {"name": data.name, **data.details}
+    CondensedSet(condense(Random(), data.train, ipc), {"settings": {"data": plain(settings), **card}, "data": about}).save(path)
+    return path
+
+
+def judged(paths, **settings):
+    return judge_saved(JudgeSettings(evaluation=QUICK, compute=Compute(**CPU), **settings), paths)
+
+
+def numbers(score):
+    return score["values"], score["per_class"]
+
+
+def test_each_set_is_judged_on_the_data_that_it_was_made_from(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", seed=7, test=5)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
+    alone = [judged([path]) for path in paths]
+    together = judged(paths)
+    assert together["test"] is None
+    for path, single, source in zip(paths, alone, ("./one", "./two"), strict=True):
+        score = together["sets"][str(path)]
+        assert numbers(score) == numbers(single["sets"][str(path)])
+        assert score["test"] == {"name": source, "images": single["test"]["images"]}
+    assert alone[0]["test"] != alone[1]["test"]
+
+
+def test_how_images_are_read_is_each_sets_own(tmp_path):
+    write_data(tmp_path / "one")
+    wide = [DataSettings("./one", size="8x16", fit=fit) for fit in ("crop", "pad")]
+    paths = [write_set(tmp_path / f"{one.fit}.safetensors", one) for one in wide]
+    together = judged(paths)["sets"]
+    for path, fit in zip(paths, ("crop", "pad"), strict=True):
+        assert together[str(path)]["test"]["name"] == f"./one, fit {fit}"
+        assert numbers(together[str(path)]) == numbers(judged([path])["sets"][str(path)])
+
+
+def test_the_same_data_are_read_once(tmp_path, monkeypatch):
+    write_data(tmp_path / "one")
+    # How the images were preprocessed changes none of the test images.
+    paths = [write_set(tmp_path / f"{p}.safetensors", DataSettings("./one", preprocessing=p)) for p in ("standardize", "none")]
+    read, load = [], DataSettings.load
+    monkeypatch.setattr(DataSettings, "load", lambda self, on_progress=None: (read.append(self), load(self, on_progress))[1])
+    scores = judged(paths)
+    assert len(read) == 1
+    assert scores["test"] == {"name": "one", "images": 12}
+
+
+def test_real_images_stand_beside_the_sets_of_their_data(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", seed=7)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("two", "one")]
+    found = judged(paths, random=2, whole=True)["sets"]
+    assert list(found)[:2] == [str(path) for path in paths]
+    assert [name for name in found if name.startswith("whole")] == ["whole (./two)", "whole (./one)"]
+    assert numbers(found["random (./one)"]) == numbers(judged(paths[1:], random=2)["sets"]["random"])
+
+
+def test_a_set_that_does_not_fit_is_named(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", side=8)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
+    with pytest.raises(CondensationError, match=r"two\.safetensors: The set has images of 3x8x8, the test set of 3x16x16"):
+        judged(paths, data={"source": "./one", "size": 16})
