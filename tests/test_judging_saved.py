@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
 from condensation.compute import Compute
 from condensation.judging import DataSettings, EvaluationSettings
-from condensation.judging_saved import JudgeSettings, judge_saved
+from condensation.judging_saved import JudgeSettings, data_of, judge_saved
 from condensation.settings import plain
 
 from .small import CPU, images
@@ -92,3 +94,16 @@ def test_a_set_that_does_not_fit_is_named(tmp_path):
     paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
     with pytest.raises(CondensationError, match=r"two\.safetensors: The set has images of 3x8x8, the test set of 3x16x16"):
         judged(paths, data={"source": "./one", "size": 16})
+
+
+def test_other_data_are_read_as_the_sets_own_were(tmp_path):
+    own = DataSettings("./one", folder="./elsewhere", preprocessing="none", size=8, fit="pad", skip_bad=True, columns=("img", "kind"))
+    condensed = CondensedSet(images(1), {"settings": {"data": plain(own)}})
+    assert data_of(condensed, None) == own
+    assert data_of(condensed, {"source": "./two"}) == replace(own, source="./two", folder=None)
+    asked = {"source": "./two", "folder": "./data", "size": "8x16", "fit": "crop"}
+    assert data_of(condensed, asked) == replace(own, source="./two", folder="./data", size="8x16", fit="crop")
+
+
+def test_data_are_read_as_usual_for_a_set_that_says_nothing():
+    assert data_of(CondensedSet(images(1)), {"source": "./two"}) == DataSettings("./two")

@@ -82,6 +82,15 @@ def test_the_card_alone_brings_the_same_images_back(condense, flowers):
     assert torch.equal(CondensedSet.load("out").images.images, CondensedSet.load("again").images.images)
 
 
+def test_other_data_are_judged_on_as_the_sets_own_were_read(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    own = json.loads(condense("evaluate", "out", "--json", *FAST[5:])[1])
+    flowers.rename("moved")
+    code, said, errors = condense("evaluate", "out", "-d", "moved", "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["sets"]["out"]["per_class"] == own["sets"]["out"]["per_class"]
+
+
 def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     for number in range(5):

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 class JudgeSettings:
     """Everything that decides what `condense evaluate` does, but the sets."""
 
-    # Settings of `DataSettings`. Without a source, the data are those that each set was made from.
+    # Settings of `DataSettings`; what is not said is as it was when each set was made.
     data: dict[str, Any] | None = None
     random: int = 0  # random real images per class, judged with and without augmentation; 0: none
     smaller: Literal["error", "all"] = "error"  # where a class has fewer than `random`: stop, or take all of it
@@ -102,22 +102,26 @@ def own_evaluation(condensed: CondensedSet) -> EvaluationSettings:
 
 
 def data_of(one: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
-    """The data that a set is judged on: those that it was made from, unless ``asked`` names others.
+    """The data that a set is judged on, read as those that it was made from, and the same unless ``asked`` says otherwise.
 
     Raises:
-        CondensationError: for a setting that there is not, or if the set does not say what it was made from.
+        CondensationError: for a setting that there is not, or if neither says which data.
     """
     asked = asked or {}
-    own = None if one is None or "source" in asked else _made_from(one)
+    own = _made_from(one) if one is not None else DataSettings()
+    if "source" in asked:
+        own = replace(own or DataSettings(), folder=None)  # which says where the set's own data lie
+    if own is None:
+        raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.")
     return build(DataSettings, asked, own, "data")
 
 
-def _made_from(one: CondensedSet) -> DataSettings:
-    """The data settings on the card of the set."""
+def _made_from(one: CondensedSet) -> DataSettings | None:
+    """The data settings on the card of the set; None where it has none."""
     try:
         return build(DataSettings, one.card["settings"]["data"])
     except (KeyError, TypeError):
-        raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.") from None
+        return None
 
 
 def _grouped(settings: JudgeSettings, saved: Mapping[str, CondensedSet]) -> list[tuple[DataSettings, dict[str, CondensedSet]]]:
