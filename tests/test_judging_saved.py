@@ -107,3 +107,33 @@ def test_other_data_are_read_as_the_sets_own_were(tmp_path):
 
 def test_data_are_read_as_usual_for_a_set_that_says_nothing():
     assert data_of(CondensedSet(images(1)), {"source": "./two"}) == DataSettings("./two")
+
+
+@pytest.mark.parametrize("source", ["grey", "./grey"])
+def test_data_that_are_elsewhere_are_told_of_by_their_set(tmp_path, monkeypatch, source):
+    write_data(tmp_path / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings(source))
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    with pytest.raises(CondensationError) as caught:
+        judged([path])
+    assert str(caught.value).startswith(
+        f"{path} was made from {source}, which is not here, seen from {tmp_path / 'else'}.\nName the data with --data"
+    )
+    assert judged([path], data={"source": "../grey"})["test"]["images"] == 12
+
+
+def test_a_data_folder_that_is_elsewhere_is_told_of_by_its_set(tmp_path):
+    write_data(tmp_path / "data" / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings("grey", folder=str(tmp_path / "data")))
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(CondensationError, match=r"was made from grey in the folder .*data, which is not here\.\n"):
+        judged([path])
+    assert judged([path], data={"folder": str(tmp_path / "moved")})["test"]["images"] == 12
+
+
+def test_data_that_a_person_named_themselves_are_told_of_as_such(tmp_path):
+    write_data(tmp_path / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings("./grey"))
+    with pytest.raises(CondensationError, match=r"^There is no folder or file nowhere\."):
+        judged([path], data={"source": "./nowhere"})

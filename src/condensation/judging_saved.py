@@ -12,7 +12,7 @@ from condensation.artifact import CondensedSet
 from condensation.compute import Compute
 from condensation.condensing import condense
 from condensation.data import Data, OnProgress
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NoSuchData
 from condensation.export.base import eight_bit
 from condensation.export.card import VIEWS
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
@@ -55,7 +55,7 @@ def judge_saved(
     labels = _labels([wanted for wanted, _ in groups])
     entries: list[Entry] = []
     for (wanted, sets), label in zip(groups, labels, strict=True):
-        data = wanted.load(on_reading)
+        data = _load(wanted, sets, on_reading)
         for name, one in sets.items():
             _check_split(one, data, name)
         found = [*(Entry(name, one.images) for name, one in sets.items()), *_real(settings, data)]
@@ -87,7 +87,7 @@ def judge_views(condensed: CondensedSet, settings: JudgeSettings, on_progress: O
     """
     if settings.evaluation.networks < 1:
         raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
-    data = data_of(condensed, settings.data).load()
+    data = _load(data_of(condensed, settings.data), {"The set": condensed})
     view = replace(condensed.images, images=eight_bit(condensed.images))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
     scores = judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
@@ -133,6 +133,27 @@ def _grouped(settings: JudgeSettings, saved: Mapping[str, CondensedSet]) -> list
         images = replace(wanted, preprocessing="none", mirrored=None)
         groups.setdefault(images, (wanted, {}))[1][name] = one
     return list(groups.values()) or [(data_of(None, settings.data), {})]
+
+
+def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: OnProgress | None = None) -> Data:
+    """The data; where those that a set was made from are not here, the person, who may not have named them, is told of the set."""
+    try:
+        return wanted.load(on_reading)
+    except NoSuchData:
+        for name, one in sets.items():
+            own = _made_from(one)
+            if own is not None and (own.source, own.folder) == (wanted.source, wanted.folder):
+                raise NoSuchData(_moved(name, own)) from None
+        raise
+
+
+def _moved(name: str, own: DataSettings) -> str:
+    below = f" in the folder {own.folder}" if own.folder else ""
+    here = "" if Path(own.folder or own.source).is_absolute() else f", seen from {Path.cwd()}"
+    return (
+        f"{name} was made from {own.source}{below}, which is not here{here}.\n"
+        "Name the data with --data, or give the command in the folder in which the set was made."
+    )
 
 
 def _real(settings: JudgeSettings, data: Data) -> list[Entry]:

@@ -21,7 +21,7 @@ from condensation.data.huggingface import is_hub_name, read_hub
 from condensation.data.labels import as_numbers
 from condensation.data.locate import data_folder, find_anywhere, not_found, official
 from condensation.data.pixels import as_pixels
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NoSuchData
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str
 
 def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
     if not path.exists():
-        raise CondensationError(f"There is no folder or file {path}.")
+        raise NoSuchData(f"There is no folder or file {path}.")
     found = _format_in(path)
     name, known = _name_of(path)
     return (found and found[1].dataset) or known or name, _read(path, how)
