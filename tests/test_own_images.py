@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -98,6 +99,18 @@ def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog)
     with caplog.at_level(logging.WARNING):
         assert condense("evaluate", "out", *FAST[5:])[0] == 0
     assert "have changed since this set was made, and with them which are set aside for the test" in caplog.text
+
+
+def test_another_split_of_another_folder_is_warned_of(condense, flowers, caplog):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    shutil.copytree(flowers, "copied")
+    with caplog.at_level(logging.WARNING):
+        assert condense("evaluate", "out", "-d", "copied", *FAST[5:])[0] == 0
+    assert "set aside" not in caplog.text
+    Path("copied/été/3.png").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert condense("evaluate", "out", "-d", "copied", *FAST[5:])[0] == 0
+    assert "out: of copied, other images are set aside for the test than of flowers, from which this set was made." in caplog.text
 
 
 @pytest.mark.parametrize(

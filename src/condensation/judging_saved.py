@@ -181,11 +181,18 @@ def _apart(entry: Entry, data: Data, label: str, *, own: bool) -> Entry:
 
 
 def _check_split(one: CondensedSet, data: Data, name: str) -> None:
-    """Warn if a set was made when other images were set aside for the test: what is tested on now may have been trained on."""
+    """Warn if a set was made when other images were set aside for the test: what is tested on now may have been trained on.
+
+    Whatever the data are called: a folder with other images than before may well be another folder.
+    """
     about = one.card.get("data", {})
     then, now = about.get("split"), data.details.get("split")
-    if then and now and about.get("name") == data.name and then.get("digest") != now["digest"]:
-        logger.warning(
-            f"{name}: the images of {data.name} have changed since this set was made, and with them which are set aside for the test. "
-            "The set may have been made from images that it is tested on; a test part of your own would prevent that."
-        )
+    if not then or not now or then.get("digest") == now["digest"] or one.images.class_names != data.test.class_names:
+        return
+    if about.get("name") == data.name:
+        what = f"the images of {data.name} have changed since this set was made, and with them which are set aside for the test."
+    else:
+        what = f"of {data.name}, other images are set aside for the test than of {about.get('name')}, from which this set was made."
+    logger.warning(
+        f"{name}: {what} The set may have been made from images that it is tested on; a test part of your own would prevent that."
+    )
