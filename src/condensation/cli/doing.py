@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,7 +110,8 @@ def evaluate(
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation import console
     from condensation.artifact import CondensedSet
-    from condensation.judging_saved import judge_settings
+    from condensation.judging_saved import JudgeSettings, judge_settings
+    from condensation.runs import RunSettings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
@@ -121,7 +123,9 @@ def evaluate(
         "evaluation.network": network,
         "seed": seed,
     }
-    content = content_of(config, {**options, "compute.device": device}, overrides)
+    # Of a run's settings, judging takes its part.
+    others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(JudgeSettings)}
+    content = content_of(config, {**options, "compute.device": device}, overrides, passed_over=others)
     settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths])
     if print_config:
         return print_settings(settings)

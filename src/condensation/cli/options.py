@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,11 +52,13 @@ def data_options(source: str | None, folder: str | None, size: str | None, fit: 
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
-def content_of(config: Path | None, options: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
-    """What the file says, changed by the options, changed by the overrides."""
+def content_of(
+    config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
+) -> dict[str, Any]:
+    """What the file says, but for what is ``passed_over`` in it, changed by the options, changed by the overrides."""
     from condensation.settings import merge, put, read
 
-    content = read(config) if config else {}
+    content = {name: value for name, value in (read(config) if config else {}).items() if name not in passed_over}
     for name, value in options.items():
         if value is not None:
             content = put(content, name, value)
