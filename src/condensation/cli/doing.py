@@ -126,7 +126,9 @@ def evaluate(
     # Of a run's settings, judging takes its part.
     others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(JudgeSettings)}
     content = content_of(config, {**options, "compute.device": device}, overrides, passed_over=others)
-    settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths])
+    # What is not said of the data, the sets say.
+    saved = [CondensedSet.load(Path(path)) for path in paths] if "data" in content else []
+    settings = judge_settings(content, saved)
     if print_config:
         return print_settings(settings)
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)

@@ -85,8 +85,11 @@ def not_found(name: str, root: Path | None) -> CondensationError:
     point = f"Point --folder (folder=...) or {VARIABLE} to the folder that holds it"
     known = known_name(name)
     if known is None:
+        if Path(name).suffix[1:].isalpha():  # such as table.csv
+            return NoSuchData(f"There is no folder or file {name}.{f' {looked}' if root else ''}")
         names = [row.name for row in available(root)]
-        return NoSuchData(f"{unknown('data set', name, names)}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
+        nor = f"Nor is there a folder or file {name} here."
+        return NoSuchData(f"{unknown('data set', name, names)} {nor}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
     idx = " or as its four IDX files" if known in IDX_NAMES else ""
     embedded = ", ".join(BUNDLED)
     usual = "".join(f" or as {one.usual[0]}" for one in FORMATS if one.dataset == known)
