@@ -155,6 +155,16 @@ def test_sizes_in_a_file_and_random_images_of_small_classes(condense, flowers, t
     assert json.loads(said)["sets"]["random"]["images"] == 16
 
 
+def test_random_images_follow_the_rule_of_the_set(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    code, said, errors = condense("evaluate", "out", "--random", 6, "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["sets"]["random"]["images"] == 16
+    code, _, errors = condense("evaluate", "out", "--random", 6, "--smaller", "error", *FAST[5:])
+    assert code == 2
+    assert "Asked for 6 images a class; class '-few' has 4." in errors
+
+
 def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
     from condensation.condensing import Stopped
     from condensation.report.progress import Silent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +29,8 @@ class JudgeSettings:
     # Settings of `DataSettings`; what is not said is as it was when each set was made.
     data: dict[str, Any] | None = None
     random: int = 0  # random real images per class, judged with and without augmentation; 0: none
-    smaller: Literal["error", "all"] = "error"  # where a class has fewer than `random`: stop, or take all of it
+    # Where a class has fewer than `random`: stop, or take all of it; None: as when the sets beside them were made, else stop.
+    smaller: Literal["error", "all"] | None = None
     whole: bool = False  # judge the whole training set
     seed: int = 0
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -58,7 +59,7 @@ def judge_saved(
         data = _load(wanted, sets, on_reading)
         for name, one in sets.items():
             _check_split(one, data, name)
-        found = [*(Entry(name, one.images) for name, one in sets.items()), *_real(settings, data)]
+        found = [*(Entry(name, one.images) for name, one in sets.items()), *_real(settings, data, sets.values())]
         entries += [_apart(entry, data, label, own=entry.name in sets) for entry in found] if len(groups) > 1 else found
     # In the order in which they were named; what is judged beside them comes last.
     places = {name: place for place, name in enumerate(saved)}
@@ -156,11 +157,13 @@ def _moved(name: str, own: DataSettings) -> str:
     )
 
 
-def _real(settings: JudgeSettings, data: Data) -> list[Entry]:
-    """The real images that are judged beside the sets."""
+def _real(settings: JudgeSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:
+    """The real images that are judged beside ``sets``."""
     entries = []
     if settings.random:
-        chosen = condense(Random(), data.train, settings.random, smaller=settings.smaller, seed=settings.seed, compute=settings.compute)
+        takes_all = any(one.card.get("settings", {}).get("smaller") == "all" for one in sets)
+        smaller = settings.smaller or ("all" if takes_all else "error")
+        chosen = condense(Random(), data.train, settings.random, smaller=smaller, seed=settings.seed, compute=settings.compute)
         bare = replace(settings.evaluation.recipe, augmentation=None)
         entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
     if settings.whole:

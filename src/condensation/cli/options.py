@@ -29,10 +29,9 @@ FitOption = Annotated[
     typer.Option("--fit", help="crop: the centre of an image of another shape; pad: all of it, between black bars.", show_default="crop"),
 ]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and list them.")]
-SmallerOption = Annotated[
-    str | None,
-    typer.Option("--smaller", help="A class with too few images is an: error; all: takes all that it has.", show_default="error"),
-]
+_TOO_FEW = "A class with too few images is an: error; all: takes all that it has."
+SmallerOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="error")]
+SmallerOfSetOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="as when the set was made, else error")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
