@@ -176,3 +176,23 @@ def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monk
     code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)
     assert code == 130
     assert "nothing was condensed yet. Give the same command again." in errors
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 of 13 test images is, pixel for pixel, a training image too"), (2, "2 of 14 test images are")]
+)
+def test_images_in_both_parts_are_told_of_once(condense, tmp_path, caplog, count, words):
+    write_classes(tmp_path / "mine" / "train", ("a", "b"), count=15, size=(8, 8))
+    write_classes(tmp_path / "mine" / "test", ("a", "b"), count=6, size=(8, 8))
+    for place, name in enumerate("ab"):  # other images than those of the training part
+        for number in range(6):
+            picture(5000 + 100 * place + number, size=(8, 8)).save(tmp_path / "mine" / "test" / name / f"{number}.png")
+    for number in range(count):
+        shutil.copy(tmp_path / "mine" / "train" / "b" / f"{number}.png", tmp_path / "mine" / "test" / "b" / f"again {number}.png")
+    arguments = ("run", "-d", "mine", "-i", 2, "-o", "out", *FAST)
+    with caplog.at_level(logging.WARNING):
+        code, said, errors = condense(*arguments)
+    assert code == 0, errors
+    assert sum(words in line for line in caplog.messages) == 1
+    assert "pixel for pixel" not in said
+    assert "pixel for pixel: test accuracies are too high" in condense(*arguments, "--resume")[1]  # nothing is read then

@@ -77,7 +77,7 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     if talk:
         if not finished:
             screen.print(f"\nDone in {_duration(time.perf_counter() - started)}.")
-        _say_result(screen, settings, result)
+        _say_result(screen, settings, result, read=not finished)
     return None
 
 
@@ -168,11 +168,11 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
     return real, ""
 
 
-def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> None:
+def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, read: bool) -> None:
     out = result.folder
     if result.scores:
         print_scores(screen, result.scores)
-    for line in said_of_data(result.condensed.card.get("data", {})):
+    for line in said_of_data(result.condensed.card.get("data", {}), read=read):
         screen.print(line, highlight=False, markup=False)
     screen.print(f"Picture: {out / GRID}", markup=False)
     screen.print(f"Set:     {out / SET}", markup=False)

@@ -43,8 +43,11 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     )
 
 
-def said_of_data(about: Mapping[str, Any], most: int = 10) -> list[str]:
-    """Lines on what a card says of its data: what was decided, skipped, and found in both parts."""
+def said_of_data(about: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
+    """Lines on what a card says of its data: what was decided, skipped, and found in both parts.
+
+    Whoever has just ``read`` the data was warned of images in both parts then, and is not told again.
+    """
     lines = [str(about["note"])] if about.get("note") else []
     skipped = about.get("skipped")
     if skipped:
@@ -52,8 +55,9 @@ def said_of_data(about: Mapping[str, Any], most: int = 10) -> list[str]:
         lines.append(f"{count:,} {'image' if count == 1 else 'images'} could not be read and {'was' if count == 1 else 'were'} skipped:")
         lines += [f"  {one['name']} {one['why']}" for one in shown]
         lines += [f"  and {count - len(shown):,} more"] if count > len(shown) else []
-    if about.get("in_both"):
-        lines.append(f"{about['in_both']:,} test images are training images too, pixel for pixel: test accuracies are too high.")
+    if about.get("in_both") and not read:
+        are = "test image is a training image" if about["in_both"] == 1 else "test images are training images"
+        lines.append(f"{about['in_both']:,} {are} too, pixel for pixel: test accuracies are too high.")
     return lines
 
 
