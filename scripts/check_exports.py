@@ -28,7 +28,8 @@ from condensation.compute import Compute, capability
 from condensation.data import Data
 from condensation.export.base import eight_bit
 from condensation.images import ImageSet
-from condensation.judging import DataSettings, EvaluationSettings, own_evaluation
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.judging_saved import own_evaluation
 from condensation.settings import build, plain
 from condensation.storage import write_json
 

@@ -236,6 +236,23 @@ def test_evaluate_prints_its_settings(condense):
     assert "random = 5\n" in condense("evaluate", "--random", 5, "--print-config")[1]
 
 
+def test_the_settings_of_a_run_say_how_to_evaluate(condense, finished, tmp_path):
+    code, said, _ = condense("evaluate", finished, "--config", finished / "settings.json", "--print-config")
+    settings, run = tomllib.loads(said), json.loads((finished / "settings.json").read_text())["settings"]
+    assert code == 0
+    for name in ("seed", "smaller"):
+        assert settings[name] == run[name]
+    assert settings["evaluation"]["recipe"]["epochs"] == run["evaluation"]["recipe"]["epochs"]
+    assert settings["data"]["source"] == run["data"]["source"]
+    assert condense("evaluate", finished, "--config", finished / "settings.json", "-q")[0] == 0
+
+
+def test_what_judging_has_not_is_an_error_of_a_config_all_the_same(refused, finished):
+    Path("s.toml").write_text("randm = 3\n")
+    assert "JudgeSettings has no setting 'randm'. Did you mean 'random'?" in refused("evaluate", finished, "--config", "s.toml")
+    assert "JudgeSettings has no setting 'method'" in refused("evaluate", finished, "method=dm")
+
+
 def test_where_data_lie_may_be_said_without_saying_which(condense, finished):
     settings = tomllib.loads(condense("evaluate", finished, "--folder", "elsewhere", "--print-config")[1])
     assert settings["data"]["source"] == "digits"

@@ -20,7 +20,7 @@ LAYERS = (
     ("console", "listing", "getting", "overview"),
     ("studies",),
     ("presets", "advice"),
-    ("runs",),
+    ("runs", "judging_saved"),
     ("log", "judging"),
     ("report",),
     ("condensing", "evaluation"),

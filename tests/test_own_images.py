@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def test_the_card_alone_brings_the_same_images_back(condense, flowers):
     assert torch.equal(CondensedSet.load("out").images.images, CondensedSet.load("again").images.images)
 
 
+def test_other_data_are_judged_on_as_the_sets_own_were_read(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    own = json.loads(condense("evaluate", "out", "--json", *FAST[5:])[1])
+    flowers.rename("moved")
+    code, said, errors = condense("evaluate", "out", "-d", "moved", "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["sets"]["out"]["per_class"] == own["sets"]["out"]["per_class"]
+
+
 def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     for number in range(5):
@@ -89,6 +99,18 @@ def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog)
     with caplog.at_level(logging.WARNING):
         assert condense("evaluate", "out", *FAST[5:])[0] == 0
     assert "have changed since this set was made, and with them which are set aside for the test" in caplog.text
+
+
+def test_another_split_of_another_folder_is_warned_of(condense, flowers, caplog):
+    assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    shutil.copytree(flowers, "copied")
+    with caplog.at_level(logging.WARNING):
+        assert condense("evaluate", "out", "-d", "copied", *FAST[5:])[0] == 0
+    assert "set aside" not in caplog.text
+    Path("copied/été/3.png").unlink()
+    with caplog.at_level(logging.WARNING):
+        assert condense("evaluate", "out", "-d", "copied", *FAST[5:])[0] == 0
+    assert "out: of copied, other images are set aside for the test than of flowers, from which this set was made." in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -133,6 +155,16 @@ def test_sizes_in_a_file_and_random_images_of_small_classes(condense, flowers, t
     assert json.loads(said)["sets"]["random"]["images"] == 16
 
 
+def test_random_images_follow_the_rule_of_the_set(condense, flowers):
+    assert condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", "-q", *FAST)[0] == 0
+    code, said, errors = condense("evaluate", "out", "--random", 6, "--json", *FAST[5:])
+    assert code == 0, errors
+    assert json.loads(said)["sets"]["random"]["images"] == 16
+    code, _, errors = condense("evaluate", "out", "--random", 6, "--smaller", "error", *FAST[5:])
+    assert code == 2
+    assert "Asked for 6 images a class; class '-few' has 4." in errors
+
+
 def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
     from condensation.condensing import Stopped
     from condensation.report.progress import Silent
@@ -144,3 +176,23 @@ def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monk
     code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)
     assert code == 130
     assert "nothing was condensed yet. Give the same command again." in errors
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 of 13 test images is, pixel for pixel, a training image too"), (2, "2 of 14 test images are")]
+)
+def test_images_in_both_parts_are_told_of_once(condense, tmp_path, caplog, count, words):
+    write_classes(tmp_path / "mine" / "train", ("a", "b"), count=15, size=(8, 8))
+    write_classes(tmp_path / "mine" / "test", ("a", "b"), count=6, size=(8, 8))
+    for place, name in enumerate("ab"):  # other images than those of the training part
+        for number in range(6):
+            picture(5000 + 100 * place + number, size=(8, 8)).save(tmp_path / "mine" / "test" / name / f"{number}.png")
+    for number in range(count):
+        shutil.copy(tmp_path / "mine" / "train" / "b" / f"{number}.png", tmp_path / "mine" / "test" / "b" / f"again {number}.png")
+    arguments = ("run", "-d", "mine", "-i", 2, "-o", "out", *FAST)
+    with caplog.at_level(logging.WARNING):
+        code, said, errors = condense(*arguments)
+    assert code == 0, errors
+    assert sum(words in line for line in caplog.messages) == 1
+    assert "pixel for pixel" not in said
+    assert "pixel for pixel: test accuracies are too high" in condense(*arguments, "--resume")[1]  # nothing is read then

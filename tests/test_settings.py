@@ -5,7 +5,8 @@ import pytest
 
 from condensation.augment import DSA
 from condensation.errors import CondensationError
-from condensation.judging import DataSettings, EvaluationSettings, JudgeSettings
+from condensation.judging import EvaluationSettings
+from condensation.judging_saved import JudgeSettings
 from condensation.methods import DM, METHODS, Random
 from condensation.networks import NETWORKS
 from condensation.networks.base import NetworkSpec
@@ -30,7 +31,7 @@ def message(*overrides, content=()):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("settings", [RunSettings(), JudgeSettings(), JudgeSettings(data=DataSettings("digits")), Recipe.paper()])
+@pytest.mark.parametrize("settings", [RunSettings(), JudgeSettings(), JudgeSettings(data={"source": "digits", "size": 8}), Recipe.paper()])
 def test_plain_and_back(settings):
     assert build(type(settings), json.loads(json.dumps(plain(settings)))) == settings
 

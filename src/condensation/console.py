@@ -20,7 +20,8 @@ from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
-from condensation.judging import DataSettings, JudgeSettings, judge_saved
+from condensation.judging import DataSettings
+from condensation.judging_saved import JudgeSettings, judge_saved
 from condensation.methods import METHODS
 from condensation.naming import called
 from condensation.report.files import encoded
@@ -77,7 +78,7 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     if talk:
         if not finished:
             screen.print(f"\nDone in {_duration(time.perf_counter() - started)}.")
-        _say_result(screen, settings, result)
+        _say_result(screen, settings, result, read=not finished)
     return None
 
 
@@ -168,7 +169,7 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
     return real, ""
 
 
-def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> None:
+def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, read: bool) -> None:
     out = result.folder
     if result.scores:
         print_scores(screen, result.scores)
@@ -179,7 +180,7 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> No
         )
         for line in what_to_try(settings.method):
             screen.print(f"  {line}", highlight=False, markup=False)
-    for line in said_of_data(result.condensed.card.get("data", {})):
+    for line in said_of_data(result.condensed.card.get("data", {}), read=read):
         screen.print(line, highlight=False, markup=False)
     screen.print(f"Picture: {out / GRID}", markup=False)
     screen.print(f"Set:     {out / SET}", markup=False)

@@ -14,6 +14,10 @@ class NotEnoughMemory(CondensationError):
     """The data would not fit in the memory that is free."""
 
 
+class NoSuchData(CondensationError):
+    """There are no data of that name, or nothing at that path."""
+
+
 class MissingExtra(CondensationError):
     """An optional package is needed; the message names the pip command that brings it."""
 

@@ -15,7 +15,7 @@ from condensation.console import INTERRUPTED
 from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS
-from condensation.judging import JudgeSettings, judge_settings, judge_views, own_evaluation
+from condensation.judging_saved import JudgeSettings, judge_settings, judge_views, own_evaluation
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
 

@@ -118,7 +118,7 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     else:
         lines.append(f"Read as: {height} x {width} (height x width), {kind}")
     lines.append(f"Memory: {about['memory']['text']}, twice that while reading")
-    lines += said_of_data(about)
+    lines += said_of_data(about, read=True)
     if "skipped" in about:
         lines.append("A run stops at such an image, unless --skip-bad is given.")
     return [*lines, f"Picture: {about['picture']}"]

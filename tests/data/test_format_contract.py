@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from condensation.data import load
-from condensation.data.dataset import Reading
+from condensation.data.dataset import Part, Reading
 from condensation.data.formats import FORMATS, format_of
+from condensation.data.split import set_aside
 from condensation.errors import CondensationError
 from tests.data import official
 from tests.data.test_folder import picture
@@ -39,6 +40,15 @@ def npz(folder: Path) -> Written:
         np.savez(folder / f"{part}.npz", images=images, labels=labels, class_names=np.array(["a", "b", "c"]))
         parts[part] = images.transpose(0, 3, 1, 2), labels
     return Written(folder, folder / "train.npz", parts["train"], parts["test"], ("a", "b", "c"))
+
+
+def npz_file(folder: Path) -> Written:
+    images, labels = official.images(12, (8, 10, 3)), np.arange(12) % 3
+    names = ("a", "b", "c")
+    np.savez(folder / "mine.npz", images=images, labels=labels, class_names=np.array(names))
+    whole = Part(torch.from_numpy(images.transpose(0, 3, 1, 2)), torch.from_numpy(labels), names, "mine")
+    train, test = ((part.images.numpy(), part.labels.numpy()) for part in set_aside(whole, names)[:2])
+    return Written(folder / "mine.npz", folder / "mine.npz", train, test, names)
 
 
 def idx(folder: Path, zipped: bool) -> Written:
@@ -122,6 +132,7 @@ def tiny_imagenet(folder: Path, packed: bool) -> Written:
 # A name, and a function that writes a small example into an empty folder and says what must come out.
 EXAMPLES: dict[str, Callable[[Path], Written]] = {
     "npz": npz,
+    "npz file": npz_file,
     "idx": partial(idx, zipped=False),
     "idx, gzipped": partial(idx, zipped=True),
     "image folder": image_folder,
@@ -194,7 +205,7 @@ def test_a_size_is_followed(written):
 
 def test_the_reader_gives_the_types_that_it_must(written):
     parts = format_of(written.path).read(written.path, Reading())
-    for part in (parts.train, parts.test):
+    for part in filter(None, (parts.train, parts.test)):
         assert part.images.dtype == torch.uint8
         assert part.labels.dtype == torch.int64
         assert part.images.ndim == 4

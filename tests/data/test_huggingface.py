@@ -1,5 +1,6 @@
 """Data sets of Hugging Face, made here: nothing is fetched."""
 
+import logging
 import sys
 
 import numpy as np
@@ -188,3 +189,21 @@ def test_loading_anything_else_imports_none_of_them():
     code = "import sys; from condensation import load; load('digits'); print({'datasets', 'pyarrow', 'huggingface_hub'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ}, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_attempts_to_reach_the_hub_are_not_told_one_by_one(monkeypatch, capfd, caplog):
+    library = logging.getLogger("huggingface_hub.utils")
+
+    def unreachable(*arguments):
+        for number in range(5):
+            library.warning("Retrying in 1s [Retry %d/5].", number)
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    before = logging.getLogger("huggingface_hub").level
+    with caplog.at_level(logging.WARNING), pytest.raises(CondensationError, match="could not load foo/bar: ConnectionError: no network"):
+        load("hf:foo/bar")
+    assert "Retrying" not in caplog.text + "".join(capfd.readouterr())
+    assert logging.getLogger("huggingface_hub").level == before
+    library.warning("and afterwards")
+    assert "and afterwards" in caplog.text

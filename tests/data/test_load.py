@@ -157,3 +157,22 @@ def test_cifar10_has_the_published_mean():
     data = load("cifar10", folder=ROOT)
     assert (len(data.train), len(data.test)) == (50_000, 10_000)
     torch.testing.assert_close(data.train.preprocessing.mean, torch.tensor([0.4914, 0.4822, 0.4465]), atol=1e-4, rtol=0)
+
+
+def test_what_is_not_here_may_have_been_meant_as_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CondensationError, match=r"^There is no folder or file nope\.csv\.$"):
+        load("nope.csv")
+    with pytest.raises(CondensationError, match=r"^There is no folder or file nope\.csv\. It was looked for in .*\.$"):
+        load("nope.csv", folder=tmp_path)
+    with pytest.raises(CondensationError, match=r"There is no data set 'nowhere'(?s:.*)Nor is there a folder or file nowhere here\."):
+        load("nowhere")
+
+
+def test_a_file_here_that_holds_no_data_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "make.py").touch()
+    with pytest.raises(
+        CondensationError, match=r"^There are no data in make\.py\.\nIt must be, or hold: .*; or an npz file of images and labels;"
+    ):
+        load("make.py")

@@ -104,3 +104,18 @@ def test_damage_is_noticed_or_harmless(tmp_path, save):
         path.write_bytes(damaged)
         result = outcome(tmp_path)
         assert result == expected or "train.npz" in result
+
+
+def test_train_npz_by_its_own_path_brings_its_test_part(tmp_path):
+    for part in ("train", "test"):
+        write(tmp_path / "mine", part=part)
+    data = load(tmp_path / "mine" / "train.npz")
+    assert (data.name, len(data.train), len(data.test)) == ("mine", 30, 30)
+
+
+def test_one_file_here_needs_no_slash(tmp_path, monkeypatch):
+    write(tmp_path, part="single")
+    monkeypatch.chdir(tmp_path)
+    data = load("single.npz")
+    assert (data.name, len(data.train), len(data.test)) == ("single", 24, 6)
+    assert data.details["split"]["set_aside"] == 6

@@ -54,10 +54,9 @@ def show(
 ) -> None:
     """Tell what would be read, without condensing: classes, sizes, what is skipped and why, memory, and a picture."""
     from condensation import overview
-    from condensation.judging import JudgeSettings
+    from condensation.judging import DataSettings
     from condensation.settings import build
 
     content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), [f"data.{one}" for one in overrides or []])
-    settings = build(JudgeSettings, content).data
-    assert settings is not None  # since a source is given
+    settings = build(DataSettings, content["data"], where="data")
     overview.show(settings, out, rows, quiet=quiet, as_json=as_json)

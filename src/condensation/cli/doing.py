@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from condensation.cli.options import (
     SeedOption,
     SizeOption,
     SkipBadOption,
+    SmallerOfSetOption,
     SmallerOption,
     content_of,
     data_options,
@@ -98,7 +100,7 @@ def evaluate(
     size: SizeOption = None,
     fit: FitOption = None,
     skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
+    smaller: SmallerOfSetOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -109,7 +111,8 @@ def evaluate(
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation import console
     from condensation.artifact import CondensedSet
-    from condensation.judging import judge_settings
+    from condensation.judging_saved import JudgeSettings, judge_settings
+    from condensation.runs import RunSettings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
     overrides = [one for one in sets or [] if one not in paths]
@@ -121,8 +124,12 @@ def evaluate(
         "evaluation.network": network,
         "seed": seed,
     }
-    content = content_of(config, {**options, "compute.device": device}, overrides)
-    settings = judge_settings(content, [CondensedSet.load(Path(path)) for path in paths[:1]])
+    # Of a run's settings, judging takes its part.
+    others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(JudgeSettings)}
+    content = content_of(config, {**options, "compute.device": device}, overrides, passed_over=others)
+    # What is not said of the data, the sets say.
+    saved = [CondensedSet.load(Path(path)) for path in paths] if "data" in content else []
+    settings = judge_settings(content, saved)
     if print_config:
         return print_settings(settings)
     console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,10 +31,9 @@ FitOption = Annotated[
     typer.Option("--fit", help="crop: the centre of an image of another shape; pad: all of it, between black bars.", show_default="crop"),
 ]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and list them.")]
-SmallerOption = Annotated[
-    str | None,
-    typer.Option("--smaller", help="A class with too few images is an: error; all: takes all that it has.", show_default="error"),
-]
+_TOO_FEW = "A class with too few images is an: error; all: takes all that it has."
+SmallerOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="error")]
+SmallerOfSetOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="as when the set was made, else error")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
@@ -53,11 +53,13 @@ def data_options(source: str | None, folder: str | None, size: str | None, fit: 
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
-def content_of(config: Path | None, options: dict[str, Any], overrides: list[str] | None) -> dict[str, Any]:
-    """What the file says, changed by the options, changed by the overrides."""
+def content_of(
+    config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
+) -> dict[str, Any]:
+    """What the file says, but for what is ``passed_over`` in it, changed by the options, changed by the overrides."""
     from condensation.settings import merge, put, read
 
-    content = read(config) if config else {}
+    content = {name: value for name, value in (read(config) if config else {}).items() if name not in passed_over}
     for name, value in options.items():
         if value is not None:
             content = put(content, name, value)

@@ -58,9 +58,9 @@ def _check_overlap(train: Part, test: Part, names: tuple[str, ...]) -> dict[str,
         return {}
     first = test.names[places[0]] if test.names else f"number {places[0]}"
     of_class = names[int(test.labels[places[0]])]
+    are = "is, pixel for pixel, a training image too (" if len(places) == 1 else "are, pixel for pixel, training images too (the first: "
     logger.warning(
-        f"{len(places):,} of {len(test.labels):,} test images are, pixel for pixel, training images too (the first: {first}, of class "
-        f"{of_class!r}), so test accuracies will be too high."
+        f"{len(places):,} of {len(test.labels):,} test images {are}{first}, of class {of_class!r}), so test accuracies will be too high."
     )
     return {"in_both": len(places)}
 

@@ -10,13 +10,14 @@ from condensation.data.dataset import Format
 from condensation.data.folder import IMAGE_FOLDER
 from condensation.data.huggingface import HUGGING_FACE
 from condensation.data.idx import IDX
-from condensation.data.npz import NPZ
+from condensation.data.npz import NPZ, NPZ_FILE
 from condensation.data.svhn import SVHN_FILES
 from condensation.data.tiny_imagenet import TINY_IMAGENET_FILES
 
 # A folder of images is anything with sub-folders, so it comes last.
 FORMATS: tuple[Format, ...] = (
     NPZ,
+    NPZ_FILE,
     IDX,
     CIFAR10_FILES,
     CIFAR100_FILES,

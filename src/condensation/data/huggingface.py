@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -121,7 +123,8 @@ def _loaded(load: Callable[[Any], Any], name: str) -> Any:
     except ImportError:
         raise MissingExtra("Reading data sets of Hugging Face", "hub") from None
     try:
-        return load(datasets)
+        with _silenced("datasets", "huggingface_hub"):
+            return load(datasets)
     except MemoryError:
         raise
     except Exception as problem:  # the hub, the network and many file formats: errors of any type
@@ -130,6 +133,20 @@ def _loaded(load: Callable[[Any], Any], name: str) -> Any:
             f"Hugging Face's datasets could not load {name}: {type(problem).__name__}: {reason}\n"
             "See that the name is right (hf:OWNER/NAME, or hf:OWNER/NAME/CONFIG) and the network is there; datasets are kept once loaded."
         ) from None
+
+
+@contextmanager
+def _silenced(*packages: str) -> Iterator[None]:
+    """Without the warnings that ``packages`` log, such as each attempt to reach the hub: what comes of them is said once, as an error."""
+    loggers = [logging.getLogger(name) for name in packages]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _cached(dataset: Any, test: Any, how: Reading, name: str) -> Parts:

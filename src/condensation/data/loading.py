@@ -21,7 +21,7 @@ from condensation.data.huggingface import is_hub_name, read_hub
 from condensation.data.labels import as_numbers
 from condensation.data.locate import data_folder, find_anywhere, not_found, official
 from condensation.data.pixels import as_pixels
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NoSuchData
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,11 @@ def load(
     Args:
         source: A name (``digits`` and ``fashion-mini`` are embedded; others are looked for in the data folder), or the
             path of an archive or a folder of CIFAR, SVHN or Tiny ImageNet as their authors give them out, of a folder
-            with ``train.npz`` and ``test.npz``, with IDX files, or with one sub-folder of images a class, perhaps below
-            ``train`` and ``test`` (or ``val``); of a CSV file of paths and labels; of a folder with a Hugging Face data
-            set; or ``hf:NAME`` for one from the hub. Where there is no test part, a fifth of each class is set aside as
-            one, always the same. But for ``hf:`` nothing is ever downloaded: ``condense data get NAME`` does that.
+            with ``train.npz`` and ``test.npz``, or of one npz file; of a folder with IDX files, or with one sub-folder of
+            images a class, perhaps below ``train`` and ``test`` (or ``val``); of a CSV file of paths and labels; of a
+            folder with a Hugging Face data set; or ``hf:NAME`` for one from the hub. Where there is no test part, a fifth
+            of each class is set aside as one, always the same. But for ``hf:`` nothing is ever downloaded: ``condense data
+            get NAME`` does that.
         folder: The data folder; by default what the environment variable ``CONDENSATION_DATA`` names. After it, the
             folder is looked in into which ``condense data get`` puts what it gets.
         preprocessing: ``standardize`` by each channel's mean and deviation; ``published`` constants, where there are any;
@@ -133,14 +134,14 @@ def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str
         return known or name, _read(place, how)
     path = Path(name)
     # What is called like a known data set and holds none of it, such as a download that was broken off, is passed over.
-    if (path.is_dir() and known is None) or (path.exists() and _format_in(path)):
+    if path.exists() and (known is None or _format_in(path)):
         return _read_path(path, how)
     raise not_found(name, data_folder(folder))
 
 
 def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
     if not path.exists():
-        raise CondensationError(f"There is no folder or file {path}.")
+        raise NoSuchData(f"There is no folder or file {path}.")
     found = _format_in(path)
     name, known = _name_of(path)
     return (found and found[1].dataset) or known or name, _read(path, how)
@@ -149,7 +150,7 @@ def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
 def _name_of(path: Path) -> tuple[str, str | None]:
     """What the data at ``path`` are called after their folder, and which data set of the catalogue that means."""
     owner = path.resolve()
-    name = owner.parent.name if owner.name == "raw" else owner.stem if owner.is_file() else owner.name
+    name = owner.parent.name if owner.name in ("raw", "train.npz") else owner.stem if owner.is_file() else owner.name
     return name, known_name(name)
 
 
@@ -164,7 +165,7 @@ def _format_in(path: Path) -> tuple[Path, Format] | None:
 def _read(path: Path, how: Reading) -> Parts:
     found = _format_in(path)
     if found is None:
-        raise CondensationError(f"There are no data in {path}.\nIt must hold {', or '.join(one.name for one in FORMATS)}.")
+        raise CondensationError(f"There are no data in {path}.\nIt must be, or hold: {'; or '.join(one.name for one in FORMATS)}.")
     place, form = found
     parts = replace(form.read(place, how), format=form.name)
     return parts if form.dataset is None else _noted(parts, form.dataset)

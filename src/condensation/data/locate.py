@@ -13,7 +13,7 @@ from condensation.data.folder import subfolders
 from condensation.data.formats import FORMATS, format_of
 from condensation.data.idx import holds_idx
 from condensation.data.npz import holds_npz
-from condensation.errors import CondensationError, unknown
+from condensation.errors import CondensationError, NoSuchData, unknown
 
 VARIABLE = "CONDENSATION_DATA"
 IDX_NAMES = ("mnist", "fashion-mnist")
@@ -32,14 +32,14 @@ def data_folder(folder: str | Path | None) -> Path | None:
     """``folder``, or what CONDENSATION_DATA names, or None.
 
     Raises:
-        CondensationError: if that is no folder.
+        NoSuchData: if that is no folder.
     """
     named = folder if folder is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None
     path = Path(named).expanduser()
     if not path.is_dir():
-        raise CondensationError(f"There is no folder {path}{'' if folder is not None else f', which {VARIABLE} names'}.")
+        raise NoSuchData(f"There is no folder {path}{'' if folder is not None else f', which {VARIABLE} names'}.")
     return path
 
 
@@ -85,8 +85,11 @@ def not_found(name: str, root: Path | None) -> CondensationError:
     point = f"Point --folder (folder=...) or {VARIABLE} to the folder that holds it"
     known = known_name(name)
     if known is None:
+        if Path(name).suffix[1:].isalpha():  # such as table.csv
+            return NoSuchData(f"There is no folder or file {name}.{f' {looked}' if root else ''}")
         names = [row.name for row in available(root)]
-        return CondensationError(f"{unknown('data set', name, names)}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
+        nor = f"Nor is there a folder or file {name} here."
+        return NoSuchData(f"{unknown('data set', name, names)} {nor}\n{looked} {point} as {name}/train.npz and {name}/test.npz.")
     idx = " or as its four IDX files" if known in IDX_NAMES else ""
     embedded = ", ".join(BUNDLED)
     usual = "".join(f" or as {one.usual[0]}" for one in FORMATS if one.dataset == known)

@@ -1,4 +1,4 @@
-"""``train.npz`` and ``test.npz``: images, labels and perhaps class names, as numpy saves them."""
+"""``train.npz`` and ``test.npz``, or one such file: images, labels and perhaps class names, as numpy saves them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def read_npz_folder(folder: Path, how: Reading = Reading()) -> Parts:
     """``train.npz`` and, if it is there, ``test.npz``."""
     test = folder / "test.npz"
     return Parts(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
+
+
+def holds_npz_file(path: Path) -> bool:
+    """Whether ``path`` is a file of numpy arrays."""
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def read_npz_file(path: Path, how: Reading = Reading()) -> Parts:
+    """The images of a file, of which a part is then set aside for the test; of ``train.npz``, with ``test.npz`` beside it."""
+    return read_npz_folder(path.parent) if path.name == "train.npz" else Parts(read_npz(path), None)
 
 
 def read_npz(path: Path) -> Part:
@@ -78,3 +88,4 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 NPZ = Format("train.npz and test.npz", holds_npz, read_npz_folder)
+NPZ_FILE = Format("an npz file of images and labels", holds_npz_file, read_npz_file)

@@ -26,21 +26,28 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     if not {"evaluation", "sets", "test"} <= set(scores):
         return screen.print(f"Scores: {json.dumps(scores, ensure_ascii=False)}", highlight=False, markup=False)
     how = scores["evaluation"]
-    rows = table("trained on", "images", "test accuracy, %", right=("images",))
+    apart = scores["test"] is None  # each set has test images of its own
+    rows = table(
+        "trained on", "images", *(("tested on", "test images") if apart else ()), "test accuracy, %", right=("images", "test images")
+    )
     for name, score in scores["sets"].items():
-        rows.add_row(escape(name), f"{score['images']:,}", f"{score['mean']:.1f} ± {score['deviation']:.1f}")
+        on = (escape(score["test"]["name"]), f"{score['test']['images']:,}") if apart else ()
+        rows.add_row(escape(name), f"{score['images']:,}", *on, f"{score['mean']:.1f} ± {score['deviation']:.1f}")
     screen.print(rows)
     recipe, network = how["recipe"], called(str(how["network"]["name"]))
     count = "one" if how["networks"] == 1 else how["networks"]
     return screen.print(
         f"Mean and deviation over {count} {escape(network)}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
-        f"on {scores['test']['images']:,} test images.",
+        f"on {'the test images named' if apart else format(scores['test']['images'], ',') + ' test images'}.",
         highlight=False,
     )
 
 
-def said_of_data(about: Mapping[str, Any], most: int = 10) -> list[str]:
-    """Lines on what a card says of its data: what was decided, skipped, and found in both parts."""
+def said_of_data(about: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
+    """Lines on what a card says of its data: what was decided, skipped, and found in both parts.
+
+    Whoever has just ``read`` the data was warned of images in both parts then, and is not told again.
+    """
     lines = [str(about["note"])] if about.get("note") else []
     skipped = about.get("skipped")
     if skipped:
@@ -48,8 +55,9 @@ def said_of_data(about: Mapping[str, Any], most: int = 10) -> list[str]:
         lines.append(f"{count:,} {'image' if count == 1 else 'images'} could not be read and {'was' if count == 1 else 'were'} skipped:")
         lines += [f"  {one['name']} {one['why']}" for one in shown]
         lines += [f"  and {count - len(shown):,} more"] if count > len(shown) else []
-    if about.get("in_both"):
-        lines.append(f"{about['in_both']:,} test images are training images too, pixel for pixel: test accuracies are too high.")
+    if about.get("in_both") and not read:
+        are = "test image is a training image" if about["in_both"] == 1 else "test images are training images"
+        lines.append(f"{about['in_both']:,} {are} too, pixel for pixel: test accuracies are too high.")
     return lines
 
 

@@ -41,13 +41,15 @@ def plain(value: Any) -> Any:
     return {"name": name} if name else named(value)
 
 
-def build(kind: type[T], content: Any, base: T | None = None) -> T:
+def build(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
     """A value of type ``kind`` from plain ``content``; what is not said stays as in ``base``, or as by default.
+
+    Messages name settings below ``where``, the setting that holds them all.
 
     Raises:
         CondensationError: for a name that does not exist or a value of the wrong type; the message says which there are.
     """
-    return _build(kind, content, base, "")  # type: ignore[no-any-return]
+    return _build(kind, content, base, where)  # type: ignore[no-any-return]
 
 
 def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
