@@ -434,7 +434,18 @@ def test_a_picture_of_an_unknown_kind(refused, finished):
 
 def test_a_folder_in_the_way_of_a_picture(refused, finished):
     Path("a.png").mkdir()
-    assert "Could not write a.png" in refused("show", finished, "-o", "a.png")
+    said = refused("show", finished, "-o", "a.png")
+    assert "Could not write a.png" in said
+    assert "Choose another place with --out." in said
+    assert "--resume" not in said
+
+
+def test_a_run_that_cannot_begin_has_nothing_to_resume(refused):
+    Path("file").touch()
+    said = refused(*RUN, "-o", "file/run")
+    assert "Could not write" in said
+    assert "Choose another place with --out." in said
+    assert "--resume" not in said
 
 
 def test_a_checkpoint_is_no_set(refused, finished):

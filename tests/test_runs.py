@@ -264,7 +264,9 @@ def test_a_full_disk_stops_the_log_in_plain_words(tmp_path, monkeypatch):
         return real(path, *arguments, **settings)
 
     monkeypatch.setattr(Path, "open", no_room)
-    with pytest.raises(CondensationError, match=r"Could not write .*log\.jsonl: No space left on device\.\nMake room, then go on"):
+    with pytest.raises(
+        CondensationError, match=r"Could not write .*log\.jsonl: No space left on device\.\nMake room and go on with --resume"
+    ):
         run(UNJUDGED, tmp_path)
 
 

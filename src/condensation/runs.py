@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
 from condensation.condensing import Observer, condense
 from condensation.data import Data
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NotWritten
 from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
@@ -89,15 +90,25 @@ def run(
     ipc = settings.ipc_of(data.train)
     settings.evaluation.check(data)
     remove_unfinished(folder)
-    write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
-    condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
-    write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
-    scores = _scores(settings, data, ipc, condensed.images, on_progress)
-    if scores:
-        condensed = condensed.with_scores(without_seconds(scores))
-        condensed.save(folder / SET)
-        write_json(folder / SCORES, scores)  # last: they say that the run is finished
+    with _resumable(folder):
+        write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
+        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
+        write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
+        scores = _scores(settings, data, ipc, condensed.images, on_progress)
+        if scores:
+            condensed = condensed.with_scores(without_seconds(scores))
+            condensed.save(folder / SET)
+            write_json(folder / SCORES, scores)  # last: they say that the run is finished
     return RunResult(folder, condensed, scores)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """What cannot be written says how to go on, once there is something to go on with."""
+    try:
+        yield
+    except NotWritten as error:
+        raise error.of_a_run() if (folder / SETTINGS).exists() else error from error.__cause__
 
 
 def claim(folder: Path, settings: RunSettings, resume: bool) -> None:

@@ -28,7 +28,10 @@ def main() -> None:
         command = error.ctx.command_path if error.ctx else "condense"
         _fail(f"{error.format_message()}\nSee: {command} --help", 2)
     except OSError as error:
-        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, and go on with --resume.", 2)
+        _fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, then try again.",
+            2,
+        )
     except typer.Abort:
         _fail("Stopped.", 130)
     except MemoryError:
