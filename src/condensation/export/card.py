@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from condensation.data import DATASETS
+from condensation.data.dataset import as_text
+from condensation.data.pictures import DRAFT
 from condensation.export.base import Export, loss_of, normalising
 from condensation.images import ImageSet
 from condensation.preprocess import Zca
@@ -15,6 +17,11 @@ from condensation.settings import plain
 from condensation.storage import write_json
 from condensation.training import Recipe
 
+# How a picture becomes another size, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
+FITTING = {
+    "crop": ("each was scaled until it filled the size, and what was too long was cut off at both ends, so that the centre stays", "fit"),
+    "pad": ("each was scaled until all of it fitted, and what was too short was filled with black bars at both ends", "pad"),
+}
 VIEWS = "views"  # where a set's card keeps what its 8-bit view was judged to be worth
 
 
@@ -31,7 +38,7 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_made(images, card, source)}",
         f"Here {how.what}. `card.json` holds all that is known of how they were made.",
         f"## Train on them\n\nIn plain PyTorch, in this folder:\n\n{_python(_reading(images, how))}\n\n{_as_they_are(images, how)}",
-        f"## Test images\n\n{_testing(images, how)}",
+        f"## Test images\n\n{_resizing(images, card)}{_testing(images, how)}",
         f"## The recipe\n\n{_recipe(images, card)}",
         f"## Accuracy\n\n{_scores(card)}",
     ]
@@ -75,6 +82,30 @@ def _as_they_are(images: ImageSet, how: Export) -> str:
     if not _normalises(images, how):
         return "What is stored is float32, to the last bit, and already normalised: train on `dataset` as it is, and don't normalise again."
     return "The pictures have 8 bits; the lines above normalise them, and `dataset` is what a network expects."
+
+
+def _resizing(images: ImageSet, card: Mapping[str, Any]) -> str:
+    """How a picture becomes the size, where those of the data were not of one from the start; as `condensation.data.pictures` does it."""
+    data = card.get("settings", {}).get("data", {})
+    if data.get("size") is None:
+        return ""
+    channels, height, width = images.shape
+    made, call = FITTING[data.get("fit", "crop")]
+    lines = f"""import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+def picture(path):
+    with Image.open(path) as image:
+        image.draft(None, {(DRAFT * max(height, width),) * 2})  # a much larger JPEG is decoded at a part of its sides
+        upright = ImageOps.exif_transpose(image).convert("{"L" if channels == 1 else "RGB"}")
+    return np.array(ImageOps.{call}(upright, ({width}, {height}), Image.Resampling.BICUBIC)).reshape({height}, {width}, {channels})
+
+pictures = torch.tensor(np.stack([picture(path) for path in paths])).permute(0, 3, 1, 2) / 255"""
+    return (
+        f"The pictures it was made from were resized to {as_text((height, width))} (height x width): {made}. "
+        f"So must test images be; for `paths`, those of their files:\n\n{_python(lines)}\n\n"
+    )
 
 
 def _testing(images: ImageSet, how: Export) -> str:
