@@ -216,7 +216,9 @@ def test_the_whole_data_can_be_judged(condense, tmp_path):
     code, said, _ = condense("evaluate", "-d", "./mine", "--whole", *EVALUATION, "-q")
     assert code == 0
     assert "whole" in said
-    assert "one convnet of 2 epochs" in said
+    assert "By one convnet of 2 epochs, on " in said
+    assert "±" not in said
+    assert "deviation" not in said
 
 
 def test_several_sets_at_once(condense, finished):

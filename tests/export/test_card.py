@@ -127,6 +127,15 @@ def test_scores_are_on_the_card(tmp_path):
     assert "On the 10,000 test images of mine: mean and deviation over 5 convnets" in said
 
 
+def test_one_network_has_no_deviation(tmp_path):
+    one = {"images": 6, "mean": 49.12, "deviation": 0.0, "count": 1}
+    scores = {**SCORES, "sets": {"dm": one}, "evaluation": plain(EvaluationSettings(networks=1, recipe=Recipe(epochs=1)))}
+    said = card(SETS["colour"].with_scores(scores).export(tmp_path / "out", "npz"))
+    assert "| dm | 6 | 49.1 |" in said
+    assert "of mine: one convnet newly drawn, after 1 epoch." in said
+    assert "deviation" not in said
+
+
 def test_a_set_that_was_not_judged_says_so(tmp_path):
     assert "It was not measured." in card(SETS["colour"].export(tmp_path / "out", "npz"))
 

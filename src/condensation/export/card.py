@@ -16,6 +16,7 @@ from condensation.setfile import whole_card
 from condensation.settings import plain
 from condensation.storage import write_json
 from condensation.training import Recipe
+from condensation.wording import accuracy_of, counted
 
 # How a picture becomes another size, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
 FITTING = {
@@ -155,17 +156,18 @@ def _scores(card: Mapping[str, Any]) -> str:
         return "\n".join(f"- {name}: {value}" for name, value in scores.items())
     how = scores["evaluation"]
     return (
-        f"On the {scores['test']['images']:,} test images of {scores['test']['name']}: mean and deviation over {_count(how)} "
-        f"newly drawn, after the last of {how['recipe']['epochs']:,} epochs.\n\n{_table(scores['sets'])}"
+        f"On the {counted(scores['test']['images'], 'test image')} of {scores['test']['name']}: {_over(how)} "
+        f"newly drawn, after {counted(how['recipe']['epochs'], 'epoch')}.\n\n{_table(scores['sets'])}"
     )
 
 
-def _count(how: Mapping[str, Any]) -> str:
-    return f"{how['networks']} {how['network']['name']}{'' if how['networks'] == 1 else 's'}"
+def _over(how: Mapping[str, Any]) -> str:
+    count, network = how["networks"], how["network"]["name"]
+    return f"one {network}" if count == 1 else f"mean and deviation over {counted(count, network)}"
 
 
 def _table(sets: Mapping[str, Any]) -> str:
-    rows = "\n".join(f"| {name} | {score['images']} | {score['mean']:.1f} ± {score['deviation']:.1f} |" for name, score in sets.items())
+    rows = "\n".join(f"| {name} | {score['images']} | {accuracy_of(score)} |" for name, score in sets.items())
     return f"| trained on | images | test accuracy, % |\n| --- | --- | --- |\n{rows}"
 
 
@@ -190,8 +192,8 @@ def _kept(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         return f"{changes} What accuracy that costs was not measured; `condense export --judge` measures it."
     how_judged = views["evaluation"]
     return (
-        f"{changes} Measured on {views['test']['images']:,} test images: mean and deviation over {_count(how_judged)}, "
-        f"drawn and trained alike, after {how_judged['recipe']['epochs']:,} epochs.\n\n{_table(views['sets'])}"
+        f"{changes} Measured on {counted(views['test']['images'], 'test image')}: {_over(how_judged)}, "
+        f"drawn and trained alike, after {counted(how_judged['recipe']['epochs'], 'epoch')}.\n\n{_table(views['sets'])}"
     )
 
 
