@@ -107,7 +107,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
         out = beside if path.is_dir() else path.with_suffix(".png")
     titles = [_title(one, label) for label, one in sets.items()]
     images = condensed.images if len(sets) == 1 else {label: one.images for label, one in sets.items()}
-    title = titles[0] if len(sets) == 1 else " | ".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
+    title = titles[0] if len(sets) == 1 else "\n".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
     write(out, encoded(grid(images, real, title=title, rows=rows), out))
     if as_json:
         cards = condensed.card if len(sets) == 1 else {"sets": {label: one.card for label, one in sets.items()}}
@@ -147,7 +147,7 @@ def _title(condensed: CondensedSet, otherwise: str) -> str:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
         method = METHODS[name].__name__ if name in METHODS else called(name)
-        return f"{title}, {in_words(method, settings['ipc'], int(steps))}"
+        return f"{title}, {in_words(method, condensed.images.counts.values(), int(steps))}"
     except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title
 

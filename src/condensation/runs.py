@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +93,7 @@ def run(
     with _resumable(folder):
         write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
         condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
-        write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
+        write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
         if scores:
             condensed = condensed.with_scores(without_seconds(scores))
@@ -153,14 +153,19 @@ def is_finished(folder: Path, settings: RunSettings) -> bool:
 
 
 def describe(settings: RunSettings) -> str:
-    """A few words for titles."""
-    return in_words(type(settings.method).__name__, settings.ipc, settings.method.steps)
+    """A few words on what is asked for."""
+    return in_words(type(settings.method).__name__, [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
 
 
-def in_words(method: str, ipc: object, steps: int) -> str:
-    """``DM, 10 images per class, 1,000 steps``."""
-    count = ipc if isinstance(ipc, int) else "different numbers of"
-    images = "1 image" if count == 1 else f"{count} images"
+def _made(settings: RunSettings, images: ImageSet) -> str:
+    """A few words on what came of it: a class may have too few images for what was asked for."""
+    return in_words(type(settings.method).__name__, images.counts.values(), settings.method.steps)
+
+
+def in_words(method: str, counts: Collection[int], steps: int) -> str:
+    """``DM, 10 images per class, 1,000 steps``, where classes have ``counts`` of images, or ``5 to 10 images per class``."""
+    said = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else "different numbers of"
+    images = "1 image" if said == "1" else f"{said} images"
     return f"{method}, {images} per class" + (f", {steps:,} steps" if steps else "")
 
 
