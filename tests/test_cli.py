@@ -374,6 +374,7 @@ def condensation_version():
         ("run -d digits -i 0", "ipc must be at least 1"),
         ("run -d digits --ipc -1", "ipc must be at least 1"),
         ("run -d digits ipc=0", "ipc must be at least 1"),
+        ("networks resnet99", "There is no network 'resnet99'. Did you mean 'resnet18'?"),
         ("run -d digits ipc.0=1", "Asked for 0 images of class '1'"),
         ("run -d digits --seed x", "Invalid value for '--seed'"),
         ("run -d digits -c nowhere.toml", "There is no settings file nowhere.toml."),

@@ -42,6 +42,11 @@ class RunSettings:
     evaluation: EvaluationSettings = EvaluationSettings()
     compute: Compute = Compute()
 
+    def __post_init__(self) -> None:
+        for of_class, count in self.ipc.items() if isinstance(self.ipc, dict) else [("", self.ipc)]:
+            if count < 1:
+                raise CondensationError(f"ipc{'.' if of_class else ''}{of_class} is {count}; ipc must be at least 1.")
+
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """How many synthetic images each label of ``real`` gets."""
         if isinstance(self.ipc, int):
