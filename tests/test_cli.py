@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -98,6 +99,46 @@ def test_run_fills_a_folder(condense, tmp_path):
     assert "DM, 1 image per class, 6 steps" in said
     assert "condense evaluate out" in said
     assert "condensing 6/6" in progress
+
+
+def test_a_run_that_is_refused_says_nothing_else(condense):
+    for words in (("-d", "./no/where"), ("-d", "digits", "-i", 0), ("-d", "digits", "-i", 100_000)):
+        code, said, error = condense("run", *words, *FAST, "-o", "out")
+        assert (code, said) == (2, "")
+        assert error.startswith("condense: ")
+
+
+def test_what_is_run_is_said_once_and_first(condense):
+    said = condense(*RUN, "-o", "out")[1]
+    assert said.startswith("digits: DM, 1 image per class, 6 steps, seed 0\non cpu")
+    assert said.count("seed 0") == 1
+    again = condense(*RUN, "-o", "out", "--resume")[1]
+    assert "This run is finished; nothing is done again." in again
+    assert again.count("seed 0") == 1
+
+
+def test_a_warning_is_shown_once():
+    once = cli.Once()
+    records = [logging.LogRecord("x", logging.WARNING, "", 0, "%s is the same", (name,), None) for name in ("a", "a", "b", "a")]
+    assert [once.filter(record) for record in records] == [True, False, True, False]
+
+
+def test_networks_that_are_drawn_alike_are_warned_of_once(tmp_path):
+    Path("same.py").write_text(
+        "import torch\n"
+        "def net(num_classes):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))\n"
+    )
+    fast = [word for word in FAST if "width" not in word]
+    words = ("run", "-d", "digits", "-i", "1", *fast, "--network", "same.py:net", "-q")
+    done = subprocess.run([sys.executable, "-m", "condensation", *words], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert done.stderr.count("draws is the same") == 1
+
+
+def test_the_help_names_the_data_that_a_run_takes(condense):
+    assert "fashion-mini" in condense("run", "--help")[1]
+    assert "fashion-mini" not in condense("evaluate", "--help")[1]
 
 
 def test_python_m_makes_the_same_file(condense, finished):

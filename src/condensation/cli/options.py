@@ -18,6 +18,9 @@ DataOverrides = Annotated[
     ),
 ]
 DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default=False)]
+RunDataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default="fashion-mini")
+]
 FolderOption = Annotated[
     str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
 ]
