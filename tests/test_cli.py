@@ -117,6 +117,15 @@ def test_what_is_run_is_said_once_and_first(condense):
     assert again.count("seed 0") == 1
 
 
+def test_what_is_next_after_images_of_ones_own(condense, tmp_path):
+    fast = (*FAST, "-i", 1, "evaluation.networks=0")
+    assert "condense run --data PATH" in condense("run", "-d", "digits", *fast, "-o", "known")[1]
+    colour_data(tmp_path / "mine")
+    said = condense("run", "-d", "./mine", *fast, "-o", "own")[1]
+    assert "--data PATH" not in said
+    assert "condense export own --to png" in said
+
+
 def test_a_warning_is_shown_once():
     once = cli.Once()
     records = [logging.LogRecord("x", logging.WARNING, "", 0, "%s is the same", (name,), None) for name in ("a", "a", "b", "a")]

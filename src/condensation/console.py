@@ -18,6 +18,7 @@ from condensation.artifact import CondensedSet
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
 from condensation.data import OnProgress
+from condensation.data.catalogue import known_name
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.judging import DataSettings, JudgeSettings, judge_saved
@@ -211,9 +212,16 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult) -> No
     for command, why in (
         (f"show {folder}", "the picture again, and how it was made"),
         (f"evaluate {folder} evaluation.network=mlp", "train another network on it"),
-        (f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"),
+        _next_data(settings, folder),
     ):
         screen.print(f"  [dim]# {why}[/]\n  {escape(f'{program} {command}')}", highlight=False)
+
+
+def _next_data(settings: RunSettings, folder: str) -> tuple[str, str]:
+    """After a data set that is known by name, a person's own; after those, what becomes of them."""
+    if known_name(settings.data.source):
+        return f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"
+    return f"export {folder} --to png", "as pictures, with the lines that train on them in plain PyTorch"
 
 
 def _program() -> str:
