@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from rich.markup import escape
 from condensation.artifact import CondensedSet
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
-from condensation.data import OnProgress
 from condensation.data.catalogue import known_name
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
@@ -26,7 +25,7 @@ from condensation.methods import METHODS
 from condensation.naming import called
 from condensation.report.files import encoded
 from condensation.report.grid import grid
-from condensation.report.progress import StopOnSignal, reporter
+from condensation.report.progress import Heading, StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores, said_of_data
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
@@ -55,7 +54,8 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     settings = replace(settings, compute=settings.compute.chosen())
     claim(out, settings, resume)
     finished = is_finished(out, settings)
-    begin = _Heading(screen, settings, finished) if talk else _silent
+    on = "This run is finished; nothing is done again." if finished else f"on {escape(settings.compute.describe())}"
+    begin = Heading(screen if talk else None, [f"[bold]{escape(settings.data.source)}[/]: {describe(settings)}, seed {settings.seed}", on])
     if finished:
         begin()
     board = [TensorBoard(out / "tensorboard")] if how.tensorboard else []
@@ -67,8 +67,8 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
                 out,
                 resume=resume,
                 observers=[begin, shown.condensing, *board, stop.check],
-                on_progress=_both(begin, stop.after(shown.judging)),
-                on_reading=_both(begin, stop.after(shown.reading)),
+                on_progress=begin.before(stop.after(shown.judging)),
+                on_reading=begin.before(stop.after(shown.reading)),
                 checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             )
         except Stopped as stopped:
@@ -80,35 +80,6 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
             screen.print(f"\nDone in {_duration(time.perf_counter() - started)}.")
         _say_result(screen, settings, result)
     return None
-
-
-class _Heading:
-    """Says once what is run and on what: when the images are there or are being read, since a run may be refused before."""
-
-    def __init__(self, screen: Console, settings: RunSettings, finished: bool) -> None:
-        self.screen, self.settings, self.finished, self.said = screen, settings, finished, False
-
-    def __call__(self, *_: object) -> None:
-        if self.said:
-            return
-        self.said, settings = True, self.settings
-        self.screen.print(f"[bold]{escape(settings.data.source)}[/]: {describe(settings)}, seed {settings.seed}")
-        how = "This run is finished; nothing is done again." if self.finished else f"on {settings.compute.describe()}"
-        self.screen.print(how, highlight=False)
-
-
-def _silent(*_: object) -> None:
-    pass
-
-
-def _both(first: Callable[[], None], then: OnProgress) -> OnProgress:
-    """An ``on_progress`` that is told after ``first`` is called."""
-
-    def told(done: int, total: int) -> None:
-        first()
-        then(done, total)
-
-    return told
 
 
 def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_json: bool) -> None:
