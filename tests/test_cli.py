@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -98,6 +99,55 @@ def test_run_fills_a_folder(condense, tmp_path):
     assert "DM, 1 image per class, 6 steps" in said
     assert "condense evaluate out" in said
     assert "condensing 6/6" in progress
+
+
+def test_a_run_that_is_refused_says_nothing_else(condense):
+    for words in (("-d", "./no/where"), ("-d", "digits", "-i", 0), ("-d", "digits", "-i", 100_000)):
+        code, said, error = condense("run", *words, *FAST, "-o", "out")
+        assert (code, said) == (2, "")
+        assert error.startswith("condense: ")
+
+
+def test_what_is_run_is_said_once_and_first(condense):
+    said = condense(*RUN, "-o", "out")[1]
+    assert said.startswith("digits: DM, 1 image per class, 6 steps, seed 0\non cpu")
+    assert said.count("seed 0") == 1
+    again = condense(*RUN, "-o", "out", "--resume")[1]
+    assert "This run is finished; nothing is done again." in again
+    assert again.count("seed 0") == 1
+
+
+def test_what_is_next_after_images_of_ones_own(condense, tmp_path):
+    fast = (*FAST, "-i", 1, "evaluation.networks=0")
+    assert "condense run --data PATH" in condense("run", "-d", "digits", *fast, "-o", "known")[1]
+    colour_data(tmp_path / "mine")
+    said = condense("run", "-d", "./mine", *fast, "-o", "own")[1]
+    assert "--data PATH" not in said
+    assert "condense export own --to png" in said
+
+
+def test_a_warning_is_shown_once():
+    once = cli.Once()
+    records = [logging.LogRecord("x", logging.WARNING, "", 0, "%s is the same", (name,), None) for name in ("a", "a", "b", "a")]
+    assert [once.filter(record) for record in records] == [True, False, True, False]
+
+
+def test_networks_that_are_drawn_alike_are_warned_of_once(tmp_path):
+    Path("same.py").write_text(
+        "import torch\n"
+        "def net(num_classes):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))\n"
+    )
+    fast = [word for word in FAST if "width" not in word]
+    words = ("run", "-d", "digits", "-i", "1", *fast, "--network", "same.py:net", "-q")
+    done = subprocess.run([sys.executable, "-m", "condensation", *words], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert done.stderr.count("draws is the same") == 1
+
+
+def test_the_help_names_the_data_that_a_run_takes(condense):
+    assert "fashion-mini" in condense("run", "--help")[1]
+    assert "fashion-mini" not in condense("evaluate", "--help")[1]
 
 
 def test_python_m_makes_the_same_file(condense, finished):
@@ -216,7 +266,9 @@ def test_the_whole_data_can_be_judged(condense, tmp_path):
     code, said, _ = condense("evaluate", "-d", "./mine", "--whole", *EVALUATION, "-q")
     assert code == 0
     assert "whole" in said
-    assert "one convnet of 2 epochs" in said
+    assert "By one convnet of 2 epochs, on " in said
+    assert "±" not in said
+    assert "deviation" not in said
 
 
 def test_several_sets_at_once(condense, finished):
@@ -389,6 +441,7 @@ def condensation_version():
         ("run -d digits -i 0", "ipc must be at least 1"),
         ("run -d digits --ipc -1", "ipc must be at least 1"),
         ("run -d digits ipc=0", "ipc must be at least 1"),
+        ("networks resnet99", "There is no network 'resnet99'. Did you mean 'resnet18'?"),
         ("run -d digits ipc.0=1", "Asked for 0 images of class '1'"),
         ("run -d digits --seed x", "Invalid value for '--seed'"),
         ("run -d digits -c nowhere.toml", "There is no settings file nowhere.toml."),
@@ -451,7 +504,18 @@ def test_a_picture_of_an_unknown_kind(refused, finished):
 
 def test_a_folder_in_the_way_of_a_picture(refused, finished):
     Path("a.png").mkdir()
-    assert "Could not write a.png" in refused("show", finished, "-o", "a.png")
+    said = refused("show", finished, "-o", "a.png")
+    assert "Could not write a.png" in said
+    assert "Choose another place with --out." in said
+    assert "--resume" not in said
+
+
+def test_a_run_that_cannot_begin_has_nothing_to_resume(refused):
+    Path("file").touch()
+    said = refused(*RUN, "-o", "file/run")
+    assert "Could not write" in said
+    assert "Choose another place with --out." in said
+    assert "--resume" not in said
 
 
 def test_a_checkpoint_is_no_set(refused, finished):

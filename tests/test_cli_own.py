@@ -156,6 +156,27 @@ def test_one_network_is_shown_with_its_layers(condense):
     assert json.loads(condense("networks", "convnet-bn", "width=8", "--json")[1])["settings"]["width"] == 8
 
 
+def test_layers_are_shown_of_a_network_that_needs_one_to_be_named(condense):
+    Path("nolinear.py").write_text(
+        "from torch import nn\n"
+        "def net(channels, num_classes):\n"
+        "    return nn.Sequential(nn.Conv2d(channels, num_classes, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+    )
+    code, said, error = condense("networks", "nolinear.py:net")
+    assert code == 2
+    assert "nolinear.py:net has no nn.Linear to embed in front of." in error
+    for part in ("Conv2d", "10x30x30", "AdaptiveAvgPool2d", "With layer=NAME, at any of these"):
+        assert part in said
+    code, said, _ = condense("networks", "nolinear.py:net", "--json")
+    assert code == 2
+    assert [layer["name"] for layer in json.loads(said)["layers"]] == ["0", "1", "2"]
+    assert condense("networks", "nolinear.py:net", "layer=0")[0] == 0
+    code, said, error = condense("networks", "nolinear.py:net", "layer=7")
+    assert code == 2
+    assert "has no layer '7'" in error
+    assert "Conv2d" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

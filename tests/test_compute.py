@@ -31,6 +31,12 @@ def test_choosing_leaves_nothing_open() -> None:
     assert Compute().describe() == chosen.describe()
 
 
+def test_a_chunk_is_told_where_it_is_asked_for() -> None:
+    assert "chunk" not in Compute().describe()
+    assert Compute(chunk=40).describe().endswith(", chunks of 40 images")
+    assert Compute(chunk=1).describe().endswith(", chunks of 1 image")
+
+
 @pytest.mark.parametrize(
     ("device", "message"),
     [("gpu", "no kind of device 'gpu'"), ("cuda:99", "GPU|no such device"), ("meta", "no such device")],

@@ -112,7 +112,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     ],
     ids=lambda page: page.name,
 )
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, caplog):
     """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
@@ -124,6 +124,7 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
         smaller = re.sub(r"DM\.fast\(.*?\)", "DM(steps=2)", block.replace("fashion-mini", "digits"))
         with torch.random.fork_rng():
             exec(compile(smaller, str(page), "exec"), names)
+    assert "training images too" not in caplog.text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -38,6 +38,13 @@ def test_the_deviation_is_of_the_population_of_all_networks() -> None:
     assert result.deviation_between_sets == pytest.approx(np.std(result.values.mean(1)))
 
 
+def test_one_number_has_no_deviation() -> None:
+    one, two = judged(images(), networks=1), judged(images(), networks=2)
+    assert str(one) == f"{one.mean:.1f} (1 set x 1 network)"
+    assert str(two) == f"{two.mean:.1f} ± {two.deviation:.1f} (1 set x 2 networks)"
+    assert one.summary()["deviation"] == 0.0
+
+
 def test_a_network_depends_on_the_seed_and_its_place_alone() -> None:
     alone, beside = judged(images(), networks=1), judged([images(), images(seed=1)], networks=3)
     assert alone.values[0, 0] == beside.values[0, 0]

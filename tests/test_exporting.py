@@ -112,7 +112,7 @@ def test_judging_can_be_set(condense, digits):
     words = ("evaluation.networks=2", "evaluation.recipe.epochs=1")
     code, said, _ = condense("export", digits, "--to", "parquet", "-o", "out", "--judge", *words)
     assert code == 0
-    assert "Mean and deviation over 2 convnets of 1 epochs each" in said
+    assert "Mean and deviation over 2 convnets of 1 epoch each" in said
 
 
 def test_judging_a_learned_set_tells_its_pictures_apart(condense, digits):

@@ -35,7 +35,7 @@ LAYERS = (
     ("networks",),
     ("images",),
     ("preprocess", "rng", "naming", "atomic"),
-    ("errors",),
+    ("errors", "wording"),
 )
 LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 

@@ -96,6 +96,18 @@ def test_a_name_arrays_and_a_table(here):
     assert "12 training and 3 test images of 3 classes" in show(here / "t.csv", "columns=where,what")
 
 
+def test_settings_and_options_are_those_of_a_run(here):
+    write_classes(here / "in")
+    (here / "t.csv").write_text("where,what\n" + "\n".join(f"in/{name}/{n}.png,{name}" for name in "abc" for n in range(5)))
+    with pytest.raises(CondensationError, match=r"data\.columns="):
+        show(here / "t.csv")
+    assert "12 training" in show(here / "t.csv", "data.columns=where,what", "data.size=4x5")
+    assert show(here / "in", "--skip-bad", "--json") == show(here / "in", "--json")
+    with pytest.raises(CondensationError, match="no setting 'method'"):
+        show(here / "in", "method.lr=1")
+    assert "method.lr" not in show("--help")
+
+
 def test_quiet_says_nothing_but_draws(here):
     assert show("digits", "--quiet") == ""
     assert (here / "here" / "data.png").exists()

@@ -19,7 +19,7 @@ from condensation.log import LogFile
 from condensation.methods import DM, Random
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
-from condensation.runs import RunSettings, run
+from condensation.runs import RunSettings, in_words, run
 from condensation.training import Recipe
 
 SMALL = ConvNet(width=8)
@@ -108,6 +108,13 @@ def test_classes_may_get_different_numbers(tmp_path):
     ipc = {str(digit): 1 + digit % 2 for digit in range(10)}
     made = run(replace(UNJUDGED, ipc=ipc), tmp_path).condensed
     assert made.images.counts == {digit: 1 + digit % 2 for digit in range(10)}
+
+
+def test_titles_say_how_many_images_classes_have():
+    assert in_words("DM", [10, 5, 10], 1000) == "DM, 5 to 10 images per class, 1,000 steps"
+    assert in_words("DM", [10, 10], 0) == "DM, 10 images per class"
+    assert in_words("DM", [1], 0) == "DM, 1 image per class"
+    assert in_words("DM", [], 0) == "DM, different numbers of images per class"
 
 
 def test_an_unknown_class_is_named(tmp_path):
@@ -264,7 +271,9 @@ def test_a_full_disk_stops_the_log_in_plain_words(tmp_path, monkeypatch):
         return real(path, *arguments, **settings)
 
     monkeypatch.setattr(Path, "open", no_room)
-    with pytest.raises(CondensationError, match=r"Could not write .*log\.jsonl: No space left on device\.\nMake room, then go on"):
+    with pytest.raises(
+        CondensationError, match=r"Could not write .*log\.jsonl: No space left on device\.\nMake room and go on with --resume"
+    ):
         run(UNJUDGED, tmp_path)
 
 

@@ -103,6 +103,20 @@ def test_an_unknown_setting_is_guessed():
     assert text == (f"ConvNet has no setting 'widht'. Did you mean 'width'?\nIt has {', '.join(field.name for field in fields(ConvNet))}.")
 
 
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("steps=3", "method.steps"),
+        ("lr=3", "method.lr or evaluation.recipe.lr"),
+        ("size=3", "data.size"),
+        ("evaluation.lr=3", "evaluation.recipe.lr"),
+        ("method.width=3", "method.networks.spec.width"),
+    ],
+)
+def test_a_setting_of_a_part_is_found(override, meant):
+    assert f"has no setting {override.rpartition('=')[0].split('.')[-1]!r}. Did you mean {meant}?" in message(override)
+
+
 def test_an_unknown_setting_of_what_has_none():
     assert message("method=random", "method.lr=3") == "Random has no setting 'lr'.\nIt has none."
 
@@ -123,6 +137,10 @@ def test_an_unknown_setting_of_what_has_none():
         ("seed=true", "seed is True; it must be a whole number."),
         ("seed=none", "seed is 'none'; it must be a whole number."),
         ("baseline=1", "baseline is 1; it must be true or false."),
+        ("ipc=0", "ipc is 0; ipc must be at least 1."),
+        ("ipc.cat=0", "ipc.cat is 0; ipc must be at least 1."),
+        ("method.networks=freshly", "There is no way to draw networks 'freshly'. Did you mean 'fresh'?"),
+        ("method.networks.spec=resnet99", "There is no network 'resnet99'. Did you mean 'resnet18'?"),
         ("ipc=many", "ipc is 'many'; it must be a whole number or a table of name = value."),
         ("ipc.cat=x", "ipc.cat is 'x'; it must be a whole number."),
         ("method.start=middle", "method.start is 'middle'; it can be real, noise."),

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import condensation
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NotWritten
 from condensation.storage import (
     new_folder,
     read_json,
@@ -53,6 +53,27 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, broken):
         write(tmp_path / "file", b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Make room, or choose another place with --out."),
+        (errno.EDQUOT, "Make room, or choose another place with --out."),
+        (errno.EACCES, "Choose another place with --out."),
+        (errno.EROFS, "Choose another place with --out."),
+        (errno.ENOENT, "Choose another place with --out."),
+    ],
+)
+def test_the_advice_follows_from_the_cause(tmp_path, monkeypatch, number, advice):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(NotWritten) as raised:
+        write(tmp_path / "file", b"new")
+    assert str(raised.value) == f"Could not write {tmp_path / 'file'}: {os.strerror(number)}. Nothing of it is left.\n{advice}"
+    assert "--resume" in str(raised.value.of_a_run())
 
 
 def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch):

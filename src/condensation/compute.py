@@ -64,8 +64,9 @@ class Compute:
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
         if self.compile == "auto" and not _has_compiler():
             compiler = "not compiled (no C++ compiler found)"
-        chunk = self.chunk or self.suitable_chunk((3, 32, 32))
-        return f"{self.device} ({kind}), {self.precision}, {compiler}, chunks of {chunk} images{'' if self.chunk else ' of 32x32'}"
+        # What suits the device follows from the size of the images, which is not known here.
+        chunk = f", chunks of {self.chunk:,} image{'' if self.chunk == 1 else 's'}" if self.chunk else ""
+        return f"{self.device} ({kind}), {self.precision}, {compiler}{chunk}"
 
     @property
     def dtype(self) -> torch.dtype:

@@ -18,6 +18,7 @@ from condensation.advice import below_random, what_to_try
 from condensation.artifact import CondensedSet
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Stopped
+from condensation.data.catalogue import known_name
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.judging import DataSettings
@@ -26,7 +27,7 @@ from condensation.methods import METHODS
 from condensation.naming import called
 from condensation.report.files import encoded
 from condensation.report.grid import grid
-from condensation.report.progress import StopOnSignal, reporter
+from condensation.report.progress import Heading, StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores, said_of_data
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
@@ -55,9 +56,10 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     settings = replace(settings, compute=settings.compute.chosen())
     claim(out, settings, resume)
     finished = is_finished(out, settings)
-    if talk:
-        screen.print(f"[bold]{escape(settings.data.source)}[/]: {describe(settings)}, seed {settings.seed}")
-        screen.print("This run is finished; nothing is done again." if finished else f"on {settings.compute.describe()}", highlight=False)
+    on = "This run is finished; nothing is done again." if finished else f"on {escape(settings.compute.describe())}"
+    begin = Heading(screen if talk else None, [f"[bold]{escape(settings.data.source)}[/]: {describe(settings)}, seed {settings.seed}", on])
+    if finished:
+        begin()
     board = [TensorBoard(out / "tensorboard")] if how.tensorboard else []
     started = time.perf_counter()
     with StopOnSignal() as stop, reporter(errors, not talk) as shown:
@@ -66,9 +68,9 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
                 settings,
                 out,
                 resume=resume,
-                observers=[shown.condensing, *board, stop.check],
-                on_progress=stop.after(shown.judging),
-                on_reading=stop.after(shown.reading),
+                observers=[begin, shown.condensing, *board, stop.check],
+                on_progress=begin.before(stop.after(shown.judging)),
+                on_reading=begin.before(stop.after(shown.reading)),
                 checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             )
         except Stopped as stopped:
@@ -109,7 +111,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
         out = beside if path.is_dir() else path.with_suffix(".png")
     titles = [_title(one, label) for label, one in sets.items()]
     images = condensed.images if len(sets) == 1 else {label: one.images for label, one in sets.items()}
-    title = titles[0] if len(sets) == 1 else " | ".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
+    title = titles[0] if len(sets) == 1 else "\n".join(f"{label}: {title}" for label, title in zip(sets, titles, strict=True))
     write(out, encoded(grid(images, real, title=title, rows=rows), out))
     if as_json:
         cards = condensed.card if len(sets) == 1 else {"sets": {label: one.card for label, one in sets.items()}}
@@ -149,7 +151,7 @@ def _title(condensed: CondensedSet, otherwise: str) -> str:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
         method = METHODS[name].__name__ if name in METHODS else called(name)
-        return f"{title}, {in_words(method, settings['ipc'], int(steps))}"
+        return f"{title}, {in_words(method, condensed.images.counts.values(), int(steps))}"
     except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title
 
@@ -190,9 +192,16 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, re
     for command, why in (
         (f"show {folder}", "the picture again, and how it was made"),
         (f"evaluate {folder} evaluation.network=mlp", "train another network on it"),
-        (f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"),
+        _next_data(settings, folder),
     ):
         screen.print(f"  [dim]# {why}[/]\n  {escape(f'{program} {command}')}", highlight=False)
+
+
+def _next_data(settings: RunSettings, folder: str) -> tuple[str, str]:
+    """After a data set that is known by name, a person's own; after those, what becomes of them."""
+    if known_name(settings.data.source):
+        return f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"
+    return f"export {folder} --to png", "as pictures, with the lines that train on them in plain PyTorch"
 
 
 def _program() -> str:

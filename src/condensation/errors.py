@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -23,6 +24,24 @@ class MissingExtra(CondensationError):
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(f"{purpose} needs packages that are not installed.\nInstall them with: pip install 'condensation[{extra}]'")
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NotWritten(CondensationError):
+    """A file or a folder could not be written; what is advised follows from the cause."""
+
+    def __init__(self, path: object, error: OSError, left: str) -> None:
+        self.said = f"Could not write {path}: {error.strerror or error}. {left}".rstrip()
+        self.no_room = error.errno in NO_ROOM
+        elsewhere = "choose another place with --out."
+        super().__init__(f"{self.said}\n{f'Make room, or {elsewhere}' if self.no_room else elsewhere.capitalize()}")
+
+    def of_a_run(self) -> CondensationError:
+        """The same where a run has begun, which can go on."""
+        first = "Make room" if self.no_room else "See that it can be written"
+        return CondensationError(f"{self.said}\n{first} and go on with --resume, or choose another folder with --out.")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:

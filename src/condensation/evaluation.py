@@ -19,6 +19,7 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
 from condensation.training import Recipe, class_accuracies, train_together
+from condensation.wording import accuracy, counted
 
 # Told, after each epoch, how many epochs are done and how many there are, over all networks.
 OnProgress = Callable[[int, int], None]
@@ -70,7 +71,7 @@ class Accuracies:
 
     def __str__(self) -> str:
         sets, networks = self.values.shape
-        return f"{self.mean:.1f} ± {self.deviation:.1f} ({_count(sets, 'set')} x {_count(networks, 'network')})"
+        return f"{accuracy(self.mean, self.deviation, self.count)} ({counted(sets, 'set')} x {counted(networks, 'network')})"
 
 
 def evaluate(
@@ -167,7 +168,3 @@ def check_fit(one: ImageSet, test: ImageSet) -> None:
 
 def _times(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

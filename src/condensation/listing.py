@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,7 +16,7 @@ from condensation.errors import CondensationError
 from condensation.images import Shape
 from condensation.methods import METHODS
 from condensation.networks import NETWORKS, NetworkSpec, Own
-from condensation.networks.looking import outline
+from condensation.networks.looking import Layer, outline
 from condensation.presets import PRESETS
 from condensation.report.tables import print_json, table
 from condensation.rng import Rng
@@ -65,21 +66,35 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
 def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> None:
     """``condense networks NETWORK``."""
     image_shape = _shape(shape)
-    size = _size(spec, image_shape, classes)
     layers = outline(spec, image_shape, classes)
+    unfit: CondensationError | None = None
+    try:
+        size = _size(spec, image_shape, classes)
+    except CondensationError as error:  # told below the layers, of which one may be what is wanted
+        size, unfit = {"unfit": str(error).splitlines()[0]}, error
     if as_json:
-        return print_json({**size, "settings": plain(spec), "layers": [plain(layer) for layer in layers]})
+        print_json({**size, "settings": plain(spec), "layers": [plain(layer) for layer in layers]})
+    else:
+        _print_layers(spec, shape, classes, size, layers)
+    if unfit:
+        raise unfit
+
+
+def _print_layers(spec: NetworkSpec, shape: str, classes: int, size: Mapping[str, Any], layers: Sequence[Layer]) -> None:
     rows = table("layer", "kind", "what it gives", "dimensions", right=("dimensions",))
     for layer in layers:
         times = f", the last of {layer.runs} times" if layer.runs > 1 else ""
         rows.add_row(escape(layer.name), escape(layer.kind), f"{'x'.join(map(str, layer.shape))}{times}", f"{math.prod(layer.shape):,}")
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(plain(spec)['name'])}[/] for images of {shape} and {classes} classes:", highlight=False)
-    screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions", highlight=False)
-    if isinstance(spec, Own):
+    if "unfit" in size:
+        screen.print("It cannot be embedded as it is. With layer=NAME, at any of these:", highlight=False)
+    else:
+        screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions", highlight=False)
+    if isinstance(spec, Own) and "unfit" not in size:
         at = f"what {spec.layer} gives" if spec.layer else "the module's own embed, else what goes into the last nn.Linear"
         screen.print(f"It is embedded at: {at}. With layer=NAME, at any of these:", highlight=False, markup=False)
-    return screen.print(rows)
+    screen.print(rows)
 
 
 def _size(spec: NetworkSpec, image_shape: Shape, classes: int) -> dict[str, Any]:

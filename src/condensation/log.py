@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from condensation.condensing import Moment
-from condensation.errors import CondensationError
+from condensation.errors import NotWritten
 from condensation.storage import write
 
 
@@ -29,7 +29,7 @@ class LogFile:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
             except OSError as error:
-                raise CondensationError(f"Could not write {self.path}: {error.strerror}.\nMake room, then go on with --resume.") from error
+                raise NotWritten(self.path, error, "") from error
 
     def _begin(self, step: int) -> None:
         """Drop lines of steps that will be done again, and a line cut short by a kill."""

@@ -16,6 +16,7 @@ from condensation.data.catalogue import known_name
 from condensation.errors import CondensationError, unknown
 from condensation.images import ImageSet
 from condensation.preprocess import Standardize
+from condensation.wording import accuracy, counted
 
 # Accuracies lie in the files as numpy's numbers. Before numpy 2 the function that makes them had another name.
 _SCALAR: Any = getattr(np, "_core", None) or np.core
@@ -130,7 +131,5 @@ def _scores(accuracies: Any) -> dict[str, str]:
     for network, values in accuracies.items():
         if isinstance(values, list | tuple) and values and all(isinstance(value, float | int | np.floating) for value in values):
             percent = 100 * np.array(values, dtype=np.float64)
-            found[f"by its file, {network}"] = (
-                f"{percent.mean():.1f} ± {percent.std():.1f} ({len(values)} network{'' if len(values) == 1 else 's'})"
-            )
+            found[f"by its file, {network}"] = f"{accuracy(percent.mean(), percent.std(), len(values))} ({counted(len(values), 'network')})"
     return found

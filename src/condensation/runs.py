@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
 from condensation.condensing import Observer, condense
 from condensation.data import Data
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NotWritten
 from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
@@ -40,6 +41,11 @@ class RunSettings:
     baseline: bool = True  # judge as many random real images beside the set
     evaluation: EvaluationSettings = EvaluationSettings()
     compute: Compute = Compute()
+
+    def __post_init__(self) -> None:
+        for of_class, count in self.ipc.items() if isinstance(self.ipc, dict) else [("", self.ipc)]:
+            if count < 1:
+                raise CondensationError(f"ipc{'.' if of_class else ''}{of_class} is {count}; ipc must be at least 1.")
 
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """How many synthetic images each label of ``real`` gets."""
@@ -91,15 +97,25 @@ def run(
     ipc = settings.ipc_of(data.train)
     settings.evaluation.check(data)
     remove_unfinished(folder)
-    write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
-    condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
-    write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {describe(settings)}"))
-    scores = _scores(settings, data, ipc, condensed.images, on_progress)
-    if scores:
-        condensed = condensed.with_scores(without_seconds(scores))
-        condensed.save(folder / SET)
-        write_json(folder / SCORES, scores)  # last: they say that the run is finished
+    with _resumable(folder):
+        write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
+        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
+        write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
+        scores = _scores(settings, data, ipc, condensed.images, on_progress)
+        if scores:
+            condensed = condensed.with_scores(without_seconds(scores))
+            condensed.save(folder / SET)
+            write_json(folder / SCORES, scores)  # last: they say that the run is finished
     return RunResult(folder, condensed, scores)
+
+
+@contextmanager
+def _resumable(folder: Path) -> Iterator[None]:
+    """What cannot be written says how to go on, once there is something to go on with."""
+    try:
+        yield
+    except NotWritten as error:
+        raise error.of_a_run() if (folder / SETTINGS).exists() else error from error.__cause__
 
 
 def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
@@ -144,14 +160,19 @@ def is_finished(folder: Path, settings: RunSettings) -> bool:
 
 
 def describe(settings: RunSettings) -> str:
-    """A few words for titles."""
-    return in_words(type(settings.method).__name__, settings.ipc, settings.method.steps)
+    """A few words on what is asked for."""
+    return in_words(type(settings.method).__name__, [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
 
 
-def in_words(method: str, ipc: object, steps: int) -> str:
-    """``DM, 10 images per class, 1,000 steps``."""
-    count = ipc if isinstance(ipc, int) else "different numbers of"
-    images = "1 image" if count == 1 else f"{count} images"
+def _made(settings: RunSettings, images: ImageSet) -> str:
+    """A few words on what came of it: a class may have too few images for what was asked for."""
+    return in_words(type(settings.method).__name__, images.counts.values(), settings.method.steps)
+
+
+def in_words(method: str, counts: Collection[int], steps: int) -> str:
+    """``DM, 10 images per class, 1,000 steps``, where classes have ``counts`` of images, or ``5 to 10 images per class``."""
+    said = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else "different numbers of"
+    images = "1 image" if said == "1" else f"{said} images"
     return f"{method}, {images} per class" + (f", {steps:,} steps" if steps else "")
 
 

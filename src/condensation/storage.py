@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from condensation.atomic import UNFINISHED, umask, whole
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, NotWritten
 
 FORMAT = 1
 
@@ -26,16 +27,14 @@ def write(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` at once: whatever happens, the file is the old one or the new one.
 
     Raises:
-        CondensationError: if there is no room or no permission; what was there before is still there.
+        NotWritten: if there is no room or no permission, or the place cannot be; what was there before is still there.
     """
     try:
         with whole(path) as unfinished:
             unfinished.write_bytes(content)
     except OSError as error:
-        raise CondensationError(
-            f"Could not write {path}: {error.strerror or error}. What was there before is untouched.\n"
-            "Make room and go on with --resume, or choose another folder with --out."
-        ) from error
+        left = "What was there before is untouched." if os.path.lexists(path) else "Nothing of it is left."
+        raise NotWritten(path, error, left) from error
 
 
 def require_free(path: Path) -> None:
@@ -68,9 +67,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             path.rmdir()  # empty, which some systems don't let a rename replace
         temporary.rename(path)
     except OSError as error:
-        raise CondensationError(
-            f"Could not write {path}: {error.strerror or error}. Nothing of it is left.\nMake room, or choose another folder with --out."
-        ) from error
+        raise NotWritten(path, error, "Nothing of it is left.") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)

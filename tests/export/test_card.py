@@ -1,11 +1,15 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from condensation import CondensedSet, EvaluationSettings, ImageSet, Recipe
+from condensation.data.dataset import Reading
+from condensation.data.pictures import read_file
 from condensation.settings import plain
 from tests.export.sets import PAIRS, PICTURES, SETS, seen
 
@@ -43,6 +47,31 @@ def test_the_lines_of_the_card_preprocess_test_images(tmp_path, monkeypatch, nam
     for block in blocks(tmp_path / "out")[:2]:
         exec(block, names)
     torch.testing.assert_close(names["test_images"], SETS[name].preprocessing(pictures), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("name", ["colour", "grey"])
+def test_the_lines_of_the_card_resize_test_images(tmp_path, monkeypatch, name, fit):
+    made = {"settings": {"data": {"size": "4x6", "fit": fit}}}
+    monkeypatch.chdir(replace(SETS[name], card=made).export(tmp_path / "out", "png"))
+    mode = {"colour": "RGB", "grey": "L"}[name]
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 40, 3), dtype=np.uint8)
+    paths = [tmp_path / "tall.png", tmp_path / "large.jpg", tmp_path / "as it is.png"]
+    for path, shape in zip(paths, [(9, 5), (90, 40), (4, 6)], strict=True):
+        Image.fromarray(pixels[: shape[0], : shape[1]]).convert(mode).save(path)
+    names = {"paths": paths}
+    for block in (blocks(tmp_path / "out")[0], *blocks(tmp_path / "out")[1:3]):
+        exec(block, names)
+    expected = np.stack([read_file(path, Reading("4x6", fit)).pixels for path in paths])
+    assert torch.equal(names["pictures"], torch.tensor(expected) / 255)
+    torch.testing.assert_close(names["test_images"], SETS[name].preprocessing(names["pictures"]))
+
+
+def test_how_images_became_their_size_is_said_where_they_were_resized(tmp_path):
+    pad, as_they_were = ({"settings": {"data": {"size": size, "fit": "pad"}}} for size in (4, None))
+    said = card(replace(SETS["colour"], card=pad).export(tmp_path / "pad", "npz"))
+    assert "resized to 4 x 6 (height x width): each was scaled until all of it fitted" in said
+    assert "resized" not in card(replace(SETS["colour"], card=as_they_were).export(tmp_path / "as they were", "npz"))
 
 
 @pytest.mark.parametrize("to", ["png", "npz"])
@@ -96,6 +125,15 @@ def test_scores_are_on_the_card(tmp_path):
     said = card(SETS["colour"].with_scores(SCORES).export(tmp_path / "out", "npz"))
     assert "| dm | 6 | 49.1 ± 0.4 |" in said
     assert "On the 10,000 test images of mine: mean and deviation over 5 convnets" in said
+
+
+def test_one_network_has_no_deviation(tmp_path):
+    one = {"images": 6, "mean": 49.12, "deviation": 0.0, "count": 1}
+    scores = {**SCORES, "sets": {"dm": one}, "evaluation": plain(EvaluationSettings(networks=1, recipe=Recipe(epochs=1)))}
+    said = card(SETS["colour"].with_scores(scores).export(tmp_path / "out", "npz"))
+    assert "| dm | 6 | 49.1 |" in said
+    assert "of mine: one convnet newly drawn, after 1 epoch." in said
+    assert "deviation" not in said
 
 
 def test_a_set_that_was_not_judged_says_so(tmp_path):

@@ -5,7 +5,7 @@ import torch
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.preprocess import Standardize
-from condensation.report.grid import PAPER, grid
+from condensation.report.grid import NAME_LINE, PAPER, grid
 
 GENERATOR = torch.Generator().manual_seed(0)
 
@@ -110,6 +110,45 @@ def test_values_out_of_range_do_not_wrap_around():
     images = ImageSet.of(torch.tensor([-3.0, 3.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4), torch.arange(2))
     page = grid(images)
     assert holds(page, torch.zeros((1, 4, 4), dtype=torch.uint8))
+
+
+def test_names_are_broken_and_not_cut():
+    one, two = (grid(some([1] * 4, names=names)) for names in (["a", "b", "c", "d"], ["a", "Ankle boot, quite high", "c", "d"]))
+    assert two.height == one.height + NAME_LINE
+    assert two.width == one.width
+
+
+def test_narrow_images_leave_room_for_names():
+    narrow = some([1] * 4, (1, 40, 8), names=["réfrigérateur"] * 4)
+    assert holds(grid(narrow), narrow.images[3].expand(3, -1, -1))
+    assert grid(narrow).width > grid(some([1] * 4, (1, 40, 8), names=["a"] * 4)).width
+
+
+def test_few_classes_are_drawn_larger():
+    assert grid(some([10] * 2)).height > grid(some([10] * 4)).height
+
+
+def test_what_no_font_has_is_noted(monkeypatch):
+    said = []
+    monkeypatch.setattr("condensation.report.grid.draw_text", lambda draw, corner, text, *_: said.append(text))
+    monkeypatch.setattr("condensation.report.grid.drawable", lambda text: text.replace("猫", "□"))
+    grid(some([1] * 4, names=["猫", "猫 cat", "dog", "cow"]), title="pets")
+    assert "□ cat" in said
+    assert "class 0" in said
+    assert "no font here has" in " ".join(said)
+    said.clear()
+    grid(some([1] * 4), title="pets")
+    assert said[0] == "pets"
+
+
+def test_lines_of_a_title_stay_apart(monkeypatch):
+    said = []
+    monkeypatch.setattr("condensation.report.grid.draw_text", lambda draw, corner, text, *_: said.append(text))
+    grid(some([20, 20]), title="a: pets, DM, 20 images per class, 1,000 steps\nb: pets, DC", rows=2)
+    lines = said[: said.index("class 0")]
+    assert lines[-2:] == ["b: pets, DC", "first 2 of 20 a class"]
+    assert len(lines) > 3
+    assert all(line.endswith(",") for line in lines[:-3])
 
 
 # -- several sets

@@ -18,7 +18,9 @@ UsageError: Any = typer.BadParameter.__base__
 
 def main() -> None:
     """Run the command; a person's mistake ends in a line or two and exit code 2, never in a traceback."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.addFilter(Once())
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[handler])
     try:
         # Without arguments there is nothing to do but explain.
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -28,7 +30,10 @@ def main() -> None:
         command = error.ctx.command_path if error.ctx else "condense"
         _fail(f"{error.format_message()}\nSee: {command} --help", 2)
     except OSError as error:
-        _fail(f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, and go on with --resume.", 2)
+        _fail(
+            f"{error.filename or 'A file'}: {error.strerror or error}.\nSee that it can be read and written, then try again.",
+            2,
+        )
     except typer.Abort:
         _fail("Stopped.", 130)
     except MemoryError:
@@ -49,6 +54,20 @@ def main() -> None:
     if code == 130:
         _fail("Stopped.", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+class Once(logging.Filter):
+    """Lets each message through once: what is warned of may be met at every part of the work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        new = message not in self._said
+        self._said.add(message)
+        return new
 
 
 def _fail_in_own_code(error: Exception) -> None:

@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FitOption, FolderOption, JsonOption, Overrides, QuietOption, SizeOption, content_of, data_options
+from condensation.cli.options import (
+    DataOverrides,
+    FitOption,
+    FolderOption,
+    JsonOption,
+    QuietOption,
+    SizeOption,
+    content_of,
+    data_options,
+)
 
 data = typer.Typer(help="List the data sets and which of them are here, or get one.", invoke_without_command=True)
 app.add_typer(data, name="data")
@@ -43,10 +52,11 @@ def got(
 @data.command()
 def show(
     source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="A folder, a file, or a name that `condense data` lists.")],
-    overrides: Overrides = None,
+    overrides: DataOverrides = None,
     folder: FolderOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="As of a run; here images that cannot be read are listed anyway.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where the picture goes.")] = Path("data.png"),
     rows: Annotated[int, typer.Option("--rows", min=1, help="Images shown of each class.")] = 5,
     quiet: QuietOption = False,
@@ -57,6 +67,7 @@ def show(
     from condensation.judging import DataSettings
     from condensation.settings import build
 
-    content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), [f"data.{one}" for one in overrides or []])
+    written = [f"data.{one.removeprefix('data.')}" for one in overrides or []]
+    content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), written)
     settings = build(DataSettings, content["data"], where="data")
     overview.show(settings, out, rows, quiet=quiet, as_json=as_json)

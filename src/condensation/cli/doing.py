@@ -21,6 +21,7 @@ from condensation.cli.options import (
     Overrides,
     PrintConfig,
     QuietOption,
+    RunDataOption,
     SeedOption,
     SizeOption,
     SkipBadOption,
@@ -42,7 +43,7 @@ LEARNS_ON = {"networks": "method.networks.spec", "network": "method.network"}
 @app.command()
 def run(
     overrides: Overrides = None,
-    data: DataOption = None,
+    data: RunDataOption = None,
     method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
     ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
     network: NetworkOption = None,

@@ -14,7 +14,16 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[NAME=VALUE]...", help="Any setting by its name: method.lr=0.5 evaluation.networks=5", show_default=False),
 ]
+DataOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME=VALUE]...", help="Settings of the data: data.columns=img,label data.preprocessing=none", show_default=False
+    ),
+]
 DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default=False)]
+RunDataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default="fashion-mini")
+]
 FolderOption = Annotated[
     str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
 ]

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from condensation.data import DATASETS
+from condensation.data.dataset import as_text
+from condensation.data.pictures import DRAFT
 from condensation.export.base import Export, loss_of, normalising
 from condensation.images import ImageSet
 from condensation.preprocess import Zca
@@ -14,7 +16,13 @@ from condensation.setfile import whole_card
 from condensation.settings import plain
 from condensation.storage import write_json
 from condensation.training import Recipe
+from condensation.wording import accuracy_of, counted
 
+# How a picture becomes another size, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
+FITTING = {
+    "crop": ("each was scaled until it filled the size, and what was too long was cut off at both ends, so that the centre stays", "fit"),
+    "pad": ("each was scaled until all of it fitted, and what was too short was filled with black bars at both ends", "pad"),
+}
 VIEWS = "views"  # where a set's card keeps what its 8-bit view was judged to be worth
 
 
@@ -31,7 +39,7 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_made(images, card, source)}",
         f"Here {how.what}. `card.json` holds all that is known of how they were made.",
         f"## Train on them\n\nIn plain PyTorch, in this folder:\n\n{_python(_reading(images, how))}\n\n{_as_they_are(images, how)}",
-        f"## Test images\n\n{_testing(images, how)}",
+        f"## Test images\n\n{_resizing(images, card)}{_testing(images, how)}",
         f"## The recipe\n\n{_recipe(images, card)}",
         f"## Accuracy\n\n{_scores(card)}",
     ]
@@ -75,6 +83,30 @@ def _as_they_are(images: ImageSet, how: Export) -> str:
     if not _normalises(images, how):
         return "What is stored is float32, to the last bit, and already normalised: train on `dataset` as it is, and don't normalise again."
     return "The pictures have 8 bits; the lines above normalise them, and `dataset` is what a network expects."
+
+
+def _resizing(images: ImageSet, card: Mapping[str, Any]) -> str:
+    """How a picture becomes the size, where those of the data were not of one from the start; as `condensation.data.pictures` does it."""
+    data = card.get("settings", {}).get("data", {})
+    if data.get("size") is None:
+        return ""
+    channels, height, width = images.shape
+    made, call = FITTING[data.get("fit", "crop")]
+    lines = f"""import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+def picture(path):
+    with Image.open(path) as image:
+        image.draft(None, {(DRAFT * max(height, width),) * 2})  # a much larger JPEG is decoded at a part of its sides
+        upright = ImageOps.exif_transpose(image).convert("{"L" if channels == 1 else "RGB"}")
+    return np.array(ImageOps.{call}(upright, ({width}, {height}), Image.Resampling.BICUBIC)).reshape({height}, {width}, {channels})
+
+pictures = torch.tensor(np.stack([picture(path) for path in paths])).permute(0, 3, 1, 2) / 255"""
+    return (
+        f"The pictures it was made from were resized to {as_text((height, width))} (height x width): {made}. "
+        f"So must test images be; for `paths`, those of their files:\n\n{_python(lines)}\n\n"
+    )
 
 
 def _testing(images: ImageSet, how: Export) -> str:
@@ -124,17 +156,18 @@ def _scores(card: Mapping[str, Any]) -> str:
         return "\n".join(f"- {name}: {value}" for name, value in scores.items())
     how = scores["evaluation"]
     return (
-        f"On the {scores['test']['images']:,} test images of {scores['test']['name']}: mean and deviation over {_count(how)} "
-        f"newly drawn, after the last of {how['recipe']['epochs']:,} epochs.\n\n{_table(scores['sets'])}"
+        f"On the {counted(scores['test']['images'], 'test image')} of {scores['test']['name']}: {_over(how)} "
+        f"newly drawn, after {counted(how['recipe']['epochs'], 'epoch')}.\n\n{_table(scores['sets'])}"
     )
 
 
-def _count(how: Mapping[str, Any]) -> str:
-    return f"{how['networks']} {how['network']['name']}{'' if how['networks'] == 1 else 's'}"
+def _over(how: Mapping[str, Any]) -> str:
+    count, network = how["networks"], how["network"]["name"]
+    return f"one {network}" if count == 1 else f"mean and deviation over {counted(count, network)}"
 
 
 def _table(sets: Mapping[str, Any]) -> str:
-    rows = "\n".join(f"| {name} | {score['images']} | {score['mean']:.1f} ± {score['deviation']:.1f} |" for name, score in sets.items())
+    rows = "\n".join(f"| {name} | {score['images']} | {accuracy_of(score)} |" for name, score in sets.items())
     return f"| trained on | images | test accuracy, % |\n| --- | --- | --- |\n{rows}"
 
 
@@ -159,8 +192,8 @@ def _kept(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         return f"{changes} What accuracy that costs was not measured; `condense export --judge` measures it."
     how_judged = views["evaluation"]
     return (
-        f"{changes} Measured on {views['test']['images']:,} test images: mean and deviation over {_count(how_judged)}, "
-        f"drawn and trained alike, after {how_judged['recipe']['epochs']:,} epochs.\n\n{_table(views['sets'])}"
+        f"{changes} Measured on {counted(views['test']['images'], 'test image')}: {_over(how_judged)}, "
+        f"drawn and trained alike, after {counted(how_judged['recipe']['epochs'], 'epoch')}.\n\n{_table(views['sets'])}"
     )
 
 

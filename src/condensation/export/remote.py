@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from condensation.errors import CondensationError, MissingExtra
+from condensation.errors import NO_ROOM, CondensationError, MissingExtra
 from condensation.export import export
 from condensation.images import ImageSet
 
@@ -77,6 +77,7 @@ def _plainly(failed: str) -> Iterator[None]:
         advice = "\nLog in with: hf auth login, or set HF_TOKEN." if status in (401, 403) else "\nTry again later."
         raise CondensationError(f"{failed}: the hub answered {status}.{advice}") from None
     except unreachable as error:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EACCES, errno.EROFS):
-            raise CondensationError(f"{failed}: {error}.\nMake room, or let HF_HOME name a folder that can be written.") from None
+        if getattr(error, "errno", None) in (*NO_ROOM, errno.EACCES, errno.EROFS):
+            advice = "Make room, or let" if error.errno in NO_ROOM else "Let"
+            raise CondensationError(f"{failed}: {error}.\n{advice} HF_HOME name a folder that can be written.") from None
         raise CondensationError(f"{failed}: the hub cannot be reached ({type(error).__name__}).\nSee to the network.") from None

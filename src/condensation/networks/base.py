@@ -71,6 +71,10 @@ class NetworkSpec(ABC):
         network.redraw(rng)
         return network
 
+    def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
+        """The module whose layers a person is shown, though it may be one that cannot be embedded."""
+        return self.layers(image_shape, num_classes)
+
     @property
     def code(self) -> object:
         """What makes the module: specs may be equal and this not, where it goes by a name that means something else now."""

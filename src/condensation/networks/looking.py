@@ -78,10 +78,9 @@ class Layer:
 def outline(spec: NetworkSpec, image_shape: Shape, num_classes: int) -> list[Layer]:
     """The layers of a network that run and give a tensor, a row for each image."""
     with Rng(0).child("outline").globally():
-        network = spec.layers(image_shape, num_classes)
-        module = getattr(network, "module", network)  # of a person's own, theirs
+        module = spec.outlined(image_shape, num_classes)
         images = torch.randn(2, *image_shape)
-        found = look(module, images, num_classes, type(spec).__name__)
+        found = look(module, images, num_classes, str(getattr(spec, "name", type(spec).__name__)))
     layers = []
     for key, layer in module.named_modules():
         output = found.outputs.get(layer)

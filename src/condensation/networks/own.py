@@ -69,6 +69,9 @@ class Own(NetworkSpec):
         with Rng(0).child("own").globally():  # what is seen depends on no generator
             return Adapted(make(Rng(0).child("first")), self.name, self.layer, make, image_shape, num_classes)
 
+    def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
+        return self._maker(image_shape, num_classes)(Rng(0).child("first"))
+
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
         network = self.layers(image_shape, num_classes)
         before = [value.clone() for value in network.parameters()]

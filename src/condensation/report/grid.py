@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
+from condensation.report.lettering import UNKNOWN, common_size, draw_text, drawable, in_lines, in_phrases, length, widest_word
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
-NARROWEST = 380  # so that the title of two small classes is not a column
+NARROWEST = 300  # so that the title of two small classes is not a column
 LABEL = 78
+TITLE, TEXT = 17, 13  # sizes of letters
+NAMES = (13, 12, 11, 10)  # the first in which all names of a band have room
+NAME_WIDTH = 64  # that a column takes for names where its images are narrower
+NAME_LINE = 14
 INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 
 
@@ -27,10 +29,11 @@ class Layout:
     """Sizes in pixels, and how many images are shown."""
 
     cell: tuple[int, int]  # width and height of an image on the page
+    column: int  # width, of which an image takes the middle
     gap: int = 4
     margin: int = 18
     line: int = 24  # of the title
-    heading: int = 26
+    heading: int = 26  # with names of one line
     label: int = LABEL  # room for "synthetic" at the left
 
 
@@ -53,8 +56,9 @@ def grid(
 ) -> Image.Image:
     """The images of ``synthetic``, ``rows`` of each class, below ``real_rows`` of ``real``; every pixel stays a crisp square.
 
-    Several sets by name stand one below the other, class by class, each with its name at the left. Of more than 100 classes
-    the first 100 are shown, and of many images a class the first; the picture says so.
+    Each line of ``title`` stands on a line of its own, broken after commas where there is no room. Several sets by name stand one
+    below the other, class by class, each with its name at the left. Of more than 100 classes the first 100 are shown, and of many
+    images a class the first; the picture says so, and of characters that no font here has as well.
 
     Raises:
         CondensationError: if several sets differ in classes or in image shape.
@@ -71,43 +75,80 @@ def grid(
         real_rows = 1
     parts = [Part("real", real, real_rows)] if real is not None and real_rows else []
     parts += [Part(name, one, min(rows, max(one.counts.values()))) for name, one in sets.items()]
-    longest = max(round(_font(13).getlength(name)) + 12 for name in sets)
-    layout = Layout(cell=_cell(first.shape, rows, len(bands) * len(sets)), label=min(max(LABEL, longest), 2 * LABEL))
-    notes = [title] if title else []
+    names = {label: _shown(first.class_names[label], label) for label in classes}
+    longest = max(round(length(drawable(name), TEXT)) + 12 for name in sets)
+    cell = _cell(first.shape, rows, len(bands) * len(sets), len(bands[0]))
+    column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
+    layout = Layout(cell, column, label=min(max(LABEL, longest), 2 * LABEL))
+    notes = []
     if most > rows:
         notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} a class")
     if len(present) > len(classes):
         notes.append(f"first {len(classes)} of {len(present)} classes")
-    return _page(parts, bands, first.class_names, " · ".join(notes), layout)
+    titles = [drawable(line) for line in title.splitlines()]
+    if any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes))):
+        notes.append(f"{UNKNOWN}: a character that no font here has")
+    return _page(parts, bands, names, _with_notes(titles, notes), layout)
 
 
-def _page(parts: Sequence[Part], bands: Sequence[Sequence[int]], names: Sequence[str], title: str, layout: Layout) -> Image.Image:
+def _shown(name: str, label: int) -> str:
+    """The name of a class as it can be drawn; its number where nothing of it can be."""
+    shown = drawable(name)
+    return shown if set(shown) - {UNKNOWN, " "} or UNKNOWN not in shown else f"class {label}"
+
+
+def _with_notes(titles: Sequence[str], notes: Sequence[str]) -> list[str]:
+    """Notes go on the title; below several titles they have a line of their own."""
+    joined = " · ".join(notes)
+    return [" · ".join(filter(None, (*titles, joined)))] if len(titles) < 2 else [*titles, *filter(None, [joined])]
+
+
+def _page(parts: Sequence[Part], bands: Sequence[Sequence[int]], names: Mapping[int, str], title: list[str], layout: Layout) -> Image.Image:
     """All ``parts`` below each other, band of classes by band."""
-    across, down = (side + layout.gap for side in layout.cell)
+    down = layout.cell[1] + layout.gap
     heights = [part.rows * down for part in parts]
+    headings = [_heading([names[label] for label in band], layout) for band in bands]
+    extra = [NAME_LINE * (max(map(len, lines)) - 1) for _, lines in headings]
     band_height = layout.heading + sum(heights) + 2 * layout.gap * (len(parts) - 1) + 14
-    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * across - layout.gap)
-    lines = _lines(title, width - 2 * layout.margin, 17)
+    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * (layout.column + layout.gap) - layout.gap)
+    lines = [line for text in title for line in in_phrases(text, width - 2 * layout.margin, TITLE)]
     title_height = len(lines) * layout.line + 10 if lines else 0
-    page = Image.new("RGB", (width, 2 * layout.margin + title_height + len(bands) * band_height - 14), PAPER)
+    page = Image.new("RGB", (width, 2 * layout.margin + title_height + len(bands) * band_height + sum(extra) - 14), PAPER)
     draw = ImageDraw.Draw(page)
     for number, line in enumerate(lines):
-        draw.text((layout.margin, layout.margin - 4 + number * layout.line), line, fill=INK, font=_font(17))
-    for number, band in enumerate(bands):
-        top = layout.margin + title_height + number * band_height
+        draw_text(draw, (layout.margin, layout.margin - 4 + number * layout.line), line, TITLE, INK)
+    top = layout.margin + title_height
+    for band, heading, more in zip(bands, headings, extra, strict=True):
         left = layout.margin + layout.label
-        for column, label in enumerate(band):
-            _centred(draw, names[label], left + column * across, top, layout.cell[0])
-        top += layout.heading
+        _draw_heading(draw, heading, (left, top), layout)
+        top += layout.heading + more
         for part, height in zip(parts, heights, strict=True):
             if part is not parts[0]:
                 top += 2 * layout.gap
                 draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
-            name = _cut(part.name, layout.label - 8, _font(13))
-            draw.text((layout.margin, top + layout.cell[1] // 2 - 8), name, fill=FAINT, font=_font(13))
+            for number, line in enumerate(in_lines(drawable(part.name), layout.label - 8, TEXT, most=2)):
+                draw_text(draw, (layout.margin, top + layout.cell[1] // 2 - 8 + number * NAME_LINE), line, TEXT, FAINT)
             _paste(page, part.images, band, part.rows, (left, top), layout)
             top += height
+        top += 14
     return page
+
+
+def _heading(names: Sequence[str], layout: Layout) -> tuple[int, list[list[str]]]:
+    """One size of letters for ``names``, and the one or two lines of each."""
+    width = layout.column + 2
+    size = common_size(names, width, NAMES, most=2)
+    return size, [in_lines(name, width, size, most=2) or [""] for name in names]
+
+
+def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]], corner: tuple[int, int], layout: Layout) -> None:
+    """Names centred above their columns; those of one line stand as low as those of two end."""
+    (size, names), (left, top) = heading, corner
+    most = max(map(len, names))
+    for column, lines in enumerate(names):
+        middle = left + column * (layout.column + layout.gap) + layout.column / 2
+        for number, line in enumerate(lines, most - len(lines)):
+            draw_text(draw, (middle - length(line, size) / 2, top + 6 + number * NAME_LINE), line, size, INK)
 
 
 def _alike(sets: Mapping[str, ImageSet]) -> ImageSet:
@@ -122,23 +163,24 @@ def _alike(sets: Mapping[str, ImageSet]) -> ImageSet:
     return first
 
 
-def _cell(shape: tuple[int, int, int], rows: int, bands: int) -> tuple[int, int]:
-    """A whole multiple of the image's sides where that is not too large."""
+def _cell(shape: tuple[int, int, int], rows: int, bands: int, columns: int) -> tuple[int, int]:
+    """A whole multiple of the image's sides where that is not too large; few images are larger than many."""
     _, height, width = shape
-    wanted = 96 if rows * bands <= 3 else 64
+    wanted = 96 if rows * bands <= 3 or columns <= 3 else 64
     scale = max(1, round(wanted / max(height, width)))
     return width * scale, height * scale
 
 
 def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: Layout) -> None:
-    across, down = (side + layout.gap for side in layout.cell)
+    across, down = layout.column + layout.gap, layout.cell[1] + layout.gap
+    left = corner[0] + (layout.column - layout.cell[0]) // 2
     for column, label in enumerate(band):
         if label not in images.counts:
             continue
         first = images.starts[label]
         chosen = images.take(torch.arange(first, first + min(rows, images.counts[label]), device=images.device))
         for row, picture in enumerate(chosen.pictures().cpu().numpy()):
-            page.paste(_picture(picture, layout.cell), (corner[0] + column * across, corner[1] + row * down))
+            page.paste(_picture(picture, layout.cell), (left + column * across, corner[1] + row * down))
 
 
 def _picture(values: np.ndarray, cell: tuple[int, int]) -> Image.Image:
@@ -146,44 +188,3 @@ def _picture(values: np.ndarray, cell: tuple[int, int]) -> Image.Image:
     pixels = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
     return image.resize(cell, Image.Resampling.NEAREST)
-
-
-def _centred(draw: ImageDraw.ImageDraw, text: str, left: int, top: int, width: int) -> None:
-    size = next((size for size in (13, 12, 11) if _font(size).getlength(text) <= width + 2), 10)
-    font = _font(size)
-    text = _cut(text, width + 2, font)
-    draw.text((left + (width - font.getlength(text)) / 2, top + 6), text, fill=INK, font=font)
-
-
-def _lines(text: str, width: int, size: int) -> list[str]:
-    """``text`` broken between words into lines no wider than ``width``."""
-    lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and _font(size).getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(_cut(word, width, _font(size)))
-    return lines
-
-
-def _cut(text: str, width: int, font: ImageFont.FreeTypeFont) -> str:
-    """As much of ``text`` as ``width`` has room for."""
-    shown = text
-    while len(text) > 1 and font.getlength(shown) > width:
-        text = text[:-1].rstrip()
-        shown = f"{text}…"
-    return shown
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    # Pillow's own font has no accents; matplotlib brings one that has, and Greek and Cyrillic besides.
-    matplotlib = find_spec("matplotlib")
-    if matplotlib and matplotlib.origin:
-        path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        if path.exists():
-            return ImageFont.truetype(str(path), size)
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font

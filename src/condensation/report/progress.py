@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Protocol
 
@@ -154,6 +154,28 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Heading:
+    """Says its ``lines`` once, before the first progress of any kind: what is refused before then is not announced."""
+
+    def __init__(self, screen: Console | None, lines: Sequence[str]) -> None:
+        self._screen, self._lines = screen, list(lines)
+
+    def __call__(self, *_: object) -> None:
+        lines, self._lines = self._lines, []
+        if self._screen:
+            for line in lines:
+                self._screen.print(line, highlight=False)
+
+    def before(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """An ``on_progress`` that says the lines, then shows how far it is."""
+
+        def shown(done: int, total: int) -> None:
+            self()
+            show(done, total)
+
+        return shown
 
 
 class StopOnSignal:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from condensation.naming import called
+from condensation.wording import accuracy_of, counted
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -32,15 +33,14 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
     )
     for name, score in scores["sets"].items():
         on = (escape(score["test"]["name"]), f"{score['test']['images']:,}") if apart else ()
-        rows.add_row(escape(name), f"{score['images']:,}", *on, f"{score['mean']:.1f} ± {score['deviation']:.1f}")
+        rows.add_row(escape(name), f"{score['images']:,}", *on, accuracy_of(score))
     screen.print(rows)
     recipe, network = how["recipe"], called(str(how["network"]["name"]))
-    count = "one" if how["networks"] == 1 else how["networks"]
-    return screen.print(
-        f"Mean and deviation over {count} {escape(network)}{'' if how['networks'] == 1 else 's'} of {recipe['epochs']:,} epochs each, "
-        f"on {'the test images named' if apart else format(scores['test']['images'], ',') + ' test images'}.",
-        highlight=False,
-    )
+    epochs = counted(recipe["epochs"], "epoch")
+    several = f"Mean and deviation over {counted(how['networks'], network)} of {epochs} each"
+    over = f"By one {network} of {epochs}" if how["networks"] == 1 else several
+    on_which = "the test images named" if apart else counted(scores["test"]["images"], "test image")
+    return screen.print(f"{over}, on {on_which}.", highlight=False, markup=False)
 
 
 def said_of_data(about: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:

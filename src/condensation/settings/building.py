@@ -96,7 +96,7 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
         raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
-        chosen = member(kind, name, where.rpartition(".")[2] or "setting")
+        chosen = member(kind, name)
         # A method that is named again keeps what a preset says of it; of networks there are several with one type.
         base = base if kind is Method and type(base) is type(chosen) else chosen
     elif base is None:
@@ -116,7 +116,7 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
         if key == "name" and where and key not in known:  # of no family, so there is nothing that a name could choose
             raise _wrong_type(where, content[key], f"given one by one: {', '.join(f'{where}.{name}' for name in known)}")
         if key not in known:
-            raise _no_setting(kind, key, known)
+            raise _no_setting(kind, key, known, _places(plain(base if base is not None else _usual(kind)), key, where))
     changes = {}
     for key, value in content.items():
         old = getattr(base, key) if base is not None else None
@@ -143,11 +143,31 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
     return content
 
 
-def _no_setting(kind: Any, key: str, known: list[str]) -> CondensationError:
+def _usual(kind: Any) -> Any:
+    """What ``kind`` is by default, or nothing if it has settings without a default."""
+    try:
+        return kind()
+    except TypeError:
+        return None
+
+
+def _places(content: Any, key: str, where: str) -> list[str]:
+    """Where parts of ``content`` have a setting ``key``: ``method.steps``."""
+    if not isinstance(content, dict):
+        return []
+    found = []
+    for name, part in content.items():
+        path = f"{where}.{name}" if where else name
+        found += ([f"{path}.{key}"] if isinstance(part, dict) and key in part else []) + _places(part, key, path)
+    return found
+
+
+def _no_setting(kind: Any, key: str, known: list[str], places: list[str]) -> CondensationError:
     has = f"It has {', '.join(known)}." if known else "It has none."
     if "options" in known:
         has += f" What it is called with goes below options: options.{key}."
-    return CondensationError(f"{kind.__name__} has no setting {key!r}.{did_you_mean(key, known)}\n{has}")
+    meant = f" Did you mean {' or '.join(places)}?" if places and key != "name" else did_you_mean(key, known)
+    return CondensationError(f"{kind.__name__} has no setting {key!r}.{meant}\n{has}")
 
 
 def _wrong_type(where: str, content: Any, wanted: str) -> CondensationError:

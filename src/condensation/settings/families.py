@@ -27,6 +27,15 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Kernel: KERNELS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
+# What messages call one of each.
+WORDS: dict[Any, str] = {
+    Method: "method",
+    NetworkSpec: "network",
+    NetworkSampler: "way to draw networks",
+    Augmentation: "augmentation",
+    Kernel: "kernel",
+    Recipe: "recipe",
+}
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
 ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: Own, Augmentation: Seeded}
 ADAPTED: dict[type, str] = {Own: "target", Seeded: "function"}
@@ -45,22 +54,22 @@ def name_of(value: Any) -> str | None:
     return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler | Kernel) or _augments(value) else None
 
 
-def member(kind: Any, name: object, setting: str) -> Any:
+def member(kind: Any, name: object) -> Any:
     """The value of family ``kind`` that goes by ``name``; of a person's own class whose settings have no defaults, the class.
 
     Raises:
         CondensationError: if there is none.
     """
     if isinstance(name, str) and ":" in name:
-        return _own(kind, name, setting)
+        return _own(kind, name)
     if isinstance(name, str) and name.endswith(".py"):
         raise CondensationError(f"{name} is a file; say which function or class of it is meant: {name}:NAME.")
     if not isinstance(name, str) or name not in FAMILIES[kind]:
-        raise unknown(setting, name, FAMILIES[kind])
+        raise unknown(WORDS[kind], name, FAMILIES[kind])
     return FAMILIES[kind][name]
 
 
-def _own(kind: Any, name: str, setting: str) -> Any:
+def _own(kind: Any, name: str) -> Any:
     found = find(name)
     fits: Callable[[Any], bool] = _augments if kind is Augmentation else lambda value: _is_a(value, kind)
     if inspect.isabstract(found):
@@ -72,7 +81,9 @@ def _own(kind: Any, name: str, setting: str) -> Any:
         return ADAPTERS[kind](name)
     what = f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"
     wanted = "callable" if kind in ADAPTERS else f"a {kind.__name__}"
-    raise CondensationError(f"{name} is {what}; as {setting} it must be {wanted}.\nWrite {FORM}, or one of: {', '.join(FAMILIES[kind])}.")
+    raise CondensationError(
+        f"{name} is {what}; as {WORDS[kind]} it must be {wanted}.\nWrite {FORM}, or one of: {', '.join(FAMILIES[kind])}."
+    )
 
 
 def _is_a(value: Any, kind: Any) -> bool:

@@ -1,0 +1,175 @@
+"""Text on a picture, in any script that a font here can show: measured, broken into lines, drawn."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+UNKNOWN = "□"  # stands for a character that no font here has
+# Fonts with Chinese, Japanese and Korean, where systems keep them; looked for only if a name needs one.
+SYSTEM_FONTS = (
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-sans-cjk-fonts/NotoSansCJK-Regular.ttc",
+    "/usr/share/fonts/google-noto-sans-cjk-vf-fonts/NotoSansCJK-VF.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
+    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    "/System/Library/Fonts/PingFang.ttc",
+    "/System/Library/Fonts/Hiragino Sans GB.ttc",
+    "/System/Library/Fonts/ヒラギノ角ゴシック W3.ttc",
+    "/System/Library/Fonts/AppleSDGothicNeo.ttc",
+    "/System/Library/Fonts/Supplemental/Arial Unicode.ttf",
+    "C:/Windows/Fonts/msyh.ttc",
+    "C:/Windows/Fonts/simsun.ttc",
+    "C:/Windows/Fonts/msgothic.ttc",
+    "C:/Windows/Fonts/malgun.ttf",
+)
+IDEOGRAPHS = 0x2E80  # from here on scripts break anywhere, without a hyphen
+
+
+def drawable(text: str) -> str:
+    """``text`` with `UNKNOWN` for each character that no font here has."""
+    composed = unicodedata.normalize("NFC", text)  # some systems give the accents of file names apart from their letters
+    return "".join(one if one.isspace() or _font_of(one) is not None else UNKNOWN for one in composed)
+
+
+def length(text: str, size: int) -> float:
+    """How wide ``text`` is, in pixels."""
+    return sum(font.getlength(part) for font, part in _parts(text, size))
+
+
+def draw_text(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int, fill: tuple[int, int, int]) -> None:
+    """Draw ``text`` with its upper left corner at ``corner``; characters of several fonts stand on one line."""
+    left, top = corner
+    baseline = top + _font(_usual(), size).getmetrics()[0]
+    for font, part in _parts(text, size):
+        draw.text((left, baseline), part, fill=fill, font=font, anchor="ls")
+        left += font.getlength(part)
+
+
+def in_lines(text: str, width: float, size: int, most: int | None = None) -> list[str]:
+    """``text`` in lines no wider than ``width``, broken between words, after ``-/_``, or else inside a word.
+
+    Of more than ``most`` lines the last ends in an ellipsis.
+    """
+    lines = _filled(_atoms(text), width, size)
+    if most is not None and len(lines) > most:
+        lines = [*lines[: most - 1], _cut(f"{lines[most - 1]}…", width, size)]
+    return lines
+
+
+def in_phrases(text: str, width: float, size: int) -> list[str]:
+    """``text`` in lines no wider than ``width``, broken after commas and the like where that is possible."""
+    phrases = [(" ", phrase) for phrase in re.split(r"(?<=[,·]) +", text.strip()) if phrase]
+    return [line for phrase in _filled(phrases, width, size, whole=True) for line in in_lines(phrase, width, size)]
+
+
+def common_size(names: Sequence[str], width: float, sizes: Sequence[int], most: int) -> int:
+    """The first of ``sizes`` in which all ``names`` stand in ``most`` lines of ``width`` with no word broken; else the last."""
+
+    def fits(name: str, size: int) -> bool:
+        return all(length(atom, size) <= width for _, atom in _atoms(name)) and len(in_lines(name, width, size)) <= most
+
+    return next((size for size in sizes if all(fits(name, size) for name in names)), sizes[-1])
+
+
+def widest_word(names: Sequence[str], size: int) -> float:
+    """How wide a column must be so that no word of ``names`` is broken."""
+    return max((length(atom, size) for name in names for _, atom in _atoms(name)), default=0.0)
+
+
+def _atoms(text: str) -> list[tuple[str, str]]:
+    """The pieces between which ``text`` may be broken, each with what stands before it on the same line."""
+    found = []
+    for word in text.split():
+        pieces = re.findall(r"[-/_]*[^-/_]+[-/_]*|[-/_]+", word)
+        found += [(" " if number == 0 else "", piece) for number, piece in enumerate(pieces)]
+    return found
+
+
+def _filled(atoms: Sequence[tuple[str, str]], width: float, size: int, *, whole: bool = False) -> list[str]:
+    """Lines of as many ``atoms`` as have room; one that is too wide is broken, unless it must stay ``whole``."""
+    lines: list[str] = []
+    for before, atom in atoms:
+        longer = f"{lines[-1]}{before}{atom}" if lines else atom
+        if lines and length(longer, size) <= width:
+            lines[-1] = longer
+        else:
+            lines += [atom] if whole else _broken(atom, width, size)
+    return lines
+
+
+def _broken(word: str, width: float, size: int) -> Iterator[str]:
+    while len(word) > 1 and length(word, size) > width:
+        ends = [end for end in range(1, len(word)) if length(_hyphenated(word, end), size) <= width]
+        end = max(ends, default=1)
+        yield _hyphenated(word, end)
+        word = word[end:]
+    yield word
+
+
+def _hyphenated(word: str, end: int) -> str:
+    around = word[end - 1 : end + 1]
+    return word[:end] + ("-" if around.isalpha() and max(map(ord, around)) < IDEOGRAPHS else "")
+
+
+def _cut(text: str, width: float, size: int) -> str:
+    """As much of ``text``, which ends in an ellipsis, as ``width`` has room for."""
+    while len(text) > 2 and length(text, size) > width:
+        text = f"{text[:-2].rstrip(' -')}…"
+    return text
+
+
+def _parts(text: str, size: int) -> Iterator[tuple[ImageFont.FreeTypeFont, str]]:
+    """Runs of characters that one font has."""
+    return ((_font(path, size), "".join(run)) for path, run in groupby(text, lambda one: _font_of(one) or _usual()))
+
+
+@cache
+def _font_of(character: str) -> str | None:
+    """The first font that has ``character``: the usual one, or one of the system."""
+    if _has(_usual(), character):
+        return _usual()
+    return next((path for path in SYSTEM_FONTS if Path(path).exists() and _has(path, character)), None)
+
+
+@cache
+def _usual() -> str:
+    """The file of the usual font, or nothing where there is but Pillow's."""
+    # Pillow's own font has no accents; matplotlib brings one that has, and Greek and Cyrillic besides.
+    matplotlib = find_spec("matplotlib")
+    if matplotlib and matplotlib.origin:
+        path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+        return str(path) if path.exists() else ""
+    return ""
+
+
+@cache
+def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _has(path: str, character: str) -> bool:
+    """Whether a font has ``character``: it draws something else than for one that no font has."""
+    try:
+        return character.isspace() or _drawn(path, character) != _drawn(path, "\U0010ffff")
+    except OSError:  # no font that Pillow reads
+        return False
+
+
+@cache
+def _drawn(path: str, character: str) -> bytes:
+    image = Image.new("L", (48, 48))
+    ImageDraw.Draw(image).text((8, 8), character, fill=255, font=_font(path, 20))
+    return image.tobytes()
