@@ -94,8 +94,8 @@ JOBS = [
     # A training takes long here: fewer networks and, at ipc 10, fewer epochs, and a quicker judge of the curve.
     Job("cifar100", 1, fast(1000, 1, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=100),
     Job("tiny20", 1, fast(1000, 1, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=100),
-    Job("cifar100", 10, fast(1000, 10, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=60, epochs=300),
-    Job("tiny20", 10, fast(1000, 10, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=60, epochs=200),
+    Job("cifar100", 10, fast(1000, 10, 100), networks=2, random_sets=2, curve_networks=1, curve_epochs=50, epochs=200),
+    Job("tiny20", 10, fast(1000, 10, 20), networks=2, random_sets=2, curve_networks=1, curve_epochs=50, epochs=200),
 ]
 
 

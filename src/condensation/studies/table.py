@@ -87,7 +87,7 @@ def rows_for(methods: Sequence[str]) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     for name in methods:
-        member(Method, name, "method")  # there must be such a method
+        member(Method, name)  # there must be such a method
         known = {key: column for key, column in columns().items() if column.method["name"] == name}
         rows += [_row_of(key, column) for key, column in known.items()] or [Row(called(name), name)]
     return tuple(rows)
