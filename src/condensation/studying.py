@@ -21,9 +21,10 @@ from condensation.report.tables import print_json, table
 from condensation.runs import RunSettings, describe
 from condensation.studies import matrices, theory
 from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
+from condensation.studies.kept import SETTINGS
 from condensation.studies.matrices import write_transfer
 from condensation.studies.pages import COLUMNS, MARKDOWN, PICTURE, as_json, lines, notes, title, write_table
-from condensation.studies.table import RUNS, SETTINGS, TableSettings, jobs_of, run_table, settings_in
+from condensation.studies.table import RUNS, TableSettings, jobs_of, run_table, settings_in
 from condensation.studies.theory import TheorySettings, run_theory, theory_in, write_theory
 from condensation.studies.transfer import SETS, TransferSettings, run_transfer, sets_of, transfer_in
 

@@ -12,8 +12,9 @@ from condensation.errors import CondensationError
 from condensation.settings import build, plain
 from condensation.studies import Row, TableSettings, Watch, cells, jobs, jobs_of, rows_for, run_table, settings_in, write_table
 from condensation.studies.cells import differences
+from condensation.studies.kept import slug
 from condensation.studies.pages import marks, signs_of
-from condensation.studies.table import column_of, published_settings, run_settings, slug, with_overrides
+from condensation.studies.table import column_of, published_settings, run_settings, with_overrides
 
 SMALL = {"name": "convnet", "width": 8}
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4, "networks": {"spec": SMALL}}

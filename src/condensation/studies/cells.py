@@ -14,12 +14,13 @@ from condensation.settings import plain
 from condensation.storage import read_json
 from condensation.studies.jobs import FINISHED, Job, failures_in, state
 from condensation.studies.published import Number, columns, published
+from condensation.studies.scores import Scored
 from condensation.studies.table import RUNS, Row, TableSettings, column_of, name_of, published_settings, run_settings
 from condensation.training import Recipe
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Scored):
     """One method at one ipc."""
 
     label: str
@@ -32,15 +33,6 @@ class Cell:
     differences: tuple[str, ...]  # in what the settings differ from those of the published number
 
     @property
-    def mean(self) -> float:
-        return float(np.concatenate(self.values).mean())
-
-    @property
-    def deviation(self) -> float:
-        """Over all networks of all sets at once, of the population: the one that papers print."""
-        return float(np.concatenate(self.values).std())
-
-    @property
     def deviation_between_sets(self) -> float:
         """Of the sets' means."""
         return float(np.std([np.mean(of_set) for of_set in self.values]))
@@ -48,9 +40,6 @@ class Cell:
     @property
     def done(self) -> bool:
         return len(self.values) == self.sets
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.deviation:.1f}" if self.values else "failed" if self.failed else "-"
 
     @property
     def counted(self) -> str:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from condensation.advice import called, what_to_try
 from condensation.networks import NetworkSpec
 from condensation.runs import describe
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
 from condensation.studies.jobs import failures_in
+from condensation.studies.kept import SETTINGS
 from condensation.studies.pages import png
-from condensation.studies.table import SETTINGS
+from condensation.studies.scores import Scored
 from condensation.studies.transfer import CELLS, RANDOM, SETS, Learned, TransferSettings, cell_name, rows_of, set_name, sets_of
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ MOST_COLOUR = 20.0  # points above or below random images that are shown in full
 
 
 @dataclass(frozen=True)
-class Transferred:
+class Transferred(Scored):
     """A cell of the matrix: test accuracies in percent of one network, trained on the sets of one row."""
 
     learned: str
@@ -37,18 +36,6 @@ class Transferred:
     values: tuple[tuple[float, ...], ...]  # (sets, networks), of the sets that are done
     sets: int  # that are asked for
     failed: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def mean(self) -> float:
-        return float(np.concatenate(self.values).mean())
-
-    @property
-    def deviation(self) -> float:
-        """Over all networks of all sets at once, of the population."""
-        return float(np.concatenate(self.values).std())
-
-    def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.deviation:.1f}" if self.values else "failed" if self.failed else "-"
 
 
 def matrix(settings: TransferSettings, folder: str | Path) -> list[list[Transferred]]:

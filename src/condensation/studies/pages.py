@@ -14,8 +14,9 @@ from condensation.runs import SETTINGS as RUN_SETTINGS
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
 from condensation.studies.cells import Cell, cells
+from condensation.studies.kept import SETTINGS
 from condensation.studies.published import UNVERIFIED, note, sources, whole
-from condensation.studies.table import RUNS, SETTINGS, TableSettings
+from condensation.studies.table import RUNS, TableSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

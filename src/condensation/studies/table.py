@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
-from condensation.data import Data
+from condensation.compute import Compute
 from condensation.errors import CondensationError, unknown
 from condensation.images import Smaller
 from condensation.judging import EvaluationSettings
@@ -20,12 +17,12 @@ from condensation.presets import preset_for
 from condensation.runs import RunSettings
 from condensation.settings import build, merge, plain
 from condensation.settings.families import member
-from condensation.storage import read_json, remove_unfinished, write_json
 from condensation.studies.jobs import Job, Watch, check_all, claim_all, run_jobs
+from condensation.studies.kept import in_use, keep, kept_in, slug
 from condensation.studies.published import Column, columns
 from condensation.training import Recipe
 
-SETTINGS, RUNS = "settings.json", "runs"
+RUNS = "runs"
 NO_COLUMN = "none"
 
 
@@ -126,13 +123,13 @@ def run_table(settings: TableSettings, out: str | Path, watch: Watch = Watch()) 
         Stopped: if ``watch`` asked for it; nothing is lost.
     """
     folder = Path(out)
-    _claim(folder)
+    if in_use(folder):
+        settings_in(folder)
     jobs = jobs_of(settings)
     claim_all(jobs, folder / RUNS)
     data = jobs[0].settings.data.load(watch.on_reading)
     check_all(jobs, data)
-    remove_unfinished(folder)
-    write_json(folder / SETTINGS, {"settings": plain(settings), "data": about_data(data), "versions": versions(), "machine": capability()})
+    keep(folder, settings, data)
     return run_jobs(jobs, folder / RUNS, data, watch)
 
 
@@ -142,12 +139,8 @@ def settings_in(folder: str | Path) -> TableSettings:
     Raises:
         CondensationError: if there is none.
     """
-    path = Path(folder) / SETTINGS
-    content = read_json(path) if path.exists() else None
-    inner = content.get("settings") if isinstance(content, dict) else None
-    if not isinstance(inner, dict) or "rows" not in inner:
-        raise CondensationError(f"There is no table in {folder}.\nMake one: condense table --data NAME --methods random,dm --out {folder}")
-    return build(TableSettings, inner)
+    otherwise = f"There is no table in {folder}.\nMake one: condense table --data NAME --methods random,dm --out {folder}"
+    return kept_in(folder, TableSettings, "rows", otherwise)
 
 
 def jobs_of(settings: TableSettings) -> list[Job]:
@@ -163,11 +156,6 @@ def jobs_of(settings: TableSettings) -> list[Job]:
 def name_of(row: Row, ipc: int, seed: int) -> str:
     """Of the run folder of one set."""
     return f"{slug(row.label)}-ipc{ipc}-seed{seed}"
-
-
-def slug(label: str) -> str:
-    """A label as part of a file's name."""
-    return re.sub(r"[^\w.]+", "-", label.lower()).strip("-")
 
 
 def run_settings(settings: TableSettings, row: Row, ipc: int, seed: int) -> RunSettings:
@@ -227,15 +215,3 @@ def _over(under: Any, over: Any) -> Any:
         under = {"name": under}
     kept = dict(under) if isinstance(under, Mapping) else {}
     return {**kept, **{key: _over(kept.get(key), value) for key, value in over.items()}}
-
-
-def _claim(folder: Path) -> None:
-    if folder.is_dir() and any(folder.iterdir()):
-        settings_in(folder)
-    elif folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file; --out must name a folder.")
-
-
-def about_data(data: Data) -> dict[str, Any]:
-    """What a study must say of its data."""
-    return {"name": data.name, "note": data.note, "train": len(data.train), "test": len(data.test), **data.details}

@@ -16,8 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
+from condensation.compute import Compute
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet, images_per_class
@@ -27,11 +26,11 @@ from condensation.matching.last_layer import mean_last_layer_gradient, squared_d
 from condensation.networks import Classifier, ConvNet, NetworkSpec
 from condensation.rng import Rng
 from condensation.settings import build, plain
-from condensation.storage import read_json, remove_unfinished, write, write_json
+from condensation.storage import read_json, write, write_json
 from condensation.studies.curves import ZERO, figure
 from condensation.studies.jobs import Watch
+from condensation.studies.kept import SETTINGS, keep, kept_in
 from condensation.studies.pages import png
-from condensation.studies.table import SETTINGS, about_data
 from condensation.training import Recipe, class_accuracies, train
 
 JSON, PICTURE, NETWORKS = "theory.json", "theory.png", "networks"
@@ -75,9 +74,7 @@ def run_theory(settings: TheorySettings, out: str | Path, watch: Watch = Watch()
     images_per_class(data.train, settings.ipc)
     if not hasattr(settings.network.build(data.train.shape, data.train.num_classes, Rng(0)), "classifier"):
         raise CondensationError("This network does not say which its last layer is.\nTake one that `condense networks` lists.")
-    remove_unfinished(folder)
-    kept = {"settings": plain(settings), "data": about_data(data), "versions": versions(), "machine": capability()}
-    write_json(folder / SETTINGS, kept)
+    keep(folder, settings, data)
     for number in range(settings.networks):
         path = folder / NETWORKS / f"{number}.json"
         if watch.on_job:
@@ -105,12 +102,8 @@ def theory_in(folder: str | Path) -> TheorySettings:
     Raises:
         CondensationError: if there is none.
     """
-    path = Path(folder) / SETTINGS
-    content = read_json(path) if path.exists() else None
-    inner = content.get("settings") if isinstance(content, dict) else None
-    if not isinstance(inner, dict) or "pairs" not in inner:
-        raise CondensationError(f"There is no such measurement in {folder}.\nMake one: condense theory --out {folder}")
-    return build(TheorySettings, inner)
+    otherwise = f"There is no such measurement in {folder}.\nMake one: condense theory --out {folder}"
+    return kept_in(folder, TheorySettings, "pairs", otherwise)
 
 
 def losses(network: Classifier, images: Tensor, target: ImageSet, labels: Tensor, draw: ClassDraw, zero: bool) -> tuple[Tensor, Tensor]:

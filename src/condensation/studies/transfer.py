@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from condensation.advice import called, learning_on, suitable_lr
-from condensation.artifact import CondensedSet, versions
+from condensation.artifact import CondensedSet
 from condensation.checkpoint import difference
-from condensation.compute import Compute, capability
+from condensation.compute import Compute
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.images import Smaller
@@ -20,7 +20,7 @@ from condensation.networks import NETWORKS, NetworkSpec
 from condensation.presets import preset_for
 from condensation.runs import RunSettings
 from condensation.settings import build, plain
-from condensation.storage import read_json, remove_unfinished, write_json
+from condensation.storage import write_json
 from condensation.studies.jobs import (
     FAILED,
     FINISHED,
@@ -34,7 +34,7 @@ from condensation.studies.jobs import (
     note_failure,
     run_jobs,
 )
-from condensation.studies.table import SETTINGS, about_data, slug
+from condensation.studies.kept import in_use, keep, kept_in, slug
 
 SETS, CELLS = "sets", "cells"
 RANDOM = "random"
@@ -140,9 +140,7 @@ def run_transfer(settings: TransferSettings, out: str | Path, watch: Watch = Wat
     check_all(jobs, data)
     for spec in settings.test:
         replace(settings.evaluation, network=spec).check(data)
-    remove_unfinished(folder)
-    kept = {"settings": plain(settings), "data": about_data(data), "versions": versions(), "machine": capability()}
-    write_json(folder / SETTINGS, kept)
+    keep(folder, settings, data)
     count = len(jobs) * (1 + len(settings.test))
     failed = run_jobs(jobs, folder / SETS, data, watch, count)
     failures = failures_in(folder / CELLS)
@@ -176,9 +174,7 @@ def _test(settings: TransferSettings, folder: Path, row: Learned, seed: int, spe
 
 def _claim(settings: TransferSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds a matrix that was judged in the same way."""
-    if folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file; --out must name a folder.")
-    if folder.is_dir() and any(folder.iterdir()):
+    if in_use(folder):
         kept = transfer_in(folder)
         differing = difference(plain(kept.evaluation), plain(settings.evaluation), "evaluation")
         if differing:
@@ -191,12 +187,8 @@ def transfer_in(folder: str | Path) -> TransferSettings:
     Raises:
         CondensationError: if there is none.
     """
-    path = Path(folder) / SETTINGS
-    content = read_json(path) if path.exists() else None
-    inner = content.get("settings") if isinstance(content, dict) else None
-    if not isinstance(inner, dict) or "learn" not in inner:
-        raise CondensationError(f"There is no matrix in {folder}.\nMake one: condense transfer --data NAME --out {folder}")
-    return build(TransferSettings, inner)
+    otherwise = f"There is no matrix in {folder}.\nMake one: condense transfer --data NAME --out {folder}"
+    return kept_in(folder, TransferSettings, "learn", otherwise)
 
 
 def _content(settings: TransferSettings) -> dict[str, object]:

@@ -1,0 +1,54 @@
+"""What every study keeps in its folder: settings, and what must be known of its data and of the machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from condensation.artifact import versions
+from condensation.compute import capability
+from condensation.data import Data
+from condensation.errors import CondensationError
+from condensation.settings import build, plain
+from condensation.storage import read_json, remove_unfinished, write_json
+
+SETTINGS = "settings.json"
+T = TypeVar("T")
+
+
+def in_use(folder: Path) -> bool:
+    """Whether there is anything in ``folder``.
+
+    Raises:
+        CondensationError: if it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CondensationError(f"{folder} is a file; --out must name a folder.")
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def keep(folder: Path, settings: object, data: Data) -> None:
+    """Write down in ``folder`` what the study is, before its work."""
+    remove_unfinished(folder)
+    about = {"name": data.name, "note": data.note, "train": len(data.train), "test": len(data.test), **data.details}
+    write_json(folder / SETTINGS, {"settings": plain(settings), "data": about, "versions": versions(), "machine": capability()})
+
+
+def kept_in(folder: str | Path, kind: type[T], mark: str, otherwise: str) -> T:
+    """The settings of ``kind``, of which the one called ``mark`` tells them from those of other studies, that `keep` wrote.
+
+    Raises:
+        CondensationError: if there are none; it says ``otherwise``.
+    """
+    path = Path(folder) / SETTINGS
+    content: Any = read_json(path) if path.exists() else None
+    inner = content.get("settings") if isinstance(content, dict) else None
+    if not isinstance(inner, dict) or mark not in inner:
+        raise CondensationError(otherwise)
+    return build(kind, inner)
+
+
+def slug(label: str) -> str:
+    """A label as part of a file's name."""
+    return re.sub(r"[^\w.]+", "-", label.lower()).strip("-")
