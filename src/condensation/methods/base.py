@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from condensation.compute import Compute
+from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.rng import Rng
 from condensation.sources import Pixels
@@ -70,3 +71,32 @@ class Selection(Method):
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no steps: all is chosen in init.")
+
+
+def need_at_least(method: Method, **least: int) -> None:
+    """Refuse settings of ``method`` below what is given for each; None is no number and passes."""
+    for name, smallest in least.items():
+        value = getattr(method, name)
+        if value is not None and value < smallest:
+            raise CondensationError(f"method.{name} is {value}; it must be at least {smallest}.")
+
+
+def need_positive(method: Method, *names: str) -> None:
+    """Refuse settings of ``method`` that are not above 0."""
+    for name in names:
+        if not getattr(method, name) > 0:
+            raise CondensationError(f"method.{name} is {getattr(method, name)}; it must be above 0.")
+
+
+def need_fraction(method: Method, *names: str) -> None:
+    """Refuse settings of ``method`` outside [0, 1)."""
+    for name in names:
+        if not 0 <= getattr(method, name) < 1:
+            raise CondensationError(f"method.{name} is {getattr(method, name)}; it must lie in [0, 1).")
+
+
+def need_one_of(method: Method, name: str, choices: Iterable[str], joint: str = " or ") -> None:
+    """Refuse a setting of ``method`` that is not among ``choices``."""
+    names = tuple(choices)
+    if getattr(method, name) not in names:
+        raise CondensationError(f"method.{name} is {getattr(method, name)!r}; it can be {joint.join(names)}.")

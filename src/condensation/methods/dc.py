@@ -12,7 +12,6 @@ from torch import Tensor
 
 from condensation.augment import DSA, Augmentation, Transform
 from condensation.compute import Compute, split
-from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
 from condensation.learners import Alone
 from condensation.matching.class_gradients import (
@@ -25,7 +24,8 @@ from condensation.matching.class_gradients import (
     mean_gradient,
 )
 from condensation.matching.gradients import DISTANCES, DistanceName
-from condensation.methods.base import Method, State
+from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
+from condensation.methods.pairs import places_of
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.rng import Rng
@@ -94,20 +94,11 @@ class DC(Method):
         return cls(outer_loops=outer, inner_loops=inner)
 
     def __post_init__(self) -> None:
-        least = {"steps": 0, "batch_per_class": 1, "outer_loops": 1, "inner_loops": 1, "network_batch": 1, "classes_at_a_time": 1}
-        for name, smallest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise CondensationError(f"method.{name} is {value}; it must be at least {smallest}.")
-        for name, choices in (("start", tuple(STARTS)), ("distance", get_args(DistanceName))):
-            if getattr(self, name) not in choices:
-                raise CondensationError(f"method.{name} is {getattr(self, name)!r}; it can be {', '.join(choices)}.")
-        for name in ("lr", "network_lr"):
-            if not getattr(self, name) > 0:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must be above 0.")
-        for name in ("momentum", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
+        need_at_least(self, steps=0, batch_per_class=1, outer_loops=1, inner_loops=1, network_batch=1, classes_at_a_time=1)
+        need_one_of(self, "start", STARTS, ", ")
+        need_one_of(self, "distance", get_args(DistanceName), ", ")
+        need_positive(self, "lr", "network_lr")
+        need_fraction(self, "momentum", "averaging")
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
         """Outer loops, and epochs between them, for ``ipc[label]`` images of each class: as set, else `loops_for` them."""
@@ -176,7 +167,7 @@ class DC(Method):
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with fixed_norms(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
-                mine = slice(int((start.rows < group.start).sum()), int((start.rows < group.stop).sum()))
+                mine = places_of(group, start.rows)
                 labels = start.labels[mine].view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)

@@ -17,7 +17,7 @@ from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
-from condensation.methods.base import Method, State
+from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.pairs import pair_loss, places_of
 from condensation.networks.base import Classifier, mixes_images, seeded
 from condensation.networks.convnet import ConvNet
@@ -86,19 +86,11 @@ class DM(Method):
         return replace(fast, steps=10 * fast.steps, averaging=0.999)
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch_per_class", 1), ("classes_at_a_time", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise CondensationError(f"method.{name} is {value}; it must be at least {least}.")
-        if self.start not in STARTS:
-            raise CondensationError(f"method.start is {self.start!r}; it can be {' or '.join(STARTS)}.")
-        if self.schedule not in SCHEDULES:
-            raise CondensationError(f"method.schedule is {self.schedule!r}; it can be {' or '.join(SCHEDULES)}.")
-        if not self.lr > 0:
-            raise CondensationError(f"method.lr is {self.lr}; it must be above 0.")
-        for name in ("momentum", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
+        need_at_least(self, steps=0, batch_per_class=1, classes_at_a_time=1)
+        need_one_of(self, "start", STARTS)
+        need_one_of(self, "schedule", SCHEDULES)
+        need_positive(self, "lr")
+        need_fraction(self, "momentum", "averaging")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Matching:
         start = STARTS[self.start](real, ipc, rng.child("start"))

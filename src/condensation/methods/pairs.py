@@ -41,7 +41,7 @@ def pair_loss(
     return torch.stack([squared_mmd(kernel, one, other, Scale.of(one)) for one, other in of_class]).sum()
 
 
-def places_of(classes: slice, rows: Tensor) -> slice:
+def places_of(classes: slice | range, rows: Tensor) -> slice:
     """Where the images of ``classes`` lie among those of the ascending ``rows`` (n,)."""
     return slice(int((rows < classes.start).sum()), int((rows < classes.stop).sum()))
 

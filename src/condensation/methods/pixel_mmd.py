@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from condensation.compute import Compute
-from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
 from condensation.matching.kernels import Kernel, Linear, Scale
 from condensation.matching.mmd import averaging, linear_mmd, squared_mmd
-from condensation.methods.base import Method, State
+from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.dm import mean_embeddings
 from condensation.methods.pairs import by_class
 from condensation.rng import Rng
@@ -46,16 +45,10 @@ class PixelMMD(Method):
     kernel: Kernel = Linear()
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 0), ("batch_per_class", 1)):
-            if getattr(self, name) < least:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must be at least {least}.")
-        if self.start not in STARTS:
-            raise CondensationError(f"method.start is {self.start!r}; it can be {' or '.join(STARTS)}.")
-        if not self.lr > 0:
-            raise CondensationError(f"method.lr is {self.lr}; it must be above 0.")
-        for name in ("momentum", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must lie in [0, 1).")
+        need_at_least(self, steps=0, batch_per_class=1)
+        need_one_of(self, "start", STARTS)
+        need_positive(self, "lr")
+        need_fraction(self, "momentum", "averaging")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> PixelMatching:
         start = STARTS[self.start](real, ipc, rng.child("start"))
