@@ -20,6 +20,7 @@ from condensation.report.progress import Lines, Silent, StopOnSignal
 from condensation.report.tables import print_json, table
 from condensation.runs import RunSettings, describe
 from condensation.studies import matrices, theory
+from condensation.studies.curves import stage
 from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
 from condensation.studies.kept import SETTINGS
 from condensation.studies.matrices import write_transfer
@@ -158,7 +159,7 @@ def report_theory(folder: Path, how: Show) -> None:
     rows = []
     for one in measured["means"]:
         accuracy = f"{one['accuracy']:.1f}" if "accuracy" in one else "-"
-        rows.append((_stage(one["after"]), accuracy, f"{one['rank_correlation']:.3f}", f"{one['cosine']:.3f}"))
+        rows.append((stage(one["after"]), accuracy, f"{one['rank_correlation']:.3f}", f"{one['cosine']:.3f}"))
     _print_rows(screen, head, rows, head[1:])
     done = len(measured["networks"])
     said = (
@@ -171,12 +172,6 @@ def report_theory(folder: Path, how: Show) -> None:
     if not how.quiet and done:
         screen.print(f"Picture: {folder / theory.PICTURE}\nNumbers: {folder / theory.JSON}", markup=False, highlight=False)
     return None
-
-
-def _stage(after: str | int) -> str:
-    if isinstance(after, str):
-        return after
-    return f"after {after} epoch{'' if after == 1 else 's'}" if after else "untrained"
 
 
 def _done(

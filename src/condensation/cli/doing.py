@@ -29,6 +29,7 @@ from condensation.cli.options import (
     SmallerOption,
     content_of,
     data_options,
+    last_name,
     print_settings,
 )
 
@@ -154,6 +155,4 @@ def _default_folder(settings: RunSettings) -> Path:
     from condensation.settings import plain
 
     count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
-    # Of a path such as "..", the name that it really has.
-    source = Path(settings.data.source).resolve().name or "data"
-    return Path("runs") / f"{source}-{called(plain(settings.method)['name'])}-ipc{count}-seed{settings.seed}"
+    return Path("runs") / f"{last_name(settings.data.source)}-{called(plain(settings.method)['name'])}-ipc{count}-seed{settings.seed}"

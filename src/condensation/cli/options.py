@@ -62,6 +62,11 @@ def data_options(source: str | None, folder: str | None, size: str | None, fit: 
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
+def last_name(source: str) -> str:
+    """What a default folder is called after: of a path such as "..", the name that it really has."""
+    return Path(source).resolve().name or "data"
+
+
 def content_of(
     config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
 ) -> dict[str, Any]:

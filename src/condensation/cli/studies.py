@@ -23,6 +23,7 @@ from condensation.cli.options import (
     SmallerOption,
     data_options,
     folder_and_settings,
+    last_name,
     names,
     numbers,
     study_content,
@@ -86,7 +87,7 @@ def table(
         "compute.device": device,
     }
     settings = _table_settings(config, options, methods, overrides)
-    out = out or Path("tables") / (Path(settings.source).resolve().name or "data")
+    out = out or Path("tables") / last_name(settings.source)
     if report:
         return studying.report_table(out, show)
     if dry_run:
@@ -154,8 +155,7 @@ def transfer(
         "compute.device": device,
     }
     settings = build(TransferSettings, study_content(config, options, overrides))
-    source = Path(settings.source).resolve().name or "data"
-    out = out or Path("transfer") / f"{source}-{called(str(settings.method_settings['name']))}-ipc{settings.ipc}"
+    out = out or Path("transfer") / f"{last_name(settings.source)}-{called(str(settings.method_settings['name']))}-ipc{settings.ipc}"
     if dry_run:
         return studying.list_jobs(sets_of(settings), out / SETS, as_json=as_json)
     return studying.make_transfer(settings, out, show)
@@ -197,7 +197,7 @@ def theory(
     options = {**data_options(data, folder, size, None, False), "network": network, "networks": networks, "seed": seed}
     growing = [one.replace("=", "=[", 1) + "]" if one.startswith("epochs=") and "[" not in one else one for one in overrides]
     settings = build(TheorySettings, study_content(config, {**options, "compute.device": device}, growing), TheorySettings())
-    out = out or Path("theory") / (Path(settings.data.source).resolve().name or "data")
+    out = out or Path("theory") / last_name(settings.data.source)
     return studying.make_theory(settings, out, show)
 
 

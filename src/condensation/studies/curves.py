@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from condensation.wording import counted
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,7 +24,7 @@ def figure(measured: Mapping[str, Any]) -> Figure:
     first = measured["networks"][0]
     trained = [one for one in first if one["after"] != ZERO]
     for one, colour in zip(trained[:: max(1, len(trained) - 1)], (UNTRAINED, TRAINED), strict=False):
-        label = f"{_epochs(one['after'])}, rank correlation {one['rank_correlation']:.2f}"
+        label = f"{stage(one['after'])}, rank correlation {one['rank_correlation']:.2f}"
         scaled = [_relative(one[name]) for name in ("feature_losses", "gradient_losses")]
         left.scatter(*scaled, s=18, color=colour, alpha=0.75, label=label, linewidths=0)
     left.set(xlabel="feature matching loss / its mean", ylabel="last-layer gradient matching loss / its mean")
@@ -51,5 +53,8 @@ def _relative(numbers: Sequence[float]) -> list[float]:
     return [number / mean for number in numbers]
 
 
-def _epochs(count: int) -> str:
-    return f"after {count} epoch{'' if count == 1 else 's'}" if count else "untrained"
+def stage(after: str | int) -> str:
+    """How far a network was trained when it was measured, in words."""
+    if isinstance(after, str):
+        return after
+    return f"after {counted(after, 'epoch')}" if after else "untrained"

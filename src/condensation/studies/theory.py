@@ -140,12 +140,12 @@ def _of_network(settings: TheorySettings, data: Data, number: int, watch: Watch)
     found: list[dict[str, Any]] = []
 
     def measure(epochs: int | str) -> None:
-        right = float(class_accuracies(Alone(network), test, compute.suitable_chunk(test.shape)).mean())
+        zero = epochs == ZERO  # such a head answers by chance, so there is nothing to test
+        right = None if zero else float(class_accuracies(Alone(network), test, compute.suitable_chunk(test.shape)).mean())
         network.train()
-        zero = epochs == ZERO
         pairs = [_pair(network, real, settings, rng.child("pair", pair), zero) for pair in range(settings.pairs)]
         of_features, of_gradients, cosines = map(list, zip(*pairs, strict=True))
-        known = {"after": epochs, "accuracy": None if zero else round(100 * right, 2)}
+        known = {"after": epochs, "accuracy": None if right is None else round(100 * right, 2)}
         numbers = {"rank_correlation": rank_correlation(of_features, of_gradients), "cosine": float(np.mean(cosines))}
         found.append({**known, **numbers, "feature_losses": of_features, "gradient_losses": of_gradients, "cosines": cosines})
 
