@@ -1,6 +1,11 @@
-"""What every test shares: one thread, since small tensors on many threads run about eight times slower; no data or cache of the person."""
+"""What tests share: the command, no data or cache of the person, and one thread.
 
-from collections.abc import Iterator
+Small tensors on many threads run about eight times slower.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,3 +23,26 @@ def no_data_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
         patch.setenv("CONDENSATION_CACHE", "none")
         yield
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder of the test's own, and without a data folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
+
+
+@pytest.fixture
+def condense(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """The command, run in this process: exit code, standard output, standard error."""
+    from condensation import cli
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert end.value.code is None or isinstance(end.value.code, int)
+        return end.value.code or 0, *capsys.readouterr()
+
+    return command

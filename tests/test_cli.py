@@ -30,24 +30,7 @@ RUN = ("run", "-d", "digits", "-i", "1", *FAST)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
-
-
-@pytest.fixture
-def condense(capsys, monkeypatch):
-    """The command, run in this process: exit code, standard output, standard error."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from condensation import CondensedSet, cli
+from condensation import CondensedSet
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,20 +63,6 @@ RUN = ("run", "-d", "digits", "-i", 1, *FAST)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("nets.py").write_text(CODE)
-
-
-@pytest.fixture
-def condense(capsys, monkeypatch):
-    """The command, run in this process: exit code, standard output, standard error."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 import condensation
-from condensation import cli
 
 METHOD = "dm.steps=3 dm.batch_per_class=4 dm.networks.spec.width=8".split()
 JUDGE = "evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
@@ -19,24 +18,7 @@ TABLE = ("table", "-d", "digits", "-i", "1", "--seeds", "1", "--networks", "1", 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
-
-
-@pytest.fixture
-def condense(capsys, monkeypatch):
-    """The command, run in this process: exit code, standard output, standard error."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def interrupted(arguments, after):

@@ -1,14 +1,13 @@
 """``condense export``, ``condense import`` and ``condense show`` of several sets, as a person types them."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from condensation import CondensedSet, DataSettings, EvaluationSettings, Recipe, RunSettings, cli, run
+from condensation import CondensedSet, DataSettings, EvaluationSettings, Recipe, RunSettings, run
 from condensation.compute import Compute
 from condensation.methods import Random
 from condensation.networks import ConvNet
@@ -18,24 +17,7 @@ from tests.test_published import official
 EVALUATION = EvaluationSettings(1, ConvNet(width=8), Recipe(epochs=2))
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
-
-
-@pytest.fixture
-def condense(capsys, monkeypatch):
-    """The command, run in this process: exit code, standard output, standard error."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import json
 import logging
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from condensation import CondensedSet, cli
+from condensation import CondensedSet
 from condensation.data import load
 
 from .data.pictures import picture, write_classes
@@ -21,19 +20,7 @@ FAST = (
 ).split()
 
 
-@pytest.fixture
-def condense(capsys, monkeypatch, tmp_path):
-    """The command, run in this process: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
+pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from condensation import cli
 from condensation.data import available, download, load
 from condensation.data.download import already, get, order
 from condensation.data.remote import REMOTES, Remote, RemoteFile
@@ -321,17 +320,6 @@ def test_every_data_set_that_is_not_embedded_can_be_got():
 
 
 # -- the command
-
-
-@pytest.fixture
-def condense(capsys, monkeypatch):
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["condense", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        return end.value.code or 0, *capsys.readouterr()
-
-    return command
 
 
 def test_the_command_says_the_terms_and_the_place(server, condense):
