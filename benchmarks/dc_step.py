@@ -16,7 +16,7 @@ import torch
 from tests import plain_dc
 from torch import Tensor
 
-from benchmarks.harness import arguments, in_turns, made_up, save, timed
+from benchmarks.harness import arguments, in_turns, made_up, moves_apart, save, steps, timed
 from condensation import DC, DSA, Compute, ConvNet, Fresh, ImageSet, Rng
 from condensation.images import images_per_class
 from condensation.methods.base import State
@@ -79,14 +79,9 @@ def main() -> None:
     )
     plain, plain_state = plain_loop(method, real, asked.ipc, network)
     state = method.init(real, images_per_class(real, asked.ipc), Rng(0).child("init"), compute)
-    numbers = {"plain": iter(range(10**6)), "ours": iter(range(10**6))}
-    works = {
-        "plain": lambda: plain(Rng(0).child("step", next(numbers["plain"]))),
-        "ours": lambda: method.step(state, real, Rng(0).child("step", next(numbers["ours"]))),
-    }
+    works = steps(plain=plain, ours=lambda rng: method.step(state, real, rng))
     first = {name: timed(work, compute.device) for name, work in works.items()}
-    moved = plain_state.source.images - plain_state.source.start.images
-    apart = float((state.source.images - plain_state.source.images).detach().norm() / moved.detach().norm())
+    apart = moves_apart(state.source, plain_state.source)
     seconds = in_turns(works, compute.device, asked.rounds)
     ratio = seconds["plain"] / seconds["ours"]
     print(f"the class loop {seconds['plain']:.2f} s, ours {seconds['ours']:.2f} s: {ratio:.1f} times faster ({compute.describe()})")

@@ -15,7 +15,7 @@ import torch
 from tests.plain_dm import loss_class_by_class
 from torch import Tensor
 
-from benchmarks.harness import arguments, in_turns, made_up, save, timed
+from benchmarks.harness import arguments, in_turns, made_up, moves_apart, save, steps, timed
 from condensation import DM, DSA, Compute, ConvNet, Fresh, ImageSet, Rng
 from condensation.images import images_per_class
 from condensation.methods.base import State
@@ -51,15 +51,10 @@ def main() -> None:
     method = DM(batch_per_class=asked.batch_per_class, networks=Fresh(network))
     plain, plain_state = plain_loop(method, real, asked.ipc, network)
     state = method.init(real, images_per_class(real, asked.ipc), Rng(0).child("init"), compute)
-    numbers = {"plain": iter(range(10**6)), "ours": iter(range(10**6))}
-    works = {
-        "plain": lambda: plain(Rng(0).child("step", next(numbers["plain"]))),
-        "ours": lambda: method.step(state, real, Rng(0).child("step", next(numbers["ours"]))),
-    }
+    works = steps(plain=plain, ours=lambda rng: method.step(state, real, rng))
     first = {name: timed(work, compute.device) for name, work in works.items()}
     seconds = in_turns(works, compute.device, asked.rounds)
-    moved = plain_state.source.images - plain_state.source.start.images
-    apart = float((state.source.images - plain_state.source.images).detach().norm() / moved.detach().norm())
+    apart = moves_apart(state.source, plain_state.source)
     ratio = seconds["plain"] / seconds["ours"]
     print(f"the class loop {seconds['plain']:.3f} s a step, ours {seconds['ours']:.3f} s: {ratio:.1f} times faster ({compute.describe()})")
     print(f"first step, with compilation: {first['ours']:.1f} s; after {asked.rounds + 1} steps the moves differ by {100 * apart:.1f} %")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,6 +17,7 @@ import torch
 
 from condensation import ImageSet, Rng, Standardize
 from condensation.compute import capability
+from condensation.sources import Pixels
 from condensation.storage import write_json
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +63,22 @@ def in_turns(works: Mapping[str, Callable[[], object]], device: str, rounds: int
         for name, work in works.items():
             seconds[name].append(timed(work, device))
     return {name: median(of_one) for name, of_one in seconds.items()}
+
+
+def steps(**sides: Callable[[Rng], object]) -> dict[str, Callable[[], object]]:
+    """What does the next step of each of ``sides``; all are given the same streams, so that their pixels can be compared."""
+
+    def next_of(step: Callable[[Rng], object]) -> Callable[[], object]:
+        numbers = count()
+        return lambda: step(Rng(0).child("step", next(numbers)))
+
+    return {name: next_of(step) for name, step in sides.items()}
+
+
+def moves_apart(ours: Pixels, plain: Pixels) -> float:
+    """How far the images of both are from each other, as a part of how far those of ``plain`` have moved."""
+    moved = plain.images - plain.start.images
+    return float((ours.images - plain.images).detach().norm() / moved.detach().norm())
 
 
 def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", of: str = "") -> None:
