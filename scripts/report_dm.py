@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 from condensation import CondensedSet, ImageSet, grid
 from condensation.storage import read_json
 from condensation.studies.published import Number, published
+from condensation.wording import counted
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -94,7 +95,7 @@ def _pair(number: Number | None) -> str:
 
 def _machines(jobs: list[dict[str, Any]]) -> str:
     made = {
-        f"{job['made_by']['machine']['threads']} threads, {job['made_by']['machine']['cpu']}, bfloat16 "
+        f"{counted(job['made_by']['machine']['threads'], 'thread')}, {job['made_by']['machine']['cpu']}, bfloat16 "
         f"{job['made_by']['machine']['bfloat16']}, torch {job['made_by']['machine']['torch']}, commit {job['made_by']['commit']}"
         for job in jobs
     }
@@ -125,7 +126,7 @@ def _curve(job: dict[str, Any]) -> dict[int, float]:
 
 
 def _figure(jobs: list[dict[str, Any]]) -> None:
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True, layout="constrained")
     for job in jobs:
         data, ipc, curve = job["job"]["data"], job["job"]["ipc"], _curve(job)
         seconds = {0: 0.0, **{int(step): spent for step, spent in job["condensing"]["log"].items()}}
@@ -138,8 +139,8 @@ def _figure(jobs: list[dict[str, Any]]) -> None:
         for axis in axes if reported else ():
             axis.axhline(reported.mean, color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
     axes[0].set(xscale="log", xlabel="steps (the leftmost point is the start, random real images)", ylabel="test accuracy, %")
-    axes[1].set(xlabel="seconds of condensing on 2 CPU cores")
-    axes[1].legend(fontsize=8, loc="lower right", framealpha=0.9)
+    axes[1].set(xlabel="seconds of condensing")
+    figure.legend(*axes[1].get_legend_handles_labels(), fontsize=8, loc="outside right center", frameon=False)
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
