@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def report_table(folder: Path, how: Show) -> None:
         return print_json(as_json(settings, found, folder))
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(title(settings))}[/]")
-    last = [cell.label == settings.rows[-1].label for cell in found]
+    last = [one.ipc != other.ipc for one, other in pairwise(found)] + [True]
     _print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "diff."), last)
     for line in notes(settings, found, folder):
         screen.print(line, highlight=False, markup=False)

@@ -106,6 +106,17 @@ def test_rows_must_differ_in_their_labels():
 # -- published numbers
 
 
+def test_a_row_may_stand_at_some_ipc_alone(tmp_path):
+    settings = replace(SETTINGS, ipc=(1, 2), seeds=1, rows=(Row("Random", "random"), Row("DM, longer", DM, ipc=(2,))))
+    assert [job.name for job in jobs_of(settings)] == ["random-ipc1-seed0", "random-ipc2-seed0", "dm-longer-ipc2-seed0"]
+    assert [(cell.label, cell.ipc) for cell in cells(settings, tmp_path)] == [("Random", 1), ("Random", 2), ("DM, longer", 2)]
+
+
+def test_a_row_at_an_ipc_that_the_table_has_not_is_refused():
+    with pytest.raises(CondensationError, match="'DM' stands at ipc 5, but the table is of ipc 1"):
+        replace(SETTINGS, rows=(Row("DM", DM, ipc=(1, 5)),))
+
+
 def test_the_column_that_fits_stands_beside_a_row():
     bare = Row("bare", "random", {"recipe": {"augmentation": "none"}})
     rows = {row.label: column_of(CIFAR, row, 1) for row in (*CIFAR.rows, bare, Row("none", "dm", published="none"))}

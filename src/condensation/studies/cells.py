@@ -59,7 +59,7 @@ def cells(settings: TableSettings, folder: str | Path) -> list[Cell]:
     """All cells of the table in ``folder``, done or not, ipc by ipc."""
     runs = Path(folder) / RUNS
     failures = failures_in(runs)
-    return [_cell(settings, row, ipc, runs, failures) for ipc in settings.ipc for row in settings.rows]
+    return [_cell(settings, row, ipc, runs, failures) for ipc in settings.ipc for row in settings.rows if row.stands_at(ipc)]
 
 
 def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Mapping[str, Any]) -> Cell:

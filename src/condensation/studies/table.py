@@ -35,10 +35,15 @@ class Row:
     evaluation: dict[str, object] = field(default_factory=dict)  # settings over the table's
     epochs: int | None = None  # at most, of the networks that judge; None: as many as the table says
     published: str = ""  # the column of published numbers beside it; "": the one that fits; "none": none
+    ipc: tuple[int, ...] = ()  # where it stands, of the table's; (): everywhere
 
     @property
     def method_settings(self) -> dict[str, object]:
         return {"name": self.method} if isinstance(self.method, str) else self.method
+
+    def stands_at(self, ipc: int) -> bool:
+        """Whether it has a cell at ``ipc``."""
+        return not self.ipc or ipc in self.ipc
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,13 @@ class TableSettings:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise CondensationError(f"The table has {kind} {twice[0]!r} twice.\nGive each {kind} once; rows differ in their labels.")
+        for row in self.rows:
+            elsewhere = [ipc for ipc in row.ipc if ipc not in self.ipc]
+            if elsewhere:
+                raise CondensationError(
+                    f"The row {row.label!r} stands at ipc {elsewhere[0]}, but the table is of ipc {', '.join(map(str, self.ipc))}.\n"
+                    "Give the table that ipc as well, or leave it out of the row."
+                )
 
     @property
     def data_settings(self) -> dict[str, object]:
@@ -150,6 +162,7 @@ def jobs_of(settings: TableSettings) -> list[Job]:
         for seed in range(settings.seeds)
         for ipc in settings.ipc
         for row in settings.rows
+        if row.stands_at(ipc)
     ]
 
 
