@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Moment, Recipe, Rng, condense
-from condensation.methods.forgetting import most_forgotten
+from condensation.errors import CondensationError
+from condensation.methods.forgetting import NeverRight, most_forgotten
 from condensation.methods.herding import herd
 from condensation.methods.k_center import centers
 from condensation.methods.trained import Learning, TrainedSelection, class_features
@@ -97,18 +98,27 @@ def test_k_center_leaves_none_as_far_off_as_chance_does() -> None:
     assert float(torch.cdist(features, features[centers(features, 10)]).amin(1).max()) < chance
 
 
-def test_the_most_forgotten_come_first_and_the_never_learned_before_them() -> None:
-    forgotten = torch.tensor([0, 3, 0, 1, 2])
-    learned = torch.tensor([True, True, False, True, True])
+@pytest.mark.parametrize(("never_right", "order"), [("counted", [1, 4, 3]), ("first", [2, 1, 4])])
+def test_the_most_forgotten_come_first(never_right: NeverRight, order: list[int]) -> None:
+    real = images(per_class=[5, 1])
+    method = Forgetting(**TRAINED, never_right=never_right)  # type: ignore[arg-type]
+    state = method.init(real, {0: 3, 1: 1}, Rng(0), COMPUTE)
+    state.record["forgotten"] = torch.tensor([0, 3, 0, 1, 2, 0])
+    state.record["learned"] = torch.tensor([True, True, False, True, True, True])
     for seed in range(3):
-        assert most_forgotten(forgotten, learned, 5, Rng(seed)).tolist() == [2, 1, 4, 3, 0]
+        assert method.choose(state, real, 0, 3, Rng(seed)).tolist() == order
+
+
+def test_what_becomes_of_images_that_were_never_right_has_two_names() -> None:
+    with pytest.raises(CondensationError, match=r"method.never_right is 'last'; it can be counted or first"):
+        Forgetting(never_right="last")  # type: ignore[arg-type]
 
 
 def test_of_equally_forgotten_ones_the_stream_decides() -> None:
-    nothing, learned = torch.zeros(50, dtype=torch.int64), torch.ones(50, dtype=torch.bool)
-    first, second = (most_forgotten(nothing, learned, 50, Rng(seed)) for seed in (0, 1))
+    nothing = torch.zeros(50, dtype=torch.int64)
+    first, second = (most_forgotten(nothing, 50, Rng(seed)) for seed in (0, 1))
     assert not torch.equal(first, second)
-    assert torch.equal(first, most_forgotten(nothing, learned, 50, Rng(0)))
+    assert torch.equal(first, most_forgotten(nothing, 50, Rng(0)))
     assert sorted(first.tolist()) == list(range(50))
 
 
@@ -120,7 +130,7 @@ def test_forgetting_counts_the_turns_from_right_to_wrong() -> None:
         method.watch(state, real, torch.tensor([2, 0, 1]), F.one_hot(torch.tensor([said[2], said[0], said[1]]), 2).float())
     assert state.record["forgotten"].tolist() == [2, 0, 0]
     assert state.record["learned"].tolist() == [True, False, True]
-    assert method.choose(state, real, 0, 2, Rng(0)).tolist() == [1, 0]
+    assert method.choose(state, real, 0, 2, Rng(0)).tolist() == [0, 1]
 
 
 def in_the_end(method: TrainedSelection, real: ImageSet, compute: Compute = COMPUTE) -> Learning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from condensation.compute import Compute
 from condensation.images import ImageSet
+from condensation.methods.base import need_one_of
 from condensation.methods.trained import Learning, TrainedSelection
 from condensation.rng import Rng
 from condensation.training import Recipe
+
+NeverRight = Literal["counted", "first"]
 
 
 @dataclass(frozen=True)
@@ -20,11 +24,16 @@ class Forgetting(TrainedSelection):
     """The real images of each class that a network forgot most often while it was trained.
 
     An image is forgotten when it is classified wrongly after it was classified rightly when last seen; both are taken from its
-    batches, augmented and before they are learned from (Toneva et al., 2019, algorithm 1). Images that were never right count
-    as the most forgotten. Among equals a random stream of the class decides.
+    batches, augmented and before they are learned from (Toneva et al., 2019, algorithm 1). Images that were never right were
+    never forgotten: papers on condensation count turns alone. Toneva et al. take them for the most forgotten, which is
+    ``never_right="first"``. Among equals a random stream of the class decides.
     """
 
     recipe: Recipe = Recipe(epochs=20)  # longer than for an embedding: an image can be forgotten in every other epoch at most
+    never_right: NeverRight = "counted"  # as not forgotten, or first of all
+
+    def __post_init__(self) -> None:
+        need_one_of(self, "never_right", get_args(NeverRight))
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Learning:
         state = super().init(real, ipc, rng, compute)
@@ -43,15 +52,15 @@ class Forgetting(TrainedSelection):
 
     def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         of_class = slice(real.starts[label], real.starts[label] + real.counts[label])
-        return most_forgotten(state.record["forgotten"][of_class], state.record["learned"][of_class], count, rng)
+        times = state.record["forgotten"][of_class]
+        if self.never_right == "first":
+            times = times.masked_fill(~state.record["learned"][of_class], torch.iinfo(times.dtype).max)
+        return most_forgotten(times, count, rng)
 
 
-def most_forgotten(forgotten: Tensor, learned: Tensor, count: int, rng: Rng) -> Tensor:
-    """Places (count,) of the images forgotten most often; ``forgotten`` (n,) says how often, ``learned`` (n,) whether ever right.
-
-    Those never learned come first; ``rng`` decides the order of equals.
-    """
-    times = np.where(learned.cpu().numpy(), forgotten.cpu().numpy(), np.iinfo(np.int64).max)
+def most_forgotten(forgotten: Tensor, count: int, rng: Rng) -> Tensor:
+    """Places (count,) of the images forgotten most often, ``forgotten`` (n,) times; ``rng`` decides the order of equals."""
+    times = forgotten.cpu().numpy()
     mixed = rng.permutation(len(times)).numpy()
     order = mixed[np.argsort(times[mixed], kind="stable")[::-1]]  # ascending and turned round: no number is its own negative
     return torch.from_numpy(order[:count].copy()).to(forgotten.device)
