@@ -7,44 +7,26 @@ scratch, and tested on all classes seen so far.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-
-from condensation.artifact import CondensedSet
-from condensation.checkpoint import difference
-from condensation.compute import Compute, capability
+from condensation.compute import Compute
 from condensation.errors import CondensationError
-from condensation.evaluation import OnProgress, evaluate_on_each
+from condensation.evaluation import OnProgress
 from condensation.images import Smaller
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.presets import preset_for
 from condensation.runs import RunSettings
-from condensation.settings import build, plain
-from condensation.storage import write_json
+from condensation.settings import build
 from condensation.studies.courses import ByClass, ByTask, Course
 from condensation.studies.jobs import (
-    FAILED,
-    FINISHED,
-    TO_DO,
     Job,
-    Watch,
-    attempt,
-    check_all,
-    claim_all,
-    failures_in,
-    note_failure,
-    run_jobs,
 )
-from condensation.studies.kept import in_use, keep, kept_in, slug
+from condensation.studies.kept import kept_in, slug
 
 MEMORIES, STEPS = "memories", "steps"
-DECIDES = ("tasks", "steps", "ipc", "memory", "evaluation")  # beside what decides a memory
 
 
 @dataclass(frozen=True)
@@ -113,6 +95,10 @@ class Part:
         """Of the file that holds what it is worth."""
         return f"{slug(self.label)}-order{self.order}-step{self.step + 1}"
 
+    def __str__(self) -> str:
+        steps = "step 1" if self.step == 0 else f"steps 1 to {self.step + 1}"
+        return f"memories of {self.label}, order {self.order}, {steps}"
+
 
 def parts_of(settings: ContinualSettings) -> list[Part]:
     """All points: order by order, so that what is broken off early holds whole curves."""
@@ -133,104 +119,48 @@ def course_of(settings: ContinualSettings, on_reading: OnProgress | None = None)
 
 
 def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
-    """The run that makes the new memory of ``part``; it is not judged there."""
-    content: dict[str, object] = {
-        "data": course.settings(part.order, part.step),
-        "method": settings.method_settings(part.label),
-        "ipc": settings.ipc,
-    }
+    """The run that makes the new memory of ``part``."""
+    title = f"memory of {part.label}, order {part.order}, step {part.step + 1}"
+    return _job(settings, course.settings(part.order, part.step), part.label, part.name, title, part.order)
+
+
+def _job(settings: ContinualSettings, data: dict[str, object], label: str, name: str, title: str, seed: int) -> Job:
+    """A run that makes a memory; it is not judged there."""
+    content = {"data": data, "method": settings.method_settings(label), "ipc": settings.ipc}
     made = build(RunSettings, content, preset_for(settings.preset, content))
     how = replace(made, baseline=False, evaluation=EvaluationSettings(networks=0), smaller=settings.smaller, compute=settings.compute)
-    title = f"memory of {part.label}, order {part.order}, step {part.step + 1}"
-    return Job(part.name, title, replace(how, seed=part.order))
+    return Job(name, title, replace(how, seed=seed))
 
 
 def jobs_of(settings: ContinualSettings, course: Course) -> dict[Part, Job]:
     """The run that the new memory of each point comes from."""
-    return {part: job_of(settings, course, part) for part in parts_of(settings)}
+    jobs = {part: job_of(settings, course, part) for part in parts_of(settings)}
+    if settings.memory == "own":
+        return jobs
+    shared = {label: _shared(settings, course, label) for label in settings.methods}
+    return {part: shared[part.label] or job for part, job in jobs.items()}
 
 
-def run_continual(settings: ContinualSettings, out: str | Path, watch: Watch = Watch()) -> dict[str, Any]:
-    """Do what is missing in the folder ``out``, order by order and step by step; return what failed, name -> reason.
+def _shared(settings: ContinualSettings, course: Course, label: str) -> Job | None:
+    """One run on all classes for all orders; None if what ``label`` makes of a class depends on the classes beside it."""
+    data = course.whole(0)
+    job = _job(settings, settings.data_settings, label, shared_name(label), f"memory of {label}, all classes", 0)
+    return job if job.settings.method.each_class_alone(data.train) else None
 
-    The same again does nothing again; one that was broken off goes on. More methods and orders are added to what is there.
 
-    Raises:
-        CondensationError: if anything in the settings cannot be done, or the folder holds something else.
-        Stopped: if ``watch`` asked for it; what is finished is kept.
-    """
-    folder = Path(out)
-    _claim(settings, folder)
-    course = course_of(settings, watch.on_reading)
-    jobs = jobs_of(settings, course)
-    claim_all(list(jobs.values()), folder / MEMORIES)
-    for part, job in jobs.items():
-        if part.order == 0:
-            check_all([job], course.whole(part.step))
-    settings.evaluation.check(course.common())
-    keep(folder, settings, *course.data)
-    count = len({job.name for job in jobs.values()}) + len(jobs)
-    number, tried = 0, set[str]()
-    failed: dict[str, Any] = {}
-    failures = failures_in(folder / STEPS)
-    for part, job in jobs.items():
-        if job.name not in tried:
-            number += 1
-            tried.add(job.name)
-            failed |= run_jobs([job], folder / MEMORIES, course.new(part.order, part.step), watch, count, number)
-        number += 1
-        path = folder / STEPS / f"{part.name}.json"
-        if watch.on_job:
-            how = FINISHED if path.exists() else FAILED if part.name in failures else TO_DO
-            watch.on_job(number, count, f"networks on memories of {part.label}, order {part.order}, steps 1 to {part.step + 1}", how)
-        needed = [jobs[one].name for one in so_far(part)]
-        if path.exists() or any(name in failed for name in needed):
-            continue
-        work = partial(_test, settings, course, part, [folder / MEMORIES / name for name in needed], path, watch)
-        reason = attempt(work)
-        note_failure(folder / STEPS, failures, part.name, reason)
-        if reason:
-            failed[part.name] = reason
-    return failed
+def shared_name(label: str) -> str:
+    """Of the run folder of a memory that all orders share."""
+    return f"{slug(label)}-all"
+
+
+def file_of(folder: Path, part: Part) -> Path:
+    """What ``part`` is worth, in the study's ``folder``."""
+    return folder / STEPS / f"{part.name}.json"
 
 
 def so_far(part: Part) -> Iterator[Part]:
     """The points of the same order up to ``part``: those whose new memories it rests on."""
     return (replace(part, step=step) for step in range(part.step + 1))
-
-
-def _test(settings: ContinualSettings, course: Course, part: Part, memories: list[Path], path: Path, watch: Watch) -> None:
-    """Train networks on the memories so far, test them on all that was learned, and write down what they get right."""
-    started, how = time.perf_counter(), settings.evaluation
-    memory = course.joined(part.order, [CondensedSet.load(one).images for one in memories])
-    tests = course.tests(part.order, part.step)
-    accuracies = evaluate_on_each(
-        memory,
-        [images for _, images in tests],
-        network=how.network,
-        recipe=how.recipe,
-        networks=how.networks,
-        seed=part.order,
-        compute=settings.compute,
-        on_progress=watch.on_progress,
-    )
-    learned = [course.learned(part.order, one.step) for one in so_far(part)]
-    found = {
-        "method": part.label,
-        "order": part.order,
-        "step": part.step + 1,
-        "learned": learned,
-        "seen": sum(map(len, learned)),
-        "images": len(memory),
-        # Of several data sets each counts alike, however many test images it has.
-        "values": np.mean([one.values[0] for one in accuracies], axis=0).round(3).tolist(),
-        "tests": [{"name": name, "images": len(images), **one.summary()} for (name, images), one in zip(tests, accuracies, strict=True)],
-        "evaluation": plain(how),
-        "compute": plain(settings.compute.chosen()),
-        "machine": capability(),
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-    write_json(path, found)
 
 
 def continual_in(folder: str | Path) -> ContinualSettings:
@@ -241,16 +171,6 @@ def continual_in(folder: str | Path) -> ContinualSettings:
     """
     otherwise = f"There are no curves of continual learning in {folder}.\nMake some: condense continual --data NAME --out {folder}"
     return kept_in(folder, ContinualSettings, "orders", otherwise)
-
-
-def _claim(settings: ContinualSettings, folder: Path) -> None:
-    """Make sure that ``folder`` is free, or holds curves that came about in the same way."""
-    if in_use(folder):
-        kept = plain(continual_in(folder))
-        for name in DECIDES:
-            differing = difference(kept[name], plain(getattr(settings, name)), name)
-            if differing:
-                raise CondensationError(f"{folder} holds other curves: {differing}.\nChoose another folder with --out.")
 
 
 def _data_settings(settings: ContinualSettings, data: dict[str, object]) -> DataSettings:
