@@ -91,9 +91,14 @@ class Part:
     step: int
 
     @property
-    def name(self) -> str:
-        """Of the file that holds what it is worth."""
+    def memory(self) -> str:
+        """Of the run folder of what the step adds to the memory, where that is not shared."""
         return f"{slug(self.label)}-order{self.order}-step{self.step + 1}"
+
+    @property
+    def name(self) -> str:
+        """Of the file that holds what networks know after the step."""
+        return f"{slug(self.label)}-order{self.order}-after-step{self.step + 1}"
 
     def __str__(self) -> str:
         steps = "step 1" if self.step == 0 else f"steps 1 to {self.step + 1}"
@@ -121,7 +126,7 @@ def course_of(settings: ContinualSettings, on_reading: OnProgress | None = None)
 def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
     """The run that makes the new memory of ``part``."""
     title = f"memory of {part.label}, order {part.order}, step {part.step + 1}"
-    return _job(settings, course.settings(part.order, part.step), part.label, part.name, title, part.order)
+    return _job(settings, course.settings(part.order, part.step), part.label, part.memory, title, part.order)
 
 
 def _job(settings: ContinualSettings, data: dict[str, object], label: str, name: str, title: str, seed: int) -> Job:

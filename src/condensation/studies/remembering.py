@@ -60,7 +60,7 @@ def run_continual(settings: ContinualSettings, out: str | Path, watch: Watch = W
         if job.name not in tried:
             number += 1
             tried.add(job.name)
-            data = course.new(part.order, part.step) if job.name == part.name else course.whole(part.step)
+            data = course.new(part.order, part.step) if job.name == part.memory else course.whole(part.step)
             failed |= run_jobs([job], folder / MEMORIES, data, watch, count, number)
         number += 1
         path = file_of(folder, part)

@@ -188,14 +188,14 @@ def _known(settings: ContinualSettings, folder: Path, label: str, step: int, fai
             values.append(tuple(found["values"]))
             seen = int(found["seen"])
             continue
-        rests_on = [shared_name(label), *(one.name for one in so_far(part))]
+        rests_on = [shared_name(label), part.name, *(one.memory for one in so_far(part))]
         failed |= {name: str(failures[name]["reason"]) for name in rests_on if name in failures}
     return Known(label, step, seen, tuple(values), settings.orders, failed)
 
 
 def _differences(settings: ContinualSettings, folder: Path, label: str) -> tuple[str, ...]:
     """In what the memories of ``label``, and how they were judged, differ from what was published."""
-    for name in (Part(label, 0, 0).name, shared_name(label)):
+    for name in (Part(label, 0, 0).memory, shared_name(label)):
         path = folder / MEMORIES / name / RUN_SETTINGS
         if path.exists():
             made = build(RunSettings, read_json(path)["settings"])
