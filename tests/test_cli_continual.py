@@ -1,9 +1,14 @@
 """``condense continual``, as a person types it."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import condensation
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -26,6 +31,39 @@ def test_curves_are_made_and_printed_again(condense):
     code, repeated, progress = condense("continual", "--config", folder / "settings.json")
     assert (code, repeated) == (0, said)
     assert progress.count(": finished") == 8
+
+
+def killed(arguments, after):
+    """The command in a process of its own, killed outright once it says ``after``."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
+        assert process.stderr is not None
+        said = ""
+        while after not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.kill()
+
+
+def numbers(folder):
+    """All that decides the curves: every byte of the memories, every accuracy."""
+    sets = {path.parent.name: path.read_bytes() for path in Path(folder).rglob("set.safetensors")}
+    return sets, json.loads((Path(folder) / "continual.json").read_text())["curves"]
+
+
+def test_a_kill_half_way_changes_nothing_and_nothing_is_done_twice(condense):
+    assert condense(*CONTINUAL, "-o", "unbroken", "-q")[0] == 0
+    killed((*CONTINUAL, "-o", "broken"), "[5 of 8]")
+    done = [*Path("broken").rglob("set.safetensors"), *Path("broken").glob("steps/*-after-*")]
+    before = {path: path.stat().st_mtime_ns for path in done}
+    assert len(before) >= 4
+    code, _, progress = condense(*CONTINUAL, "-o", "broken")
+    assert code == 0
+    assert progress.count(": finished") >= 4
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
+    assert numbers("broken") == numbers("unbroken")
 
 
 def test_curves_as_json(condense):

@@ -58,7 +58,9 @@ def test_classes_that_cannot_be_shared_out_evenly_come_in_the_first_steps():
 
 
 def test_a_step_with_a_single_class_is_refused():
-    with pytest.raises(CondensationError, match=r"4 steps are too many for the 6 classes of some: each needs two\.\nGive --steps at most 3"):
+    with pytest.raises(
+        CondensationError, match=r"4 steps are too many for the 6 classes of some: each needs two\.\nGive --steps at most 3"
+    ):
         by_class(4)
 
 
