@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from condensation import Compute, CondensationError, ConvNet, ImageSet, Recipe, Standardize, evaluate
+from condensation.evaluation import evaluate_on_each
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -25,6 +26,23 @@ def test_every_network_of_every_set_is_counted() -> None:
     assert result.per_class.shape == (2, 3, 3)
     assert result.count == 6
     assert str(result).endswith("(2 sets x 3 networks)")
+
+
+def test_networks_trained_once_are_tested_on_several_sets_as_on_each_alone() -> None:
+    tests = [images([5, 9, 4], seed=7), images(seed=8).select([0, 2])]
+    choice = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2, "compute": COMPUTE}
+    both = evaluate_on_each(images(), tests, **choice)  # type: ignore[arg-type]
+    for test, found in zip(tests, both, strict=True):
+        assert np.array_equal(found.per_class, judged(images(), test).per_class)
+    assert both[1].class_names == ("0", "2")
+
+
+def test_several_test_sets_take_no_more_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: calls.append(1))
+    for count in (1, 3):
+        evaluate_on_each(images(), [images()] * count, networks=1, network=ConvNet(width=4), compute=COMPUTE)
+    assert len(calls) == 2
 
 
 def test_accuracy_is_over_images_not_over_classes() -> None:

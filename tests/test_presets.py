@@ -52,6 +52,11 @@ def test_larger_sets_get_fewer_steps() -> None:
     assert DM.fast(500, 1000).steps == 300
 
 
+@pytest.mark.parametrize("classes", [["a", "b"], ("a", "b"), "a,b"])
+def test_of_data_cut_to_some_classes_these_count(classes: object) -> None:
+    assert preset_for("fast", {"ipc": 50, "data": {"source": "cifar100", "classes": classes}}).method == DM.fast(50, 2)
+
+
 def test_own_images_have_no_published_constants() -> None:
     assert preset_for("paper", {"data": {"source": "cifar10"}}).data.preprocessing == "published"
     assert preset_for("paper", {"data": {"source": "digits"}}).data.preprocessing == "standardize"

@@ -297,3 +297,23 @@ def test_the_interval_reaches_the_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(Checkpoint, "due", lambda self: bool(seen.append(self.every)))
     run(UNJUDGED, tmp_path, checkpoint_every=7.0)
     assert set(seen) == {7.0}
+
+
+# -- some classes of a data set
+
+
+def test_a_run_on_some_classes_makes_and_judges_these_alone(tmp_path):
+    some = replace(SETTINGS, data=replace(SETTINGS.data, classes=("7", "2")))
+    result = run(some, tmp_path)
+    assert result.condensed.images.counts == {2: 1, 7: 1}
+    assert result.condensed.images.num_classes == 10
+    assert list(result.scores["sets"]["dm"]["per_class"]) == ["2", "7"]
+
+
+def test_a_run_from_before_classes_could_be_chosen_goes_on(finished):
+    kept = json.loads((finished / "settings.json").read_text())
+    assert kept["settings"]["data"].pop("classes") is None
+    before = (finished / "settings.json").read_text()
+    (finished / "settings.json").write_text(json.dumps(kept))
+    assert run(SETTINGS, finished, resume=True, observers=[never]).scores
+    (finished / "settings.json").write_text(before)

@@ -33,6 +33,7 @@ class DataSettings:
     skip_bad: bool = False  # leave out images that cannot be read
     columns: tuple[str, ...] = ()  # of a table: that of the images and that of the labels
     mirrored: bool | None = None
+    classes: tuple[str, ...] | None = None  # only these, by name; the others keep their outputs of a network; None: all
 
     def __post_init__(self) -> None:
         if not self.source.strip():
@@ -44,7 +45,7 @@ class DataSettings:
     def load(self, on_progress: OnProgress | None = None) -> Data:
         """The training and the test images."""
         how = self._reading()
-        return load(
+        data = load(
             self.source,
             folder=self.folder,
             preprocessing=self.preprocessing,
@@ -55,6 +56,7 @@ class DataSettings:
             mirrored=self.mirrored,
             on_progress=on_progress,
         )
+        return data if self.classes is None else data.only(self.classes)
 
     def _reading(self) -> Reading:
         return Reading(self.size, self.fit, self.skip_bad, self.columns)

@@ -29,11 +29,16 @@ def preset(name: str, ipc: int = 10, classes: int = 10) -> RunSettings:
 
 
 def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
-    """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts."""
+    """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts.
+
+    The number of classes is that of those that the data are cut to, or all of a known data set.
+    """
     ipc, data = content.get("ipc"), content.get("data")
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
     known = DATASETS.get(catalogued(str(data.get("source"))) or "") if isinstance(data, Mapping) else None
-    settings = preset(name, max(counts, default=10), known.classes if known else 10)
+    chosen = data.get("classes") if isinstance(data, Mapping) else None  # as a list, or as text between commas
+    classes = len(chosen.split(",") if isinstance(chosen, str) else chosen) if chosen else known.classes if known else 10
+    settings = preset(name, max(counts, default=10), classes)
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published
     return settings

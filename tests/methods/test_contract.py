@@ -31,6 +31,7 @@ from condensation import (
 )
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
+from condensation.networks.own import Own
 from tests.small import CPU, TRAINED, dc, dm, dsa, images
 
 SMALL_METHODS: dict[str, Method] = {
@@ -137,6 +138,17 @@ def test_a_class_is_the_same_condensed_with_fewer_others(name: str) -> None:
     assert part.counts == {1: 2, 3: 2}
     # Draws are the same to the bit; sums over batches of another size may round differently.
     torch.testing.assert_close(part.images, whole.select([1, 3]).images, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SMALL_METHODS)
+def test_what_is_said_to_make_each_class_alone_does(name: str) -> None:
+    assert not (SMALL_METHODS[name].each_class_alone(images()) and name in ON_ALL_CLASSES)
+
+
+def test_dm_makes_each_class_alone_unless_its_network_sees_them_together() -> None:
+    assert dm().each_class_alone(images())
+    assert not dm(networks=Fresh(ConvNet(width=4, norm="batch"))).each_class_alone(images())
+    assert not dm(networks=Fresh(Own("tests.networks.own_nets:dropout"))).each_class_alone(images())
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])

@@ -2,7 +2,7 @@ import pytest
 
 from condensation.data import DATASETS
 from condensation.methods import METHODS
-from condensation.studies.published import _content, columns, note, published, sources, whole
+from condensation.studies.published import _content, columns, continual, note, published, published_continual, sources, whole
 
 NUMBERS = [(data, ipc) for data, of_data in _content()["numbers"].items() for ipc in of_data]
 
@@ -27,6 +27,16 @@ def test_numbers_that_everyone_knows():
 
 def test_what_was_not_looked_up_says_so():
     assert str(published("mnist", 1)["random"]) == "64.9 ± 3.5?"
+
+
+def test_continual_learning_is_published_after_5_and_10_steps():
+    for steps, expected in ((5, {"random": 24.8, "herding": 28.1, "dsa": 31.7, "dm": 34.4}), (10, {"random": 24.8, "herding": 27.4})):
+        found = published_continual("cifar100", 20, steps)
+        assert expected.items() <= {method: number.mean for method, number in found.items()}.items()
+        assert found.keys() <= METHODS.keys()
+        assert all(number.source in sources() for number in found.values())
+    assert published_continual("cifar100", 10, 5) == published_continual("digits", 20, 5) == {}
+    assert (continual().orders, continual().networks) == (5, 3)
 
 
 def test_of_other_data_nothing_is_published():

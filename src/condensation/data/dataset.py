@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError
+from condensation.errors import CondensationError, unknown
 from condensation.images import ImageSet
 
 # Whole images are held at most three times at once: as read, in the order of the classes, and channels first.
@@ -35,6 +35,19 @@ class Data:
 
     def to(self, device: torch.device | str) -> Data:
         return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+    def only(self, names: Sequence[str]) -> Data:
+        """Only images of the classes called ``names``: labels, class names and what was fitted on all images stay what they were.
+
+        Raises:
+            CondensationError: if there is no such class.
+        """
+        known = self.train.class_names
+        for name in names:
+            if name not in known:
+                raise unknown("class", name, known)
+        labels = [known.index(name) for name in names]
+        return replace(self, train=self.train.select(labels), test=self.test.select(labels))
 
 
 @dataclass(frozen=True)

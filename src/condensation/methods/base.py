@@ -60,6 +60,10 @@ class Method(ABC):
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
 
+    def each_class_alone(self, real: ImageSet) -> bool:
+        """Whether what becomes of a class of ``real`` is the same whichever other classes are condensed with it, but for rounding."""
+        return False
+
 
 @dataclass(frozen=True)
 class Selection(Method):

@@ -19,7 +19,7 @@ from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.pairs import pair_loss, places_of
-from condensation.networks.base import Classifier, mixes_images, seeded
+from condensation.networks.base import Classifier, draws_numbers, mixes_images, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.rng import Rng
@@ -139,6 +139,11 @@ class DM(Method):
             scheduler.step()
         state.source.follow()
         return loss
+
+    def each_class_alone(self, real: ImageSet) -> bool:
+        """Whether so: batch norm mixes the images of all classes, and dropout draws once for the whole batch."""
+        network = self.networks.network(real.shape, real.num_classes, real.device)
+        return not mixes_images(network) and not draws_numbers(network)
 
     def _loss_against(self, state: Matching, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
         """What gives the loss of synthetic images of some classes against the real images drawn."""

@@ -71,6 +71,9 @@ class PixelMMD(Method):
         state.source.follow()
         return distances.detach().sum()
 
+    def each_class_alone(self, real: ImageSet) -> bool:
+        return True
+
     def _by_means(self, state: PixelMatching, weight: float) -> tuple[Tensor, Tensor]:
         """Squared MMD of each class (classes,) by the mean of all its real images, and by what its gradient is multiplied."""
         images, rows = state.source.images, state.source.start.rows

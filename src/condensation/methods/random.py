@@ -17,3 +17,6 @@ class Random(Selection):
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
         return State(Pixels(start_from_real(real, ipc, rng.child("start"))))
+
+    def each_class_alone(self, real: ImageSet) -> bool:
+        return True

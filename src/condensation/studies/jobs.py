@@ -91,17 +91,19 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
             network.build(data.train.shape, data.train.num_classes, Rng(0))
 
 
-def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None) -> dict[str, Any]:
+def run_jobs(
+    jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None, first: int = 1
+) -> dict[str, Any]:
     """Do what is missing of ``jobs`` and return what failed, name -> reason.
 
     A job that is begun goes on from its checkpoint; one that failed before is tried again. What a job raises is written
-    down, and the next begins. Whoever watches is told of ``count`` jobs, should there be others after these.
+    down, and the next begins. Whoever watches is told of ``count`` jobs, of which these begin with the ``first``, should there be others.
 
     Raises:
         Stopped: if someone who watches asked for it; what was done is kept.
     """
     failures = failures_in(folder)
-    for number, job in enumerate(jobs, 1):
+    for number, job in enumerate(jobs, first):
         how = state(job, folder, failures)
         if watch.on_job:
             watch.on_job(number, count or len(jobs), job.title, how)

@@ -28,11 +28,12 @@ def in_use(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def keep(folder: Path, settings: object, data: Data) -> None:
-    """Write down in ``folder`` what the study is, before its work."""
+def keep(folder: Path, settings: object, *data: Data) -> None:
+    """Write down in ``folder`` what the study is, before its work; of several data, a list."""
     remove_unfinished(folder)
-    about = {"name": data.name, "note": data.note, "train": len(data.train), "test": len(data.test), **data.details}
-    write_json(folder / SETTINGS, {"settings": plain(settings), "data": about, "versions": versions(), "machine": capability()})
+    about = [{"name": one.name, "note": one.note, "train": len(one.train), "test": len(one.test), **one.details} for one in data]
+    content = {"settings": plain(settings), "data": about[0] if len(about) == 1 else about}
+    write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": capability()})
 
 
 def kept_in(folder: str | Path, kind: type[T], mark: str, otherwise: str) -> T:

@@ -60,6 +60,27 @@ def published(source: str, ipc: int) -> dict[str, Number]:
     return {column: Number(*number) for column, number in numbers.items()}
 
 
+@dataclass(frozen=True)
+class Continual:
+    """How continual learning was judged after each step."""
+
+    orders: int
+    networks: int  # for each order
+    epochs: int
+
+
+def continual() -> Continual:
+    """How the published numbers of continual learning came about."""
+    return Continual(**{key: value for key, value in _content()["continual"].items() if key != "numbers"})
+
+
+def published_continual(source: str, ipc: int, steps: int) -> dict[str, Number]:
+    """The published accuracies after the last of ``steps`` steps, with ``ipc`` images of each class in the memory: method by method."""
+    name = catalogued(source) or source
+    numbers: Mapping[str, Any] = _content()["continual"]["numbers"].get(name, {}).get(str(ipc), {}).get(str(steps), {})
+    return {method: Number(*number) for method, number in numbers.items()}
+
+
 def whole(source: str) -> Number | None:
     """What is published for training on the whole of a data set."""
     number = _content()["whole"].get(catalogued(source) or source)

@@ -1,0 +1,111 @@
+"""``condense continual``: what networks know of classes that came one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from condensation.cli.app import app
+from condensation.cli.options import (
+    CheckpointOption,
+    ConfigOption,
+    DataOption,
+    DeviceOption,
+    FitOption,
+    FolderOption,
+    JsonOption,
+    QuietOption,
+    SizeOption,
+    SkipBadOption,
+    SmallerOption,
+    data_options,
+    folder_and_settings,
+    last_name,
+    names,
+    study_content,
+)
+
+METHODS = ("random", "herding", "dm")
+
+
+@app.command()
+def continual(
+    given: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER | NAME=VALUE]...",
+            help="Curves to print again; or settings: dm.steps=500 of a method, evaluation.recipe=paper of networks, memory=shared.",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", help="Data sets that come one after the other, in place of the classes of one.")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", "-m", help="Names that `condense methods` lists.", show_default=",".join(METHODS))
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="In which the classes come.", show_default="5")] = None,
+    ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Images of each class in the memory.", show_default="20")] = None,
+    orders: Annotated[int | None, typer.Option("--orders", min=1, help="Of the classes, each by its seed.", show_default="5")] = None,
+    networks: Annotated[int | None, typer.Option("--networks", min=1, help="Trained anew after each step.", show_default="3")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network.", show_default="1000")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Of the methods' settings: fast, long, paper.", show_default="fast")
+    ] = None,
+    folder: FolderOption = None,
+    size: SizeOption = None,
+    fit: FitOption = None,
+    skip_bad: SkipBadOption = False,
+    smaller: SmallerOption = None,
+    config: ConfigOption = None,
+    device: DeviceOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="continual/DATA-STEPSsteps-ipcN")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the memories to be made and stop.")] = False,
+    checkpoint_every: CheckpointOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn classes a few at a time from condensed memories, and test all that were seen. The same command goes on after a stop."""
+    from condensation import continuing
+    from condensation.settings import build
+    from condensation.studies.continual import ContinualSettings
+    from condensation.studying import Show
+
+    paths, overrides = folder_and_settings(given)
+    show = Show(quiet, as_json, checkpoint_every)
+    if paths:
+        return continuing.report_continual(paths[0], show)
+    options = {
+        **data_options(data, folder, size, fit, skip_bad),
+        "tasks": names(tasks),
+        "steps": steps,
+        "ipc": ipc,
+        "orders": orders,
+        "evaluation.networks": networks,
+        "evaluation.recipe.epochs": epochs,
+        "preset": preset,
+        "smaller": smaller,
+        "compute.device": device,
+    }
+    content = study_content(config, options, [])
+    content["methods"] = (
+        {name: {"name": name} for name in names(methods) or ()} or content.get("methods") or {name: {"name": name} for name in METHODS}
+    )
+    settings = build(ContinualSettings, _with(content, overrides))
+    name = "-".join(last_name(one) for one in settings.tasks) or last_name(settings.source)
+    out = out or Path("continual") / f"{name}-{settings.count}steps-ipc{settings.ipc}"
+    return (continuing.list_continual if dry_run else continuing.make_continual)(settings, out, show)
+
+
+def _with(content: dict[str, Any], overrides: Collection[str]) -> dict[str, Any]:
+    """``content`` changed by overrides, of which those that begin with a method's name are settings of that method."""
+    from condensation.settings import merge
+
+    for override in overrides:
+        of_method = override.partition(".")[0] in content["methods"]
+        content = merge(content, f"methods.{override}" if of_method else override)
+    return content

@@ -1,0 +1,130 @@
+"""``condense continual``, as a person types it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import condensation
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+SMALL = "dm.steps=3 dm.batch_per_class=4 evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
+CONTINUAL = ("continual", "-d", "digits", "-m", "random,dm", "--steps", "2", "-i", "1", "--orders", "1", "--networks", "1", "--epochs", "1")
+CONTINUAL += tuple(SMALL)
+
+
+def test_curves_are_made_and_printed_again(condense):
+    code, said, progress = condense(*CONTINUAL)
+    assert code == 0
+    assert "[1 of 8] memory of random, order 0, step 1: to do" in progress
+    assert "[8 of 8] networks on memories of dm, order 0, steps 1 to 2: to do" in progress
+    assert "digits in 2 steps, 1 image of each class in memory" in said
+    folder = Path("continual/digits-2steps-ipc1")
+    files = {"settings.json", "continual.json", "continual.md", "continual.png", "memories", "steps"}
+    assert {path.name for path in folder.iterdir()} == files
+    assert json.loads((folder / "memories/dm-order0-step1/settings.json").read_text())["settings"]["method"]["steps"] == 3
+    assert condense("continual", folder) == (0, said, "")
+    code, repeated, progress = condense("continual", "--config", folder / "settings.json")
+    assert (code, repeated) == (0, said)
+    assert progress.count(": finished") == 8
+
+
+def killed(arguments, after):
+    """The command in a process of its own, killed outright once it says ``after``."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
+        assert process.stderr is not None
+        said = ""
+        while after not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.kill()
+
+
+def numbers(folder):
+    """All that decides the curves: every byte of the memories, every accuracy."""
+    sets = {path.parent.name: path.read_bytes() for path in Path(folder).rglob("set.safetensors")}
+    return sets, json.loads((Path(folder) / "continual.json").read_text())["curves"]
+
+
+def test_a_kill_half_way_changes_nothing_and_nothing_is_done_twice(condense):
+    assert condense(*CONTINUAL, "-o", "unbroken", "-q")[0] == 0
+    killed((*CONTINUAL, "-o", "broken"), "[5 of 8]")
+    done = [*Path("broken").rglob("set.safetensors"), *Path("broken").glob("steps/*-after-*")]
+    before = {path: path.stat().st_mtime_ns for path in done}
+    assert len(before) >= 4
+    code, _, progress = condense(*CONTINUAL, "-o", "broken")
+    assert code == 0
+    assert progress.count(": finished") >= 4
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
+    assert numbers("broken") == numbers("unbroken")
+
+
+def test_curves_as_json(condense):
+    code, said, progress = condense(*(one for one in CONTINUAL if not one.startswith("dm.")), "-m", "random", "--json")
+    assert (code, progress) == (0, "")
+    assert [point["seen"] for point in json.loads(said)["curves"]["random"]] == [5, 10]
+
+
+def test_a_dry_run_lists_the_memories_with_their_steps(condense):
+    code, said, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run")
+    assert code == 0
+    assert "   2  to do     memory of dm, order 0, step 1: DM, 1 image per class, 3 steps\n" in said
+    assert "8 of 8 jobs are to be done, in continual/digits-2steps-ipc1/memories." in said
+    code, said, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run", "memory=shared")
+    assert "2 of 2 jobs are to be done" in said
+    assert not Path("continual").exists()
+
+
+def test_methods_come_from_a_file(condense):
+    Path("methods.toml").write_text("""
+        [methods.gentle]
+        name = "dm"
+        lr = 0.1
+        [methods.wild]
+        name = "dm"
+        lr = 1e30
+    """)
+    without = [one for one in CONTINUAL if one not in ("-m", "random,dm") and not one.startswith("dm.")]
+    settings = [f"{name}.{one}" for name in ("gentle", "wild") for one in ("steps=3", "batch_per_class=4")]
+    code, said, progress = condense(*without, "--config", "methods.toml", "--out", "out", *settings)
+    assert code == 1
+    assert "2 of 8 jobs failed; the same command tries them again." in progress
+    assert "wild-order0-step1 failed: The loss or a pixel was not a finite number" in said
+    kept = json.loads(Path("out/memories/gentle-order0-step1/settings.json").read_text())["settings"]["method"]
+    assert (kept["lr"], kept["steps"]) == (0.1, 3)
+
+
+def test_data_sets_in_sequence(condense):
+    sequence = ("continual", "--tasks", "digits,fashion-mini", "--size", "8", "-m", "random", "-i", "1", "--orders", "1")
+    code, said, _ = condense(*sequence, "--networks", "1", "--epochs", "1", *SMALL[2:])
+    assert code == 0
+    assert "digits then fashion-mini, 1 image of each class in memory" in said
+    assert "data sets seen" in said
+    assert Path("continual/digits-fashion-mini-2steps-ipc1/continual.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-m", "dn"), "There is no method 'dn'. Did you mean 'dm'?"),
+        (("nowhere",), "There are no curves of continual learning in nowhere.\nMake some: condense continual --data NAME"),
+        (("-d", "digits", "--steps", "7"), "7 steps are too many for the 10 classes of digits: each needs two.\nGive --steps at most 5."),
+        (("--tasks", "digits,fashion-mini"), "Images of digits are 8 x 8, those of fashion-mini 28 x 28: one network must see both."),
+        (("--tasks", "digits"), "There is only one task, digits."),
+        (("dn.steps=3",), "ContinualSettings has no setting 'dn'."),
+        (("herding.steps=3",), "Herding has no setting 'steps'."),
+        (("memory=all",), "memory is 'all'; it can be own, shared."),
+    ],
+)
+def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
+    code, _, errors = condense("continual", *arguments)
+    assert code == 2
+    assert f"condense: {said}" in errors
+    assert "Traceback" not in errors
