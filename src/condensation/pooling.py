@@ -57,6 +57,8 @@ class PoolRecipe:
         if not self.bounds or min(self.bounds) < 0 or list(self.bounds) != sorted(set(self.bounds)):
             raise CondensationError(f"A pool's bounds are {list(self.bounds)}; they must be percentages that grow, such as 10,20,30.")
 
+        object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # written in one way, so that equal settings are equal
+
     def batches(self, training: ImageSet) -> int:
         """How many a network learns from."""
         return self.recipe.epochs * math.ceil(len(training) / self.recipe.batch)

@@ -41,7 +41,7 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
         return print_json(buckets.as_json(found))
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(title(settings))}[/]")
-    head = buckets.columns(settings)
+    head = buckets.columns(found)
     _print_rows(screen, head, buckets.lines(found), head[1:])
     for line in buckets.notes(found):
         screen.print(line, highlight=False, markup=False)
@@ -50,7 +50,9 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
         screen.print(f"{missing} sets are not there yet. Go on: {_go_on('pools', folder)}", highlight=False, markup=False)
     if not how.quiet:
         if found.networks:
-            screen.print(f"Draw from the pool in any run: {_settings_of(settings, folder)}", markup=False, highlight=False)
+            screen.print(
+                f"Embed with this pool in any run on these images: {_settings_of(settings, folder)}", markup=False, highlight=False
+            )
         names = {"Picture": buckets.PICTURE, "Images": buckets.IMAGES, "Table": buckets.MARKDOWN, "Runs": RUNS, "Pool": POOL}
         there = [f"{name + ':':<9}{folder / file}" for name, file in names.items() if (folder / file).exists()]
         screen.print("\n".join(there), markup=False, highlight=False)

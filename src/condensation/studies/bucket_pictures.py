@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from condensation.studies.buckets import Ablation
 
-COLOURS = (OURS, "#3f51a3", "#7d7d87")
-MARKS = ("D:", "s:", "^:")  # of published numbers
-
 
 def title(settings: PoolsSettings) -> str:
     """What the ablation is of."""
@@ -28,29 +25,29 @@ def title(settings: PoolsSettings) -> str:
 
 
 def curve(found: Ablation) -> Figure:
-    """Accuracy by bucket, a line for each ipc; published numbers hollow."""
+    """Accuracy by bucket, a panel for each ipc: ours filled, published hollow, deviations as bars."""
     from matplotlib.figure import Figure
 
-    names = list(found.settings.names)
-    made = Figure(figsize=(3.2 + 0.72 * len(names), 3.9), layout="constrained")
-    axes = made.subplots()
-    for number, ipc in enumerate(found.settings.ipc):
-        cells = found.at(ipc)
-        done = [cell for cell in cells if cell.values]
-        ours: dict[str, Any] = {"fmt": "o-", "color": COLOURS[number % 3], "markersize": 6, "capsize": 3, "linewidth": 1}
-        places = [names.index(cell.bucket) for cell in done]
-        errors = [cell.deviation for cell in done]
-        axes.errorbar(places, [cell.mean for cell in done], yerr=errors, label=f"ours, ipc {ipc}", **ours)
-        theirs = {names.index(cell.bucket): cell.published.mean for cell in cells if cell.published}
+    names, several = list(found.settings.names), found.settings.ipc
+    made = Figure(figsize=(2.6 + 0.72 * len(names), 1.3 + 2.4 * len(several)), layout="constrained")
+    panels = made.subplots(len(several), 1, sharex=True, squeeze=False)[:, 0]
+    for panel, ipc in zip(panels, several, strict=True):
+        theirs = {names.index(cell.bucket): cell.published.mean for cell in found.at(ipc) if cell.published}
         if theirs:
-            label = f"published, ipc {ipc}"
-            axes.plot(list(theirs), list(theirs.values()), MARKS[number % 3], color=THEIRS, markerfacecolor="white", label=label)
-    axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="validation accuracy of the networks that embed, %", ylabel="test accuracy, %", xlim=(-0.5, len(names) - 0.5))
-    axes.grid(axis="y", alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    made.legend(fontsize=8, frameon=False, loc="outside right center")
-    made.suptitle(title(found.settings), fontsize=11)
+            panel.plot(list(theirs), list(theirs.values()), "D", color=THEIRS, markerfacecolor="white", markersize=6, label="published")
+        done = [cell for cell in found.at(ipc) if cell.values]
+        bar: dict[str, Any] = {"fmt": "o", "color": OURS, "markersize": 6, "capsize": 3, "label": "ours"}
+        places, deviations = [names.index(cell.bucket) for cell in done], [cell.deviation for cell in done]
+        panel.errorbar(places, [cell.mean for cell in done], yerr=deviations, **bar)
+        panel.set_title(f"{counted(ipc, 'image')} per class", fontsize=10)
+        panel.grid(axis="y", alpha=0.25)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[-1].set_xticks(range(len(names)), names)
+    panels[-1].set(xlabel="validation accuracy of the networks that embed, %", xlim=(-0.5, len(names) - 0.5))
+    made.supylabel("test accuracy, %", fontsize=10)
+    made.suptitle(title(found.settings), fontsize=12)
+    shown = {text: handle for panel in panels for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)}
+    made.legend(shown.values(), shown.keys(), loc="outside lower right", ncols=2, frameon=False, fontsize=9)
     return made
 
 

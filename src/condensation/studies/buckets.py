@@ -61,13 +61,17 @@ class Ablation:
         """The cells of one ipc, bucket by bucket."""
         return [cell for cell in self.cells if cell.ipc == ipc]
 
+    def published(self, ipc: int) -> list[float]:
+        """What is published for the buckets here."""
+        return [cell.published.mean for cell in self.at(ipc) if cell.published]
+
     def spread(self, ipc: int) -> float | None:
         """How many points lie between the best and the worst bucket; None where there are not two."""
         means = [cell.mean for cell in self.at(ipc) if cell.values]
         return max(means) - min(means) if len(means) > 1 else None
 
     def plot(self) -> Figure:
-        """Accuracy by bucket, a line for each ipc; published numbers hollow."""
+        """Accuracy by bucket, a panel for each ipc: ours filled, published hollow, deviations as bars."""
         return curve(self)
 
     def images(self, ipc: int | None = None) -> Image:
@@ -113,9 +117,10 @@ def write_pools(settings: PoolsSettings, folder: str | Path) -> Ablation:
     return found
 
 
-def columns(settings: PoolsSettings) -> tuple[str, ...]:
-    """The head of the table."""
-    return ("validation accuracy, %", "in the pool", *(name for ipc in settings.ipc for name in (f"ipc {ipc}", "published")))
+def columns(found: Ablation) -> tuple[str, ...]:
+    """The head of the table; where something is published, it stands beside ours."""
+    of_ipc = ((f"ipc {ipc}", "published") if found.published(ipc) else (f"ipc {ipc}",) for ipc in found.settings.ipc)
+    return ("validation accuracy, %", "in the pool", *(name for names in of_ipc for name in names))
 
 
 def lines(found: Ablation) -> list[tuple[str, ...]]:
@@ -124,8 +129,8 @@ def lines(found: Ablation) -> list[tuple[str, ...]]:
     for bucket in found.settings.names:
         cells = [cell for cell in found.cells if cell.bucket == bucket]
         there = NAMED.get(bucket, str(found.networks[bucket]) if bucket in found.networks else "-")
-        numbers = [text for cell in cells for text in (str(cell), str(cell.published) if cell.published else "-")]
-        made.append((bucket, there, *numbers))
+        numbers = [(str(cell), str(cell.published or "-")) if found.published(cell.ipc) else (str(cell),) for cell in cells]
+        made.append((bucket, there, *(text for pair in numbers for text in pair)))
     return made
 
 
@@ -141,7 +146,7 @@ def notes(found: Ablation) -> list[str]:
     )
     for ipc in settings.ipc:
         ours = found.spread(ipc)
-        theirs = [cell.published.mean for cell in found.at(ipc) if cell.published]
+        theirs = found.published(ipc)
         published = f" (published: {max(theirs) - min(theirs):.1f})" if theirs else ""
         said += [f"ipc {ipc}: best and worst bucket are {ours:.1f} points apart{published}."] if ours is not None else []
     empty = list(dict.fromkeys(cell.bucket for cell in found.cells if cell.empty))
@@ -158,7 +163,7 @@ def notes(found: Ablation) -> list[str]:
 
 def markdown(found: Ablation) -> str:
     """The table, its pictures and its notes."""
-    head = columns(found.settings)
+    head = columns(found)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *lines(found)])
     pictures = "\n".join(f"![{name}]({name})" for name in (PICTURE, IMAGES) if any(cell.values for cell in found.cells))
     listed = "\n".join(f"- {line}" for line in notes(found))

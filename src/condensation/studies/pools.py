@@ -130,7 +130,7 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
         if watch.on_job:
             watch.on_job(number + 1, count, f"network {number} of the pool", FINISHED if there else TO_DO)
 
-    how = {"compute": settings.compute, "on_network": tell, "on_progress": watch.on_progress}
+    how = {"compute": settings.compute, "on_network": tell, "on_progress": watch.on_training}
     shelf = make_pool(network_for(settings), data.train, folder / POOL, settings.pool, **how)  # type: ignore[arg-type]
     if pool_only:
         return {}
