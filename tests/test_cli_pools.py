@@ -87,7 +87,7 @@ def test_a_dry_run_lists_the_sets(condense):
     ("arguments", "said"),
     [
         (("--bounds", "10,x"), "--bounds is '10,x'; it must be whole numbers from 1"),
-        (("--bounds", "30,10"), "A pool's bounds are [30.0, 10.0]; they must be percentages that grow, such as 10,20,30."),
+        (("--bounds", "30,10"), "A pool's bounds are 30,10; they must be percentages that grow, such as 10,20,30."),
         (("--buckets", "random,good"), "There is no bucket 'good' of networks.\nWrite random, all, a range"),
         (("--method", "herding"), "herding draws no networks in its steps.\nTake a method that does, such as dm."),
         (("nowhere",), "There is no comparison of pools in nowhere."),
@@ -96,7 +96,7 @@ def test_a_dry_run_lists_the_sets(condense):
 def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
     code, _, errors = condense("pools", "-d", "digits", *arguments)
     assert code == 2
-    assert errors.startswith(f"condense: {said}")
+    assert f"condense: {said}" in errors
 
 
 @pytest.mark.slow

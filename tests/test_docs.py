@@ -90,6 +90,9 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         monkeypatch.setattr(f"condensation.studying.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
         monkeypatch.setattr("condensation.studying.make_theory", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
+    elif words[0] == "pools":
+        monkeypatch.setattr("condensation.studying_pools.report_pools", lambda *arguments: None)
+        words += ["--dry-run"] if len(words) > 2 else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -107,7 +110,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         ROOT / "README.md",
         *(
             ROOT / "docs" / name
-            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "pools.md", "table.md", "using-a-set.md")
         ),
     ],
     ids=lambda page: page.name,

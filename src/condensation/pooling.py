@@ -55,7 +55,8 @@ class PoolRecipe:
         if not self.growth > 1:
             raise CondensationError(f"A pool's growth is {self.growth}; it must be above 1.")
         if not self.bounds or min(self.bounds) < 0 or list(self.bounds) != sorted(set(self.bounds)):
-            raise CondensationError(f"A pool's bounds are {list(self.bounds)}; they must be percentages that grow, such as 10,20,30.")
+            said = ",".join(f"{bound:g}" for bound in self.bounds) or "none"
+            raise CondensationError(f"A pool's bounds are {said}; they must be percentages that grow, such as 10,20,30.")
 
         object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # written in one way, so that equal settings are equal
 
