@@ -29,7 +29,7 @@ LAYERS = (
     ("export", "published"),
     ("setfile",),
     ("settings",),
-    ("methods",),
+    ("methods", "snapshots"),
     ("training", "sources", "matching"),
     ("learners",),
     ("augment", "compute", "data"),

@@ -7,8 +7,10 @@ import torch
 from condensation import Compute, CondensationError, ConvNet, PoolRecipe, Recipe, Rng, Stopped, make_pool
 from condensation.learners import Alone
 from condensation.networks.pools import Shelf, bucket
-from condensation.pooling import held_out, snapshots_of
+from condensation.pooling import held_out
 from condensation.settings import build, plain
+from condensation.snapshots import Trainee
+from condensation.storage import to_tensors, unpack
 from condensation.training import class_accuracies, train
 from tests.small import CPU, images
 
@@ -33,6 +35,14 @@ def files(shelf):
 
 def steps_of(shelf):
     return [one.step for one in shelf.snapshots()]
+
+
+def snapshots_of(learner, training, validation, how, number):
+    """All that is kept of one network."""
+    trainee = Trainee(learner, training, validation, how, number, chunk=100)
+    for _ in range(how.recipe.epochs):
+        trainee.epoch()
+    return trainee.finish()
 
 
 def parts(real, how=HOW):
@@ -85,7 +95,7 @@ def test_validation_images_do_not_change_the_weights(real, tmp_path):
     training, validation = parts(real)
     other = replace(validation, images=255 - validation.images)
     how = replace(HOW, bounds=(0,), per_bucket=1000)  # everything is kept, whatever its accuracy
-    made = [snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(0))), training, one, how, 0, COMPUTE) for one in (validation, other)]
+    made = [snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(0))), training, one, how, 0) for one in (validation, other)]
     assert [one.step for one in made[0]] == [one.step for one in made[1]]
     assert all(torch.equal(one.weights[name], two.weights[name]) for one, two in zip(*made, strict=True) for name in one.weights)
     assert [one.accuracy for one in made[0]] != [one.accuracy for one in made[1]]
@@ -100,7 +110,7 @@ def test_looking_changes_nothing(real):
     network = SPEC.build(real.shape, 3, Rng(HOW.seed).child("network", 1, "weights"))
     train(network, training, HOW.recipe, Rng(HOW.seed).child("network", 1, "train"))
     how = replace(HOW, bounds=(0,), per_bucket=1000)
-    last = snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(5))), training, validation, how, 1, COMPUTE)[-1]
+    last = snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(5))), training, validation, how, 1)[-1]
     assert last.step == how.batches(training) == 12
     assert all(torch.equal(last.weights[name], value) for name, value in network.state_dict().items())
 
@@ -109,7 +119,7 @@ def test_looking_changes_nothing_with_batch_norm_either(real):
     spec, how = ConvNet(width=8, norm="batch"), replace(HOW, bounds=(0,), per_bucket=1000)
     training, validation = parts(real)
     often, seldom = (
-        snapshots_of(Alone(spec.build(real.shape, 3, Rng(5))), training, validation, replace(how, growth=growth), 0, COMPUTE)
+        snapshots_of(Alone(spec.build(real.shape, 3, Rng(5))), training, validation, replace(how, growth=growth), 0)
         for growth in (1.01, 100.0)
     )
     assert len(often) > len(seldom)
@@ -143,7 +153,7 @@ def test_which_of_many_states_is_kept_is_random_and_even(real):
     training, validation = parts(real)
     learner = Alone(SPEC.build(real.shape, 3, Rng(0)))
     how = replace(HOW, bounds=(0,), per_bucket=1, growth=1.0001)
-    kept = [snapshots_of(learner, training, validation, how, number, COMPUTE)[0].step for number in range(40)]
+    kept = [snapshots_of(learner, training, validation, how, number)[0].step for number in range(40)]
     assert len(set(kept)) > 8
     assert 4 < sum(kept) / len(kept) < 9
 
@@ -191,11 +201,46 @@ def test_a_pool_that_is_broken_off_goes_on_to_the_same_bytes(made, real, tmp_pat
     assert told[0] == (0, 12)
 
 
+def test_a_network_goes_on_from_its_last_epoch(made, real, tmp_path):
+    told, again = [], []
+
+    def stop(done, total):
+        told.append(done)
+        if len(told) == 21:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, checkpoint_every=0, on_progress=stop)
+    assert told[12:] == [12, 0, 1, 2, 3, 4, 5, 6, 7]  # of the second network, whose epochs are of three batches
+    shelf = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=lambda done, total: again.append(done))
+    assert again[:2] == [6, 7]
+    assert files(shelf) == files(made)
+    assert {path.suffix for path in (tmp_path / "pool" / "networks").iterdir()} == {".safetensors"}
+
+
+@pytest.mark.parametrize("spec", [SPEC, ConvNet(width=8, norm="batch")], ids=["instance", "batch"])
+def test_the_state_of_a_network_is_all_that_survives_an_epoch(real, spec):
+    """With few states kept of many, so that which they are depends on how many there were before."""
+    training, validation = parts(real)
+    how = replace(HOW, bounds=(0,), per_bucket=2, growth=1.01)
+    whole = snapshots_of(Alone(spec.build(real.shape, 3, Rng(0))), training, validation, how, 0)
+    first, second = (Trainee(Alone(spec.build(real.shape, 3, Rng(seed))), training, validation, how, 0, 100) for seed in (1, 2))
+    first.epoch()
+    first.epoch()
+    tensors, tree = to_tensors(first.state_dict())
+    second.load_state_dict(unpack(json.loads(json.dumps(tree)), tensors))
+    second.epoch()
+    second.epoch()
+    for one, other in zip(second.finish(), whole, strict=True):
+        assert (one.step, one.accuracy) == (other.step, other.accuracy)
+        assert all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
 def test_a_finished_pool_is_not_made_again(made, real, monkeypatch):
     def never(*_, **__):
         raise AssertionError("work was done")
 
-    monkeypatch.setattr("condensation.pooling.snapshots_of", never)
+    monkeypatch.setattr("condensation.snapshots.train_epoch", never)
     assert make_pool(SPEC, real, made.folder, HOW, compute=COMPUTE).digest() == made.digest()
 
 

@@ -6,71 +6,26 @@ there were and how they were trained is not, so the numbers here are ours. No te
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from condensation.artifact import versions
-from condensation.checkpoint import difference
+from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.learners import Alone, crew_of
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pools import ABOUT, Shelf, Snapshot, between, described, identity
+from condensation.networks.pools import ABOUT, Shelf, described, identity
 from condensation.rng import Rng
 from condensation.settings import plain
+from condensation.snapshots import OnProgress, PoolRecipe, Trainee
 from condensation.storage import remove_unfinished
-from condensation.training import Recipe, class_accuracies, optimizer_of, train_epoch
 
-# Told of batches: how many are done, and how many there are.
-OnProgress = Callable[[int, int], None]
 # Told before each network: its number from 0, how many there are, and whether it is there already.
 OnNetwork = Callable[[int, int, bool], None]
-
-
-@dataclass(frozen=True)
-class PoolRecipe:
-    """How the networks of a pool are trained, and which of their states are kept."""
-
-    networks: int = 20  # trained, each from weights of its own
-    recipe: Recipe = Recipe(epochs=10, augmentation=None)
-    validation: float = 0.1  # of the images of each class, at random: kept from training, and what accuracies are measured on
-    bounds: tuple[float, ...] = (10, 20, 30, 40, 50, 60, 70)  # of validation accuracies in percent: 10-20, ..., 70+
-    per_bucket: int = 3  # states that are kept of one network between two bounds, at most
-    growth: float = 1.2  # a network is looked at after 1, 2, 3, ... batches, each time this much later than the time before
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("networks", "per_bucket"):
-            if getattr(self, name) < 1:
-                raise CondensationError(f"A pool's {name} is {getattr(self, name)}; it must be at least 1.")
-        if not 0 < self.validation < 1:
-            raise CondensationError(f"A pool's validation is {self.validation}; it must lie between 0 and 1.")
-        if not self.growth > 1:
-            raise CondensationError(f"A pool's growth is {self.growth}; it must be above 1.")
-        if not self.bounds or min(self.bounds) < 0 or list(self.bounds) != sorted(set(self.bounds)):
-            said = ",".join(f"{bound:g}" for bound in self.bounds) or "none"
-            raise CondensationError(f"A pool's bounds are {said}; they must be percentages that grow, such as 10,20,30.")
-
-        object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # written in one way, so that equal settings are equal
-
-    def batches(self, training: ImageSet) -> int:
-        """How many a network learns from."""
-        return self.recipe.epochs * math.ceil(len(training) / self.recipe.batch)
-
-    def looks(self, batches: int) -> set[int]:
-        """After how many of ``batches`` a network is looked at: often at first, where accuracies change fast, and after the last."""
-        steps, step = {batches}, 1
-        while step < batches:
-            steps.add(step)
-            step = max(step + 1, math.ceil(step * self.growth))
-        return steps
 
 
 def make_pool(
@@ -80,13 +35,14 @@ def make_pool(
     how: PoolRecipe = PoolRecipe(),
     *,
     compute: Compute = Compute(),
+    checkpoint_every: float = EVERY_SECONDS,
     on_network: OnNetwork | None = None,
     on_progress: OnProgress | None = None,
 ) -> Shelf:
     """Train what is missing of a pool in ``folder``: networks are kept one by one, and the same again trains none.
 
-    Each network depends on the images, the settings and its number alone. Whoever is told may raise `Stopped`; the network under
-    training is then lost, and those that are finished are kept.
+    Each network depends on the images, the settings and its number alone. The one under training is kept after an epoch, if
+    ``checkpoint_every`` seconds have passed since it was the last time; whoever is told may raise `Stopped`, and the same again goes on.
 
     Raises:
         CondensationError: if the folder holds another pool, or a class has too few images to be split.
@@ -107,7 +63,8 @@ def make_pool(
             if on_network:
                 on_network(number, how.networks, number not in missing)
             if number in missing:
-                shelf.add(number, snapshots_of(learner, training, validation, how, number, compute, on_progress))
+                trainee = Trainee(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
+                _train(trainee, shelf, number, how, checkpoint_every, on_progress)
     return shelf
 
 
@@ -126,71 +83,17 @@ def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet
     return real.take((~chosen).nonzero().squeeze(1)), real.take(chosen.nonzero().squeeze(1))
 
 
-def snapshots_of(
-    learner: Alone,
-    training: ImageSet,
-    validation: ImageSet,
-    how: PoolRecipe,
-    number: int,
-    compute: Compute,
-    on_progress: OnProgress | None = None,
-) -> list[Snapshot]:
-    """Train the network with this number anew and return what is kept of it, in the order of its steps; looking at it changes nothing."""
-    rng, recipe, batches = Rng(how.seed).child("network", number), how.recipe, how.batches(training)
-    looks, kept = how.looks(batches), _Kept(how, rng.child("keep"))
-    chunk = compute.chunk or compute.suitable_chunk(validation.shape)
-    counts = np.array(list(validation.counts.values()))
-    step = 0
-
-    def look() -> None:
-        accuracy = 100 * float(np.average(class_accuracies(learner, validation, chunk)[0].numpy(), weights=counts))
-        learner.train(True)
-        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in learner.network.state_dict().items()}
-        if all(bool(tensor.isfinite().all()) for tensor in weights.values()):  # a network that was lost embeds nothing
-            kept.offer(Snapshot(step, round(accuracy, 3), weights))
-
-    def before_batch(places: Tensor, logits: Tensor) -> None:
-        nonlocal step
-        if step in looks:
-            look()
-        if on_progress:
-            on_progress(step, batches)
-        step += 1
-
-    learner.begin([rng.child("weights")])
-    learner.train(True)
-    optimizer = optimizer_of(learner, recipe)
-    for epoch in range(recipe.epochs):
-        optimizer, _ = train_epoch(learner, [training], recipe, [rng.child("train")], optimizer, epoch, before_batch)
-    optimizer.zero_grad()  # the module is for the next
-    look()
-    if on_progress:
-        on_progress(batches, batches)
-    return kept.all()
-
-
-class _Kept:
-    """What is kept of one network: in each bucket a random few of its states, whatever their number (reservoir sampling)."""
-
-    def __init__(self, how: PoolRecipe, rng: Rng) -> None:
-        self._most, self._rng = how.per_bucket, rng
-        self._buckets = between(how.bounds)
-        self._seen = [0] * len(self._buckets)
-        self._chosen: list[list[Snapshot]] = [[] for _ in self._buckets]
-
-    def offer(self, one: Snapshot) -> None:
-        for place, bucket in enumerate(self._buckets):
-            if one.accuracy in bucket:
-                chosen, self._seen[place] = self._chosen[place], self._seen[place] + 1
-                if len(chosen) < self._most:
-                    chosen.append(one)
-                    return
-                other = int(self._rng.child(place, self._seen[place]).generator().integers(self._seen[place]))
-                if other < self._most:
-                    chosen[other] = one
-
-    def all(self) -> list[Snapshot]:
-        return sorted((one for chosen in self._chosen for one in chosen), key=lambda one: one.step)
+def _train(trainee: Trainee, shelf: Shelf, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
+    """Train one network to the end, from where it was broken off, and keep what is to be kept of it."""
+    checkpoint = Checkpoint(shelf.path(number).with_suffix(".checkpoint"), every)
+    run = {"network": number}
+    checkpoint.restore(trainee, run)
+    while trainee.epochs < how.recipe.epochs:
+        trainee.epoch(on_progress)
+        if checkpoint.due():
+            checkpoint.save(trainee, trainee.epochs, run)
+    shelf.add(number, trainee.finish(on_progress))
+    checkpoint.path.unlink(missing_ok=True)
 
 
 def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe) -> Shelf:
@@ -219,4 +122,4 @@ def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe
     return shelf
 
 
-__all__ = ["PoolRecipe", "held_out", "make_pool", "snapshots_of"]
+__all__ = ["PoolRecipe", "held_out", "make_pool"]

@@ -130,8 +130,16 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
         if watch.on_job:
             watch.on_job(number + 1, count, f"network {number} of the pool", FINISHED if there else TO_DO)
 
-    how = {"compute": settings.compute, "on_network": tell, "on_progress": watch.on_training}
-    shelf = make_pool(network_for(settings), data.train, folder / POOL, settings.pool, **how)  # type: ignore[arg-type]
+    shelf = make_pool(
+        network_for(settings),
+        data.train,
+        folder / POOL,
+        settings.pool,
+        compute=settings.compute,
+        checkpoint_every=watch.checkpoint_every,
+        on_network=tell,
+        on_progress=watch.on_training,
+    )
     if pool_only:
         return {}
     there = [job for job in jobs if has_networks(shelf, job_bucket(job))]
