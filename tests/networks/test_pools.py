@@ -21,6 +21,7 @@ from condensation import (
     condense,
     load,
 )
+from condensation.networks import MLP
 from condensation.networks.base import draws_numbers, mixes_images
 from condensation.networks.pools import Bucket, Shelf, Snapshot, between, bucket, described, identity
 from condensation.networks.samplers import Pooled
@@ -226,6 +227,11 @@ def test_another_architecture_is_refused(folder):
         pool(folder, spec=ConvNet(width=16)).network(SHAPE, 3, "cpu")
 
 
+def test_another_kind_of_network_is_refused(folder):
+    with pytest.raises(CondensationError, match=r"kind is 'ConvNet' there, 'MLP' here.\n.*method.networks.spec=convnet\."):
+        pool(folder, spec=MLP()).network(SHAPE, 3, "cpu")
+
+
 def test_an_architecture_with_weights_of_the_same_shapes_is_refused_too(folder):
     with pytest.raises(CondensationError, match="activation is 'relu' there, 'leakyrelu' here"):
         pool(folder, spec=ConvNet(width=8, activation="leakyrelu")).network(SHAPE, 3, "cpu")
@@ -366,3 +372,23 @@ def test_an_architecture_is_described_without_code():
     own = described(Own(shelf_of, options={"width": 3, "odd": Odd()}))
     assert own["target"] == "tests.networks.test_pools:shelf_of"
     assert json.loads(json.dumps(own)) == own
+
+
+def small(channels, num_classes):
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(channels, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(16, num_classes),
+    )
+
+
+def test_a_pool_may_be_of_a_network_of_ones_own(real, tmp_path):
+    spec = Own("tests.networks.test_pools:small")
+    how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
+    make_pool(spec, real, tmp_path, how, compute=COMPUTE)
+    method = dm(networks=Pool(str(tmp_path), "0+", spec))
+    assert condense(method, real, 1, compute=COMPUTE).images.isfinite().all()
+    with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pools:small\."):
+        condense(dm(networks=Pool(str(tmp_path), "0+", Own(shelf_of))), real, 1, compute=COMPUTE)

@@ -89,7 +89,7 @@ class Pool(NetworkSampler):
             if ours.get(name, theirs) != theirs:
                 raise CondensationError(
                     f"The pool in {self.path} is of other networks: {name} is {theirs!r} there, {ours[name]!r} here.\n"
-                    f"Set its spec, for example method.networks.spec.{name if name != 'kind' else 'name'}={str(theirs).lower()}."
+                    f"Give the spec that the pool was made with, for example method.networks.spec{_setting(name, theirs)}."
                 )
         return shelf
 
@@ -160,6 +160,12 @@ class Pooled(Classifier):
         with torch.no_grad():
             for name, place in self.network.state_dict().items():
                 place.copy_(weights[name])
+
+
+def _setting(name: str, value: object) -> str:
+    """What is typed after ``spec`` to set this: of what chooses the kind of network, the value alone."""
+    text = str(value) if name == "target" else str(value).lower()
+    return f"={text}" if name in ("kind", "target") else f".{name}={text}"
 
 
 def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
