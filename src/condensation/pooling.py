@@ -18,7 +18,7 @@ from condensation.errors import CondensationError
 from condensation.images import ImageSet
 from condensation.learners import Alone, crew_of
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pools import ABOUT, Shelf, described, identity
+from condensation.networks.pools import ABOUT, NETWORKS, Shelf, described, identity
 from condensation.rng import Rng
 from condensation.settings import plain
 from condensation.snapshots import OnProgress, PoolRecipe, Trainee
@@ -52,10 +52,12 @@ def make_pool(
     network.build(real.shape, real.num_classes, Rng(0))  # that it does not fit is found out before a folder is made
     shelf = _claimed(network, real, folder, how)
     remove_unfinished(folder)
+    remove_unfinished(folder / NETWORKS)
     missing = shelf.missing()
     training, validation = training.to(compute.device), validation.to(compute.device)
     looks = len(how.looks(how.batches(training)))
-    compute = compute.settled(real.shape, len(missing) * (how.recipe.epochs * len(training) + looks * len(validation)))
+    # By all networks, the finished ones too: what is compiled may round otherwise, and must not depend on a stop.
+    compute = compute.settled(real.shape, how.networks * (how.recipe.epochs * len(training) + looks * len(validation)))
     with crew_of(network, real.shape, real.num_classes, compute) as crew:  # one module, so that it is compiled once
         learner = crew.learners(1)
         assert isinstance(learner, Alone)
@@ -118,7 +120,8 @@ def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe
     for name in ("network", "recipe", "data"):
         differing = difference(shelf.about.get(name), about[name], name)
         if differing:
-            raise CondensationError(f"{folder} holds another pool: {differing}.\nChoose another folder, or take the same settings.")
+            what = "it was made with other images, or they are preprocessed otherwise" if name == "data" else differing
+            raise CondensationError(f"{folder} holds another pool: {what}.\nChoose another folder, or take the same settings.")
     return shelf
 
 
