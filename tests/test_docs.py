@@ -93,6 +93,9 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     elif words[0] == "continual":  # tests/test_cli_continual.py runs some
         for name in ("make", "list", "report"):
             monkeypatch.setattr(f"condensation.continuing.{name}_continual", lambda *arguments: None)
+    elif words[0] == "pools":
+        monkeypatch.setattr("condensation.studying_pools.report_pools", lambda *arguments: None)
+        words += ["--dry-run"] if len(words) > 2 else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -111,6 +114,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         *(
             ROOT / "docs" / name
             for name in ("baselines.md", "continual.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "pools.md", "table.md", "using-a-set.md")
         ),
     ],
     ids=lambda page: page.name,

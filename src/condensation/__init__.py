@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
     from condensation.methods import DC, DM, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
-    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own
+    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own, Pool
+    from condensation.pooling import PoolRecipe, make_pool
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
     from condensation.presets import PRESETS, preset
     from condensation.report.grid import grid
@@ -44,7 +45,8 @@ _HOMES = {
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
     "methods": ("DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
-    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own"),
+    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own", "Pool"),
+    "pooling": ("PoolRecipe", "make_pool"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
     "presets": ("PRESETS", "preset"),
     "report.grid": ("grid",),

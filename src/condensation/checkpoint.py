@@ -6,13 +6,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from condensation.errors import CondensationError
-from condensation.methods.base import State
 from condensation.storage import read_tensors, to_tensors, unpack, write_tensors
 
 EVERY_SECONDS = 20.0
+
+
+class Kept(Protocol):
+    """What a checkpoint can hold: the state of a run, or of a network under training."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None: ...
 
 
 @dataclass
@@ -32,13 +39,13 @@ class Checkpoint:
         """Whether it is time to save."""
         return time.monotonic() - self._saved_at >= self.every
 
-    def save(self, state: State, step: int, run: Mapping[str, Any]) -> None:
+    def save(self, state: Kept, step: int, run: Mapping[str, Any]) -> None:
         """Keep ``state`` after ``step`` steps of the run that ``run`` describes, in place of what was kept before."""
         tensors, tree = to_tensors(state.state_dict())
         write_tensors(self.path, "checkpoint", tensors, {"step": step, "run": dict(run), "state": tree})
         self._saved_at, self.saved_step = time.monotonic(), step
 
-    def restore(self, state: State, run: Mapping[str, Any]) -> int:
+    def restore(self, state: Kept, run: Mapping[str, Any]) -> int:
         """Put into ``state`` what was kept, and say after how many steps that was; 0 if nothing was.
 
         Raises:

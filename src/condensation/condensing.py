@@ -77,6 +77,7 @@ def condense(
     """
     wanted = images_per_class(real, ipc, smaller)
     compute = compute.chosen()
+    method.check(real)
     home, real = real.device, real.to(compute.device)
     rng = Rng(seed)
     state = method.init(real, wanted, rng.child("init"), compute)
@@ -128,4 +129,10 @@ def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int)
         "data": real.fingerprint(),
         "preprocessing": real.preprocessing.fingerprint(),
         "mirrored": real.mirrored,
+        **_read_by(method),
     }
+
+
+def _read_by(method: Method) -> dict[str, object]:
+    reads = method.reads()
+    return {"reads": reads} if reads else {}  # checkpoints of older versions say nothing of it

@@ -200,6 +200,7 @@ def _condensed(
             "note": " ".join(filter(None, (data.note, said_of_smaller(data.train, ipc)))),
             **data.details,
         },
+        **({"reads": reads} if (reads := settings.method.reads()) else {}),
         "versions": versions(),
         "machine": capability(),
     }

@@ -138,6 +138,25 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
     return tensors, card
 
 
+def read_card(path: Path, kind: str) -> tuple[dict[str, Any], str]:
+    """The card of a file that `write_tensors` wrote, and the digest of all that was written; the tensors are not read.
+
+    Raises:
+        CondensationError: as `read_tensors`, but for damage to the tensors.
+    """
+    if not path.is_file():
+        raise CondensationError(f"There is no {kind} at {path}.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        card = json.loads(metadata.get("card", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.\nRestore it from a copy, or make it again.") from None
+    if metadata.get("kind") != kind or not isinstance(card, dict):
+        raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {metadata.get('kind') or 'nothing'}).")
+    return card, metadata.get("digest", "")
+
+
 def _too_new(path: Path, version: int) -> CondensationError:
     return CondensationError(
         f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}.\n"
@@ -200,6 +219,7 @@ __all__ = [
     "FORMAT",
     "UNFINISHED",
     "new_folder",
+    "read_card",
     "read_json",
     "read_tensors",
     "remove_unfinished",

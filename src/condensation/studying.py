@@ -101,6 +101,7 @@ class JobLines:
             observers=[lambda moment: self._condensing(moment), stop.check],
             on_progress=stop.after(lambda done, total: self._lines.judging(done, total)),
             on_reading=stop.after(lambda done, total: self._lines.reading(done, total)),
+            on_training=stop.after(lambda done, total: self._lines.training(done, total)),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
         )
 

@@ -95,7 +95,7 @@ def folder_and_settings(given: list[str] | None) -> tuple[list[Path], list[str]]
     return paths, overrides
 
 
-def numbers(text: str | None) -> list[int] | None:
+def numbers(text: str | None, option: str = "--ipc") -> list[int] | None:
     """``1,10,50`` as numbers.
 
     Raises:
@@ -105,7 +105,7 @@ def numbers(text: str | None) -> list[int] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise CondensationError(f"--ipc is {text!r}; it must be whole numbers from 1, for example 1,10,50.")
+        raise CondensationError(f"{option} is {text!r}; it must be whole numbers from 1, for example 1,10,50.")
     return [int(part) for part in parts]
 
 

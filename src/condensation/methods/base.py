@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import ImageSet
+from condensation.networks.samplers import NetworkSampler
 from condensation.rng import Rng
 from condensation.sources import Pixels
 
@@ -63,6 +64,23 @@ class Method(ABC):
     def each_class_alone(self, real: ImageSet) -> bool:
         """Whether what becomes of a class of ``real`` is the same whichever other classes are condensed with it, but for rounding."""
         return False
+
+    def check(self, real: ImageSet) -> None:
+        """Find out before `init` that what the settings name, such as a pool of networks, is not for ``real``.
+
+        Raises:
+            CondensationError: if so.
+        """
+        for sampler in self._samplers():
+            sampler.check(real)
+
+    def reads(self) -> dict[str, str]:
+        """Digests, by name, of the files that decide the result as the settings do: of a pool of networks."""
+        return {name: digest for sampler in self._samplers() for name, digest in sampler.reads().items()}
+
+    def _samplers(self) -> list[NetworkSampler]:
+        values = [getattr(self, field.name) for field in fields(self)]
+        return [value for value in values if isinstance(value, NetworkSampler)]
 
 
 @dataclass(frozen=True)

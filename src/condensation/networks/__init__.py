@@ -7,7 +7,7 @@ from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP
 from condensation.networks.own import Own
 from condensation.networks.resnet import ResNet18, ResNet18AP
-from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.networks.samplers import Fresh, NetworkSampler, Pool
 from condensation.networks.vgg import VGG11
 
 NETWORKS: dict[str, NetworkSpec] = {
@@ -38,6 +38,7 @@ __all__ = [
     "NetworkSampler",
     "NetworkSpec",
     "Own",
+    "Pool",
     "ResNet18",
     "ResNet18AP",
     "initialise",

@@ -40,6 +40,9 @@ class Silent:
     def condensing(self, moment: Moment) -> None:
         pass
 
+    def training(self, done: int, total: int) -> None:
+        pass
+
     def judging(self, done: int, total: int) -> None:
         pass
 
@@ -67,6 +70,9 @@ class Lines(Silent):
 
     def condensing(self, moment: Moment) -> None:
         self._say("condensing", moment.step, moment.steps, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
+
+    def training(self, done: int, total: int) -> None:
+        self._say("training", done, total, "")
 
     def judging(self, done: int, total: int) -> None:
         self._say("judging", done, total, "")

@@ -15,14 +15,14 @@ from condensation.naming import FORM, find, named
 from condensation.networks import NETWORKS
 from condensation.networks.base import NetworkSpec
 from condensation.networks.own import Own
-from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.networks.samplers import Fresh, NetworkSampler, Pool
 from condensation.training import Recipe
 
 # What a setting of each of these types may be called; each name stands for a value that the other settings then change.
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
-    NetworkSampler: {"fresh": Fresh()},
+    NetworkSampler: {"fresh": Fresh(), "pool": Pool()},
     Augmentation: {"dsa": DSA()},
     Kernel: KERNELS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},

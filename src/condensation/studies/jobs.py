@@ -48,6 +48,7 @@ class Watch:
     observers: Sequence[Observer] = ()
     on_progress: OnProgress | None = None
     on_reading: OnProgress | None = None
+    on_training: OnProgress | None = None  # of networks that are no judges
     checkpoint_every: float = EVERY_SECONDS
 
 

@@ -87,6 +87,14 @@ def whole(source: str) -> Number | None:
     return Number(*number) if number else None
 
 
+def of_pools(source: str, ipc: int) -> dict[str, Number]:
+    """What is published for DM on a data set with networks of each bucket of validation accuracy, by the names of the buckets."""
+    about: Mapping[str, Any] = _content()["pools"].get(catalogued(source) or source, {})
+    if str(ipc) not in about:
+        return {}
+    return {bucket: Number(mean, None, about["source"]) for bucket, mean in zip(about["buckets"], about[str(ipc)], strict=True)}
+
+
 def sources() -> dict[str, str]:
     """Where numbers were read: what a source is called, and what it is."""
     return dict(_content()["sources"])

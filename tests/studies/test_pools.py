@@ -1,0 +1,281 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from condensation.artifact import CondensedSet
+from condensation.compute import Compute
+from condensation.condensing import Stopped
+from condensation.errors import CondensationError
+from condensation.judging import EvaluationSettings
+from condensation.methods import DM
+from condensation.networks import ConvNet, Pool
+from condensation.networks.pools import Shelf
+from condensation.pooling import PoolRecipe
+from condensation.runs import RunSettings
+from condensation.settings import build, plain
+from condensation.studies import PoolsSettings, Watch, ablation, pools_in, run_pools, write_pools
+from condensation.studies.bucket_pictures import curve
+from condensation.studies.buckets import Ablation, Judged, columns, lines, notes
+from condensation.studies.pools import jobs_of, network_for
+from condensation.studies.published import of_pools
+from condensation.training import Recipe
+
+SETTINGS = PoolsSettings(
+    data="digits",
+    method={"name": "dm", "steps": 3, "batch_per_class": 4},
+    network=ConvNet(width=4),
+    pool=PoolRecipe(networks=2, recipe=Recipe(epochs=2, batch=64, augmentation=None), bounds=(0, 30, 99.9), growth=2.0),
+    ipc=(1,),
+    evaluation=EvaluationSettings(2, ConvNet(width=4), Recipe(epochs=2)),
+    compute=Compute("cpu", "float32", compile="never"),
+)
+JOBS = ["random-ipc1-seed0", "0-30-ipc1-seed0", "30-99.9-ipc1-seed0", "99.9-ipc1-seed0", "all-ipc1-seed0"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished") / "pools"
+    assert run_pools(SETTINGS, folder) == {}
+    write_pools(SETTINGS, folder)
+    return folder
+
+
+def results(folder):
+    """Images and accuracies; cards name the folder of the pool, which is another one each time."""
+    images = {path.parent.name: CondensedSet.load(path).images.images.numpy().tobytes() for path in folder.rglob("set.safetensors")}
+    pool = {path.name: path.read_bytes() for path in (folder / "pool" / "networks").glob("*")}
+    values = {path.parent.name: json.loads(path.read_text())["sets"]["dm"]["values"] for path in folder.rglob("scores.json")}
+    return images, pool, values
+
+
+def work_of(folder):
+    return {path: path.stat().st_mtime_ns for path in [*folder.rglob("*.safetensors"), *folder.rglob("scores.json")]}
+
+
+def never(*_):
+    raise AssertionError("work was done")
+
+
+def test_settings_come_back_from_json():
+    assert build(PoolsSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
+    assert build(PoolsSettings, json.loads(json.dumps(plain(PoolsSettings())))) == PoolsSettings()
+
+
+def test_by_default_every_bucket_of_the_pool_is_compared():
+    assert SETTINGS.names == ("random", "0-30", "30-99.9", "99.9+", "all")
+    assert PoolsSettings().names == ("random", "10-20", "20-30", "30-40", "40-50", "50-60", "60-70", "70+", "all")
+
+
+def test_a_job_draws_from_its_bucket_and_is_else_as_the_preset_says(tmp_path):
+    jobs = jobs_of(SETTINGS, tmp_path)
+    assert [job.name for job in jobs] == JOBS
+    for job, name in zip(jobs, SETTINGS.names, strict=True):
+        assert job.settings.method.networks == Pool(str(tmp_path / "pool"), name, ConvNet(width=4))
+        assert replace(job.settings.method, networks=DM().networks) == replace(
+            DM.fast(1), steps=3, batch_per_class=4, networks=DM().networks
+        )
+
+
+def test_by_default_the_pool_is_of_the_network_that_the_method_learns_on():
+    assert network_for(replace(SETTINGS, network=None)) == DM.fast(1).networks.spec
+    assert network_for(replace(SETTINGS, network=None, preset="paper")) == DM().networks.spec
+
+
+@pytest.mark.parametrize("name", ["random", "herding", "pixel-mmd"])
+def test_a_method_that_draws_no_networks_is_refused(tmp_path, name):
+    with pytest.raises(CondensationError, match=f"{name} draws no networks in its steps"):
+        run_pools(replace(SETTINGS, method=name), tmp_path / "p")
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": 0},
+        {"ipc": ()},
+        {"ipc": (1, 1)},
+        {"buckets": ("all", "all")},
+        {"buckets": ("good",)},
+        {"evaluation": EvaluationSettings(0)},
+    ],
+)
+def test_an_ablation_of_nothing_is_refused(change):
+    with pytest.raises(CondensationError):
+        replace(SETTINGS, **change)
+
+
+# -- what is done
+
+
+def test_a_set_is_what_its_run_alone_comes_to(finished):
+    """The run of a bucket is repeated from its own settings."""
+    from condensation import condense
+
+    path = finished / "runs" / JOBS[1]
+    settings = build(RunSettings, json.loads((path / "settings.json").read_text())["settings"])
+    alone = condense(settings.method, settings.data.load().train, settings.ipc, seed=settings.seed, compute=settings.compute)
+    assert torch.equal(alone.images, CondensedSet.load(path).images.images)
+
+
+def test_sets_of_different_buckets_differ(finished):
+    images, _, _ = results(finished)
+    assert len(set(images.values())) == len(images) == 4
+
+
+def test_an_empty_bucket_is_passed_over_and_said_plainly(finished):
+    assert Shelf.at(finished / "pool").accuracies()[-1] < 99.9
+    assert not (finished / "runs" / JOBS[3]).exists()
+    found = ablation(SETTINGS, finished)
+    assert [cell.empty for cell in found.cells] == [False, False, False, True, False]
+    assert lines(found)[3] == ("99.9+", "0", "no network")
+    (said,) = [line for line in notes(found) if line.startswith("No network is in")]
+    assert said.startswith("No network is in 99.9+: validation accuracies are ")
+    assert "Train longer" in said
+
+
+def test_a_cell_counts_every_network_of_the_set(finished):
+    cell = ablation(SETTINGS, finished).cells[0]
+    (values,) = json.loads((finished / "runs" / JOBS[0] / "scores.json").read_text())["sets"]["dm"]["values"]
+    assert cell.mean == pytest.approx(np.mean(values))
+    assert cell.deviation == pytest.approx(np.std(values))
+
+
+def test_a_finished_ablation_is_not_done_again(finished):
+    before, seen = work_of(finished), []
+    watch = Watch(lambda *told: seen.append(told), [never], never, on_training=never)
+    assert run_pools(SETTINGS, finished, watch) == {}
+    assert work_of(finished) == before
+    assert [(number, count) for number, count, _, _ in seen] == [(number, 7) for number in range(1, 8)]
+    assert [how for *_, how in seen] == ["finished"] * 2 + ["empty"] + ["finished"] * 4
+
+
+@pytest.mark.parametrize("told", [1, 60, 80, 100])
+def test_a_broken_off_ablation_goes_on_to_the_same_results(finished, tmp_path, told):
+    seen = []
+
+    def stop(*_):
+        seen.append(1)
+        if len(seen) == told:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_pools(SETTINGS, tmp_path / "p", Watch(observers=[stop], on_progress=stop, on_training=stop))
+    write_pools(SETTINGS, tmp_path / "p")
+    before = work_of(tmp_path / "p")
+    run_pools(SETTINGS, tmp_path / "p")
+    judged = {path.parent for path in before if path.name == "scores.json"}
+    kept = {path: when for path, when in before.items() if path.parent in judged or path.parent.name == "networks"}
+    assert kept.items() <= work_of(tmp_path / "p").items()
+    assert results(tmp_path / "p") == results(finished)
+
+
+def test_the_pool_can_be_made_alone(finished, tmp_path):
+    assert run_pools(SETTINGS, tmp_path / "p", pool_only=True) == {}
+    assert results(tmp_path / "p") == ({}, results(finished)[1], {})
+    found = write_pools(SETTINGS, tmp_path / "p")
+    assert [str(cell) for cell in found.cells] == ["-", "-", "-", "no network", "-"]
+    assert not (tmp_path / "p" / "images.png").exists()
+
+
+def test_buckets_and_numbers_are_added(finished, tmp_path):
+    run_pools(replace(SETTINGS, buckets=("random", "all")), tmp_path / "p")
+    before = work_of(tmp_path / "p")
+    run_pools(SETTINGS, tmp_path / "p")
+    assert before.items() <= work_of(tmp_path / "p").items()
+    assert results(tmp_path / "p") == results(finished)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pool": replace(SETTINGS.pool, networks=3)}, r"another pool: pool\.networks is 2 there, 3 here"),
+        ({"network": ConvNet(width=8)}, r"another pool: network\.width is 4 there, 8 here"),
+        ({"evaluation": replace(SETTINGS.evaluation, networks=3)}, r"another run: evaluation\.networks is 2 there, 3 here"),
+        ({"method": {**SETTINGS.method, "steps": 4}}, r"another run: method\.steps is 3 there, 4 here"),
+    ],
+)
+def test_an_ablation_with_other_settings_is_refused(finished, change, said):
+    with pytest.raises(CondensationError, match=said):
+        run_pools(replace(SETTINGS, **change), finished)
+    assert pools_in(finished) == SETTINGS
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(CondensationError, match="There is no comparison of pools in"):
+        run_pools(SETTINGS, tmp_path)
+
+
+def test_a_set_that_fails_does_not_stop_the_others(finished, tmp_path):
+    broken = replace(SETTINGS, method={**SETTINGS.method, "lr": 1e30}, buckets=("random", "30-99.9"))
+    failed = run_pools(broken, tmp_path / "p")
+    assert set(failed) == {JOBS[0], JOBS[2]}
+    found = write_pools(broken, tmp_path / "p")
+    assert [str(cell) for cell in found.cells] == ["failed"] * 2
+    assert f"{JOBS[0]} failed: The loss or a pixel was not a finite number" in (tmp_path / "p" / "pools.md").read_text()
+
+
+# -- what is written
+
+
+def test_it_is_written_in_four_ways(finished):
+    kept = json.loads((finished / "pools.json").read_text())
+    assert [(cell["bucket"], cell.get("count")) for cell in kept["cells"]] == list(zip(SETTINGS.names, (2, 2, 2, None, 2), strict=True))
+    assert kept["pool"]["networks"]["all"] == len(kept["pool"]["accuracies"])
+    assert "| validation accuracy, % | in the pool | ipc 1 |\n" in (finished / "pools.md").read_text()
+    names = ("pools.json", "pools.md", "pools.png", "images.png")
+    before = [(finished / name).read_bytes() for name in names]
+    write_pools(pools_in(finished), finished)
+    assert [(finished / name).read_bytes() for name in names] == before
+
+
+def test_a_row_of_images_stands_for_each_bucket(finished, monkeypatch):
+    found, shown = ablation(SETTINGS, finished), {}
+    with Image.open(finished / "images.png") as kept:
+        assert found.images().size == kept.size
+    monkeypatch.setattr("condensation.studies.bucket_pictures.grid", lambda sets, **how: shown.update(sets=sets, **how))
+    found.images()
+    assert list(shown["sets"]) == ["random", "0-30", "30-99.9", "all"]
+    assert shown["rows"] == 1
+    assert torch.equal(shown["sets"]["all"].images, CondensedSet.load(finished / "runs" / JOBS[4]).images.images)
+    with pytest.raises(CondensationError, match="No set of 5 images a class is there yet"):
+        found.images(5)
+
+
+def made_up(means, theirs):
+    """At 10 images a class of CIFAR10."""
+    settings = replace(SETTINGS, data="cifar10", ipc=(10,), buckets=tuple(means))
+    cells = [Judged(name, 10, ((mean,),) if mean else (), 1, (), {}, theirs.get(name), empty=mean is None) for name, mean in means.items()]
+    return Ablation(settings, None, tuple(cells), {"20-30": 7, "70+": 0, "all": 9}, (12.0, 27.5))
+
+
+def test_published_numbers_stand_beside_ours_where_there_are_any():
+    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None, "all": 49.0}, of_pools("cifar10", 10))
+    assert columns(found) == ("validation accuracy, %", "in the pool", "ipc 10", "published")
+    assert lines(found) == [
+        ("random", "new networks", "48.0 ± 0.0", "48.9?"),
+        ("20-30", "7", "50.5 ± 0.0", "48.1?"),
+        ("70+", "0", "no network", "48.2?"),
+        ("all", "9", "49.0 ± 0.0", "50.7?"),
+    ]
+    assert "ipc 10: best and worst bucket are 2.5 points apart (published: 2.6)." in notes(found)
+    assert any("quoted from memory" in line for line in notes(found))
+
+
+def test_the_plot_has_a_point_for_each_number():
+    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None}, of_pools("cifar10", 10))
+    (panel,) = curve(found).axes
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["random", "20-30", "70+"]
+    theirs, ours = panel.lines[:2]
+    assert list(theirs.get_ydata()) == [48.9, 48.1, 48.2]
+    assert list(ours.get_ydata()) == [48.0, 50.5]
+
+
+def test_what_is_published_is_of_cifar10():
+    assert list(of_pools("cifar10", 50)) == list(PoolsSettings().names)
+    assert str(of_pools("cifar10", 10)["random"]) == "48.9?"
+    assert of_pools("cifar10", 20) == of_pools("mnist", 10) == {}
