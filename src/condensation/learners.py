@@ -39,6 +39,10 @@ class Learners(ABC):
         """What an optimiser changes."""
 
     @abstractmethod
+    def finite(self) -> list[bool]:
+        """Of each network, whether all its weights are finite numbers."""
+
+    @abstractmethod
     def train(self, mode: bool) -> None:
         """Turn to training, or to testing."""
 
@@ -73,6 +77,9 @@ class Alone(Learners):
 
     def parameters(self) -> list[Tensor]:
         return list(self.network.parameters())
+
+    def finite(self) -> list[bool]:
+        return [all(bool(parameter.isfinite().all()) for parameter in self.network.parameters())]
 
     def train(self, mode: bool) -> None:
         self.network.train(mode)
@@ -116,6 +123,10 @@ class Stacked(Learners):
 
     def parameters(self) -> list[Tensor]:
         return list(self._stack.values())
+
+    def finite(self) -> list[bool]:
+        of_all = [parameter.detach().isfinite().reshape(self.count, -1).all(1) for parameter in self._stack.values()]
+        return [bool(one) for one in torch.stack(of_all).all(0)]
 
     def train(self, mode: bool) -> None:
         self.network.train(mode)
