@@ -16,6 +16,7 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("searching",),
     ("exporting", "studying"),
     ("console", "listing", "getting", "overview"),
     ("studies",),

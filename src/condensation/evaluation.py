@@ -93,30 +93,67 @@ def evaluate(
     Raises:
         CondensationError: if the sets and ``test`` differ in image shape, classes or preprocessing.
     """
+    (found,) = evaluate_on_each(
+        sets,
+        [test],
+        network=network,
+        recipe=recipe,
+        networks=networks,
+        seed=seed,
+        compute=compute,
+        on_progress=on_progress,
+    )
+    return found
+
+
+def evaluate_on_each(
+    sets: ImageSet | Sequence[ImageSet],
+    tests: Sequence[ImageSet],
+    *,
+    network: NetworkSpec = ConvNet(),
+    recipe: Recipe = Recipe(),
+    networks: int = 5,
+    seed: int = 0,
+    compute: Compute = Compute(),
+    on_progress: OnProgress | None = None,
+) -> list[Accuracies]:
+    """As `evaluate`, but every network, trained once, is tested on each of ``tests``: accuracies in their order."""
     sets = [sets] if isinstance(sets, ImageSet) else list(sets)
-    if networks < 1 or not sets:
+    if networks < 1 or not sets or not tests:
         raise CondensationError(f"Asked to train {networks} networks on {len(sets)} sets; there must be at least one of each.")
-    for one in sets:
-        check_fit(one, test)
+    for test in tests:
+        for one in sets:
+            check_fit(one, test)
     compute = compute.chosen()
-    test = test.to(compute.device)
+    tests = [test.to(compute.device) for test in tests]
     sets = [one.to(compute.device) for one in sets]
+    shape, classes = tests[0].shape, tests[0].num_classes
     # Where test images are many, they too make compiling pay.
-    compute = compute.settled(test.shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * len(test)))
-    with crew_of(network, test.shape, test.num_classes, compute) as crew:
-        per_class = _judged(crew, sets, test, recipe, networks, seed, on_progress)
+    compute = compute.settled(shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests))))
+    with crew_of(network, shape, classes, compute) as crew:
+        found = _judged(crew, sets, tests, recipe, networks, seed, on_progress)
+    return [_accuracies(test, per_class, recipe, network) for test, per_class in zip(tests, found, strict=True)]
+
+
+def _accuracies(test: ImageSet, per_class: np.ndarray, recipe: Recipe, network: NetworkSpec) -> Accuracies:
     weights = np.array(list(test.counts.values()))
     names = tuple(test.class_names[label] for label in test.classes)
     return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
 
 
 def _judged(
-    crew: Crew, sets: Sequence[ImageSet], test: ImageSet, recipe: Recipe, networks: int, seed: int, on_progress: OnProgress | None
-) -> np.ndarray:
-    """Percent right: (sets, networks, classes)."""
+    crew: Crew,
+    sets: Sequence[ImageSet],
+    tests: Sequence[ImageSet],
+    recipe: Recipe,
+    networks: int,
+    seed: int,
+    on_progress: OnProgress | None,
+) -> list[np.ndarray]:
+    """Percent right, for each of ``tests``: (sets, networks, classes)."""
     trainings = [Training(one, Rng(seed).child("evaluate", s, n)) for s, one in enumerate(sets) for n in range(networks)]
-    (right,), _ = train_and_test(crew, trainings, [test], recipe, on_progress)
-    return 100 * right.reshape(len(sets), networks, -1)
+    right, _ = train_and_test(crew, trainings, tests, recipe, on_progress)
+    return [100 * of_test.reshape(len(sets), networks, -1) for of_test in right]
 
 
 @dataclass(frozen=True, eq=False)

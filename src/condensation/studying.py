@@ -44,9 +44,11 @@ class Show:
 def make_table(settings: TableSettings, out: Path, how: Show) -> None:
     """``condense table``: do what is missing, then print the table. The exit code is 1 if a job failed."""
     settings = replace(settings, compute=settings.compute.chosen())
-    failed = _done(settings.compute, lambda watch: run_table(settings, out, watch), out, how, "table", lambda: write_table(settings, out))
+    failed = carry_out(
+        settings.compute, lambda watch: run_table(settings, out, watch), out, how, "table", lambda: write_table(settings, out)
+    )
     report_table(out, how)
-    _end(failed, len(jobs_of(settings)))
+    end(failed, len(jobs_of(settings)))
 
 
 def report_table(folder: Path, how: Show) -> None:
@@ -58,12 +60,12 @@ def report_table(folder: Path, how: Show) -> None:
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(title(settings))}[/]")
     last = [cell.label == settings.rows[-1].label for cell in found]
-    _print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "diff."), last)
+    print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "diff."), last)
     for line in notes(settings, found, folder):
         screen.print(line, highlight=False, markup=False)
     missing = sum(cell.sets - len(cell.values) - len(cell.failed) for cell in found)
     if missing:
-        said = f"{missing} of {len(jobs_of(settings))} sets are not there yet. Go on: {_go_on('table', folder)}"
+        said = f"{missing} of {len(jobs_of(settings))} sets are not there yet. Go on: {go_on('table', folder)}"
         screen.print(said, highlight=False, markup=False)
     if not how.quiet:
         screen.print(f"Picture: {folder / PICTURE}\nTable:   {folder / MARKDOWN}\nRuns:    {folder / RUNS}", markup=False, highlight=False)
@@ -114,11 +116,11 @@ class JobLines:
 def make_transfer(settings: TransferSettings, out: Path, how: Show) -> None:
     """``condense transfer``: do what is missing, then print the matrix. The exit code is 1 if something failed."""
     settings = replace(settings, compute=settings.compute.chosen())
-    made = _done(
+    made = carry_out(
         settings.compute, lambda watch: run_transfer(settings, out, watch), out, how, "transfer", lambda: write_transfer(settings, out)
     )
     report_transfer(out, how)
-    _end(made, len(sets_of(settings)) * (1 + len(settings.test)))
+    end(made, len(sets_of(settings)) * (1 + len(settings.test)))
 
 
 def report_transfer(folder: Path, how: Show) -> None:
@@ -129,12 +131,12 @@ def report_transfer(folder: Path, how: Show) -> None:
         return print_json(matrices.as_json(settings, found, folder))
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(matrices.title(settings))}[/]")
-    _print_rows(screen, matrices.columns(settings, found), matrices.lines(found), matrices.columns(settings, found)[1:])
+    print_rows(screen, matrices.columns(settings, found), matrices.lines(found), matrices.columns(settings, found)[1:])
     for line in matrices.notes(settings, found):
         screen.print(line, highlight=False, markup=False)
     missing = sum(cell.sets - len(cell.values) for row in found for cell in row if not cell.failed)
     if missing:
-        screen.print(f"{missing} cells are not there yet. Go on: {_go_on('transfer', folder)}", highlight=False, markup=False)
+        screen.print(f"{missing} cells are not there yet. Go on: {go_on('transfer', folder)}", highlight=False, markup=False)
     if not how.quiet:
         files = f"Picture: {folder / matrices.PICTURE}\nMatrix:  {folder / matrices.MARKDOWN}\nSets:    {folder / SETS}"
         screen.print(files, markup=False, highlight=False)
@@ -144,7 +146,7 @@ def report_transfer(folder: Path, how: Show) -> None:
 def make_theory(settings: TheorySettings, out: Path, how: Show) -> None:
     """``condense theory``: measure what is missing, then print it."""
     settings = replace(settings, compute=settings.compute.chosen())
-    _done(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
+    carry_out(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
     report_theory(out, how)
 
 
@@ -160,7 +162,7 @@ def report_theory(folder: Path, how: Show) -> None:
     for one in measured["means"]:
         accuracy = f"{one['accuracy']:.1f}" if "accuracy" in one else "-"
         rows.append((stage(one["after"]), accuracy, f"{one['rank_correlation']:.3f}", f"{one['cosine']:.3f}"))
-    _print_rows(screen, head, rows, head[1:])
+    print_rows(screen, head, rows, head[1:])
     done = len(measured["networks"])
     said = (
         f"Matching features and matching last-layer gradients, on {done} of {settings.networks} networks, {settings.pairs} pairs of random "
@@ -168,13 +170,13 @@ def report_theory(folder: Path, how: Show) -> None:
     )
     screen.print(said, highlight=False, markup=False)
     if done < settings.networks:
-        screen.print(f"Go on: {_go_on('theory', folder)}", highlight=False, markup=False)
+        screen.print(f"Go on: {go_on('theory', folder)}", highlight=False, markup=False)
     if not how.quiet and done:
         screen.print(f"Picture: {folder / theory.PICTURE}\nNumbers: {folder / theory.JSON}", markup=False, highlight=False)
     return None
 
 
-def _done(
+def carry_out(
     compute: Compute, work: Callable[[Watch], dict[str, Any]], out: Path, how: Show, command: str, write: Callable[[], object]
 ) -> dict[str, Any]:
     """Do ``work`` while telling of it; if it is stopped, write down what is there, say how to go on, and end here."""
@@ -189,12 +191,12 @@ def _done(
             there = (out / SETTINGS).exists()
             if there:
                 write()
-            said = f"Go on with the same command{f', or: {_go_on(command, out)}' if there else ''}."
+            said = f"Go on with the same command{f', or: {go_on(command, out)}' if there else ''}."
             errors.print(f"\nStopped; nothing that was done is lost.\n{said}", markup=False, highlight=False)
             raise SystemExit(INTERRUPTED) from None
 
 
-def _end(failed: Mapping[str, Any], jobs: int) -> None:
+def end(failed: Mapping[str, Any], jobs: int) -> None:
     """End with the exit code that says whether something failed."""
     if failed:
         Console(stderr=True, soft_wrap=True).print(
@@ -203,9 +205,10 @@ def _end(failed: Mapping[str, Any], jobs: int) -> None:
         raise SystemExit(SOME_FAILED)
 
 
-def _print_rows(
+def print_rows(
     screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], sections: Sequence[bool] = ()
 ) -> None:
+    """Print a table; a line follows each row that ``sections`` says ends one."""
     made = table(*head, right=right)
     for place, row in enumerate(rows):
         made.add_row(*map(escape, row), end_section=bool(sections) and sections[place])
@@ -218,5 +221,6 @@ def _work(settings: RunSettings) -> str:
     return f"{describe(settings)}{judging}"
 
 
-def _go_on(command: str, folder: Path) -> str:
+def go_on(command: str, folder: Path) -> str:
+    """The command that goes on with the study in ``folder``."""
     return f"condense {command} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}"

@@ -39,7 +39,7 @@ class Material:
 
 
 def train_network(folder: str, name: str, on_progress: OnProgress | None = None) -> dict[str, str] | None:
-    """Train and test the network ``name`` of the search in ``folder`` on what is missing, keep what came of it; why something failed, or None.
+    """Train and test the network ``name`` of the search in ``folder`` on what is missing; return why something failed, or None.
 
     What is trained by one recipe is trained together, where the device gains by it, and kept as soon as it is done.
 
@@ -115,7 +115,9 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
         if not all(finite[mine]):
             lost.append(proxy.label)
             continue
-        percent = [100 * np.average(of_test[mine], axis=1, weights=list(test.counts.values())) for of_test, test in zip(right, tests, strict=True)]
+        percent = [
+            100 * np.average(of_test[mine], axis=1, weights=list(test.counts.values())) for of_test, test in zip(right, tests, strict=True)
+        ]
         of_validation, of_test = (np.round(one, 3).tolist() for one in percent)
         kept[proxy.label] = {"validation": of_validation, "test": of_test, "seconds": round(seconds, 3)}
     write_json(folder / NETWORKS / f"{name}.json", {"network": plain(network), "trained": kept})

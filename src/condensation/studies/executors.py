@@ -124,9 +124,7 @@ def go_through(
             future.cancel()
 
 
-def _next(
-    waiting: deque[str], suspects: deque[str], running: dict[str, Future], alone: bool, at_a_time: int | None
-) -> deque[str] | None:
+def _next(waiting: deque[str], suspects: deque[str], running: dict[str, Future], alone: bool, at_a_time: int | None) -> deque[str] | None:
     """From where the next job is to be taken now; None: there is nothing to begin."""
     if alone or (suspects and running) or len(running) == at_a_time:
         return None

@@ -75,7 +75,8 @@ def kendall(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.nd
 
 def _ratio(together: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     spread = np.sqrt(one * other)
-    return np.divide(together, spread, out=np.full_like(together, np.nan), where=spread > 0)
+    ratio: np.ndarray = np.divide(together, spread, out=np.full_like(together, np.nan), where=spread > 0)
+    return ratio
 
 
 def _interval(values: np.ndarray) -> Correlation:

@@ -29,8 +29,8 @@ def run_search(
 ) -> dict[str, Any]:
     """Do what is missing of the search in the folder ``out``: first the sets, then network by network; return what failed.
 
-    Each network is a job that ``executor`` is given, at most so many ``at_a_time``; without one, they are trained here, one after the other.
-    Networks come in an order whose every beginning is a stratified sample of the space, and each is trained on everything, so
+    Each network is a job that ``executor`` is given, at most so many ``at_a_time``; without one, they are trained here, one after
+    the other. Networks come in an order whose every beginning is a stratified sample of the space, and each is trained on everything, so
     that what is broken off is a smaller search. More networks and proxies are added by asking for them with the same folder.
 
     Raises:

@@ -116,9 +116,7 @@ def with_overrides(
             changed[place] = replace(changed[place], method=merge(changed[place].method_settings, setting))
         if not mine and name.partition("=")[0] not in known:
             methods = dict.fromkeys(str(row.method_settings.get("name")) for row in rows)
-            raise CondensationError(
-                f"{override} is of no {what}.\nIt may begin with: {', '.join([*methods, *known])}."
-            )
+            raise CondensationError(f"{override} is of no {what}.\nIt may begin with: {', '.join([*methods, *known])}.")
         if not mine:
             others.append(override)
     return tuple(changed), others
