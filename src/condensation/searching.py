@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from condensation.report.tables import print_json
 from condensation.studies.executors import Processes
-from condensation.studies.findings import MARKDOWN, PICTURE, read_search, write_search
+from condensation.studies.findings import MARKDOWN, ON_SCREEN, PICTURE, read_search, write_search
 from condensation.studies.jobs import Watch
 from condensation.studies.proxies import SETS, SearchSettings, sets_of
 from condensation.studies.search import run_search
@@ -49,7 +49,7 @@ def report_nas(folder: Path, how: Show) -> None:
         return print_json(found.as_json())
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(found.title)}[/]")
-    print_rows(screen, found.columns, found.lines, found.columns[1:])
+    print_rows(screen, found.columns[:ON_SCREEN], [line[:ON_SCREEN] for line in found.lines], found.columns[1:])
     for line in found.notes:
         screen.print(line, highlight=False, markup=False)
     left = len(found.names) - len(found.done)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 JSON, MARKDOWN, PICTURE = "nas.json", "nas.md", "nas.png"
 NOTHING = "-"
+ON_SCREEN = 5  # columns; there is no room for more
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Search:
     def columns(self) -> tuple[str, ...]:
         """The head of the table."""
         top = f"top {self.settings.top:.0%}"
-        return ("trained on", "Spearman, all", "Kendall, all", f"Spearman, {top}", f"Kendall, {top}", "network found, %", "minutes")
+        return ("trained on", "Spearman", f"Spearman, {top}", "found, %", "minutes", "Kendall", f"Kendall, {top}")
 
     @property
     def lines(self) -> list[tuple[str, ...]]:
@@ -136,8 +137,8 @@ class Search:
         said = [
             "Rank correlation of test accuracies after training on what is in front with those after training on all images, and the "
             f"interval that holds 95 % of it when networks are drawn again; {NOTHING}: of fewer than five networks it says nothing.",
-            "top: the best by validation accuracy after training on what is in front. network found: test accuracy of the very best of "
-            "them, trained on all images. minutes: of training all networks, on one worker.",
+            "top: the best by validation accuracy after training on what is in front. found: test accuracy of the very best of them, trained "
+            "on all images. minutes: of training all networks, by one worker.",
             f"Each network {counted(how.trainings, 'time')}: on sets of {counted(how.ipc, 'image')} a class for "
             f"{counted(recipe.epochs, 'epoch')}, on all images for {counted(how.whole_epochs, 'epoch')}; batches of {recipe.batch}, "
             f"learning rate {recipe.lr:g}.",
@@ -195,9 +196,10 @@ def write_search(folder: str | Path) -> Search:
 
 def _line(verdict: Verdict) -> tuple[str, ...]:
     over_all, over_top = verdict.over_all, verdict.over_top
-    coefficients = (over_all.spearman, over_all.kendall, over_top.spearman, over_top.kendall)
+    coefficients = (over_all.spearman, over_top.spearman, over_all.kendall, over_top.kendall)
+    rho, rho_of_top, tau, tau_of_top = (str(one) if one else NOTHING for one in coefficients)
     fully = NOTHING if verdict.accuracy is None else accuracy(verdict.accuracy, verdict.deviation or 0.0, verdict.trainings)
-    return (verdict.label, *(str(one) if one else NOTHING for one in coefficients), fully, f"{verdict.seconds / 60:.1f}")
+    return verdict.label, rho, rho_of_top, fully, f"{verdict.seconds / 60:.1f}", tau, tau_of_top
 
 
 def _seconds_of(run: Path) -> float:

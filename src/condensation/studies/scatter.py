@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from condensation.studies.proxies import WHOLE
+from condensation.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,4 +45,4 @@ def figure(search: Search) -> Figure:
 
 
 def _said(found: Agreement) -> str:
-    return f"Spearman {found.spearman.value:.2f}" if found.spearman else f"{found.count} networks"
+    return f"Spearman {found.spearman.value:.2f}" if found.spearman else counted(found.count, "network")
