@@ -243,3 +243,14 @@ def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFi
     assert not caplog.records
     for one, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Alone, Stacked])
+def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[Learners]) -> None:
+    learners = Stacked(double(MLP()), 2, EXACT) if kind is Stacked else Alone(double(MLP()))
+    learners.begin([Rng(0), Rng(1)][: learners.count])
+    assert learners.finite() == [True] * learners.count
+    with torch.no_grad():
+        weight = learners.parameters()[-1]
+        weight.view(-1)[-1] = torch.inf
+    assert learners.finite() == [*[True] * (learners.count - 1), False]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress, Training, train_and_test
 from condensation.images import ImageSet
 from condensation.judging import DataSettings
@@ -52,7 +53,7 @@ def train_network(folder: str, name: str, on_progress: OnProgress | None = None)
     for group in _by_recipe(material.settings, missing(material.settings, place, name)):
         failures.append(attempt(partial(_train, material, place, name, group, on_progress)))
     reasons = [one for one in failures if one]
-    return {key: "; ".join(one[key] for one in reasons) for key in reasons[0]} if reasons else None
+    return {key: " ".join(one[key] for one in reasons) for key in reasons[0]} if reasons else None
 
 
 def trained(folder: Path, name: str) -> dict[str, Any]:
@@ -86,9 +87,9 @@ def _read(folder: Path, settings_text: str, space_text: str) -> Material:
 
 
 def _by_recipe(settings: SearchSettings, proxies: Sequence[Proxy]) -> list[list[Proxy]]:
-    groups: dict[Recipe, list[Proxy]] = {}
-    for proxy in proxies:
-        groups.setdefault(proxy.recipe(settings), []).append(proxy)
+    groups: dict[tuple[Recipe, bool], list[Proxy]] = {}
+    for proxy in proxies:  # the whole data apart in any case, since they take a time of their own
+        groups.setdefault((proxy.recipe(settings), proxy.fully), []).append(proxy)
     return list(groups.values())
 
 
@@ -96,7 +97,7 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
     """Train the network on each of ``proxies``, which share a recipe, several times; test, and keep the accuracies.
 
     Raises:
-        FloatingPointError: if weights are no finite numbers in the end; what came out well is kept nonetheless.
+        CondensationError: if weights are no finite numbers in the end; what came out well is kept nonetheless.
     """
     settings, network = material.settings, material.networks[name]
     trainings = []
@@ -122,4 +123,4 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
         kept[proxy.label] = {"validation": of_validation, "test": of_test, "seconds": round(seconds, 3)}
     write_json(folder / NETWORKS / f"{name}.json", {"network": plain(network), "trained": kept})
     if lost:
-        raise FloatingPointError(f"the weights are no finite numbers after training on {', '.join(lost)}")
+        raise CondensationError(f"The weights are no finite numbers after training on {', '.join(lost)}.")

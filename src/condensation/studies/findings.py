@@ -137,8 +137,8 @@ class Search:
         said = [
             "Rank correlation of test accuracies after training on what is in front with those after training on all images, and the "
             f"interval that holds 95 % of it when networks are drawn again; {NOTHING}: of fewer than five networks it says nothing.",
-            "top: the best by validation accuracy after training on what is in front. found: test accuracy of the very best of them, trained "
-            "on all images. minutes: of training all networks, by one worker.",
+            "top: the best by validation accuracy after training on what is in front. found: test accuracy of the very best of them, "
+            "trained on all images. minutes: of training all networks, by one worker.",
             f"Each network {counted(how.trainings, 'time')}: on sets of {counted(how.ipc, 'image')} a class for "
             f"{counted(recipe.epochs, 'epoch')}, on all images for {counted(how.whole_epochs, 'epoch')}; batches of {recipe.batch}, "
             f"learning rate {recipe.lr:g}.",

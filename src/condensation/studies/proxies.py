@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -84,6 +85,7 @@ class Proxy(ABC):
     """A way to train a network from which its worth is guessed."""
 
     label: str
+    fully: ClassVar[bool] = False  # whether that is what proxies stand for
 
     @abstractmethod
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | Passing:
@@ -118,9 +120,10 @@ class EarlyStopping(Proxy):
 
 @dataclass(frozen=True)
 class WholeData(Proxy):
-    """Training on all images to the end: not a proxy, but what proxies stand for."""
+    """Training on all images to the end, by which proxies are judged."""
 
     label: str = WHOLE
+    fully: ClassVar[bool] = True
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
         return real
