@@ -90,6 +90,11 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         monkeypatch.setattr(f"condensation.studying.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
         monkeypatch.setattr("condensation.studying.make_theory", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
+    elif words[0] == "nas":
+        (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
+        Path("space.toml").write_text(space, encoding="utf-8")
+        monkeypatch.setattr("condensation.searching.report_nas", lambda *arguments: None)
+        words += ["--dry-run"] if len(words) > 2 else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -107,7 +112,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         ROOT / "README.md",
         *(
             ROOT / "docs" / name
-            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in ("baselines.md", "first-steps.md", "nas.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
         ),
     ],
     ids=lambda page: page.name,

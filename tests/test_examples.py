@@ -14,6 +14,7 @@ PRINTS = {
     "own_images.py": ["96 training images of eight, nine, three", "There was no test part", "DM:", "Set and picture"],
     "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],
+    "architecture_search.py": ["16 of 16 networks, 0 failed", "early-stopping: rank", "whole: rank correlation 1.00", "Table and picture"],
     "own_method.py": ["Random:", "KMeans:"],
 }
 

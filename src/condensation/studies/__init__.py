@@ -9,13 +9,14 @@ from condensation.studies.pages import write_table
 from condensation.studies.proxies import SearchSettings, proxies_for
 from condensation.studies.search import run_search, search_in
 from condensation.studies.space import Space
-from condensation.studies.table import Row, TableSettings, jobs_of, rows_for, run_table, settings_in
+from condensation.studies.table import Labelled, Row, TableSettings, jobs_of, rows_for, run_table, settings_in
 from condensation.studies.theory import TheorySettings, run_theory, theory_in, write_theory
 from condensation.studies.transfer import TransferSettings, run_transfer, transfer_in
 
 __all__ = [
     "Cell",
     "Job",
+    "Labelled",
     "Processes",
     "Row",
     "Search",
