@@ -31,7 +31,7 @@ fi
 measure 60 startup
 if ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     measure 240 dm_step --rounds 2 --device cpu
-    echo "skipped, for torch finds no GPU here: dm_step at 50 images a class and at 64x64, judging of 20 networks, memory, growth, accuracy"
+    echo "skipped, for torch finds no GPU here: dm_step at 50 images a class and at 64x64, judging of 20 networks, search, memory, growth, accuracy"
     exit "$failed"
 fi
 
@@ -43,6 +43,7 @@ if [[ -d ${CONDENSATION_DATA:-} ]]; then
 else
     echo "skipped, for CONDENSATION_DATA names no folder: accuracy"
 fi
+measure 60 search
 measure 60 dm_step --rounds 10 --ipc 50
 measure 60 dm_step --rounds 10 --size 64
 measure 90 memory --steps 5

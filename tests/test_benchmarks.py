@@ -15,6 +15,7 @@ from benchmarks.winograd import MATRICES, transformed, winograd
 
 ROOT = Path(__file__).parent.parent
 SMALL = {
+    "search": "--rounds 1 --ipc 1 --size 8 --channels 1 --networks 2 --epochs 1".split(),
     "startup": ["--rounds", "1"],
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0".split(),

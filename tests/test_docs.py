@@ -95,6 +95,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             monkeypatch.setattr(f"condensation.continuing.{name}_continual", lambda *arguments: None)
     elif words[0] == "pools":
         monkeypatch.setattr("condensation.studying_pools.report_pools", lambda *arguments: None)
+    elif words[0] == "nas":
+        (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
+        Path("space.toml").write_text(space, encoding="utf-8")
+        monkeypatch.setattr("condensation.searching.report_nas", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
@@ -115,6 +119,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             ROOT / "docs" / name
             for name in ("baselines.md", "continual.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
             for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "pools.md", "table.md", "using-a-set.md")
+            for name in ("baselines.md", "first-steps.md", "nas.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
         ),
     ],
     ids=lambda page: page.name,

@@ -16,6 +16,7 @@ PRINTS = {
     "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],
     "continual_learning.py": ["10 classes seen: random", "curves.png"],
+    "architecture_search.py": ["16 of 16 networks, 0 failed", "early-stopping: rank", "whole: rank correlation 1.00", "Table and picture"],
     "own_method.py": ["Random:", "KMeans:"],
 }
 

@@ -18,6 +18,7 @@ LAYERS = (
     ("cli",),
     ("continuing",),
     ("studying_pools",),
+    ("searching",),
     ("exporting", "studying"),
     ("console", "listing", "getting", "overview"),
     ("studies",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -55,6 +56,29 @@ class UndecidedSpec(NetworkSpec):
         return Undecided()
 
 
+class Counting(Classifier):
+    """Keeps a statistic that no norm resets, and features that are not learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.fixed = nn.Parameter(torch.ones(768), requires_grad=False)
+        self.classifier = nn.Linear(768, 3)
+
+    def reset_parameters(self) -> None:
+        pass
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen += float(self.training)
+        return images.flatten(1) * self.fixed / (1 + self.seen)
+
+
+@dataclass(frozen=True)
+class CountingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Counting()
+
+
 def double(spec: NetworkSpec) -> Classifier:
     return spec.build(SHAPE, 3, Rng(5)).double()
 
@@ -68,7 +92,14 @@ def learned(learners: Learners, sets: list[ImageSet], places: list[int], recipe:
 
 @pytest.mark.parametrize(
     "spec",
-    [ConvNet(width=4), ConvNet(width=4, norm="none", pooling="max"), ConvNet(width=4, norm="group"), ConvNet(width=4, norm="layer"), MLP()],
+    [
+        ConvNet(width=4),
+        ConvNet(width=4, norm="none", pooling="max"),
+        ConvNet(width=4, norm="group"),
+        ConvNet(width=4, norm="layer"),
+        ConvNet(width=4, norm="batch"),
+        MLP(),
+    ],
 )
 @pytest.mark.parametrize("augmentation", [DSA(), None, Seeded(lambda pictures: pictures + torch.rand(1))])
 def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) -> None:
@@ -81,8 +112,9 @@ def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) 
             torch.testing.assert_close(stacked[place], one, rtol=1e-9, atol=1e-12)
 
 
-def test_each_network_of_a_stack_is_tested_as_it_would_be_alone() -> None:
-    spec, test = ConvNet(width=4), images([5, 9, 4], seed=7)
+@pytest.mark.parametrize("spec", [ConvNet(width=4), ConvNet(width=4, norm="batch")], ids=["instance norm", "batch norm"])
+def test_each_network_of_a_stack_is_tested_as_it_would_be_alone(spec: NetworkSpec) -> None:
+    test = images([5, 9, 4], seed=7)
     stack = Stacked(double(spec), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
     counted = class_accuracies(stack, test, chunk=5)
@@ -105,7 +137,7 @@ def test_judging_together_counts_the_same(together: int) -> None:
     assert shown == sorted(shown)
 
 
-@pytest.mark.parametrize("spec", [ConvNet(width=4, norm="batch"), DroppingSpec(), UndecidedSpec()], ids=["batch norm", "dropout", "own"])
+@pytest.mark.parametrize("spec", [CountingSpec(), DroppingSpec(), UndecidedSpec()], ids=["statistics", "dropout", "own"])
 def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
     test = images([20, 30, 20], seed=7)
     compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
@@ -174,23 +206,6 @@ def test_a_persons_own_architecture_is_not_taken_for_another(spec: NetworkSpec, 
     assert np.array_equal(own.values, evaluate(images(), images(40, seed=7), network=ConvNet(width=width), **settings).values)  # type: ignore[arg-type]
 
 
-class Counting(Classifier):
-    """Keeps a statistic that no norm resets, and features that are not learned."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("seen", torch.zeros(()))
-        self.fixed = nn.Parameter(torch.ones(768), requires_grad=False)
-        self.classifier = nn.Linear(768, 3)
-
-    def reset_parameters(self) -> None:
-        pass
-
-    def embed(self, images: Tensor) -> Tensor:
-        self.seen += float(self.training)
-        return images.flatten(1) * self.fixed / (1 + self.seen)
-
-
 class Fixed(Counting):
     def __init__(self) -> None:
         super().__init__()
@@ -209,15 +224,22 @@ class InPlace(Fixed):
         return features
 
 
-@dataclass(frozen=True)
-class CountingSpec(NetworkSpec):
-    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
-        return Counting()
-
-
-def test_statistics_do_not_pass_from_one_network_to_the_next() -> None:
-    scores = [evaluate(images(), images(40, seed=7), network=CountingSpec(), recipe=RECIPE, networks=2, compute=EXACT) for _ in range(2)]
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("spec", [CountingSpec(), ConvNet(width=4, norm="batch")], ids=["own", "batch norm"])
+def test_statistics_do_not_pass_from_one_network_to_the_next(spec: NetworkSpec, together: int) -> None:
+    compute = Compute(device="cpu", precision="float64", compile="never", together=together)
+    scores = [evaluate(images(), images(40, seed=7), network=spec, recipe=RECIPE, networks=2, compute=compute) for _ in range(2)]
     assert np.array_equal(scores[0].per_class, scores[1].per_class)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", "bfloat16"]) -> None:
+    compute = Compute(device="cpu", precision=precision, compile="never")
+    with crew_of(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as crew:
+        stack = crew.learners(2)
+        assert stack.count == 2
+        learned(stack, [images(4), images(4, seed=1)], [0, 1])
+        assert stack.finite() == [True, True]
 
 
 def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
@@ -243,3 +265,14 @@ def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFi
     assert not caplog.records
     for one, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Alone, Stacked])
+def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[Learners]) -> None:
+    learners = Stacked(double(MLP()), 2, EXACT) if kind is Stacked else Alone(double(MLP()))
+    learners.begin([Rng(0), Rng(1)][: learners.count])
+    assert learners.finite() == [True] * learners.count
+    with torch.no_grad():
+        weight = learners.parameters()[-1]
+        weight.view(-1)[-1] = torch.inf
+    assert learners.finite() == [*[True] * (learners.count - 1), False]

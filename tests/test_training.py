@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from condensation import CondensationError, ConvNet, ImageSet, Recipe, Rng, train
 from condensation.learners import Alone
-from condensation.training import class_accuracies
+from condensation.training import Passing, class_accuracies, optimizer_of, train_epoch, train_together
 from tests.small import images
 
 NETWORK = ConvNet(width=4)
@@ -98,3 +98,37 @@ def test_raw_pixels_and_preprocessed_ones_train_alike() -> None:
 def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(CondensationError, match="The recipe's"):
         Recipe(**settings)  # type: ignore[arg-type]
+
+
+# -- many images in few steps
+
+
+def test_passing_through_images_takes_all_before_any_again():
+    whole = images([5, 6, 9])
+    passing = Passing(whole, 8, Rng(0))
+    assert (len(passing), passing.shape) == (8, whole.shape)
+    epochs = [passing.of_epoch(epoch) for epoch in range(5)]  # two passes through 20 images
+    assert [len(one) for one in epochs] == [8] * 5
+    seen = [bytes(image.numpy().data) for one in epochs for image in one.images]
+    assert sorted(seen) == sorted(2 * [bytes(image.numpy().data) for image in whole.images])
+    assert all(torch.equal(one.labels, one.labels.sort().values) for one in epochs)
+
+
+def test_what_an_epoch_passes_depends_on_its_number_and_stream_alone():
+    whole = images([5, 6, 9])
+    again = Passing(whole, 8, Rng(0)).of_epoch(3)
+    assert torch.equal(again.images, Passing(whole, 8, Rng(0)).of_epoch(3).images)
+    assert not torch.equal(again.images, Passing(whole, 8, Rng(1)).of_epoch(3).images)
+
+
+def test_training_in_passes_is_training_on_what_each_epoch_passes():
+    whole, recipe = images([5, 6, 9]), Recipe(epochs=4, batch=4, drop_after=2)
+    passing = Passing(whole, 8, Rng(7))
+    network, plain = (ConvNet(width=4).build(whole.shape, 3, Rng(1)) for _ in range(2))
+    train_together(Alone(network), [passing], recipe, [Rng(2)])
+    learner = Alone(plain)
+    optimizer = optimizer_of(learner, recipe)
+    for epoch in range(4):
+        optimizer, _ = train_epoch(learner, [passing.of_epoch(epoch)], recipe, [Rng(2)], optimizer, epoch)
+    for one, other in zip(network.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(one, other)

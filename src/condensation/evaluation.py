@@ -18,7 +18,7 @@ from condensation.learners import Crew, crew_of
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
-from condensation.training import Recipe, class_accuracies, train_together
+from condensation.training import Passing, Recipe, class_accuracies, train_together
 from condensation.wording import accuracy, counted
 
 # Told, after each epoch, how many epochs are done and how many there are, over all networks.
@@ -151,38 +151,59 @@ def _judged(
     on_progress: OnProgress | None,
 ) -> list[np.ndarray]:
     """Percent right, for each of ``tests``: (sets, networks, classes)."""
+    trainings = [Training(one, Rng(seed).child("evaluate", s, n)) for s, one in enumerate(sets) for n in range(networks)]
+    right, _ = train_and_test(crew, trainings, tests, recipe, on_progress)
+    return [100 * of_test.reshape(len(sets), networks, -1) for of_test in right]
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A network that is to be trained: on what, and the stream that decides all that is drawn for it."""
+
+    images: ImageSet | Passing
+    rng: Rng
+
+
+def train_and_test(
+    crew: Crew, trainings: Sequence[Training], tests: Sequence[ImageSet], recipe: Recipe, on_progress: OnProgress | None = None
+) -> tuple[list[np.ndarray], list[bool]]:
+    """Do all ``trainings`` of networks of one architecture, as many together as suit the device, and test each on all ``tests``.
+
+    Returns:
+        For each test set, the part of the images of each class that each network gets right, (trainings, classes) in [0, 1]; and
+        of each network whether its weights are finite numbers.
+    """
     compute = crew.compute
-    found = [np.empty((len(sets), networks, len(test.classes))) for test in tests]
-    jobs = [(s, n) for s in range(len(sets)) for n in range(networks)]
-    done, epochs = 0, len(jobs) * recipe.epochs
-    while jobs:
-        learners = crew.learners(_count_of_next(jobs, sets, recipe, compute))
-        group = jobs[: learners.count]
-        on_epoch = (lambda epoch, done=done, count=len(group): on_progress(done + epoch * count, epochs)) if on_progress else None
-        rngs = [Rng(seed).child("evaluate", s, n) for s, n in group]
+    right = [np.empty((len(trainings), len(test.classes))) for test in tests]
+    finite: list[bool] = []
+    left, epochs = list(trainings), len(trainings) * recipe.epochs
+    while left:
+        done = len(trainings) - len(left)
+        learners = crew.learners(_count_of_next([one.images for one in left], recipe, compute))
+        group = left[: learners.count]
+        told = done * recipe.epochs
+        on_epoch = (lambda epoch, told=told, count=len(group): on_progress(told + epoch * count, epochs)) if on_progress else None
         try:
-            learners.begin([rng.child("network") for rng in rngs])
-            train_together(learners, [sets[s] for s, _ in group], recipe, [rng.child("train") for rng in rngs], on_epoch)
-            chunk = max(1, (compute.chunk or compute.suitable_chunk(sets[0].shape)) // len(group))
-            accuracies = [class_accuracies(learners, test, chunk) for test in tests]
+            learners.begin([one.rng.child("network") for one in group])
+            train_together(learners, [one.images for one in group], recipe, [one.rng.child("train") for one in group], on_epoch)
+            chunk = max(1, (compute.chunk or compute.suitable_chunk(tests[0].shape)) // len(group))
+            for of_test, test in zip(right, tests, strict=True):
+                of_test[done : done + len(group)] = class_accuracies(learners, test, chunk).numpy()
+            finite += learners.finite()
         except torch.cuda.OutOfMemoryError:
             if len(group) == 1:
                 raise
             crew.forget(learners)
             compute = replace(compute, together=len(group) // 2)
             continue
-        for per_class, of_test in zip(found, accuracies, strict=True):
-            for (s, n), of_network in zip(group, of_test, strict=True):
-                per_class[s, n] = 100 * of_network.numpy()
-        done += len(group) * recipe.epochs
-        jobs = jobs[len(group) :]
-    return found
+        left = left[len(group) :]
+    return right, finite
 
 
-def _count_of_next(jobs: Sequence[tuple[int, int]], sets: Sequence[ImageSet], recipe: Recipe, compute: Compute) -> int:
-    """How many of ``jobs`` (set, number) are to be done together: on sets of one size, in even groups."""
-    size = len(sets[jobs[0][0]])
-    alike = len(list(takewhile(lambda job: len(sets[job[0]]) == size, jobs)))
+def _count_of_next(sets: Sequence[ImageSet | Passing], recipe: Recipe, compute: Compute) -> int:
+    """How many of the next networks are to be trained together: on ``sets`` of one size, in even groups."""
+    size = len(sets[0])
+    alike = len(list(takewhile(lambda one: len(one) == size, sets)))
     most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
     return math.ceil(alike / math.ceil(alike / most))
 

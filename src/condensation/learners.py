@@ -13,6 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.compute import Compute
 from condensation.images import Shape
@@ -37,6 +38,10 @@ class Learners(ABC):
     @abstractmethod
     def parameters(self) -> list[Tensor]:
         """What an optimiser changes."""
+
+    @abstractmethod
+    def finite(self) -> list[bool]:
+        """Of each network, whether all its weights are finite numbers."""
 
     @abstractmethod
     def train(self, mode: bool) -> None:
@@ -74,6 +79,9 @@ class Alone(Learners):
     def parameters(self) -> list[Tensor]:
         return list(self.network.parameters())
 
+    def finite(self) -> list[bool]:
+        return [all(bool(parameter.isfinite().all()) for parameter in self.network.parameters())]
+
     def train(self, mode: bool) -> None:
         self.network.train(mode)
 
@@ -88,7 +96,7 @@ class Alone(Learners):
 
 
 class Stacked(Learners):
-    """Networks whose parameters lie on top of each other: every operation is done once for all of them.
+    """Networks whose parameters, and statistics of batch norm, lie on top of each other: every operation is done once for all.
 
     On a GPU, which a batch of a few hundred small images does not fill, this is what makes judging fast. It needs a
     network that `can_be_stacked`.
@@ -100,22 +108,29 @@ class Stacked(Learners):
             name: parameter.detach().expand(count, *parameter.shape).clone().requires_grad_(parameter.requires_grad)
             for name, parameter in network.named_parameters()
         }
+        self._statistics = {name: buffer.detach().expand(count, *buffer.shape).clone() for name, buffer in network.named_buffers()}
         self._own = compute.run(vmap(self._one))
-        self._same = compute.run(vmap(self._one, in_dims=(0, None)))
+        self._same = compute.run(vmap(self._one, in_dims=(0, 0, None)))
 
-    def _one(self, parameters: dict[str, Tensor], images: Tensor) -> Tensor:
-        logits: Tensor = functional_call(self.network, parameters, (images,))
+    def _one(self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
+        logits: Tensor = functional_call(self.network, {**parameters, **statistics}, (images,))
         return logits
 
     def begin(self, rngs: Sequence[Rng]) -> None:
         for place, rng in enumerate(rngs):
-            self.network.redraw(rng)
+            self.network.redraw(rng)  # which begins the statistics of batch norm anew, too
             with torch.no_grad():
                 for name, parameter in self.network.named_parameters():
                     self._stack[name][place].copy_(parameter)
+                for name, buffer in self.network.named_buffers():
+                    self._statistics[name][place] = buffer
 
     def parameters(self) -> list[Tensor]:
         return list(self._stack.values())
+
+    def finite(self) -> list[bool]:
+        of_all = [parameter.detach().isfinite().reshape(self.count, -1).all(1) for parameter in self._stack.values()]
+        return [bool(one) for one in torch.stack(of_all).all(0)]
 
     def train(self, mode: bool) -> None:
         self.network.train(mode)
@@ -124,23 +139,26 @@ class Stacked(Learners):
         return nullcontext()
 
     def on_own(self, images: Tensor) -> Tensor:
-        return self._own(self._stack, images)
+        return self._own(self._stack, self._statistics, images)
 
     def on_same(self, images: Tensor) -> Tensor:
-        return self._same(self._stack, images)
+        return self._same(self._stack, self._statistics, images)
 
 
 def can_be_stacked(network: Classifier, shape: Shape) -> bool:
-    """Whether `Stacked` can compute ``network``: it keeps no statistics, draws no numbers, and torch can vectorise it."""
+    """Whether `Stacked` can compute ``network``: torch can vectorise it, it draws no numbers, and keeps no statistics but batch norm's."""
     parameters = {name: parameter.detach()[None] for name, parameter in network.named_parameters()}
+    statistics = {name: buffer.detach()[None].clone() for name, buffer in network.named_buffers()}
+    others = [module for module in network.modules() if not isinstance(module, _BatchNorm)]
     try:
-        if list(network.buffers()) or draws_numbers(network):
+        if any(list(module.buffers(recurse=False)) for module in others) or draws_numbers(network):
             raise RuntimeError("it keeps statistics or draws numbers")
         with torch.no_grad():
             images = next(iter(parameters.values())).new_zeros(1, 2, *shape)
             for training, same, seen in ((True, 0, images), (False, None, images[0])):
                 network.train(training)
-                vmap(lambda of_one, image: functional_call(network, of_one, (image,)), in_dims=(0, same))(parameters, seen)
+                one = lambda of_one, kept, image: functional_call(network, {**of_one, **kept}, (image,))  # noqa: E731
+                vmap(one, in_dims=(0, 0, same))(parameters, statistics, seen)
     except Exception as error:  # whatever a person's own module meets; it is then computed as it is
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False

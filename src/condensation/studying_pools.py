@@ -15,13 +15,13 @@ from condensation.studies import buckets
 from condensation.studies.bucket_pictures import title
 from condensation.studies.buckets import write_pools
 from condensation.studies.pools import POOL, RUNS, PoolsSettings, jobs_of, network_for, pools_in, run_pools
-from condensation.studying import Show, _done, _end, _go_on, _print_rows
+from condensation.studying import Show, done, end, go_on, print_rows
 
 
 def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool) -> None:
     """``condense pools``: do what is missing, then print the table. The exit code is 1 if a set failed."""
     settings = replace(settings, compute=settings.compute.chosen())
-    failed = _done(
+    failed = done(
         settings.compute,
         lambda watch: run_pools(settings, out, watch, pool_only=pool_only),
         out,
@@ -30,7 +30,7 @@ def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool
         lambda: write_pools(settings, out),
     )
     report_pools(out, how, pool_only=pool_only)
-    _end(failed, len(jobs_of(settings, out)))
+    end(failed, len(jobs_of(settings, out)))
 
 
 def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
@@ -42,12 +42,12 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
     screen = Console(soft_wrap=True)
     screen.print(f"[bold]{escape(title(settings))}[/]")
     head = buckets.columns(found)
-    _print_rows(screen, head, buckets.lines(found), head[1:])
+    print_rows(screen, head, buckets.lines(found), head[1:])
     for line in buckets.notes(found):
         screen.print(line, highlight=False, markup=False)
     missing = sum(cell.sets - len(cell.values) - len(cell.failed) for cell in found.cells if not cell.empty)
     if missing and not pool_only:
-        screen.print(f"{missing} sets are not there yet. Go on: {_go_on('pools', folder)}", highlight=False, markup=False)
+        screen.print(f"{missing} sets are not there yet. Go on: {go_on('pools', folder)}", highlight=False, markup=False)
     if not how.quiet:
         if found.networks:
             screen.print(

@@ -12,7 +12,7 @@ from torch import Tensor
 from condensation.augment import DSA, Augmentation, side_by_side
 from condensation.compute import split
 from condensation.errors import CondensationError
-from condensation.images import ImageSet
+from condensation.images import ImageSet, Shape
 from condensation.learners import Alone, Learners
 from condensation.networks.base import Classifier
 from condensation.rng import Rng
@@ -69,8 +69,35 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
     train_together(Alone(network), [data], recipe, [rng], on_epoch)
 
 
+@dataclass(frozen=True, eq=False)
+class Passing:
+    """Images that a training goes through ``count`` an epoch: each epoch has the next ones, in a random order, then all again.
+
+    So a training on many images can have exactly the steps of one on few.
+    """
+
+    images: ImageSet
+    count: int  # an epoch
+    rng: Rng
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def shape(self) -> Shape:
+        return self.images.shape
+
+    def of_epoch(self, epoch: int) -> ImageSet:
+        """What the ``epoch``-th epoch, from 0, learns from."""
+        size, first = len(self.images), epoch * self.count
+        passes = range(first // size, (first + self.count - 1) // size + 1)
+        order = torch.cat([self.rng.child("pass", number).permutation(size) for number in passes])
+        start = first - passes[0] * size
+        return self.images.take(order[start : start + self.count].sort().values.to(self.images.device))
+
+
 def train_together(
-    learners: Learners, sets: Sequence[ImageSet], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
+    learners: Learners, sets: Sequence[ImageSet | Passing], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
 ) -> None:
     """Train each of ``learners`` on its own set, by its own stream; the sets are of one size.
 
@@ -79,7 +106,8 @@ def train_together(
     learners.train(True)
     optimizer = optimizer_of(learners, recipe)
     for epoch in range(recipe.epochs):
-        optimizer, _ = train_epoch(learners, sets, recipe, rngs, optimizer, epoch)
+        of_epoch = [one.of_epoch(epoch) if isinstance(one, Passing) else one for one in sets]
+        optimizer, _ = train_epoch(learners, of_epoch, recipe, rngs, optimizer, epoch)
         if on_epoch:
             on_epoch(epoch + 1)
     optimizer.zero_grad()  # what is kept needs no gradients

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from condensation.compute import Compute
 from condensation.errors import CondensationError, unknown
@@ -27,19 +27,28 @@ NO_COLUMN = "none"
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of the table: a method with its settings, and how it is judged where that is not as the table's other rows are."""
+class Labelled:
+    """A method with its settings, and what it is called: one method may stand in a study several times."""
 
     label: str
     method: str | dict[str, object]  # as for `condense run`: a name, or settings over those of the preset
-    evaluation: dict[str, object] = field(default_factory=dict)  # settings over the table's
-    epochs: int | None = None  # at most, of the networks that judge; None: as many as the table says
-    published: str = ""  # the column of published numbers beside it; "": the one that fits; "none": none
-    ipc: tuple[int, ...] = ()  # where it stands, of the table's; (): everywhere
 
     @property
     def method_settings(self) -> dict[str, object]:
         return {"name": self.method} if isinstance(self.method, str) else self.method
+
+
+M = TypeVar("M", bound=Labelled)
+
+
+@dataclass(frozen=True)
+class Row(Labelled):
+    """A row of the table: a method with its settings, and how it is judged where that is not as the table's other rows are."""
+
+    evaluation: dict[str, object] = field(default_factory=dict)  # settings over the table's
+    epochs: int | None = None  # at most, of the networks that judge; None: as many as the table says
+    published: str = ""  # the column of published numbers beside it; "": the one that fits; "none": none
+    ipc: tuple[int, ...] = ()  # where it stands, of the table's; (): everywhere
 
     def stands_at(self, ipc: int) -> bool:
         """Whether it has a cell at ``ipc``."""
@@ -102,13 +111,15 @@ def rows_for(methods: Sequence[str]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def with_overrides(rows: Sequence[Row], overrides: Sequence[str]) -> tuple[tuple[Row, ...], list[str]]:
+def with_overrides(
+    rows: Sequence[M], overrides: Sequence[str], kind: type = TableSettings, what: str = "row and no setting of a table"
+) -> tuple[tuple[M, ...], list[str]]:
     """``rows`` changed by overrides such as ``dm.steps=500``, which begin with a method's name; and the other overrides.
 
     Raises:
-        CondensationError: for an override that is neither of a row's method nor a setting of a table.
+        CondensationError: for an override that is neither of a row's method nor a setting of a study of this ``kind``.
     """
-    known = sorted(one.name for one in fields(TableSettings) if one.name != "rows")
+    known = sorted(one.name for one in fields(kind) if one.name not in ("rows", "proxies"))
     changed, others = list(rows), []
     for override in overrides:
         name, _, setting = override.partition(".")
@@ -117,9 +128,7 @@ def with_overrides(rows: Sequence[Row], overrides: Sequence[str]) -> tuple[tuple
             changed[place] = replace(changed[place], method=merge(changed[place].method_settings, setting))
         if not mine and name.partition("=")[0] not in known:
             methods = dict.fromkeys(str(row.method_settings.get("name")) for row in rows)
-            raise CondensationError(
-                f"{override} is of no row and no setting of a table.\nIt may begin with: {', '.join([*methods, *known])}."
-            )
+            raise CondensationError(f"{override} is of no {what}.\nIt may begin with: {', '.join([*methods, *known])}.")
         if not mine:
             others.append(override)
     return tuple(changed), others

@@ -1,0 +1,158 @@
+"""Jobs that others do: in their order, none twice, none lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import condensation
+from condensation.condensing import Stopped
+from condensation.studies.executors import DIED, Processes, go_through
+
+
+class Log:
+    """What was told, and how many jobs ran beside each other."""
+
+    def __init__(self):
+        self.began, self.ended, self.running, self.most = [], {}, set(), 0
+
+    def begin(self, name):
+        self.began.append(name)
+        self.running.add(name)
+        self.most = max(self.most, len(self.running))
+
+    def end(self, name, reason):
+        assert name not in self.ended
+        self.ended[name] = reason and reason["reason"]
+        self.running.discard(name)
+
+
+def done_at_once(work):
+    """A ``submit`` that does ``work`` here."""
+
+    def submit(name):
+        future = Future()
+        try:
+            future.set_result(work(name))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    return submit
+
+
+def never():
+    pass
+
+
+def test_jobs_are_handed_out_in_their_order_and_so_many_at_a_time():
+    log = Log()
+    with ThreadPoolExecutor(2) as pool:
+        work = lambda name: time.sleep(0.02)  # noqa: E731
+        go_through("abcdef", lambda name: pool.submit(work, name), log.begin, log.end, never, at_a_time=2)
+    assert (log.began, log.most) == (list("abcdef"), 2)
+    assert log.ended == dict.fromkeys("abcdef")
+
+
+def test_a_job_that_fails_stops_no_other():
+    log = Log()
+    work = {"a": None, "b": {"reason": "out of memory", "traceback": ""}, "c": None}
+    go_through("abc", done_at_once(work.get), log.begin, log.end, never)
+    assert log.ended == {"a": None, "b": "out of memory", "c": None}
+
+
+def test_what_the_executor_raises_is_a_failure_too():
+    log = Log()
+    go_through("ab", done_at_once(lambda name: {"a": 1}[name] and None), log.begin, log.end, never)
+    assert log.ended == {"a": None, "b": "KeyError: 'b'"}
+
+
+def test_jobs_beside_one_whose_process_died_are_done_again_alone():
+    """All that runs in a pool is lost with one process of it."""
+    log, lost = Log(), []
+
+    def work(name):
+        if name == "b" or (name in "ac" and name not in lost):
+            lost.append(name)
+            raise BrokenExecutor
+        return None
+
+    go_through("abcde", done_at_once(work), log.begin, log.end, never, at_a_time=3)
+    assert log.ended == {"a": None, "b": DIED, "c": None, "d": None, "e": None}
+    assert log.began == list("abcabcde")
+
+
+def test_a_stop_calls_off_what_has_not_begun():
+    log, futures = Log(), []
+
+    def look():
+        raise Stopped("enough")
+
+    def submit(name):
+        futures.append(Future())
+        return futures[-1]
+
+    with pytest.raises(Stopped):
+        go_through("abc", submit, log.begin, log.end, look, at_a_time=2)
+    assert [future.cancelled() for future in futures] == [True, True]
+
+
+# -- processes
+
+
+def die_if_asked(name):
+    if name == "b":
+        os._exit(9)
+    return {"reason": str(os.getpid()), "traceback": ""}
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_is_replaced():
+    log = Log()
+    with Processes(2) as processes:
+        go_through("abcd", lambda name: processes.submit(die_if_asked, name), log.begin, log.end, never, at_a_time=2)
+    assert log.ended.pop("b") == DIED
+    assert set(log.ended) == set("acd")
+    assert str(os.getpid()) not in log.ended.values()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_is_left_behind(number, tmp_path):
+    """However their parent ends: by Ctrl-C, which they don't hear themselves, or at once."""
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, sys, time
+from pathlib import Path
+from condensation.studies.executors import Processes
+
+def work(place):
+    Path(place, str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    with Processes(2) as processes:
+        for _ in range(2):
+            processes.submit(work, sys.argv[1])
+        time.sleep(60)
+""")
+    place = tmp_path / "running"
+    place.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, program, place], env=environment, stderr=subprocess.PIPE, text=True) as process:
+        while len(list(place.iterdir())) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert said.count("KeyboardInterrupt") == (number == signal.SIGINT)
+    left = [int(one.name) for one in place.iterdir()]
+    until = time.monotonic() + 20
+    while any(Path(f"/proc/{one}").exists() for one in left) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{one}").exists() for one in left)
