@@ -15,13 +15,13 @@ from condensation.studies import buckets
 from condensation.studies.bucket_pictures import title
 from condensation.studies.buckets import write_pools
 from condensation.studies.pools import POOL, RUNS, PoolsSettings, jobs_of, network_for, pools_in, run_pools
-from condensation.studying import Show, done, end, go_on, print_rows
+from condensation.studying import Show, carry_out, end, go_on, print_rows
 
 
 def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool) -> None:
     """``condense pools``: do what is missing, then print the table. The exit code is 1 if a set failed."""
     settings = replace(settings, compute=settings.compute.chosen())
-    failed = done(
+    failed = carry_out(
         settings.compute,
         lambda watch: run_pools(settings, out, watch, pool_only=pool_only),
         out,
