@@ -31,7 +31,7 @@ LAYERS = (
     ("methods",),
     ("training", "sources", "matching"),
     ("learners",),
-    ("augment", "compute", "data"),
+    ("augment", "compute", "data", "generators"),
     ("networks",),
     ("images",),
     ("preprocess", "rng", "naming", "atomic"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from typing import Any
 
-from condensation.augment import DSA, Augmentation, Seeded
+from condensation.augment import DSA, Augmentation, DiffAugment, Seeded
 from condensation.errors import CondensationError, unknown
 from condensation.matching import KERNELS, Kernel
 from condensation.methods import METHODS, Method
@@ -23,7 +23,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
     NetworkSampler: {"fresh": Fresh()},
-    Augmentation: {"dsa": DSA()},
+    Augmentation: {"dsa": DSA(), "diffaugment": DiffAugment()},
     Kernel: KERNELS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
