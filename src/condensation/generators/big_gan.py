@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from condensation.generators.base import Generator
 from condensation.generators.residual import Trunk
 from condensation.generators.spectral import normalise_spectrally
 from condensation.networks.base import initialise
@@ -47,7 +48,7 @@ class UpBlock(nn.Module):
         return result
 
 
-class BigGenerator(nn.Module):
+class BigGenerator(Generator):
     """Pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and the rows (n,) of their classes.
 
     The side is ``first_side`` doubled ``doublings`` times, every map has ``width`` channels: 256 for CIFAR.

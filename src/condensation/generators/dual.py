@@ -1,95 +1,22 @@
-"""The networks of DC-VAE (Parmar et al., 2021) at the size that is used for CIFAR: encoder, decoder and dual encoder."""
+"""The dual encoder of DC-VAE (Parmar et al., CVPR 2021), and all that is trained with it for a group of classes."""
 
 from __future__ import annotations
 
-import math
+import copy
 
 import torch
+import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
 
+from condensation.generators.averages import follow
+from condensation.generators.dc_vae import Decoder, Encoder, begin_uniform
 from condensation.generators.residual import Trunk
 from condensation.generators.spectral import normalise_spectrally
-from condensation.networks.base import initialise
+from condensation.images import Shape
 from condensation.rng import Rng
 
-ENLARGING = ("nearest", "bilinear")  # by turns
 CONTRAST = 16  # dimensions in which reconstructions are compared with their images
-
-
-class Cell(nn.Module):
-    """Twice the side: two 3x3 convolutions without norms; between them come in the maps of earlier cells, enlarged.
-
-    The last cell has no shortcut beside them (as in the search of AutoGAN, Gong et al., 2019).
-    """
-
-    def __init__(self, width: int, number: int, last: bool) -> None:
-        super().__init__()
-        self.mode = ENLARGING[number % 2]
-        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
-        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.earlier = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(number))
-        self.shortcut = None if last else nn.Conv2d(width, width, 1)
-
-    def forward(self, features: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """The features (n, width, 2 h, 2 w), and the map for later cells; ``maps`` are those of earlier ones."""
-        inner = self.conv1(interpolate(relu(features), scale_factor=2, mode=self.mode))
-        for conv, one in zip(self.earlier, maps, strict=True):
-            inner = inner + conv(interpolate(one, size=inner.shape[2:], mode=self.mode))
-        result: Tensor = self.conv2(relu(inner))
-        if self.shortcut is not None:
-            result = result + self.shortcut(interpolate(features, scale_factor=2, mode=self.mode))
-        return result, inner
-
-
-class Decoder(nn.Module):
-    """Pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and, of several classes, their rows (n,).
-
-    A class is a learned vector beside the latent; with one class there is none, as in the paper.
-    """
-
-    def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
-        super().__init__()
-        self.side, self.latent = first_side, latent
-        with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
-            self.of_class = nn.Embedding(classes, latent) if classes > 1 else None
-            self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * first_side**2)
-            self.cells = nn.ModuleList(Cell(width, number, number == doublings - 1) for number in range(doublings))
-            self.norm = nn.BatchNorm2d(width)
-            self.conv = nn.Conv2d(width, channels, 3, padding=1)
-        begin_uniform(self, rng)
-
-    def draw(self, count: int, rng: Rng) -> Tensor:
-        return rng.normal((count, self.latent))
-
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
-        if self.of_class is not None:
-            latents = torch.cat([latents, self.of_class(rows).to(latents.dtype)], 1)
-        features: Tensor = self.linear(latents)
-        features = features.view(len(latents), -1, self.side, self.side)
-        maps: list[Tensor] = []
-        for cell in self.cells:
-            features, inner = cell(features, maps)
-            maps.append(inner)
-        images: Tensor = self.conv(relu(self.norm(features)))
-        return (images.tanh() + 1) / 2
-
-
-class Encoder(nn.Module):
-    """Mean and logarithm of the variance, (n, ``latent``) each, of what an image (n, c, h, w) may have been made from."""
-
-    def __init__(self, channels: int, side: int, width: int, depth: int, latent: int, rng: Rng) -> None:
-        super().__init__()
-        with torch.random.fork_rng(devices=[]):
-            self.trunk = Trunk(channels, side, width, depth)
-            self.linear = nn.Linear(width, 2 * latent, bias=False)
-        begin_uniform(self, rng.child("weights"))
-        normalise_spectrally(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        _, features = self.trunk(images)
-        mean, log_variance = self.linear(features).chunk(2, 1)
-        return mean, log_variance
+VIEWS = 2
 
 
 class DualEncoder(nn.Module):
@@ -119,21 +46,34 @@ class DualEncoder(nn.Module):
         score: Tensor = self.score(self.final(features)).squeeze(1)
         return score if self.of_class is None else score + (self.of_class(rows) * features).sum(1)
 
-    def views(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The early and the final view (n, 16) of each image."""
+    def views(self, images: Tensor) -> Tensor:
+        """The early and the final view of each image: (2, n, 16)."""
         first, features = self.trunk(images)
-        return self.early(self.flat(first).flatten(1)), self.final(features)
+        return torch.stack([self.early(self.flat(first).flatten(1)), self.final(features)])
 
 
-def begin_uniform(network: nn.Module, rng: Rng) -> None:
-    """Convolutions as Glorot & Bengio (2010) have them, scales of norms from N(1, 0.02^2), the rest as PyTorch has it."""
-    initialise(network, rng.child("others"))
-    with torch.no_grad():
-        for name, layer in network.named_modules():
-            if isinstance(layer, nn.Conv2d):
-                outputs, inputs, *kernel = layer.weight.shape
-                bound = math.sqrt(6 / ((inputs + outputs) * math.prod(kernel)))
-                drawn = torch.from_numpy(rng.child(name).generator().random(tuple(layer.weight.shape)))
-                layer.weight.copy_((2 * drawn - 1) * bound)
-            elif isinstance(layer, nn.BatchNorm2d):
-                layer.weight.copy_(1 + 0.02 * rng.child(name).normal(tuple(layer.weight.shape)))
+class DualAutoencoder(nn.Module):
+    """Decoder, encoder, dual encoder, its momentum encoder, and the queues of views that the momentum encoder has had of images."""
+
+    queues: Tensor  # (2, queue, 16), each of length 1; those of the early views, then of the final ones
+    next: Tensor  # a scalar: the place of the queues that is written next
+
+    def __init__(self, shape: Shape, decoder: Decoder, width: int, depth: int, queue: int, classes: int, rng: Rng) -> None:
+        super().__init__()
+        channels, side, _ = shape
+        self.decoder = decoder
+        self.encoder = Encoder(channels, side, width, depth, decoder.latent, rng.child("encoder"))
+        self.dual = DualEncoder(channels, side, width, depth, classes, rng.child("dual"))
+        self.momentum = copy.deepcopy(self.dual).requires_grad_(False)
+        self.register_buffer("queues", F.normalize(rng.child("queues").normal((VIEWS, queue, CONTRAST)), dim=2))
+        self.register_buffer("next", torch.zeros((), dtype=torch.int64))
+
+    def follow(self, kept: float) -> None:
+        """Let the momentum encoder keep that part of itself, and take the rest from the dual encoder."""
+        follow(self.momentum, self.dual, kept, kept_of_buffers=1.0)
+
+    def put(self, keys: Tensor) -> None:
+        """Let ``keys`` (2, n, 16) take the places of the oldest in the queues."""
+        places = (self.next + torch.arange(keys.shape[1], device=keys.device)) % self.queues.shape[1]
+        self.queues[:, places] = F.normalize(keys, dim=2)
+        self.next.copy_((self.next + keys.shape[1]) % self.queues.shape[1])
