@@ -21,7 +21,7 @@ LAYERS = (
     ("studies",),
     ("presets", "advice"),
     ("runs", "judging_saved"),
-    ("log", "judging"),
+    ("log", "judging", "sampling"),
     ("report",),
     ("condensing", "evaluation"),
     ("artifact", "checkpoint"),
