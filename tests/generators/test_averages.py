@@ -16,19 +16,19 @@ def network(value: float) -> nn.BatchNorm2d:
     return norm
 
 
-def test_an_average_keeps_its_part_and_takes_over_statistics() -> None:
+def test_an_average_keeps_its_part_and_takes_over_counts() -> None:
     average = network(1)
     follow(average, network(3), 0.75)
     assert average.weight.tolist() == [1.5, 1.5]
-    assert average.running_mean.tolist() == [30, 30]
+    assert average.running_mean.tolist() == [15, 15]
     assert average.num_batches_tracked == 3
 
 
-def test_statistics_can_be_averaged_or_left() -> None:
-    averaged, left = network(1), network(1)
-    follow(averaged, network(3), 0.75, 0.75)
+def test_statistics_can_be_taken_over_or_left() -> None:
+    taken, left = network(1), network(1)
+    follow(taken, network(3), 0.75, 0.0)
     follow(left, network(3), 0.75, 1.0)
-    assert averaged.running_mean.tolist() == [15, 15]
+    assert taken.running_mean.tolist() == [30, 30]
     assert left.running_mean.tolist() == [10, 10]
 
 

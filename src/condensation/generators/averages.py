@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 
-def follow(average: nn.Module, network: nn.Module, kept: float, kept_of_buffers: float = 0.0) -> None:
+def follow(average: nn.Module, network: nn.Module, kept: float, kept_of_buffers: float | None = None) -> None:
     """Let ``average`` keep that part of itself, and take the rest from ``network``, which has the same layers.
 
-    Statistics that are no parameters keep ``kept_of_buffers``; whole numbers, such as counts of batches, are taken.
+    Statistics that are no parameters keep ``kept_of_buffers``, or as much as these; whole numbers, such as counts of batches, are taken.
     """
+    kept_of_buffers = kept if kept_of_buffers is None else kept_of_buffers
     with torch.no_grad():
         for parameter, theirs in zip(average.parameters(), network.parameters(), strict=True):
             parameter.lerp_(theirs, 1 - kept)

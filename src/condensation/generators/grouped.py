@@ -27,7 +27,7 @@ class Grouped(Generator):
         if len(self.generators) == 1:
             pictures: Tensor = self.generators[0](latents, rows)
             return pictures
-        present = rows.unique().tolist()
+        present = sorted(set(rows.tolist()))
         places = [(rows == row).nonzero().squeeze(1) for row in present]
         made = [self.generators[row](latents[mine], torch.zeros_like(mine)) for row, mine in zip(present, places, strict=True)]
         return torch.cat(made)[torch.cat(places).argsort()]

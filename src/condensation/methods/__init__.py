@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from condensation.methods.base import Method
+from condensation.methods.big_gan import BigGAN
 from condensation.methods.dc import DC, SiameseDC
+from condensation.methods.dc_vae import DCVAE
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
 from condensation.methods.gmmn import GMMN
@@ -20,9 +22,25 @@ METHODS: dict[str, type[Method]] = {
     "forgetting": Forgetting,
     "pixel-mmd": PixelMMD,
     "gmmn": GMMN,
+    "dc-vae": DCVAE,
+    "biggan": BigGAN,
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
 }
 
-__all__ = ["DC", "DM", "GMMN", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
+__all__ = [
+    "DC",
+    "DCVAE",
+    "DM",
+    "GMMN",
+    "METHODS",
+    "BigGAN",
+    "Forgetting",
+    "Herding",
+    "KCenter",
+    "Method",
+    "PixelMMD",
+    "Random",
+    "SiameseDC",
+]

@@ -96,7 +96,7 @@ class BigGAN(GenerativeMethod):
         losses = [self._teach_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]
         self._teach_generator(state, real, rng.child("generator"))
         kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
-        follow(state.source.generator, state.generator, kept, kept)
+        follow(state.source.generator, state.generator, kept)
         state.done += 1
         return torch.stack(losses).mean()
 

@@ -111,9 +111,13 @@ class DCVAE(GenerativeMethod):
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         assert isinstance(state, Autoencoding)  # what init made
         losses = []
-        for labels, group, average in zip(self._groups(real), state.groups, state.source.generator.generators, strict=True):
+        averages = state.source.generator
+        assert isinstance(averages, Grouped)
+        for labels, group, average in zip(self._groups(real), state.groups, averages.generators, strict=True):
+            assert isinstance(group, DualAutoencoder)
             losses.append(self._train(state, group, real, labels, stream_of(rng, labels)))
-            follow(average, group.decoder, self.averaging if int(state.done) >= self.averaging_from else 0.0)
+            kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
+            follow(average, group.decoder, kept, kept_of_buffers=0.0)
         state.done += 1
         return torch.stack(losses).mean()
 

@@ -7,7 +7,7 @@ A method of this kind is a frozen dataclass that subclasses `GenerativeMethod`:
 - `init` makes a `Generating` state, or a subclass of it with more modules, and `GenerativeMethod.drawn` its source. Every field of
   the state that is a module or a tensor is checkpointed, by the field's name, beside the optimisers and the schedulers.
 - Where images are to come from a running average of the weights, the source has a copy of the generator (`copy.deepcopy`, before
-  training), the state has the generator under training as a field of its own, and each step lets the one `follow` the other.
+  training), the state has the generator under training as a field of its own, and each step lets the one `generators.averages.follow` the other.
 - `step` trains once. A step is an iteration: it draws all it needs from its ``rng``, so a run goes on exactly where it stopped.
 
 Nothing else is to be done: at any time, and in the end, the images are those that the generator makes, in evaluation mode, of latents
@@ -145,17 +145,3 @@ def evaluating(module: nn.Module) -> Iterator[None]:
         yield
     finally:
         module.train(training)
-
-
-def follow(average: nn.Module, module: nn.Module, kept: float) -> None:
-    """Let ``average``, of the same architecture, keep that part of what it was and take the rest from ``module``.
-
-    All floating-point weights and statistics are averaged; other buffers, such as counters, are taken over.
-    """
-    with torch.no_grad():
-        theirs = module.state_dict()
-        for name, mine in average.state_dict().items():
-            if mine.is_floating_point():
-                mine.lerp_(theirs[name], 1 - kept)
-            else:
-                mine.copy_(theirs[name])
