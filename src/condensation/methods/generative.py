@@ -7,7 +7,8 @@ A method of this kind is a frozen dataclass that subclasses `GenerativeMethod`:
 - `init` makes a `Generating` state, or a subclass of it with more modules, and `GenerativeMethod.drawn` its source. Every field of
   the state that is a module or a tensor is checkpointed, by the field's name, beside the optimisers and the schedulers.
 - Where images are to come from a running average of the weights, the source has a copy of the generator (`copy.deepcopy`, before
-  training), the state has the generator under training as a field of its own, and each step lets the one `generators.averages.follow` the other.
+  training), the state has the generator under training as a field of its own, and each step lets the one `follow`
+  the other (`generators.averages`).
 - `step` trains once. A step is an iteration: it draws all it needs from its ``rng``, so a run goes on exactly where it stopped.
 
 Nothing else is to be done: at any time, and in the end, the images are those that the generator makes, in evaluation mode, of latents
