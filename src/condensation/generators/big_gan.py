@@ -70,7 +70,8 @@ class BigGenerator(Generator):
 
     def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
         features: Tensor = self.linear(latents)
-        features = features.view(len(latents), -1, self.side, self.side)
+        # In this order of memory all of a pixel's channels lie side by side, which takes a CPU less time.
+        features = features.view(len(latents), -1, self.side, self.side).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             features = block(features, rows)
         images: Tensor = self.conv(relu(self.norm(features)))

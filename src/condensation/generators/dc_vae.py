@@ -66,7 +66,7 @@ class Decoder(Generator):
         if self.of_class is not None:
             latents = torch.cat([latents, self.of_class(rows).to(latents.dtype)], 1)
         features: Tensor = self.linear(latents)
-        features = features.view(len(latents), -1, self.side, self.side)
+        features = features.view(len(latents), -1, self.side, self.side).contiguous(memory_format=torch.channels_last)
         maps: list[Tensor] = []
         for cell in self.cells:
             features, inner = cell(features, maps)

@@ -74,9 +74,11 @@ class BigGAN(GenerativeMethod):
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Contest:
         classes = len(real.classes)
-        generator = self._generator(real.shape, classes, rng.child("generator")).to(real.device, compute.dtype)
+        generator = self._generator(real.shape, classes, rng.child("generator")).to(
+            real.device, compute.dtype, memory_format=torch.channels_last
+        )
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
-        critic = critic.to(real.device, compute.dtype)
+        critic = critic.to(real.device, compute.dtype, memory_format=torch.channels_last)
         if self.augmentation is not None:  # find out before the first step that it cannot be used
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))

@@ -95,7 +95,7 @@ class DCVAE(GenerativeMethod):
             stream = stream_of(rng, labels)
             decoder = self._decoder(real.shape, len(labels), stream.child("decoder"))
             groups.append(DualAutoencoder(real.shape, decoder, self.critic_width, self.depth, self.queue, len(labels), stream))
-        networks = nn.ModuleList(groups).to(real.device, compute.dtype)
+        networks = nn.ModuleList(groups).to(real.device, compute.dtype, memory_format=torch.channels_last)
         averages = Grouped([copy.deepcopy(group.decoder) for group in groups])
         makers = [parameter for group in groups for part in (group.decoder, group.encoder) for parameter in part.parameters()]
         critics = [parameter for group in groups for parameter in group.dual.parameters()]
