@@ -46,7 +46,7 @@ def some(count: int = 4) -> tuple[Tensor, Tensor]:
 def test_the_critic_learns_several_times_for_each_time_of_the_autoencoder() -> None:
     state = begun(dc_vae(critic_steps=3), images(), steps=2)
     makers, critics = state.optimizers
-    # Encoder and decoder learn from the critic and from the contrast; the critic's own layers from contrast too, the early view from it alone.
+    # Encoder and decoder learn from the critic and from the contrast; so do the layers of the critic itself.
     assert {float(one["step"]) for one in makers.state.values()} == {4.0}
     dual = state.groups[0].dual
     steps = {name: float(critics.state[parameter]["step"]) for name, parameter in dual.named_parameters()}

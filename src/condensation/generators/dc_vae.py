@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from condensation.generators.base import Generator
+from condensation.generators.layout import by_pixel
 from condensation.generators.residual import Trunk
 from condensation.generators.spectral import normalise_spectrally
 from condensation.networks.base import initialise
@@ -66,7 +67,7 @@ class Decoder(Generator):
         if self.of_class is not None:
             latents = torch.cat([latents, self.of_class(rows).to(latents.dtype)], 1)
         features: Tensor = self.linear(latents)
-        features = features.view(len(latents), -1, self.side, self.side).contiguous(memory_format=torch.channels_last)
+        features = by_pixel(features.view(len(latents), -1, self.side, self.side))
         maps: list[Tensor] = []
         for cell in self.cells:
             features, inner = cell(features, maps)

@@ -14,6 +14,7 @@ from condensation.augment import Augmentation, DiffAugment
 from condensation.compute import Compute
 from condensation.generators.averages import follow, frozen
 from condensation.generators.big_gan import BigGenerator, ProjectionCritic
+from condensation.generators.layout import by_pixel
 from condensation.generators.losses import hinge_of_made, hinge_of_maker, hinge_of_real
 from condensation.generators.sizes import first_side
 from condensation.images import ImageSet, Shape
@@ -74,11 +75,10 @@ class BigGAN(GenerativeMethod):
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Contest:
         classes = len(real.classes)
-        generator = self._generator(real.shape, classes, rng.child("generator")).to(
-            real.device, compute.dtype, memory_format=torch.channels_last
-        )
+        generator = self._generator(real.shape, classes, rng.child("generator"))
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
-        critic = critic.to(real.device, compute.dtype, memory_format=torch.channels_last)
+        for network in (generator, critic):
+            by_pixel(network.to(real.device, compute.dtype))
         if self.augmentation is not None:  # find out before the first step that it cannot be used
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))

@@ -15,6 +15,7 @@ from condensation.generators.averages import follow, frozen
 from condensation.generators.dc_vae import Decoder
 from condensation.generators.dual import DualAutoencoder
 from condensation.generators.grouped import Grouped
+from condensation.generators.layout import by_pixel
 from condensation.generators.losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
 from condensation.generators.sizes import first_side
 from condensation.images import ImageSet, Shape
@@ -95,7 +96,7 @@ class DCVAE(GenerativeMethod):
             stream = stream_of(rng, labels)
             decoder = self._decoder(real.shape, len(labels), stream.child("decoder"))
             groups.append(DualAutoencoder(real.shape, decoder, self.critic_width, self.depth, self.queue, len(labels), stream))
-        networks = nn.ModuleList(groups).to(real.device, compute.dtype, memory_format=torch.channels_last)
+        networks = by_pixel(nn.ModuleList(groups).to(real.device, compute.dtype))
         averages = Grouped([copy.deepcopy(group.decoder) for group in groups])
         makers = [parameter for group in groups for part in (group.decoder, group.encoder) for parameter in part.parameters()]
         critics = [parameter for group in groups for parameter in group.dual.parameters()]
