@@ -1,6 +1,7 @@
 """Trained generators: kept, read again, drawn from."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -123,3 +124,25 @@ def test_the_command_overwrites_nothing(condense, folder):
     code, _, errors = condense("sample", folder, "--out", folder)
     assert code == 2
     assert "is not empty" in errors
+
+
+def test_a_run_with_another_ipc_draws_what_it_would_have_trained_for(folder, tmp_path):
+    more = RunSettings(DataSettings("digits"), gmmn(), ipc=3, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    run(more, tmp_path / "trained")
+    seen = []
+    run(more, tmp_path / "drawn", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert seen == []
+    for name in ("set.safetensors", "generator.safetensors"):
+        assert (tmp_path / "trained" / name).read_bytes() == (tmp_path / "drawn" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"method": gmmn(lr=0.1)}, {"data": DataSettings("digits", preprocessing="none")}],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_generator_of_another_run_is_not_used(folder, tmp_path, other):
+    own = RunSettings(DataSettings("digits"), gmmn(), ipc=2, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    seen = []
+    run(replace(own, **other), tmp_path / "run", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert len(seen) == 5
