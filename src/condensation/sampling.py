@@ -74,7 +74,7 @@ class TrainedGenerator:
         return CondensedSet(images, {**self.card, "settings": settings, "sample": {"seed": seed}, "versions": versions()})
 
     def is_of(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
-        """Whether a run of ``method`` and ``seed`` on ``real``, which has that fingerprint, trains this very generator, whatever its ipc."""
+        """Whether a run of ``method`` and ``seed`` on ``real``, of that fingerprint, trains this very generator, whatever its ipc."""
         theirs = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
         inputs = (self.like.preprocessing, self.like.mirrored) == (real.preprocessing, real.mirrored)
         return inputs and (self.method, *theirs) == (method, seed, fingerprint)
