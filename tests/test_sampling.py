@@ -1,12 +1,26 @@
 """Trained generators: kept, read again, drawn from."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
-from condensation import Compute, CondensationError, CondensedSet, KeepGenerator, RunSettings, TrainedGenerator, condense, run
+from condensation import (
+    Compute,
+    CondensationError,
+    CondensedSet,
+    ConvNet,
+    ImageSet,
+    KeepGenerator,
+    RunSettings,
+    TrainedGenerator,
+    condense,
+    load,
+    run,
+)
 from condensation.judging import DataSettings, EvaluationSettings
+from condensation.recognition import recognised
 from tests.small import CPU, dm, gmmn, images
 
 COMPUTE = Compute(**CPU)
@@ -123,3 +137,46 @@ def test_the_command_overwrites_nothing(condense, folder):
     code, _, errors = condense("sample", folder, "--out", folder)
     assert code == 2
     assert "is not empty" in errors
+
+
+def test_a_run_with_another_ipc_draws_what_it_would_have_trained_for(folder, tmp_path):
+    more = RunSettings(DataSettings("digits"), gmmn(), ipc=3, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    run(more, tmp_path / "trained")
+    seen = []
+    run(more, tmp_path / "drawn", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert seen == []
+    for name in ("set.safetensors", "generator.safetensors"):
+        assert (tmp_path / "trained" / name).read_bytes() == (tmp_path / "drawn" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"method": gmmn(lr=0.1)}, {"data": DataSettings("digits", preprocessing="none")}],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_generator_of_another_run_is_not_used(folder, tmp_path, other):
+    own = RunSettings(DataSettings("digits"), gmmn(), ipc=2, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    seen = []
+    run(replace(own, **other), tmp_path / "run", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert len(seen) == 5
+
+
+def test_real_images_are_recognised_as_often_as_test_images():
+    data = load("digits")
+    found = recognised(data.test, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
+    assert found["images"] == found["test"] > 60
+    assert set(found["of_class"]) == set(data.test.class_names)
+
+
+def test_images_of_wrong_classes_are_not_recognised():
+    data = load("digits")
+    shifted = replace(data.test, labels=data.test.labels.roll(len(data.test) // 2))
+    wrong = ImageSet.of(shifted.images, shifted.labels, data.test.class_names, preprocessing=data.test.preprocessing)
+    found = recognised(wrong, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
+    assert found["images"] < 20 < found["test"]
+
+
+def test_the_command_says_how_many_are_recognised(condense, folder, tmp_path):
+    said = condense("sample", folder, "--ipc", 2, "--check", 1, "--out", tmp_path / "new", "--device", "cpu")[1]
+    assert "% of them are taken for what they are by a network that gets" in " ".join(said.split())
+    assert CondensedSet.load(tmp_path / "new").card["recognised"]["epochs"] == 1
