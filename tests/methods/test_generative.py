@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from condensation import Checkpoint, Compute, Rng, condense
+from condensation.generators.averages import follow
 from condensation.generators.dense import DenseGenerator
-from condensation.methods.generative import Generating, GenerativeMethod, drawn_images, follow
+from condensation.methods.generative import Generating, GenerativeMethod, drawn_images
 from condensation.preprocess import Identity
 from tests.small import CPU, gmmn, images
 
