@@ -128,6 +128,17 @@ def test_the_critic_learns_to_tell_made_images() -> None:
     assert loss < 1.5  # the mean of all; at the start it is 2
 
 
+def test_the_published_settings_are_those_by_default() -> None:
+    assert BigGAN.paper() == BigGAN()
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_fast_settings_can_be_run(shape: tuple[int, int, int]) -> None:
+    method, real = BigGAN.fast(), images(shape=shape)
+    state = begun(method, real)
+    assert method.step(state, real, Rng(0)).isfinite()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -174,6 +174,17 @@ def test_reconstructions_come_to_be_told_from_other_images() -> None:
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
+def test_the_published_settings_are_those_by_default() -> None:
+    assert DCVAE.paper() == DCVAE()
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_fast_settings_can_be_run(shape: tuple[int, int, int]) -> None:
+    method, real = DCVAE.fast(), images(shape=shape)
+    state = begun(method, real)
+    assert method.step(state, real, Rng(0)).isfinite()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -62,6 +62,21 @@ class BigGAN(GenerativeMethod):
     augmentation: Augmentation | None = DiffAugment()
     mirror: bool = True  # turn real images left to right by chance, where they may be mirrored
 
+    @classmethod
+    def fast(cls, ipc: int = 10, classes: int = 10) -> BigGAN:
+        """Minutes on a CPU: an eighth of the width, few images a step, a higher rate and a shorter average."""
+        return cls(
+            steps=4000,
+            lr=5e-4,
+            batch=32,
+            critic_steps=2,
+            width=32,
+            depth=1,
+            latent=32,
+            averaging=0.99,
+            averaging_from=100,
+        )
+
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=1, critic_steps=1, width=1, depth=0, latent=1, averaging_from=0)
         need_positive(self, "lr")
