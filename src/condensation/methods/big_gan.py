@@ -73,7 +73,7 @@ class BigGAN(GenerativeMethod):
             width=32,
             depth=1,
             latent=32,
-            averaging=0.99,
+            averaging=0.98,
             averaging_from=100,
         )
 

@@ -83,7 +83,7 @@ class DCVAE(GenerativeMethod):
             depth=1,
             latent=32,
             queue=1024,
-            averaging=0.99,
+            averaging=0.98,
             averaging_from=100,
         )
 
