@@ -83,7 +83,7 @@ class BigGAN(GenerativeMethod):
         need_fraction(self, "averaging")
 
     def build(self, shape: Shape, classes: int) -> BigGenerator:
-        return self._generator(shape, classes, Rng(0))
+        return by_pixel(self._generator(shape, classes, Rng(0)))
 
     def _generator(self, shape: Shape, classes: int, rng: Rng) -> BigGenerator:
         return BigGenerator(shape[0], *first_side(shape, "biggan"), self.width, self.latent, classes, rng)

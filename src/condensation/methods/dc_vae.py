@@ -99,7 +99,7 @@ class DCVAE(GenerativeMethod):
 
     def build(self, shape: Shape, classes: int) -> Grouped:
         each = [1] * classes if self.networks == "one-a-class" else [classes]
-        return Grouped([self._decoder(shape, count, Rng(0)) for count in each])
+        return by_pixel(Grouped([self._decoder(shape, count, Rng(0)) for count in each]))
 
     def _decoder(self, shape: Shape, classes: int, rng: Rng) -> Decoder:
         return Decoder(shape[0], *first_side(shape, "dc-vae"), self.width, self.latent, classes, rng)
