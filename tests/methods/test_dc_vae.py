@@ -12,7 +12,8 @@ from torch import Tensor
 from condensation import DCVAE, Compute, CondensationError, ImageSet, Rng
 from condensation.generators.dual import DualAutoencoder
 from condensation.generators.grouped import Grouped
-from condensation.methods.dc_vae import Autoencoding, Lesson
+from condensation.methods.dc_vae import Autoencoding
+from condensation.methods.dc_vae_losses import DualLosses
 from tests.small import CPU, dc_vae, images
 from tests.states import same_state
 
@@ -34,8 +35,8 @@ def group(networks: str = "conditional") -> DualAutoencoder:
     return first
 
 
-def lesson(one: DualAutoencoder) -> Lesson:
-    return Lesson(one, EXACT.chosen(), 3, 5)
+def losses(one: DualAutoencoder) -> DualLosses:
+    return DualLosses(one, EXACT.chosen(), 3, 5)
 
 
 def some(count: int = 4) -> tuple[Tensor, Tensor]:
@@ -58,21 +59,21 @@ def test_the_critic_learns_several_times_for_each_time_of_the_autoencoder() -> N
 def test_samples_and_reconstructions_weigh_half_each_for_the_critic() -> None:
     one = group()
     images, rows = some()
-    samples, their_rows = lesson(one).samples(images, 4, Rng(1))
-    reconstructed, _ = lesson(one).reconstructed(images, rows, Rng(1))
+    samples, their_rows = losses(one).samples(images, 4, Rng(1))
+    reconstructed, _ = losses(one).reconstructed(images, rows, Rng(1))
     parts = [one.dual(seen, of) for seen, of in ((images, rows), (samples, their_rows), (reconstructed, rows))]
     real, made, remade = parts
     expected = F.relu(1 - real).mean() + 0.5 * F.relu(1 + made).mean() + 0.5 * F.relu(1 + remade).mean()
-    torch.testing.assert_close(lesson(one).critic_loss(images, rows, Rng(1)), expected)
+    torch.testing.assert_close(losses(one).critic_loss(images, rows, Rng(1)), expected)
 
 
 def test_the_autoencoder_pays_for_both_and_for_the_divergence() -> None:
     one = group()
     images, rows = some()
-    samples, their_rows = lesson(one).samples(images, 7, Rng(1))
-    reconstructed, divergence = lesson(one).reconstructed(images, rows, Rng(1))
+    samples, their_rows = losses(one).samples(images, 7, Rng(1))
+    reconstructed, divergence = losses(one).reconstructed(images, rows, Rng(1))
     expected = -0.5 * one.dual(samples, their_rows).mean() - 0.5 * one.dual(reconstructed, rows).mean() + 0.3 * divergence
-    torch.testing.assert_close(lesson(one).maker_loss(images, rows, 7, 0.3, Rng(1)), expected)
+    torch.testing.assert_close(losses(one).maker_loss(images, rows, 7, 0.3, Rng(1)), expected)
 
 
 def test_a_reconstruction_is_decoded_from_mean_and_noise_of_the_encoders_deviation() -> None:
@@ -81,13 +82,13 @@ def test_a_reconstruction_is_decoded_from_mean_and_noise_of_the_encoders_deviati
     mean, log_variance = one.encoder(images)[:, :5], one.encoder(images)[:, 5:]
     noise = Rng(1).child("noise").normal((4, 5)).double()
     expected = 2 * one.decoder(mean + log_variance.exp().sqrt() * noise, rows) - 1
-    torch.testing.assert_close(lesson(one).reconstructed(images, rows, Rng(1))[0], expected)
+    torch.testing.assert_close(losses(one).reconstructed(images, rows, Rng(1))[0], expected)
 
 
 def test_contrast_is_the_mean_of_both_views_against_keys_of_the_momentum_encoder() -> None:
     one = group()
     images, rows = some()
-    reconstructed, _ = lesson(one).reconstructed(images, rows, Rng(1))
+    reconstructed, _ = losses(one).reconstructed(images, rows, Rng(1))
     expected = []
     for view in (0, 1):
         query = F.normalize(one.dual.views(reconstructed)[view], dim=1)
@@ -95,7 +96,7 @@ def test_contrast_is_the_mean_of_both_views_against_keys_of_the_momentum_encoder
         own, others = (query * key).sum(1), query @ one.queues[view].T
         of_images = own / 0.2 - torch.cat([own[:, None], others], 1).div(0.2).logsumexp(1)
         expected.append(-of_images.mean())
-    contrast, _, keys = lesson(one).contrast(images, rows, 0.2, Rng(1))
+    contrast, _, keys = losses(one).contrast(images, rows, 0.2, Rng(1))
     torch.testing.assert_close(contrast, torch.stack(expected).mean())
     torch.testing.assert_close(keys, one.momentum.views(images))
     assert not keys.requires_grad

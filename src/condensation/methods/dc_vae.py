@@ -16,11 +16,11 @@ from condensation.generators.dc_vae import Decoder
 from condensation.generators.dual import DualAutoencoder
 from condensation.generators.grouped import Grouped
 from condensation.generators.layout import by_pixel
-from condensation.generators.losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
 from condensation.generators.sizes import first_side
 from condensation.images import ImageSet, Shape
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.big_gan import signed
+from condensation.methods.dc_vae_losses import DualLosses
 from condensation.methods.generative import Generating, GenerativeMethod
 from condensation.rng import Rng
 
@@ -142,25 +142,25 @@ class DCVAE(GenerativeMethod):
 
     def _train(self, state: Autoencoding, group: DualAutoencoder, real: ImageSet, labels: tuple[int, ...], rng: Rng) -> Tensor:
         """One step of the group of ``labels``, and its loss."""
-        lesson = Lesson(group, state.compute, len(labels), self.latent)
+        losses_of = DualLosses(group, state.compute, len(labels), self.latent)
         makers, critics = state.optimizers
         losses = []
         for number in range(self.critic_steps):
             of_critic = rng.child("critic", number)
             images, rows = self._draw(real, labels, of_critic.child("real"), state.source.images.dtype)
             critics.zero_grad()
-            loss = lesson.critic_loss(images, rows, of_critic)
+            loss = losses_of.critic_loss(images, rows, of_critic)
             loss.backward()  # type: ignore[no-untyped-call]
             critics.step()
             losses.append(loss.detach())
         makers.zero_grad()
         with frozen(group.dual):
-            lesson.maker_loss(images, rows, self.samples, self.divergence, rng.child("maker")).backward()  # type: ignore[no-untyped-call]
+            losses_of.maker_loss(images, rows, self.samples, self.divergence, rng.child("maker")).backward()  # type: ignore[no-untyped-call]
         makers.step()
         makers.zero_grad()
         critics.zero_grad()
         group.follow(MOMENTUM)
-        contrast, divergence, keys = lesson.contrast(images, rows, self.temperature, rng.child("contrast"))
+        contrast, divergence, keys = losses_of.contrast(images, rows, self.temperature, rng.child("contrast"))
         (contrast + self.divergence * divergence).backward()  # type: ignore[no-untyped-call]
         makers.step()
         critics.step()
@@ -172,60 +172,6 @@ class DCVAE(GenerativeMethod):
         start, count = real.starts[labels[0]], sum(real.counts[label] for label in labels)  # they lie side by side
         places = torch.from_numpy(start + rng.choice(count, min(self.batch, count))).to(real.device)
         return signed(real.pictures(places).to(dtype)), real.rows[places] - real.rows[start]
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What a group of classes is trained by."""
-
-    group: DualAutoencoder
-    compute: Compute
-    classes: int
-    latent: int
-
-    def critic_loss(self, images: Tensor, rows: Tensor, rng: Rng) -> Tensor:
-        """Hinge loss of real ``images`` (n, c, h, w) beside as many samples and their reconstructions, which weigh half each."""
-        count = len(images)
-        with torch.no_grad():
-            samples, their_rows = self.samples(images, count, rng)
-            reconstructed, _ = self.reconstructed(images, rows, rng)
-        # One pass for all, as no layer of the critic mixes images.
-        scores = self.scores(torch.cat([images, samples, reconstructed]), torch.cat([rows, their_rows, rows]))
-        return hinge_of_real(scores[:count]) + (hinge_of_made(scores[count : 2 * count]) + hinge_of_made(scores[2 * count :])) / 2
-
-    def maker_loss(self, images: Tensor, rows: Tensor, count: int, weight: float, rng: Rng) -> Tensor:
-        """What encoder and decoder pay for ``count`` samples and for reconstructions, and ``weight`` times the divergence."""
-        samples, their_rows = self.samples(images, count, rng)
-        reconstructed, divergence = self.reconstructed(images, rows, rng)
-        scores = self.scores(torch.cat([samples, reconstructed]), torch.cat([their_rows, rows]))
-        return (hinge_of_maker(scores[:count]) + hinge_of_maker(scores[count:])) / 2 + weight * divergence
-
-    def contrast(self, images: Tensor, rows: Tensor, temperature: float, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean contrast of both views, the divergence, and the momentum encoder's views (2, n, 16) of ``images``."""
-        reconstructed, divergence = self.reconstructed(images, rows, rng)
-        with torch.no_grad():
-            keys = self.compute.run(self.group.momentum.views)(images).to(images)
-        queries = self.compute.run(self.group.dual.views)(reconstructed).to(images)
-        # A copy, as the queues are written to before the next step.
-        views = zip(queries, keys, self.group.queues.clone(), strict=True)
-        return torch.stack([info_nce(*view, temperature) for view in views]).mean(), divergence, keys
-
-    def samples(self, like: Tensor, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Images (count, c, h, w) of random latents and classes, and their rows (count,)."""
-        latents = self.group.decoder.draw(count, rng.child("latents")).to(like)
-        rows = torch.from_numpy(rng.child("rows").generator().integers(self.classes, size=count)).to(like.device)
-        return signed(self.compute.run(self.group.decoder)(latents, rows).to(like)), rows
-
-    def reconstructed(self, images: Tensor, rows: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Images (n, c, h, w) of a latent drawn for each of ``images``, and the divergence of what they are drawn from."""
-        mean, log_variance = self.compute.run(self.group.encoder)(images).to(images).chunk(2, 1)
-        noise = rng.child("noise").normal((len(images), self.latent)).to(images)
-        latents = mean + (log_variance / 2).exp() * noise
-        return signed(self.compute.run(self.group.decoder)(latents, rows).to(images)), divergence_from_normal(mean, log_variance)
-
-    def scores(self, images: Tensor, rows: Tensor) -> Tensor:
-        """What the critic gives ``images`` (n, c, h, w) as images of the classes ``rows`` (n,): (n,)."""
-        return self.compute.run(self.group.dual)(images, rows).to(images)
 
 
 def stream_of(rng: Rng, labels: tuple[int, ...]) -> Rng:
