@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DC, DM, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
+from condensation import DC, DCVAE, DM, GMMN, BigGAN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
 TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
@@ -34,6 +34,23 @@ GRADIENTS = {"steps": 4, "batch_per_class": 6, "outer_loops": 1, "inner_loops": 
 def dc(**settings: object) -> DC:
     """DC that takes a blink."""
     return DC(**{**GRADIENTS, **settings})  # type: ignore[arg-type]
+
+
+def gmmn(**settings: object) -> GMMN:
+    """GMMN that takes a blink."""
+    return GMMN(**{"iterations": 4, "batch_per_class": 6, "samples_per_class": 5, "hidden": (8, 8), **settings})  # type: ignore[arg-type]
+
+
+def dc_vae(**settings: object) -> DCVAE:
+    """DC-VAE that takes a blink."""
+    small = {"steps": 4, "batch": 6, "samples": 8, "critic_steps": 2, "width": 4, "critic_width": 4, "depth": 1, "latent": 5, "queue": 16}
+    return DCVAE(**{**small, **settings})  # type: ignore[arg-type]
+
+
+def biggan(**settings: object) -> BigGAN:
+    """BigGAN that takes a blink."""
+    small = {"steps": 4, "batch": 6, "critic_steps": 2, "width": 4, "depth": 1, "latent": 5, "averaging_from": 2}
+    return BigGAN(**{**small, **settings})  # type: ignore[arg-type]
 
 
 def dsa(**settings: object) -> SiameseDC:

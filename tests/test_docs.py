@@ -95,6 +95,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
             monkeypatch.setattr(f"condensation.continuing.{name}_continual", lambda *arguments: None)
     elif words[0] == "pools":
         monkeypatch.setattr("condensation.studying_pools.report_pools", lambda *arguments: None)
+        words += ["--dry-run"] if len(words) > 2 else []
     elif words[0] == "nas":
         (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
         Path("space.toml").write_text(space, encoding="utf-8")
@@ -102,6 +103,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
+    elif words[0] == "sample":
+        monkeypatch.setattr("condensation.recognition.train", lambda *arguments: None)
+        run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
+        assert CliRunner().invoke(app, run).exit_code == 0
     elif words[0] in ("show", "export", "import"):
         monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
         for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
@@ -117,9 +122,20 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         ROOT / "README.md",
         *(
             ROOT / "docs" / name
-            for name in ("baselines.md", "continual.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
-            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "pools.md", "table.md", "using-a-set.md")
-            for name in ("baselines.md", "first-steps.md", "nas.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in (
+                "baselines.md",
+                "continual.md",
+                "first-steps.md",
+                "generators.md",
+                "gtn.md",
+                "kip.md",
+                "nas.md",
+                "own-images.md",
+                "own-networks.md",
+                "pools.md",
+                "table.md",
+                "using-a-set.md",
+            )
         ),
     ],
     ids=lambda page: page.name,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from condensation.export import EXPORTS
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
-    from condensation.methods import DC, DM, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
+    from condensation.methods import DC, DCVAE, DM, GMMN, METHODS, BigGAN, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
     from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own, Pool
     from condensation.pooling import PoolRecipe, make_pool
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from condensation.report.grid import grid
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
+    from condensation.sampling import KeepGenerator, TrainedGenerator
     from condensation.training import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
@@ -44,7 +45,21 @@ _HOMES = {
     "export": ("EXPORTS",),
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
-    "methods": ("DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
+    "methods": (
+        "DC",
+        "DCVAE",
+        "DM",
+        "GMMN",
+        "METHODS",
+        "BigGAN",
+        "Forgetting",
+        "Herding",
+        "KCenter",
+        "Method",
+        "PixelMMD",
+        "Random",
+        "SiameseDC",
+    ),
     "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own", "Pool"),
     "pooling": ("PoolRecipe", "make_pool"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
@@ -52,6 +67,7 @@ _HOMES = {
     "report.grid": ("grid",),
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),
+    "sampling": ("KeepGenerator", "TrainedGenerator"),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

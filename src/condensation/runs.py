@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +21,9 @@ from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
+from condensation.methods.generative import GenerativeMethod
 from condensation.report.grid import grid
+from condensation.sampling import GENERATOR, KeepGenerator, TrainedGenerator
 from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
@@ -76,13 +78,15 @@ def run(
     on_reading: OnProgress | None = None,
     checkpoint_every: float = EVERY_SECONDS,
     data: Data | None = None,
+    generator: str | Path | None = None,
 ) -> RunResult:
     """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
 
     The set is saved before it is judged, so nothing is lost should judging be broken off. The state is kept every
     ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again. ``on_reading`` is told
     how many images are read, ``on_progress`` how many epochs of judging are done. ``data`` is what ``settings.data.load()`` gave, for
-    many runs on the same images; without it, they are read.
+    many runs on the same images; without it, they are read. Where ``generator`` was trained by a run that differs in ipc or judging
+    alone, the set is drawn from it, which gives what training would.
 
     Raises:
         CondensationError: if the folder holds another run, or anything in the settings cannot be done.
@@ -99,7 +103,7 @@ def run(
     remove_unfinished(folder)
     with _resumable(folder):
         write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
-        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
+        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint, Path(generator) if generator else None)
         write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
         if scores:
@@ -177,7 +181,13 @@ def in_words(method: str, counts: Collection[int], steps: int) -> str:
 
 
 def _condensed(
-    settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer], checkpoint: Checkpoint
+    settings: RunSettings,
+    data: Data,
+    ipc: dict[int, int],
+    folder: Path,
+    observers: Sequence[Observer],
+    checkpoint: Checkpoint,
+    generator: Path | None,
 ) -> CondensedSet:
     fingerprint = data.train.fingerprint()
     if (folder / SET).exists():
@@ -187,10 +197,6 @@ def _condensed(
                 f"{folder / SET} was made from other images than {settings.data.source} has now.\nChoose another folder with --out."
             )
         return kept
-    log = LogFile(folder / LOG, every=max(1, settings.method.steps // 1000))
-    images = condense(
-        settings.method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[log, *observers], checkpoint=checkpoint
-    )
     card = {
         "settings": plain(settings),
         "data": {
@@ -201,9 +207,21 @@ def _condensed(
             **data.details,
         },
         **({"reads": reads} if (reads := settings.method.reads()) else {}),
+        **({"note": settings.method.note} if isinstance(settings.method, GenerativeMethod) and settings.method.note else {}),
         "versions": versions(),
         "machine": capability(),
     }
+    method = settings.method
+    trained = TrainedGenerator.load(generator) if generator else None
+    if trained and trained.is_of(method, data.train, settings.seed, fingerprint):
+        images = trained.for_run(data.train, ipc, settings.seed, settings.compute.chosen())
+        replace(trained, card=card).save(folder / GENERATOR)
+    else:
+        watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
+        if isinstance(method, GenerativeMethod):
+            watching.append(KeepGenerator(method, folder / GENERATOR, card))
+        watching += observers
+        images = condense(method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed

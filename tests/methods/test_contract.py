@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from condensation import (
+    DCVAE,
     METHODS,
+    BigGAN,
     Checkpoint,
     Compute,
     CondensationError,
@@ -29,10 +31,11 @@ from condensation import (
     condense,
     evaluate,
 )
+from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
 from condensation.networks.own import Own
-from tests.small import CPU, TRAINED, dc, dm, dsa, images
+from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, images
 
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
@@ -41,6 +44,13 @@ SMALL_METHODS: dict[str, Method] = {
     "forgetting": Forgetting(**TRAINED),  # type: ignore[arg-type]
     "pixel-mmd": PixelMMD(steps=4),
     "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
+    "gmmn": gmmn(),
+    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", drop_after=2),
+    "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
+    "dc-vae": dc_vae(),
+    "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2),
+    "biggan": biggan(),
+    "biggan-plain": biggan(augmentation=None, mirror=False, critic_steps=1),
     "dm": dm(),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
@@ -54,7 +64,11 @@ SMALL_METHODS: dict[str, Method] = {
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They train a network on the images of all classes, so that a class is another one with other classes beside it.
-ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm"} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)}
+ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm", "gmmn-conditional", "gmmn-codes", "dc-vae", "biggan", "biggan-plain"} | {
+    name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)
+}
+# They make square images of 28 pixels or a power of two from 16.
+OF_SOME_SIZES = (DCVAE, BigGAN)
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
 
@@ -153,7 +167,12 @@ def test_dm_makes_each_class_alone_unless_its_network_sees_them_together() -> No
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])
 def test_any_image_shape(method: Method, shape: tuple[int, int, int]) -> None:
-    assert run(method, images(shape=shape)).shape == shape
+    real = images(shape=shape)
+    if isinstance(method, OF_SOME_SIZES) and shape[1:] not in {(28, 28), (32, 32)}:
+        with pytest.raises(CondensationError, match=rf"cannot make images of {shape[1]}x{shape[2]} pixels; it makes 16x16, 28x28"):
+            run(method, real)
+    else:
+        assert run(method, real).shape == shape
 
 
 def test_uneven_classes(method: Method) -> None:

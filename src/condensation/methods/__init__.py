@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from condensation.methods.base import Method
+from condensation.methods.big_gan import BigGAN
 from condensation.methods.dc import DC, SiameseDC
+from condensation.methods.dc_vae import DCVAE
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
+from condensation.methods.gmmn import GMMN
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
 from condensation.methods.pixel_mmd import PixelMMD
@@ -18,9 +21,26 @@ METHODS: dict[str, type[Method]] = {
     "k-center": KCenter,
     "forgetting": Forgetting,
     "pixel-mmd": PixelMMD,
+    "gmmn": GMMN,
+    "dc-vae": DCVAE,
+    "biggan": BigGAN,
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
 }
 
-__all__ = ["DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
+__all__ = [
+    "DC",
+    "DCVAE",
+    "DM",
+    "GMMN",
+    "METHODS",
+    "BigGAN",
+    "Forgetting",
+    "Herding",
+    "KCenter",
+    "Method",
+    "PixelMMD",
+    "Random",
+    "SiameseDC",
+]

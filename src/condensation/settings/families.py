@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from typing import Any
 
-from condensation.augment import DSA, Augmentation, Seeded
+from condensation.augment import DSA, Augmentation, DiffAugment, Seeded
 from condensation.errors import CondensationError, unknown
+from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import KERNELS, Kernel
 from condensation.methods import METHODS, Method
 from condensation.naming import FORM, find, named
@@ -23,8 +24,9 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
     NetworkSampler: {"fresh": Fresh(), "pool": Pool()},
-    Augmentation: {"dsa": DSA()},
+    Augmentation: {"dsa": DSA(), "diffaugment": DiffAugment()},
     Kernel: KERNELS,
+    Autoencoder: {"sigmoid": Autoencoder()},
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 # What messages call one of each.
@@ -34,6 +36,7 @@ WORDS: dict[Any, str] = {
     NetworkSampler: "way to draw networks",
     Augmentation: "augmentation",
     Kernel: "kernel",
+    Autoencoder: "autoencoder",
     Recipe: "recipe",
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.

@@ -1,0 +1,153 @@
+"""BigGAN: what a step does, told apart into its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from condensation import BigGAN, Compute, CondensationError, ImageSet, Rng
+from condensation.augment.base import Transform
+from condensation.generators.losses import hinge_of_made, hinge_of_real
+from condensation.methods.big_gan import Contest, signed
+from tests.small import CPU, biggan, images
+from tests.states import same_state
+
+EXACT = Compute(**{**CPU, "precision": "float64"})  # type: ignore[arg-type]
+IPC = {0: 2, 1: 2, 2: 2}
+
+
+def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> Contest:
+    state = method.init(real, IPC, Rng(0), EXACT.chosen())
+    for step in range(steps):
+        method.step(state, real, Rng(0).child("step", step))
+    return state
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An augmentation that changes nothing and takes note of what it sees."""
+
+    seen: list[Tensor] = field(default_factory=list, compare=False)
+
+    def fit(self, images: ImageSet) -> Recording:
+        return self
+
+    def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
+        raise AssertionError("nothing here is by class")
+
+    def per_image(self, count: int, rng: Rng) -> Transform:
+        def transform(images: Tensor, rows: Tensor) -> Tensor:
+            assert rows.tolist() == list(range(count))
+            self.seen.append(images.detach().clone())
+            return images
+
+        return transform
+
+
+def test_the_critic_learns_several_times_for_each_time_of_the_generator() -> None:
+    state = begun(biggan(critic_steps=3), images(), steps=2)
+    generator, critic = ({float(one["step"]) for one in optimizer.state.values()} for optimizer in state.optimizers)
+    assert (generator, critic) == ({2.0}, {6.0})
+
+
+def test_whatever_the_critic_sees_is_augmented() -> None:
+    recording = Recording()
+    begun(biggan(augmentation=recording, critic_steps=2, batch=6), images(), steps=1)
+    assert [len(one) for one in recording.seen] == [1, 12, 12, 6]  # a trial before; real and made for the critic; made for the generator
+
+
+def test_the_critic_sees_real_images_between_minus_one_and_one() -> None:
+    recording, real = Recording(), images()
+    begun(biggan(augmentation=recording, mirror=False), real, steps=1)
+    pictures = signed(real.pictures()).double()
+    for one in recording.seen[1][:6]:
+        assert (pictures - one).abs().flatten(1).amax(1).min() < 1e-6
+
+
+@pytest.mark.parametrize(("mirrored", "mirror", "turned"), [(True, True, True), (False, True, False), (True, False, False)])
+def test_real_images_are_turned_where_they_may_be(mirrored: bool, mirror: bool, turned: bool) -> None:
+    recording, real = Recording(), replace(images(), mirrored=mirrored)
+    begun(biggan(augmentation=recording, mirror=mirror, critic_steps=8), real, steps=1)
+    pictures = signed(real.pictures()).double()
+    seen = torch.cat([one[:6] for one in recording.seen[1:-1]])
+    differs = [(pictures - one).abs().flatten(1).amax(1).min() > 1e-6 for one in seen]
+    assert any(differs) == turned
+    assert not all(differs)
+
+
+def test_one_pass_for_real_and_made_is_one_for_each() -> None:
+    state = begun(biggan(), images())
+    state.critic.eval()  # in training, each pass goes on with the power iteration
+    some, others, rows = torch.rand(4, 3, 16, 16).double(), torch.rand(4, 3, 16, 16).double(), torch.tensor([0, 1, 2, 0])
+    together = state.score(torch.cat([some, others]), torch.cat([rows, rows]))
+    expected = hinge_of_real(state.critic(some, rows)) + hinge_of_made(state.critic(others, rows))
+    torch.testing.assert_close(hinge_of_real(together[:4]) + hinge_of_made(together[4:]), expected)
+
+
+def test_the_generator_itself_is_drawn_from_until_averaging_begins() -> None:
+    state = begun(biggan(averaging_from=3), images(), steps=3)
+    assert same_state(state.source.generator.state_dict(), state.generator.state_dict())
+
+
+def test_then_an_average_is_drawn_from() -> None:
+    method, real = biggan(averaging_from=1, averaging=0.75), images()
+    first, second = begun(method, real, steps=1), begun(method, real, steps=2)
+    old, new = dict(first.generator.named_parameters()), dict(second.generator.named_parameters())
+    for name, average in second.source.generator.named_parameters():
+        torch.testing.assert_close(average, 0.75 * old[name] + 0.25 * new[name])
+
+
+def test_every_network_and_optimiser_goes_on_exactly() -> None:
+    method, real = biggan(), images()
+    unbroken, half = begun(method, real, steps=4), begun(method, real, steps=2)
+    resumed = begun(method, real)
+    resumed.load_state_dict(half.state_dict())
+    for step in (2, 3):
+        method.step(resumed, real, Rng(0).child("step", step))
+    assert same_state(unbroken.state_dict(), resumed.state_dict())
+    assert {"generator", "critic", "done"} <= set(unbroken.state_dict()["parts"])
+
+
+def test_the_images_are_of_the_class_asked_for() -> None:
+    state = begun(biggan(), images())
+    generator = state.source.generator.eval()
+    small = state.source.snapshot()
+    expected = small.preprocessing(generator(state.source.latents, torch.tensor([0, 0, 1, 1, 2, 2])))
+    torch.testing.assert_close(small.images, expected.detach())
+
+
+def test_the_critic_learns_to_tell_made_images() -> None:
+    method, real = biggan(augmentation=None, lr=0.01, critic_steps=40, width=8, steps=1), images()
+    state = begun(method, real)
+    loss = method.step(state, real, Rng(0))
+    assert loss < 1.5  # the mean of all; at the start it is 2
+
+
+def test_the_published_settings_are_those_by_default() -> None:
+    assert BigGAN.paper() == BigGAN()
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_fast_settings_can_be_run(shape: tuple[int, int, int]) -> None:
+    method, real = BigGAN.fast(), images(shape=shape)
+    state = begun(method, real)
+    assert method.step(state, real, Rng(0)).isfinite()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch": 0}, r"method\.batch is 0; it must be at least 1"),
+        ({"critic_steps": 0}, r"method\.critic_steps is 0"),
+        ({"lr": 0.0}, r"method\.lr is 0\.0; it must be above 0"),
+        ({"averaging": 1.0}, r"method\.averaging is 1\.0; it must lie in \[0, 1\)"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(CondensationError, match=message):
+        BigGAN(**settings)
