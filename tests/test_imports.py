@@ -29,6 +29,7 @@ LAYERS = (
     ("setfile",),
     ("settings", "storage"),
     ("methods",),
+    ("unrolling",),
     ("training", "sources", "matching"),
     ("learners",),
     ("augment", "compute", "data"),
