@@ -37,7 +37,7 @@ class _Normed(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The direction, brought to the length."""
-        scale = self.length / self.direction.flatten(1).norm(dim=1)
+        scale: Tensor = self.length / self.direction.flatten(1).norm(dim=1)
         return self.direction * scale.view(-1, *[1] * (self.direction.ndim - 1))
 
 
@@ -76,7 +76,7 @@ class MeanOnlyBatchNorm(_BatchNorm):
         if self.bias is not None:  # not while the base class is made
             nn.init.zeros_(self.bias)
 
-    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002  (the name in the base class)
+    def _check_input_dim(self, input: Tensor) -> None:
         """Of any size."""
 
     def forward(self, features: Tensor) -> Tensor:
