@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DC, DM, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
+from condensation import DC, DM, GMMN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
 TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
@@ -34,6 +34,11 @@ GRADIENTS = {"steps": 4, "batch_per_class": 6, "outer_loops": 1, "inner_loops": 
 def dc(**settings: object) -> DC:
     """DC that takes a blink."""
     return DC(**{**GRADIENTS, **settings})  # type: ignore[arg-type]
+
+
+def gmmn(**settings: object) -> GMMN:
+    """GMMN that takes a blink."""
+    return GMMN(**{"iterations": 4, "batch_per_class": 6, "samples_per_class": 5, "hidden": (8, 8), **settings})  # type: ignore[arg-type]
 
 
 def dsa(**settings: object) -> SiameseDC:

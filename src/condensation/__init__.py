@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from condensation.export import EXPORTS
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
-    from condensation.methods import DC, DM, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
+    from condensation.methods import DC, DM, GMMN, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
     from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
     from condensation.presets import PRESETS, preset
     from condensation.report.grid import grid
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
+    from condensation.sampling import KeepGenerator, TrainedGenerator
     from condensation.training import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
@@ -43,13 +44,14 @@ _HOMES = {
     "export": ("EXPORTS",),
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
-    "methods": ("DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
+    "methods": ("DC", "DM", "GMMN", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
     "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
     "presets": ("PRESETS", "preset"),
     "report.grid": ("grid",),
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),
+    "sampling": ("KeepGenerator", "TrainedGenerator"),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

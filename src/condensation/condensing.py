@@ -13,7 +13,6 @@ from condensation.images import ImageSet, Smaller, images_per_class
 from condensation.methods.base import Method, State
 from condensation.rng import Rng
 from condensation.settings import plain
-from condensation.sources import is_finite
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def condense(
     try:
         _tell(observers, Moment(done, method.steps, None, state))
         for step in range(done, method.steps):
-            if checkpoint and checkpoint.due() and is_finite(state.source.images):
+            if checkpoint and checkpoint.due() and state.source.is_finite():
                 checkpoint.save(state, step, run)
             loss = float(method.step(state, real, rng.child("step", step)))
             if not math.isfinite(loss):
@@ -111,7 +110,7 @@ def _tell(observers: Sequence[Observer], moment: Moment) -> None:
 
 def _check_finite(method: Method, state: State, step: int, checkpoint: Checkpoint | None) -> None:
     """A state that is lost must not take the place of the last good one."""
-    if not is_finite(state.source.images):
+    if not state.source.is_finite():
         raise _diverged(method, step, checkpoint)
 
 

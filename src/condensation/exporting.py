@@ -1,4 +1,4 @@
-"""What ``condense export`` and ``condense import`` do and print."""
+"""What ``condense export``, ``condense import`` and ``condense sample`` do and print."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import Any
 from rich.console import Console
 
 from condensation.artifact import CondensedSet
+from condensation.compute import Compute
 from condensation.condensing import Stopped
 from condensation.console import INTERRUPTED
 from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS
 from condensation.judging_saved import JudgeSettings, judge_settings, judge_views, own_evaluation
+from condensation.report.files import encoded
+from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
+from condensation.runs import GRID
+from condensation.sampling import TrainedGenerator
+from condensation.setfile import SET
+from condensation.settings import plain
+from condensation.storage import new_folder, require_free, write
 
 
 def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
@@ -69,8 +77,29 @@ def import_official(path: Path, data: str, which: int, out: Path | None, *, as_j
     return None
 
 
+def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, *, as_json: bool) -> None:
+    """``condense sample``."""
+    generator = TrainedGenerator.load(path)
+    out = out or _beside(path, f"sample-ipc{ipc}-seed{seed}")
+    require_free(out)
+    condensed = generator.sample(ipc, seed, Compute(device))
+    name = str(plain(generator.method)["name"])
+    with new_folder(out) as folder:
+        condensed.save(folder / SET)
+        write(folder / GRID, encoded(grid(condensed.images, title=f"drawn from {name}, seed {seed}"), folder / GRID))
+    if as_json:
+        return print_json({"folder": str(out), **condensed.card})
+    screen = Console(soft_wrap=True)
+    images = condensed.images
+    screen.print(
+        f"{len(images)} images of {len(images.classes)} classes, drawn from the generator of {name}, seed {seed}.", highlight=False
+    )
+    screen.print(f"Set: {out}\nJudge it: condense evaluate {shlex.quote(str(out))}", markup=False, highlight=False)
+    return None
+
+
 def _beside(path: Path, to: str) -> Path:
-    """Where an export goes if nothing is said: beside the set, under its name."""
+    """Where something goes if nothing is said: beside what it is made from, under its name."""
     parent = path.parent if path.name not in ("", "..") else path / ".."
     return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{to}"
 

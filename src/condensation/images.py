@@ -148,11 +148,10 @@ class ImageSet:
         images = self.images[indices]
         return images if images.is_floating_point() else self.preprocessing(images.float() / 255)
 
-    def pictures(self) -> Tensor:
-        """What a person sees: floats (n, c, h, w) in [0, 1]."""
-        if self.images.is_floating_point():
-            return self.preprocessing.inverse(self.images).clamp(0, 1)
-        return self.images.float() / 255
+    def pictures(self, indices: Tensor | slice = slice(None)) -> Tensor:
+        """What a person sees of the images at ``indices``: floats (n, c, h, w) in [0, 1]."""
+        images = self.images[indices]
+        return self.preprocessing.inverse(images).clamp(0, 1) if images.is_floating_point() else images.float() / 255
 
     def draw(self, per_class: int | Mapping[int, int], rng: Rng) -> ClassDraw:
         """Different random images of each class; where a class has fewer than ``per_class``, all that it has.

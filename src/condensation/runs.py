@@ -21,7 +21,9 @@ from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
+from condensation.methods.generative import GenerativeMethod
 from condensation.report.grid import grid
+from condensation.sampling import GENERATOR, KeepGenerator
 from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
@@ -187,10 +189,6 @@ def _condensed(
                 f"{folder / SET} was made from other images than {settings.data.source} has now.\nChoose another folder with --out."
             )
         return kept
-    log = LogFile(folder / LOG, every=max(1, settings.method.steps // 1000))
-    images = condense(
-        settings.method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[log, *observers], checkpoint=checkpoint
-    )
     card = {
         "settings": plain(settings),
         "data": {
@@ -200,9 +198,17 @@ def _condensed(
             "note": " ".join(filter(None, (data.note, said_of_smaller(data.train, ipc)))),
             **data.details,
         },
+        **({"note": settings.method.note} if isinstance(settings.method, GenerativeMethod) and settings.method.note else {}),
         "versions": versions(),
         "machine": capability(),
     }
+    method = settings.method
+    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
+    if isinstance(method, GenerativeMethod):
+        watching.append(KeepGenerator(method, folder / GENERATOR, card))
+    images = condense(
+        method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[*watching, *observers], checkpoint=checkpoint
+    )
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from condensation.errors import CondensationError, unknown
 from condensation.images import ImageSet
 from condensation.preprocess import PREPROCESSINGS, Preprocessing
@@ -24,7 +26,7 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     """
     whole = whole_card(images, card)
     tensors = {"images": images.images, "labels": images.labels}
-    tensors |= {f"{PREFIX}{name}": tensor for name, tensor in images.preprocessing.tensors().items()}
+    tensors |= preprocessing_tensors(images.preprocessing)
     write_tensors(path, KIND, tensors, whole)
 
 
@@ -35,18 +37,17 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
         CondensationError: if it is missing, damaged, or of a later format.
     """
     tensors, card = read_tensors(path, KIND)
-    kind = str(card.get("preprocessing"))
-    if kind not in PREPROCESSINGS:
-        raise unknown("preprocessing", kind, PREPROCESSINGS)
     try:
-        saved = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+        preprocessing = preprocessing_from(tensors, card.get("preprocessing"))
         images = ImageSet.of(
             tensors["images"],
             tensors["labels"],
             card["class_names"],
-            preprocessing=PREPROCESSINGS[kind](**saved),
+            preprocessing=preprocessing,
             mirrored=card["mirrored"],
         )
+    except CondensationError:
+        raise
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise CondensationError(f"{path} is damaged: {error} is missing or wrong.\nRestore it from a copy, or make it again.") from None
     return images, card
@@ -58,6 +59,23 @@ def whole_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     made = {name: value for name, value in card.items() if name not in own and name != "scores"}
     scores = {"scores": card["scores"]} if "scores" in card else {}
     return {**made, **own, **scores}
+
+
+def preprocessing_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
+    """The tensors of a preprocessing, by the names that they have in a file."""
+    return {f"{PREFIX}{name}": tensor for name, tensor in preprocessing.tensors().items()}
+
+
+def preprocessing_from(tensors: Mapping[str, Tensor], kind: object) -> Preprocessing:
+    """The preprocessing that a card calls ``kind``, from the tensors of its file.
+
+    Raises:
+        CondensationError: if there is no such preprocessing.
+    """
+    if kind not in PREPROCESSINGS:
+        raise unknown("preprocessing", str(kind), PREPROCESSINGS)
+    saved = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+    return PREPROCESSINGS[str(kind)](**saved)
 
 
 def preprocessing_name(preprocessing: Preprocessing) -> str:

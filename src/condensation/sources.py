@@ -45,6 +45,10 @@ class Pixels(nn.Module):
         with torch.no_grad():
             self.images.copy_(images)
 
+    def is_finite(self) -> bool:
+        """Whether no pixel, or what makes them, is infinite or not a number."""
+        return bool(self.images.isfinite().all())
+
     def snapshot(self) -> ImageSet:
         """What would be the result if this were the last step."""
         images = self.average if self.averaging else self.images.detach()
@@ -66,8 +70,3 @@ def start_from_noise(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
 
 
 STARTS = {"real": start_from_real, "noise": start_from_noise}
-
-
-def is_finite(images: Tensor) -> bool:
-    """Whether no pixel is infinite or not a number."""
-    return bool(images.isfinite().all())

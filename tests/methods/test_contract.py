@@ -29,9 +29,10 @@ from condensation import (
     condense,
     evaluate,
 )
+from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
-from tests.small import CPU, TRAINED, dc, dm, dsa, images
+from tests.small import CPU, TRAINED, dc, dm, dsa, gmmn, images
 
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
@@ -40,6 +41,9 @@ SMALL_METHODS: dict[str, Method] = {
     "forgetting": Forgetting(**TRAINED),  # type: ignore[arg-type]
     "pixel-mmd": PixelMMD(steps=4),
     "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
+    "gmmn": gmmn(),
+    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", drop_after=2),
+    "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
     "dm": dm(),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
@@ -53,7 +57,9 @@ SMALL_METHODS: dict[str, Method] = {
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They train a network on the images of all classes, so that a class is another one with other classes beside it.
-ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm"} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)}
+ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm", "gmmn-conditional", "gmmn-codes"} | {
+    name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)
+}
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
 

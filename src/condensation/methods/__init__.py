@@ -6,6 +6,7 @@ from condensation.methods.base import Method
 from condensation.methods.dc import DC, SiameseDC
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
+from condensation.methods.gmmn import GMMN
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
 from condensation.methods.pixel_mmd import PixelMMD
@@ -18,9 +19,10 @@ METHODS: dict[str, type[Method]] = {
     "k-center": KCenter,
     "forgetting": Forgetting,
     "pixel-mmd": PixelMMD,
+    "gmmn": GMMN,
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
 }
 
-__all__ = ["DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
+__all__ = ["DC", "DM", "GMMN", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]

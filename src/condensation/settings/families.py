@@ -9,6 +9,7 @@ from typing import Any
 
 from condensation.augment import DSA, Augmentation, Seeded
 from condensation.errors import CondensationError, unknown
+from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import KERNELS, Kernel
 from condensation.methods import METHODS, Method
 from condensation.naming import FORM, find, named
@@ -25,6 +26,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     NetworkSampler: {"fresh": Fresh()},
     Augmentation: {"dsa": DSA()},
     Kernel: KERNELS,
+    Autoencoder: {"sigmoid": Autoencoder()},
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 # What messages call one of each.
@@ -34,6 +36,7 @@ WORDS: dict[Any, str] = {
     NetworkSampler: "way to draw networks",
     Augmentation: "augmentation",
     Kernel: "kernel",
+    Autoencoder: "autoencoder",
     Recipe: "recipe",
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
