@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DC, DM, GMMN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
+from condensation import DC, DM, GMMN, GTN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
 TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
@@ -39,6 +39,12 @@ def dc(**settings: object) -> DC:
 def gmmn(**settings: object) -> GMMN:
     """GMMN that takes a blink."""
     return GMMN(**{"iterations": 4, "batch_per_class": 6, "samples_per_class": 5, "hidden": (8, 8), **settings})  # type: ignore[arg-type]
+
+
+def gtn(**settings: object) -> GTN:
+    """GTN that takes a blink."""
+    small = {"steps": 4, "batch": 4, "learner": ConvNet(width=4, depth=1), "real_batch": 6, "latent": 5, "hidden": 8, "channels": (4, 3)}
+    return GTN(**{**small, **settings})  # type: ignore[arg-type]
 
 
 def dsa(**settings: object) -> SiameseDC:

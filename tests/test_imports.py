@@ -29,6 +29,7 @@ LAYERS = (
     ("setfile",),
     ("settings", "storage"),
     ("methods",),
+    ("teaching",),
     ("unrolling",),
     ("training", "sources", "matching"),
     ("learners",),

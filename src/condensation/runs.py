@@ -13,7 +13,7 @@ from typing import Any, Literal
 from condensation.artifact import CondensedSet, versions
 from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
-from condensation.condensing import Observer, condense
+from condensation.condensing import Moment, Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError, NotWritten
 from condensation.evaluation import OnProgress
@@ -203,7 +203,12 @@ def _condensed(
         "machine": capability(),
     }
     method = settings.method
-    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
+
+    def note(moment: Moment) -> None:
+        if moment.step == moment.steps:
+            card.update(moment.state.card())
+
+    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000)), note]
     if isinstance(method, GenerativeMethod):
         watching.append(KeepGenerator(method, folder / GENERATOR, card))
     images = condense(

@@ -32,7 +32,8 @@ from condensation import (
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
-from tests.small import CPU, TRAINED, dc, dm, dsa, gmmn, images
+from condensation.networks import WeightNormConvNet
+from tests.small import CPU, TRAINED, dc, dm, dsa, gmmn, gtn, images
 
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
@@ -44,6 +45,8 @@ SMALL_METHODS: dict[str, Method] = {
     "gmmn": gmmn(),
     "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", drop_after=2),
     "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
+    "gtn": gtn(),
+    "gtn-weight-norm": gtn(learner=WeightNormConvNet(widths=(3, 4), hidden=5), passes=2, intermediate=0.0),
     "dm": dm(),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
@@ -57,7 +60,7 @@ SMALL_METHODS: dict[str, Method] = {
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They train a network on the images of all classes, so that a class is another one with other classes beside it.
-ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm", "gmmn-conditional", "gmmn-codes"} | {
+ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm", "gmmn-conditional", "gmmn-codes", "gtn", "gtn-weight-norm"} | {
     name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)
 }
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from condensation.methods.dc import DC, SiameseDC
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
 from condensation.methods.gmmn import GMMN
+from condensation.methods.gtn import GTN
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
 from condensation.methods.pixel_mmd import PixelMMD
@@ -20,9 +21,10 @@ METHODS: dict[str, type[Method]] = {
     "forgetting": Forgetting,
     "pixel-mmd": PixelMMD,
     "gmmn": GMMN,
+    "gtn": GTN,
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
 }
 
-__all__ = ["DC", "DM", "GMMN", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
+__all__ = ["DC", "DM", "GMMN", "GTN", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]

@@ -133,7 +133,7 @@ def latents_for(generator: Generator, ipc: Mapping[int, int], rng: Rng) -> Tenso
 def drawn_images(generator: Generator, latents: Tensor, rows: Tensor, preprocessing: Preprocessing, chunk: int) -> Tensor:
     """What a network sees of the pictures that ``generator`` makes, in evaluation mode and without a graph: (n, c, h, w)."""
     with torch.no_grad(), evaluating(generator):
-        return torch.cat([preprocessing(generator(latents[piece], rows[piece])) for piece in split(len(latents), chunk)])
+        return torch.cat([generator.inputs(latents[piece], rows[piece], preprocessing) for piece in split(len(latents), chunk)])
 
 
 @contextmanager
