@@ -16,7 +16,7 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("exporting", "studying"),
+    ("exporting", "studying", "schooling"),
     ("console", "listing", "getting", "overview"),
     ("studies",),
     ("presets", "advice"),

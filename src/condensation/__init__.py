@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
     from condensation.sampling import KeepGenerator, TrainedGenerator
+    from condensation.teaching import Schedule, Taught, teach
     from condensation.training import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
@@ -52,6 +53,7 @@ _HOMES = {
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),
     "sampling": ("KeepGenerator", "TrainedGenerator"),
+    "teaching": ("Schedule", "Taught", "teach"),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -208,9 +208,10 @@ def _condensed(
         if moment.step == moment.steps:
             card.update(moment.state.card())
 
-    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000)), note]
+    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
     if isinstance(method, GenerativeMethod):
         watching.append(KeepGenerator(method, folder / GENERATOR, card))
+    watching.append(note)  # last, since it speaks of this set and not of others that the generator may make
     images = condense(
         method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[*watching, *observers], checkpoint=checkpoint
     )

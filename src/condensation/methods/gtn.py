@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from condensation.compute import Compute
+from condensation.errors import CondensationError
 from condensation.generators.lessons import LessonGenerator
 from condensation.images import ImageSet, Shape
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
@@ -51,21 +53,26 @@ class Curriculum(Drawn):
         return [self.latents, self.log_lr, self.log_momentum, *self.generator.parameters()]
 
     def lesson(self, step: int) -> Lesson:
-        """What a learner is given in ``step``, with a graph to all that is learned."""
+        """What a learner is given in ``step``, with a graph to all that is learned; without one, the images are those made `anew`."""
         piece = self.pieces[step % len(self.pieces)]
-        self.generator.train()
-        images = self.generator(self.latents[piece], self.start.rows[piece])
+        images = self._made(piece, {}) if torch.is_grad_enabled() else self.images[piece]
         return Lesson(images, self.start.labels[piece], self.log_lr[step].exp(), self.log_momentum[step].exp())
 
-    def snapshot(self) -> ImageSet:
-        images = self.images.detach().clone()
-        self.generator.train()
+    def anew(self, statistics: Mapping[str, Tensor] | None = None) -> None:
+        """Make all images by the generator as it is, with the running ``statistics`` given in place of its own."""
+        images = torch.empty_like(self.images)
         with torch.no_grad():
             for piece in self.pieces:
-                # With copies of the running statistics: looking on changes nothing.
-                statistics = {name: buffer.clone() for name, buffer in self.generator.named_buffers()}
-                images[piece] = functional_call(self.generator, statistics, (self.latents[piece], self.start.rows[piece]))
+                images[piece] = self._made(piece, statistics or {})
         self.become(images)
+
+    def _made(self, piece: Tensor, statistics: Mapping[str, Tensor]) -> Tensor:
+        self.generator.train()
+        images: Tensor = functional_call(self.generator, dict(statistics), (self.latents[piece], self.start.rows[piece]))
+        return images
+
+    def snapshot(self) -> ImageSet:
+        self.anew({name: buffer.clone() for name, buffer in self.generator.named_buffers()})  # looking on changes nothing
         return Pixels.snapshot(self)
 
     def schedule(self, batch: int) -> Schedule:
@@ -143,6 +150,11 @@ class GTN(GenerativeMethod):
         need_at_least(self, steps=0, batch=2, passes=1, real_batch=1, latent=1, hidden=1, keep_every=1, intermediate=0)
         need_positive(self, "lr", "learner_lr", "learner_momentum", "final_lr")
         need_fraction(self, "learner_momentum")
+        for name in ("betas", "channels"):
+            if len(getattr(self, name)) != 2 or min(getattr(self, name)) <= 0:
+                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must be two numbers above 0.")
+        if max(self.betas) >= 1:
+            raise CondensationError(f"method.betas is {self.betas}; both must lie below 1.")
 
     def build(self, shape: Shape, classes: int) -> LessonGenerator:
         return LessonGenerator(self.latent, classes, shape, self.hidden, self.channels)
@@ -163,6 +175,7 @@ class GTN(GenerativeMethod):
         assert isinstance(state, Teaching)  # what init made
         source, learner = state.source, state.learner
         learner.redraw(rng.child("network"))
+        source.anew()
 
         def exam(step: int) -> Exam | None:
             weight = 1.0 if step == source.length - 1 else self.intermediate / (source.length - 1)
