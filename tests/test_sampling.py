@@ -1,13 +1,14 @@
 """Trained generators: kept, read again, drawn from."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from condensation import Compute, CondensationError, CondensedSet, KeepGenerator, RunSettings, TrainedGenerator, condense, run
 from condensation.judging import DataSettings, EvaluationSettings
-from tests.small import CPU, dm, gmmn, images
+from tests.small import CPU, dm, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)
 
@@ -123,3 +124,32 @@ def test_the_command_overwrites_nothing(condense, folder):
     code, _, errors = condense("sample", folder, "--out", folder)
     assert code == 2
     assert "is not empty" in errors
+
+
+def test_a_run_with_another_ipc_draws_what_it_would_have_trained_for(folder, tmp_path):
+    more = RunSettings(DataSettings("digits"), gmmn(), ipc=3, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    run(more, tmp_path / "trained")
+    seen = []
+    run(more, tmp_path / "drawn", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert seen == []
+    for name in ("set.safetensors", "generator.safetensors"):
+        assert (tmp_path / "trained" / name).read_bytes() == (tmp_path / "drawn" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"seed": 1}, {"method": gmmn(lr=0.1)}, {"data": DataSettings("digits", preprocessing="none")}],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_generator_of_another_run_is_not_used(folder, tmp_path, other):
+    own = RunSettings(DataSettings("digits"), gmmn(), ipc=2, evaluation=EvaluationSettings(0), compute=COMPUTE)
+    seen = []
+    run(replace(own, **other), tmp_path / "run", generator=folder / "generator.safetensors", observers=[seen.append])
+    assert len(seen) == 5
+
+
+def test_the_generator_of_lessons_is_of_one_number_of_images(tmp_path):
+    method, real = gtn(), images()
+    trained = replace(kept(method, real, tmp_path / "g.safetensors"), card={"settings": {"seed": 0}, "data": {"fingerprint": "same"}})
+    assert not trained.is_of(method, real, 0, "same")
+    assert replace(trained, method=gmmn()).is_of(gmmn(), real, 0, "same")

@@ -6,7 +6,8 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from condensation.log import LogFile
 from condensation.methods import DM, Method, Random
 from condensation.methods.generative import GenerativeMethod
 from condensation.report.grid import grid
-from condensation.sampling import GENERATOR, KeepGenerator
+from condensation.sampling import GENERATOR, KeepGenerator, TrainedGenerator
 from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
@@ -78,13 +79,15 @@ def run(
     on_reading: OnProgress | None = None,
     checkpoint_every: float = EVERY_SECONDS,
     data: Data | None = None,
+    generator: str | Path | None = None,
 ) -> RunResult:
     """Condense as ``settings`` say, into the folder ``out``; go on with what is there if ``resume``.
 
     The set is saved before it is judged, so nothing is lost should judging be broken off. The state is kept every
     ``checkpoint_every`` seconds, which changes no result. A run that is finished is read, not done again. ``on_reading`` is told
     how many images are read, ``on_progress`` how many epochs of judging are done. ``data`` is what ``settings.data.load()`` gave, for
-    many runs on the same images; without it, they are read.
+    many runs on the same images; without it, they are read. Where ``generator`` was trained by a run that differs in ipc or judging
+    alone, the set is drawn from it, which gives what training would.
 
     Raises:
         CondensationError: if the folder holds another run, or anything in the settings cannot be done.
@@ -101,7 +104,7 @@ def run(
     remove_unfinished(folder)
     with _resumable(folder):
         write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
-        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint)
+        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint, Path(generator) if generator else None)
         write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
         if scores:
@@ -179,7 +182,13 @@ def in_words(method: str, counts: Collection[int], steps: int) -> str:
 
 
 def _condensed(
-    settings: RunSettings, data: Data, ipc: dict[int, int], folder: Path, observers: Sequence[Observer], checkpoint: Checkpoint
+    settings: RunSettings,
+    data: Data,
+    ipc: dict[int, int],
+    folder: Path,
+    observers: Sequence[Observer],
+    checkpoint: Checkpoint,
+    generator: Path | None,
 ) -> CondensedSet:
     fingerprint = data.train.fingerprint()
     if (folder / SET).exists():
@@ -203,21 +212,25 @@ def _condensed(
         "machine": capability(),
     }
     method = settings.method
-
-    def note(moment: Moment) -> None:
-        if moment.step == moment.steps:
-            card.update(moment.state.card())
-
-    watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
-    if isinstance(method, GenerativeMethod):
-        watching.append(KeepGenerator(method, folder / GENERATOR, card))
-    watching.append(note)  # last, since it speaks of this set and not of others that the generator may make
-    images = condense(
-        method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=[*watching, *observers], checkpoint=checkpoint
-    )
+    trained = TrainedGenerator.load(generator) if generator else None
+    if trained and trained.is_of(method, data.train, settings.seed, fingerprint):
+        images = trained.for_run(data.train, ipc, settings.seed, settings.compute.chosen())
+        replace(trained, card=card).save(folder / GENERATOR)
+    else:
+        watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
+        if isinstance(method, GenerativeMethod):
+            watching.append(KeepGenerator(method, folder / GENERATOR, card))
+        watching += [partial(_note, card), *observers]  # after the generator is kept: it may make other sets than this
+        images = condense(method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed
+
+
+def _note(card: dict[str, Any], moment: Moment) -> None:
+    """After the last step, put on the card what the state says of the set."""
+    if moment.step == moment.steps:
+        card.update(moment.state.card())
 
 
 def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:

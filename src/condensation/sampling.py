@@ -73,6 +73,18 @@ class TrainedGenerator:
         }
         return CondensedSet(images, {**self.card, "settings": settings, "sample": {"seed": seed}, "versions": versions()})
 
+    def is_of(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
+        """Whether a run of ``method`` and ``seed`` on ``real``, of that fingerprint, trains this very generator, whatever its ipc."""
+        theirs = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
+        inputs = (self.like.preprocessing, self.like.mirrored) == (real.preprocessing, real.mirrored)
+        return self.method.any_ipc and inputs and (self.method, *theirs) == (method, seed, fingerprint)
+
+    def for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
+        """The images that a run of this seed draws, whatever its ipc was: training does not depend on that."""
+        home, real = real.device, real.to(compute.device)
+        generator = self.generator.to(compute.device)
+        return self.method.drawn(real, ipc, generator, Rng(seed).child("init"), compute).snapshot().to(home)
+
     def save(self, path: str | Path) -> None:
         """Write it to one file, at once: the weights, and the method's settings, from which the generator is built again.
 

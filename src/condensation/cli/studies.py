@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,7 +53,12 @@ def table(
     networks: NetworksOption = None,
     epochs: EpochsOption = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="Of the methods' settings: fast, long, paper.", show_default="paper")
+        str | None,
+        typer.Option(
+            "--preset",
+            help="Of the methods' settings: fast, long, paper. Or a whole table: supplement, supplement-paper.",
+            show_default="paper",
+        ),
     ] = None,
     folder: FolderOption = None,
     size: SizeOption = None,
@@ -70,6 +76,7 @@ def table(
 ) -> None:
     """Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command goes on after a stop."""
     from condensation import studying
+    from condensation.studies.supplement import TABLES, missing
     from condensation.studies.table import RUNS, jobs_of
 
     paths, overrides = folder_and_settings(given)
@@ -87,7 +94,9 @@ def table(
         "compute.device": device,
     }
     settings = _table_settings(config, options, methods, overrides)
-    out = out or Path("tables") / last_name(settings.source)
+    out = out or Path("tables") / last_name(settings.source if preset not in TABLES else f"{last_name(settings.source)}-{preset}")
+    if preset in TABLES and methods is None and not quiet and missing():
+        typer.echo(f"Of no method here, so their rows are left out: {', '.join(missing())}.", err=True)
     if report:
         return studying.report_table(out, show)
     if dry_run:
@@ -204,10 +213,15 @@ def theory(
 def _table_settings(config: Path | None, options: dict[str, Any], methods: str | None, overrides: list[str]) -> Any:
     """The settings of a table; a file says what options don't."""
     from condensation.settings import build
+    from condensation.studies.supplement import TABLES, table_named
     from condensation.studies.table import Row, TableSettings, rows_for, with_overrides
 
+    whole = table_named(options["preset"], names(methods)) if options["preset"] in TABLES else None
     of_file = tuple(build(Row, row) for row in study_content(config, {}, []).get("rows", ()))
-    rows = of_file if of_file and methods is None else rows_for(names(methods) or ["random", "dm"])
+    if whole:
+        rows, options = whole.rows, {**options, "preset": None}
+    else:
+        rows = of_file if of_file and methods is None else rows_for(names(methods) or ["random", "dm"])
     rows, others = with_overrides(rows, overrides)
     content = {key: value for key, value in study_content(config, options, others).items() if key != "rows"}
-    return build(TableSettings, content, TableSettings(rows))
+    return build(TableSettings, content, replace(whole or TableSettings(rows), rows=rows))

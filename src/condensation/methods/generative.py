@@ -90,6 +90,7 @@ class GenerativeMethod(Method):
     """A method that trains a generator and draws the images from it."""
 
     note: ClassVar[str] = ""  # what the papers leave open and how it is done here; it goes on the card
+    any_ipc: ClassVar[bool] = True  # whether the generator is the same whatever ipc, so that sets of other sizes are drawn from it
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> Self:

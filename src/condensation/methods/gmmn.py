@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from condensation.compute import Compute
+from condensation.errors import CondensationError
 from condensation.generators.autoencoder import Autoencoder
 from condensation.generators.dense import DenseGenerator
 from condensation.images import ImageSet, Shape
@@ -87,10 +88,12 @@ class GMMN(GenerativeMethod):
 
     def __post_init__(self) -> None:
         need_at_least(self, iterations=0, drop_after=0, batch_per_class=1, samples_per_class=1, latent=1)
-        need_positive(self, "lr", "weight")
+        need_positive(self, "lr", "weight", *(("unit",) if self.unit is not None else ()))
         need_fraction(self, "momentum")
         need_one_of(self, "networks", get_args(Networks))
         need_one_of(self, "optimizer", OPTIMIZERS)
+        if not self.hidden or min(self.hidden) < 1:
+            raise CondensationError(f"method.hidden is {list(self.hidden)}; it must be the sizes of one layer or more, each at least 1.")
 
     @property
     def steps(self) -> int:

@@ -114,6 +114,8 @@ class GTN(GenerativeMethod):
         "`condense evaluate` judges them as any other set: shuffled, for many epochs, at common rates."
     )
 
+    any_ipc: ClassVar[bool] = False
+
     steps: int = 2000  # a new learner, and a step of Adam, each
     lr: float = 0.02  # of Adam
     betas: tuple[float, ...] = (0.9, 0.999)
@@ -132,18 +134,16 @@ class GTN(GenerativeMethod):
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> GTN:
-        """Smaller networks and lessons for a CPU, and a few passes over them, since they are few."""
-        batch = max(20, min(50, ipc * classes // 10))
-        lessons = max(1, ipc * classes // batch)
+        """Smaller networks and lessons for a CPU, a learner that is faster from the start, and more passes where lessons are few."""
         return cls(
             steps=300,
-            lr=0.01,
-            batch=batch,
-            passes=max(1, round(10 / lessons)),
+            batch=50,
+            passes=max(1, min(5, 500 // (ipc * classes))),
             learner=WeightNormConvNet(widths=(16, 32), hidden=64),
-            real_batch=128,
+            learner_lr=0.1,
             hidden=256,
             channels=(32, 16),
+            keep_every=1,
         )
 
     def __post_init__(self) -> None:

@@ -78,7 +78,8 @@ def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Map
     if number and column:
         ours, theirs = run_settings(settings, row, ipc, 0), published_settings(settings, column, ipc)
         sets = (settings.seeds, columns()[column].sets)
-        differing = (*((f"seeds {sets[0]} (published: {sets[1]})",) if sets[0] != sets[1] else ()), *differences(ours, theirs))
+        told = (columns()[column].note,) if columns()[column].note else differences(ours, theirs)
+        differing = (*((f"seeds {sets[0]} (published: {sets[1]})",) if sets[0] != sets[1] else ()), *told)
     return Cell(row.label, ipc, tuple(values), settings.seeds, tuple(folders), failed, number, differing)
 
 

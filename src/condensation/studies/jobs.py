@@ -17,9 +17,11 @@ from condensation.condensing import Observer, Stopped
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
+from condensation.methods.generative import GenerativeMethod
 from condensation.naming import told
 from condensation.rng import Rng
 from condensation.runs import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
+from condensation.sampling import GENERATOR
 from condensation.setfile import SET
 from condensation.storage import read_json, write_json
 
@@ -107,7 +109,7 @@ def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch
             watch.on_job(number, count or len(jobs), job.title, how)
         if how == FINISHED and job.name not in failures:
             continue
-        reason = None if how == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch))
+        reason = None if how == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch, generator_for(job, jobs, folder)))
         note_failure(folder, failures, job.name, reason)
     return {job.name: failures[job.name] for job in jobs if job.name in failures}
 
@@ -140,7 +142,21 @@ def note_failure(folder: Path, failures: dict[str, Any], name: str, reason: dict
         write_json(folder / FAILURES, failures)
 
 
-def _run(job: Job, place: Path, data: Data, watch: Watch) -> None:
+def generator_for(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
+    """What another of ``jobs`` trained that differs from ``job`` in ipc or judging alone; None if ``job`` has to train, or trains none."""
+    if not isinstance(job.settings.method, GenerativeMethod):
+        return None
+    own = _training(job.settings)
+    alike = (folder / other.name / GENERATOR for other in jobs if other.name != job.name and _training(other.settings) == own)
+    return next((path for path in alike if path.exists()), None)
+
+
+def _training(settings: RunSettings) -> RunSettings:
+    """What decides a generator, with all else made equal."""
+    return RunSettings(data=settings.data, method=settings.method, seed=settings.seed)
+
+
+def _run(job: Job, place: Path, data: Data, watch: Watch, generator: Path | None) -> None:
     run(
         job.settings,
         place,
@@ -149,6 +165,7 @@ def _run(job: Job, place: Path, data: Data, watch: Watch) -> None:
         on_progress=watch.on_progress,
         checkpoint_every=watch.checkpoint_every,
         data=data,
+        generator=generator,
     )
 
 

@@ -43,6 +43,7 @@ class Column:
     epochs: int
     sets: int  # condensed, each with a seed of its own
     networks: int  # trained on each of them
+    note: str = ""  # what differs, or is not known, where settings cannot say it; "": they say all
 
 
 @cache

@@ -1,0 +1,114 @@
+"""The supplement's table: its rows, and that a generator is trained once for all sets of a seed."""
+
+from dataclasses import replace
+
+import pytest
+
+from condensation import Compute, CondensedSet
+from condensation.methods import METHODS
+from condensation.studies import Row, TableSettings, Watch, run_table, write_table
+from condensation.studies.cells import cells
+from condensation.studies.jobs import generator_for
+from condensation.studies.published import columns, published
+from condensation.studies.supplement import SUPPLEMENT, TABLES, missing, table_named
+from condensation.studies.table import jobs_of, run_settings
+
+GMMN = {"name": "gmmn", "iterations": 2, "batch_per_class": 4, "samples_per_class": 4, "hidden": [4]}
+SETTINGS = TableSettings(
+    rows=(Row("GMMN", GMMN), Row("GMMN, bare", GMMN, {"recipe": {"augmentation": "none"}}), Row("other", {**GMMN, "lr": 0.01})),
+    data="digits",
+    ipc=(1, 2),
+    seeds=2,
+    networks=1,
+    epochs=1,
+    evaluation={"network": {"name": "convnet", "width": 4}},
+    compute=Compute("cpu", "float32", compile="never"),
+)
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_the_rows_are_those_of_the_methods_that_are_here(name):
+    rows = [row.method_settings["name"] for row in TABLES[name]().rows]
+    assert list(dict.fromkeys(rows)) == [method for method in SUPPLEMENT if method in METHODS]
+    assert set(missing()) == set(SUPPLEMENT) - set(rows)
+
+
+def test_a_row_appears_with_its_method(monkeypatch):
+    monkeypatch.delitem(METHODS, "gmmn")
+    assert "gmmn" in missing()
+    assert "GMMN" not in [row.label for row in TABLES["supplement"]().rows]
+
+
+def test_both_sizes_are_settings_that_can_be_run():
+    for make in TABLES.values():
+        table = make()
+        for row in table.rows:
+            assert run_settings(table, row, 10, 0).method.steps >= 0
+
+
+def test_the_published_table_stands_beside_the_full_one():
+    table = TABLES["supplement-paper"]()
+    assert (table.source, table.ipc, table.seeds, table.networks, table.epochs) == ("cifar10", (1, 10, 50), 5, 20, 1000)
+
+
+def test_numbers_of_the_supplement():
+    numbers = {column: str(number) for column, number in published("cifar10", 50).items()}
+    wanted = {"gmmn": "45.3 ± 1.0", "dc-vae": "44.0 ± 0.8", "biggan": "46.2 ± 0.9", "pixel-mmd": "50.9 ± 0.3", "dm": "63.0 ± 0.4"}
+    assert {name: numbers[name] for name in wanted} == wanted
+
+
+def test_some_rows_alone_and_others_beside_them():
+    rows = table_named("supplement", ["dm", "herding"]).rows
+    assert [row.label for row in rows] == ["DM", "Herding"]
+
+
+def test_what_is_not_published_is_said_beside_the_number(tmp_path):
+    table = table_named("supplement-paper", ["gmmn"])
+    (cell,) = cells(replace(table, ipc=(1,)), tmp_path)
+    assert cell.differences == (columns()["gmmn"].note,)
+
+
+def test_a_generator_is_trained_once_for_all_ipc_of_a_seed(tmp_path):
+    steps = {}
+    jobs = jobs_of(SETTINGS)
+
+    def begin(number, count, job, how):
+        steps[jobs[number - 1].name] = 0
+
+    def count(moment):
+        steps[next(reversed(steps))] += moment.loss is not None
+
+    assert run_table(SETTINGS, tmp_path / "t", Watch(begin, [count])) == {}
+    trained = [name for name, made in steps.items() if made]
+    assert trained == ["gmmn-ipc1-seed0", "other-ipc1-seed0", "gmmn-ipc1-seed1", "other-ipc1-seed1"]
+    assert all(cell.done for cell in write_table(SETTINGS, tmp_path / "t"))
+
+
+def test_the_sets_are_those_of_runs_on_their_own(tmp_path):
+    run_table(replace(SETTINGS, seeds=1), tmp_path / "both")
+    run_table(replace(SETTINGS, seeds=1, ipc=(2,)), tmp_path / "alone")
+    for name in ("gmmn-ipc2-seed0", "other-ipc2-seed0"):
+        one, other = (CondensedSet.load(tmp_path / table / "runs" / name).images for table in ("both", "alone"))
+        assert one.images.equal(other.images)
+
+
+def test_methods_without_a_generator_are_run_each(tmp_path):
+    dm = replace(SETTINGS, rows=(Row("DM", "dm"),))
+    jobs = jobs_of(dm)
+    assert generator_for(jobs[0], jobs, tmp_path) is None
+
+
+def test_the_command_says_which_methods_are_not_here(condense, monkeypatch):
+    monkeypatch.delitem(METHODS, "gmmn")
+    code, said, errors = condense("table", "--preset", "supplement", "--dry-run")
+    assert code == 0
+    assert "so their rows are left out: gmmn" in errors
+    assert "GMMN" not in said
+
+
+def test_settings_change_the_whole_table(condense):
+    said = condense(
+        "table", "--preset", "supplement", "--dry-run", "-d", "fashion-mini", "-i", "1", "--networks", "2", "gmmn.iterations=7"
+    )[1]
+    assert "GMMN, ipc 1, seed 0: GMMN, 1 image per class, 7 steps; 2 networks" in said
+    assert "tables/fashion-mini-supplement/runs" in said
