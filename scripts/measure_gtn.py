@@ -2,6 +2,7 @@
 
     CONDENSATION_DATA=DIR python scripts/measure_gtn.py            # every job for 2 CPU cores that is not done yet
     CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper          # as published, for a GPU
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-500-short      # minutes
     python scripts/measure_gtn.py --report                         # the tables of docs/gtn.md and its pictures again
 
 Each job is kept part by part, and a run step by step, so it may be broken off at any time. Test images decide nothing: steps, rates
@@ -64,7 +65,7 @@ JOBS = [
     Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
     Job("mnist-4100", 410, replace(SMALL, steps=400, batch=128), networks=1),
 ]
-ON_REQUEST = [Job("mnist-paper", 410, GTN.paper(410))]
+ON_REQUEST = [Job("mnist-500-short", 50, GTN.fast(50)), Job("mnist-paper", 410, GTN.paper(410))]
 JUDGE = Recipe(epochs=300)
 JUDGES = {"convnet": ConvNet(), "convnet-wn": WeightNormConvNet()}
 
