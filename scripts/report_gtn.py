@@ -25,7 +25,7 @@ PAGE = ROOT / "docs" / "gtn.md"
 NAMES = {"mnist-500-short": "GTN", "mnist-500": "GTN", "mnist-500-dm": "DM", "mnist-4100": "GTN", "mnist-paper": "GTN, as published"}
 COLOURS = ("#1b7f79", "#b5542b", "#3f51a3", "#7d7d87", "#a33f7c", "#7a7a2a", "#111111")
 COLUMNS, ROWS, GAP, ZOOM = 20, 8, 2, 1
-HEAD = """| | images | steps | taught: lessons once, by their rates | as any set: ConvNet, {epochs} epochs | as any set: convnet-wn | seconds |
+HEAD = """| | images | steps | taught by its rates | as any set: ConvNet, {epochs} epochs | as any set: convnet-wn | seconds |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
