@@ -90,6 +90,9 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         monkeypatch.setattr(f"condensation.studying.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
         monkeypatch.setattr("condensation.studying.make_theory", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
+    elif words[0] == "teach":
+        run = ["run", "-d", "digits", "-m", "gtn", "-i", "1", "-o", words[1], "method.steps=0", "evaluation.networks=0", "-q"]
+        assert CliRunner().invoke(app, run).exit_code == 0
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] in ("show", "export", "import"):
@@ -107,7 +110,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         ROOT / "README.md",
         *(
             ROOT / "docs" / name
-            for name in ("baselines.md", "first-steps.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in ("baselines.md", "first-steps.md", "gtn.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
         ),
     ],
     ids=lambda page: page.name,
