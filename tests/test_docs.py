@@ -95,6 +95,10 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         assert CliRunner().invoke(app, run).exit_code == 0
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
+    elif words[0] == "sample":
+        monkeypatch.setattr("condensation.recognition.train", lambda *arguments: None)
+        run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
+        assert CliRunner().invoke(app, run).exit_code == 0
     elif words[0] in ("show", "export", "import"):
         monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
         for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
@@ -110,7 +114,16 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         ROOT / "README.md",
         *(
             ROOT / "docs" / name
-            for name in ("baselines.md", "first-steps.md", "gtn.md", "own-images.md", "own-networks.md", "table.md", "using-a-set.md")
+            for name in (
+                "baselines.md",
+                "first-steps.md",
+                "generators.md",
+                "gtn.md",
+                "own-images.md",
+                "own-networks.md",
+                "table.md",
+                "using-a-set.md",
+            )
         ),
     ],
     ids=lambda page: page.name,

@@ -21,7 +21,7 @@ LAYERS = (
     ("studies",),
     ("presets", "advice"),
     ("runs", "judging_saved"),
-    ("log", "judging", "sampling"),
+    ("log", "judging", "sampling", "recognition"),
     ("report",),
     ("condensing", "evaluation"),
     ("artifact", "checkpoint"),

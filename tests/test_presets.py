@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from condensation import DM, PRESETS, CondensationError, ConvNet, Recipe, preset
+from condensation import DC, DM, GMMN, PRESETS, CondensationError, ConvNet, Recipe, preset
 from condensation.presets import preset_for
 from condensation.settings import build, plain
 
@@ -34,6 +34,16 @@ def test_what_is_learned_fast_is_judged_by_the_usual_network() -> None:
 @pytest.mark.parametrize(("ipc", "counted"), [(50, 50), ({"a": 1, "b": 50}, 50), ("much", 10), (None, 10), ({}, 10), (-3, 10)])
 def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> None:
     assert preset_for("fast", {"ipc": ipc}).method == DM.fast(counted)
+
+
+@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.fast()), ("paper", GMMN.paper())])
+@pytest.mark.parametrize("content", ["gmmn", {"name": "gmmn"}])
+def test_a_method_that_trains_a_generator_has_presets_of_its_own(name: str, method: GMMN, content: object) -> None:
+    assert preset_for(name, {"method": content}).method == method
+
+
+def test_other_methods_keep_their_settings() -> None:
+    assert build(type(preset("paper")), {"method": "dc"}, preset_for("paper", {"method": "dc"})).method == DC()
 
 
 def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:

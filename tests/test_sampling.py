@@ -6,8 +6,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from condensation import Compute, CondensationError, CondensedSet, KeepGenerator, RunSettings, TrainedGenerator, condense, run
+from condensation import (
+    Compute,
+    CondensationError,
+    CondensedSet,
+    ConvNet,
+    ImageSet,
+    KeepGenerator,
+    RunSettings,
+    TrainedGenerator,
+    condense,
+    load,
+    run,
+)
 from condensation.judging import DataSettings, EvaluationSettings
+from condensation.recognition import recognised
 from tests.small import CPU, dm, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)
@@ -153,3 +166,24 @@ def test_the_generator_of_lessons_is_of_one_number_of_images(tmp_path):
     trained = replace(kept(method, real, tmp_path / "g.safetensors"), card={"settings": {"seed": 0}, "data": {"fingerprint": "same"}})
     assert not trained.is_of(method, real, 0, "same")
     assert replace(trained, method=gmmn()).is_of(gmmn(), real, 0, "same")
+
+
+def test_real_images_are_recognised_as_often_as_test_images():
+    data = load("digits")
+    found = recognised(data.test, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
+    assert found["images"] == found["test"] > 60
+    assert set(found["of_class"]) == set(data.test.class_names)
+
+
+def test_images_of_wrong_classes_are_not_recognised():
+    data = load("digits")
+    shifted = replace(data.test, labels=data.test.labels.roll(len(data.test) // 2))
+    wrong = ImageSet.of(shifted.images, shifted.labels, data.test.class_names, preprocessing=data.test.preprocessing)
+    found = recognised(wrong, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
+    assert found["images"] < 20 < found["test"]
+
+
+def test_the_command_says_how_many_are_recognised(condense, folder, tmp_path):
+    said = condense("sample", folder, "--ipc", 2, "--check", 1, "--out", tmp_path / "new", "--device", "cpu")[1]
+    assert "% of them are taken for what they are by a network that gets" in " ".join(said.split())
+    assert CondensedSet.load(tmp_path / "new").card["recognised"]["epochs"] == 1

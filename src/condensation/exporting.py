@@ -16,7 +16,8 @@ from condensation.console import INTERRUPTED
 from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS
-from condensation.judging_saved import JudgeSettings, judge_settings, judge_views, own_evaluation
+from condensation.judging_saved import JudgeSettings, data_of, judge_settings, judge_views, own_evaluation
+from condensation.recognition import recognised
 from condensation.report.files import encoded
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
@@ -26,6 +27,9 @@ from condensation.sampling import TrainedGenerator
 from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import new_folder, require_free, write
+from condensation.wording import counted
+
+RECOGNISED = "recognised"  # where the card of a drawn set keeps for what its images are taken
 
 
 def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
@@ -77,12 +81,15 @@ def import_official(path: Path, data: str, which: int, out: Path | None, *, as_j
     return None
 
 
-def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, *, as_json: bool) -> None:
-    """``condense sample``."""
+def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check: int, *, as_json: bool) -> None:
+    """``condense sample``; ``check``: epochs of the network that is to recognise the images, 0 for none."""
     generator = TrainedGenerator.load(path)
     out = out or _beside(path, f"sample-ipc{ipc}-seed{seed}")
     require_free(out)
-    condensed = generator.sample(ipc, seed, Compute(device))
+    compute = Compute(device).chosen()
+    condensed = generator.sample(ipc, seed, compute)
+    if check:
+        condensed = _recognised(condensed, check, compute, quiet=as_json)
     name = str(plain(generator.method)["name"])
     with new_folder(out) as folder:
         condensed.save(folder / SET)
@@ -94,6 +101,13 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, *, as
     screen.print(
         f"{len(images)} images of {len(images.classes)} classes, drawn from the generator of {name}, seed {seed}.", highlight=False
     )
+    found = condensed.card.get(RECOGNISED)
+    if found:
+        screen.print(
+            f"{found['images']:.1f} % of them are taken for what they are by a network that gets {found['test']:.1f} % of the test images "
+            f"right after {counted(found['epochs'], 'epoch')} on the training images.",
+            highlight=False,
+        )
     screen.print(f"Set: {out}\nJudge it: condense evaluate {shlex.quote(str(out))}", markup=False, highlight=False)
     return None
 
@@ -102,6 +116,18 @@ def _beside(path: Path, to: str) -> Path:
     """Where something goes if nothing is said: beside what it is made from, under its name."""
     parent = path.parent if path.name not in ("", "..") else path / ".."
     return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{to}"
+
+
+def _recognised(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet: bool) -> CondensedSet:
+    errors = Console(stderr=True, soft_wrap=True)
+    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
+        try:
+            data = data_of(condensed, None).load(stop.after(shown.reading))
+            found = recognised(condensed.images, data, epochs=epochs, compute=compute, on_progress=stop.after(shown.judging))
+        except Stopped:
+            errors.print("Stopped; nothing was written.")
+            raise SystemExit(INTERRUPTED) from None
+    return replace(condensed, card={**condensed.card, RECOGNISED: found})
 
 
 def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:

@@ -10,7 +10,8 @@ from condensation.data import DATASETS
 from condensation.data.loading import catalogued
 from condensation.errors import CondensationError, unknown
 from condensation.judging import DataSettings, EvaluationSettings
-from condensation.methods import DM
+from condensation.methods import DM, METHODS
+from condensation.methods.generative import GenerativeMethod
 from condensation.runs import RunSettings
 from condensation.training import Recipe
 
@@ -33,7 +34,12 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     ipc, data = content.get("ipc"), content.get("data")
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
     known = DATASETS.get(catalogued(str(data.get("source"))) or "") if isinstance(data, Mapping) else None
-    settings = preset(name, max(counts, default=10), known.classes if known else 10)
+    ipc_and_classes = max(counts, default=10), known.classes if known else 10
+    settings = preset(name, *ipc_and_classes)
+    method = content.get("method")
+    kind = METHODS.get(str(method.get("name") if isinstance(method, Mapping) else method))
+    if kind is not None and issubclass(kind, GenerativeMethod):
+        settings = replace(settings, method=GENERATIVE[name](kind, *ipc_and_classes))
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published
     return settings
@@ -56,3 +62,9 @@ def paper(ipc: int, classes: int) -> RunSettings:
 
 
 PRESETS: dict[str, Callable[[int, int], RunSettings]] = {"fast": fast, "long": long, "paper": paper}
+# What a method that trains a generator is then like; others are as by default.
+GENERATIVE: dict[str, Callable[[type[GenerativeMethod], int, int], GenerativeMethod]] = {
+    "fast": lambda kind, ipc, classes: kind.fast(ipc, classes),
+    "long": lambda kind, ipc, classes: kind.fast(ipc, classes),
+    "paper": lambda kind, ipc, classes: kind.paper(ipc, classes),
+}

@@ -51,6 +51,12 @@ def test_the_published_table_stands_beside_the_full_one():
     assert (table.source, table.ipc, table.seeds, table.networks, table.epochs) == ("cifar10", (1, 10, 50), 5, 20, 1000)
 
 
+def test_a_generator_is_trained_as_published_in_the_full_table_alone():
+    small, full = (table_named(name, ["gmmn"]) for name in ("supplement", "supplement-paper"))
+    assert run_settings(small, small.rows[0], 10, 0).method == METHODS["gmmn"].fast(10)
+    assert run_settings(full, full.rows[0], 10, 0).method == METHODS["gmmn"].paper(10)
+
+
 def test_numbers_of_the_supplement():
     numbers = {column: str(number) for column, number in published("cifar10", 50).items()}
     wanted = {"gmmn": "45.3 ± 1.0", "dc-vae": "44.0 ± 0.8", "biggan": "46.2 ± 0.9", "pixel-mmd": "50.9 ± 0.3", "dm": "63.0 ± 0.4"}

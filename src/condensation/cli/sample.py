@@ -18,9 +18,12 @@ def sample(
     seed: Annotated[int, typer.Option("--seed", help="Decides which images are drawn.")] = 0,
     device: DeviceOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The new folder.", show_default="RUN-sample-ipcN-seedN")] = None,
+    check: Annotated[
+        int, typer.Option("--check", min=0, help="Train a network on the real images for so many epochs, and say how many it recognises.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a new set from the generator that a run trained (gmmn, ...)."""
     from condensation import exporting
 
-    exporting.sample(run, ipc, seed, device or "auto", out, as_json=as_json)
+    exporting.sample(run, ipc, seed, device or "auto", out, check, as_json=as_json)

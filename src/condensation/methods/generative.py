@@ -8,6 +8,7 @@ A method of this kind is a frozen dataclass that subclasses `GenerativeMethod`:
   the state that is a module or a tensor is checkpointed, by the field's name, beside the optimisers and the schedulers.
 - Where images are to come from a running average of the weights, the source has a copy of the generator (`copy.deepcopy`, before
   training), the state has the generator under training as a field of its own, and each step lets the one `follow` the other.
+- `fast` and `paper` are its presets. They may not depend on ipc, unless the generator does.
 - `step` trains once. A step is an iteration: it draws all it needs from its ``rng``, so a run goes on exactly where it stopped.
 
 Nothing else is to be done: at any time, and in the end, the images are those that the generator makes, in evaluation mode, of latents
@@ -94,12 +95,12 @@ class GenerativeMethod(Method):
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> Self:
-        """Settings for a CPU: what the small recipe of the supplement's table takes."""
+        """Settings for a CPU, which the presets `fast` and `long` begin with."""
         return cls()
 
     @classmethod
     def paper(cls, ipc: int = 10, classes: int = 10) -> Self:
-        """The published settings, or the nearest to them where they are not known: what the table at full size takes."""
+        """The published settings, or the nearest to them where they are not known; the preset `paper` begins with them."""
         return cls()
 
     @abstractmethod

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from condensation.methods import METHODS
-from condensation.methods.generative import GenerativeMethod
-from condensation.settings import plain
 from condensation.studies.table import Row, TableSettings, rows_for
 
 # In the order of the published table; with the two whose sets it speaks of in its text.
@@ -18,13 +16,13 @@ SUPPLEMENT = ("random", "gmmn", "dc-vae", "biggan", "pixel-mmd", "dm", "gtn", "k
 
 
 def small() -> TableSettings:
-    """For two CPU cores: a set of each method by its `fast` settings, judged by 3 networks of 300 epochs."""
-    return TableSettings(_rows("fast"), "cifar10", seeds=1, networks=3, epochs=300, preset="fast")
+    """For two CPU cores: a set of each method by the preset `fast`, judged by 3 networks of 300 epochs."""
+    return TableSettings(_rows(), "cifar10", seeds=1, networks=3, epochs=300, preset="fast")
 
 
 def full() -> TableSettings:
-    """As published, for a GPU: 5 sets of each method by its `paper` settings, judged by 20 networks of 1,000 epochs."""
-    return TableSettings(_rows("paper"), "cifar10")
+    """As published, for a GPU: 5 sets of each method by the preset `paper`, judged by 20 networks of 1,000 epochs."""
+    return TableSettings(_rows(), "cifar10")
 
 
 TABLES: dict[str, Callable[[], TableSettings]] = {"supplement": small, "supplement-paper": full}
@@ -48,10 +46,6 @@ def table_named(name: str, methods: Sequence[str] | None = None) -> TableSetting
     return replace(table, rows=tuple(row for method, rows in known.items() for row in (rows or rows_for([method]))))
 
 
-def _rows(which: str) -> tuple[Row, ...]:
-    """The rows of the methods that are here; ``fast`` or ``paper`` settings of a generator are written out, others are the table's."""
-    rows = []
-    for row in rows_for([name for name in SUPPLEMENT if name in METHODS]):
-        kind = METHODS[str(row.method_settings["name"])]
-        rows.append(replace(row, method=plain(getattr(kind, which)())) if issubclass(kind, GenerativeMethod) else row)
-    return tuple(rows)
+def _rows() -> tuple[Row, ...]:
+    """The rows of the methods that are here."""
+    return rows_for([name for name in SUPPLEMENT if name in METHODS])
