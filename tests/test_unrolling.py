@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from condensation import NETWORKS, ConvNet, NetworkSpec, Rng
 from condensation.networks import MLP, Classifier, LeNet
 from condensation.networks.layers import Stack
+from condensation.networks.weightnorm import MeanOnlyBatchNorm, NormedConv, WeightNormConvNet
 from condensation.unrolling import Course, Exam, Lesson, beginning, examine, learn, logits_of, meta_gradient, meta_loss, put_in
 
 SHAPE = (1, 8, 8)
@@ -97,7 +98,15 @@ def test_it_is_so_for_any_number_of_steps_and_exams(steps: int, every_exam: bool
     assert_like_the_plain_one(built(MLP(width=6)), steps, None, every_exam=every_exam)
 
 
-@pytest.mark.parametrize("spec", [ConvNet(width=4), ConvNet(width=4, norm="batch", depth=1), ConvNet(width=4, norm="layer", pooling="max")])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ConvNet(width=4),
+        ConvNet(width=4, norm="batch", depth=1),
+        WeightNormConvNet((3, 4), 5),
+        ConvNet(width=4, norm="layer", pooling="max"),
+    ],
+)
 def test_it_is_so_with_convolutions_and_norms(spec: NetworkSpec) -> None:
     assert_like_the_plain_one(built(spec), 4, None)
 
@@ -118,9 +127,17 @@ def test_it_is_so_for_every_network(name: str) -> None:
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-12)
 
 
+def normed() -> Classifier:
+    """With mean-only batch norm, whose running mean the exams see."""
+    network = Stack([NormedConv(1, 3), MeanOnlyBatchNorm(3, momentum=0.4), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten()], 48, 3).double()
+    network.redraw(Rng(0))
+    return network
+
+
 @pytest.mark.parametrize("which", range(4))
-def test_the_gradient_is_what_finite_differences_say(which: int) -> None:
-    network = smooth()
+@pytest.mark.parametrize("make", [smooth, normed])
+def test_the_gradient_is_what_finite_differences_say(make: Callable[[], Classifier], which: int) -> None:
+    network = make()
     the_course, by = course(3)
     start = beginning(network)
     _, gradient = meta_gradient(network, start, the_course, by, Rng(1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
@@ -18,6 +18,7 @@ from torch.func import functional_call
 
 from condensation.matching.class_gradients import learned
 from condensation.networks.base import Classifier, seeded
+from condensation.networks.weightnorm import MeanOnlyBatchNorm
 from condensation.rng import Rng
 
 Tensors = dict[str, Tensor]
@@ -48,18 +49,19 @@ class Progress:
 
     weights: Tensors  # by the names of the network's parameters
     velocity: Tensors  # of SGD with momentum, by the same names
-    statistics: Tensors  # the network's buffers, such as the running means of batch norm
+    statistics: Tensors  # the network's buffers, such as the running means of batch norm; some have a graph, see `traced`
 
     def detached(self) -> Progress:
         """The same without a graph, as something to differentiate by."""
         weights, velocity = (
             {name: tensor.detach().requires_grad_() for name, tensor in part.items()} for part in (self.weights, self.velocity)
         )
-        return Progress(weights, velocity, self.statistics)
+        return Progress(weights, velocity, {name: _alone(buffer) for name, buffer in self.statistics.items()})
 
     def tensors(self) -> list[Tensor]:
-        """Weights, then velocities: what can be differentiated."""
-        return [*self.weights.values(), *self.velocity.values()]
+        """Weights, then velocities, then statistics that have a graph: what can be differentiated."""
+        traced = (buffer for buffer in self.statistics.values() if buffer.requires_grad)
+        return [*self.weights.values(), *self.velocity.values(), *traced]
 
 
 def beginning(network: Classifier) -> Progress:
@@ -78,14 +80,15 @@ def logits_of(network: Classifier, progress: Progress, images: Tensor) -> Tensor
 def learn(network: Classifier, progress: Progress, lesson: Lesson, rng: Rng, *, graph: bool = False) -> Progress:
     """One step of SGD on the cross-entropy of ``lesson``, as `torch.optim.SGD` takes it: ``v = m v + g``, ``w = w - lr v``.
 
-    With ``graph`` the result depends on the lesson and on the weights before; the running statistics of batch norm do not: they
+    With ``graph`` the result depends on the lesson and on what was before; running statistics do where they are `traced`, else they
     count as constants. What the network draws in training mode, as dropout does, ``rng`` decides.
     """
     network.train()
-    own = Progress(progress.weights, progress.velocity, {name: buffer.clone() for name, buffer in progress.statistics.items()})
-    if not graph:
-        own = own.detached()
-    with torch.enable_grad(), seeded(network, rng):
+    own = progress if graph else progress.detached()
+    # Copies, for a norm changes them in place.
+    changed = {name: (buffer if graph else buffer.detach()).clone() for name, buffer in own.statistics.items()}
+    own = replace(own, statistics=changed)
+    with torch.enable_grad(), seeded(network, rng), traced(network):
         loss = F.cross_entropy(logits_of(network, own, lesson.images), lesson.labels)
         gradient = torch.autograd.grad(loss, list(own.weights.values()), create_graph=graph, allow_unused=True, materialize_grads=True)
     with torch.set_grad_enabled(graph):
@@ -93,7 +96,25 @@ def learn(network: Classifier, progress: Progress, lesson: Lesson, rng: Rng, *, 
             name: lesson.momentum * speed + of_weight for (name, speed), of_weight in zip(own.velocity.items(), gradient, strict=True)
         }
         weights = {name: weight - lesson.lr * velocity[name] for name, weight in own.weights.items()}
-    return Progress(weights, velocity, {name: buffer.detach() for name, buffer in own.statistics.items()})
+    return Progress(weights, velocity, {name: buffer if graph else _alone(buffer) for name, buffer in own.statistics.items()})
+
+
+def _alone(buffer: Tensor) -> Tensor:
+    """Without its graph, and something to differentiate by if it had one."""
+    return buffer.detach().requires_grad_(buffer.requires_grad)
+
+
+@contextmanager
+def traced(network: Classifier) -> Iterator[None]:
+    """Let norms whose running statistics can have a graph, mean-only batch norm, give them one; PyTorch's own kinds cannot."""
+    norms = [module for module in network.modules() if isinstance(module, MeanOnlyBatchNorm)]
+    for norm in norms:
+        norm.traced = True
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.traced = False
 
 
 def examine(network: Classifier, progress: Progress, exam: Exam) -> Tensor:

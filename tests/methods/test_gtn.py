@@ -20,6 +20,7 @@ from condensation.methods.gtn import Teaching
 from condensation.networks import MLP, WeightNormConvNet
 from condensation.networks.base import Classifier
 from condensation.teaching import Schedule, lesson_order, lessons_of, teach
+from condensation.unrolling import traced
 from tests.small import CPU, gtn, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -46,7 +47,9 @@ def plain_loss(method: GTN, state: Teaching, real: ImageSet, rng: Rng) -> Tensor
         codes = functional.one_hot(source.start.rows, len(real.classes)).double()
         shown = _generated(source.generator, torch.cat([source.latents, codes], dim=1)[piece])
         network.train()
-        loss = functional.cross_entropy(functional_call(network, {**weights, **statistics}, (shown,)), source.start.labels[piece])
+        with traced(network):
+            loss = functional.cross_entropy(functional_call(network, {**weights, **statistics}, (shown,)), source.start.labels[piece])
+        statistics = {name: buffer.clone() for name, buffer in statistics.items()}
         gradient = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
         for (name, weight), of_weight in zip(weights.items(), gradient, strict=True):
             velocity[name] = velocity[name] * source.log_momentum[step].exp() + of_weight

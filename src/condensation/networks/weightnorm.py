@@ -67,6 +67,8 @@ class MeanOnlyBatchNorm(_BatchNorm):
     In evaluation mode the mean is a running one. The running variance that PyTorch's kind keeps stays at one.
     """
 
+    traced = False  # whether the running mean has a graph to the features, where training itself is differentiated
+
     def __init__(self, channels: int, momentum: float = 0.1) -> None:
         super().__init__(channels, momentum=momentum, affine=False)
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -85,9 +87,8 @@ class MeanOnlyBatchNorm(_BatchNorm):
         mean = self.running_mean
         if self.training:
             mean = features.mean([0, *range(2, features.ndim)])
-            with torch.no_grad():
-                self.running_mean.lerp_(mean, self.momentum or 0.0)
-                self.num_batches_tracked.add_(1)
+            self.running_mean.lerp_(mean if self.traced else mean.detach(), self.momentum or 0.0)
+            self.num_batches_tracked.add_(1)
         return features + (self.bias - mean).view(-1, *[1] * (features.ndim - 2))
 
 
