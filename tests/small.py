@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensation import DC, DCVAE, DM, GMMN, BigGAN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
+from condensation import DC, DCVAE, DM, GMMN, GTN, BigGAN, ConvNet, Fresh, ImageSet, Recipe, SiameseDC, Standardize
 
 SMALL = Fresh(ConvNet(width=8))
 TRAINED = {"network": ConvNet(width=8), "recipe": Recipe(epochs=4, batch=16)}  # of methods that train a network to choose
@@ -51,6 +51,12 @@ def biggan(**settings: object) -> BigGAN:
     """BigGAN that takes a blink."""
     small = {"steps": 4, "batch": 6, "critic_steps": 2, "width": 4, "depth": 1, "latent": 5, "averaging_from": 2}
     return BigGAN(**{**small, **settings})  # type: ignore[arg-type]
+
+
+def gtn(**settings: object) -> GTN:
+    """GTN that takes a blink."""
+    small = {"steps": 4, "batch": 4, "learner": ConvNet(width=4, depth=1), "real_batch": 6, "latent": 5, "hidden": 8, "channels": (4, 3)}
+    return GTN(**{**small, **settings})  # type: ignore[arg-type]
 
 
 def dsa(**settings: object) -> SiameseDC:

@@ -101,6 +101,9 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         Path("space.toml").write_text(space, encoding="utf-8")
         monkeypatch.setattr("condensation.searching.report_nas", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
+    elif words[0] == "teach":
+        run = ["run", "-d", "digits", "-m", "gtn", "-i", "1", "-o", words[1], "method.steps=0", "evaluation.networks=0", "-q"]
+        assert CliRunner().invoke(app, run).exit_code == 0
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] == "sample":

@@ -21,7 +21,7 @@ from condensation import (
 )
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.recognition import recognised
-from tests.small import CPU, dm, gmmn, images
+from tests.small import CPU, dm, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)
 
@@ -159,6 +159,13 @@ def test_a_generator_of_another_run_is_not_used(folder, tmp_path, other):
     seen = []
     run(replace(own, **other), tmp_path / "run", generator=folder / "generator.safetensors", observers=[seen.append])
     assert len(seen) == 5
+
+
+def test_the_generator_of_lessons_is_of_one_number_of_images(tmp_path):
+    method, real = gtn(), images()
+    trained = replace(kept(method, real, tmp_path / "g.safetensors"), card={"settings": {"seed": 0}, "data": {"fingerprint": "same"}})
+    assert not trained.is_of(method, real, 0, "same")
+    assert replace(trained, method=gmmn()).is_of(gmmn(), real, 0, "same")
 
 
 def test_real_images_are_recognised_as_often_as_test_images():

@@ -21,7 +21,22 @@ if TYPE_CHECKING:
     from condensation.export import EXPORTS
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
-    from condensation.methods import DC, DCVAE, DM, GMMN, METHODS, BigGAN, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
+    from condensation.methods import (
+        DC,
+        DCVAE,
+        DM,
+        GMMN,
+        GTN,
+        METHODS,
+        BigGAN,
+        Forgetting,
+        Herding,
+        KCenter,
+        Method,
+        PixelMMD,
+        Random,
+        SiameseDC,
+    )
     from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own, Pool
     from condensation.pooling import PoolRecipe, make_pool
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
@@ -30,6 +45,7 @@ if TYPE_CHECKING:
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
     from condensation.sampling import KeepGenerator, TrainedGenerator
+    from condensation.teaching import Schedule, Taught, teach
     from condensation.training import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
@@ -50,6 +66,7 @@ _HOMES = {
         "DCVAE",
         "DM",
         "GMMN",
+        "GTN",
         "METHODS",
         "BigGAN",
         "Forgetting",
@@ -68,6 +85,7 @@ _HOMES = {
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),
     "sampling": ("KeepGenerator", "TrainedGenerator"),
+    "teaching": ("Schedule", "Taught", "teach"),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -7,13 +7,14 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from condensation.artifact import CondensedSet, versions
 from condensation.checkpoint import EVERY_SECONDS, Checkpoint, difference
 from condensation.compute import Compute, capability
-from condensation.condensing import Observer, condense
+from condensation.condensing import Moment, Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError, NotWritten
 from condensation.evaluation import OnProgress
@@ -220,11 +221,17 @@ def _condensed(
         watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
         if isinstance(method, GenerativeMethod):
             watching.append(KeepGenerator(method, folder / GENERATOR, card))
-        watching += observers
+        watching += [partial(_note, card), *observers]  # after the generator is kept: it may make other sets than this
         images = condense(method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed
+
+
+def _note(card: dict[str, Any], moment: Moment) -> None:
+    """After the last step, put on the card what the state says of the set."""
+    if moment.step == moment.steps:
+        card.update(moment.state.card())
 
 
 def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:

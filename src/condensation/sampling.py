@@ -77,7 +77,7 @@ class TrainedGenerator:
         """Whether a run of ``method`` and ``seed`` on ``real``, of that fingerprint, trains this very generator, whatever its ipc."""
         theirs = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
         inputs = (self.like.preprocessing, self.like.mirrored) == (real.preprocessing, real.mirrored)
-        return inputs and (self.method, *theirs) == (method, seed, fingerprint)
+        return self.method.any_ipc and inputs and (self.method, *theirs) == (method, seed, fingerprint)
 
     def for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
         """The images that a run of this seed draws, whatever its ipc was: training does not depend on that."""

@@ -34,8 +34,9 @@ from condensation import (
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
+from condensation.networks import WeightNormConvNet
 from condensation.networks.own import Own
-from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, images
+from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
 
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
@@ -51,6 +52,8 @@ SMALL_METHODS: dict[str, Method] = {
     "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2),
     "biggan": biggan(),
     "biggan-plain": biggan(augmentation=None, mirror=False, critic_steps=1),
+    "gtn": gtn(),
+    "gtn-weight-norm": gtn(learner=WeightNormConvNet(widths=(3, 4), hidden=5), passes=2, intermediate=0.0),
     "dm": dm(),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
@@ -64,9 +67,17 @@ SMALL_METHODS: dict[str, Method] = {
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They train a network on the images of all classes, so that a class is another one with other classes beside it.
-ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm", "gmmn-conditional", "gmmn-codes", "dc-vae", "biggan", "biggan-plain"} | {
-    name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)
-}
+ON_ALL_CLASSES = {
+    "dc-loops",
+    "dsa-batch-norm",
+    "gmmn-conditional",
+    "gmmn-codes",
+    "dc-vae",
+    "biggan",
+    "biggan-plain",
+    "gtn",
+    "gtn-weight-norm",
+} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)}
 # They make square images of 28 pixels or a power of two from 16.
 OF_SOME_SIZES = (DCVAE, BigGAN)
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from condensation import Checkpoint, Compute, Rng, condense
+from condensation.generators import Generator, normal_latents
 from condensation.generators.averages import follow
 from condensation.generators.dense import DenseGenerator
 from condensation.methods.generative import Generating, GenerativeMethod, drawn_images
@@ -108,10 +109,13 @@ def test_an_average_keeps_its_part_of_weights_and_statistics_and_takes_over_coun
 
 
 def test_drawing_changes_no_statistics_and_puts_training_mode_back():
-    class Normed(nn.Module):
+    class Normed(Generator):
         def __init__(self):
             super().__init__()
             self.norm = nn.BatchNorm2d(1)
+
+        def draw(self, count, rng):
+            return normal_latents(count, 1, rng)
 
         def forward(self, latents, rows):
             return self.norm(latents.view(-1, 1, 1, 1).expand(-1, 1, 4, 4))

@@ -8,13 +8,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from condensation.errors import CondensationError
-from condensation.networks import MLP, NETWORKS, VGG11, AlexNet, ConvNet, LeNet, ResNet18, ResNet18AP, initialise, mixes_images
+from condensation.networks import (
+    MLP,
+    NETWORKS,
+    VGG11,
+    AlexNet,
+    ConvNet,
+    LeNet,
+    ResNet18,
+    ResNet18AP,
+    WeightNormConvNet,
+    initialise,
+    mixes_images,
+)
 from condensation.rng import Rng
 
 GREY, COLOUR, LARGE = (1, 28, 28), (3, 32, 32), (3, 64, 64)
 CASES = [(name, shape) for name in NETWORKS for shape in (GREY, COLOUR)] + [("convnet", LARGE)]
 DIMS = {  # of the embedding, for 28 grey pixels and for 32 in colour
     **dict.fromkeys(["convnet", "convnet-bn", "convnet-a-swish-bn"], (2048, 2048)),
+    "convnet-wn": (256, 256),
     "mlp": (128, 128),
     "lenet": (84, 84),
     **dict.fromkeys(["alexnet", "alexnet-bn"], (3072, 3072)),
@@ -94,6 +107,7 @@ def test_sizes_that_are_no_power_of_two_are_followed_exactly(name, shape):
         (ConvNet(norm="none"), COLOUR, 320_010 - 3 * 256),
         (ConvNet(norm="layer"), COLOUR, 320_010 - 3 * 256 + 2 * 128 * (32**2 + 16**2 + 8**2)),
         (ConvNet(), LARGE, 320_010 + 128 * 128 * 9 + 128 + 256),
+        (WeightNormConvNet(), GREY, 9 * 64 + 2 * 64 + 9 * 64 * 128 + 2 * 128 + 128 * 49 * 256 + 2 * 256 + 2570),
         (MLP(), GREY, 784 * 128 + 128 + 128 * 128 + 128 + 1290),
         (LeNet(), GREY, 61_706),
         (AlexNet(), COLOUR, 9_728 + 614_592 + 442_624 + 442_560 + 331_968 + 30_730),
@@ -118,7 +132,8 @@ def test_stacks_name_their_parameters_in_natural_order(name):
     names = [parameter for parameter, _ in NETWORKS[name].build(GREY, 10, Rng(0)).named_parameters()]
     places = [int(parameter.split(".")[1]) for parameter in names[:-2]]
     assert places == sorted(places)
-    assert [parameter.split(".")[-1] for parameter in names] == ["weight", "bias"] * (len(names) // 2)
+    kinds = ["direction", "length", "bias"] if name == "convnet-wn" else ["weight", "bias"]
+    assert [parameter.split(".")[-1] for parameter in names[:-2]] == kinds * ((len(names) - 2) // len(kinds))
     assert names[-2:] == ["classifier.weight", "classifier.bias"]
 
 
@@ -187,7 +202,7 @@ def test_a_group_norm_has_four_groups_and_an_instance_norm_one_for_each_channel(
 @pytest.mark.parametrize("name", NETWORKS)
 def test_only_batch_norm_mixes_images(name):
     network = NETWORKS[name].build(COLOUR, 10, Rng(0))
-    assert mixes_images(network) == ("-bn" in name)
+    assert mixes_images(network) == ("-bn" in name or name == "convnet-wn")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 # Where a method keeps the network that it learns on or looks through, by the name of its setting.
-LEARNS_ON = {"networks": "method.networks.spec", "network": "method.network"}
+LEARNS_ON = {"networks": "method.networks.spec", "network": "method.network", "learner": "method.learner"}
 
 
 @app.command()

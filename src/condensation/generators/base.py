@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from condensation.preprocess import Preprocessing
 from condensation.rng import Rng
 
 
@@ -25,6 +26,10 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
         """Pictures (n, c, h, w) in [0, 1] of ``latents`` (n, ...), each of the class ``rows`` (n,) says: its place, from 0."""
+
+    def inputs(self, latents: Tensor, rows: Tensor, preprocessing: Preprocessing) -> Tensor:
+        """What a network sees of what is made: the pictures, preprocessed."""
+        return preprocessing(self(latents, rows))
 
 
 def normal_latents(count: int, dims: int, rng: Rng) -> Tensor:

@@ -9,6 +9,7 @@ from condensation.methods.dc_vae import DCVAE
 from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
 from condensation.methods.gmmn import GMMN
+from condensation.methods.gtn import GTN
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
 from condensation.methods.pixel_mmd import PixelMMD
@@ -24,6 +25,7 @@ METHODS: dict[str, type[Method]] = {
     "gmmn": GMMN,
     "dc-vae": DCVAE,
     "biggan": BigGAN,
+    "gtn": GTN,
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
@@ -34,6 +36,7 @@ __all__ = [
     "DCVAE",
     "DM",
     "GMMN",
+    "GTN",
     "METHODS",
     "BigGAN",
     "Forgetting",

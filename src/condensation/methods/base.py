@@ -35,6 +35,10 @@ class State:
             "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
         }
 
+    def card(self) -> dict[str, Any]:
+        """What else of the state belongs on the card of the set, for JSON: what is needed to use it as it is meant."""
+        return {}
+
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.source.load_state_dict(saved["source"])

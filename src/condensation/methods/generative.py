@@ -92,6 +92,7 @@ class GenerativeMethod(Method):
     """A method that trains a generator and draws the images from it."""
 
     note: ClassVar[str] = ""  # what the papers leave open and how it is done here; it goes on the card
+    any_ipc: ClassVar[bool] = True  # whether the generator is the same whatever ipc, so that sets of other sizes are drawn from it
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> Self:
@@ -135,7 +136,7 @@ def latents_for(generator: Generator, ipc: Mapping[int, int], rng: Rng) -> Tenso
 def drawn_images(generator: Generator, latents: Tensor, rows: Tensor, preprocessing: Preprocessing, chunk: int) -> Tensor:
     """What a network sees of the pictures that ``generator`` makes, in evaluation mode and without a graph: (n, c, h, w)."""
     with torch.no_grad(), evaluating(generator):
-        return torch.cat([preprocessing(generator(latents[piece], rows[piece])) for piece in split(len(latents), chunk)])
+        return torch.cat([generator.inputs(latents[piece], rows[piece], preprocessing) for piece in split(len(latents), chunk)])
 
 
 @contextmanager

@@ -9,11 +9,13 @@ from condensation.networks.own import Own
 from condensation.networks.resnet import ResNet18, ResNet18AP
 from condensation.networks.samplers import Fresh, NetworkSampler, Pool
 from condensation.networks.vgg import VGG11
+from condensation.networks.weightnorm import WeightNormConvNet
 
 NETWORKS: dict[str, NetworkSpec] = {
     "convnet": ConvNet(),
     "convnet-bn": ConvNet(norm="batch"),
     "convnet-a-swish-bn": ConvNet(norm="batch", activation="swish"),
+    "convnet-wn": WeightNormConvNet(),
     "mlp": MLP(),
     "lenet": LeNet(),
     "alexnet": AlexNet(),
@@ -41,6 +43,7 @@ __all__ = [
     "Pool",
     "ResNet18",
     "ResNet18AP",
+    "WeightNormConvNet",
     "initialise",
     "mixes_images",
 ]

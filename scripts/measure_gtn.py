@@ -1,0 +1,150 @@
+"""Measure GTN on MNIST: learners that see generated lessons only, beside a set of DM; writes results/gtn/*.json, and the report from them.
+
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py            # every job for 2 CPU cores that is not done yet
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper          # as published, for a GPU
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-500-short      # minutes
+    python scripts/measure_gtn.py --report                         # the tables of docs/gtn.md and its pictures again
+
+Each job is kept part by part, and a run step by step, so it may be broken off at any time. Test images decide nothing: steps, rates
+and recipes are fixed below, and the last iterate is what the tables state.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from measure_dm import commit
+from report_gtn import write_report
+
+from condensation import DM, GTN, CondensedSet, ConvNet, Method, Moment, Recipe, Schedule
+from condensation.artifact import versions
+from condensation.compute import Compute, capability
+from condensation.data import Data
+from condensation.evaluation import evaluate
+from condensation.judging import DataSettings, EvaluationSettings
+from condensation.networks import WeightNormConvNet
+from condensation.runs import RunSettings, run
+from condensation.settings import plain
+from condensation.storage import read_json, write_json
+from condensation.teaching import teach
+
+RESULTS = Path(__file__).parent.parent / "results" / "gtn"
+RUNS = Path("runs") / "measure_gtn"
+CURVE = (0, 10, 30, 100, 300, 1000, 2000)  # steps after which a learner is taught by the lessons as they are then
+
+
+@dataclass(frozen=True)
+class Job:
+    """One set on MNIST: how it is made, and by which networks it is judged as any other set."""
+
+    name: str
+    ipc: int
+    method: Method
+    networks: int = 3  # that judge it by the recipe below
+    taught: int = 10  # learners, where the method has lessons
+
+    @property
+    def settings(self) -> RunSettings:
+        data = DataSettings("mnist", preprocessing="published")
+        return RunSettings(data=data, method=self.method, ipc=self.ipc, evaluation=EvaluationSettings(networks=0))
+
+    @property
+    def curve(self) -> list[int]:
+        return [step for step in CURVE if step < self.method.steps] + [self.method.steps]
+
+
+SMALL = replace(GTN.fast(ipc=50), steps=1000)
+JOBS = [
+    Job("mnist-500", 50, SMALL),
+    Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
+    Job("mnist-4100", 410, replace(SMALL, steps=400, batch=128), networks=1),
+]
+ON_REQUEST = [Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100)), Job("mnist-paper", 410, GTN.paper(410))]
+JUDGE = Recipe(epochs=300)
+JUDGES = {"convnet": ConvNet(), "convnet-wn": WeightNormConvNet()}
+
+
+def measure(job: Job) -> None:
+    """Do what is missing of ``job``, keeping each part as it is done."""
+    path = RESULTS / f"{job.name}.json"
+    result: dict[str, Any] = read_json(path) if path.exists() else {}
+    data = job.settings.data.load()
+
+    def part(name: str, work: Callable[[], Any]) -> None:
+        if name not in result:
+            print(f"{job.name}: {name}", flush=True)
+            result[name] = work()
+            write_json(path, result)
+
+    part("job", lambda: {"ipc": job.ipc, "settings": plain(job.settings), "command": f"python scripts/measure_gtn.py {job.name}"})
+    part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
+    part("condensing", lambda: condense(job))
+    if isinstance(job.method, GTN):
+        part("taught", lambda: taught(job, data, job.method.steps, job.taught))
+        part("curve", lambda: {str(step): taught(job, data, step, 3) for step in job.curve})
+    for name in JUDGES:
+        part(f"judged by {name}", lambda name=name: judged(job, data, name))
+
+
+def condense(job: Job) -> dict[str, Any]:
+    """Make the set, keeping the lessons, with their schedule, at each step of the curve."""
+    folder = RUNS / job.name
+
+    def keep(moment: Moment) -> None:
+        if moment.step in job.curve:
+            images = moment.snapshot().to("cpu")
+            CondensedSet(images, moment.state.card()).save(folder / "snapshots" / f"{moment.step}.safetensors")
+
+    run(job.settings, folder, resume=(folder / "settings.json").exists(), observers=[keep])
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    losses = {str(line["step"]): round(line["loss"], 4) for line in log if line.get("loss") is not None}
+    return {"seconds": log[-1]["seconds"], "losses": losses}
+
+
+def taught(job: Job, data: Data, step: int, networks: int) -> dict[str, Any]:
+    """What learners know of the test images that saw nothing but the lessons as they were after ``step`` steps, by their schedule."""
+    assert isinstance(job.method, GTN)
+    kept = CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors")
+    schedule = Schedule.from_card(kept.card)
+    steps = len(schedule.lr)
+    at = sorted({round(steps * part / 10) for part in range(11)})
+    found = teach(kept.images, schedule, job.method.learner, data.test, networks=networks, at=at)
+    print(f"  after {step:,} steps: {found}", flush=True)
+    return {**found.summary(), "schedule": schedule.plain()}
+
+
+def judged(job: Job, data: Data, name: str) -> dict[str, Any]:
+    """The set as any other set is judged: shuffled, for many epochs, by common rates."""
+    images = CondensedSet.load(RUNS / job.name).images
+    scores = evaluate(images, data.test, network=JUDGES[name], recipe=JUDGE, networks=job.networks)
+    print(f"  {scores}", flush=True)
+    return {**scores.summary(), "recipe": plain(JUDGE)}
+
+
+COMMIT = commit()  # of the code in memory, whatever is committed while it runs
+
+
+def main() -> None:
+    every = [*JOBS, *ON_REQUEST]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--report", action="store_true", help="only write the report again")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"some of: {', '.join(job.name for job in every)}")
+    asked = parser.parse_args()
+    unknown = set(asked.jobs) - {job.name for job in every}
+    if unknown:
+        sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
+    if not asked.report:
+        print(Compute().chosen().describe(), flush=True)
+        for job in [job for job in every if job.name in asked.jobs] if asked.jobs else JOBS:
+            measure(job)
+    write_report(RESULTS, RUNS)
+
+
+if __name__ == "__main__":
+    main()

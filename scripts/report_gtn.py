@@ -1,0 +1,103 @@
+"""The report of measure_gtn.py: the measured part of docs/gtn.md and its pictures, from results/gtn/*.json."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import torch
+from PIL import Image
+
+from condensation import CondensedSet
+from condensation.setfile import SET
+from condensation.storage import read_json
+from condensation.teaching import lesson_order
+from condensation.wording import accuracy_of, counted
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+PAGE = ROOT / "docs" / "gtn.md"
+NAMES = {"mnist-500-short": "GTN", "mnist-500": "GTN", "mnist-500-dm": "DM", "mnist-4100": "GTN", "mnist-paper": "GTN, as published"}
+COLOURS = ("#1b7f79", "#b5542b", "#3f51a3", "#7d7d87", "#a33f7c", "#7a7a2a", "#111111")
+COLUMNS, ROWS, GAP, ZOOM = 20, 8, 2, 1
+HEAD = """| | images | steps | taught by its rates | as any set: ConvNet, {epochs} epochs | as any set: convnet-wn | seconds |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def write_report(folder: Path, runs: Path) -> None:
+    """Write the tables and pictures from what is in ``folder`` so far; the picture of lessons, where their run is here."""
+    jobs = {name: read_json(folder / f"{name}.json") for name in NAMES if (folder / f"{name}.json").exists()}
+    jobs = {name: job for name, job in jobs.items() if "condensing" in job}
+    if not jobs:
+        return
+    text = PAGE.read_text(encoding="utf-8")
+    measured = _table(jobs) + _machine(jobs)
+    PAGE.write_text(re.sub(r"(<!-- measured -->\n).*(<!-- end -->)", lambda found: found[1] + measured + found[2], text, flags=re.S))
+    shown = next((name for name in ("mnist-paper", "mnist-4100", "mnist-500", "mnist-500-short") if "curve" in jobs.get(name, {})), None)
+    if shown:
+        _figure(jobs[shown], IMAGES / "gtn-curve.png")
+        if (runs / shown / SET).exists():
+            _lessons(CondensedSet.load(runs / shown)).save(IMAGES / "gtn-lessons.png", optimize=True)
+
+
+def _table(jobs: dict[str, Any]) -> str:
+    rows = []
+    epochs = {job[part]["recipe"]["epochs"] for job in jobs.values() for part in job if part.startswith("judged")}
+    for name, job in jobs.items():
+        method = job["job"]["settings"]["method"]
+        scores = [_score(job.get(part)) for part in ("taught", "judged by convnet", "judged by convnet-wn")]
+        cells = [NAMES[name], f"{10 * job['job']['ipc']:,}", f"{method['steps']:,}", *scores, f"{job['condensing']['seconds']:,.0f}"]
+        rows.append(f"| {' | '.join(cells)} |")
+    return HEAD.format(epochs=", ".join(map(str, sorted(epochs))) or "-") + "\n".join(rows) + "\n"
+
+
+def _score(score: dict[str, Any] | None) -> str:
+    return f"{accuracy_of(score)} ({score['count']})" if score else "-"
+
+
+def _machine(jobs: dict[str, Any]) -> str:
+    made = {
+        f"{about['machine']['gpu']}" if about["machine"]["gpu"] != "none" else f"CPU, {counted(about['machine']['threads'], 'thread')}"
+        for about in (job["made_by"] for job in jobs.values())
+    }
+    return f"\nMade on: {'; '.join(sorted(made))}. Numbers in brackets: networks.\n"
+
+
+def _figure(job: dict[str, Any], path: Path) -> None:
+    """Left: what a learner knows as it goes through the lessons, for lessons of several ages. Right: the loss that is descended."""
+    made, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
+    for (step, found), colour in zip(job["curve"].items(), COLOURS, strict=False):
+        mean = torch.tensor(found["values"]).mean(0)
+        left.plot(found["images"], mean, "o-", color=colour, markersize=3, label=f"after {int(step):,} steps")
+    left.set(xlabel="lesson images that a new learner has seen", ylabel="test accuracy, %", title="Learning from lessons only")
+    left.legend(fontsize=8, frameon=False)
+    losses = job["condensing"]["losses"]
+    right.plot(list(map(int, losses)), list(losses.values()), color=COLOURS[0], linewidth=0.8)
+    right.set(xlabel="steps of GTN", ylabel="loss on real images", title="What the generator descends")
+    for axis in (left, right):
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    made.savefig(path, dpi=110)
+    plt.close(made)
+
+
+def _lessons(kept: CondensedSet) -> Image.Image:
+    """The first lessons in the order in which they are taught, from left to right and line by line; then, below a gap, the last."""
+    order = lesson_order(list(kept.images.counts.values()))
+    pictures = kept.pictures()[order]
+    half = COLUMNS * ROWS // 2
+    channels, height, width = pictures.shape[1:]
+    step_down, step_right = height + GAP, width + GAP
+    page = torch.ones(channels, ROWS * step_down + 6 * GAP, COLUMNS * step_right)
+    for number, picture in enumerate(torch.cat([pictures[:half], pictures[-half:]])):
+        top = number // COLUMNS * step_down + (6 * GAP if number >= half else 0)
+        left = number % COLUMNS * step_right
+        page[:, top : top + height, left : left + width] = picture
+    pixels = (page * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
