@@ -34,7 +34,7 @@ LAYERS = (
     ("augment", "compute", "data"),
     ("networks",),
     ("images",),
-    ("preprocess", "rng", "naming", "atomic"),
+    ("preprocess", "rng", "naming", "atomic", "soft_labels"),
     ("errors", "wording"),
 )
 LEVEL = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}

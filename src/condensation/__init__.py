@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from condensation.report.grid import grid
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
+    from condensation.soft_labels import SoftLabels
     from condensation.training import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
@@ -50,6 +51,7 @@ _HOMES = {
     "report.grid": ("grid",),
     "rng": ("Rng",),
     "runs": ("RunResult", "RunSettings", "run"),
+    "soft_labels": ("SoftLabels",),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -87,6 +87,8 @@ def evaluate(
 ) -> Accuracies:
     """Train ``networks`` newly drawn networks on each of ``sets`` and count what they get right on ``test``.
 
+    On a set with soft labels they are trained by the loss that these are for.
+
     ``test`` must be preprocessed like the sets. It decides nothing: what is counted is the network after its
     last epoch. Each network's numbers depend on ``seed`` and its place alone.
 
@@ -142,11 +144,17 @@ def _judged(
 
 
 def _count_of_next(jobs: Sequence[tuple[int, int]], sets: Sequence[ImageSet], recipe: Recipe, compute: Compute) -> int:
-    """How many of ``jobs`` (set, number) are to be done together: on sets of one size, in even groups."""
-    size = len(sets[jobs[0][0]])
-    alike = len(list(takewhile(lambda job: len(sets[job[0]]) == size, jobs)))
+    """How many of ``jobs`` (set, number) are to be done together: on sets of one size and for one loss, in even groups."""
+    first = sets[jobs[0][0]]
+    size = len(first)
+    alike = len(list(takewhile(lambda job: _train_alike(sets[job[0]], first), jobs)))
     most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
     return math.ceil(alike / math.ceil(alike / most))
+
+
+def _train_alike(one: ImageSet, other: ImageSet) -> bool:
+    """Whether networks can go through the sets together."""
+    return len(one) == len(other) and (one.soft_labels and one.soft_labels.loss) == (other.soft_labels and other.soft_labels.loss)
 
 
 def check_fit(one: ImageSet, test: ImageSet) -> None:
