@@ -33,6 +33,7 @@ LAYERS = (
     ("learners",),
     ("augment", "compute", "data"),
     ("networks",),
+    ("ntk",),
     ("images",),
     ("preprocess", "rng", "naming", "atomic", "soft_labels"),
     ("errors", "wording"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from condensation.export import EXPORTS
     from condensation.images import ImageSet
     from condensation.judging import DataSettings, EvaluationSettings
-    from condensation.methods import DC, DM, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
+    from condensation.methods import DC, DM, KIP, METHODS, Forgetting, Herding, KCenter, Method, PixelMMD, Random, SiameseDC
     from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own
     from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
     from condensation.presets import PRESETS, preset
@@ -44,7 +44,7 @@ _HOMES = {
     "export": ("EXPORTS",),
     "images": ("ImageSet",),
     "judging": ("DataSettings", "EvaluationSettings"),
-    "methods": ("DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
+    "methods": ("DC", "DM", "KIP", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"),
     "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own"),
     "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
     "presets": ("PRESETS", "preset"),

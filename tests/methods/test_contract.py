@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from condensation import (
+    KIP,
     METHODS,
     Checkpoint,
     Compute,
@@ -31,6 +32,7 @@ from condensation import (
 )
 from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
+from condensation.ntk import Convolutional
 from tests.small import CPU, TRAINED, dc, dm, dsa, images
 
 SMALL_METHODS: dict[str, Method] = {
@@ -50,10 +52,17 @@ SMALL_METHODS: dict[str, Method] = {
     "dc-groups": dc(classes_at_a_time=2, start="real"),
     "dc-loops": dc(outer_loops=3, inner_loops=2, averaging=0.9),
     "dsa": dsa(),
+    "kip": KIP(steps=4, batch=18),
+    "kip-labels": KIP(steps=4, batch=18, labels="learned", start="noise"),
+    "kip-solved": KIP(steps=4, batch=18, labels="solved"),
+    "label-solve": KIP(steps=0, labels="solved"),
+    "kip-conv": KIP(steps=4, batch=9, kernel=Convolutional(depth=2)),
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
-# They train a network on the images of all classes, so that a class is another one with other classes beside it.
-ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm"} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)}
+# They learn from the images of all classes together, so that a class is another one with other classes beside it.
+ON_ALL_CLASSES = {"dc-loops", "dsa-batch-norm"} | {
+    name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection | KIP)
+}
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ from condensation.methods.dm import DM
 from condensation.methods.forgetting import Forgetting
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
+from condensation.methods.kip import KIP
 from condensation.methods.pixel_mmd import PixelMMD
 from condensation.methods.random import Random
 
@@ -21,6 +22,7 @@ METHODS: dict[str, type[Method]] = {
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
+    "kip": KIP,
 }
 
-__all__ = ["DC", "DM", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
+__all__ = ["DC", "DM", "KIP", "METHODS", "Forgetting", "Herding", "KCenter", "Method", "PixelMMD", "Random", "SiameseDC"]
