@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from condensation.cli import data, doing, export, looking, studies  # noqa: F401  (each adds its subcommands)
+from condensation.cli import data, doing, export, looking, ridge, studies  # noqa: F401  (each adds its subcommands)
 from condensation.cli.app import app
 from condensation.errors import CondensationError
 

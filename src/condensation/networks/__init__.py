@@ -9,6 +9,7 @@ from condensation.networks.own import Own
 from condensation.networks.resnet import ResNet18, ResNet18AP
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.networks.vgg import VGG11
+from condensation.networks.wide import Wide
 
 NETWORKS: dict[str, NetworkSpec] = {
     "convnet": ConvNet(),
@@ -24,6 +25,7 @@ NETWORKS: dict[str, NetworkSpec] = {
     "resnet18-bn": ResNet18(norm="batch"),
     "resnet18-ap": ResNet18AP(),
     "resnet18-bn-ap": ResNet18AP(norm="batch"),
+    "wide": Wide(),
 }
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Own",
     "ResNet18",
     "ResNet18AP",
+    "Wide",
     "initialise",
     "mixes_images",
 ]
