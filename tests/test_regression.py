@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from condensation import KIP, Compute, CondensationError, CondensedSet, ImageSet, Random, SoftLabels, load
+from condensation import KIP, Compute, CondensationError, CondensedSet, ImageSet, Random, SoftLabels, evaluate, load
 from condensation import condense as condense_images
+from condensation.networks import Wide
 from condensation.ntk import Convolutional, FullyConnected, PooledConvolutional
 from condensation.ntk.gram import gram
-from condensation.regression import regress, stable_lr
+from condensation.regression import regress, stable_lr, wide_recipe
 from condensation.settings import plain
 from condensation.soft_labels import centred
 from tests.small import CPU, images
@@ -70,6 +71,21 @@ def test_training_diverges_beyond_the_stable_rate_and_not_below() -> None:
     stable = stable_lr(one, KERNEL, momentum=0.9)
     assert error(0.98 * stable) < 1.5
     assert error(1.02 * stable) > 10
+
+
+@pytest.mark.slow
+def test_a_wide_network_comes_near_to_what_its_kernel_says() -> None:
+    data = load("digits")
+    one = condense_images(KIP(steps=40, batch=200), data.train, 1, compute=COMPUTE)
+    by_kernel = regress(one, data.train, kernel=KERNEL, compute=COMPUTE).value
+    recipe = wide_recipe(one, KERNEL, epochs=400)
+    by_network = evaluate(one, data.train, network=Wide(KERNEL, width=512), recipe=recipe, networks=2, compute=COMPUTE).mean
+    bare = evaluate(
+        one, data.train, network=Wide(KERNEL, width=512), recipe=replace(recipe, weight_decay=0), networks=2, compute=COMPUTE
+    ).mean
+    assert by_kernel > 85
+    assert by_network > by_kernel - 8
+    assert bare < by_network - 10  # the random function of the start is still there
 
 
 @pytest.fixture

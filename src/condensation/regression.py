@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from condensation.ntk import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import predictions
 from condensation.soft_labels import centred
+from condensation.training import Recipe
 
 TESTED = 1000  # test images at a time
 
@@ -61,6 +63,23 @@ def regress(one: ImageSet, test: ImageSet, *, kernel: NTK, reg: float = 1e-6, co
     parts = 100 * right.cpu().double() / torch.tensor(list(test.counts.values()))
     names = [test.class_names[label] for label in test.classes]
     return Regressed(100 * float(right.sum()) / len(test), dict(zip(names, parts.tolist(), strict=True)))
+
+
+FORGOTTEN = 3.0  # the weights at the start fall to about exp(-3) of themselves
+
+
+def wide_recipe(images: ImageSet, kernel: NTK, epochs: int = 5000) -> Recipe:
+    """How a `Wide` network of ``kernel`` comes near to what the kernel says: half the `stable_lr`, batches of 100, nothing augmented.
+
+    A finite network begins with a random function, as large as what it is to learn, and of which kernel ridge regression, a mean over
+    all networks, knows nothing. Weight decay takes it away: as much as lets it, and what was learned first, fall to a twentieth
+    a layer. KIP (Nguyen et al., 2021) takes the best of a grid of rates, and decays by 0.001 in some.
+    """
+    batch, momentum = 100, 0.9
+    lr = stable_lr(images, kernel, momentum=momentum) / 2
+    at_full_rate = (epochs // 2 + (epochs - epochs // 2) / 10) * math.ceil(len(images) / batch)
+    decay = FORGOTTEN * (1 - momentum) / (lr * at_full_rate)
+    return Recipe(epochs=epochs, lr=lr, momentum=momentum, weight_decay=decay, batch=batch, augmentation=None)
 
 
 def stable_lr(images: ImageSet, kernel: NTK, *, momentum: float = 0.9, some: int = 50) -> float:

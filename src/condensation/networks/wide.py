@@ -17,8 +17,8 @@ from condensation.ntk.finite import ScaledLinear
 class Wide(NetworkSpec):
     """The network of which ``kernel`` is the limit, with ``width`` units or channels a layer, without norm, all weights standard normal.
 
-    In this parametrisation the rates that suit it do not depend on the width, and are larger than a ConvNet's: see
-    `condensation.regression.stable_lr`.
+    In this parametrisation the rates that suit it do not depend on the width, and are larger than a ConvNet's:
+    `condensation.regression.wide_recipe` has them.
     """
 
     kernel: NTK = FullyConnected()
