@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 Labels = Literal["fixed", "learned", "solved"]
 PREPARED_BYTES = 2**30  # real images that take no more than this are preprocessed once, not at each step
-LONG = 10**11  # numbers a step, from which on a person is told that it is slow: a few minutes of one CPU core
+LONG = 10**8  # numbers a step, from which on a person is told that it is slow: a minute of a CPU core
 
 
 class Support(Pixels):
@@ -140,10 +140,12 @@ class KIP(Method):
         self.kernel.check(shape)
         pairs, of_pair = images * (self.batch + images), self.kernel.pair_bytes(shape)
         block = max(of_pair, min(pairs * of_pair, BLOCK_BYTES[device.type]))
-        needed = block + 4 * 8 * pairs  # of the matrices: themselves, their gradients, and what is solved with
+        # A block of pairs, as much for variances, and the matrices: themselves, their gradients, and what is solved with.
+        needed = 2 * block + 4 * 8 * pairs
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
         advice = "Use a kernel without pooling (method.kernel=conv or fc), smaller images (--size), or a smaller method.batch."
         about = f"KIP with {type(self.kernel).__name__} on images of {shape[1]}x{shape[2]}, {readable(of_pair)} a pair of them,"
-        require(needed, about, advice)
+        require(needed, about, advice, free)
         if pairs * self.kernel.entries(shape) > LONG:
             logger.warning(
                 "A step goes through %s pairs of images with %s numbers each, which takes long; a smaller method.batch makes it fewer.",

@@ -12,6 +12,7 @@ from condensation.errors import CondensationError
 from condensation.images import Shape
 
 BYTES = 8  # of a float64: in float32, small eigenvalues drown
+TENSORS = 7  # of as many numbers as `NTK.entries` says, that torch keeps of a layer for the gradient; and as many on the way back
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,8 @@ class NTK(ABC):
 
     def pair_bytes(self, image_shape: Shape) -> int:
         """About how much memory a pair of images takes while its gradient is worked out."""
-        return BYTES * self.entries(image_shape) * (TENSORS * self.depth + TENSORS)
+        return BYTES * self.entries(image_shape) * TENSORS * (self.depth + 1)
 
     def dense(self, kernel: Tensor) -> Tensor:
         """What a layer of weights makes of a mean product ``kernel`` of what goes into it."""
         return self.w_std**2 * kernel + self.b_std**2
-
-
-TENSORS = 14  # of the size of `entries` that torch keeps for the gradient of one layer, counted

@@ -100,8 +100,8 @@ class PooledConvolutional(NTK):
         return [*layers, nn.Flatten()]
 
     def pair_bytes(self, image_shape: Shape) -> int:
-        whole = super().pair_bytes(image_shape) // (self.depth + 1)  # of one layer at full size
-        return (self.prepended + 1) * whole + 2 * whole // 16  # each pooling leaves a sixteenth
+        of_layer = super().pair_bytes(image_shape) // (self.depth + 1)
+        return (self.prepended + 2) * of_layer + of_layer // 8  # each pooling leaves a sixteenth
 
     def _layers(self) -> list[bool]:
         """Of each convolution, whether it is pooled."""
