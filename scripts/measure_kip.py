@@ -38,7 +38,7 @@ from condensation.storage import read_json, write_json
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "kip"
 RUNS = Path("runs") / "measure_kip"
-PICTURE = ("mnist-10", ROOT / "docs" / "images" / "kip.png")
+PICTURE = ("cifar10-anchor", ROOT / "docs" / "images" / "kip.png")
 NETWORKS = 3
 
 
