@@ -139,7 +139,7 @@ def test_a_checkpoint_is_no_set(tmp_path):
 
 
 def test_a_later_format_says_upgrade(tmp_path):
-    save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "2"})
+    save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "3"})
     with pytest.raises(CondensationError, match="pip install -U condensation"):
         CondensedSet.load(tmp_path / "a")
 

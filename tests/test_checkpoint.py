@@ -120,7 +120,7 @@ def test_a_truncated_checkpoint_is_refused(broken_off, keep):
 
 
 def test_a_later_format_says_upgrade(broken_off):
-    save_file({}, broken_off, {"kind": "checkpoint", "format": "2"})
+    save_file({}, broken_off, {"kind": "checkpoint", "format": "3"})
     with pytest.raises(CondensationError, match="pip install -U condensation"):
         images(checkpoint=Checkpoint(broken_off))
 

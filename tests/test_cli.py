@@ -109,6 +109,16 @@ def test_what_is_next_after_images_of_ones_own(condense, tmp_path):
     assert "condense export own --to png" in said
 
 
+def test_a_set_with_soft_labels_is_exported_as_arrays(condense, tmp_path):
+    colour_data(tmp_path / "mine")
+    said = condense("run", "-d", "./mine", "-m", "kip", "-i", 1, "method.steps=1", "method.batch=4", "evaluation.networks=0", "-o", "own")[
+        1
+    ]
+    assert "condense export own --to npz" in said
+    assert condense("export", "own", "--to", "npz")[0] == 0
+    assert "soft labels cannot be written as png" in condense("export", "own", "--to", "png")[2]
+
+
 def test_a_warning_is_shown_once():
     once = cli.Once()
     records = [logging.LogRecord("x", logging.WARNING, "", 0, "%s is the same", (name,), None) for name in ("a", "a", "b", "a")]

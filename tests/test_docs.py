@@ -76,7 +76,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     if "timm:" in command:
         monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(resnet18=torch.nn.Identity))
     words = shlex.split(command)[1:]
-    if words[0] in ("run", "evaluate"):
+    if words[0] in ("run", "evaluate", "ridge"):
         words.append("--print-config")
         if "--config" in words:
             settings = Path(words[words.index("--config") + 1])

@@ -196,8 +196,8 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
 
 
 def test_a_later_format_says_how_to_read_it(tmp_path):
-    save_file(TENSORS, tmp_path / "a", {"kind": "thing", "format": "2", "card": "in a way yet to be invented"})
-    with pytest.raises(CondensationError, match=r"has format 2; .* up to 1\.\nInstall a newer one: pip install -U condensation"):
+    save_file(TENSORS, tmp_path / "a", {"kind": "thing", "format": "3", "card": "in a way yet to be invented"})
+    with pytest.raises(CondensationError, match=r"has format 3; .* up to 2\.\nInstall a newer one: pip install -U condensation"):
         read_tensors(tmp_path / "a", "thing")
 
 

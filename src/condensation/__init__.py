@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         DM,
         GMMN,
         GTN,
+        KIP,
         METHODS,
         BigGAN,
         Forgetting,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from condensation.rng import Rng
     from condensation.runs import RunResult, RunSettings, run
     from condensation.sampling import KeepGenerator, TrainedGenerator
+    from condensation.soft_labels import SoftLabels
     from condensation.teaching import Schedule, Taught, teach
     from condensation.training import Recipe, train
 
@@ -67,6 +69,7 @@ _HOMES = {
         "DM",
         "GMMN",
         "GTN",
+        "KIP",
         "METHODS",
         "BigGAN",
         "Forgetting",
@@ -86,6 +89,7 @@ _HOMES = {
     "runs": ("RunResult", "RunSettings", "run"),
     "sampling": ("KeepGenerator", "TrainedGenerator"),
     "teaching": ("Schedule", "Taught", "teach"),
+    "soft_labels": ("SoftLabels",),
     "training": ("Recipe", "train"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

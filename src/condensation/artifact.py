@@ -34,8 +34,12 @@ class CondensedSet:
         return self.images.preprocessing
 
     def dataset(self) -> TensorDataset:
-        """A torch data set of (image, label), images (c, h, w) already preprocessed: ready to train on."""
-        return TensorDataset(self.images.inputs(), self.images.labels)
+        """A torch data set of (image, label), images (c, h, w) already preprocessed: ready to train on.
+
+        A soft label, where the set has them, is a vector (classes,); which loss it is for is ``images.soft_labels.loss``.
+        """
+        soft = self.images.soft_labels
+        return TensorDataset(self.images.inputs(), soft.values if soft else self.images.labels)
 
     def pictures(self) -> Tensor:
         """The images as a person sees them: (n, c, h, w) in [0, 1]."""

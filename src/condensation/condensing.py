@@ -74,6 +74,10 @@ def condense(
         CondensationError: if ``ipc`` does not fit ``real``, or the checkpoint is of another run.
         Diverged: if the loss is no longer a finite number; the checkpoint then holds the last good state.
     """
+    if real.soft_labels:
+        raise CondensationError(
+            "These images have soft labels, which no method reads.\nCondense by class alone: replace(images, soft_labels=None)."
+        )
     wanted = images_per_class(real, ipc, smaller)
     compute = compute.chosen()
     method.check(real)

@@ -194,15 +194,17 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, re
         (f"show {folder}", "the picture again, and how it was made"),
         *([(f"sample {folder} --ipc 50", "more images from the generator")] if (out / GENERATOR).exists() else []),
         (f"evaluate {folder} evaluation.network=mlp", "train another network on it"),
-        _next_data(settings, folder),
+        _next_data(settings, result.condensed.images, folder),
     ):
         screen.print(f"  [dim]# {why}[/]\n  {escape(f'{program} {command}')}", highlight=False)
 
 
-def _next_data(settings: RunSettings, folder: str) -> tuple[str, str]:
+def _next_data(settings: RunSettings, images: ImageSet, folder: str) -> tuple[str, str]:
     """After a data set that is known by name, a person's own; after those, what becomes of them."""
     if known_name(settings.data.source):
         return f"run --data PATH --ipc {_count(settings)}", "your own images: a folder with one sub-folder a class"
+    if images.soft_labels:
+        return f"export {folder} --to npz", "as arrays, with the lines that train on them in plain PyTorch"
     return f"export {folder} --to png", "as pictures, with the lines that train on them in plain PyTorch"
 
 

@@ -87,6 +87,8 @@ def evaluate(
 ) -> Accuracies:
     """Train ``networks`` newly drawn networks on each of ``sets`` and count what they get right on ``test``.
 
+    On a set with soft labels they are trained by the loss that these are for.
+
     ``test`` must be preprocessed like the sets. It decides nothing: what is counted is the network after its
     last epoch. Each network's numbers depend on ``seed`` and its place alone.
 
@@ -201,11 +203,16 @@ def train_and_test(
 
 
 def _count_of_next(sets: Sequence[ImageSet | Passing], recipe: Recipe, compute: Compute) -> int:
-    """How many of the next networks are to be trained together: on ``sets`` of one size, in even groups."""
+    """How many of the next networks are to be trained together: on ``sets`` of one size and for one loss, in even groups."""
     size = len(sets[0])
-    alike = len(list(takewhile(lambda one: len(one) == size, sets)))
+    alike = len(list(takewhile(lambda one: _train_alike(one, sets[0]), sets)))
     most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
     return math.ceil(alike / math.ceil(alike / most))
+
+
+def _train_alike(one: ImageSet | Passing, other: ImageSet | Passing) -> bool:
+    """Whether networks can go through the sets together."""
+    return len(one) == len(other) and (one.soft_labels and one.soft_labels.loss) == (other.soft_labels and other.soft_labels.loss)
 
 
 def check_fit(one: ImageSet, test: ImageSet) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from condensation.errors import CondensationError
 from condensation.preprocess import Identity, Preprocessing
 from condensation.rng import Rng
+from condensation.soft_labels import SoftLabels, joined
 
 Shape = tuple[int, int, int]  # channels, height, width
 Smaller = Literal["error", "all"]  # what becomes of a class with fewer images than are asked for
@@ -42,6 +43,7 @@ class ImageSet:
     class_names: tuple[str, ...]  # of all classes of the task, in the order of the labels
     preprocessing: Preprocessing = Identity()
     mirrored: bool = True  # whether an image and its mirror image mean the same; not so for digits
+    soft_labels: SoftLabels | None = None  # what networks are trained to say instead of the label, where that was learned
 
     @classmethod
     def of(
@@ -52,8 +54,9 @@ class ImageSet:
         *,
         preprocessing: Preprocessing = Identity(),
         mirrored: bool = True,
+        soft_labels: SoftLabels | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w) and ``labels`` (n,).
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and, if there are any, ``soft_labels``.
 
         Raises:
             CondensationError: if they do not match, a label has no name, or there is nothing at all.
@@ -76,7 +79,8 @@ class ImageSet:
                 f"Labels run from {low} to {high}, but there are {len(names)} classes: they must lie in 0 to {len(names) - 1}."
             )
         order = torch.argsort(labels, stable=True)
-        return cls(images[order].contiguous(), labels[order], names, preprocessing, mirrored)
+        soft = soft_labels.checked(len(images), len(names)).at(order) if soft_labels else None
+        return cls(images[order].contiguous(), labels[order], names, preprocessing, mirrored, soft)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -119,7 +123,9 @@ class ImageSet:
         return torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(list(self.counts.values()))).to(self.device)
 
     def to(self, device: torch.device | str) -> ImageSet:
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device), preprocessing=self.preprocessing.to(device))
+        soft = self.soft_labels and self.soft_labels.to(device)
+        moved = replace(self, images=self.images.to(device), labels=self.labels.to(device), soft_labels=soft)
+        return replace(moved, preprocessing=self.preprocessing.to(device))
 
     def select(self, classes: Sequence[int]) -> ImageSet:
         """Only the images of ``classes``; labels and names stay what they were."""
@@ -130,7 +136,8 @@ class ImageSet:
 
     def take(self, indices: Tensor) -> ImageSet:
         """The images at ascending ``indices`` (n,)."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        soft = self.soft_labels and self.soft_labels.at(indices)
+        return replace(self, images=self.images[indices], labels=self.labels[indices], soft_labels=soft)
 
     def concat(self, other: ImageSet) -> ImageSet:
         """Both sets as one; they must agree in kind of pixels, shape, classes and preprocessing."""
@@ -141,7 +148,9 @@ class ImageSet:
         if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
             raise CondensationError("Sets to be joined must have the same classes and the same preprocessing.")
         images, labels = torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
-        return ImageSet.of(images, labels, self.class_names, preprocessing=self.preprocessing, mirrored=self.mirrored)
+        soft = joined(self.soft_labels, other.soft_labels)
+        names, preprocessing = self.class_names, self.preprocessing
+        return ImageSet.of(images, labels, names, preprocessing=preprocessing, mirrored=self.mirrored, soft_labels=soft)
 
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """What a network sees of the images at ``indices``: floats (n, c, h, w), preprocessed."""
@@ -170,6 +179,8 @@ class ImageSet:
         digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
         digest.update(self.images.cpu().contiguous().numpy().data)
         digest.update(self.labels.cpu().numpy().data)
+        if self.soft_labels:
+            digest.update(self.soft_labels.values.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 
 

@@ -127,6 +127,8 @@ def judge(
         )
         seconds = round(time.perf_counter() - started, 1)
         scores[name] = {"images": len(entry.images), **accuracies.summary(), "text": str(accuracies), "seconds": seconds}
+        if entry.images.soft_labels:
+            scores[name]["loss"] = entry.images.soft_labels.loss
         if entry.recipe:
             scores[name]["recipe"] = plain(entry.recipe)
         if entry.test:

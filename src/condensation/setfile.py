@@ -1,4 +1,4 @@
-"""The file of a condensed set: images, labels, preprocessing and card as one safetensors file."""
+"""The file of a condensed set: images, labels, preprocessing and card, and soft labels if any, as one safetensors file."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from torch import Tensor
 from condensation.errors import CondensationError, unknown
 from condensation.images import ImageSet
 from condensation.preprocess import PREPROCESSINGS, Preprocessing
+from condensation.soft_labels import SoftLabels
 from condensation.storage import read_tensors, write_tensors
 
 KIND = "condensed set"
 SET = "set.safetensors"  # its name in a run folder, and on the hub
 PREFIX = "preprocessing."
+SOFT = "soft_labels"  # what their tensor, and what the card says of them, is called
+WITH_SOFT = 2  # the format of a set with soft labels, which versions that know nothing of them refuse
 
 
 def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
-    """Write a set to one file, at once. Values are kept to the last bit.
+    """Write a set to one file, at once. Values are kept to the last bit, soft labels beside the classes.
 
     Raises:
         CondensationError: if it cannot be written.
@@ -27,7 +30,9 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     whole = whole_card(images, card)
     tensors = {"images": images.images, "labels": images.labels}
     tensors |= preprocessing_tensors(images.preprocessing)
-    write_tensors(path, KIND, tensors, whole)
+    if images.soft_labels is None:
+        return write_tensors(path, KIND, tensors, whole)
+    return write_tensors(path, KIND, {**tensors, SOFT: images.soft_labels.values}, whole, WITH_SOFT)
 
 
 def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
@@ -45,6 +50,7 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
             card["class_names"],
             preprocessing=preprocessing,
             mirrored=card["mirrored"],
+            soft_labels=SoftLabels(tensors[SOFT], card[SOFT]["loss"]) if SOFT in tensors or SOFT in card else None,
         )
     except CondensationError:
         raise
@@ -56,7 +62,8 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
 def whole_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """``card`` with what the images themselves say, always in one order, so that equal sets are equal files."""
     own = {"class_names": list(images.class_names), "mirrored": images.mirrored, "preprocessing": preprocessing_name(images.preprocessing)}
-    made = {name: value for name, value in card.items() if name not in own and name != "scores"}
+    own |= {SOFT: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
+    made = {name: value for name, value in card.items() if name not in {*own, SOFT, "scores"}}
     scores = {"scores": card["scores"]} if "scores" in card else {}
     return {**made, **own, **scores}
 

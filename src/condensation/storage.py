@@ -20,7 +20,7 @@ from torch import Tensor
 from condensation.atomic import UNFINISHED, umask, whole
 from condensation.errors import CondensationError, NotWritten
 
-FORMAT = 1
+FORMAT = 2  # the latest that is read; what earlier versions read as well is written as 1
 
 
 def write(path: Path, content: bytes) -> None:
@@ -101,11 +101,11 @@ def read_json(path: Path) -> Any:
         raise CondensationError(f"{path} is damaged or not JSON: {error}.") from None
 
 
-def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any]) -> None:
-    """Write tensors and their ``card`` (JSON) as one safetensors file, at once."""
+def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any], version: int = 1) -> None:
+    """Write tensors and their ``card`` (JSON) as one safetensors file of format ``version``, at once."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(card, ensure_ascii=False)
-    metadata = {"kind": kind, "format": str(FORMAT), "card": text, "digest": _digest(plain, text)}
+    metadata = {"kind": kind, "format": str(version), "card": text, "digest": _digest(plain, text)}
     write(path, _in_order(save(plain, metadata)))
 
 

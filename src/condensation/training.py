@@ -16,6 +16,7 @@ from condensation.images import ImageSet, Shape
 from condensation.learners import Alone, Learners
 from condensation.networks.base import Classifier
 from condensation.rng import Rng
+from condensation.soft_labels import LOSSES, SoftLabels, loss_for
 
 # Told after each epoch how many are done.
 OnEpoch = Callable[[int], None]
@@ -26,6 +27,8 @@ OnBatch = Callable[[Tensor, Tensor], None]
 @dataclass(frozen=True)
 class Recipe:
     """How a classifier is trained: SGD on cross-entropy, the learning rate dropped once to a tenth.
+
+    On a set with soft labels it is SGD on the loss that they are for, which the set says, not the recipe.
 
     ``Recipe()`` is the clean form of the published evaluation; `Recipe.paper` repeats the published code to the letter.
     """
@@ -87,6 +90,10 @@ class Passing:
     def shape(self) -> Shape:
         return self.images.shape
 
+    @property
+    def soft_labels(self) -> SoftLabels | None:
+        return self.images.soft_labels
+
     def of_epoch(self, epoch: int) -> ImageSet:
         """What the ``epoch``-th epoch, from 0, learns from."""
         size, first = len(self.images), epoch * self.count
@@ -135,12 +142,15 @@ def train_epoch(
     dtype = learners.parameters()[0].dtype
     augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
     orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
+    loss_name = loss_for([one.soft_labels for one in sets])
+    loss_of = LOSSES[loss_name] if loss_name else F.cross_entropy
     total = torch.zeros((), dtype=dtype, device=sets[0].device)
     with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
         for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
             chosen = [order[piece] for order in orders]
             images, labels = _batch(sets, chosen)
             images, count = images.to(dtype), len(images) // len(sets)
+            labels = labels.to(dtype) if labels.is_floating_point() else labels
             if recipe.augmentation:
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
                 drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
@@ -148,7 +158,7 @@ def train_epoch(
             optimizer.zero_grad()
             logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
             # The sum of the networks' losses: no parameter of one is in the loss of another.
-            loss = learners.count * F.cross_entropy(logits.flatten(0, 1).to(images.dtype), labels)
+            loss = learners.count * loss_of(logits.flatten(0, 1).to(images.dtype), labels)
             if on_batch:
                 on_batch(torch.stack(chosen), logits.detach())
             loss.backward()  # type: ignore[no-untyped-call]
@@ -158,12 +168,17 @@ def train_epoch(
 
 
 def _batch(sets: Sequence[ImageSet], chosen: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The images that each network sees of its set, one after the other, and their labels."""
+    """The images that each network sees of its set, one after the other, and what it shall say of them."""
     if all(one is sets[0] for one in sets):
         indices = torch.cat(list(chosen))
-        return sets[0].inputs(indices), sets[0].labels[indices]
+        return sets[0].inputs(indices), _wanted(sets[0])[indices]
     images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
-    return images, torch.cat([one.labels[indices] for one, indices in zip(sets, chosen, strict=True)])
+    return images, torch.cat([_wanted(one)[indices] for one, indices in zip(sets, chosen, strict=True)])
+
+
+def _wanted(data: ImageSet) -> Tensor:
+    """Soft labels (n, classes) where there are any, else classes (n,)."""
+    return data.soft_labels.values if data.soft_labels else data.labels
 
 
 def optimizer_of(learners: Learners, recipe: Recipe) -> torch.optim.SGD:

@@ -11,6 +11,7 @@ import torch
 
 from condensation import (
     DCVAE,
+    KIP,
     METHODS,
     BigGAN,
     Checkpoint,
@@ -36,6 +37,7 @@ from condensation.matching import RBF, Laplacian
 from condensation.methods.trained import TrainedSelection
 from condensation.networks import WeightNormConvNet
 from condensation.networks.own import Own
+from condensation.ntk import Convolutional
 from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
 
 SMALL_METHODS: dict[str, Method] = {
@@ -64,9 +66,14 @@ SMALL_METHODS: dict[str, Method] = {
     "dc-groups": dc(classes_at_a_time=2, start="real"),
     "dc-loops": dc(outer_loops=3, inner_loops=2, averaging=0.9),
     "dsa": dsa(),
+    "kip": KIP(steps=4, batch=18),
+    "kip-labels": KIP(steps=4, batch=18, labels="learned", start="noise"),
+    "kip-solved": KIP(steps=4, batch=18, labels="solved"),
+    "label-solve": KIP(steps=0, labels="solved"),
+    "kip-conv": KIP(steps=4, batch=9, kernel=Convolutional(depth=2)),
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
-# They train a network on the images of all classes, so that a class is another one with other classes beside it.
+# They learn from the images of all classes together, so that a class is another one with other classes beside it.
 ON_ALL_CLASSES = {
     "dc-loops",
     "dsa-batch-norm",
@@ -77,7 +84,7 @@ ON_ALL_CLASSES = {
     "biggan-plain",
     "gtn",
     "gtn-weight-norm",
-} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection)}
+} | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection | KIP)}
 # They make square images of 28 pixels or a power of two from 16.
 OF_SOME_SIZES = (DCVAE, BigGAN)
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ DIMS = {  # of the embedding, for 28 grey pixels and for 32 in colour
     **dict.fromkeys(["alexnet", "alexnet-bn"], (3072, 3072)),
     **dict.fromkeys(["vgg11", "vgg11-bn", "resnet18", "resnet18-bn"], (512, 512)),
     **dict.fromkeys(["resnet18-ap", "resnet18-bn-ap"], (512 * 3 * 3, 512 * 4 * 4)),
+    "wide": (1024, 1024),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from condensation.cli import continual, data, doing, export, looking, nas, pools, sample, studies, teach  # noqa: F401  (each adds its subcommands)
+from condensation.cli import continual, data, doing, export, looking, nas, pools, ridge, sample, studies, teach  # noqa: F401  (each adds its subcommands)
 from condensation.cli.app import app
 from condensation.errors import CondensationError
 

@@ -24,13 +24,13 @@ def free_memory() -> int | None:
         return None
 
 
-def require(needed: int, what: str, advice: str) -> None:
-    """Go on only if ``needed`` bytes are free, as far as can be told.
+def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
+    """Go on only if ``needed`` bytes are ``free``, or without it free in this machine's memory, as far as can be told.
 
     Raises:
         NotEnoughMemory: if they are not; the message gives both sizes and ends with ``advice``.
     """
-    free = free_memory()
+    free = free_memory() if free is None else free
     if free is not None and needed > free:
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.\n{advice}")
 

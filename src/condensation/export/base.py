@@ -17,7 +17,7 @@ from torch import Tensor
 from condensation.errors import CondensationError, MissingExtra
 from condensation.images import ImageSet
 from condensation.preprocess import Zca
-from condensation.setfile import preprocessing_name
+from condensation.setfile import SOFT, preprocessing_name
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Export:
         """Refuse what would be no use, or could not be written.
 
         Raises:
-            CondensationError: for pictures of a whitened set, from which it cannot be made again, and for a preprocessing of
-                a person's own.
+            CondensationError: for pictures of a whitened set, from which it cannot be made again, or of one with soft labels,
+                for which there is no place, and for a preprocessing of a person's own.
             MissingExtra: if a package is not here.
         """
         preprocessing_name(images.preprocessing)
@@ -54,6 +54,11 @@ class Export:
             raise CondensationError(
                 f"A set whitened by ZCA cannot be written as {self.name}: whitening takes each image's own mean and length away,\n"
                 "so that its pictures, whitened again, would be other images. Use --to npz, torch or hub; `condense show` draws it."
+            )
+        if not self.exact and images.soft_labels:
+            raise CondensationError(
+                f"A set with soft labels cannot be written as {self.name}, which has room for the class of an image alone.\n"
+                "Use --to npz, torch or hub; `condense show` draws it."
             )
 
 
@@ -104,3 +109,8 @@ def constants(images: ImageSet) -> dict[str, Tensor]:
     """What test images are preprocessed with: ``mean`` and ``std`` (c,) always, and a whitened set's matrices."""
     identity = {"mean": torch.zeros(images.shape[0]), "std": torch.ones(images.shape[0])}
     return identity | images.preprocessing.tensors()
+
+
+def labels_key(images: ImageSet) -> str:
+    """What a file calls the labels that networks are trained on."""
+    return SOFT if images.soft_labels else "labels"

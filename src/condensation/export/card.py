@@ -14,6 +14,7 @@ from condensation.images import ImageSet
 from condensation.preprocess import Zca
 from condensation.setfile import whole_card
 from condensation.settings import plain
+from condensation.soft_labels import LOSS_LINES
 from condensation.storage import write_json
 from condensation.training import Recipe
 from condensation.wording import accuracy_of, counted
@@ -40,7 +41,7 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
         f"Here {how.what}. `card.json` holds all that is known of how they were made.",
         f"## Train on them\n\nIn plain PyTorch, in this folder:\n\n{_python(_reading(images, how))}\n\n{_as_they_are(images, how)}",
         f"## Test images\n\n{_resizing(images, card)}{_testing(images, how)}",
-        f"## The recipe\n\n{_recipe(images, card)}",
+        f"## The recipe\n\n{_soft(images)}{_recipe(images, card)}",
         f"## Accuracy\n\n{_scores(card)}",
     ]
     if how.pictures:
@@ -77,6 +78,15 @@ def _noted(card: Mapping[str, Any]) -> str:
 def _reading(images: ImageSet, how: Export) -> str:
     constants = f"{normalising(images)}\n" if _normalises(images, how) else ""
     return f"{how.imports}\n\n{constants}{how.lines(images)}"
+
+
+def _soft(images: ImageSet) -> str:
+    if images.soft_labels is None:
+        return ""
+    return (
+        f"Labels are soft: each is a vector of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; "
+        "with another they are worth less. The class of an image is in the file as well, as `labels`.\n\n"
+    )
 
 
 def _normalises(images: ImageSet, how: Export) -> bool:
@@ -137,7 +147,7 @@ schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
 for epoch in range({recipe["epochs"]}):
     for images, labels in torch.utils.data.DataLoader(dataset, batch_size={recipe["batch"]}, shuffle=True):
         optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(images), labels).backward()
+{_loss(images)}
         optimizer.step()
     schedule.step()"""
     network = how.get("network", {}).get("name", "convnet")
@@ -151,6 +161,13 @@ for epoch in range({recipe["epochs"]}):
         f"{_python(loop)}\n\nThe set is judged with {network} and each batch augmented by {name}{kinds}. The lines above leave that out: "
         f"expect less without it. `condensation.DSA` is that augmentation; random crops, flips and colours do much of it.{flips}"
     )
+
+
+def _loss(images: ImageSet) -> str:
+    """The lines of the loop that go back from the loss."""
+    if images.soft_labels is None:
+        return "        torch.nn.functional.cross_entropy(network(images), labels).backward()"
+    return f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
 
 
 def _scores(card: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.data import DATASETS
-from condensation.export.base import Export
+from condensation.export.base import Export, labels_key
 from condensation.export.parquet import write_table
 from condensation.images import ImageSet
 from condensation.preprocess import Zca
@@ -52,7 +52,7 @@ def _lines(images: ImageSet) -> str:
     stored = images.images.is_floating_point() or isinstance(images.preprocessing, Zca)
     seen = 'file["images"]' if stored else '(file["images"] / 255 - mean) / std'
     return f"""file = load_file("{SET}")
-images, labels = {seen}, file["labels"]
+images, labels = {seen}, file["{labels_key(images)}"]
 dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 

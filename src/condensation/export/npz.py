@@ -9,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from condensation.export.base import Export, constants
+from condensation.export.base import Export, constants, labels_key
 from condensation.images import ImageSet
-from condensation.setfile import whole_card
+from condensation.setfile import SOFT, whole_card
 
 
 def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON."""
+    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON.
+
+    Soft labels, where there are any, are beside the others, as ``soft_labels`` (n, classes).
+    """
     arrays: dict[str, Any] = {
         "images": images.inputs().float().numpy(),
         "labels": images.labels.numpy(),
+        **({SOFT: images.soft_labels.values.numpy()} if images.soft_labels else {}),
         "class_names": np.array(images.class_names),
         "card": np.array(json.dumps(whole_card(images, card), ensure_ascii=False)),
         **{name: tensor.numpy() for name, tensor in constants(images).items()},
@@ -27,8 +31,8 @@ def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
 
 
 def _lines(images: ImageSet) -> str:
-    return """file = dict(np.load("set.npz"))
-images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["labels"])
+    return f"""file = dict(np.load("set.npz"))
+images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["{labels_key(images)}"])
 dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 

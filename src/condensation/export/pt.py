@@ -9,17 +9,21 @@ from typing import Any
 
 import torch
 
-from condensation.export.base import Export, constants
+from condensation.export.base import Export, constants, labels_key
 from condensation.images import ImageSet
-from condensation.setfile import whole_card
+from condensation.setfile import SOFT, whole_card
 
 
 def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON."""
+    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON.
+
+    Soft labels, where there are any, are beside the others, as ``soft_labels`` (n, classes).
+    """
     content = {
         # Copies, since a view would bring the whole of what it is a view of into the file.
         "images": images.inputs().float().clone(),
         "labels": images.labels.clone(),
+        **({SOFT: images.soft_labels.values.clone()} if images.soft_labels else {}),
         "class_names": list(images.class_names),
         "card": json.dumps(whole_card(images, card), ensure_ascii=False),
         **constants(images),
@@ -28,8 +32,8 @@ def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None
 
 
 def _lines(images: ImageSet) -> str:
-    return """file = torch.load("set.pt", weights_only=True)
-images, labels = file["images"], file["labels"]
+    return f"""file = torch.load("set.pt", weights_only=True)
+images, labels = file["images"], file["{labels_key(images)}"]
 dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 

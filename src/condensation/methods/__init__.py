@@ -12,6 +12,7 @@ from condensation.methods.gmmn import GMMN
 from condensation.methods.gtn import GTN
 from condensation.methods.herding import Herding
 from condensation.methods.k_center import KCenter
+from condensation.methods.kip import KIP
 from condensation.methods.pixel_mmd import PixelMMD
 from condensation.methods.random import Random
 
@@ -29,6 +30,7 @@ METHODS: dict[str, type[Method]] = {
     "dc": DC,
     "dsa": SiameseDC,
     "dm": DM,
+    "kip": KIP,
 }
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "DM",
     "GMMN",
     "GTN",
+    "KIP",
     "METHODS",
     "BigGAN",
     "Forgetting",

@@ -10,6 +10,7 @@ from condensation.networks.resnet import ResNet18, ResNet18AP
 from condensation.networks.samplers import Fresh, NetworkSampler, Pool
 from condensation.networks.vgg import VGG11
 from condensation.networks.weightnorm import WeightNormConvNet
+from condensation.networks.wide import Wide
 
 NETWORKS: dict[str, NetworkSpec] = {
     "convnet": ConvNet(),
@@ -26,6 +27,7 @@ NETWORKS: dict[str, NetworkSpec] = {
     "resnet18-bn": ResNet18(norm="batch"),
     "resnet18-ap": ResNet18AP(),
     "resnet18-bn-ap": ResNet18AP(norm="batch"),
+    "wide": Wide(),
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "ResNet18",
     "ResNet18AP",
     "WeightNormConvNet",
+    "Wide",
     "initialise",
     "mixes_images",
 ]

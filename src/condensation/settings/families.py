@@ -17,6 +17,7 @@ from condensation.networks import NETWORKS
 from condensation.networks.base import NetworkSpec
 from condensation.networks.own import Own
 from condensation.networks.samplers import Fresh, NetworkSampler, Pool
+from condensation.ntk import NTK, NTKS
 from condensation.training import Recipe
 
 # What a setting of each of these types may be called; each name stands for a value that the other settings then change.
@@ -27,6 +28,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Augmentation: {"dsa": DSA(), "diffaugment": DiffAugment()},
     Kernel: KERNELS,
     Autoencoder: {"sigmoid": Autoencoder()},
+    NTK: NTKS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 # What messages call one of each.
@@ -37,6 +39,7 @@ WORDS: dict[Any, str] = {
     Augmentation: "augmentation",
     Kernel: "kernel",
     Autoencoder: "autoencoder",
+    NTK: "tangent kernel",
     Recipe: "recipe",
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
@@ -54,7 +57,7 @@ def name_of(value: Any) -> str | None:
         for name, member in members.items():
             if type(member) is type(value):
                 return name
-    return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler | Kernel) or _augments(value) else None
+    return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler | Kernel | NTK) or _augments(value) else None
 
 
 def member(kind: Any, name: object) -> Any:
