@@ -353,3 +353,13 @@ def test_published_numbers_stand_beside_the_last_step_and_say_what_differs(finis
     for difference in ("orders 2 (published: 5)", "method.steps 3 (published: 20,000)", "evaluation.networks 2 (published: 3)"):
         assert difference in said
     assert "Published?: quoted from memory of the papers, not checked." in retention.notes(found)
+    early = replace(found, curves={label: (curve[0], replace(curve[1], values=(), seen=None)) for label, curve in found.curves.items()})
+    assert [line.get_label() for line in early.plot().axes[0].lines] == ["random", "condensed"]  # they are of the last step
+
+
+def test_of_some_classes_or_a_sequence_of_data_sets_nothing_is_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "published_continual", lambda source, ipc, steps: {"random": retention.Number(24.8, None, "unverified")})
+    assert retained(SETTINGS, tmp_path).published
+    some = replace(SETTINGS, data={"source": "digits", "classes": list("0123")})
+    assert not retained(some, tmp_path).published
+    assert not retained(TASKS, tmp_path).published
