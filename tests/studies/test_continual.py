@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -278,6 +279,19 @@ def test_a_shared_memory_is_made_once_where_each_class_stands_alone(tmp_path):
     found = write_continual(shared, tmp_path / "c")
     assert all(len(point.values) == 2 for curve in found.curves.values() for point in curve)
     assert "All orders share the memory" in (tmp_path / "c" / "continual.md").read_text()
+
+
+def test_a_shared_memory_serves_a_study_with_other_steps(tmp_path):
+    shared = replace(SETTINGS, memory="shared", methods={"condensed": DM}, orders=1)
+    run_continual(shared, tmp_path / "two")
+    shutil.copytree(tmp_path / "two" / "memories", tmp_path / "five" / "memories")
+    seen = []
+    five = Watch(lambda *told: seen.append(told), [never])
+    assert run_continual(replace(shared, steps=5), tmp_path / "five", five) == {}
+    assert [how for *_, how in seen] == ["finished", *["to do"] * 5]
+    shutil.copytree(tmp_path / "two" / "memories", tmp_path / "other" / "memories")
+    with pytest.raises(CondensationError, match="holds another run"):
+        run_continual(replace(shared, ipc=1), tmp_path / "other")
 
 
 def test_a_shared_memory_of_random_images_is_that_of_the_first_order(finished, tmp_path):
