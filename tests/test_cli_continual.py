@@ -97,6 +97,9 @@ def test_methods_come_from_a_file(condense):
     assert code == 1
     assert "2 of 8 jobs failed; the same command tries them again." in progress
     assert "wild-order0-step1 failed: The loss or a pixel was not a finite number" in said
+    fewer = condense("continual", "--config", "out/settings.json", "--out", "out", "-m", "gentle")
+    assert fewer[0] == 0
+    assert "wild" not in fewer[1] + fewer[2]
     kept = json.loads(Path("out/memories/gentle-order0-step1/settings.json").read_text())["settings"]["method"]
     assert (kept["lr"], kept["steps"]) == (0.1, 3)
 

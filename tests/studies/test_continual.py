@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -280,6 +281,19 @@ def test_a_shared_memory_is_made_once_where_each_class_stands_alone(tmp_path):
     assert "All orders share the memory" in (tmp_path / "c" / "continual.md").read_text()
 
 
+def test_a_shared_memory_serves_a_study_with_other_steps(tmp_path):
+    shared = replace(SETTINGS, memory="shared", methods={"condensed": DM}, orders=1)
+    run_continual(shared, tmp_path / "two")
+    shutil.copytree(tmp_path / "two" / "memories", tmp_path / "five" / "memories")
+    seen = []
+    five = Watch(lambda *told: seen.append(told), [never])
+    assert run_continual(replace(shared, steps=5), tmp_path / "five", five) == {}
+    assert [how for *_, how in seen] == ["finished", *["to do"] * 5]
+    shutil.copytree(tmp_path / "two" / "memories", tmp_path / "other" / "memories")
+    with pytest.raises(CondensationError, match="holds another run"):
+        run_continual(replace(shared, ipc=1), tmp_path / "other")
+
+
 def test_a_shared_memory_of_random_images_is_that_of_the_first_order(finished, tmp_path):
     shared = replace(SETTINGS, memory="shared", methods={"random": "random"}, orders=1)
     run_continual(shared, tmp_path / "c")
@@ -353,3 +367,13 @@ def test_published_numbers_stand_beside_the_last_step_and_say_what_differs(finis
     for difference in ("orders 2 (published: 5)", "method.steps 3 (published: 20,000)", "evaluation.networks 2 (published: 3)"):
         assert difference in said
     assert "Published?: quoted from memory of the papers, not checked." in retention.notes(found)
+    early = replace(found, curves={label: (curve[0], replace(curve[1], values=(), seen=None)) for label, curve in found.curves.items()})
+    assert [line.get_label() for line in early.plot().axes[0].lines] == ["random", "condensed"]  # they are of the last step
+
+
+def test_of_some_classes_or_a_sequence_of_data_sets_nothing_is_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(retention, "published_continual", lambda source, ipc, steps: {"random": retention.Number(24.8, None, "unverified")})
+    assert retained(SETTINGS, tmp_path).published
+    some = replace(SETTINGS, data={"source": "digits", "classes": list("0123")})
+    assert not retained(some, tmp_path).published
+    assert not retained(TASKS, tmp_path).published

@@ -92,9 +92,8 @@ def continual(
         "compute.device": device,
     }
     content = study_content(config, options, [])
-    content["methods"] = (
-        {name: {"name": name} for name in names(methods) or ()} or content.get("methods") or {name: {"name": name} for name in METHODS}
-    )
+    of_file = content.get("methods") or {}
+    content["methods"] = {name: of_file.get(name, {"name": name}) for name in names(methods) or of_file or METHODS}
     settings = build(ContinualSettings, _with(content, overrides))
     name = "-".join(last_name(one) for one in settings.tasks) or last_name(settings.source)
     out = out or Path("continual") / f"{name}-{settings.count}steps-ipc{settings.ipc}"

@@ -93,7 +93,7 @@ def _compared(settings: RunSettings) -> dict[str, Any]:
     recipe = settings.evaluation.recipe
     epochs = recipe.epochs - 1  # the published code trains one more than it says
     if (recipe.drop_after, recipe.restart_at_drop) == (Recipe.paper(epochs).drop_after, True):
-        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key not in ("drop_after", "restart_at_drop")}
+        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "drop_after"}
         content["evaluation"]["recipe"] = {**told, "epochs": epochs}
     data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "mirrored")}
     return {"method": content["method"], "data": data, "evaluation": content["evaluation"]}

@@ -78,8 +78,8 @@ def run_continual(settings: ContinualSettings, out: str | Path, watch: Watch = W
 
 
 def _claim(settings: ContinualSettings, folder: Path) -> None:
-    """Make sure that ``folder`` is free, or holds curves that came about in the same way."""
-    if in_use(folder):
+    """Make sure that ``folder`` is free, or holds curves that came about in the same way, or memories alone, which are looked at later."""
+    if in_use(folder) and any(path.name != MEMORIES for path in folder.iterdir()):
         kept = plain(continual_in(folder))
         for name in DECIDES:
             differing = difference(kept[name], plain(getattr(settings, name)), name)

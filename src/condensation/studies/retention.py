@@ -57,7 +57,7 @@ class Retention:
 
         made = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = made.subplots()
-        last = max([point.seen or 0 for curve in self.curves.values() for point in curve])
+        last = next((curve[-1].seen for curve in self.curves.values() if curve[-1].seen), None)
         for place, (label, curve) in enumerate(self.curves.items()):
             colour = COLOURS[place % len(COLOURS)]
             points = [point for point in curve if point.values and point.seen]
@@ -72,8 +72,8 @@ class Retention:
         axes.set_xticks(sorted({point.seen for curve in self.curves.values() for point in curve if point.seen}))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        made.legend(loc="outside right upper", frameon=False, fontsize=9)
-        made.suptitle(title(self.settings), fontsize=11)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False, fontsize=9)
+        axes.set_title(title(self.settings), fontsize=11)
         return made
 
 
@@ -87,7 +87,8 @@ def retained(settings: ContinualSettings, folder: str | Path) -> Retention:
     folder = Path(folder)
     failures = {**failures_in(folder / MEMORIES), **failures_in(folder / STEPS)}
     curves = {label: tuple(_known(settings, folder, label, step, failures) for step in range(settings.count)) for label in settings.methods}
-    numbers = {} if settings.tasks else published_continual(settings.source, settings.ipc, settings.steps)
+    other = settings.tasks or settings.data_settings.get("classes")  # other data than those of the paper
+    numbers = {} if other else published_continual(settings.source, settings.ipc, settings.steps)
     beside = {label: numbers.get(str(settings.method_settings(label)["name"])) for label in settings.methods}
     found = {label: number for label, number in beside.items() if number}
     return Retention(settings, curves, found, {label: _differences(settings, folder, label) for label in found})
