@@ -101,7 +101,7 @@ def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
 
 @pytest.mark.slow
 def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
-    long = [*POOLS, "pool.networks=3", "pool.recipe.epochs=40"]
+    long = [*POOLS, "pool.networks=3", "pool.recipe.epochs=20"]
     code, said = interrupted(long, "[3 of 8] network 2")
     assert code == 130
     assert "nothing that was done is lost" in said

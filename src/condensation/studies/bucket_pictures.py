@@ -60,5 +60,5 @@ def rows(found: Ablation, ipc: int) -> Image.Image:
     sets = {cell.bucket: CondensedSet.load(found.folder / RUNS / cell.runs[0]).images for cell in found.at(ipc) if cell.runs}
     if not sets:
         raise CondensationError(f"No set of {counted(ipc, 'image')} a class is there yet in {found.folder}.")
-    said = "A row for each bucket: validation accuracy, in percent, of the networks that embed"
+    said = "Rows: validation accuracy (%) of the networks that embed"
     return grid(sets, rows=1, title=f"{title(found.settings)}, {counted(ipc, 'image')} a class\n{said}")
