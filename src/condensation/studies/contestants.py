@@ -104,8 +104,7 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
     for proxy in proxies:
         for number in range(settings.trainings):
             rng = Rng(settings.seed).child("search", name, proxy.label, number)
-            images = proxy.images(settings, folder, material.real, rng.child("images"))
-            trainings.append(Training(images if not isinstance(images, ImageSet) else images.to(material.real.device), rng))
+            trainings.append(Training(proxy.images(settings, folder, material.real, rng.child("images")), rng))
     tests, started = [material.validation, material.test], time.perf_counter()
     with crew_of(network, material.real.shape, material.real.num_classes, settings.compute) as crew:
         right, finite = train_and_test(crew, trainings, tests, proxies[0].recipe(settings), on_progress)

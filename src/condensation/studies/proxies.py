@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from condensation.naming import called
 from condensation.presets import preset_for
 from condensation.rng import Rng
 from condensation.runs import RunSettings
+from condensation.setfile import SET
 from condensation.settings import build
 from condensation.settings.families import member
 from condensation.studies.jobs import Job
@@ -104,10 +106,17 @@ class OnSet(Proxy):
     """Training on a small set, which a run of the search has made."""
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
-        return CondensedSet.load(folder / SETS / slug(self.label)).images
+        path = folder / SETS / slug(self.label) / SET
+        return _loaded(path.resolve(), path.stat().st_mtime_ns).to(real.device)
 
     def is_ready(self, folder: Path) -> bool:
-        return (folder / SETS / slug(self.label) / "set.safetensors").exists()
+        return (folder / SETS / slug(self.label) / SET).exists()
+
+
+@lru_cache(maxsize=16)
+def _loaded(path: Path, written: int) -> ImageSet:
+    """The set at ``path``, read again only where it was ``written`` again: every network of a search needs it."""
+    return CondensedSet.load(path).images
 
 
 @dataclass(frozen=True)

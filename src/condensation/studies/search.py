@@ -49,6 +49,7 @@ def run_search(
     write_json(folder / SPACE, {"networks": names, "others": others})
     count = len(jobs) + len(names)
     failed = run_jobs(jobs, folder / SETS, data, watch, count)
+    del data  # whoever trains reads them again
     return failed | _train(settings, folder, names, watch, executor, at_a_time, count)
 
 
@@ -78,8 +79,8 @@ def search_in(folder: str | Path) -> SearchSettings:
 
 
 def names_in(folder: Path) -> tuple[list[str], dict[str, str]]:
-    """What `order_of` gave when the search in ``folder`` was begun."""
-    kept = read_json(folder / SPACE)
+    """What `order_of` gave when the search in ``folder`` was begun; nothing if it was broken off before."""
+    kept = read_json(folder / SPACE) if (folder / SPACE).exists() else {"networks": [], "others": {}}
     return kept["networks"], kept["others"]
 
 
