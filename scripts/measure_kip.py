@@ -98,7 +98,7 @@ def measure(job: Job) -> None:
         part("convnet, augmented", lambda: judge(last, data, ConvNet(), Recipe()))
     if job.name == PICTURE[0]:
         title = f"{job.data}, KIP, {job.ipc} images per class, {job.method.steps} steps"
-        grid(last, data.train, title=title).save(PICTURE[1], "PNG", optimize=True)
+        grid(last, data.train, title=title, rows=5).save(PICTURE[1], "PNG", optimize=True)
 
 
 def learn(job: Job) -> dict[str, Any]:
