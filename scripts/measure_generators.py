@@ -75,10 +75,8 @@ def main() -> None:
             continue
         result = measure(name, data, method, given.preset, given.epochs)
         write_json(path, result)
-        found = result["recognised"]
-        print(
-            f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images; {result['training_seconds']:.0f} s of training"
-        )
+        found, seconds = result["recognised"], result["training_seconds"]
+        print(f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images; {seconds:.0f} s of training")
 
 
 if __name__ == "__main__":
