@@ -51,7 +51,7 @@ SMALL_METHODS: dict[str, Method] = {
     "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", drop_after=2),
     "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
     "dc-vae": dc_vae(),
-    "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2),
+    "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2, critic_steps=1),
     "biggan": biggan(),
     "biggan-plain": biggan(augmentation=None, mirror=False, critic_steps=1),
     "gtn": gtn(),
