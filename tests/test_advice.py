@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from condensation.advice import below_random, called, learning_on, network_of, suitable_lr, what_to_try
-from condensation.methods import DM, Random
+from condensation.methods import DM, GMMN, Herding, Random
 from condensation.networks import NETWORKS, ConvNet, Fresh, NetworkSpec
 
 
@@ -60,3 +60,12 @@ def test_a_network_is_called_by_its_name(name):
 
 def test_a_changed_network_says_what_is_changed():
     assert called(replace(ConvNet(), width=8, norm="batch")) == "convnet, width 8, norm batch"
+
+
+def test_of_sets_from_generators_no_setting_is_advised_that_they_have_not():
+    (line,) = what_to_try(GMMN())
+    assert line.startswith("method=dm:")
+
+
+def test_steps_that_are_no_setting_are_not_advised():
+    assert not [line for line in what_to_try(Herding()) if line.startswith("method.steps")]

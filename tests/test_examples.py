@@ -11,6 +11,7 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PRINTS = {
     "quickstart.py": ["DM:", "random:", "3 networks", "plain PyTorch"],
+    "generator.py": ["drawn at once: 50 images; drawn later: 200", "real:", "drawn, more:", "Picture:"],
     "own_images.py": ["96 training images of eight, nine, three", "There was no test part", "DM:", "Set and picture"],
     "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from condensation.methods import Method
+from condensation.methods.generative import GenerativeMethod
 from condensation.networks import NETWORKS, NetworkSampler, NetworkSpec
 from condensation.networks.base import PIXEL_LR
 from condensation.settings import plain
@@ -53,6 +54,8 @@ def below_random(scores: Mapping[str, Any], name: str) -> tuple[float, float] | 
 
 def what_to_try(method: Method) -> list[str]:
     """What may help where a set made by ``method`` is worth less than random images, most likely first."""
+    if isinstance(method, GenerativeMethod):
+        return ["method=dm: sets drawn from generators are seldom worth more than random images, learned ones are"]
     network, lr = network_of(method), getattr(method, "lr", None)
     said = []
     if isinstance(lr, float):
@@ -61,7 +64,7 @@ def what_to_try(method: Method) -> list[str]:
         said.append(f"method.lr={smaller:g} (it is {lr:g}): on some networks, ResNets above all, images need a smaller rate")
     if network is not None and network != NETWORKS["convnet"]:
         said.append("method.networks.spec=convnet: a set learned on a ConvNet often trains other networks better than one learned on them")
-    if method.steps:
+    if method.steps and any(field.name == "steps" for field in fields(method)):
         said.append(f"method.steps={10 * method.steps} (it is {method.steps})")
     return said
 

@@ -32,6 +32,7 @@ from condensation.report.tables import print_json, print_scores, said_of_data
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs import run as run_settings
+from condensation.sampling import GENERATOR
 from condensation.setfile import SET
 from condensation.settings import build, plain
 from condensation.storage import write
@@ -191,6 +192,7 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, re
     program = shlex.quote(_program())
     for command, why in (
         (f"show {folder}", "the picture again, and how it was made"),
+        *([(f"sample {folder} --ipc 50", "more images from the generator")] if (out / GENERATOR).exists() else []),
         (f"evaluate {folder} evaluation.network=mlp", "train another network on it"),
         _next_data(settings, folder),
     ):

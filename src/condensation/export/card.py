@@ -36,7 +36,7 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
     """The page, as Markdown."""
     source = str(card.get("data", {}).get("name", ""))
     sections = [
-        f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_made(images, card, source)}",
+        f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_made(images, card, source)}{_noted(card)}",
         f"Here {how.what}. `card.json` holds all that is known of how they were made.",
         f"## Train on them\n\nIn plain PyTorch, in this folder:\n\n{_python(_reading(images, how))}\n\n{_as_they_are(images, how)}",
         f"## Test images\n\n{_resizing(images, card)}{_testing(images, how)}",
@@ -67,6 +67,11 @@ def _made(images: ImageSet, card: Mapping[str, Any], source: str) -> str:
         f"{len(images)} images of {'x'.join(map(str, images.shape))} (channels, height, width), {each} of each of {len(images.classes)} "
         f"classes, made{of}{by}, and written by the Python package `condensation`."
     )
+
+
+def _noted(card: Mapping[str, Any]) -> str:
+    """What the method says of itself: what of it is not published."""
+    return f"\n\n{card['note']}" if card.get("note") else ""
 
 
 def _reading(images: ImageSet, how: Export) -> str:
