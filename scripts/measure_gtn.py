@@ -46,7 +46,7 @@ class Job:
     name: str
     ipc: int
     method: Method
-    networks: int = 3  # that judge it by the recipe below
+    networks: int = 3  # that judge it by the recipe below; 0: it is only taught
     taught: int = 10  # learners, where the method has lessons
 
     @property
@@ -65,7 +65,7 @@ JOBS = [
     Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
     Job("mnist-4100", 410, replace(SMALL, steps=400, batch=128), networks=1),
 ]
-ON_REQUEST = [Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100)), Job("mnist-paper", 410, GTN.paper(410))]
+ON_REQUEST = [Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100), networks=0), Job("mnist-paper", 410, GTN.paper(410))]
 JUDGE = Recipe(epochs=300)
 JUDGES = {"convnet": ConvNet(), "convnet-wn": WeightNormConvNet()}
 
@@ -88,7 +88,7 @@ def measure(job: Job) -> None:
     if isinstance(job.method, GTN):
         part("taught", lambda: taught(job, data, job.method.steps, job.taught))
         part("curve", lambda: {str(step): taught(job, data, step, 3) for step in job.curve})
-    for name in JUDGES:
+    for name in JUDGES if job.networks else ():
         part(f"judged by {name}", lambda name=name: judged(job, data, name))
 
 

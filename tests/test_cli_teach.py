@@ -33,6 +33,13 @@ def test_lessons_are_taught_and_tested_on_the_way(condense, folder):
     assert "2 new convnets, taught by 20 lesson images alone" in said
 
 
+def test_a_run_says_how_its_lessons_are_taught(condense, tmp_path):
+    settings = ["method.steps=1", "method.hidden=8", "method.channels=[4,3]", "method.learner.hidden=4", "evaluation.networks=0"]
+    code, said, _ = condense("run", "-d", "digits", "-m", "gtn", "-i", 2, "-o", tmp_path / "run", *settings)
+    assert code == 0
+    assert f"teach {tmp_path / 'run'}" in "".join(said.split("\n"))
+
+
 def test_json_has_every_number(condense, folder):
     scores = json.loads(condense("teach", folder, "-n", 3, "--points", 1, "--device", "cpu", "--json")[1])
     assert (scores["steps"], scores["images"], scores["count"], scores["lessons"]) == ([0, 2], [0, 20], 3, 20)

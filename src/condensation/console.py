@@ -192,6 +192,7 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, re
     program = shlex.quote(_program())
     for command, why in (
         (f"show {folder}", "the picture again, and how it was made"),
+        *([(f"teach {folder}", "networks taught by it alone, by its own schedule")] if "schedule" in result.condensed.card else []),
         *([(f"sample {folder} --ipc 50", "more images from the generator")] if (out / GENERATOR).exists() else []),
         (f"evaluate {folder} evaluation.network=mlp", "train another network on it"),
         _next_data(settings, result.condensed.images, folder),
