@@ -63,7 +63,7 @@ SMALL = replace(GTN.fast(ipc=50), steps=1000)
 JOBS = [
     Job("mnist-500", 50, SMALL),
     Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
-    Job("mnist-4100", 410, replace(SMALL, steps=400, batch=128), networks=1),
+    Job("mnist-4100", 410, replace(SMALL, steps=600, batch=128), networks=1),
 ]
 ON_REQUEST = [Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100), networks=0), Job("mnist-paper", 410, GTN.paper(410))]
 JUDGE = Recipe(epochs=300)
