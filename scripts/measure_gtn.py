@@ -63,7 +63,7 @@ SMALL = replace(GTN.fast(ipc=50), steps=1000)
 JOBS = [
     Job("mnist-500", 50, SMALL),
     Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
-    Job("mnist-4100", 410, replace(SMALL, steps=400, batch=128), networks=1),
+    Job("mnist-4100", 410, replace(SMALL, steps=600, batch=128), networks=1),
 ]
 ON_REQUEST = [Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100), networks=0), Job("mnist-paper", 410, GTN.paper(410))]
 JUDGE = Recipe(epochs=300)
@@ -86,8 +86,9 @@ def measure(job: Job) -> None:
     part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
     part("condensing", lambda: condense(job))
     if isinstance(job.method, GTN):
-        part("taught", lambda: taught(job, data, job.method.steps, job.taught))
-        part("curve", lambda: {str(step): taught(job, data, step, 3) for step in job.curve})
+        part("taught", lambda: taught(job, data, job.method.steps, job.taught, 10))
+        for step in job.curve:
+            part(f"after {step} steps", lambda step=step: taught(job, data, step, 2, 5))
     for name in JUDGES if job.networks else ():
         part(f"judged by {name}", lambda name=name: judged(job, data, name))
 
@@ -107,13 +108,13 @@ def condense(job: Job) -> dict[str, Any]:
     return {"seconds": log[-1]["seconds"], "losses": losses}
 
 
-def taught(job: Job, data: Data, step: int, networks: int) -> dict[str, Any]:
+def taught(job: Job, data: Data, step: int, networks: int, points: int) -> dict[str, Any]:
     """What learners know of the test images that saw nothing but the lessons as they were after ``step`` steps, by their schedule."""
     assert isinstance(job.method, GTN)
     kept = CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors")
     schedule = Schedule.from_card(kept.card)
     steps = len(schedule.lr)
-    at = sorted({round(steps * part / 10) for part in range(11)})
+    at = sorted({round(steps * point / points) for point in range(points + 1)})
     found = teach(kept.images, schedule, job.method.learner, data.test, networks=networks, at=at)
     print(f"  after {step:,} steps: {found}", flush=True)
     return {**found.summary(), "schedule": schedule.plain()}
