@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -84,10 +84,15 @@ def moves_apart(ours: Pixels, plain: Pixels) -> float:
 def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", of: str = "") -> None:
     """Write ``result`` of the benchmark ``name``, about ``of``, as JSON with all that is needed to place it."""
     path = out / f"{'-'.join(filter(None, (name, of, machine(device))))}.json"
-    command = " ".join(["python -m", f"benchmarks.{name}", *sys.argv[1:]])
+    command = " ".join(["python -m", f"benchmarks.{name}", *_asked(sys.argv[1:])])
     made_by = {"command": command, "commit": _commit(), "device": device, **about(device)}
     write_json(path, {"made_by": made_by, **result})
     print(f"written to {path}")
+
+
+def _asked(words: Sequence[str]) -> list[str]:
+    """What was asked for on the command line, but for where the result goes."""
+    return [word for before, word in zip(["", *words], words, strict=False) if "--out" not in (before, word)]
 
 
 def about(device: str) -> dict[str, str | int]:

@@ -112,6 +112,21 @@ def test_a_row_may_stand_at_some_ipc_alone(tmp_path):
     assert [(cell.label, cell.ipc) for cell in cells(settings, tmp_path)] == [("Random", 1), ("Random", 2), ("DM, longer", 2)]
 
 
+def test_a_row_may_have_seeds_of_its_own(tmp_path):
+    settings = replace(SETTINGS, seeds=1, rows=(Row("Random", "random", seeds=3), Row("DM", DM)))
+    assert [job.name for job in jobs_of(settings)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "random-ipc1-seed2"]
+    assert [cell.counted for cell in cells(settings, tmp_path)] == ["0 of 3", "0 of 1"]
+    with pytest.raises(CondensationError, match="seeds of the row 'Random' is 0"):
+        Row("Random", "random", seeds=0)
+
+
+def test_what_is_not_published_is_not_said_to_be():
+    (herding,) = rows_for(["herding"])
+    longer = replace(herding, method={"name": "herding", "recipe": {"epochs": 40}})
+    (cell,) = [one for one in cells(replace(CIFAR, ipc=(10,), rows=(longer,)), "nowhere") if one.published]
+    assert cell.differences == ("method.recipe.epochs 40 (not published; by default 10)",)
+
+
 def test_a_row_at_an_ipc_that_the_table_has_not_is_refused():
     with pytest.raises(CondensationError, match="'DM' stands at ipc 5, but the table is of ipc 1"):
         replace(SETTINGS, rows=(Row("DM", DM, ipc=(1, 5)),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ def cells(settings: TableSettings, folder: str | Path) -> list[Cell]:
 
 
 def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Mapping[str, Any]) -> Cell:
-    values, folders, failed = [], [], {}
-    for seed in range(settings.seeds):
+    values, folders, failed, seeds = [], [], {}, settings.seeds_of(row)
+    for seed in range(seeds):
         job = Job(name_of(row, ipc, seed), row.label, run_settings(settings, row, ipc, seed))
         if job.name in failures:
             failed[job.name] = str(failures[job.name]["reason"])
@@ -77,15 +77,18 @@ def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Map
     differing: tuple[str, ...] = ()
     if number and column:
         ours, theirs = run_settings(settings, row, ipc, 0), published_settings(settings, column, ipc)
-        sets = (settings.seeds, columns()[column].sets)
-        told = (columns()[column].note,) if columns()[column].note else differences(ours, theirs)
+        sets = (seeds, columns()[column].sets)
+        told = (columns()[column].note,) if columns()[column].note else differences(ours, theirs, columns()[column].unknown)
         differing = (*((f"seeds {sets[0]} (published: {sets[1]})",) if sets[0] != sets[1] else ()), *told)
-    return Cell(row.label, ipc, tuple(values), settings.seeds, tuple(folders), failed, number, differing)
+    return Cell(row.label, ipc, tuple(values), seeds, tuple(folders), failed, number, differing)
 
 
-def differences(ours: RunSettings, theirs: RunSettings) -> tuple[str, ...]:
-    """In what two runs differ, setting by setting: ``method.steps 500 (published: 20,000)``; where they are computed does not count."""
-    return tuple(_differences(_compared(ours), _compared(theirs), ""))
+def differences(ours: RunSettings, theirs: RunSettings, unknown: Collection[str] = ()) -> tuple[str, ...]:
+    """In what two runs differ, setting by setting: ``method.steps 500 (published: 20,000)``; where they are computed does not count.
+
+    What is ``unknown`` of the published run, such as ``method.recipe``, has a default of ours, which is named as that.
+    """
+    return tuple(_differences(_compared(ours), _compared(theirs), "", unknown))
 
 
 def _compared(settings: RunSettings) -> dict[str, Any]:
@@ -99,11 +102,14 @@ def _compared(settings: RunSettings) -> dict[str, Any]:
     return {"method": content["method"], "data": data, "evaluation": content["evaluation"]}
 
 
-def _differences(ours: Any, theirs: Any, name: str) -> list[str]:
+def _differences(ours: Any, theirs: Any, name: str, unknown: Collection[str]) -> list[str]:
     if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.get("name") == theirs.get("name"):
         keys = [*theirs, *(key for key in ours if key not in theirs)]
-        return [line for key in keys for line in _differences(ours.get(key), theirs.get(key), f"{name}.{key}" if name else str(key))]
-    return [] if ours == theirs else [f"{name} {_short(ours)} (published: {_short(theirs)})"]
+        names = [f"{name}.{key}" if name else str(key) for key in keys]
+        pairs = zip(keys, names, strict=True)
+        return [line for key, inner in pairs for line in _differences(ours.get(key), theirs.get(key), inner, unknown)]
+    where = "not published; by default" if any(f"{name}.".startswith(f"{one}.") for one in unknown) else "published:"
+    return [] if ours == theirs else [f"{name} {_short(ours)} ({where} {_short(theirs)})"]
 
 
 def _short(value: Any) -> str:

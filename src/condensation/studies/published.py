@@ -6,7 +6,7 @@ are from memory; the source says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,6 +44,7 @@ class Column:
     sets: int  # condensed, each with a seed of its own
     networks: int  # trained on each of them
     note: str = ""  # what differs, or is not known, where settings cannot say it; "": they say all
+    unknown: Sequence[str] = ()  # settings that are not published, so that ours are by default
 
 
 @cache

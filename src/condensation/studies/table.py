@@ -49,6 +49,11 @@ class Row(Labelled):
     epochs: int | None = None  # at most, of the networks that judge; None: as many as the table says
     published: str = ""  # the column of published numbers beside it; "": the one that fits; "none": none
     ipc: tuple[int, ...] = ()  # where it stands, of the table's; (): everywhere
+    seeds: int | None = None  # sets at each ipc; None: as many as the table says
+
+    def __post_init__(self) -> None:
+        if self.seeds is not None and self.seeds < 1:
+            raise CondensationError(f"seeds of the row {self.label!r} is {self.seeds}; it must be at least 1, or left out.")
 
     def stands_at(self, ipc: int) -> bool:
         """Whether it has a cell at ``ipc``."""
@@ -87,6 +92,10 @@ class TableSettings:
                     f"The row {row.label!r} stands at ipc {elsewhere[0]}, but the table is of ipc {', '.join(map(str, self.ipc))}.\n"
                     "Give the table that ipc as well, or leave it out of the row."
                 )
+
+    def seeds_of(self, row: Row) -> int:
+        """How many sets of ``row`` there are at each ipc."""
+        return row.seeds or self.seeds
 
     @property
     def data_settings(self) -> dict[str, object]:
@@ -168,10 +177,10 @@ def jobs_of(settings: TableSettings) -> list[Job]:
     """All runs of a table: of each seed the whole table, so that what is broken off early is a table already."""
     return [
         Job(name_of(row, ipc, seed), f"{row.label}, ipc {ipc}, seed {seed}", run_settings(settings, row, ipc, seed))
-        for seed in range(settings.seeds)
+        for seed in range(max(map(settings.seeds_of, settings.rows)))
         for ipc in settings.ipc
         for row in settings.rows
-        if row.stands_at(ipc)
+        if row.stands_at(ipc) and seed < settings.seeds_of(row)
     ]
 
 
