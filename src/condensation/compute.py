@@ -134,7 +134,7 @@ def _prepare_compiler() -> None:
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
     cache = getattr(torch.compiler, "config", None)
     if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions have none; a person's own tag stays
-        cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {_fast_bfloat16('cpu')}"
+        cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {_bfloat16_by()}"
 
 
 class _Compiled(Generic[P]):
@@ -191,9 +191,15 @@ def capability() -> dict[str, str | int]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "cpu": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": "native" if _fast_bfloat16("cpu") else "emulated",
+        "bfloat16": _bfloat16_by(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def _bfloat16_by() -> str:
+    """How the processor does bfloat16: ``amx``, by units for products of matrices, ``native``, or ``emulated``."""
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "emulated" if not _fast_bfloat16("cpu") else "amx" if capabilities.get("amx_bf16") else "native"
 
 
 def _fast_bfloat16(device: str) -> bool:
