@@ -108,8 +108,8 @@ def gradient_step() -> str:
         for one in found("dc_step")
     ]
     text = (
-        "## A step of DC against the class loop\n\nA part of a step at 10 images a class of CIFAR10's shape: 2 matches and 90 epochs, with the same "
-        "mathematics and draws\n(`benchmarks/dc_step.py`).\n\n"
+        "## A step of DC against the class loop\n\nA part of a step at 10 images a class of CIFAR10's shape: 2 matches and 90 "
+        "epochs, with the same mathematics and draws\n(`benchmarks/dc_step.py`).\n\n"
     )
     return text + table("step | class loop, eager float32 | ours | times faster | machine", rows)
 

@@ -36,7 +36,7 @@ def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> 
     assert preset_for("fast", {"ipc": ipc}).method == DM.fast(counted)
 
 
-@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.fast()), ("paper", GMMN.paper())])
+@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.long()), ("paper", GMMN.paper())])
 @pytest.mark.parametrize("content", ["gmmn", {"name": "gmmn"}])
 def test_a_method_that_trains_a_generator_has_presets_of_its_own(name: str, method: GMMN, content: object) -> None:
     assert preset_for(name, {"method": content}).method == method

@@ -18,7 +18,7 @@ from condensation import NETWORKS, ConvNet, NetworkSpec, Rng
 from condensation.networks import MLP, Classifier, LeNet
 from condensation.networks.layers import Stack
 from condensation.networks.weightnorm import MeanOnlyBatchNorm, NormedConv, WeightNormConvNet
-from condensation.unrolling import Course, Exam, Lesson, beginning, examine, learn, logits_of, meta_gradient, meta_loss, put_in
+from condensation.unrolling import Exam, Lesson, Syllabus, beginning, examine, learn, logits_of, meta_gradient, meta_loss, put_in
 
 SHAPE = (1, 8, 8)
 NUMBERS = Rng(3)
@@ -53,7 +53,7 @@ def smooth() -> Classifier:
     return network
 
 
-def course(steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4) -> tuple[Course, list[Tensor]]:
+def course(steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4) -> tuple[Syllabus, list[Tensor]]:
     """A course whose lessons are a function of a few numbers, its rates of others, and these numbers."""
     latents = NUMBERS.child("latents").normal((steps, size, 5)).double().requires_grad_()
     shared = NUMBERS.child("shared").normal((5, shape[0] * shape[1] * shape[2])).double().requires_grad_()
@@ -72,7 +72,7 @@ def course(steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SH
             return None
         return Exam(NUMBERS.child("real", step).normal((6, *shape)).double(), labels("of exam", step, 6), 0.5 + step)
 
-    return Course(steps, lesson, exam), [latents, shared, log_lr, log_momentum]
+    return Syllabus(steps, lesson, exam), [latents, shared, log_lr, log_momentum]
 
 
 def assert_like_the_plain_one(network: Classifier, steps: int, keep_every: int | None, **how: Any) -> None:

@@ -38,8 +38,10 @@ class KernelSettings:
             raise CondensationError(f"reg is {self.reg}; it must be 0 or more, and 1e-6 is the published one.")
 
 
-def judge_by_kernel(settings: KernelSettings, paths: Sequence[Path], on_reading: OnProgress | None = None) -> dict[str, Any]:
-    """The accuracies of the sets at ``paths``, and of random images beside those of each data, for JSON.
+def judge_by_kernel(
+    settings: KernelSettings, paths: Sequence[Path], on_reading: OnProgress | None = None, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """The accuracies of the sets at ``paths``, and of random images beside those of each data, for JSON; ``on_progress`` as of `regress`.
 
     Raises:
         CondensationError: if there is nothing to judge, a set cannot be read, or sets, kernel and data don't fit.
@@ -54,17 +56,17 @@ def judge_by_kernel(settings: KernelSettings, paths: Sequence[Path], on_reading:
         if wanted not in loaded:
             loaded[wanted] = wanted.load(on_reading)
         data, how = loaded[wanted], _how(one, settings)
-        scores[str(path)] = _score(one.images, data, how, settings.compute)
+        scores[str(path)] = _score(one.images, data, how, settings.compute, on_progress)
         if settings.random:
             chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
-            scores[f"random beside {path}"] = _score(chosen, data, how, settings.compute)
+            scores[f"random beside {path}"] = _score(chosen, data, how, settings.compute, on_progress)
     return {"sets": scores, "settings": plain(settings)}
 
 
-def _score(images: ImageSet, data: Data, how: KIP, compute: Compute) -> dict[str, Any]:
+def _score(images: ImageSet, data: Data, how: KIP, compute: Compute, on_progress: OnProgress | None) -> dict[str, Any]:
     test = replace(data.test, preprocessing=images.preprocessing)
     started = time.perf_counter()
-    found = regress(images, test, kernel=how.kernel, reg=how.reg, compute=compute)
+    found = regress(images, test, kernel=how.kernel, reg=how.reg, compute=compute, on_progress=on_progress)
     return {
         "images": len(images),
         **found.summary(),

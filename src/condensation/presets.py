@@ -70,6 +70,6 @@ PRESETS: dict[str, Callable[[int, int], RunSettings]] = {"fast": fast, "long": l
 # What a method that trains a generator is then like; others are as by default.
 GENERATIVE: dict[str, Callable[[type[GenerativeMethod], int, int], GenerativeMethod]] = {
     "fast": lambda kind, ipc, classes: kind.fast(ipc, classes),
-    "long": lambda kind, ipc, classes: kind.fast(ipc, classes),
+    "long": lambda kind, ipc, classes: kind.long(ipc, classes),
     "paper": lambda kind, ipc, classes: kind.paper(ipc, classes),
 }

@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.condensing import Stopped
+from condensation.console import INTERRUPTED
 from condensation.judging_by_kernel import KernelSettings, judge_by_kernel
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, table
@@ -16,7 +18,10 @@ from condensation.report.tables import print_json, table
 def ridge(settings: KernelSettings, paths: Sequence[Path], *, quiet: bool, as_json: bool) -> None:
     """``condense ridge``."""
     with StopOnSignal() as stop, reporter(Console(stderr=True, soft_wrap=True), quiet or as_json) as shown:
-        scores = judge_by_kernel(settings, paths, stop.after(shown.reading))
+        try:
+            scores = judge_by_kernel(settings, paths, stop.after(shown.reading), stop.after(shown.judging))
+        except Stopped:
+            raise SystemExit(INTERRUPTED) from None
     if as_json:
         return print_json(scores)
     rows = table("trained on", "images", "labels", "kernel", "test accuracy, %", right=("images", "test accuracy, %"))

@@ -10,8 +10,9 @@ import torch
 
 from condensation.compute import Compute, split
 from condensation.errors import CondensationError
-from condensation.evaluation import check_fit
+from condensation.evaluation import OnProgress, check_fit
 from condensation.images import ImageSet
+from condensation.methods.kip import require_room
 from condensation.ntk import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import predictions
@@ -34,13 +35,23 @@ class Regressed:
         return {"mean": round(self.value, 3), "deviation": 0.0, "count": 1, "per_class": per_class}
 
 
-def regress(one: ImageSet, test: ImageSet, *, kernel: NTK, reg: float = 1e-6, compute: Compute = Compute()) -> Regressed:
+def regress(
+    one: ImageSet,
+    test: ImageSet,
+    *,
+    kernel: NTK,
+    reg: float = 1e-6,
+    compute: Compute = Compute(),
+    on_progress: OnProgress | None = None,
+) -> Regressed:
     """Count what kernel ridge regression on ``one``, by its soft labels for the squared loss or else its classes, gets right on ``test``.
 
-    Classes are one-hot less their mean, as in KIP (Nguyen et al., 2021). All is computed in float64.
+    Classes are one-hot less their mean, as in KIP (Nguyen et al., 2021). All is computed in float64. ``on_progress`` is told how
+    many test images are done, and of how many.
 
     Raises:
         CondensationError: if the sets don't fit each other or the kernel, or the soft labels are for another loss.
+        NotEnoughMemory: if the kernel matrices, or a pair of images, have no room.
         NotPositiveDefinite: if the kernel matrix cannot be solved with.
     """
     check_fit(one, test)
@@ -51,6 +62,8 @@ def regress(one: ImageSet, test: ImageSet, *, kernel: NTK, reg: float = 1e-6, co
     device = torch.device(compute.chosen().device)
     if device.type not in BLOCK_BYTES:
         raise CondensationError(f"Tangent kernels are computed in float64, which {device.type} does not have.\nUse --device cpu.")
+    advice = "Use a kernel without pooling (--kernel conv or fc), or a set of fewer or smaller images."
+    require_room(kernel, one.shape, len(one) * (min(TESTED, len(test)) + len(one)), device, "Kernel ridge regression", advice)
     one, test = one.to(device), test.to(device)
     labels = one.soft_labels.values.double() if one.soft_labels else centred(one.labels, one.num_classes)
     right = torch.zeros(len(test.classes), dtype=torch.int64, device=device)
@@ -60,6 +73,8 @@ def regress(one: ImageSet, test: ImageSet, *, kernel: NTK, reg: float = 1e-6, co
         for piece in split(len(test), TESTED):
             said = predictions(gram(kernel, test.inputs(piece).double(), images), of_set, labels, reg).argmax(1)
             right.index_add_(0, test.rows[piece], (said == test.labels[piece]).long())
+            if on_progress:
+                on_progress(piece.stop, len(test))
     parts = 100 * right.cpu().double() / torch.tensor(list(test.counts.values()))
     names = [test.class_names[label] for label in test.classes]
     return Regressed(100 * float(right.sum()) / len(test), dict(zip(names, parts.tolist(), strict=True)))

@@ -82,6 +82,7 @@ class Trainee:
     def epoch(self, on_progress: OnProgress | None = None) -> None:
         """Go through the training images once more."""
 
+        # Running statistics of batch norm have seen the batch already, which is not learned from yet: they are half a batch ahead.
         def before_batch(places: Tensor, logits: Tensor) -> None:
             if self._step in self._looks:
                 self._look()

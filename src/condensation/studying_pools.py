@@ -9,11 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.networks.pools import RANDOM
 from condensation.report.tables import print_json
 from condensation.settings import plain
 from condensation.studies import buckets
 from condensation.studies.bucket_pictures import title
-from condensation.studies.buckets import write_pools
+from condensation.studies.buckets import Ablation, write_pools
 from condensation.studies.pools import POOL, RUNS, PoolsSettings, jobs_of, network_for, pools_in, run_pools
 from condensation.studying import Show, carry_out, end, go_on, print_rows
 
@@ -51,7 +52,7 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
     if not how.quiet:
         if found.networks:
             screen.print(
-                f"Embed with this pool in any run on these images: {_settings_of(settings, folder)}", markup=False, highlight=False
+                f"Embed with this pool in any run on these images: {_settings_of(settings, folder, found)}", markup=False, highlight=False
             )
         names = {"Picture": buckets.PICTURE, "Images": buckets.IMAGES, "Table": buckets.MARKDOWN, "Runs": RUNS, "Pool": POOL}
         there = [f"{name + ':':<9}{folder / file}" for name, file in names.items() if (folder / file).exists()]
@@ -59,7 +60,7 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
     return None
 
 
-def _settings_of(settings: PoolsSettings, folder: Path) -> str:
+def _settings_of(settings: PoolsSettings, folder: Path, found: Ablation) -> str:
     """What is typed after ``condense run`` to embed with networks of this pool."""
     spec = plain(network_for(settings))
     usual = plain(type(network_for(settings))()) if spec["name"] == "convnet" else {}
@@ -69,6 +70,6 @@ def _settings_of(settings: PoolsSettings, folder: Path) -> str:
     words = [
         "method.networks=pool",
         f"method.networks.path={folder / POOL}",
-        f"method.networks.bucket={settings.names[1 % len(settings.names)]}",
+        f"method.networks.bucket={next((name for name, count in found.networks.items() if count), RANDOM)}",
     ]
     return " ".join(map(shlex.quote, [*words, *of_spec]))

@@ -1,4 +1,4 @@
-"""Training as a function that can be differentiated: what a learner knows in the end, by what it was shown and how fast it learned.
+"""Syllabus as a function that can be differentiated: what a learner knows in the end, by what it was shown and how fast it learned.
 
 A learner is trained by SGD for some steps, and judged by a weighted sum of losses after some of them. `meta_gradient` gives the gradient of
 that sum in whatever lessons and rates depend on (the parameters of a generator, say), exactly, through every step.
@@ -124,7 +124,7 @@ def examine(network: Classifier, progress: Progress, exam: Exam) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Course:
+class Syllabus:
     """Lessons and exams by the number of the step, from 0 to ``steps``; each may be asked for more than once, and must be the same then."""
 
     steps: int
@@ -136,44 +136,44 @@ class Course:
         return keep_every or max(1, math.isqrt(self.steps))
 
 
-def meta_loss(network: Classifier, start: Progress, course: Course, rng: Rng) -> Tensor:
+def meta_loss(network: Classifier, start: Progress, syllabus: Syllabus, rng: Rng) -> Tensor:
     """The loss over all exams with its whole graph: memory grows with the steps. The plain form of `meta_gradient`."""
     losses, progress = [], start.detached()
-    for step in range(course.steps):
-        progress = learn(network, progress, course.lesson(step), rng.child("dropout", step), graph=True)
-        exam = course.exam(step)
+    for step in range(syllabus.steps):
+        progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step), graph=True)
+        exam = syllabus.exam(step)
         if exam is not None:
             losses.append(examine(network, progress, exam))
     return torch.stack(losses).sum()
 
 
 def meta_gradient(
-    network: Classifier, start: Progress, course: Course, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
+    network: Classifier, start: Progress, syllabus: Syllabus, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """The loss over all exams, and its gradient in each tensor of ``by``, as of `meta_loss`.
 
-    The course is gone through once without a graph, keeping the weights of every ``keep_every``-th step. Then it is gone through
+    The training is gone through once without a graph, keeping the weights of every ``keep_every``-th step. Then it is gone through
     backwards: from a state that was kept, the weights up to the next are made again, and each step of these is differentiated alone.
     So the graph is never longer than a step, and of weights there are twice the square root of the number of steps. Of three
     passes over lessons two are without a graph.
     """
-    stride = course.stride(keep_every)
+    stride = syllabus.stride(keep_every)
     kept = {0: start.detached()}
     with torch.no_grad():
         progress = kept[0]
-        for step in range(course.steps - 1):  # where the last one leads is not needed here
-            progress = learn(network, progress, course.lesson(step), rng.child("dropout", step))
+        for step in range(syllabus.steps - 1):  # where the last one leads is not needed here
+            progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step))
             if (step + 1) % stride == 0:
                 kept[step + 1] = progress
     total = by[0].new_zeros(())
     gradient = [torch.zeros_like(tensor) for tensor in by]
     after: list[Tensor] | None = None  # the gradient in weights and velocities after a step
     for first in sorted(kept, reverse=True):
-        befores = list(_again(network, kept.pop(first), course, range(first, min(first + stride, course.steps)), rng))
+        befores = list(_again(network, kept.pop(first), syllabus, range(first, min(first + stride, syllabus.steps)), rng))
         while befores:
             step = first + len(befores) - 1
             before = befores.pop().detached()
-            loss, pairs = _outcome(network, before, course, step, rng, after)
+            loss, pairs = _outcome(network, before, syllabus, step, rng, after)
             if not pairs:
                 continue  # nothing that comes later is examined
             sources = [*before.tensors(), *by]
@@ -186,25 +186,25 @@ def meta_gradient(
     return total, gradient
 
 
-def _again(network: Classifier, progress: Progress, course: Course, steps: range, rng: Rng) -> Iterator[Progress]:
+def _again(network: Classifier, progress: Progress, syllabus: Syllabus, steps: range, rng: Rng) -> Iterator[Progress]:
     """The state before each of ``steps``; the first is given."""
     yield progress
     for step in steps[:-1]:
         with torch.no_grad():
-            progress = learn(network, progress, course.lesson(step), rng.child("dropout", step))
+            progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step))
         yield progress
 
 
 def _outcome(
-    network: Classifier, before: Progress, course: Course, step: int, rng: Rng, after: list[Tensor] | None
+    network: Classifier, before: Progress, syllabus: Syllabus, step: int, rng: Rng, after: list[Tensor] | None
 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """The exam's loss after ``step``, and each result of the step with the gradient of the whole loss in it."""
-    exam = course.exam(step)
+    exam = syllabus.exam(step)
     loss = before.tensors()[0].new_zeros(())
     pairs: list[tuple[Tensor, Tensor]] = []
     if exam is None and after is None:
         return loss, pairs
-    result = learn(network, before, course.lesson(step), rng.child("dropout", step), graph=True)
+    result = learn(network, before, syllabus.lesson(step), rng.child("dropout", step), graph=True)
     if after is not None:
         pairs += zip(result.tensors(), after, strict=True)
     if exam is not None:

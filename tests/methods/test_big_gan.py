@@ -13,7 +13,7 @@ from torch import Tensor
 from condensation import BigGAN, Compute, CondensationError, ImageSet, Rng
 from condensation.augment.base import Transform
 from condensation.generators.losses import hinge_of_made, hinge_of_real
-from condensation.methods.big_gan import Contest, signed
+from condensation.methods.big_gan import Adversaries, signed
 from tests.small import CPU, biggan, images
 from tests.states import same_state
 
@@ -21,7 +21,7 @@ EXACT = Compute(**{**CPU, "precision": "float64"})  # type: ignore[arg-type]
 IPC = {0: 2, 1: 2, 2: 2}
 
 
-def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> Contest:
+def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> Adversaries:
     state = method.init(real, IPC, Rng(0), EXACT.chosen())
     for step in range(steps):
         method.step(state, real, Rng(0).child("step", step))

@@ -58,7 +58,7 @@ def plain_loss(method: GTN, state: Teaching, real: ImageSet, rng: Rng) -> Tensor
         places = torch.from_numpy(rng.child("real", step).choice(len(real), method.real_batch))
         logits = functional_call(network, {**weights, **statistics}, (real.inputs(places).double(),))
         losses.append(functional.cross_entropy(logits, real.labels[places]))
-    return losses[-1] + method.intermediate * torch.stack(losses[:-1]).mean()
+    return losses[-1] + method.intermediate * torch.stack(losses[:-1]).sum()
 
 
 def _generated(generator: LessonGenerator, features: Tensor) -> Tensor:

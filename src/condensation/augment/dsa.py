@@ -68,12 +68,12 @@ class DSA:
         chosen = np.full(count, stream.integers(len(self.operations)))
         return self._transform(chosen, stream.random((count, UNIFORMS), dtype=np.float32))
 
-    def _transform(self, chosen: np.ndarray, uniforms: np.ndarray) -> Drawn:
-        return Drawn(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
+    def _transform(self, chosen: np.ndarray, uniforms: np.ndarray) -> DrawnDSA:
+        return DrawnDSA(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class DrawnDSA:
     """What `DSA` drew, as a transform."""
 
     dsa: DSA
@@ -93,13 +93,13 @@ class Drawn:
             result = result.index_copy(0, mine, self._operation(index)(self.dsa, images[mine], uniforms[mine]))
         return result
 
-    def joined(self, others: Sequence[Transform], count: int) -> Drawn | None:
+    def joined(self, others: Sequence[Transform], count: int) -> DrawnDSA | None:
         """One draw whose rows are those of this one, then those of ``others``; None if they differ in settings or size."""
         all_of_them = [self, *others]
-        if not all(isinstance(one, Drawn) and one.dsa == self.dsa and len(one.chosen) == count for one in all_of_them):
+        if not all(isinstance(one, DrawnDSA) and one.dsa == self.dsa and len(one.chosen) == count for one in all_of_them):
             return None
-        chosen, uniforms = zip(*((one.chosen, one.uniforms) for one in all_of_them if isinstance(one, Drawn)), strict=True)
-        return Drawn(self.dsa, torch.cat(chosen), torch.cat(uniforms))
+        chosen, uniforms = zip(*((one.chosen, one.uniforms) for one in all_of_them if isinstance(one, DrawnDSA)), strict=True)
+        return DrawnDSA(self.dsa, torch.cat(chosen), torch.cat(uniforms))
 
     def _operation(self, index: int) -> Operation:
         return OPERATIONS[self.dsa.operations[index]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,6 +93,9 @@ def continual(
     }
     content = study_content(config, options, [])
     of_file = content.get("methods") or {}
+    if not isinstance(of_file, Mapping):  # names alone, listed or between commas
+        listed = names(of_file) if isinstance(of_file, str) else of_file
+        of_file = {str(name): {"name": str(name)} for name in listed or ()}
     content["methods"] = {name: of_file.get(name, {"name": name}) for name in names(methods) or of_file or METHODS}
     settings = build(ContinualSettings, _with(content, overrides))
     name = "-".join(last_name(one) for one in settings.tasks) or last_name(settings.source)

@@ -108,7 +108,9 @@ def _settings(config: Path | None, options: dict[str, Any], proxies: str | None,
     from condensation.studies.proxies import PROXIES, SearchSettings, proxies_for
     from condensation.studies.table import Labelled, with_overrides
 
-    of_file = tuple(build(Labelled, one) for one in study_content(config, {}, []).get("proxies", ()))
+    given = study_content(config, {}, []).get("proxies", ())
+    listed = names(given) or () if isinstance(given, str) else given
+    of_file = tuple(proxies_for([one])[0] if isinstance(one, str) else build(Labelled, one) for one in listed)
     chosen = of_file if of_file and proxies is None else proxies_for(names(proxies) or PROXIES)
     chosen, others = with_overrides(chosen, overrides, SearchSettings, "proxy and no setting of a search")
     content = {key: value for key, value in study_content(config, options, others).items() if key != "proxies"}

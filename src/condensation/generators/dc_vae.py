@@ -18,7 +18,7 @@ from condensation.rng import Rng
 ENLARGING = ("nearest", "bilinear")  # by turns
 
 
-class Cell(nn.Module):
+class UpCell(nn.Module):
     """Twice the side: two 3x3 convolutions without norms; between them come in the maps of earlier cells, enlarged.
 
     The last cell has no shortcut beside them (as in the search of AutoGAN, Gong et al., 2019).
@@ -55,7 +55,7 @@ class Decoder(Generator):
         with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
             self.of_class = nn.Embedding(classes, latent) if classes > 1 else None
             self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * first_side**2)
-            self.cells = nn.ModuleList(Cell(width, number, number == doublings - 1) for number in range(doublings))
+            self.cells = nn.ModuleList(UpCell(width, number, number == doublings - 1) for number in range(doublings))
             self.norm = nn.BatchNorm2d(width)
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
         begin_uniform(self, rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
@@ -37,7 +39,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("left", F.normalize(left, dim=0, eps=SMALLEST))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):  # an iteration in bfloat16 does not converge
+        with _in_full(weight.device.type):  # an iteration in bfloat16 does not converge
             value, left = largest_singular(weight.flatten(1), self.left)
         if self.training:
             with torch.no_grad():
@@ -52,3 +54,8 @@ def normalise_spectrally(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) 
             weight = layer.get_parameter("weight")
             left = rng.child(name).normal(tuple(weight.shape[:1])).to(weight)
             parametrize.register_parametrization(layer, "weight", SpectralNorm(left))
+
+
+def _in_full(device: str) -> AbstractContextManager[None]:
+    """Without autocast, where there is any: PyTorch 2.4 knows none on other devices, and refuses to be asked."""
+    return torch.autocast(device, enabled=False) if device in ("cpu", "cuda") else nullcontext()

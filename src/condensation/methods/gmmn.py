@@ -30,7 +30,8 @@ OPTIMIZERS: dict[OptimizerName, Callable[[list[nn.Parameter], float, float], Opt
     "adam": lambda parameters, lr, momentum: torch.optim.Adam(parameters, lr=lr, betas=(momentum, 0.999)),
     "sgd": lambda parameters, lr, momentum: torch.optim.SGD(parameters, lr=lr, momentum=momentum),
 }
-PUBLISHED = (2.0, 5.0, 10.0, 20.0, 40.0, 80.0)  # bandwidths of the authors' code for MNIST, in distances of pictures in [0, 1]
+# Of the authors' code for MNIST, in distances of pictures in [0, 1]. Their sigma is a variance: exp(-d**2 / (2 sigma)).
+PUBLISHED = tuple(variance**0.5 for variance in (2.0, 5.0, 10.0, 20.0, 40.0, 80.0))
 
 
 @dataclass(kw_only=True)
@@ -53,8 +54,11 @@ class GMMN(GenerativeMethod):
 
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "
-        "Here each class has a generator of its own unless one is conditional, and bandwidths are in median distances of real images."
+        "Here each class has a generator of its own unless one is conditional, "
+        "and bandwidths are in median distances of real images unless a unit is set."
     )
+
+    lengthened: ClassVar[str] = "iterations"
 
     iterations: int = 3000  # of the generator; those of an autoencoder come before
     lr: float = 1e-3

@@ -22,7 +22,7 @@ from condensation.networks.weightnorm import WeightNormConvNet
 from condensation.rng import Rng
 from condensation.sources import Pixels
 from condensation.teaching import Schedule, lessons_of
-from condensation.unrolling import Course, Exam, Lesson, beginning, meta_gradient
+from condensation.unrolling import Exam, Lesson, Syllabus, beginning, meta_gradient
 
 
 class Curriculum(Drawn):
@@ -126,7 +126,7 @@ class GTN(GenerativeMethod):
     learner_lr: float = 0.02  # of SGD; what it and momentum are in the beginning
     learner_momentum: float = 0.5
     real_batch: int = 128  # real images that a learner is examined with after a step, of any classes
-    intermediate: float = 1.0  # weight of the mean loss after all steps but the last; the last loss has 1
+    intermediate: float = 1.0  # weight of the loss after each step but the last, which has 1
     latent: int = 128
     hidden: int = 1024  # of the generator
     channels: tuple[int, ...] = (128, 64)  # of the generator, at a quarter and at half of the size
@@ -146,15 +146,19 @@ class GTN(GenerativeMethod):
             keep_every=1,
         )
 
+    @classmethod
+    def paper(cls, ipc: int = 10, classes: int = 10) -> GTN:
+        """The published settings; few lessons are gone through again, until a learner has taken about the published 32 steps."""
+        return cls(passes=max(1, round(32 / math.ceil(ipc * classes / cls.batch))))
+
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=2, passes=1, real_batch=1, latent=1, hidden=1, keep_every=1, intermediate=0)
         need_positive(self, "lr", "learner_lr", "learner_momentum", "final_lr")
         need_fraction(self, "learner_momentum")
-        for name in ("betas", "channels"):
-            if len(getattr(self, name)) != 2 or min(getattr(self, name)) <= 0:
-                raise CondensationError(f"method.{name} is {getattr(self, name)}; it must be two numbers above 0.")
-        if max(self.betas) >= 1:
-            raise CondensationError(f"method.betas is {self.betas}; both must lie below 1.")
+        if len(self.channels) != 2 or min(self.channels) <= 0:
+            raise CondensationError(f"method.channels is {self.channels}; it must be two numbers above 0.")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise CondensationError(f"method.betas is {self.betas}; it must be two numbers in [0, 1).")
 
     def build(self, shape: Shape, classes: int) -> LessonGenerator:
         return LessonGenerator(self.latent, classes, shape, self.hidden, self.channels)
@@ -178,15 +182,15 @@ class GTN(GenerativeMethod):
         source.anew()
 
         def exam(step: int) -> Exam | None:
-            weight = 1.0 if step == source.length - 1 else self.intermediate / (source.length - 1)
+            weight = 1.0 if step == source.length - 1 else self.intermediate
             if not weight:
                 return None
             drawn = rng.child("real", step).choice(len(real), min(self.real_batch, len(real)))
             places = torch.from_numpy(drawn).to(real.device)
             return Exam(real.inputs(places).to(source.latents), real.labels[places], weight)
 
-        course, learned = Course(source.length, source.lesson, exam), source.learned()
-        loss, gradient = meta_gradient(learner, beginning(learner), course, learned, rng, self.keep_every)
+        syllabus, learned = Syllabus(source.length, source.lesson, exam), source.learned()
+        loss, gradient = meta_gradient(learner, beginning(learner), syllabus, learned, rng, self.keep_every)
         for parameter, of_parameter in zip(learned, gradient, strict=True):
             parameter.grad = of_parameter
         state.optimizers[0].step()

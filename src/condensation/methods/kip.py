@@ -138,20 +138,30 @@ class KIP(Method):
         if device.type not in BLOCK_BYTES:
             raise CondensationError(f"KIP computes in float64, which {device.type} does not have.\nUse --device cpu.")
         self.kernel.check(shape)
-        pairs, of_pair = images * (self.batch + images), self.kernel.pair_bytes(shape)
-        block = max(of_pair, min(pairs * of_pair, BLOCK_BYTES[device.type]))
-        # A block of pairs, as much for variances, and the matrices: themselves, their gradients, and what is solved with.
-        needed = 2 * block + 4 * 8 * pairs
-        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+        pairs = images * (self.batch + images)
         advice = "Use a kernel without pooling (method.kernel=conv or fc), smaller images (--size), or a smaller method.batch."
-        about = f"KIP with {type(self.kernel).__name__} on images of {shape[1]}x{shape[2]}, {readable(of_pair)} a pair of them,"
-        require(needed, about, advice, free)
+        require_room(self.kernel, shape, pairs, device, "KIP", advice)
         if pairs * self.kernel.entries(shape) > LONG:
             logger.warning(
                 "A step goes through %s pairs of images with %s numbers each, which takes long; a smaller method.batch makes it fewer.",
                 f"{pairs:,}",
                 f"{self.kernel.entries(shape):,}",
             )
+
+
+def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:
+    """Find out beforehand whether ``what`` has room for kernel matrices of so many ``pairs`` of images of ``shape``.
+
+    Raises:
+        NotEnoughMemory: if not; it ends with ``advice``.
+    """
+    of_pair = kernel.pair_bytes(shape)
+    block = max(of_pair, min(pairs * of_pair, BLOCK_BYTES[device.type]))
+    # A block of pairs, as much for variances, and the matrices: themselves, their gradients, and what is solved with.
+    needed = 2 * block + 4 * 8 * pairs
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    about = f"{what} with {type(kernel).__name__} on images of {shape[1]}x{shape[2]}, {readable(of_pair)} a pair of them,"
+    require(needed, about, advice, free)
 
 
 def _prepared(real: ImageSet) -> ImageSet:

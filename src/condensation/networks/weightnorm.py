@@ -94,11 +94,11 @@ class MeanOnlyBatchNorm(_BatchNorm):
 
 @dataclass(frozen=True)
 class WeightNormConvNet(NetworkSpec):
-    """Two blocks of 3x3 convolution, norm, leaky ReLU and max-pooling, and a hidden linear layer, all with weight norm.
+    """Two blocks of 3x3 convolution, max-pooling, norm and leaky ReLU, and a hidden linear layer, all with weight norm.
 
-    The norms are mean-only batch norm. It is the network that generative teaching networks teach (Such et al., ICML 2020); the
-    embedding is the hidden layer. They leave open where in a block its norm stands, and how wide a convolution is: here they are 3x3, and
-    followed by their norm.
+    The norms are mean-only batch norm; in evaluation mode they subtract the mean of the last batch that was learned from. It is the
+    network that generative teaching networks teach (Such et al., ICML 2020), in the authors' order of layers; the embedding is the
+    hidden layer. Weights are drawn as PyTorch draws them, and the last layer has no weight norm, unlike theirs.
     """
 
     widths: tuple[int, int] = (64, 128)
@@ -113,7 +113,21 @@ class WeightNormConvNet(NetworkSpec):
         channels, height, width = image_shape
         layers: list[nn.Module] = []
         for wide in self.widths:
-            layers += [NormedConv(channels, wide), MeanOnlyBatchNorm(wide), nn.LeakyReLU(SLOPE), nn.MaxPool2d(2)]
-            channels, height, width = wide, height // 2, width // 2
-        layers += [nn.Flatten(), NormedLinear(channels * height * width, self.hidden), MeanOnlyBatchNorm(self.hidden), nn.LeakyReLU(SLOPE)]
+            layers += [
+                NormedConv(channels, wide),
+                nn.MaxPool2d(3, 2, padding=1),
+                MeanOnlyBatchNorm(wide, momentum=1.0),
+                nn.LeakyReLU(SLOPE),
+            ]
+            channels, height, width = wide, (height + 1) // 2, (width + 1) // 2
+        layers += [
+            nn.Flatten(),
+            NormedLinear(channels * height * width, self.hidden),
+            MeanOnlyBatchNorm(self.hidden, momentum=1.0),
+            nn.LeakyReLU(SLOPE),
+        ]
         return Stack(layers, self.hidden, num_classes)
+
+
+def _normed(channels: int) -> tuple[nn.Module, nn.Module]:
+    return MeanOnlyBatchNorm(channels, momentum=1.0), nn.LeakyReLU(SLOPE)

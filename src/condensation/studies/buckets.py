@@ -108,13 +108,20 @@ def write_pools(settings: PoolsSettings, folder: str | Path) -> Ablation:
     found = ablation(settings, folder)
     write_json(folder / JSON, as_json(found))
     write(folder / MARKDOWN, markdown(found).encode())
-    if any(cell.values for cell in found.cells):
+    there = _pictures(found)
+    if PICTURE in there:
         write(folder / PICTURE, png(found.plot()))
-    if any(cell.runs for cell in found.at(settings.ipc[-1])):
+    if IMAGES in there:
         buffer = io.BytesIO()
         found.images().save(buffer, "PNG", optimize=True)
         write(folder / IMAGES, buffer.getvalue())
     return found
+
+
+def _pictures(found: Ablation) -> list[str]:
+    """The pictures that can be drawn so far."""
+    there = {PICTURE: any(cell.values for cell in found.cells), IMAGES: any(cell.runs for cell in found.at(found.settings.ipc[-1]))}
+    return [name for name, is_there in there.items() if is_there]
 
 
 def columns(found: Ablation) -> tuple[str, ...]:
@@ -165,7 +172,7 @@ def markdown(found: Ablation) -> str:
     """The table, its pictures and its notes."""
     head = columns(found)
     table = "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *lines(found)])
-    pictures = "\n".join(f"![{name}]({name})" for name in (PICTURE, IMAGES) if any(cell.values for cell in found.cells))
+    pictures = "\n".join(f"![{name}]({name})" for name in _pictures(found))
     listed = "\n".join(f"- {line}" for line in notes(found))
     return f"# {title(found.settings)}\n\n{table}\n\n{pictures}\n\n{listed}\n"
 

@@ -14,15 +14,14 @@ import numpy as np
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress, Training, train_and_test
 from condensation.images import ImageSet
-from condensation.judging import DataSettings
 from condensation.learners import crew_of
 from condensation.networks import ConvNet
 from condensation.rng import Rng
-from condensation.settings import build, plain
+from condensation.settings import plain
 from condensation.storage import read_json, write_json
 from condensation.studies.jobs import attempt
 from condensation.studies.kept import SETTINGS, kept_in
-from condensation.studies.proxies import Proxy, SearchSettings, all_of, held_out
+from condensation.studies.proxies import Proxy, SearchSettings, all_of, data_of, held_out
 from condensation.training import Recipe
 
 NETWORKS, SPACE = "networks", "space.json"
@@ -50,10 +49,10 @@ def train_network(folder: str, name: str, on_progress: OnProgress | None = None)
     place = Path(folder)
     material = material_in(place)
     failures = []
-    for group in _by_recipe(material.settings, missing(material.settings, place, name)):
+    for group in _by_recipe(material, missing(material.settings, place, name)):
         failures.append(attempt(partial(_train, material, place, name, group, on_progress)))
     reasons = [one for one in failures if one]
-    return {key: " ".join(one[key] for one in reasons) for key in reasons[0]} if reasons else None
+    return {key: " ".join(dict.fromkeys(one[key] for one in reasons)) for key in reasons[0]} if reasons else None
 
 
 def trained(folder: Path, name: str) -> dict[str, Any]:
@@ -80,16 +79,19 @@ def _read(folder: Path, settings_text: str, space_text: str) -> Material:
     compute = settings.compute.chosen()
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # every architecture would have to be compiled for itself
-    data, validation = held_out(build(DataSettings, settings.data_settings).load(), settings.validation, settings.seed)
+    data, validation = held_out(data_of(settings).load(), settings.validation, settings.seed)
     networks, _ = settings.space.networks(data.train.shape, data.train.num_classes)
     parts = (one.to(compute.device) for one in (data.train, validation, data.test))
     return Material(replace(settings, compute=compute), networks, *parts)
 
 
-def _by_recipe(settings: SearchSettings, proxies: Sequence[Proxy]) -> list[list[Proxy]]:
-    groups: dict[tuple[Recipe, bool], list[Proxy]] = {}
+def _by_recipe(material: Material, proxies: Sequence[Proxy]) -> list[list[Proxy]]:
+    """What is to be trained together; what the device trains one by one is kept, and timed, one by one."""
+    settings = material.settings
+    alone = settings.compute.suitable_together(material.real.shape, settings.recipe.batch) == 1
+    groups: dict[tuple[Recipe, bool, str], list[Proxy]] = {}
     for proxy in proxies:  # the whole data apart in any case, since they take a time of their own
-        groups.setdefault((proxy.recipe(settings), proxy.fully), []).append(proxy)
+        groups.setdefault((proxy.recipe(settings), proxy.fully, proxy.label if alone else ""), []).append(proxy)
     return list(groups.values())
 
 

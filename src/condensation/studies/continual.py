@@ -117,10 +117,10 @@ def course_of(settings: ContinualSettings, on_reading: OnProgress | None = None)
         CondensationError: if they cannot be read, or cannot be learned in so many steps.
     """
     if not settings.tasks:
-        data = _data_settings(settings, settings.data_settings).load(on_reading)
+        data = settings_of_data(settings, settings.data_settings).load(on_reading)
         return ByClass(data, settings.data_settings, settings.steps)
     named: list[dict[str, object]] = [{**settings.data_settings, "source": task} for task in settings.tasks]
-    return ByTask([_data_settings(settings, one).load(on_reading) for one in named], named)
+    return ByTask([settings_of_data(settings, one).load(on_reading) for one in named], named)
 
 
 def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
@@ -178,6 +178,7 @@ def continual_in(folder: str | Path) -> ContinualSettings:
     return kept_in(folder, ContinualSettings, "orders", otherwise)
 
 
-def _data_settings(settings: ContinualSettings, data: dict[str, object]) -> DataSettings:
+def settings_of_data(settings: ContinualSettings, data: dict[str, object]) -> DataSettings:
+    """The images of ``data``, as the preset reads them unless the settings say otherwise."""
     content = {"data": data, "ipc": settings.ipc}
     return build(RunSettings, content, preset_for(settings.preset, content)).data

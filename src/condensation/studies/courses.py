@@ -172,13 +172,23 @@ class ByTask(Course):
         return replace(first, train=self._in_common(first.train.take(few)), test=self._in_common(first.test.take(few)))
 
     def _in_common(self, images: ImageSet) -> ImageSet:
-        """What networks see of ``images``, with the labels of the whole sequence."""
+        """What networks see of ``images``, with the labels of the whole sequence.
+
+        Raises:
+            CondensationError: if they have soft labels of other classes than those of the sequence.
+        """
+        if images.soft_labels and images.class_names != self.class_names:
+            raise CondensationError(
+                "Soft labels are of the classes of their own data set; this sequence has others.\n"
+                "Leave out methods that make soft labels, or give one data set by --data."
+            )
         inputs = images.inputs()
         places = torch.tensor([self.class_names.index(name) for name in images.class_names], device=images.device)
         channels = max(one.train.shape[0] for one in self.data)
         inputs = inputs.expand(-1, channels, -1, -1) if inputs.shape[1] == 1 else inputs
         mirrored = all(one.train.mirrored for one in self.data)
-        return ImageSet.of(inputs, places[images.labels], self.class_names, preprocessing=Identity(), mirrored=mirrored)
+        labels, soft = places[images.labels], images.soft_labels
+        return ImageSet.of(inputs, labels, self.class_names, preprocessing=Identity(), mirrored=mirrored, soft_labels=soft)
 
 
 def _one_after_the_other(sets: Sequence[ImageSet]) -> ImageSet:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
+from condensation.errors import CondensationError
 from condensation.studies.jobs import reason_of
 
 Reason = dict[str, str] | None  # why a job failed; None: it did not
@@ -104,7 +105,12 @@ def go_through(
                 name = queue.popleft()
                 alone = queue is suspects
                 on_begin(name)
-                running[name] = submit(name)
+                try:
+                    running[name] = submit(name)
+                except BrokenExecutor as error:
+                    raise CondensationError(
+                        f"The executor takes no more jobs: {error}\nBegin a new one and give the same again; what is finished is kept."
+                    ) from error
             look()
             for name in [one for one, future in running.items() if future.done()]:
                 future = running.pop(name)

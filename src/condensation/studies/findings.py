@@ -145,6 +145,10 @@ class Search:
         ]
         making = [f"{one.label} {one.seconds_of_set / 60:.1f}" for one in self.verdicts if one.seconds_of_set]
         said += [f"Minutes of making the sets: {', '.join(making)}."] if making else []
+        counts = {one.label: len(one.networks) for one in self.verdicts}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{label} {count:,}" for label, count in counts.items())
+            said.append(f"Rows are not of the same networks, of which some are not done or failed: {listed}.")
         said += [f"Found by {one.label}: {one.found}." for one in self.verdicts if one.found]
         said += [f"{counted(number, 'network')} of the space left out: {why}" for why, number in Counter(self.others.values()).items()]
         return said + [f"{name} failed: {reason}" for name, reason in self.failed.items()]

@@ -91,7 +91,7 @@ def network_for(settings: PoolsSettings) -> NetworkSpec:
 
 def jobs_of(settings: PoolsSettings, folder: str | Path) -> list[Job]:
     """All runs: of each seed every bucket, so that what is broken off early is a table already."""
-    network, place = network_for(settings), str(Path(folder) / POOL)
+    network, place = network_for(settings), str((Path(folder) / POOL).resolve())
     jobs = []
     for seed in range(settings.seeds):
         for ipc in settings.ipc:
@@ -147,7 +147,7 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
         if watch.on_job:
             watch.on_job(number, count, job.title, EMPTY)
     before = count - len(there)
-    return run_jobs(there, folder / RUNS, data, _numbered_from(watch, before), count)
+    return run_jobs(there, folder / RUNS, data, watch, count, before + 1)
 
 
 def has_networks(shelf: Shelf, name: str) -> bool:
@@ -182,12 +182,6 @@ def _within(shelf: Shelf, name: str) -> int:
     return sum(accuracy in wanted for accuracy in shelf.accuracies())
 
 
-def _numbered_from(watch: Watch, before: int) -> Watch:
-    """``watch``, for jobs that come after others."""
-    tell = watch.on_job
-    return replace(watch, on_job=(lambda number, *others: tell(before + number, *others)) if tell else None)
-
-
 def _claim(settings: PoolsSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds an ablation with this very pool, to which more may be added."""
     if in_use(folder):
@@ -196,6 +190,14 @@ def _claim(settings: PoolsSettings, folder: Path) -> None:
             differing = difference(plain(getattr(kept, name)), plain(getattr(settings, name)), name)
             if differing:
                 raise CondensationError(f"{folder} holds another pool: {differing}.\nChoose another folder with --out.")
+        differing = difference(_data(kept), _data(settings), "data")
+        if differing:
+            raise CondensationError(f"{folder} holds a pool of other data: {differing}.\nChoose another folder with --out.")
+
+
+def _data(settings: PoolsSettings) -> dict[str, object]:
+    """The data, wherever they lie."""
+    return dict(plain(replace(_base(settings, settings.ipc[0]).data, folder=None)))
 
 
 def _drawing_field(method: Method) -> str:

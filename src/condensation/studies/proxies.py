@@ -16,7 +16,7 @@ from condensation.compute import Compute
 from condensation.data import Data
 from condensation.errors import CondensationError
 from condensation.images import ImageSet, Smaller, images_per_class
-from condensation.judging import EvaluationSettings
+from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import Method
 from condensation.naming import called
 from condensation.presets import preset_for
@@ -174,6 +174,12 @@ def sets_of(settings: SearchSettings) -> list[Job]:
             )
             jobs.append(Job(slug(one.label), f"set of {one.label}", how))
     return jobs
+
+
+def data_of(settings: SearchSettings) -> DataSettings:
+    """The images, as the preset reads them unless the settings say otherwise."""
+    content: dict[str, object] = {"data": settings.data_settings, "ipc": settings.ipc}
+    return build(RunSettings, content, preset_for(settings.preset, content)).data
 
 
 def held_out(data: Data, share: float, seed: int) -> tuple[Data, ImageSet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,18 @@ from condensation.errors import CondensationError
 from condensation.evaluation import evaluate_on_each
 from condensation.settings import plain
 from condensation.storage import write_json
-from condensation.studies.continual import MEMORIES, STEPS, ContinualSettings, Part, continual_in, course_of, file_of, jobs_of, so_far
+from condensation.studies.continual import (
+    MEMORIES,
+    STEPS,
+    ContinualSettings,
+    Part,
+    continual_in,
+    course_of,
+    file_of,
+    jobs_of,
+    settings_of_data,
+    so_far,
+)
 from condensation.studies.courses import Course
 from condensation.studies.jobs import (
     FAILED,
@@ -80,11 +92,20 @@ def run_continual(settings: ContinualSettings, out: str | Path, watch: Watch = W
 def _claim(settings: ContinualSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds curves that came about in the same way, or memories alone, which are looked at later."""
     if in_use(folder) and any(path.name != MEMORIES for path in folder.iterdir()):
-        kept = plain(continual_in(folder))
+        before = continual_in(folder)
+        kept = plain(before)
         for name in DECIDES:
             differing = difference(kept[name], plain(getattr(settings, name)), name)
             if differing:
                 raise CondensationError(f"{folder} holds other curves: {differing}.\nChoose another folder with --out.")
+        differing = difference(_data(before), _data(settings), "data")
+        if differing:
+            raise CondensationError(f"{folder} holds curves of other data: {differing}.\nChoose another folder with --out.")
+
+
+def _data(settings: ContinualSettings) -> dict[str, Any]:
+    """The data, wherever they lie."""
+    return dict(plain(replace(settings_of_data(settings, settings.data_settings), folder=None)))
 
 
 def _check(settings: ContinualSettings, course: Course, jobs: Mapping[Part, Job], folder: Path) -> None:

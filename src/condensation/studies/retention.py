@@ -19,6 +19,7 @@ from condensation.studies.jobs import failures_in
 from condensation.studies.kept import SETTINGS
 from condensation.studies.pages import png
 from condensation.studies.published import UNVERIFIED, Number, continual, published_continual, sources
+from condensation.studies.published import columns as published_columns
 from condensation.studies.scores import Scored
 from condensation.training import Recipe
 from condensation.wording import counted
@@ -207,5 +208,7 @@ def _differences(settings: ContinualSettings, folder: Path, label: str) -> tuple
     orders = () if settings.orders == theirs.orders else (f"orders {settings.orders} (published: {theirs.orders})",)
     content = {"data": {"source": settings.source}, "method": str(settings.method_settings(label)["name"]), "ipc": settings.ipc}
     published = build(RunSettings, content, preset_for("paper", content))
+    column = published_columns().get(str(settings.method_settings(label)["name"]))
+    unknown = column.unknown if column else ()
     judged = EvaluationSettings(theirs.networks, recipe=Recipe.paper(theirs.epochs))
-    return (*orders, *differences(replace(made, evaluation=settings.evaluation), replace(published, evaluation=judged)))
+    return (*orders, *differences(replace(made, evaluation=settings.evaluation), replace(published, evaluation=judged), unknown))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from condensation.checkpoint import difference
 from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.judging import DataSettings
+from condensation.images import ImageSet, images_per_class
+from condensation.judging import EvaluationSettings
 from condensation.rng import Rng
-from condensation.settings import build, plain
+from condensation.settings import plain
 from condensation.storage import read_json, remove_unfinished, write_json
 from condensation.studies.contestants import NETWORKS, SPACE, missing, train_network, trained
 from condensation.studies.executors import Executor, Reason, go_through
 from condensation.studies.jobs import BEGUN, FAILED, FINISHED, TO_DO, Watch, check_all, claim_all, failures_in, note_failure, run_jobs
 from condensation.studies.kept import in_use, keep, kept_in
-from condensation.studies.proxies import SETS, SearchSettings, held_out, sets_of
+from condensation.studies.proxies import SETS, SearchSettings, data_of, held_out, sets_of
 from condensation.studies.space import spread
 
 # What may change when a search goes on: more of the same, and how it is computed. Sets have settings of their own to be compared.
@@ -41,9 +42,12 @@ def run_search(
     _claim(settings, folder)
     jobs = sets_of(settings)
     claim_all(jobs, folder / SETS)
-    data, _ = held_out(build(DataSettings, settings.data_settings).load(watch.on_reading), settings.validation, settings.seed)
+    data, _ = held_out(data_of(settings).load(watch.on_reading), settings.validation, settings.seed)
     check_all(jobs, data)
     names, others = order_of(settings, data.train)
+    images_per_class(data.train, settings.ipc, settings.smaller)
+    fitting, _ = settings.space.networks(data.train.shape, data.train.num_classes)
+    EvaluationSettings(1, fitting[names[0]], settings.recipe).check(data)
     keep(folder, settings, data)
     remove_unfinished(folder / NETWORKS)
     write_json(folder / SPACE, {"networks": names, "others": others})
@@ -114,6 +118,7 @@ def _train(
             end(name, train_network(str(folder), name, watch.on_progress))
     else:
         submit = partial(executor.submit, train_network, str(folder))
+        at_a_time = at_a_time or getattr(executor, "workers", None)
         go_through(to_do, submit, tell, end, lambda: _look(watch, len(names) - len(waiting), len(names)), at_a_time)
     return {name: failures[name] for name in names if name in failures}
 
@@ -134,4 +139,4 @@ def _claim(settings: SearchSettings, folder: Path) -> None:
 
 def _compared(settings: SearchSettings) -> dict[str, Any]:
     content = {key: value for key, value in plain(settings).items() if key not in OPEN}
-    return {**content, "data": plain(build(DataSettings, {**settings.data_settings, "folder": None}))}
+    return {**content, "data": plain(replace(data_of(settings), folder=None))}

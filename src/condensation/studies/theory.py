@@ -31,6 +31,7 @@ from condensation.studies.curves import ZERO, figure
 from condensation.studies.jobs import Watch
 from condensation.studies.kept import SETTINGS, keep, kept_in
 from condensation.studies.pages import png
+from condensation.studies.ranks import spearman
 from condensation.training import Recipe, class_accuracies, train
 
 JSON, PICTURE, NETWORKS = "theory.json", "theory.png", "networks"
@@ -126,10 +127,8 @@ def losses(network: Classifier, images: Tensor, target: ImageSet, labels: Tensor
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's: 1 where both put everything in the same order, -1 in the opposite one; no two numbers of one list are equal."""
-    one, other = (np.argsort(np.argsort(numbers)).astype(np.float64) for numbers in (first, second))
-    one, other = one - one.mean(), other - other.mean()
-    return float(one @ other / np.sqrt((one @ one) * (other @ other)))
+    """Spearman's: 1 where both put everything in the same order, -1 in the opposite one."""
+    return float(spearman(np.asarray(first), np.asarray(second), np.ones((1, len(first))))[0])
 
 
 def _of_network(settings: TheorySettings, data: Data, number: int, watch: Watch) -> list[dict[str, Any]]:
