@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +20,16 @@ def table(*columns: str, right: Sequence[str] = ()) -> Table:
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return made
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table for a page in Markdown."""
+    return "\n".join("| " + " | ".join(map(in_markdown, row)) + " |" for row in [head, ("---",) * len(head), *rows])
+
+
+def in_markdown(text: str) -> str:
+    """``text`` as it may stand in a table."""
+    return text.replace("|", "\\|")
 
 
 def print_scores(screen: Console, scores: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from condensation.advice import called
 from condensation.networks.pools import ABOUT, ALL, RANDOM, Shelf
+from condensation.report.tables import markdown_table
 from condensation.runs import SCORES, describe
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
@@ -171,7 +172,7 @@ def notes(found: Ablation) -> list[str]:
 def markdown(found: Ablation) -> str:
     """The table, its pictures and its notes."""
     head = columns(found)
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *lines(found)])
+    table = markdown_table(head, lines(found))
     pictures = "\n".join(f"![{name}]({name})" for name in _pictures(found))
     listed = "\n".join(f"- {line}" for line in notes(found))
     return f"# {title(found.settings)}\n\n{table}\n\n{pictures}\n\n{listed}\n"

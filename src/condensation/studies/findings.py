@@ -13,6 +13,7 @@ import numpy as np
 
 from condensation.data import DATASETS
 from condensation.data.loading import catalogued
+from condensation.report.tables import markdown_table
 from condensation.rng import Rng
 from condensation.runs import LOG
 from condensation.settings import plain
@@ -155,7 +156,7 @@ class Search:
 
     def markdown(self) -> str:
         """The table and its notes."""
-        table = "\n".join("| " + " | ".join(row) + " |" for row in [self.columns, ("---",) * len(self.columns), *self.lines])
+        table = markdown_table(self.columns, self.lines)
         listed = "\n".join(f"- {line}" for line in self.notes)
         return f"# {self.title}\n\n{table}\n\n![{PICTURE}]({PICTURE})\n\n{listed}\n"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from condensation.advice import called, what_to_try
 from condensation.networks import NetworkSpec
+from condensation.report.tables import markdown_table
 from condensation.runs import describe
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
@@ -105,7 +106,7 @@ def notes(settings: TransferSettings, found: Sequence[Sequence[Transferred]]) ->
 def markdown(settings: TransferSettings, found: Sequence[Sequence[Transferred]]) -> str:
     """The matrix and its notes."""
     head = columns(settings, found)
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *lines(found)])
+    table = markdown_table(head, lines(found))
     listed = "\n".join(f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in notes(settings, found))
     return f"# {title(settings)}\n\n{table}\n\n![{PICTURE}]({PICTURE})\n\n{listed}\n"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from condensation.data import DATASETS
 from condensation.data.loading import catalogued
+from condensation.report.tables import in_markdown, markdown_table
 from condensation.runs import SETTINGS as RUN_SETTINGS
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
@@ -99,10 +100,9 @@ def notes(settings: TableSettings, found: Sequence[Cell], folder: Path) -> list[
 
 def markdown(settings: TableSettings, found: Sequence[Cell], folder: Path) -> str:
     """The table and its notes."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *lines(found)]
-    table = "\n".join("| " + " | ".join(_plain(text) for text in row) + " |" for row in rows)
-    listed = "\n".join(f"- {_plain(line)}" for line in [*notes(settings, found, folder), f"Made on {_machines(found, folder)}."])
-    return f"# {_plain(title(settings))}\n\n{table}\n\n![{PICTURE}]({PICTURE})\n\n{listed}\n"
+    table = markdown_table(COLUMNS, lines(found))
+    listed = "\n".join(f"- {in_markdown(line)}" for line in [*notes(settings, found, folder), f"Made on {_machines(found, folder)}."])
+    return f"# {in_markdown(title(settings))}\n\n{table}\n\n![{PICTURE}]({PICTURE})\n\n{listed}\n"
 
 
 def as_json(settings: TableSettings, found: Sequence[Cell], folder: Path) -> dict[str, Any]:
@@ -175,7 +175,3 @@ def _machine(kept: Mapping[str, Any]) -> str:
     machine = kept["machine"]
     where = machine["gpu"] if machine["gpu"] != "none" else f"{machine['threads']} threads, {machine['cpu']}"
     return f"{where}, {kept['settings']['compute']['precision']}, torch {machine['torch']}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("|", "\\|")

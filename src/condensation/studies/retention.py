@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from condensation.judging import EvaluationSettings
 from condensation.presets import preset_for
+from condensation.report.tables import markdown_table
 from condensation.runs import SETTINGS as RUN_SETTINGS
 from condensation.runs import RunSettings
 from condensation.settings import build, plain
@@ -151,7 +152,7 @@ def notes(found: Retention) -> list[str]:
 def markdown(found: Retention) -> str:
     """The table, the picture and the notes."""
     head = columns(found)
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [head, ("---",) * len(head), *lines(found)])
+    table = markdown_table(head, lines(found))
     listed = "\n".join(f"- {line}" for line in notes(found))
     return f"# {title(found.settings)}\n\n{table}\n\n![{PICTURE}]({PICTURE})\n\n{listed}\n"
 
