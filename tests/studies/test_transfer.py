@@ -183,7 +183,7 @@ def test_what_is_worth_less_than_random_images_is_marked_with_advice():
     other = [Transferred("mlp, width 8", "a", ((51.5,),), 1), Transferred("mlp, width 8", "b", (), 1)]
     found = [random, learned, other]
     assert below_random(found) == {"convnet, width 8": ["a"]}
-    assert lines(found)[1] == ("convnet, width 8", "40.0 ± 0.0 ↓", "60.0 ± 0.0")
+    assert lines(found)[1] == ("convnet, width 8", "40.0 ↓", "60.0")
     said = notes(SETTINGS, found)
     assert "↓ learned on convnet, width 8: worth less than random images on a. To try, one by one:" in said
     assert any(line.startswith("  method.lr=") for line in said)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from condensation.wording import accuracy
+
 
 class Scored:
     """The accuracies of several sets, as far as they are there."""
@@ -23,4 +25,6 @@ class Scored:
         return float(np.concatenate(self.values).std())
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f} ± {self.deviation:.1f}" if self.values else "failed" if self.failed else "-"
+        if not self.values:
+            return "failed" if self.failed else "-"
+        return accuracy(self.mean, self.deviation, sum(map(len, self.values)))
