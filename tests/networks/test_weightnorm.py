@@ -48,15 +48,23 @@ def test_the_running_mean_is_that_of_batch_norm_and_used_in_evaluation() -> None
     torch.testing.assert_close(ours(features), features - ours.running_mean.view(1, 3, 1, 1))  # type: ignore[union-attr]
 
 
-def test_the_network_is_convolution_norm_leaky_relu_pooling_twice_and_a_hidden_layer() -> None:
+def test_the_network_is_convolution_pooling_norm_leaky_relu_twice_and_a_hidden_layer() -> None:
     network = WeightNormConvNet(widths=(4, 6), hidden=5).build((1, 12, 8), 3, Rng(0))
     images = NUMBERS.child("images").normal((7, 1, 12, 8))
     features = images
     weights = [layer.weight for layer in network.modules() if isinstance(layer, NormedConv | NormedLinear)]
     for weight in weights[:2]:
-        features = functional.conv2d(features, weight, padding=1)
-        features = features - features.mean((0, 2, 3), keepdim=True)
-        features = functional.max_pool2d(functional.leaky_relu(features, 0.1), 2)
+        features = functional.max_pool2d(functional.conv2d(features, weight, padding=1), 3, 2, padding=1)
+        features = functional.leaky_relu(features - features.mean((0, 2, 3), keepdim=True), 0.1)
     features = features.flatten(1) @ weights[2].T
     embedding = functional.leaky_relu(features - features.mean(0), 0.1)
     torch.testing.assert_close(network.embed(images), embedding)
+
+
+def test_in_evaluation_the_mean_is_that_of_the_last_batch() -> None:
+    network = WeightNormConvNet(widths=(4, 6), hidden=5).build((1, 12, 8), 3, Rng(0))
+    earlier, last = (NUMBERS.child(name).normal((7, 1, 12, 8)) for name in ("earlier", "last"))
+    network.train()
+    network(earlier)
+    learned_from = network(last)
+    torch.testing.assert_close(network.eval()(last), learned_from)
