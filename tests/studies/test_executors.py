@@ -127,7 +127,7 @@ def test_no_process_is_left_behind(number, tmp_path):
     """However their parent ends: by Ctrl-C, which they don't hear themselves, or at once."""
     program = tmp_path / "program.py"
     program.write_text("""
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from condensation.studies.executors import Processes
 
@@ -136,6 +136,7 @@ def work(place):
     time.sleep(60)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for what runs in the background
     with Processes(2) as processes:
         for _ in range(2):
             processes.submit(work, sys.argv[1])
