@@ -13,6 +13,7 @@ from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import DM, METHODS
 from condensation.methods.generative import GenerativeMethod
 from condensation.runs import RunSettings
+from condensation.settings import build
 from condensation.training import Recipe
 
 
@@ -48,6 +49,12 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published
     return settings
+
+
+def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
+    """The images of plain settings ``data``, as the preset ``name`` reads them unless they say otherwise."""
+    content: dict[str, object] = {"data": data, "ipc": ipc}
+    return build(RunSettings, content, preset_for(name, content)).data
 
 
 def fast(ipc: int, classes: int) -> RunSettings:

@@ -16,8 +16,8 @@ from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.evaluation import OnProgress
 from condensation.images import Smaller
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.presets import preset_for
+from condensation.judging import EvaluationSettings
+from condensation.presets import data_for, preset_for
 from condensation.runs import RunSettings
 from condensation.settings import build
 from condensation.studies.courses import ByClass, ByTask, Course
@@ -117,10 +117,10 @@ def course_of(settings: ContinualSettings, on_reading: OnProgress | None = None)
         CondensationError: if they cannot be read, or cannot be learned in so many steps.
     """
     if not settings.tasks:
-        data = settings_of_data(settings, settings.data_settings).load(on_reading)
+        data = data_for(settings.preset, settings.data_settings, settings.ipc).load(on_reading)
         return ByClass(data, settings.data_settings, settings.steps)
     named: list[dict[str, object]] = [{**settings.data_settings, "source": task} for task in settings.tasks]
-    return ByTask([settings_of_data(settings, one).load(on_reading) for one in named], named)
+    return ByTask([data_for(settings.preset, one, settings.ipc).load(on_reading) for one in named], named)
 
 
 def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
@@ -176,9 +176,3 @@ def continual_in(folder: str | Path) -> ContinualSettings:
     """
     otherwise = f"There are no curves of continual learning in {folder}.\nMake some: condense continual --data NAME --out {folder}"
     return kept_in(folder, ContinualSettings, "orders", otherwise)
-
-
-def settings_of_data(settings: ContinualSettings, data: dict[str, object]) -> DataSettings:
-    """The images of ``data``, as the preset reads them unless the settings say otherwise."""
-    content = {"data": data, "ipc": settings.ipc}
-    return build(RunSettings, content, preset_for(settings.preset, content)).data

@@ -19,7 +19,7 @@ from condensation.images import ImageSet, Smaller, images_per_class
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import Method
 from condensation.naming import called
-from condensation.presets import preset_for
+from condensation.presets import data_for, preset_for
 from condensation.rng import Rng
 from condensation.runs import RunSettings
 from condensation.setfile import SET
@@ -178,8 +178,7 @@ def sets_of(settings: SearchSettings) -> list[Job]:
 
 def data_of(settings: SearchSettings) -> DataSettings:
     """The images, as the preset reads them unless the settings say otherwise."""
-    content: dict[str, object] = {"data": settings.data_settings, "ipc": settings.ipc}
-    return build(RunSettings, content, preset_for(settings.preset, content)).data
+    return data_for(settings.preset, settings.data_settings, settings.ipc)
 
 
 def held_out(data: Data, share: float, seed: int) -> tuple[Data, ImageSet]:

@@ -16,6 +16,7 @@ from condensation.checkpoint import difference
 from condensation.compute import capability
 from condensation.errors import CondensationError
 from condensation.evaluation import evaluate_on_each
+from condensation.presets import data_for
 from condensation.settings import plain
 from condensation.storage import write_json
 from condensation.studies.continual import (
@@ -27,7 +28,6 @@ from condensation.studies.continual import (
     course_of,
     file_of,
     jobs_of,
-    settings_of_data,
     so_far,
 )
 from condensation.studies.courses import Course
@@ -105,7 +105,7 @@ def _claim(settings: ContinualSettings, folder: Path) -> None:
 
 def _data(settings: ContinualSettings) -> dict[str, Any]:
     """The data, wherever they lie."""
-    return dict(plain(replace(settings_of_data(settings, settings.data_settings), folder=None)))
+    return dict(plain(replace(data_for(settings.preset, settings.data_settings, settings.ipc), folder=None)))
 
 
 def _check(settings: ContinualSettings, course: Course, jobs: Mapping[Part, Job], folder: Path) -> None:
