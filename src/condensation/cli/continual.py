@@ -17,6 +17,7 @@ from condensation.cli.options import (
     FitOption,
     FolderOption,
     JsonOption,
+    MethodsPresetOption,
     QuietOption,
     SizeOption,
     SkipBadOption,
@@ -53,9 +54,7 @@ def continual(
     orders: Annotated[int | None, typer.Option("--orders", min=1, help="Of the classes, each by its seed.", show_default="5")] = None,
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Trained anew after each step.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network.", show_default="1000")] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Of the methods' settings: fast, long, paper.", show_default="fast")
-    ] = None,
+    preset: MethodsPresetOption = None,
     folder: FolderOption = None,
     size: SizeOption = None,
     fit: FitOption = None,

@@ -16,6 +16,7 @@ from condensation.cli.options import (
     FitOption,
     FolderOption,
     JsonOption,
+    MethodsPresetOption,
     QuietOption,
     SeedOption,
     SizeOption,
@@ -54,9 +55,7 @@ def nas(
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of a training on a set.", show_default="200")] = None,
     whole_epochs: Annotated[int | None, typer.Option("--whole-epochs", min=1, help="On all images.", show_default="100")] = None,
     top: Annotated[float | None, typer.Option("--top", help="The part of networks looked at apart.", show_default="0.05")] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Of the methods' settings: fast, long, paper.", show_default="fast")
-    ] = None,
+    preset: MethodsPresetOption = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that train.", show_default="one a thread; on a GPU 1")
     ] = None,

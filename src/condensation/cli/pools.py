@@ -16,6 +16,7 @@ from condensation.cli.options import (
     FitOption,
     FolderOption,
     JsonOption,
+    MethodPresetOption,
     QuietOption,
     SizeOption,
     SkipBadOption,
@@ -57,9 +58,7 @@ def pools(
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Sets learned on each bucket at each ipc.", show_default="1")] = None,
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="That judge each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network that judges.", show_default="1000")] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Of the method's settings: fast, long, paper.", show_default="fast")
-    ] = None,
+    preset: MethodPresetOption = None,
     folder: FolderOption = None,
     size: SizeOption = None,
     fit: FitOption = None,

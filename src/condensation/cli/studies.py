@@ -17,6 +17,7 @@ from condensation.cli.options import (
     FitOption,
     FolderOption,
     JsonOption,
+    MethodPresetOption,
     QuietOption,
     SeedOption,
     SizeOption,
@@ -124,9 +125,7 @@ def transfer(
     seeds: Annotated[int | None, typer.Option("--seeds", min=1, help="Sets learned on each network.", show_default="1")] = None,
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Tested of each kind, on each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network tested.", show_default="1000")] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="Of the method's settings: fast, long, paper.", show_default="fast")
-    ] = None,
+    preset: MethodPresetOption = None,
     folder: FolderOption = None,
     size: SizeOption = None,
     fit: FitOption = None,

@@ -11,6 +11,7 @@ from condensation.checkpoint import difference
 from condensation.errors import CondensationError
 from condensation.images import ImageSet, images_per_class
 from condensation.judging import EvaluationSettings
+from condensation.networks import ConvNet
 from condensation.rng import Rng
 from condensation.settings import plain
 from condensation.storage import read_json, remove_unfinished, write_json
@@ -44,10 +45,10 @@ def run_search(
     claim_all(jobs, folder / SETS)
     data, _ = held_out(data_of(settings).load(watch.on_reading), settings.validation, settings.seed)
     check_all(jobs, data)
-    names, others = order_of(settings, data.train)
+    networks, others = order_of(settings, data.train)
+    names = list(networks)
     images_per_class(data.train, settings.ipc, settings.smaller)
-    fitting, _ = settings.space.networks(data.train.shape, data.train.num_classes)
-    EvaluationSettings(1, fitting[names[0]], settings.recipe).check(data)
+    EvaluationSettings(1, networks[names[0]], settings.recipe).check(data)
     keep(folder, settings, data)
     remove_unfinished(folder / NETWORKS)
     write_json(folder / SPACE, {"networks": names, "others": others})
@@ -57,8 +58,8 @@ def run_search(
     return failed | _train(settings, folder, names, watch, executor, at_a_time, count)
 
 
-def order_of(settings: SearchSettings, real: ImageSet) -> tuple[list[str], dict[str, str]]:
-    """The names of the networks that are trained, in their order; and of those of the space that do not fit the images, why.
+def order_of(settings: SearchSettings, real: ImageSet) -> tuple[dict[str, ConvNet], dict[str, str]]:
+    """The networks that are trained, by name, in their order; and of those of the space that do not fit the images, why.
 
     Raises:
         CondensationError: if none fits.
@@ -69,7 +70,7 @@ def order_of(settings: SearchSettings, real: ImageSet) -> tuple[list[str], dict[
         raise CondensationError(f"No network of the space fits. {name}: {why}\nGive --space a file with other networks.")
     names = list(fitting)
     order = spread(list(fitting.values()), Rng(settings.seed).child("order"))
-    return [names[place] for place in order][: settings.subset], others
+    return {names[place]: fitting[names[place]] for place in order[: settings.subset]}, others
 
 
 def search_in(folder: str | Path) -> SearchSettings:
