@@ -2,9 +2,11 @@
 
     CONDENSATION_DATA=DIR python scripts/measure_generators.py                              # what is not done yet
     CONDENSATION_DATA=DIR python scripts/measure_generators.py --only cifar10-gmmn --preset paper
+    CONDENSATION_DATA=DIR python scripts/measure_generators.py --table tables/cifar10-supplement    # what `condense table` has trained
 
-Each generator is trained in a run folder, from which it goes on when broken off; 100 images of each class are drawn from it, and
-a network that was trained on the real training images says what it takes them for. Nothing is chosen by that.
+Each generator is trained in a run folder, from which it goes on when broken off, or taken from the runs of a table; 100 images of
+each class are drawn from it, and a network that was trained on the real training images says what it takes them for. Nothing
+is chosen by that.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ from condensation.compute import Compute, capability
 from condensation.methods.generative import GenerativeMethod
 from condensation.presets import preset_for
 from condensation.recognition import RECOGNISER, recognised
-from condensation.runs import CHECKPOINT, RunSettings
+from condensation.runs import CHECKPOINT, SETTINGS, RunSettings
+from condensation.sampling import GENERATOR
 from condensation.settings import build, plain
-from condensation.storage import write_json
+from condensation.storage import read_json, write_json
 
 ROOT = Path(__file__).parent.parent
 RESULTS, IMAGES, RUNS = ROOT / "results" / "generators", ROOT / "docs" / "images", Path("runs") / "measure_generators"
@@ -38,21 +41,38 @@ def jobs() -> dict[str, tuple[str, dict[str, Any]]]:
     return {f"{data}-{name}": (data, method) for data in ("fashion-mnist", "cifar10") for name, method in methods.items()}
 
 
-def measure(name: str, data_name: str, method: dict[str, Any], preset: str, epochs: int) -> dict[str, Any]:
-    """Train, draw, recognise."""
+def train(name: str, data_name: str, method: dict[str, Any], preset: str) -> Path:
+    """Train the generator of a job into its run folder, or go on with it."""
     content = {"data": {"source": data_name}, "method": method, "ipc": SHOWN, "evaluation": {"networks": 0}}
     settings = build(RunSettings, content, preset_for(preset, content))
     folder = RUNS / f"{name}-{preset}"
-    data = settings.data.load()
-    run(settings, folder, resume=(folder / CHECKPOINT).exists(), data=data)
-    compute = Compute().chosen()
+    run(settings, folder, resume=(folder / CHECKPOINT).exists())
+    return folder
+
+
+def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | None:
+    """The first run of a table that is of this data set and has a generator of this method."""
+    for folder in sorted((table / "runs").glob("*")):
+        if (folder / GENERATOR).exists():
+            settings = build(RunSettings, read_json(folder / SETTINGS))
+            there = plain(settings.method)
+            if settings.data.source == data_name and all(there[key] == value for key, value in method.items()):
+                return folder
+    return None
+
+
+def measure(name: str, folder: Path, epochs: int) -> dict[str, Any]:
+    """Draw from the generator of the run in ``folder``, and have it recognised."""
+    settings = build(RunSettings, read_json(folder / SETTINGS))
+    data, compute = settings.data.load(), Compute().chosen()
     generator = TrainedGenerator.load(folder)
     found = recognised(generator.images(DRAWN, SEED, compute), data, epochs=epochs, compute=compute)
-    grid(generator.images(SHOWN, SEED, compute), data.train, title=f"{data.name}: {name.removeprefix(f'{data_name}-')}").save(
+    grid(generator.images(SHOWN, SEED, compute), data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(
         IMAGES / f"generator-{name}.png", optimize=True
     )
-    seconds = [json.loads(line)["seconds"] for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()][-1]
-    about = {"data": data.name, "preset": preset, "method": plain(settings.method), "drawn_of_each_class": DRAWN, "seed": SEED}
+    log = folder / "log.jsonl"
+    seconds = [json.loads(line)["seconds"] for line in log.read_text(encoding="utf-8").splitlines()][-1] if log.exists() else None
+    about = {"data": data.name, "method": plain(settings.method), "drawn_of_each_class": DRAWN, "seed": SEED}
     return {
         **about,
         "recognised": found,
@@ -68,16 +88,20 @@ def main() -> None:
     asked.add_argument("--only", nargs="*", help=f"of {', '.join(jobs())}")
     asked.add_argument("--preset", default="fast", help="of the methods' settings")
     asked.add_argument("--epochs", type=int, default=10, help="of the network that says what the images are taken for")
+    asked.add_argument("--table", type=Path, help="a table's folder, from whose runs generators are taken in place of training them")
     given = asked.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name, (data, method) in jobs().items():
-        path = RESULTS / f"{name}-{given.preset}.json"
+        path = RESULTS / f"{name}.json"
         if path.exists() or (given.only and name not in given.only):
             continue
-        result = measure(name, data, method, given.preset, given.epochs)
+        folder = trained_in(given.table, data, method) if given.table else train(name, data, method, given.preset)
+        if folder is None:
+            continue
+        result = measure(name, folder, given.epochs)
         write_json(path, result)
-        found, seconds = result["recognised"], result["training_seconds"]
-        print(f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images; {seconds:.0f} s of training")
+        found = result["recognised"]
+        print(f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images")
 
 
 if __name__ == "__main__":
