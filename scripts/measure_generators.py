@@ -54,7 +54,7 @@ def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | No
     """The first run of a table that is of this data set and has a generator of this method."""
     for folder in sorted((table / "runs").glob("*")):
         if (folder / GENERATOR).exists():
-            settings = build(RunSettings, read_json(folder / SETTINGS))
+            settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
             there = plain(settings.method)
             if settings.data.source == data_name and all(there[key] == value for key, value in method.items()):
                 return folder
@@ -63,7 +63,7 @@ def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | No
 
 def measure(name: str, folder: Path, epochs: int) -> dict[str, Any]:
     """Draw from the generator of the run in ``folder``, and have it recognised."""
-    settings = build(RunSettings, read_json(folder / SETTINGS))
+    settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
     data, compute = settings.data.load(), Compute().chosen()
     generator = TrainedGenerator.load(folder)
     found = recognised(generator.images(DRAWN, SEED, compute), data, epochs=epochs, compute=compute)

@@ -68,3 +68,14 @@ def test_in_evaluation_the_mean_is_that_of_the_last_batch() -> None:
     network(earlier)
     learned_from = network(last)
     torch.testing.assert_close(network.eval()(last), learned_from)
+
+
+def test_it_trains_in_bfloat16() -> None:
+    network = WeightNormConvNet(widths=(2, 2), hidden=3).build((1, 8, 8), 3, Rng(0))
+    images = torch.randn(4, 1, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        network(images).sum().backward()
+    norm = next(module for module in network.modules() if isinstance(module, MeanOnlyBatchNorm))
+    assert norm.running_mean is not None
+    assert norm.running_mean.dtype == torch.float32
+    assert norm.running_mean.abs().sum() > 0

@@ -86,7 +86,7 @@ class MeanOnlyBatchNorm(_BatchNorm):
         assert self.num_batches_tracked is not None
         mean = self.running_mean
         if self.training:
-            mean = features.mean([0, *range(2, features.ndim)])
+            mean = features.mean([0, *range(2, features.ndim)]).to(self.running_mean.dtype)  # of lower precision under autocast
             self.running_mean.lerp_(mean if self.traced else mean.detach(), self.momentum or 0.0)
             self.num_batches_tracked.add_(1)
         return features + (self.bias - mean).view(-1, *[1] * (features.ndim - 2))
