@@ -68,7 +68,7 @@ JOBS = [
 ]
 ON_REQUEST = [
     Job("mnist-500-short", 50, replace(GTN.fast(50), steps=100), networks=0),
-    Job("mnist-paper", 410, GTN.paper(410)),
+    Job("mnist-paper", 410, replace(GTN.paper(410), keep_every=1)),
     Job("mnist-500-paper", 50, GTN.paper(50)),
 ]
 JUDGE = Recipe(epochs=300)
