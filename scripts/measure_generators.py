@@ -20,9 +20,10 @@ from condensation import METHODS, TrainedGenerator, grid, run
 from condensation.artifact import versions
 from condensation.compute import Compute, capability
 from condensation.methods.generative import GenerativeMethod
+from condensation.networks.base import Classifier
 from condensation.presets import preset_for
-from condensation.recognition import RECOGNISER, recognised
-from condensation.runs import CHECKPOINT, SETTINGS, RunSettings
+from condensation.recognition import RECOGNISER, recognised, recogniser
+from condensation.runs import CHECKPOINT, LOG, SETTINGS, RunSettings
 from condensation.sampling import GENERATOR
 from condensation.settings import build, plain
 from condensation.storage import read_json, write_json
@@ -61,20 +62,23 @@ def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | No
     return None
 
 
-def measure(name: str, folder: Path, epochs: int) -> dict[str, Any]:
-    """Draw from the generator of the run in ``folder``, and have it recognised."""
+def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classifier]) -> dict[str, Any]:
+    """Draw from the generator of the run in ``folder``, and have it recognised by the network of this data set, trained once."""
     settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
     data, compute = settings.data.load(), Compute().chosen()
-    generator = TrainedGenerator.load(folder)
-    found = recognised(generator.images(DRAWN, SEED, compute), data, epochs=epochs, compute=compute)
-    grid(generator.images(SHOWN, SEED, compute), data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(
-        IMAGES / f"generator-{name}.png", optimize=True
-    )
-    log = folder / "log.jsonl"
-    seconds = [json.loads(line)["seconds"] for line in log.read_text(encoding="utf-8").splitlines()][-1] if log.exists() else None
-    about = {"data": data.name, "method": plain(settings.method), "drawn_of_each_class": DRAWN, "seed": SEED}
+    images = TrainedGenerator.load(folder).images(DRAWN, SEED, compute)
+    if data.name not in recognisers:
+        recognisers[data.name] = recogniser(data, images.preprocessing, epochs=epochs, compute=compute)
+    found = recognised(images, data, epochs=epochs, compute=compute, by=recognisers[data.name])
+    few = TrainedGenerator.load(folder).images(SHOWN, SEED, compute)
+    grid(few, data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
+    log = folder / LOG
+    seconds = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["seconds"] if log.exists() else None
     return {
-        **about,
+        "data": data.name,
+        "method": plain(settings.method),
+        "drawn_of_each_class": DRAWN,
+        "seed": SEED,
         "recognised": found,
         "by": plain(RECOGNISER),
         "training_seconds": seconds,
@@ -91,6 +95,7 @@ def main() -> None:
     asked.add_argument("--table", type=Path, help="a table's folder, from whose runs generators are taken in place of training them")
     given = asked.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
+    recognisers: dict[str, Classifier] = {}
     for name, (data, method) in jobs().items():
         path = RESULTS / f"{name}.json"
         if path.exists() or (given.only and name not in given.only):
@@ -98,7 +103,7 @@ def main() -> None:
         folder = trained_in(given.table, data, method) if given.table else train(name, data, method, given.preset)
         if folder is None:
             continue
-        result = measure(name, folder, given.epochs)
+        result = measure(name, folder, given.epochs, recognisers)
         write_json(path, result)
         found = result["recognised"]
         print(f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images")

@@ -87,7 +87,14 @@ def measure(job: Job) -> None:
             result[name] = work()
             write_json(path, result)
 
-    part("job", lambda: {"ipc": job.ipc, "settings": plain(job.settings), "command": f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}"})
+    part(
+        "job",
+        lambda: {
+            "ipc": job.ipc,
+            "settings": plain(job.settings),
+            "command": f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}",
+        },
+    )
     part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
     part("condensing", lambda: condense(job))
     if isinstance(job.method, GTN):

@@ -73,7 +73,7 @@ def _figure(job: dict[str, Any], path: Path) -> None:
     for (name, found), colour in zip(curve, COLOURS, strict=False):
         left.plot(found["images"], torch.tensor(found["values"]).mean(0), "o-", color=colour, markersize=3, label=name)
     left.set(xlabel="lesson images that a new learner has seen", ylabel="test accuracy, %", title="Learning from lessons only")
-    left.legend(fontsize=8, frameon=False)
+    left.legend(fontsize=8, frameon=False, loc="center right", bbox_to_anchor=(1, 0.3))  # between the curves
     losses = job["condensing"]["losses"]
     right.plot(list(map(int, losses)), list(losses.values()), color=COLOURS[0], linewidth=0.8)
     right.set(xlabel="steps of GTN", ylabel="loss on real images", title="What the generator descends")

@@ -11,12 +11,33 @@ from condensation.data import Data
 from condensation.evaluation import check_fit
 from condensation.images import ImageSet
 from condensation.learners import Alone
-from condensation.networks.base import NetworkSpec
+from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
+from condensation.preprocess import Preprocessing
 from condensation.rng import Rng
 from condensation.training import Recipe, class_accuracies, train
 
 RECOGNISER = ConvNet(width=64)
+
+
+def recogniser(
+    data: Data,
+    preprocessing: Preprocessing,
+    *,
+    epochs: int,
+    network: NetworkSpec = RECOGNISER,
+    seed: int = 0,
+    compute: Compute = Compute(),
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Classifier:
+    """A network that saw the training images of ``data``, preprocessed so, for some ``epochs``; nothing is augmented."""
+    compute = compute.chosen()
+    real = replace(data.train, preprocessing=preprocessing).to(compute.device)
+    rng = Rng(seed).child("recognise")
+    made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
+    recipe = Recipe(epochs=epochs, augmentation=None)
+    train(made, real, recipe, rng.child("train"), (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
+    return made
 
 
 def recognised(
@@ -28,23 +49,22 @@ def recognised(
     seed: int = 0,
     compute: Compute = Compute(),
     on_progress: Callable[[int, int], None] | None = None,
+    by: Classifier | None = None,
 ) -> dict[str, Any]:
     """How many of ``images`` a network takes for their class that saw the training images of ``data`` for some ``epochs``, for JSON.
 
     In percent: ``images`` of all, ``of_class`` by name, and beside them ``test``, what it gets right of the real test images,
-    above which no generator need come. Nothing is augmented.
+    above which no generator need come. ``by`` is such a network, from `recogniser`, where several sets are looked at; else one is trained.
 
     Raises:
         CondensationError: if the images are not of the kind of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.chosen()
-    real, test, drawn = (replace(one, preprocessing=images.preprocessing).to(compute.device) for one in (data.train, data.test, images))
-    rng = Rng(seed).child("recognise")
-    made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
-    recipe = Recipe(epochs=epochs, augmentation=None)
-    train(made, real, recipe, rng.child("train"), (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
-    chunk = compute.suitable_chunk(real.shape)
+    test, drawn = (replace(one, preprocessing=images.preprocessing).to(compute.device) for one in (data.test, images))
+    how: dict[str, Any] = {"epochs": epochs, "network": network, "seed": seed, "compute": compute, "on_progress": on_progress}
+    made = by or recogniser(data, images.preprocessing, **how)
+    chunk = compute.suitable_chunk(data.train.shape)
     of_class, of_test = (class_accuracies(Alone(made), one, chunk)[0] for one in (drawn, test))
     names = [drawn.class_names[label] for label in drawn.classes]
     return {

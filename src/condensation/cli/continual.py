@@ -18,7 +18,7 @@ from condensation.cli.options import (
     FolderOption,
     JsonOption,
     MethodsPresetOption,
-    QuietOption,
+    NoProgressOption,
     SizeOption,
     SkipBadOption,
     SmallerOption,
@@ -65,7 +65,7 @@ def continual(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="continual/DATA-STEPSsteps-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the memories to be made and stop.")] = False,
     checkpoint_every: CheckpointOption = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Learn classes a few at a time from condensed memories, and test all that were seen. The same command goes on after a stop."""

@@ -17,7 +17,7 @@ from condensation.cli.options import (
     FolderOption,
     JsonOption,
     MethodsPresetOption,
-    QuietOption,
+    NoProgressOption,
     SeedOption,
     SizeOption,
     SkipBadOption,
@@ -70,7 +70,7 @@ def nas(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="nas/DATA-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be made and stop.")] = False,
     checkpoint_every: CheckpointOption = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a space of networks on small sets and on all images: do the sets find the best ones? The same command goes on after a stop."""

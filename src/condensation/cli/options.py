@@ -53,6 +53,7 @@ MethodsPresetOption = Annotated[str | None, typer.Option("--preset", help=f"Of t
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show the result alone: no progress, no places of files.")]
 CheckpointOption = Annotated[
     float | None,
     typer.Option("--checkpoint-every", metavar="SECONDS", help="How often the state is kept; 0: each step.", show_default="20"),

@@ -17,7 +17,7 @@ from condensation.cli.options import (
     FolderOption,
     JsonOption,
     MethodPresetOption,
-    QuietOption,
+    NoProgressOption,
     SizeOption,
     SkipBadOption,
     SmallerOption,
@@ -70,7 +70,7 @@ def pools(
     pool_only: Annotated[bool, typer.Option("--pool-only", help="Make the pool and stop.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
     checkpoint_every: CheckpointOption = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a pool of networks, sort it by validation accuracy, and learn a set on each bucket. The same command goes on after a stop."""

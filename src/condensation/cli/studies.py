@@ -18,7 +18,7 @@ from condensation.cli.options import (
     FolderOption,
     JsonOption,
     MethodPresetOption,
-    QuietOption,
+    NoProgressOption,
     SeedOption,
     SizeOption,
     SkipBadOption,
@@ -72,7 +72,7 @@ def table(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and stop.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Print the table from what is there, without running anything.")] = False,
     checkpoint_every: CheckpointOption = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command goes on after a stop."""
@@ -136,7 +136,7 @@ def transfer(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="transfer/DATA-METHOD-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
     checkpoint_every: CheckpointOption = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Learn sets on some networks and test them on others; random images always stand beside. The same command goes on after a stop."""
@@ -190,7 +190,7 @@ def theory(
     seed: SeedOption = None,
     device: DeviceOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="theory/DATA")] = None,
-    quiet: QuietOption = False,
+    quiet: NoProgressOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure how near matching last-layer gradients comes to matching features, before and during training."""
