@@ -15,7 +15,7 @@ from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.preprocess import Preprocessing
 from condensation.rng import Rng
-from condensation.training import Recipe, class_accuracies, train
+from condensation.training import Recipe, class_accuracies, train_together
 
 RECOGNISER = ConvNet(width=64)
 
@@ -36,7 +36,8 @@ def recogniser(
     rng = Rng(seed).child("recognise")
     made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
     recipe = Recipe(epochs=epochs, augmentation=None)
-    train(made, real, recipe, rng.child("train"), (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
+    learner = Alone(made, compute.settled(real.shape, epochs * len(real)))
+    train_together(learner, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
     return made
 
 

@@ -15,6 +15,7 @@ from condensation.methods import DM
 from condensation.networks import ConvNet, Pool
 from condensation.networks.pools import Shelf
 from condensation.pooling import PoolRecipe
+from condensation.presets import preset
 from condensation.runs import RunSettings
 from condensation.settings import build, plain
 from condensation.studies import PoolsSettings, Watch, ablation, pools_in, run_pools, write_pools
@@ -264,6 +265,17 @@ def test_published_numbers_stand_beside_ours_where_there_are_any():
     ]
     assert "ipc 10: best and worst bucket are 2.5 points apart (published: 2.6)." in notes(found)
     assert any("quoted from memory" in line for line in notes(found))
+
+
+def test_it_says_in_what_it_was_otherwise_than_published():
+    settings = PoolsSettings(data="cifar10", preset="paper", method={"name": "dm", "steps": 800}, evaluation=preset("paper").evaluation)
+    cell = Judged("random", 10, ((48.0,),), 1, (), {}, of_pools("cifar10", 10)["random"])
+    found = Ablation(settings, None, (cell,), {}, ())
+    assert "ipc 10, otherwise than published: method.steps 800 (published: 20,000)." in notes(found)
+    narrow = replace(found, settings=replace(settings, method="dm", network=ConvNet(width=64)))
+    assert "ipc 10, otherwise than published: method.networks.spec.width 64 (published: 128)." in notes(narrow)
+    same = replace(found, settings=replace(settings, method="dm"))
+    assert not any("otherwise" in line for line in notes(same))
 
 
 def test_the_plot_has_a_point_for_each_number():

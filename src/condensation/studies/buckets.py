@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condensation.advice import called
+from condensation.methods import DM
+from condensation.networks import Fresh
 from condensation.networks.pools import ABOUT, ALL, RANDOM, Shelf
+from condensation.presets import preset_for
 from condensation.report.tables import markdown_table
-from condensation.runs import SCORES, describe
-from condensation.settings import plain
+from condensation.runs import SCORES, RunSettings, describe
+from condensation.settings import build, plain
 from condensation.storage import read_json, write, write_json
 from condensation.studies.bucket_pictures import curve, rows, title
+from condensation.studies.cells import differences
 from condensation.studies.jobs import FINISHED, failures_in, state
 from condensation.studies.kept import SETTINGS
 from condensation.studies.pages import png
-from condensation.studies.pools import POOL, RUNS, PoolsSettings, counts_of, job_bucket, jobs_of, network_for
+from condensation.studies.pools import POOL, RUNS, PoolsSettings, base_of, counts_of, job_bucket, jobs_of, network_for
 from condensation.studies.published import UNVERIFIED, Number, of_pools, sources
 from condensation.studies.scores import Scored
 from condensation.wording import counted
@@ -164,6 +168,9 @@ def notes(found: Ablation) -> list[str]:
             f"No network is in {', '.join(empty)}: validation accuracies {reached}. "
             "Train longer (--pool-epochs), look more often (pool.growth), or choose other buckets (--bounds, --buckets)."
         )
+    for ipc in settings.ipc:
+        differing = _differences(settings, ipc) if found.published(ipc) else ()
+        said += [f"ipc {ipc}, otherwise than published: {', '.join(differing)}."] if differing else []
     used = dict.fromkeys(cell.published.source for cell in found.cells if cell.published)
     said += [f"Published{'?' if one == UNVERIFIED else ''}: {sources()[one]}." for one in used]
     return [*said, *(f"{run} failed: {reason}" for cell in found.cells for run, reason in cell.failed.items())]
@@ -198,6 +205,16 @@ def _pool(settings: PoolsSettings, folder: Path) -> tuple[dict[str, int], tuple[
         return {}, ()
     shelf = Shelf.at(folder / POOL)
     return ({}, ()) if shelf.missing() else (dict(counts_of(shelf, settings.names)), tuple(shelf.accuracies()))
+
+
+def _differences(settings: PoolsSettings, ipc: int) -> tuple[str, ...]:
+    """In what sets and their judging differ from the published ones, which were those of DM otherwise; of the pool nothing is known."""
+    ours = base_of(settings, ipc)
+    content = {"data": {"source": settings.source}, "method": "dm", "ipc": ipc}
+    theirs = build(RunSettings, content, preset_for("paper", content))
+    if isinstance(ours.method, DM):  # whose networks come from the buckets
+        ours = replace(ours, method=replace(ours.method, networks=Fresh(network_for(settings))))
+    return differences(ours, theirs)
 
 
 def _described(settings: PoolsSettings) -> str:

@@ -82,11 +82,18 @@ def network_for(settings: PoolsSettings) -> NetworkSpec:
     Raises:
         CondensationError: if the method draws no networks.
     """
-    method = _base(settings, settings.ipc[0]).method
+    method = base_of(settings, settings.ipc[0]).method
     _drawing_field(method)
     found = settings.network or network_of(method)
     assert found is not None  # what draws networks has an architecture
     return found
+
+
+def base_of(settings: PoolsSettings, ipc: int) -> RunSettings:
+    """A run at ``ipc``, but for its seed and its networks."""
+    content: dict[str, object] = {"data": settings.data_settings, "method": settings.method_settings, "ipc": ipc}
+    base = build(RunSettings, content, preset_for(settings.preset, content))
+    return replace(base, baseline=False, evaluation=settings.evaluation, smaller=settings.smaller, compute=settings.compute)
 
 
 def jobs_of(settings: PoolsSettings, folder: str | Path) -> list[Job]:
@@ -95,7 +102,7 @@ def jobs_of(settings: PoolsSettings, folder: str | Path) -> list[Job]:
     jobs = []
     for seed in range(settings.seeds):
         for ipc in settings.ipc:
-            base = _base(settings, ipc)
+            base = base_of(settings, ipc)
             for name in settings.names:
                 method = replace(base.method, **{_drawing_field(base.method): Pool(place, name, network)})
                 title = f"networks of {name}, ipc {ipc}, seed {seed}"
@@ -197,7 +204,7 @@ def _claim(settings: PoolsSettings, folder: Path) -> None:
 
 def _data(settings: PoolsSettings) -> dict[str, object]:
     """The data, wherever they lie."""
-    return dict(plain(replace(_base(settings, settings.ipc[0]).data, folder=None)))
+    return dict(plain(replace(base_of(settings, settings.ipc[0]).data, folder=None)))
 
 
 def _drawing_field(method: Method) -> str:
@@ -205,10 +212,3 @@ def _drawing_field(method: Method) -> str:
         if isinstance(getattr(method, field.name), NetworkSampler):
             return field.name
     raise CondensationError(f"{plain(method)['name']} draws no networks in its steps.\nTake a method that does, such as dm.")
-
-
-def _base(settings: PoolsSettings, ipc: int) -> RunSettings:
-    """A run, but for its seed and its networks."""
-    content: dict[str, object] = {"data": settings.data_settings, "method": settings.method_settings, "ipc": ipc}
-    base = build(RunSettings, content, preset_for(settings.preset, content))
-    return replace(base, baseline=False, evaluation=settings.evaluation, smaller=settings.smaller, compute=settings.compute)
