@@ -9,20 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from condensation.cli.app import app
+from condensation.cli.groups import grouped
 from condensation.cli.options import (
-    CheckpointOption,
-    ConfigOption,
     DataOption,
-    DeviceOption,
-    FitOption,
-    FolderOption,
-    JsonOption,
     MethodsPresetOption,
-    NoProgressOption,
-    SizeOption,
-    SkipBadOption,
-    SmallerOption,
-    data_options,
+    Reading,
+    Showing,
     folder_and_settings,
     last_name,
     names,
@@ -33,6 +25,7 @@ METHODS = ("random", "herding", "dm")
 
 
 @app.command()
+@grouped
 def continual(
     given: Annotated[
         list[str] | None,
@@ -55,31 +48,22 @@ def continual(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Trained anew after each step.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network.", show_default="1000")] = None,
     preset: MethodsPresetOption = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
-    config: ConfigOption = None,
-    device: DeviceOption = None,
+    reading: Reading = Reading(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="continual/DATA-STEPSsteps-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the memories to be made and stop.")] = False,
-    checkpoint_every: CheckpointOption = None,
-    quiet: NoProgressOption = False,
-    as_json: JsonOption = False,
+    showing: Showing = Showing(),
 ) -> None:
     """Learn classes a few at a time from condensed memories, and test all that were seen. The same command goes on after a stop."""
     from condensation import continuing
     from condensation.settings import build
     from condensation.studies.continual import ContinualSettings
-    from condensation.studying import Show
 
     paths, overrides = folder_and_settings(given)
-    show = Show(quiet, as_json, checkpoint_every)
+    show = showing.show()
     if paths:
         return continuing.report_continual(paths[0], show)
     options = {
-        **data_options(data, folder, size, fit, skip_bad),
+        **reading.settings(data),
         "tasks": names(tasks),
         "steps": steps,
         "ipc": ipc,
@@ -87,10 +71,8 @@ def continual(
         "evaluation.networks": networks,
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
-        "smaller": smaller,
-        "compute.device": device,
     }
-    content = study_content(config, options, [])
+    content = study_content(reading.config, options, [])
     of_file = content.get("methods") or {}
     if not isinstance(of_file, Mapping):  # names alone, listed or between commas
         listed = names(of_file) if isinstance(of_file, str) else of_file

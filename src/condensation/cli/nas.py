@@ -8,21 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from condensation.cli.app import app
+from condensation.cli.groups import grouped
 from condensation.cli.options import (
-    CheckpointOption,
-    ConfigOption,
     DataOption,
-    DeviceOption,
-    FitOption,
-    FolderOption,
-    JsonOption,
     MethodsPresetOption,
-    NoProgressOption,
+    Reading,
     SeedOption,
-    SizeOption,
-    SkipBadOption,
-    SmallerOption,
-    data_options,
+    Showing,
     folder_and_settings,
     last_name,
     names,
@@ -31,6 +23,7 @@ from condensation.cli.options import (
 
 
 @app.command()
+@grouped
 def nas(
     given: Annotated[
         list[str] | None,
@@ -59,30 +52,21 @@ def nas(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes that train.", show_default="one a thread; on a GPU 1")
     ] = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
     seed: SeedOption = None,
-    config: ConfigOption = None,
-    device: DeviceOption = None,
+    reading: Reading = Reading(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="nas/DATA-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be made and stop.")] = False,
-    checkpoint_every: CheckpointOption = None,
-    quiet: NoProgressOption = False,
-    as_json: JsonOption = False,
+    showing: Showing = Showing(),
 ) -> None:
     """Train a space of networks on small sets and on all images: do the sets find the best ones? The same command goes on after a stop."""
     from condensation import searching
-    from condensation.studying import Show
 
     paths, overrides = folder_and_settings(given)
-    show = Show(quiet, as_json, checkpoint_every)
+    show = showing.show()
     if paths:
         return searching.report_nas(paths[0], show)
     options = {
-        **data_options(data, folder, size, fit, skip_bad),
+        **reading.settings(data),
         "subset": subset,
         "ipc": ipc,
         "trainings": trainings,
@@ -90,11 +74,9 @@ def nas(
         "whole_epochs": whole_epochs,
         "top": top,
         "preset": preset,
-        "smaller": smaller,
         "seed": seed,
-        "compute.device": device,
     }
-    settings = _settings(config, options, proxies, space, overrides)
+    settings = _settings(reading.config, options, proxies, space, overrides)
     out = out or Path("nas") / f"{last_name(settings.source)}-ipc{settings.ipc}"
     if dry_run:
         return searching.list_nas(settings, out, show)

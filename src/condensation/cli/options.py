@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from condensation.errors import CondensationError
+
+if TYPE_CHECKING:
+    from condensation.studying import Show
 
 Overrides = Annotated[
     list[str] | None,
@@ -59,6 +63,38 @@ CheckpointOption = Annotated[
     typer.Option("--checkpoint-every", metavar="SECONDS", help="How often the state is kept; 0: each step.", show_default="20"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a study reads images and settings, and where it computes; see `condensation.cli.groups`."""
+
+    folder: FolderOption = None
+    size: SizeOption = None
+    fit: FitOption = None
+    skip_bad: SkipBadOption = False
+    smaller: SmallerOption = None
+    config: ConfigOption = None
+    device: DeviceOption = None
+
+    def settings(self, source: str | None) -> dict[str, Any]:
+        """The settings of the study that these options are, with the data set ``source``."""
+        of_data = data_options(source, self.folder, self.size, self.fit, self.skip_bad)
+        return {**of_data, "smaller": self.smaller, "compute.device": self.device}
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a study shows, and how often it keeps its state."""
+
+    checkpoint_every: CheckpointOption = None
+    quiet: NoProgressOption = False
+    as_json: JsonOption = False
+
+    def show(self) -> Show:
+        from condensation.studying import Show
+
+        return Show(self.quiet, self.as_json, self.checkpoint_every)
 
 
 def data_options(source: str | None, folder: str | None, size: str | None, fit: str | None, skip_bad: bool) -> dict[str, str | bool | None]:

@@ -8,20 +8,12 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
+from condensation.cli.groups import grouped
 from condensation.cli.options import (
-    CheckpointOption,
-    ConfigOption,
     DataOption,
-    DeviceOption,
-    FitOption,
-    FolderOption,
-    JsonOption,
     MethodPresetOption,
-    NoProgressOption,
-    SizeOption,
-    SkipBadOption,
-    SmallerOption,
-    data_options,
+    Reading,
+    Showing,
     folder_and_settings,
     last_name,
     names,
@@ -31,6 +23,7 @@ from condensation.cli.options import (
 
 
 @app.command()
+@grouped
 def pools(
     given: Annotated[
         list[str] | None,
@@ -59,19 +52,11 @@ def pools(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="That judge each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network that judges.", show_default="1000")] = None,
     preset: MethodPresetOption = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
-    config: ConfigOption = None,
-    device: DeviceOption = None,
+    reading: Reading = Reading(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="pools/DATA")] = None,
     pool_only: Annotated[bool, typer.Option("--pool-only", help="Make the pool and stop.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
-    checkpoint_every: CheckpointOption = None,
-    quiet: NoProgressOption = False,
-    as_json: JsonOption = False,
+    showing: Showing = Showing(),
 ) -> None:
     """Train a pool of networks, sort it by validation accuracy, and learn a set on each bucket. The same command goes on after a stop."""
     from condensation import studying, studying_pools
@@ -79,11 +64,11 @@ def pools(
     from condensation.studies.pools import RUNS, PoolsSettings, jobs_of
 
     paths, overrides = folder_and_settings(given)
-    show = studying.Show(quiet, as_json, checkpoint_every)
+    show = showing.show()
     if paths:
         return studying_pools.report_pools(paths[0], show)
     options = {
-        **data_options(data, folder, size, fit, skip_bad),
+        **reading.settings(data),
         "method": method,
         "network": network,
         "pool.networks": pool,
@@ -95,11 +80,9 @@ def pools(
         "evaluation.networks": networks,
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
-        "smaller": smaller,
-        "compute.device": device,
     }
-    settings = build(PoolsSettings, study_content(config, options, overrides), PoolsSettings())
+    settings = build(PoolsSettings, study_content(reading.config, options, overrides), PoolsSettings())
     out = out or Path("pools") / last_name(settings.source)
     if dry_run:
-        return studying.list_jobs(jobs_of(settings, out), out / RUNS, as_json=as_json)
+        return studying.list_jobs(jobs_of(settings, out), out / RUNS, as_json=showing.as_json)
     return studying_pools.make_pools(settings, out, show, pool_only=pool_only)

@@ -9,20 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from condensation.cli.app import app
+from condensation.cli.groups import grouped
 from condensation.cli.options import (
-    CheckpointOption,
     ConfigOption,
     DataOption,
     DeviceOption,
-    FitOption,
     FolderOption,
     JsonOption,
     MethodPresetOption,
     NoProgressOption,
+    Reading,
     SeedOption,
+    Showing,
     SizeOption,
-    SkipBadOption,
-    SmallerOption,
     data_options,
     folder_and_settings,
     last_name,
@@ -36,6 +35,7 @@ EpochsOption = Annotated[int | None, typer.Option("--epochs", min=1, help="Of ea
 
 
 @app.command()
+@grouped
 def table(
     given: Annotated[
         list[str] | None,
@@ -61,19 +61,11 @@ def table(
             show_default="paper",
         ),
     ] = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
-    config: ConfigOption = None,
-    device: DeviceOption = None,
+    reading: Reading = Reading(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder of the table.", show_default="tables/DATA")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and stop.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Print the table from what is there, without running anything.")] = False,
-    checkpoint_every: CheckpointOption = None,
-    quiet: NoProgressOption = False,
-    as_json: JsonOption = False,
+    showing: Showing = Showing(),
 ) -> None:
     """Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command goes on after a stop."""
     from condensation import studying
@@ -81,31 +73,30 @@ def table(
     from condensation.studies.table import RUNS, jobs_of
 
     paths, overrides = folder_and_settings(given)
-    show = studying.Show(quiet, as_json, checkpoint_every)
+    show = showing.show()
     if paths:
         return studying.report_table(paths[0], show)
     options = {
-        **data_options(data, folder, size, fit, skip_bad),
+        **reading.settings(data),
         "ipc": numbers(ipc),
         "seeds": seeds,
         "networks": networks,
         "epochs": epochs,
         "preset": preset,
-        "smaller": smaller,
-        "compute.device": device,
     }
-    settings = _table_settings(config, options, methods, overrides)
+    settings = _table_settings(reading.config, options, methods, overrides)
     out = out or Path("tables") / last_name(settings.source if preset not in TABLES else f"{last_name(settings.source)}-{preset}")
-    if preset in TABLES and methods is None and not quiet and missing():
+    if preset in TABLES and methods is None and not showing.quiet and missing():
         typer.echo(f"Of no method here, so their rows are left out: {', '.join(missing())}.", err=True)
     if report:
         return studying.report_table(out, show)
     if dry_run:
-        return studying.list_jobs(jobs_of(settings), out / RUNS, as_json=as_json)
+        return studying.list_jobs(jobs_of(settings), out / RUNS, as_json=showing.as_json)
     return studying.make_table(settings, out, show)
 
 
 @app.command()
+@grouped
 def transfer(
     given: Annotated[
         list[str] | None,
@@ -126,18 +117,10 @@ def transfer(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Tested of each kind, on each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network tested.", show_default="1000")] = None,
     preset: MethodPresetOption = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
-    config: ConfigOption = None,
-    device: DeviceOption = None,
+    reading: Reading = Reading(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="transfer/DATA-METHOD-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
-    checkpoint_every: CheckpointOption = None,
-    quiet: NoProgressOption = False,
-    as_json: JsonOption = False,
+    showing: Showing = Showing(),
 ) -> None:
     """Learn sets on some networks and test them on others; random images always stand beside. The same command goes on after a stop."""
     from condensation import studying
@@ -146,11 +129,11 @@ def transfer(
     from condensation.studies.transfer import SETS, TransferSettings, sets_of
 
     paths, overrides = folder_and_settings(given)
-    show = studying.Show(quiet, as_json, checkpoint_every)
+    show = showing.show()
     if paths:
         return studying.report_transfer(paths[0], show)
     options = {
-        **data_options(data, folder, size, fit, skip_bad),
+        **reading.settings(data),
         "method": method,
         "learn": names(learn),
         "test": names(test),
@@ -159,13 +142,11 @@ def transfer(
         "evaluation.networks": networks,
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
-        "smaller": smaller,
-        "compute.device": device,
     }
-    settings = build(TransferSettings, study_content(config, options, overrides))
+    settings = build(TransferSettings, study_content(reading.config, options, overrides))
     out = out or Path("transfer") / f"{last_name(settings.source)}-{called(str(settings.method_settings['name']))}-ipc{settings.ipc}"
     if dry_run:
-        return studying.list_jobs(sets_of(settings), out / SETS, as_json=as_json)
+        return studying.list_jobs(sets_of(settings), out / SETS, as_json=showing.as_json)
     return studying.make_transfer(settings, out, show)
 
 
