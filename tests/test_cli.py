@@ -533,7 +533,7 @@ def test_too_little_memory(refused, monkeypatch, error):
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("condensation.console.run", fail)
+    monkeypatch.setattr("condensation.console.running.run", fail)
     assert "Not enough memory" in refused(*RUN)
 
 
@@ -541,7 +541,7 @@ def test_a_second_ctrl_c_says_so(condense, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("condensation.console.run", interrupt)
+    monkeypatch.setattr("condensation.console.running.run", interrupt)
     assert condense(*RUN) == (130, "", "condense: Stopped.\n")
 
 

@@ -159,7 +159,7 @@ def test_a_dry_run_of_a_matrix_lists_its_sets(condense):
 
 
 def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypatch):
-    monkeypatch.setattr("condensation.console.below_random", lambda scores, name: (12.0, 14.6) if name == "dm" else None)
+    monkeypatch.setattr("condensation.console.running.below_random", lambda scores, name: (12.0, 14.6) if name == "dm" else None)
     settings = [one.replace("dm.", "method.") for one in METHOD]
     code, said, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *JUDGE, "evaluation.recipe.epochs=1")
     assert code == 0

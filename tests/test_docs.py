@@ -87,19 +87,21 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         if "--config" in words:
             (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
             Path("rows.toml").write_text(rows, encoding="utf-8")
-        monkeypatch.setattr(f"condensation.studying.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
-        monkeypatch.setattr("condensation.studying.make_theory", lambda *arguments: None)
+        monkeypatch.setattr(
+            f"condensation.console.studying.report_{words[0]}", lambda *arguments: None
+        )  # of a folder that is there already
+        monkeypatch.setattr("condensation.console.studying.make_theory", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
     elif words[0] == "continual":  # tests/test_cli_continual.py runs some
         for name in ("make", "list", "report"):
-            monkeypatch.setattr(f"condensation.continuing.{name}_continual", lambda *arguments: None)
+            monkeypatch.setattr(f"condensation.console.continuing.{name}_continual", lambda *arguments: None)
     elif words[0] == "pools":
-        monkeypatch.setattr("condensation.studying_pools.report_pools", lambda *arguments: None)
+        monkeypatch.setattr("condensation.console.studying_pools.report_pools", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[0] == "nas":
         (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
         Path("space.toml").write_text(space, encoding="utf-8")
-        monkeypatch.setattr("condensation.searching.report_nas", lambda *arguments: None)
+        monkeypatch.setattr("condensation.console.searching.report_nas", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[0] == "teach":
         run = ["run", "-d", "digits", "-m", "gtn", "-i", "1", "-o", words[1], "method.steps=0", "evaluation.networks=0", "-q"]
@@ -107,14 +109,14 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] == "sample":
-        monkeypatch.setattr("condensation.recognition.train", lambda *arguments: None)
+        monkeypatch.setattr("condensation.recognition.train_together", lambda *arguments: None)
         run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
         assert CliRunner().invoke(app, run).exit_code == 0
     elif words[0] in ("show", "export", "import"):
         monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
         for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
             make_set(path, official_project=words[0] == "import")
-    monkeypatch.setattr("condensation.getting.get", lambda *arguments: None)  # documents are tested without a network
+    monkeypatch.setattr("condensation.console.getting.get", lambda *arguments: None)  # documents are tested without a network
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
 

@@ -16,11 +16,7 @@ FILES = sorted(SRC.rglob("*.py"))
 LAYERS = (
     ("__main__",),
     ("cli",),
-    ("continuing",),
-    ("studying_pools",),
-    ("searching",),
-    ("exporting", "studying", "schooling", "regressing"),
-    ("console", "listing", "getting", "overview"),
+    ("console",),
     ("studies",),
     ("presets", "advice"),
     ("judging_by_kernel",),

@@ -54,7 +54,7 @@ def continual(
     showing: Showing = Showing(),
 ) -> None:
     """Learn classes a few at a time from condensed memories, and test all that were seen. The same command goes on after a stop."""
-    from condensation import continuing
+    from condensation.console import continuing
     from condensation.settings import build
     from condensation.studies.continual import ContinualSettings
 

@@ -27,7 +27,7 @@ app.add_typer(data, name="data")
 def listed(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """List the data sets, and which of them are here."""
     if context.invoked_subcommand is None:
-        from condensation import listing
+        from condensation.console import listing
 
         listing.data(folder, as_json=as_json)
 
@@ -43,7 +43,7 @@ def got(
     quiet: QuietOption = False,
 ) -> None:
     """Get a data set from where it is given out, after saying on what terms; go on with what a cut left."""
-    from condensation import getting
+    from condensation.console import getting
 
     of_list = context.parent.params.get("folder") if context.parent else None  # of condense data --folder ... get
     getting.data(name, folder or of_list, mirror, quiet=quiet)
@@ -63,7 +63,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Tell what would be read, without condensing: classes, sizes, what is skipped and why, memory, and a picture."""
-    from condensation import overview
+    from condensation.console import overview
     from condensation.judging import DataSettings
     from condensation.settings import build
 

@@ -66,7 +66,7 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Condense a data set, judge the result beside random real images, and keep all in a run folder."""
-    from condensation import console
+    from condensation.console import running
     from condensation.presets import preset_for
     from condensation.runs import RunSettings
     from condensation.settings import build
@@ -84,8 +84,8 @@ def run(
     if print_config:
         return print_settings(settings)
     out = out or _default_folder(settings)
-    show = console.Show(tensorboard=tensorboard, quiet=quiet, as_json=as_json)
-    console.run(settings, out, show, resume=resume, checkpoint_every=checkpoint_every)
+    show = running.Show(tensorboard=tensorboard, quiet=quiet, as_json=as_json)
+    running.run(settings, out, show, resume=resume, checkpoint_every=checkpoint_every)
 
 
 @app.command()
@@ -111,8 +111,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Train networks on condensed sets, random real images or the whole data, and test them."""
-    from condensation import console
     from condensation.artifact import CondensedSet
+    from condensation.console import running
     from condensation.judging_saved import JudgeSettings, judge_settings
     from condensation.runs import RunSettings
 
@@ -134,7 +134,7 @@ def evaluate(
     settings = judge_settings(content, saved)
     if print_config:
         return print_settings(settings)
-    console.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
+    running.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
 
 
 def _both_networks(network: str | None, content: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a set for plain PyTorch and other programs, with a card that says how to train on it."""
-    from condensation import exporting
+    from condensation.console import exporting
 
     options = {"data.source": data, "data.folder": folder, "compute.device": device}
     given = [*(name for name, value in options.items() if value is not None), *(overrides or [])]
@@ -44,6 +44,6 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Make a set of a file of the official project (torch.save); nothing in it can run code."""
-    from condensation import exporting
+    from condensation.console import exporting
 
     exporting.import_official(path, data, which, out, as_json=as_json)

@@ -20,15 +20,15 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Draw sets, real images above the synthetic ones, and print their cards."""
-    from condensation import console
+    from condensation.console import running
 
-    console.show(paths, out, rows, folder, as_json=as_json)
+    running.show(paths, out, rows, folder, as_json=as_json)
 
 
 @app.command()
 def methods(as_json: JsonOption = False) -> None:
     """List the methods and their settings."""
-    from condensation import listing
+    from condensation.console import listing
 
     listing.methods(as_json=as_json)
 
@@ -44,7 +44,7 @@ def networks(
     as_json: JsonOption = False,
 ) -> None:
     """List the networks and their sizes; or of one, the layers."""
-    from condensation import listing
+    from condensation.console import listing
     from condensation.networks import NetworkSpec
     from condensation.settings import build
 

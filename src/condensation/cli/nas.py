@@ -59,7 +59,7 @@ def nas(
     showing: Showing = Showing(),
 ) -> None:
     """Train a space of networks on small sets and on all images: do the sets find the best ones? The same command goes on after a stop."""
-    from condensation import searching
+    from condensation.console import searching
 
     paths, overrides = folder_and_settings(given)
     show = showing.show()

@@ -12,7 +12,7 @@ import typer
 from condensation.errors import CondensationError
 
 if TYPE_CHECKING:
-    from condensation.studying import Show
+    from condensation.console.studying import Show
 
 Overrides = Annotated[
     list[str] | None,
@@ -92,7 +92,7 @@ class Showing:
     as_json: JsonOption = False
 
     def show(self) -> Show:
-        from condensation.studying import Show
+        from condensation.console.studying import Show
 
         return Show(self.quiet, self.as_json, self.checkpoint_every)
 

@@ -59,7 +59,7 @@ def pools(
     showing: Showing = Showing(),
 ) -> None:
     """Train a pool of networks, sort it by validation accuracy, and learn a set on each bucket. The same command goes on after a stop."""
-    from condensation import studying, studying_pools
+    from condensation.console import studying, studying_pools
     from condensation.settings import build
     from condensation.studies.pools import RUNS, PoolsSettings, jobs_of
 

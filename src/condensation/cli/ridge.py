@@ -43,7 +43,7 @@ def ridge(
     as_json: JsonOption = False,
 ) -> None:
     """Judge sets by kernel ridge regression: what an infinitely wide network, trained on them, gets right."""
-    from condensation import regressing
+    from condensation.console import regressing
     from condensation.judging_by_kernel import KernelSettings
     from condensation.settings import build
 

@@ -24,6 +24,6 @@ def sample(
     as_json: JsonOption = False,
 ) -> None:
     """Draw a new set from the generator that a run trained (gmmn, ...)."""
-    from condensation import exporting
+    from condensation.console import exporting
 
     exporting.sample(run, ipc, seed, device or "auto", out, check, as_json=as_json)

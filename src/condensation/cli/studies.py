@@ -68,7 +68,7 @@ def table(
     showing: Showing = Showing(),
 ) -> None:
     """Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command goes on after a stop."""
-    from condensation import studying
+    from condensation.console import studying
     from condensation.studies.supplement import TABLES, missing
     from condensation.studies.table import RUNS, jobs_of
 
@@ -123,7 +123,7 @@ def transfer(
     showing: Showing = Showing(),
 ) -> None:
     """Learn sets on some networks and test them on others; random images always stand beside. The same command goes on after a stop."""
-    from condensation import studying
+    from condensation.console import studying
     from condensation.naming import called
     from condensation.settings import build
     from condensation.studies.transfer import SETS, TransferSettings, sets_of
@@ -175,7 +175,7 @@ def theory(
     as_json: JsonOption = False,
 ) -> None:
     """Measure how near matching last-layer gradients comes to matching features, before and during training."""
-    from condensation import studying
+    from condensation.console import studying
     from condensation.settings import build
     from condensation.studies.theory import TheorySettings
 

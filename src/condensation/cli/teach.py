@@ -24,7 +24,7 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Teach new networks the lessons of a set (of gtn) as they are meant: once, in order, at their learned rates. Then test them."""
-    from condensation import schooling
+    from condensation.console import schooling
 
     asked = {
         name.removeprefix("data."): value for name, value in data_options(data, folder, None, None, False).items() if value is not None

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from condensation.condensing import Stopped
-from condensation.console import INTERRUPTED
+from condensation.console.running import INTERRUPTED
 from condensation.judging_by_kernel import KernelSettings, judge_by_kernel
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, table

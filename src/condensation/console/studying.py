@@ -16,7 +16,7 @@ from rich.markup import escape
 from condensation.checkpoint import EVERY_SECONDS
 from condensation.compute import Compute
 from condensation.condensing import Moment, Stopped
-from condensation.console import INTERRUPTED
+from condensation.console.running import INTERRUPTED
 from condensation.report.progress import Lines, Silent, StopOnSignal
 from condensation.report.tables import print_json, table
 from condensation.runs import RunSettings, describe

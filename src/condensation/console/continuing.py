@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_rows
 from condensation.report.tables import print_json
 from condensation.studies import retention
 from condensation.studies.continual import MEMORIES, ContinualSettings, continual_in, course_of, jobs_of
 from condensation.studies.remembering import run_continual
 from condensation.studies.retention import write_continual
-from condensation.studying import Show, carry_out, end, go_on, list_jobs, print_rows
 
 
 def make_continual(settings: ContinualSettings, out: Path, how: Show) -> None:

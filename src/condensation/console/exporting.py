@@ -12,7 +12,7 @@ from rich.console import Console
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute
 from condensation.condensing import Stopped
-from condensation.console import INTERRUPTED
+from condensation.console.running import INTERRUPTED
 from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.console.studying import Show, carry_out, end, go_on, print_rows
 from condensation.networks.pools import RANDOM
 from condensation.report.tables import print_json
 from condensation.settings import plain
@@ -16,7 +17,6 @@ from condensation.studies import buckets
 from condensation.studies.bucket_pictures import title
 from condensation.studies.buckets import Ablation, write_pools
 from condensation.studies.pools import POOL, RUNS, PoolsSettings, jobs_of, network_for, pools_in, run_pools
-from condensation.studying import Show, carry_out, end, go_on, print_rows
 
 
 def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool) -> None:

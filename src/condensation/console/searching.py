@@ -11,13 +11,13 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
+from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_rows
 from condensation.report.tables import print_json
 from condensation.studies.executors import Processes
 from condensation.studies.findings import MARKDOWN, ON_SCREEN, PICTURE, read_search, write_search
 from condensation.studies.jobs import Watch
 from condensation.studies.proxies import SETS, SearchSettings, sets_of
 from condensation.studies.search import run_search
-from condensation.studying import Show, carry_out, end, go_on, list_jobs, print_rows
 
 
 def make_nas(settings: SearchSettings, out: Path, how: Show, workers: int | None) -> None:
