@@ -83,7 +83,7 @@ def test_rows_come_from_a_file(condense):
     """)
     code, said, progress = condense(*TABLE, "--config", "rows.toml", "--out", "rows")
     assert code == 1
-    assert "1 of 2 jobs failed; the same command tries them again." in progress
+    assert "1 of 2 jobs failed; the same command tries again." in progress
     assert "strong-ipc1-seed0 failed: The loss or a pixel was not a finite number" in said
     assert json.loads(Path("rows/runs/gentle-ipc1-seed0/settings.json").read_text())["settings"]["method"]["lr"] == 0.1
     code, _, progress = condense("table", "--config", "rows/settings.json", "--out", "rows")

@@ -23,7 +23,7 @@ def make_continual(settings: ContinualSettings, out: Path, how: Show) -> None:
         settings.compute, lambda watch: run_continual(settings, out, watch), out, how, "continual", lambda: write_continual(settings, out)
     )
     report_continual(out, how)
-    end(failed, 2 * settings.orders * settings.count * len(settings.methods))
+    end(failed)
 
 
 def list_continual(settings: ContinualSettings, out: Path, how: Show) -> None:

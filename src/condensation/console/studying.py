@@ -29,6 +29,7 @@ from condensation.studies.pages import COLUMNS, MARKDOWN, PICTURE, as_json, line
 from condensation.studies.table import RUNS, TableSettings, jobs_of, run_table, settings_in
 from condensation.studies.theory import TheorySettings, run_theory, theory_in, write_theory
 from condensation.studies.transfer import SETS, TransferSettings, run_transfer, sets_of, transfer_in
+from condensation.wording import counted
 
 SOME_FAILED = 1  # the exit code where a table is done but for jobs that failed
 
@@ -198,12 +199,11 @@ def carry_out(
             raise SystemExit(INTERRUPTED) from None
 
 
-def end(failed: Mapping[str, Any], jobs: int) -> None:
-    """End with the exit code that says whether something failed."""
+def end(failed: Mapping[str, Any], jobs: int | None = None) -> None:
+    """End with the exit code that says whether something failed, of so many ``jobs`` if that is known."""
     if failed:
-        Console(stderr=True, soft_wrap=True).print(
-            f"{len(failed)} of {jobs} jobs failed; the same command tries them again.", highlight=False
-        )
+        many = f"{len(failed)} of {jobs} jobs" if jobs else counted(len(failed), "job")
+        Console(stderr=True, soft_wrap=True).print(f"{many} failed; the same command tries again.", highlight=False)
         raise SystemExit(SOME_FAILED)
 
 
