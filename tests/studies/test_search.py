@@ -29,7 +29,7 @@ from condensation.studies import (
     search_in,
     write_search,
 )
-from condensation.studies.proxies import EARLY, WHOLE, held_out, sets_of
+from condensation.studies.proxies import EARLY, WHOLE, sets_of, without_validation
 from condensation.studies.table import Labelled
 from condensation.training import Recipe, train
 from tests.small import images
@@ -109,7 +109,7 @@ def test_every_network_is_trained_on_everything(finished, settings):
 @pytest.mark.parametrize("label", ["random", EARLY, "DM", WHOLE])
 def test_an_accuracy_is_that_of_a_network_trained_plainly(finished, settings, label):
     name, number = "w4-d2-instance-relu-avg", 1
-    rest, validation = held_out(load(settings.source), settings.validation, 0)
+    rest, validation = without_validation(load(settings.source), settings.validation, 0)
     rng = Rng(0).child("search", name, label, number)
     network = ConvNet(width=4, depth=2).build((3, 8, 8), 3, rng.child("network")).double()
     recipe = settings.whole_recipe if label == WHOLE else settings.recipe
@@ -133,7 +133,7 @@ def test_networks_trained_together_are_as_one_by_one(finished, settings, tmp_pat
 
 def test_sets_are_made_without_the_validation_images(finished, settings):
     data = load(settings.source)
-    rest, validation = held_out(data, 0.1, 0)
+    rest, validation = without_validation(data, 0.1, 0)
     assert [validation.counts[label] for label in range(3)] == [2, 3, 4]
     assert len(rest.train) + len(validation) == len(data.train)
     pictures = [{bytes(one.numpy().data) for one in part.images} for part in (rest.train, validation)]
@@ -149,8 +149,8 @@ def test_sets_are_made_without_the_validation_images(finished, settings):
 def test_a_class_of_one_image_leaves_none_for_training(data):
     whole = load(data)
     single = replace(whole, train=whole.train.take(torch.tensor([0, 25, 26, 60, 61])))
-    with pytest.raises(CondensationError, match="Class '0' has 1 training images"):
-        held_out(single, 0.1, 0)
+    with pytest.raises(CondensationError, match="Class '0' has one image"):
+        without_validation(single, 0.1, 0)
 
 
 # -- going on

@@ -21,7 +21,7 @@ from condensation.settings import plain
 from condensation.storage import read_json, write_json
 from condensation.studies.jobs import attempt
 from condensation.studies.kept import SETTINGS, kept_in
-from condensation.studies.proxies import Proxy, SearchSettings, all_of, data_of, held_out
+from condensation.studies.proxies import Proxy, SearchSettings, all_of, data_of, without_validation
 from condensation.training import Recipe
 
 NETWORKS, SPACE = "networks", "space.json"
@@ -79,7 +79,7 @@ def _read(folder: Path, settings_text: str, space_text: str) -> Material:
     compute = settings.compute.chosen()
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # every architecture would have to be compiled for itself
-    data, validation = held_out(data_of(settings).load(), settings.validation, settings.seed)
+    data, validation = without_validation(data_of(settings).load(), settings.validation, settings.seed)
     networks, _ = settings.space.networks(data.train.shape, data.train.num_classes)
     parts = (one.to(compute.device) for one in (data.train, validation, data.test))
     return Material(replace(settings, compute=compute), networks, *parts)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from condensation.artifact import versions
+from condensation.checkpoint import difference
 from condensation.compute import capability
 from condensation.data import Data
 from condensation.errors import CondensationError
@@ -26,6 +28,17 @@ def in_use(folder: Path) -> bool:
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file; --out must name a folder.")
     return folder.is_dir() and any(folder.iterdir())
+
+
+def must_be_alike(folder: Path, what: str, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse ``folder``, which holds ``what``, where plain settings that are ``wanted`` differ from those ``kept`` there.
+
+    Raises:
+        CondensationError: if so; it says in what.
+    """
+    differing = difference(kept, wanted)
+    if differing:
+        raise CondensationError(f"{folder} holds {what}: {differing}.\nChoose another folder with --out.")
 
 
 def keep(folder: Path, settings: object, *data: Data) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from condensation.advice import network_of
-from condensation.checkpoint import difference
 from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import Smaller
@@ -24,7 +23,7 @@ from condensation.presets import preset_for
 from condensation.runs import RunSettings
 from condensation.settings import build, plain
 from condensation.studies.jobs import FINISHED, TO_DO, Job, Watch, check_all, claim_all, run_jobs
-from condensation.studies.kept import in_use, keep, kept_in, slug
+from condensation.studies.kept import in_use, keep, kept_in, must_be_alike, slug
 
 POOL, RUNS = "pool", "runs"
 EMPTY = "empty"  # what watchers are told of a job whose bucket has no network
@@ -192,19 +191,13 @@ def _within(shelf: Shelf, name: str) -> int:
 def _claim(settings: PoolsSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds an ablation with this very pool, to which more may be added."""
     if in_use(folder):
-        kept = pools_in(folder)
-        for name in ("network", "pool"):
-            differing = difference(plain(getattr(kept, name)), plain(getattr(settings, name)), name)
-            if differing:
-                raise CondensationError(f"{folder} holds another pool: {differing}.\nChoose another folder with --out.")
-        differing = difference(_data(kept), _data(settings), "data")
-        if differing:
-            raise CondensationError(f"{folder} holds a pool of other data: {differing}.\nChoose another folder with --out.")
+        must_be_alike(folder, "another pool", _compared(pools_in(folder)), _compared(settings))
 
 
-def _data(settings: PoolsSettings) -> dict[str, object]:
-    """The data, wherever they lie."""
-    return dict(plain(replace(base_of(settings, settings.ipc[0]).data, folder=None)))
+def _compared(settings: PoolsSettings) -> dict[str, Any]:
+    """What decides a pool; the data may lie anywhere."""
+    data = replace(base_of(settings, settings.ipc[0]).data, folder=None)
+    return {"data": plain(data), "network": plain(settings.network), "pool": plain(settings.pool)}
 
 
 def _drawing_field(method: Method) -> str:

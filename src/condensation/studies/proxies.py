@@ -9,8 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
-import torch
-
 from condensation.artifact import CondensedSet
 from condensation.compute import Compute
 from condensation.data import Data
@@ -19,6 +17,7 @@ from condensation.images import ImageSet, Smaller, images_per_class
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.methods import Method
 from condensation.naming import called
+from condensation.pooling import held_out
 from condensation.presets import data_for, preset_for
 from condensation.rng import Rng
 from condensation.runs import RunSettings
@@ -181,20 +180,12 @@ def data_of(settings: SearchSettings) -> DataSettings:
     return data_for(settings.preset, settings.data_settings, settings.ipc)
 
 
-def held_out(data: Data, share: float, seed: int) -> tuple[Data, ImageSet]:
+def without_validation(data: Data, share: float, seed: int) -> tuple[Data, ImageSet]:
     """``data`` without a ``share`` of the training images of each class, at least one, and these: the validation images.
 
     Raises:
         CondensationError: if a class has a single image.
     """
-    counts = {label: max(1, round(share * count)) for label, count in data.train.counts.items()}
-    for label, count in data.train.counts.items():
-        if count <= counts[label]:
-            raise CondensationError(
-                f"Class {data.train.class_names[label]!r} has {count} training images: none would be left beside those for validation."
-            )
-    kept = torch.zeros(len(data.train), dtype=torch.bool)
-    kept[data.train.draw(counts, Rng(seed).child("validation")).indices] = True
-    rest, validation = (data.train.take(places.nonzero().squeeze(1)) for places in (~kept, kept))
+    rest, validation = held_out(data.train, share, Rng(seed).child("validation"))
     said = f"{len(validation):,} of {len(data.train):,} training images, {share:.0%} of each class, were kept for validation (seed {seed})."
     return replace(data, train=rest, note=" ".join(filter(None, (data.note, said)))), validation

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from condensation.artifact import CondensedSet
-from condensation.checkpoint import difference
 from condensation.compute import capability
-from condensation.errors import CondensationError
 from condensation.evaluation import evaluate_on_each
 from condensation.presets import data_for
 from condensation.settings import plain
@@ -44,7 +42,7 @@ from condensation.studies.jobs import (
     note_failure,
     run_jobs,
 )
-from condensation.studies.kept import in_use, keep
+from condensation.studies.kept import in_use, keep, must_be_alike
 
 DECIDES = ("tasks", "steps", "ipc", "memory", "evaluation")  # beside what decides a memory
 
@@ -92,20 +90,13 @@ def run_continual(settings: ContinualSettings, out: str | Path, watch: Watch = W
 def _claim(settings: ContinualSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds curves that came about in the same way, or memories alone, which are looked at later."""
     if in_use(folder) and any(path.name != MEMORIES for path in folder.iterdir()):
-        before = continual_in(folder)
-        kept = plain(before)
-        for name in DECIDES:
-            differing = difference(kept[name], plain(getattr(settings, name)), name)
-            if differing:
-                raise CondensationError(f"{folder} holds other curves: {differing}.\nChoose another folder with --out.")
-        differing = difference(_data(before), _data(settings), "data")
-        if differing:
-            raise CondensationError(f"{folder} holds curves of other data: {differing}.\nChoose another folder with --out.")
+        must_be_alike(folder, "other curves", _compared(continual_in(folder)), _compared(settings))
 
 
-def _data(settings: ContinualSettings) -> dict[str, Any]:
-    """The data, wherever they lie."""
-    return dict(plain(replace(data_for(settings.preset, settings.data_settings, settings.ipc), folder=None)))
+def _compared(settings: ContinualSettings) -> dict[str, Any]:
+    """What decides the curves; the data may lie anywhere."""
+    data = replace(data_for(settings.preset, settings.data_settings, settings.ipc), folder=None)
+    return {**{name: plain(getattr(settings, name)) for name in DECIDES}, "data": plain(data)}
 
 
 def _check(settings: ContinualSettings, course: Course, jobs: Mapping[Part, Job], folder: Path) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from condensation.checkpoint import difference
 from condensation.errors import CondensationError
 from condensation.images import ImageSet, images_per_class
 from condensation.judging import EvaluationSettings
@@ -18,8 +17,8 @@ from condensation.storage import read_json, remove_unfinished, write_json
 from condensation.studies.contestants import NETWORKS, SPACE, missing, train_network, trained
 from condensation.studies.executors import Executor, Reason, go_through
 from condensation.studies.jobs import BEGUN, FAILED, FINISHED, TO_DO, Watch, check_all, claim_all, failures_in, note_failure, run_jobs
-from condensation.studies.kept import in_use, keep, kept_in
-from condensation.studies.proxies import SETS, SearchSettings, data_of, held_out, sets_of
+from condensation.studies.kept import in_use, keep, kept_in, must_be_alike
+from condensation.studies.proxies import SETS, SearchSettings, data_of, sets_of, without_validation
 from condensation.studies.space import spread
 
 # What may change when a search goes on: more of the same, and how it is computed. Sets have settings of their own to be compared.
@@ -43,7 +42,7 @@ def run_search(
     _claim(settings, folder)
     jobs = sets_of(settings)
     claim_all(jobs, folder / SETS)
-    data, _ = held_out(data_of(settings).load(watch.on_reading), settings.validation, settings.seed)
+    data, _ = without_validation(data_of(settings).load(watch.on_reading), settings.validation, settings.seed)
     check_all(jobs, data)
     networks, others = order_of(settings, data.train)
     names = list(networks)
@@ -132,10 +131,7 @@ def _look(watch: Watch, done: int, count: int) -> None:
 def _claim(settings: SearchSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds a search with the same settings."""
     if in_use(folder):
-        kept, wanted = (_compared(one) for one in (search_in(folder), settings))
-        differing = difference(kept, wanted)
-        if differing:
-            raise CondensationError(f"{folder} holds another search: {differing}.\nChoose another folder with --out.")
+        must_be_alike(folder, "another search", _compared(search_in(folder)), _compared(settings))
 
 
 def _compared(settings: SearchSettings) -> dict[str, Any]:

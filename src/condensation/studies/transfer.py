@@ -9,7 +9,6 @@ from typing import Any
 
 from condensation.advice import called, learning_on, suitable_lr
 from condensation.artifact import CondensedSet
-from condensation.checkpoint import difference
 from condensation.compute import Compute
 from condensation.data import Data
 from condensation.errors import CondensationError
@@ -34,7 +33,7 @@ from condensation.studies.jobs import (
     note_failure,
     run_jobs,
 )
-from condensation.studies.kept import in_use, keep, kept_in, slug
+from condensation.studies.kept import in_use, keep, kept_in, must_be_alike, slug
 
 SETS, CELLS = "sets", "cells"
 RANDOM = "random"
@@ -175,10 +174,8 @@ def _test(settings: TransferSettings, folder: Path, row: Learned, seed: int, spe
 def _claim(settings: TransferSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds a matrix that was judged in the same way."""
     if in_use(folder):
-        kept = transfer_in(folder)
-        differing = difference(plain(kept.evaluation), plain(settings.evaluation), "evaluation")
-        if differing:
-            raise CondensationError(f"{folder} holds another matrix: {differing}.\nChoose another folder with --out.")
+        kept, wanted = ({"evaluation": plain(one.evaluation)} for one in (transfer_in(folder), settings))
+        must_be_alike(folder, "another matrix", kept, wanted)
 
 
 def transfer_in(folder: str | Path) -> TransferSettings:
