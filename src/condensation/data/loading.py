@@ -125,6 +125,12 @@ def catalogued(source: str | Path) -> str | None:
     return (found[1].dataset or _name_of(path)[1]) if found else None
 
 
+def titled(source: str) -> str:
+    """What people call the data set ``source``; one that is not known is called as it was given."""
+    name = catalogued(source)
+    return DATASETS[name].title if name else source
+
+
 def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:

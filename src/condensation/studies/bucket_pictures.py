@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from condensation.artifact import CondensedSet
+from condensation.data.loading import titled
 from condensation.errors import CondensationError
 from condensation.report.grid import grid
 from condensation.studies.pages import OURS, THEIRS
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def title(settings: PoolsSettings) -> str:
     """What the ablation is of."""
-    return f"{settings.source}: {settings.method_settings['name']} on networks of a pool"
+    return f"{titled(settings.source)}: {settings.method_settings['name']} on networks of a pool"
 
 
 def curve(found: Ablation) -> Figure:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from condensation.data import DATASETS
-from condensation.data.loading import catalogued
+from condensation.data.loading import titled
 from condensation.report.tables import markdown_table
 from condensation.rng import Rng
 from condensation.runs import LOG
@@ -117,8 +116,7 @@ class Search:
     @property
     def title(self) -> str:
         """What was searched."""
-        name = catalogued(self.settings.source)
-        return f"{DATASETS[name].title if name else self.settings.source}: {len(self.done):,} of {counted(len(self.names), 'network')}"
+        return f"{titled(self.settings.source)}: {len(self.done):,} of {counted(len(self.names), 'network')}"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condensation.advice import called, what_to_try
+from condensation.data.loading import titled
 from condensation.networks import NetworkSpec
 from condensation.report.tables import markdown_table
 from condensation.runs import describe
@@ -69,7 +70,7 @@ def write_transfer(settings: TransferSettings, folder: Path) -> list[list[Transf
 
 def title(settings: TransferSettings) -> str:
     """What the matrix is of."""
-    return f"{settings.source}: {describe(sets_of(settings)[-1].settings)}"
+    return f"{titled(settings.source)}: {describe(sets_of(settings)[-1].settings)}"
 
 
 def columns(settings: TransferSettings, found: Sequence[Sequence[Transferred]]) -> tuple[str, ...]:

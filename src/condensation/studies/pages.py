@@ -8,8 +8,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
-from condensation.data import DATASETS
-from condensation.data.loading import catalogued
+from condensation.data.loading import titled
 from condensation.report.tables import in_markdown, markdown_table
 from condensation.runs import SETTINGS as RUN_SETTINGS
 from condensation.settings import plain
@@ -38,8 +37,7 @@ def write_table(settings: TableSettings, folder: Path) -> list[Cell]:
 
 def title(settings: TableSettings) -> str:
     """What the table is of."""
-    name = catalogued(settings.source)
-    return DATASETS[name].title if name else settings.source
+    return titled(settings.source)
 
 
 def marks(found: Sequence[Cell]) -> dict[str, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from condensation.data.loading import titled
 from condensation.judging import EvaluationSettings
 from condensation.presets import preset_for
 from condensation.report.tables import markdown_table
@@ -107,8 +108,9 @@ def write_continual(settings: ContinualSettings, folder: Path) -> Retention:
 
 def title(settings: ContinualSettings) -> str:
     """What the curves are of."""
-    what = " then ".join(settings.tasks) if settings.tasks else f"{settings.source} in {counted(settings.steps, 'step')}"
-    return f"{what}, {counted(settings.ipc, 'image')} of each class in memory"
+    what = " then ".join(map(titled, settings.tasks or [settings.source]))
+    steps = "" if settings.tasks else f"{counted(settings.steps, 'step')}, "
+    return f"{what}: {steps}{counted(settings.ipc, 'image')} of each class in memory"
 
 
 def columns(found: Retention) -> tuple[str, ...]:
