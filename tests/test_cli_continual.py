@@ -108,7 +108,7 @@ def test_data_sets_in_sequence(condense):
     sequence = ("continual", "--tasks", "digits,fashion-mini", "--size", "8", "-m", "random", "-i", "1", "--orders", "1")
     code, said, _ = condense(*sequence, "--networks", "1", "--epochs", "1", *SMALL[2:])
     assert code == 0
-    assert "digits then fashion-mini, 1 image of each class in memory" in said
+    assert "digits then fashion-mini: 1 image of each class in memory" in said
     assert "data sets seen" in said
     assert Path("continual/digits-fashion-mini-2steps-ipc1/continual.png").exists()
 

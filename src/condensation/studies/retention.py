@@ -108,7 +108,7 @@ def write_continual(settings: ContinualSettings, folder: Path) -> Retention:
 
 def title(settings: ContinualSettings) -> str:
     """What the curves are of."""
-    what = " then ".join(map(titled, settings.tasks or [settings.source]))
+    what = " then ".join(settings.tasks) or titled(settings.source)
     steps = "" if settings.tasks else f"{counted(settings.steps, 'step')}, "
     return f"{what}: {steps}{counted(settings.ipc, 'image')} of each class in memory"
 
