@@ -29,6 +29,7 @@ from condensation.studies import (
     search_in,
     write_search,
 )
+from condensation.studies.findings import Search
 from condensation.studies.proxies import EARLY, WHOLE, sets_of, without_validation
 from condensation.studies.table import Labelled
 from condensation.training import Recipe, train
@@ -320,11 +321,31 @@ def test_a_verdict_is_what_the_accuracies_say(finished, settings):
         assert verdict.over_all.spearman.value == pytest.approx(stats.spearmanr(ours, fully).statistic)
         assert verdict.over_all.kendall.value == pytest.approx(stats.kendalltau(ours, fully).statistic)
         worth = {name: np.mean(found.trained[name][verdict.label]["validation"]) for name in names}
-        assert (len(verdict.top), verdict.over_top.count) == (6, 6)
-        assert min(worth[name] for name in verdict.top) >= max(worth[name] for name in set(names) - set(verdict.top))
-        assert worth[verdict.found] == max(worth.values())
-        assert verdict.accuracy == pytest.approx(np.mean(found.trained[verdict.found][WHOLE]["test"]))
+        sixth = sorted(worth.values())[-6]
+        assert set(verdict.top) == {name for name in names if worth[name] >= sixth}
+        assert verdict.over_top.count == len(verdict.top)
+        assert set(verdict.equal) == {name for name in names if worth[name] == max(worth.values())}
+        assert verdict.found == verdict.equal[0]
+        assert verdict.accuracy == pytest.approx(np.mean([found.trained[name][WHOLE]["test"] for name in verdict.equal]))
     assert found.verdicts[-1].over_all.spearman.value == 1
+
+
+def test_networks_that_are_equally_good_are_all_counted(finished, monkeypatch):
+    known = {
+        name: {label: {"validation": [0.0], "test": [float(place)], "seconds": 1.0} for label in ("random", EARLY, "DM", WHOLE)}
+        for place, name in enumerate(read_search(finished).names)
+    }
+    best, second, third = list(known)[4:7]
+    for name in (best, second, third):
+        known[name]["DM"]["validation"] = [90.0]
+    search = read_search(finished)
+    monkeypatch.setattr(Search, "trained", known)
+    verdict = next(one for one in search.verdicts if one.label == "DM")
+    assert verdict.equal == (best, second, third)
+    assert len(verdict.top) == len(known)  # three are better, and all others equal the sixth
+    assert (verdict.accuracy, verdict.trainings) == (5.0, 3)
+    (said,) = [line for line in search.notes if line.startswith("Found by DM")]
+    assert said == f"Found by DM: {best}, or one of 2 others with the same validation accuracy; the accuracy is the mean of all."
 
 
 def test_a_search_is_written_in_three_ways(finished):
@@ -332,6 +353,7 @@ def test_a_search_is_written_in_three_ways(finished):
     assert [one["label"] for one in kept["verdicts"]] == ["random", EARLY, "DM", WHOLE]
     assert kept["verdicts"][0]["over_all"]["spearman"].keys() == {"value", "low", "high"}
     assert len(kept["networks"]) == kept["done"] == kept["asked_for"] == 8
+    assert (kept["methods"]["dm"]["name"], kept["methods"]["dm"]["steps"]) == ("dm", DM["steps"])
     assert "| trained on | Spearman | Spearman, top 75% | found, % |" in (finished / "nas.md").read_text()
     names = ("nas.json", "nas.md", "nas.png")
     before = [(finished / name).read_bytes() for name in names]

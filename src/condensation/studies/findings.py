@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from condensation.data.loading import titled
 from condensation.report.tables import markdown_table
 from condensation.rng import Rng
 from condensation.runs import LOG
+from condensation.runs import SETTINGS as RUN_SETTINGS
 from condensation.settings import plain
 from condensation.storage import read_json, write, write_json
 from condensation.studies.contestants import NETWORKS, trained
@@ -40,19 +42,20 @@ class Verdict:
 
     label: str
     networks: tuple[str, ...]  # that were trained on it and fully
-    top: tuple[str, ...]  # the best of these by validation accuracy after training on it, best first
+    top: tuple[str, ...]  # the best of these by validation accuracy after training on it, best first, and all that equal the last of them
+    equal: tuple[str, ...]  # the very best; where several are equally good, a search has to choose by chance
     over_all: Agreement  # of test accuracies after training on it with those after training fully
     over_top: Agreement  # the same of the top alone
-    accuracy: float | None  # on test images, of the network found, trained fully; percent
-    deviation: float | None  # over its trainings
+    accuracy: float | None  # on test images, of the very best, trained fully; percent
+    deviation: float | None  # over all of their trainings
     trainings: int
     seconds: float  # of training all networks on it
     seconds_of_set: float  # of making the set
 
     @property
     def found(self) -> str | None:
-        """The network that a search by this proxy ends with: that of the best validation accuracy."""
-        return self.top[0] if self.top else None
+        """The network that a search by this proxy ends with, the first of the very best."""
+        return self.equal[0] if self.equal else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +103,21 @@ class Search:
 
     def _verdict(self, label: str, of_set: bool) -> Verdict:
         names = [name for name, there in self.trained.items() if label in there and WHOLE in there]
-        best = sorted(names, key=lambda name: -self.mean(name, label, "validation"))
-        top = best[: max(1, round(self.settings.top * len(names)))]
+        worth = {name: round(self.mean(name, label, "validation"), 6) for name in names}
+        best = sorted(names, key=lambda name: -worth[name])
+        last = best[: max(1, round(self.settings.top * len(names)))][-1:]
+        top = [name for name in best if worth[name] >= worth[last[0]]]
+        equal = [name for name in top if worth[name] == worth[top[0]]]
         rng = Rng(self.settings.seed).child("bootstrap", label)
         over_all, over_top = (
             agreement([self.mean(one, label) for one in some], [self.mean(one, WHOLE) for one in some], rng.child(part))
             for part, some in (("all", names), ("top", top))
         )
-        fully = self.trained[top[0]][WHOLE]["test"] if top else []
+        fully = [value for name in equal for value in self.trained[name][WHOLE]["test"]]
         seconds = sum(there[label]["seconds"] for there in self.trained.values() if label in there)
         mean, deviation = (float(np.mean(fully)), float(np.std(fully))) if fully else (None, None)
         making = _seconds_of(self.folder / SETS / slug(label)) if of_set else 0.0
-        return Verdict(label, tuple(names), tuple(top), over_all, over_top, mean, deviation, len(fully), seconds, making)
+        return Verdict(label, tuple(names), tuple(top), tuple(equal), over_all, over_top, mean, deviation, len(fully), seconds, making)
 
     @property
     def title(self) -> str:
@@ -136,8 +142,8 @@ class Search:
         said = [
             "Rank correlation of test accuracies after training on what is in front with those after training on all images, and the "
             f"interval that holds 95 % of it when networks are drawn again; {NOTHING}: of fewer than five networks it says nothing.",
-            "top: the best by validation accuracy after training on what is in front. found: test accuracy of the very best of them, "
-            "trained on all images. minutes: of training all networks, by one worker.",
+            "top: the best by validation accuracy after training on what is in front, and all that equal the last of them. found: test "
+            "accuracy of the very best of them, trained on all images. minutes: of training all networks, by one worker.",
             f"Each network {counted(how.trainings, 'time')}: on sets of {counted(how.ipc, 'image')} a class for "
             f"{counted(recipe.epochs, 'epoch')}, on all images for {counted(how.whole_epochs, 'epoch')}; batches of {recipe.batch}, "
             f"learning rate {recipe.lr:g}.",
@@ -148,7 +154,8 @@ class Search:
         if len(set(counts.values())) > 1:
             listed = ", ".join(f"{label} {count:,}" for label, count in counts.items())
             said.append(f"Rows are not of the same networks, of which some are not done or failed: {listed}.")
-        said += [f"Found by {one.label}: {one.found}." for one in self.verdicts if one.found]
+        said.append("Networks in the top: " + ", ".join(f"{one.label} {len(one.top):,}" for one in self.verdicts) + ".")
+        said += [f"Found by {one.label}: {_found(one)}." for one in self.verdicts if one.found]
         said += [f"{counted(number, 'network')} of the space left out: {why}" for why, number in Counter(self.others.values()).items()]
         return said + [f"{name} failed: {reason}" for name, reason in self.failed.items()]
 
@@ -164,6 +171,7 @@ class Search:
         return {
             "settings": plain(self.settings),
             "verdicts": [{**asdict(one), "networks": len(one.networks), "found": one.found} for one in self.verdicts],
+            "methods": _methods(self.folder / SETS, [slug(one.label) for one in self.verdicts]),
             "networks": self.trained,
             "asked_for": len(self.names),
             "done": len(self.done),
@@ -203,6 +211,18 @@ def _line(verdict: Verdict) -> tuple[str, ...]:
     rho, rho_of_top, tau, tau_of_top = (str(one) if one else NOTHING for one in coefficients)
     fully = NOTHING if verdict.accuracy is None else accuracy(verdict.accuracy, verdict.deviation or 0.0, verdict.trainings)
     return verdict.label, rho, rho_of_top, fully, f"{verdict.seconds / 60:.1f}", tau, tau_of_top
+
+
+def _found(verdict: Verdict) -> str:
+    others = len(verdict.equal) - 1
+    chance = f", or one of {counted(others, 'other')} with the same validation accuracy; the accuracy is the mean of all" if others else ""
+    return f"{verdict.found}{chance}"
+
+
+def _methods(runs: Path, names: Sequence[str]) -> dict[str, Any]:
+    """How the sets were made, with all settings: name -> method."""
+    there = {name: runs / name / RUN_SETTINGS for name in names}
+    return {name: read_json(path)["settings"]["method"] for name, path in there.items() if path.exists()}
 
 
 def _seconds_of(run: Path) -> float:
