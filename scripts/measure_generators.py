@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from condensation import METHODS, TrainedGenerator, grid, run
+from condensation import METHODS, CondensedSet, Method, TrainedGenerator, grid, run
 from condensation.artifact import versions
 from condensation.compute import Compute, capability
 from condensation.methods.generative import GenerativeMethod
@@ -33,6 +33,7 @@ RESULTS, IMAGES, RUNS = ROOT / "results" / "generators", ROOT / "docs" / "images
 DRAWN, SHOWN, SEED = 100, 10, 1
 # Settings over those of the preset, by the name of the job; a job without any is a method's name.
 VARIANTS: dict[str, dict[str, Any]] = {"gmmn-codes": {"name": "gmmn", "autoencoder": "sigmoid"}}
+VARIED = ("autoencoder",)
 
 
 def jobs() -> dict[str, tuple[str, dict[str, Any]]]:
@@ -53,11 +54,12 @@ def train(name: str, data_name: str, method: dict[str, Any], preset: str) -> Pat
 
 def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | None:
     """The first run of a table that is of this data set and has a generator of this method."""
+    wanted = plain(build(Method, method))  # type: ignore[type-abstract]
     for folder in sorted((table / "runs").glob("*")):
         if (folder / GENERATOR).exists():
             settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
             there = plain(settings.method)
-            if settings.data.source == data_name and all(there[key] == value for key, value in method.items()):
+            if settings.data.source == data_name and all(there.get(key) == wanted.get(key) for key in ("name", *VARIED)):
                 return folder
     return None
 
@@ -67,9 +69,10 @@ def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classif
     settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
     data, compute = settings.data.load(), Compute().chosen()
     images = TrainedGenerator.load(folder).images(DRAWN, SEED, compute)
-    if data.name not in recognisers:
-        recognisers[data.name] = recogniser(data, images.preprocessing, epochs=epochs, compute=compute)
-    found = recognised(images, data, epochs=epochs, compute=compute, by=recognisers[data.name])
+    key = f"{data.name} {plain(settings.data)}"
+    if key not in recognisers:
+        recognisers[key] = recogniser(data, images.preprocessing, epochs=epochs, compute=compute)
+    found = recognised(images, data, epochs=epochs, compute=compute, by=recognisers[key])
     few = TrainedGenerator.load(folder).images(SHOWN, SEED, compute)
     grid(few, data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
     log = folder / LOG
@@ -82,8 +85,9 @@ def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classif
         "recognised": found,
         "by": plain(RECOGNISER),
         "training_seconds": seconds,
+        "trained_on": CondensedSet.load(folder).card["machine"],
         "versions": versions(),
-        "machine": capability(),
+        "recognised_on": capability(),
     }
 
 
@@ -97,7 +101,7 @@ def main() -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     recognisers: dict[str, Classifier] = {}
     for name, (data, method) in jobs().items():
-        path = RESULTS / f"{name}.json"
+        path = RESULTS / f"{name}-{given.table.name if given.table else given.preset}.json"
         if path.exists() or (given.only and name not in given.only):
             continue
         folder = trained_in(given.table, data, method) if given.table else train(name, data, method, given.preset)

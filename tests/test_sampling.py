@@ -20,7 +20,7 @@ from condensation import (
     run,
 )
 from condensation.judging import DataSettings, EvaluationSettings
-from condensation.recognition import recognised
+from condensation.recognition import recognised, recogniser
 from tests.small import CPU, dm, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)
@@ -181,6 +181,12 @@ def test_images_of_wrong_classes_are_not_recognised():
     wrong = ImageSet.of(shifted.images, shifted.labels, data.test.class_names, preprocessing=data.test.preprocessing)
     found = recognised(wrong, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
     assert found["images"] < 20 < found["test"]
+
+
+def test_a_network_that_is_there_already_recognises_the_same():
+    data, how = load("digits"), {"epochs": 2, "network": ConvNet(width=4), "compute": COMPUTE}
+    by = recogniser(data, data.test.preprocessing, **how)
+    assert recognised(data.test, data, by=by, **how) == recognised(data.test, data, **how)
 
 
 def test_the_command_says_how_many_are_recognised(condense, folder, tmp_path):

@@ -55,7 +55,8 @@ def recognised(
     """How many of ``images`` a network takes for their class that saw the training images of ``data`` for some ``epochs``, for JSON.
 
     In percent: ``images`` of all, ``of_class`` by name, and beside them ``test``, what it gets right of the real test images,
-    above which no generator need come. ``by`` is such a network, from `recogniser`, where several sets are looked at; else one is trained.
+    above which no generator need come. ``by`` is such
+    a network, from `recogniser`, where several sets are looked at; else one is trained, as ``network``, ``seed`` and ``epochs`` say.
 
     Raises:
         CondensationError: if the images are not of the kind of the data.

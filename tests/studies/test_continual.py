@@ -328,6 +328,8 @@ def test_a_data_set_of_a_sequence_is_condensed_as_it_is_alone(tmp_path):
 
 def test_curves_are_written_in_three_ways(finished):
     kept = json.loads((finished / "continual.json").read_text())
+    assert kept["methods"].keys() == kept["curves"].keys()
+    assert all(kept["methods"][label]["name"] for label in kept["curves"])
     assert {label: [(point["seen"], point["count"]) for point in curve] for label, curve in kept["curves"].items()} == {
         label: [(5, 4), (10, 4)] for label in SETTINGS.methods
     }

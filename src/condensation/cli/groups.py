@@ -29,5 +29,6 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 def _options_of(kind: Any) -> list[Parameter]:
     types = get_type_hints(kind, include_extras=True)
-    usual = {field.name: Parameter.empty if field.default is MISSING else field.default for field in fields(kind)}
+    assert all(field.default is not MISSING for field in fields(kind)), f"an option of {kind.__name__} has no default"
+    usual = {field.name: field.default for field in fields(kind)}
     return [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=usual[name], annotation=types[name]) for name in usual]

@@ -164,6 +164,7 @@ def as_json(found: Retention, folder: Path) -> dict[str, Any]:
     about = read_json(folder / SETTINGS)
     return {
         "settings": plain(found.settings),
+        "methods": {label: plain(made.method) for label in found.curves if (made := _made(folder, label))},
         "curves": {label: [_point(point) for point in curve] for label, curve in found.curves.items()},
         "published": {label: plain(number) for label, number in found.published.items()},
         "differences": {label: list(way) for label, way in found.differences.items()},
@@ -198,14 +199,19 @@ def _known(settings: ContinualSettings, folder: Path, label: str, step: int, fai
     return Known(label, step, seen, tuple(values), settings.orders, failed)
 
 
-def _differences(settings: ContinualSettings, folder: Path, label: str) -> tuple[str, ...]:
-    """In what the memories of ``label``, and how they were judged, differ from what was published."""
+def _made(folder: Path, label: str) -> RunSettings | None:
+    """How the memories of ``label`` came about, with all settings; None while there is none."""
     for name in (Part(label, 0, 0).memory, shared_name(label)):
         path = folder / MEMORIES / name / RUN_SETTINGS
         if path.exists():
-            made = build(RunSettings, read_json(path)["settings"])
-            break
-    else:
+            return build(RunSettings, read_json(path)["settings"])
+    return None
+
+
+def _differences(settings: ContinualSettings, folder: Path, label: str) -> tuple[str, ...]:
+    """In what the memories of ``label``, and how they were judged, differ from what was published."""
+    made = _made(folder, label)
+    if made is None:
         return ()
     theirs = continual()
     orders = () if settings.orders == theirs.orders else (f"orders {settings.orders} (published: {theirs.orders})",)
