@@ -119,3 +119,11 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense, nas, workers):
     code, said, _ = condense(*long)
     assert (code, "8 of 8 networks" in said) == (0, True)
     assert all(path.read_bytes() == kept[path] for path in done)
+    assert condense(*long, "--out", "unbroken")[0] == 0
+    assert accuracies("nas/digits-ipc1") == accuracies("unbroken")
+
+
+def accuracies(folder):
+    """All that a search has measured but the time that it took."""
+    found = json.loads((Path(folder) / "nas.json").read_text())["networks"]
+    return {name: {label: (one["validation"], one["test"]) for label, one in of_network.items()} for name, of_network in found.items()}

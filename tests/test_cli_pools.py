@@ -109,3 +109,7 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
     code, _, progress = condense(*long)
     assert code == 0
     assert "[2 of 8] network 1 of the pool: finished\n[3 of 8] network 2 of the pool: to do" in progress
+    assert condense(*long, "--out", "unbroken")[0] == 0
+    broken, unbroken = (json.loads((Path(folder) / "pools.json").read_text()) for folder in ("pools/digits", "unbroken"))
+    assert broken["pool"] == unbroken["pool"]
+    assert broken["cells"] == unbroken["cells"]
