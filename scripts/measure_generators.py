@@ -68,12 +68,13 @@ def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classif
     """Draw from the generator of the run in ``folder``, and have it recognised by the network of this data set, trained once."""
     settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
     data, compute = settings.data.load(), Compute().chosen()
-    images = TrainedGenerator.load(folder).images(DRAWN, SEED, compute)
+    generator = TrainedGenerator.load(folder)
+    images = generator.images(DRAWN, SEED, compute)
     key = f"{data.name} {plain(settings.data)}"
     if key not in recognisers:
-        recognisers[key] = recogniser(data, images.preprocessing, epochs=epochs, compute=compute)
-    found = recognised(images, data, epochs=epochs, compute=compute, by=recognisers[key])
-    few = TrainedGenerator.load(folder).images(SHOWN, SEED, compute)
+        recognisers[key] = recogniser(data, images, epochs=epochs, compute=compute)
+    found = {**recognised(images, data, recognisers[key], compute), "epochs": epochs}
+    few = generator.images(SHOWN, SEED, compute)
     grid(few, data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
     log = folder / LOG
     seconds = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["seconds"] if log.exists() else None

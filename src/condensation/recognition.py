@@ -13,7 +13,6 @@ from condensation.images import ImageSet
 from condensation.learners import Alone
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.preprocess import Preprocessing
 from condensation.rng import Rng
 from condensation.training import Recipe, class_accuracies, train_together
 
@@ -22,7 +21,7 @@ RECOGNISER = ConvNet(width=64)
 
 def recogniser(
     data: Data,
-    preprocessing: Preprocessing,
+    images: ImageSet,
     *,
     epochs: int,
     network: NetworkSpec = RECOGNISER,
@@ -30,9 +29,14 @@ def recogniser(
     compute: Compute = Compute(),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Classifier:
-    """A network that saw the training images of ``data``, preprocessed so, for some ``epochs``; nothing is augmented."""
+    """A network that saw the training images of ``data``, preprocessed as ``images`` are, for some ``epochs``; nothing is augmented.
+
+    Raises:
+        CondensationError: if the images are not of the kind of the data.
+    """
+    check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.chosen()
-    real = replace(data.train, preprocessing=preprocessing).to(compute.device)
+    real = replace(data.train, preprocessing=images.preprocessing).to(compute.device)
     rng = Rng(seed).child("recognise")
     made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
     recipe = Recipe(epochs=epochs, augmentation=None)
@@ -41,22 +45,11 @@ def recogniser(
     return made
 
 
-def recognised(
-    images: ImageSet,
-    data: Data,
-    *,
-    epochs: int,
-    network: NetworkSpec = RECOGNISER,
-    seed: int = 0,
-    compute: Compute = Compute(),
-    on_progress: Callable[[int, int], None] | None = None,
-    by: Classifier | None = None,
-) -> dict[str, Any]:
-    """How many of ``images`` a network takes for their class that saw the training images of ``data`` for some ``epochs``, for JSON.
+def recognised(images: ImageSet, data: Data, by: Classifier, compute: Compute = Compute()) -> dict[str, Any]:
+    """How many of ``images`` a network from `recogniser` takes for their class, for JSON.
 
     In percent: ``images`` of all, ``of_class`` by name, and beside them ``test``, what it gets right of the real test images,
-    above which no generator need come. ``by`` is such
-    a network, from `recogniser`, where several sets are looked at; else one is trained, as ``network``, ``seed`` and ``epochs`` say.
+    above which no generator need come.
 
     Raises:
         CondensationError: if the images are not of the kind of the data.
@@ -64,16 +57,13 @@ def recognised(
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.chosen()
     test, drawn = (replace(one, preprocessing=images.preprocessing).to(compute.device) for one in (data.test, images))
-    how: dict[str, Any] = {"epochs": epochs, "network": network, "seed": seed, "compute": compute, "on_progress": on_progress}
-    made = by or recogniser(data, images.preprocessing, **how)
     chunk = compute.suitable_chunk(data.train.shape)
-    of_class, of_test = (class_accuracies(Alone(made), one, chunk)[0] for one in (drawn, test))
+    of_class, of_test = (class_accuracies(Alone(by), one, chunk)[0] for one in (drawn, test))
     names = [drawn.class_names[label] for label in drawn.classes]
     return {
         "images": round(100 * _over_images(of_class.tolist(), drawn), 2),
         "of_class": {name: round(100 * part, 2) for name, part in zip(names, of_class.tolist(), strict=True)},
         "test": round(100 * _over_images(of_test.tolist(), test), 2),
-        "epochs": epochs,
     }
 
 

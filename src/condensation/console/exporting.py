@@ -17,7 +17,7 @@ from condensation.errors import CondensationError
 from condensation.export import EXPORTS, check
 from condensation.export.card import VIEWS
 from condensation.judging_saved import JudgeSettings, data_of, judge_settings, judge_views, own_evaluation
-from condensation.recognition import recognised
+from condensation.recognition import recognised, recogniser
 from condensation.report.files import encoded
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
@@ -123,7 +123,8 @@ def _recognised(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet
     with StopOnSignal() as stop, reporter(errors, quiet) as shown:
         try:
             data = data_of(condensed, None).load(stop.after(shown.reading))
-            found = recognised(condensed.images, data, epochs=epochs, compute=compute, on_progress=stop.after(shown.judging))
+            by = recogniser(data, condensed.images, epochs=epochs, compute=compute, on_progress=stop.after(shown.judging))
+            found = {**recognised(condensed.images, data, by, compute), "epochs": epochs}
         except Stopped:
             errors.print("Stopped; nothing was written.")
             raise SystemExit(INTERRUPTED) from None
