@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_rows
+from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_places, print_rows
 from condensation.report.tables import print_json
 from condensation.studies import retention
 from condensation.studies.continual import MEMORIES, ContinualSettings, continual_in, course_of, jobs_of
@@ -47,6 +47,5 @@ def report_continual(folder: Path, how: Show) -> None:
     if missing:
         screen.print(f"{missing} points of curves are not there yet. Go on: {go_on('continual', folder)}", highlight=False, markup=False)
     if not how.quiet:
-        files = f"Picture:  {folder / retention.PICTURE}\nCurves:   {folder / retention.MARKDOWN}\nMemories: {folder / MEMORIES}"
-        screen.print(files, markup=False, highlight=False)
+        print_places(screen, folder, {"Picture": retention.PICTURE, "Curves": retention.MARKDOWN, "Memories": MEMORIES})
     return None

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_rows
+from condensation.console.studying import Show, carry_out, end, go_on, list_jobs, print_places, print_rows
 from condensation.report.tables import print_json
 from condensation.studies.executors import Processes
 from condensation.studies.findings import MARKDOWN, ON_SCREEN, PICTURE, read_search, write_search
@@ -58,8 +58,7 @@ def report_nas(folder: Path, how: Show) -> None:
             f"{left} of {len(found.names)} networks are not done yet. Go on: {go_on('nas', folder)}", highlight=False, markup=False
         )
     if not how.quiet:
-        files = f"Picture: {folder / PICTURE}\nTable:   {folder / MARKDOWN}\nSets:    {folder / SETS}"
-        screen.print(files, markup=False, highlight=False)
+        print_places(screen, folder, {"Picture": PICTURE, "Table": MARKDOWN, "Sets": SETS})
     return None
 
 

@@ -70,7 +70,7 @@ def report_table(folder: Path, how: Show) -> None:
         said = f"{missing} of {len(jobs_of(settings))} sets are not there yet. Go on: {go_on('table', folder)}"
         screen.print(said, highlight=False, markup=False)
     if not how.quiet:
-        screen.print(f"Picture: {folder / PICTURE}\nTable:   {folder / MARKDOWN}\nRuns:    {folder / RUNS}", markup=False, highlight=False)
+        print_places(screen, folder, {"Picture": PICTURE, "Table": MARKDOWN, "Runs": RUNS})
     return None
 
 
@@ -141,8 +141,7 @@ def report_transfer(folder: Path, how: Show) -> None:
     if missing:
         screen.print(f"{missing} cells are not there yet. Go on: {go_on('transfer', folder)}", highlight=False, markup=False)
     if not how.quiet:
-        files = f"Picture: {folder / matrices.PICTURE}\nMatrix:  {folder / matrices.MARKDOWN}\nSets:    {folder / SETS}"
-        screen.print(files, markup=False, highlight=False)
+        print_places(screen, folder, {"Picture": matrices.PICTURE, "Matrix": matrices.MARKDOWN, "Sets": SETS})
     return None
 
 
@@ -175,7 +174,7 @@ def report_theory(folder: Path, how: Show) -> None:
     if done < settings.networks:
         screen.print(f"Go on: {go_on('theory', folder)}", highlight=False, markup=False)
     if not how.quiet and done:
-        screen.print(f"Picture: {folder / theory.PICTURE}\nNumbers: {folder / theory.JSON}", markup=False, highlight=False)
+        print_places(screen, folder, {"Picture": theory.PICTURE, "Numbers": theory.JSON})
     return None
 
 
@@ -205,6 +204,12 @@ def end(failed: Mapping[str, Any], jobs: int | None = None) -> None:
         many = f"{len(failed)} of {jobs} jobs" if jobs else counted(len(failed), "job")
         Console(stderr=True, soft_wrap=True).print(f"{many} failed; the same command tries again.", highlight=False)
         raise SystemExit(SOME_FAILED)
+
+
+def print_places(screen: Console, folder: Path, names: Mapping[str, str]) -> None:
+    """Print where in ``folder`` things lie, a line each, by what they are called."""
+    width = max(map(len, names)) + 2
+    screen.print("\n".join(f"{name + ':':<{width}}{folder / file}" for name, file in names.items()), markup=False, highlight=False)
 
 
 def print_rows(

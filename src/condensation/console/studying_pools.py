@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.console.studying import Show, carry_out, end, go_on, print_rows
+from condensation.console.studying import Show, carry_out, end, go_on, print_places, print_rows
 from condensation.networks.pools import RANDOM
 from condensation.report.tables import print_json
 from condensation.settings import plain
@@ -55,8 +55,7 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
                 f"Embed with this pool in any run on these images: {_settings_of(settings, folder, found)}", markup=False, highlight=False
             )
         names = {"Picture": buckets.PICTURE, "Images": buckets.IMAGES, "Table": buckets.MARKDOWN, "Runs": RUNS, "Pool": POOL}
-        there = [f"{name + ':':<9}{folder / file}" for name, file in names.items() if (folder / file).exists()]
-        screen.print("\n".join(there), markup=False, highlight=False)
+        print_places(screen, folder, {name: file for name, file in names.items() if (folder / file).exists()})
     return None
 
 
