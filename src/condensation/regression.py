@@ -15,7 +15,7 @@ from condensation.images import ImageSet
 from condensation.methods.kip import require_room
 from condensation.ntk import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
-from condensation.ntk.ridge import predictions
+from condensation.ntk.ridge import weights
 from condensation.soft_labels import centred
 from condensation.training import Recipe
 
@@ -69,9 +69,9 @@ def regress(
     right = torch.zeros(len(test.classes), dtype=torch.int64, device=device)
     with torch.no_grad():
         images = one.inputs().double()
-        of_set = gram(kernel, images, images)
+        learned = weights(gram(kernel, images, images), labels, reg)
         for piece in split(len(test), TESTED):
-            said = predictions(gram(kernel, test.inputs(piece).double(), images), of_set, labels, reg).argmax(1)
+            said = (gram(kernel, test.inputs(piece).double(), images) @ learned).argmax(1)
             right.index_add_(0, test.rows[piece], (said == test.labels[piece]).long())
             if on_progress:
                 on_progress(piece.stop, len(test))

@@ -40,7 +40,12 @@ def predictions(across: Tensor, of_set: Tensor, labels: Tensor, reg: float) -> T
 
     It is what an infinitely wide network comes to say of m images, trained on the n of the set (Nguyen et al., 2021, eq. 1).
     """
-    return across @ torch.cholesky_solve(labels, factor(of_set, reg))
+    return across @ weights(of_set, labels, reg)
+
+
+def weights(of_set: Tensor, labels: Tensor, reg: float) -> Tensor:
+    """(K_ss + reg tr(K_ss)/n I)^-1 y_s (n, classes): what a kernel K_ts is multiplied by, whatever the other images."""
+    return torch.cholesky_solve(labels, factor(of_set, reg))
 
 
 def solved_labels(across: Iterable[tuple[Tensor, Tensor]], of_set: Tensor, reg: float) -> Tensor:
