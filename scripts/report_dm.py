@@ -30,13 +30,14 @@ HEAD = """# Results
 
 Written by `python scripts/measure_dm.py --report` from `results/dm/*.json`; each of those files holds the settings, the
 commit, the versions and the machine of its numbers, and `python scripts/measure_dm.py` makes them again. Published numbers
-are in `src/condensation/studies/published.json`, with their sources.
+are in `src/condensation/studies/published.json`, with their sources; those with a question mark are quoted from memory of the
+paper, and unverified.
 
 ## DM and Random beside the published numbers
 
-Test accuracy in percent, mean ± deviation (number of networks). All but the first column are judged by `Recipe.paper()`:
-ConvNet, 1,000 epochs (fewer where the row says so), the published quirks included. The last iterate is what is judged, and test
-images decided nothing.
+Test accuracy in percent, mean ± deviation (number of networks). Networks are ConvNets, trained by `Recipe.paper()` for 1,000 epochs
+(fewer where the row says so), the published quirks included; those of "Random, no augmentation" for 300, without. The last iterate is
+what is judged, and test images decided nothing.
 
 | data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class, width | condensing |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -90,7 +91,7 @@ def _score(score: dict[str, Any] | None) -> str:
 
 
 def _pair(number: Number | None) -> str:
-    return f"{number.mean} ± {number.deviation}" if number else "-"
+    return str(number) if number else "-"
 
 
 def _machines(jobs: list[dict[str, Any]]) -> str:

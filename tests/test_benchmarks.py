@@ -17,13 +17,14 @@ ROOT = Path(__file__).parent.parent
 SMALL = {
     "search": "--rounds 1 --ipc 1 --size 8 --channels 1 --networks 2 --epochs 1".split(),
     "startup": ["--rounds", "1"],
+    "compiling": "--rounds 1 --size 8 --channels 1 --width 4 --train-batch 10 --embed-batch 2".split(),
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0".split(),
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name == "compiling" else []) for name in SMALL])
 def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     call = [sys.executable, "-m", f"benchmarks.{name}", *SMALL[name], "--device", "cpu", "--out", str(tmp_path)]

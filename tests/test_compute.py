@@ -68,7 +68,7 @@ def test_bfloat16_rounds_and_nothing_more() -> None:
 
 def test_short_work_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("condensation.compute.shutil.which", lambda name: name)
-    enough = COMPILE_PIXELS // 256
+    enough = COMPILE_PIXELS["cpu"] // 256
     compute = Compute(device="cpu").chosen()
     assert compute.settled(SHAPE, enough - 1).compile == "never"
     assert compute.settled(SHAPE, enough + 1).compile == "always"

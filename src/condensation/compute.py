@@ -25,8 +25,9 @@ P = ParamSpec("P")
 
 # What fits the cache of a CPU core, and what fills a GPU, in pixels: 32 and 2,048 images of 32x32.
 CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
-# Compiling takes about 20 s the first time and saves about half; below this many pixels gone through it does not pay.
-COMPILE_PIXELS = 150_000 * 1024
+# Compiling takes 3 to 20 s the first time (a GPU's programs: 30) and saves a fifth to three quarters of each image: on two cores it
+# is even at 9,000 to 66,000 images of 32x32 (benchmarks/compiling.py). A GPU saves less time an image.
+COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
 PROGRAMS = 128
 
 
@@ -110,7 +111,8 @@ class Compute:
         if self.compile != "auto":
             return self
         pixels = images * image_shape[1] * image_shape[2]
-        return replace(self, compile="always" if pixels >= COMPILE_PIXELS and _has_compiler() else "never")
+        pays = pixels >= COMPILE_PIXELS[torch.device(self.device).type]
+        return replace(self, compile="always" if pays and _has_compiler() else "never")
 
     def run(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         """``function`` in the precision chosen, and compiled if that is `settled`."""
