@@ -343,3 +343,17 @@ def test_norms_start_at_one_and_zero_again():
     assert (norm.weight == 1).all()
     assert not norm.bias.any()
     assert not norm.running_mean.any()
+
+
+@pytest.mark.parametrize("spec", [ConvNet(width=4), AlexNet(), VGG11()])
+def test_grey_images_are_framed_alike_whether_weights_learn_or_not(spec):
+    learning = spec.build((1, 28, 28), 3, Rng(0)).double()
+    frozen = spec.build((1, 28, 28), 3, Rng(0)).double().requires_grad_(False)
+    both = [
+        torch.randn(2, 1, 28, 28, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True) for _ in range(2)
+    ]
+    features = [network.embed(one) for network, one in zip((learning, frozen), both, strict=True)]
+    torch.testing.assert_close(*features)
+    for one in features:
+        one.square().sum().backward()
+    torch.testing.assert_close(both[0].grad, both[1].grad)

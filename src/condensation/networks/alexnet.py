@@ -9,7 +9,7 @@ from torch import nn
 
 from condensation.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, margin, need_pixels
+from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels
 
 Norm = Literal["none", "batch"]
 LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))  # channels, kernel, max-pooled
@@ -31,7 +31,7 @@ class AlexNet(NetworkSpec):
         height, width = ((side + 2 * extra) // 8 for side in sides)
         layers: list[nn.Module] = []
         for outputs, kernel, pooled in LAYERS:
-            layers += [nn.Conv2d(channels, outputs, kernel, padding=kernel // 2 + extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
+            layers += [convolution(channels, outputs, kernel, extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
             if pooled:
                 layers.append(nn.MaxPool2d(2))
             channels, extra = outputs, 0

@@ -103,6 +103,9 @@ def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
         yield
 
 
+USUAL = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
+
+
 def initialise(network: nn.Module, rng: Rng) -> None:
     """Give ``network`` new weights in place, as PyTorch's default initialisation would, drawn from ``rng``.
 
@@ -116,7 +119,7 @@ def initialise(network: nn.Module, rng: Rng) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             own = list(module.parameters(recurse=False))
-            if type(module) is nn.Linear or type(module) is nn.Conv2d:  # a subclass may initialise in its own way
+            if isinstance(module, nn.Linear | nn.Conv2d) and type(module).reset_parameters in USUAL:  # a subclass may have its own way
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 uniform += [(parameter, bound) for parameter in own]
             elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):

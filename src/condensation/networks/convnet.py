@@ -12,7 +12,7 @@ from torch import nn
 from condensation.errors import CondensationError
 from condensation.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, margin, need_pixels, need_positive
+from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels, need_positive
 
 Norm = Literal["none", "batch", "layer", "instance", "group"]
 Activation = Literal["sigmoid", "relu", "leakyrelu", "swish"]
@@ -56,14 +56,14 @@ class ConvNet(NetworkSpec):
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, height, width = image_shape
         depth = self._depth(image_shape)
-        padding = 1 + margin(image_shape)
+        extra = margin(image_shape)
         pool, shrink = POOLINGS[self.pooling]
         blocks: list[nn.Module] = []
         for _ in range(depth):
-            blocks.append(nn.Conv2d(channels, self.width, 3, padding=padding))
-            channels, height, width = self.width, height + 2 * padding - 2, width + 2 * padding - 2
+            blocks.append(convolution(channels, self.width, 3, extra))
+            channels, height, width = self.width, height + 2 * extra, width + 2 * extra
             blocks += [self._norm((channels, height, width)), ACTIVATIONS[self.activation](), pool()]
-            height, width, padding = height // shrink, width // shrink, 1
+            height, width, extra = height // shrink, width // shrink, 0
         return Stack(blocks, channels * height * width, num_classes)
 
     def _norm(self, shape: Shape) -> nn.Module:

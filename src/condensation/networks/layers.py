@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
 from condensation.errors import CondensationError, unknown
@@ -30,6 +31,25 @@ class Stack(Classifier):
     def embed(self, images: Tensor) -> Tensor:
         features: Tensor = self.features(images)
         return features.flatten(1)
+
+
+class Framed(nn.Conv2d):
+    """A convolution with more zeros around the image than its kernel asks for, computed in the way that is fast; the numbers are the same.
+
+    Where weights are learned, images are padded first: oneDNN, which computes this on a CPU, takes seven times as long for
+    their gradient if the convolution is to pad so much by itself. Frozen ones are faster if it does.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        if not self.weight.requires_grad:
+            return super().forward(images)
+        height, width = (int(side) for side in self.padding)
+        return F.conv2d(F.pad(images, (width, width, height, height)), self.weight, self.bias)
+
+
+def convolution(inputs: int, outputs: int, kernel: int, extra: int = 0) -> nn.Conv2d:
+    """A convolution that keeps the size of an image, ``extra`` zeros on each side included."""
+    return (Framed if extra else nn.Conv2d)(inputs, outputs, kernel, padding=kernel // 2 + extra)
 
 
 def margin(image_shape: Shape) -> int:

@@ -9,7 +9,7 @@ from torch import nn
 
 from condensation.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, margin, need_pixels
+from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels
 
 Norm = Literal["instance", "batch"]
 STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the convolutions; every stage ends in max-pooling
@@ -32,7 +32,7 @@ class VGG11(NetworkSpec):
         layers: list[nn.Module] = []
         for stage in STAGES:
             for outputs in stage:
-                layers += [nn.Conv2d(channels, outputs, 3, padding=1 + extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
+                layers += [convolution(channels, outputs, 3, extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
                 channels, extra = outputs, 0
             layers.append(nn.MaxPool2d(2))
         return Stack(layers, channels * height * width, num_classes)
