@@ -17,6 +17,7 @@ from condensation.studies.cells import Cell, cells
 from condensation.studies.kept import SETTINGS
 from condensation.studies.published import UNVERIFIED, note, sources, whole
 from condensation.studies.table import RUNS, TableSettings
+from condensation.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,5 +172,5 @@ def _machines(found: Sequence[Cell], folder: Path) -> str:
 
 def _machine(kept: Mapping[str, Any]) -> str:
     machine = kept["machine"]
-    where = machine["gpu"] if machine["gpu"] != "none" else f"{machine['threads']} threads, {machine['cpu']}"
+    where = machine["gpu"] if machine["gpu"] != "none" else f"{counted(machine['threads'], 'thread')}, {machine['cpu']}"
     return f"{where}, {kept['settings']['compute']['precision']}, torch {machine['torch']}"
