@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from condensation import (
+    DSA,
     Compute,
     CondensationError,
     CondensedSet,
     ConvNet,
     ImageSet,
     KeepGenerator,
+    Recipe,
     RunSettings,
     TrainedGenerator,
     condense,
@@ -195,3 +197,18 @@ def test_the_command_says_how_many_are_recognised(condense, folder, tmp_path):
     said = condense("sample", folder, "--ipc", 2, "--check", 1, "--out", tmp_path / "new", "--device", "cpu")[1]
     assert "% of them are taken for what they are by a network that gets" in " ".join(said.split())
     assert CondensedSet.load(tmp_path / "new").card["recognised"]["epochs"] == 1
+
+
+def test_the_network_that_recognises_sees_mirror_images_where_they_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipes: list[Recipe] = []
+
+    def note(learner: object, sets: object, recipe: Recipe, *_: object) -> None:
+        recipes.append(recipe)
+
+    monkeypatch.setattr("condensation.recognition.train_together", note)
+    for name in ("fashion-mini", "digits"):
+        data = load(name)
+        recogniser(data, data.test, epochs=1, network=ConvNet(width=4), compute=COMPUTE)
+    clothes, digits = (recipe.augmentation for recipe in recipes)
+    assert isinstance(clothes, DSA) and clothes.operations == ("flip",)
+    assert digits is None

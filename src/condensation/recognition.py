@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from condensation.augment import DSA
 from condensation.compute import Compute
 from condensation.data import Data
 from condensation.evaluation import check_fit
@@ -29,7 +30,10 @@ def recogniser(
     compute: Compute = Compute(),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Classifier:
-    """A network that saw the training images of ``data``, preprocessed as ``images`` are, for some ``epochs``; nothing is augmented.
+    """A network that saw the training images of ``data``, preprocessed as ``images`` are, for some ``epochs``.
+
+    Half of them are turned left to right, where a mirror image means the same: generators that learn from such images make shoes
+    that point the other way, and a network that never saw one does not know it for a shoe. Nothing else is augmented.
 
     Raises:
         CondensationError: if the images are not of the kind of the data.
@@ -39,7 +43,7 @@ def recogniser(
     real = replace(data.train, preprocessing=images.preprocessing).to(compute.device)
     rng = Rng(seed).child("recognise")
     made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
-    recipe = Recipe(epochs=epochs, augmentation=None)
+    recipe = Recipe(epochs=epochs, augmentation=DSA(operations=("flip",)) if real.mirrored else None)
     learner = Alone(made, compute.settled(real.shape, epochs * len(real)))
     train_together(learner, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
     return made
