@@ -210,5 +210,6 @@ def test_the_network_that_recognises_sees_mirror_images_where_they_mean_the_same
         data = load(name)
         recogniser(data, data.test, epochs=1, network=ConvNet(width=4), compute=COMPUTE)
     clothes, digits = (recipe.augmentation for recipe in recipes)
-    assert isinstance(clothes, DSA) and clothes.operations == ("flip",)
+    assert isinstance(clothes, DSA)
+    assert clothes.operations == ("flip",)
     assert digits is None
