@@ -69,6 +69,7 @@ JOBS = [
     Job("cifar10-zca-labels", "cifar10", LABELS, "zca"),
     Job("cifar10-zca-labels-1000", "cifar10", replace(LABELS, steps=1000), "zca", transfer=False),
     Job("cifar10-label-solve", "cifar10", KIP(steps=0, labels="solved"), "zca", transfer=False),
+    Job("cifar10-1-conv-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), ipc=1),
     Job("cifar10-1-conv-zca-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), "zca", ipc=1),
     Job("cifar10-conv-zca-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=2000), "zca", asked_for=True),
     Job("digits-conv", "digits", KIP(steps=100, batch=500, kernel=Convolutional()), transfer=False),
