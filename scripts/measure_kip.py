@@ -52,6 +52,7 @@ class Job:
     preprocessing: str = "standardize"
     ipc: int = 10
     transfer: bool = True  # to networks
+    wide: bool = True  # among them the wide one, which takes a GPU where it is convolutional
     asked_for: bool = False  # only done when it is named: it wants a GPU
     random_sets: int = 3
 
@@ -69,8 +70,8 @@ JOBS = [
     Job("cifar10-zca-labels", "cifar10", LABELS, "zca"),
     Job("cifar10-zca-labels-1000", "cifar10", replace(LABELS, steps=1000), "zca", transfer=False),
     Job("cifar10-label-solve", "cifar10", KIP(steps=0, labels="solved"), "zca", transfer=False),
-    Job("cifar10-1-conv-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), ipc=1),
-    Job("cifar10-1-conv-zca-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), "zca", ipc=1),
+    Job("cifar10-1-conv-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), ipc=1, wide=False),
+    Job("cifar10-1-conv-zca-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=500), "zca", ipc=1, wide=False),
     Job("cifar10-conv-zca-labels", "cifar10", replace(LABELS, kernel=Convolutional(), batch=2000), "zca", asked_for=True),
     Job("digits-conv", "digits", KIP(steps=100, batch=500, kernel=Convolutional()), transfer=False),
     Job("digits-conv-pool", "digits", KIP(steps=100, batch=100, kernel=PooledConvolutional(depth=2)), ipc=1, transfer=False),
@@ -97,8 +98,9 @@ def measure(job: Job) -> None:
     part("kernel ridge", lambda: ridge(job, last, data))
     part("kernel ridge, random", lambda: [ridge(job, random(job, data, seed), data) for seed in range(job.random_sets)])
     if job.transfer:
-        wide = Wide(kernel=job.method.kernel)
-        part("wide", lambda: judge(last, data, wide, wide_recipe(last, wide.kernel, 5000 * 100 // len(last))))
+        if job.wide:
+            wide = Wide(kernel=job.method.kernel)
+            part("wide", lambda: judge(last, data, wide, wide_recipe(last, wide.kernel, 5000 * 100 // len(last))))
         part("convnet", lambda: judge(last, data, ConvNet(), Recipe(augmentation=None)))
         part("convnet, augmented", lambda: judge(last, data, ConvNet(), Recipe()))
     if job.name == PICTURE[0]:
