@@ -103,6 +103,7 @@ def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
         yield
 
 
+# What PyTorch's own layers do, and subclasses that say nothing else.
 USUAL = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
 
 
@@ -119,7 +120,7 @@ def initialise(network: nn.Module, rng: Rng) -> None:
     with torch.no_grad():
         for name, module in network.named_modules():
             own = list(module.parameters(recurse=False))
-            if isinstance(module, nn.Linear | nn.Conv2d) and type(module).reset_parameters in USUAL:  # a subclass may have its own way
+            if isinstance(module, nn.Linear | nn.Conv2d) and type(module).reset_parameters in USUAL:
                 bound = 1 / math.sqrt(module.weight[0].numel())
                 uniform += [(parameter, bound) for parameter in own]
             elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):
