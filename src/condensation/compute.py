@@ -25,7 +25,7 @@ P = ParamSpec("P")
 
 # What fits the cache of a CPU core, and what fills a GPU, in pixels: 32 and 2,048 images of 32x32.
 CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
-# Compiling takes 3 to 20 s the first time (a GPU's programs: 30) and saves two fifths to three quarters of it: on two cores it
+# Compiling takes 3 to 20 s the first time (a GPU's programs: 30) and then saves 40 to 75 % of the time: on two cores it
 # is even at 9,000 to 56,000 images of 32x32 (benchmarks/compiling.py). A GPU saves less time an image.
 COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
 PROGRAMS = 128
