@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -99,7 +100,7 @@ def about(device: str) -> dict[str, str | int]:
     """What a timing must state of the machine."""
     found = capability()
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else "none"
-    return {**found, "gpu": gpu, "cpu_capability": found["cpu"], "cpu": _cpu()}
+    return {**found, "gpu": gpu, "cpu_capability": f"{found['cpu']}{_asked_for()}", "cpu": _cpu()}
 
 
 def machine(device: str) -> str:
@@ -107,6 +108,11 @@ def machine(device: str) -> str:
     found = about(device)
     words = found["gpu"] if found["gpu"] != "none" else f"{found['cpu_capability']} {found['bfloat16']} bf16 {found['threads']} threads"
     return "-".join(str(words).lower().split())
+
+
+def _asked_for() -> str:
+    """Said of a processor that was told to do without some of what it has: it is not such a machine."""
+    return " by request" if os.environ.get("ATEN_CPU_CAPABILITY") else ""
 
 
 def _commit() -> str:

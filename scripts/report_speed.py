@@ -38,6 +38,12 @@ def machine(made_by: dict[str, Any]) -> str:
     return f"{threads}, {made_by['cpu_capability']}{bfloat16}"
 
 
+def how(one: dict[str, Any]) -> str:
+    """What computed it, and whether the processor is that or was told to be."""
+    capability = str(one["made_by"]["cpu_capability"])
+    return str(one["compute"]).replace(capability.split()[0], capability)
+
+
 def table(head: str, rows: Iterable[Iterable[object]]) -> str:
     columns = head.split(" | ")
     lines = [f"| {head} |", "|" + " --- |" * len(columns), *("| " + " | ".join(map(str, row)) + " |" for row in rows)]
@@ -91,7 +97,7 @@ def steps() -> str:
             f"{one['seconds']['plain']:.2f} s",
             f"{one['seconds']['ours']:.3f} s",
             f"**{one['ratio']:.1f}**",
-            one["compute"],
+            how(one),
         ]
         for one in found("dm_step")
     ]
@@ -150,7 +156,7 @@ def judging() -> str:
             f"{1000 * one['seconds_per_epoch']['ours']:.1f} ms",
             f"{one['compiling']:.0f} s",
             f"**{one['ratio']:.1f}**",
-            one["compute"],
+            how(one),
         ]
         for one in found("judging")
     ]
