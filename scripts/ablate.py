@@ -71,6 +71,16 @@ ROWS = [
     Row(50, 64, 16, 1.0, 800, 0.99, networks=1, epochs=100),
     Row(50, 64, 16, 4.0, 800, 0.99, networks=1, epochs=100),
     Row(10, 64, 16, 1.0, 3000, 0.998, data="fashion-mnist", networks=2),
+    Row(10, 64, 64, 1.0, 8000, 0.999),
+    Row(1, 64, 16, 0.1, 3000, 0.998, networks=5),
+    Row(1, 64, 16, 0.316, 3000, 0.998, networks=5),
+    Row(50, 64, 16, 2.236, 3000, 0.998, networks=1),
+    Row(50, 64, 16, 8.0, 3000, 0.998, networks=1),
+    Row(50, 64, 64, 5.0, 3000, 0.998, networks=1),
+    Row(50, 64, 64, 8.0, 3000, 0.99, "cosine", networks=1),
+    Row(10, 64, 16, 4.0, 3000, 0.998, data="fashion-mnist"),
+    Row(10, 64, 16, 12.0, 3000, 0.998, data="fashion-mnist"),
+    Row(10, 64, 32, 8.0, 3000, 0.99, "cosine", data="fashion-mnist"),
 ]
 
 

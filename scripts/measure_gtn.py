@@ -63,7 +63,7 @@ class Job:
 SMALL = replace(GTN.fast(ipc=50), steps=1000)
 JOBS = [
     Job("mnist-500", 50, SMALL),
-    Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000)),
+    Job("mnist-500-dm", 50, replace(DM.fast(50), steps=1000, lr=5**0.5, batch_per_class=16)),
     Job("mnist-4100", 410, replace(SMALL, steps=600, batch=128), networks=1),
 ]
 ON_REQUEST = [

@@ -79,11 +79,12 @@ def ablation() -> str:
         lr = f"{row['lr']:g}{' falling' if row['schedule'] == 'cosine' else ''}"
         cells = [f"{row['data']}, {row['ipc']}", row["width"], row["real"], lr, f"{row['steps']:,}", row["averaging"] or "-"]
         judge = f"{accuracy['count']} of {row['epochs']} epochs"
-        rows.append([*cells, f"{one['seconds']} s", f"{accuracy['mean']:.1f} ± {accuracy['deviation']:.1f}", judge])
+        spread = f" ± {accuracy['deviation']:.1f}" if accuracy["count"] > 1 else ""
+        rows.append([*cells, f"{one['seconds']} s", f"{accuracy['mean']:.1f}{spread}", judge])
     text = (
         "## What makes it cheap\n\n500 training images a class held out and judged by; no test image was looked at. "
-        "Made by an\nearlier form of `scripts/ablate.py`, with the same settings and other draws: rows that differ in averaging alone are "
-        "one run,\nand the present script comes to other digits.\n"
+        "The first 20 rows were\nmade by an earlier form of `scripts/ablate.py`, with the same settings and other draws: those that differ "
+        "in averaging alone are one run,\nand the present script comes to other digits.\n"
         "Seconds are of one thread, while other work went on on the other core: read them as ratios, and roughly.\n\n"
     )
     head = "data, ipc | width | real a class | lr | steps | averaging | seconds | held-out accuracy | networks"

@@ -62,6 +62,13 @@ def test_larger_sets_get_fewer_steps() -> None:
     assert DM.fast(500, 1000).steps == 300
 
 
+@pytest.mark.parametrize(("ipc", "lr", "real"), [(1, 0.1**0.5, 16), (10, 1.0, 16), (50, 5.0, 50)])
+def test_more_synthetic_images_get_larger_steps_and_as_many_real_ones(ipc: int, lr: float, real: int) -> None:
+    for method in (DM.fast(ipc), DM.long(ipc)):
+        assert method.lr == pytest.approx(lr)
+        assert method.batch_per_class == real
+
+
 @pytest.mark.parametrize("classes", [["a", "b"], ("a", "b"), "a,b"])
 def test_of_data_cut_to_some_classes_these_count(classes: object) -> None:
     assert preset_for("fast", {"ipc": 50, "data": {"source": "cifar100", "classes": classes}}).method == DM.fast(50, 2)

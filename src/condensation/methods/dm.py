@@ -72,12 +72,14 @@ class DM(Method):
     def fast(cls, ipc: int, classes: int = 10) -> DM:
         """Minutes on a CPU: many steps of half the width and few real images, whose noise is averaged away.
 
-        Fewer real images and a narrower network change the variance of a gradient, not what it is on average. Sets of
-        more than 500 images, whose steps take longer, get fewer of them; ``lr`` grows with ipc, as the part of an image
-        in the mean of its class falls. Chosen on images held out from training.
+        Fewer real images and a narrower network change the variance of a gradient, not what it is on average. There are as
+        many as synthetic ones, which cost more, and at least 16. Sets of more than 500 images, whose steps take longer, get
+        fewer steps. ``lr`` grows with ipc, as the part of an image in the mean of its class falls: by the root up to 10 images,
+        in proportion from there on. Chosen on images held out from training.
         """
         steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
-        return cls(steps=steps, lr=math.sqrt(ipc / 10), averaging=0.998, batch_per_class=16, networks=Fresh(ConvNet(width=64)))
+        lr, networks = max(math.sqrt(ipc / 10), ipc / 10), Fresh(ConvNet(width=64))
+        return cls(steps=steps, lr=lr, averaging=0.998, batch_per_class=max(16, ipc), networks=networks)
 
     @classmethod
     def long(cls, ipc: int, classes: int = 10) -> DM:
