@@ -92,8 +92,8 @@ def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", o
 
 
 def _asked(words: Sequence[str]) -> list[str]:
-    """What was asked for on the command line, but for where the result goes."""
-    return [word for before, word in zip(["", *words], words, strict=False) if "--out" not in (before, word)]
+    """What was asked for on the command line, but for the places where the result and the run are kept."""
+    return [word for before, word in zip(["", *words], words, strict=False) if not {"--out", "--runs"} & {before, word}]
 
 
 def about(device: str) -> dict[str, str | int]:
