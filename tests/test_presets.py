@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from condensation import DC, DM, GMMN, PRESETS, CondensationError, ConvNet, Recipe, preset
+from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, preset
 from condensation.presets import preset_for
 from condensation.settings import build, plain
 
@@ -36,7 +36,7 @@ def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> 
     assert preset_for("fast", {"ipc": ipc}).method == DM.fast(counted)
 
 
-@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.long()), ("paper", GMMN.paper())])
+@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.long()), ("best", GMMN.long()), ("paper", GMMN.paper())])
 @pytest.mark.parametrize("content", ["gmmn", {"name": "gmmn"}])
 def test_a_method_that_trains_a_generator_has_presets_of_its_own(name: str, method: GMMN, content: object) -> None:
     assert preset_for(name, {"method": content}).method == method
@@ -52,6 +52,19 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
     method = build(type(preset("fast")), content, preset_for("fast", content)).method
     assert isinstance(method, DM)
     assert method.batch_per_class == DM.fast(1).batch_per_class
+
+
+@pytest.mark.parametrize("name", ["fast", "paper"])
+def test_the_best_of_several_is_of_what_the_preset_makes(name: str) -> None:
+    content = {"method": {"name": "best-of", "sets": 3}, "ipc": 1}
+    method = build(type(preset(name)), content, preset_for(name, content)).method
+    assert method == BestOf(preset(name, 1).method, sets=3)
+
+
+def test_the_preset_for_the_best_of_several_leaves_other_methods_alone() -> None:
+    assert preset_for("best", {"ipc": 1}).method == BestOf.hour(1)
+    assert preset_for("best", {"ipc": 1, "method": "dm"}).method == DM.fast(1)
+    assert BestOf.hour(50).mixtures < BestOf.hour(10).mixtures
 
 
 def test_larger_sets_get_fewer_steps() -> None:

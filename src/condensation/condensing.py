@@ -23,6 +23,7 @@ class Moment:
     steps: int  # of the whole run
     loss: float | None  # of the step just done; None before the first
     state: State
+    part: tuple[str, int, int]  # what is being done, how many steps of that are done, and how many it has
 
     def snapshot(self) -> ImageSet:
         """The synthetic images as they are now."""
@@ -87,7 +88,7 @@ def condense(
     run = _identity(method, real, wanted, seed) if checkpoint else {}
     done = checkpoint.restore(state, run) if checkpoint else 0
     try:
-        _tell(observers, Moment(done, method.steps, None, state))
+        _tell(observers, Moment(done, method.steps, None, state, method.part(done)))
         for step in range(done, method.steps):
             if checkpoint and checkpoint.due() and state.source.is_finite():
                 checkpoint.save(state, step, run)
@@ -95,7 +96,7 @@ def condense(
             if not math.isfinite(loss):
                 raise _diverged(method, step + 1, checkpoint)
             done = step + 1
-            _tell(observers, Moment(done, method.steps, loss, state))
+            _tell(observers, Moment(done, method.steps, loss, state, method.part(done)))
     except Stopped as stop:
         _check_finite(method, state, done, checkpoint)
         if checkpoint:

@@ -13,6 +13,7 @@ from condensation import (
     DCVAE,
     KIP,
     METHODS,
+    BestOf,
     BigGAN,
     Checkpoint,
     Compute,
@@ -71,6 +72,7 @@ SMALL_METHODS: dict[str, Method] = {
     "kip-solved": KIP(steps=4, batch=18, labels="solved"),
     "label-solve": KIP(steps=0, labels="solved"),
     "kip-conv": KIP(steps=4, batch=9, kernel=Convolutional(depth=2)),
+    "best-of": BestOf(dm(steps=1), sets=2, mixtures=4, judged_on=5, judged_by=ConvNet(width=8), recipe=Recipe(epochs=4, batch=16)),
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They learn from the images of all classes together, so that a class is another one with other classes beside it.
@@ -84,6 +86,7 @@ ON_ALL_CLASSES = {
     "biggan-plain",
     "gtn",
     "gtn-weight-norm",
+    "best-of",
 } | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection | KIP)}
 # They make square images of 28 pixels or a power of two from 16.
 OF_SOME_SIZES = (DCVAE, BigGAN)

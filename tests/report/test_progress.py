@@ -10,7 +10,7 @@ from condensation.report.progress import Lines, Live, Silent, StopOnSignal, repo
 
 
 def moment(step, steps=100, loss=1.5):
-    return Moment(step, steps, loss, None)
+    return Moment(step, steps, loss, None, ("condensing", step, steps))
 
 
 @pytest.fixture

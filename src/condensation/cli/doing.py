@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from condensation.runs import RunSettings
 
 
-# Where a method keeps the network that it learns on or looks through, by the name of its setting.
-LEARNS_ON = {"networks": "method.networks.spec", "network": "method.network", "learner": "method.learner"}
+# Where a method keeps the network that it learns on, looks through or chooses by, by the name of its setting.
+LEARNS_ON = {"networks": "networks.spec", "network": "network", "learner": "learner", "judged_by": "judged_by"}
 
 
 @app.command()
@@ -48,7 +48,7 @@ def run(
     method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
     ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
     network: NetworkOption = None,
-    preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long: an hour; paper: as published.")] = "fast",
+    preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long, best: an hour; paper: as published.")] = "fast",
     folder: FolderOption = None,
     size: SizeOption = None,
     fit: FitOption = None,
@@ -79,7 +79,7 @@ def run(
         "seed": seed,
         "compute.device": device,
     }
-    content = content_of(config, {**options, **_both_networks(network, content_of(config, options, overrides))}, overrides)
+    content = content_of(config, {**options, **_both_networks(network, preset, content_of(config, options, overrides))}, overrides)
     settings = build(RunSettings, content, preset_for(preset, content))
     if print_config:
         return print_settings(settings)
@@ -137,17 +137,24 @@ def evaluate(
     running.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
 
 
-def _both_networks(network: str | None, content: dict[str, Any]) -> dict[str, Any]:
+def _both_networks(network: str | None, preset: str, content: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
-    from condensation.methods import Method
+    from condensation.presets import preset_for
+    from condensation.runs import RunSettings
     from condensation.settings import build, plain
 
     if network is None:
         return {}
     chosen = content.get("method")
-    method = build(Method, {"name": chosen.get("name", "dm") if isinstance(chosen, dict) else chosen or "dm"})  # type: ignore[type-abstract]
-    learns = [path for key, path in LEARNS_ON.items() if isinstance(plain(method).get(key), dict)]
-    return {"evaluation.network": network, **dict.fromkeys(learns, network)}
+    name = chosen.get("name") if isinstance(chosen, dict) else chosen
+    method = build(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
+    return {"evaluation.network": network, **dict.fromkeys(_learning("method", plain(method)), network)}
+
+
+def _learning(path: str, method: dict[str, Any]) -> list[str]:
+    """Where the settings of a method, and of the method that it makes several sets by, name a network."""
+    of = _learning(f"{path}.of", method["of"]) if isinstance(method.get("of"), dict) else []
+    return [*of, *(f"{path}.{place}" for key, place in LEARNS_ON.items() if isinstance(method.get(key), dict))]
 
 
 def _default_folder(settings: RunSettings) -> Path:

@@ -51,7 +51,7 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides every random number.", show_default="0")]
-_PRESETS = "settings: fast, long, paper."
+_PRESETS = "settings: fast, long, best, paper."
 MethodPresetOption = Annotated[str | None, typer.Option("--preset", help=f"Of the method's {_PRESETS}", show_default="fast")]
 MethodsPresetOption = Annotated[str | None, typer.Option("--preset", help=f"Of the methods' {_PRESETS}", show_default="fast")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]

@@ -57,7 +57,7 @@ def table(
         str | None,
         typer.Option(
             "--preset",
-            help="Of the methods' settings: fast, long, paper. Or a whole table: supplement, supplement-paper.",
+            help="Of the methods' settings: fast, long, best, paper. Or a whole table: supplement, supplement-paper.",
             show_default="paper",
         ),
     ] = None,

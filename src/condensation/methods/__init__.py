@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from condensation.methods.base import Method
+from condensation.methods.best_of import BestOf
 from condensation.methods.big_gan import BigGAN
 from condensation.methods.dc import DC, SiameseDC
 from condensation.methods.dc_vae import DCVAE
@@ -31,6 +32,7 @@ METHODS: dict[str, type[Method]] = {
     "dsa": SiameseDC,
     "dm": DM,
     "kip": KIP,
+    "best-of": BestOf,
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "GTN",
     "KIP",
     "METHODS",
+    "BestOf",
     "BigGAN",
     "Forgetting",
     "Herding",

@@ -65,6 +65,10 @@ class Method(ABC):
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
 
+    def part(self, step: int) -> tuple[str, int, int]:
+        """Of a run after ``step`` steps, for who looks on: what is being done, how many steps of that are done, and how many it has."""
+        return "condensing", step, self.steps
+
     def each_class_alone(self, real: ImageSet) -> bool:
         """Whether what becomes of a class of ``real`` is the same whichever other classes are condensed with it, but for rounding."""
         return False

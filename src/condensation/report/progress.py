@@ -69,7 +69,7 @@ class Lines(Silent):
             self._say("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
-        self._say("condensing", moment.step, moment.steps, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
+        self._say(*moment.part, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
 
     def training(self, done: int, total: int) -> None:
         self._say("training", done, total, "")
@@ -108,7 +108,10 @@ class Live(Silent):
         self._show("reading images", done, total, "")
 
     def condensing(self, moment: Moment) -> None:
-        self._show("condensing", moment.step, moment.steps, "" if moment.loss is None else f"loss {moment.loss:.4g}")
+        if moment.part[0] not in self._tasks:
+            for begun in self._tasks.values():  # a part of a run comes when those before it are done
+                self._progress.update(begun, completed=self._progress.tasks[begun].total)
+        self._show(*moment.part, "" if moment.loss is None else f"loss {moment.loss:.4g}")
 
     def judging(self, done: int, total: int) -> None:
         self._show("judging", done, total, "")

@@ -1,0 +1,108 @@
+"""The best of several sets, class by class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Moment, Random, Recipe, Rng, condense
+from condensation.methods.base import State
+from condensation.sources import Pixels, start_from_real
+from tests.small import CPU, dm, images
+
+COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
+QUICK = {"judged_by": ConvNet(width=8), "recipe": Recipe(epochs=8, lr=0.05, augmentation=None)}
+
+
+def best_of(**settings: object) -> BestOf:
+    return BestOf(**{"of": dm(), "sets": 3, "mixtures": 6, "judged_on": 5, **QUICK, **settings})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Planted(Method):
+    """Real images for every class but those whose label is not the number of the set: they get images of the class after them."""
+
+    sets: int
+
+    @property
+    def steps(self) -> int:
+        return 0
+
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
+        start = start_from_real(real, ipc, rng)
+        number = rng.path[-1]
+        other = torch.cat([torch.roll(start.images, -2, 0)[start.labels == label] for label in ipc])
+        good = (start.labels % self.sets == number)[:, None, None, None]
+        return State(Pixels(replace(start, images=torch.where(good, start.images, other))))
+
+    def step(self, state: State, real: ImageSet, rng: Rng) -> torch.Tensor:
+        raise AssertionError("it has no steps")
+
+
+@pytest.mark.parametrize(
+    ("sets", "mixtures", "rounds"),
+    [
+        (8, 192, [(8, 8), (4, 16), (2, 32)]),
+        (5, 30, [(5, 2), (3, 3), (2, 5)]),
+        (2, 1, [(2, 1)]),
+        (1, 10, []),
+    ],
+)
+def test_rounds_halve_the_candidates(sets: int, mixtures: int, rounds: list[tuple[int, int]]) -> None:
+    method = best_of(sets=sets, mixtures=mixtures)
+    assert method.rounds == rounds
+    assert method.steps == 4 * sets + sum(groups for _, groups in rounds)
+
+
+def test_each_class_is_of_the_set_from_which_networks_learn_most() -> None:
+    seen: list[Moment] = []
+    real = images(classes=4, per_class=20)
+    small = condense(best_of(of=Planted(4), sets=4, mixtures=48, judged_on=10), real, 2, compute=COMPUTE, observers=[seen.append])
+    assert seen[-1].state.card() == {"chosen": {"0": 0, "1": 1, "2": 2, "3": 3}}
+    inputs = real.inputs()
+    for image, label in zip(small.images, small.labels, strict=True):  # each is a real one of its own class
+        assert bool((inputs[real.labels == label] == image).flatten(1).all(1).any())
+
+
+def test_sets_are_made_apart_and_mixed_class_by_class() -> None:
+    made: list[torch.Tensor] = []
+
+    def keep(moment: Moment) -> None:
+        made[:] = moment.state.made  # type: ignore[attr-defined]
+
+    seen: list[Moment] = []
+    small = condense(best_of(), images(), 2, compute=COMPUTE, observers=[keep, seen.append])
+    assert len(made) == 3
+    assert not torch.equal(made[0], made[1])
+    chosen = seen[-1].state.card()["chosen"]
+    for row, (name, number) in enumerate(chosen.items()):
+        assert name == str(row)
+        assert torch.equal(small.images[small.labels == row], made[number][small.labels == row])
+
+
+def test_one_set_is_that_of_the_method_itself() -> None:
+    assert condense(best_of(sets=1), images(), 2, compute=COMPUTE).counts == {0: 2, 1: 2, 2: 2}
+
+
+def test_who_looks_on_is_told_what_is_being_done() -> None:
+    seen: list[tuple[str, int, int]] = []
+    condense(best_of(), images(), 2, compute=COMPUTE, observers=[lambda moment: seen.append(moment.part)])
+    assert seen[:2] == [("condensing", 0, 12), ("condensing", 1, 12)]
+    assert seen[11:] == [("condensing", 11, 12), ("choosing", 0, 3), ("choosing", 1, 3), ("choosing", 2, 3), ("choosing", 3, 3)]
+
+
+def test_classes_with_few_images_are_judged_by_all_that_they_have() -> None:
+    assert condense(best_of(of=Random()), images([4, 12, 7]), 2, compute=COMPUTE).counts == {0: 2, 1: 2, 2: 2}
+
+
+@pytest.mark.parametrize("of", [GMMN(), best_of()])
+def test_methods_that_do_not_make_the_images_themselves_are_refused(of: Method) -> None:
+    with pytest.raises(CondensationError, match=f"method.of is {type(of).__name__}; it must be"):
+        BestOf(of)
+
+
+def test_soft_labels_are_refused() -> None:
+    with pytest.raises(CondensationError, match="soft labels"):
+        condense(best_of(of=KIP(steps=1, batch=9)), images(), 2, compute=COMPUTE)
