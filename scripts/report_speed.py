@@ -55,10 +55,13 @@ def accuracies() -> str:
     for one in found("accuracy"):
         settings = one["settings"]
         method, accuracy = settings["method"], one["accuracy"]
+        several = method["name"] == "best-of"
+        made = method["of"] if several else method
+        steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}"
         rows.append(
             [
                 f"{settings['data']['source']}, {settings['ipc']}",
-                f"{method['steps']:,} x {method['batch_per_class']}, {method['networks']['spec']['width']}",
+                f"{method['sets']} sets of {steps}; {method['mixtures']} networks choose" if several else steps,
                 f"{one['condensing_seconds'] / 60:.1f} min",
                 f"**{accuracy['mean']:.1f} ± {accuracy['deviation']:.1f}** ({accuracy['count']})",
                 one["published"][0] if one["published"] else "",

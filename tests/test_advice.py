@@ -3,7 +3,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from condensation.advice import below_random, called, learning_on, network_of, suitable_lr, what_to_try
-from condensation.methods import DM, GMMN, Herding, Random
+from condensation.methods import DM, GMMN, BestOf, Herding, Random
 from condensation.networks import NETWORKS, ConvNet, Fresh, NetworkSpec
 
 
@@ -69,3 +69,11 @@ def test_of_sets_from_generators_no_setting_is_advised_that_they_have_not():
 
 def test_steps_that_are_no_setting_are_not_advised():
     assert not [line for line in what_to_try(Herding()) if line.startswith("method.steps")]
+
+
+def test_of_the_best_of_several_sets_their_method_counts():
+    method = BestOf(DM(steps=10, lr=0.5, networks=Fresh(ConvNet(width=8))), sets=2)
+    assert network_of(method) == ConvNet(width=8)
+    assert learning_on(method, NETWORKS["lenet"]) == replace(method, of=replace(method.of, networks=Fresh(NETWORKS["lenet"])))
+    assert learning_on(BestOf(Random()), NETWORKS["lenet"]) is None
+    assert [line.split("=")[0] for line in what_to_try(method)] == ["method.of.lr", "method.of.networks.spec", "method.of.steps"]

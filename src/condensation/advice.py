@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from condensation.methods import Method
+from condensation.methods import BestOf, Method
 from condensation.methods.generative import GenerativeMethod
 from condensation.networks import NETWORKS, NetworkSampler, NetworkSpec
 from condensation.networks.base import PIXEL_LR
@@ -15,6 +15,8 @@ from condensation.settings import plain
 
 def network_of(method: Method) -> NetworkSpec | None:
     """The network that ``method`` learns images on; None if it learns on none."""
+    if isinstance(method, BestOf):
+        return network_of(method.of)
     for field in fields(method):
         value = getattr(method, field.name)
         found = getattr(value, "spec", None) if isinstance(value, NetworkSampler) else value
@@ -25,6 +27,9 @@ def network_of(method: Method) -> NetworkSpec | None:
 
 def learning_on(method: Method, network: NetworkSpec) -> Method | None:
     """``method``, learning images on ``network`` in place of its own; None if it learns on none."""
+    if isinstance(method, BestOf):
+        of = learning_on(method.of, network)
+        return of and replace(method, of=of)
     for field in fields(method):
         value = getattr(method, field.name)
         if isinstance(value, NetworkSampler) and isinstance(getattr(value, "spec", None), NetworkSpec):
@@ -52,20 +57,22 @@ def below_random(scores: Mapping[str, Any], name: str) -> tuple[float, float] | 
     return (ours, theirs) if ours < theirs else None
 
 
-def what_to_try(method: Method) -> list[str]:
-    """What may help where a set made by ``method`` is worth less than random images, most likely first."""
+def what_to_try(method: Method, path: str = "method") -> list[str]:
+    """What may help where a set made by ``method``, at ``path`` of the settings, is worth less than random images, most likely first."""
+    if isinstance(method, BestOf):
+        return what_to_try(method.of, f"{path}.of")
     if isinstance(method, GenerativeMethod):
-        return ["method=dm: sets drawn from generators are seldom worth more than random images, learned ones are"]
+        return [f"{path}=dm: sets drawn from generators are seldom worth more than random images, learned ones are"]
     network, lr = network_of(method), getattr(method, "lr", None)
     said = []
     if isinstance(lr, float):
         usual = network.pixel_lr if network is not None else PIXEL_LR
         smaller = lr / 10 if lr <= usual else usual
-        said.append(f"method.lr={smaller:g} (it is {lr:g}): on some networks, ResNets above all, images need a smaller rate")
+        said.append(f"{path}.lr={smaller:g} (it is {lr:g}): on some networks, ResNets above all, images need a smaller rate")
     if network is not None and network != NETWORKS["convnet"]:
-        said.append("method.networks.spec=convnet: a set learned on a ConvNet often trains other networks better than one learned on them")
+        said.append(f"{path}.networks.spec=convnet: a set learned on a ConvNet often trains other networks better than one learned on them")
     if method.steps and any(field.name == "steps" for field in fields(method)):
-        said.append(f"method.steps={10 * method.steps} (it is {method.steps})")
+        said.append(f"{path}.steps={10 * method.steps} (it is {method.steps})")
     return said
 
 

@@ -1,6 +1,7 @@
 import io
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -91,6 +92,15 @@ def test_a_terminal_gets_a_bar():
     assert "42/100" in screen.getvalue()
     assert "loss 1.5" in screen.getvalue()
     assert "judging" in screen.getvalue()
+
+
+def test_a_run_of_several_parts_gets_a_bar_for_each():
+    screen = io.StringIO()
+    with Live(Console(file=screen, force_terminal=True, width=120)) as live:
+        live.condensing(replace(moment(29), part=("condensing", 29, 30)))
+        live.condensing(replace(moment(30), part=("choosing", 0, 70)))
+    assert "30/30" in screen.getvalue()
+    assert "0/70" in screen.getvalue()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
