@@ -12,7 +12,7 @@ from condensation.artifact import CondensedSet
 from condensation.augment import DSA
 from condensation.checkpoint import Checkpoint
 from condensation.compute import Compute
-from condensation.condensing import Stopped
+from condensation.condensing import Moment, Stopped
 from condensation.errors import CondensationError
 from condensation.judging import DataSettings, EvaluationSettings
 from condensation.log import LogFile
@@ -199,6 +199,15 @@ def test_the_log_of_a_run_that_went_on_has_each_step_once(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
+
+
+def test_each_part_of_a_run_has_its_lines_in_the_log(tmp_path):
+    log = LogFile(tmp_path / "log", lines=10)
+    for step in range(1, 123):
+        part = ("condensing", step, 100) if step < 100 else ("choosing", step - 100, 22)
+        log(Moment(step, 122, 1.0, None, part))
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log").read_text().splitlines()]
+    assert steps == [*range(10, 100, 10), *range(100, 123, 2)]
 
 
 @pytest.mark.parametrize("end", ['{"step": 4, "lo', "null\n", '{"loss": 3}\n', "\ufffd"])

@@ -12,17 +12,18 @@ from condensation.storage import write
 
 
 class LogFile:
-    """An observer that keeps the loss: a line of JSON every few steps, and none twice when a run goes on."""
+    """An observer that keeps the loss: about ``lines`` lines of JSON for each part of a run, and none twice when it goes on."""
 
-    def __init__(self, path: Path, every: int = 1) -> None:
-        self.path, self.every = path, every
+    def __init__(self, path: Path, lines: int = 1000) -> None:
+        self.path, self.lines = path, lines
         self._started = time.perf_counter()
         self._seconds = 0.0
 
     def __call__(self, moment: Moment) -> None:
+        _, done, steps = moment.part
         if moment.loss is None:
             self._begin(moment.step)
-        elif moment.step % self.every == 0 or moment.step == moment.steps:
+        elif done % max(1, steps // self.lines) == 0 or moment.step == moment.steps:
             seconds = self._seconds + time.perf_counter() - self._started
             line = {"step": moment.step, "loss": round(moment.loss, 6), "seconds": round(seconds, 3)}
             try:

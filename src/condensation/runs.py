@@ -218,7 +218,7 @@ def _condensed(
         images = trained.for_run(data.train, ipc, settings.seed, settings.compute.chosen())
         replace(trained, card=card).save(folder / GENERATOR)
     else:
-        watching: list[Observer] = [LogFile(folder / LOG, every=max(1, method.steps // 1000))]
+        watching: list[Observer] = [LogFile(folder / LOG)]
         if isinstance(method, GenerativeMethod):
             watching.append(KeepGenerator(method, folder / GENERATOR, card))
         watching += [partial(_note, card), *observers]  # after the generator is kept: it may make other sets than this
