@@ -30,7 +30,7 @@ LAYERS = (
     ("setfile",),
     ("settings",),
     ("methods", "snapshots"),
-    ("teaching",),
+    ("teaching", "trials"),
     ("unrolling",),
     ("training", "sources", "matching"),
     ("learners",),

@@ -10,7 +10,7 @@ import torch
 
 from condensation.compute import Compute, split
 from condensation.errors import CondensationError
-from condensation.evaluation import OnProgress, check_fit
+from condensation.evaluation import check_fit
 from condensation.images import ImageSet
 from condensation.methods.kip import require_room
 from condensation.ntk import NTK
@@ -18,6 +18,7 @@ from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import weights
 from condensation.soft_labels import centred
 from condensation.training import Recipe
+from condensation.trials import OnProgress
 
 TESTED = 1000  # test images at a time
 

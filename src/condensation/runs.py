@@ -17,7 +17,6 @@ from condensation.compute import Compute, capability
 from condensation.condensing import Moment, Observer, condense
 from condensation.data import Data
 from condensation.errors import CondensationError, NotWritten
-from condensation.evaluation import OnProgress
 from condensation.images import ImageSet, images_per_class, said_of_smaller
 from condensation.judging import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.log import LogFile
@@ -28,6 +27,7 @@ from condensation.sampling import GENERATOR, KeepGenerator, TrainedGenerator
 from condensation.setfile import SET
 from condensation.settings import plain
 from condensation.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
+from condensation.trials import OnProgress
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from condensation.compute import Compute
 from condensation.errors import CondensationError
-from condensation.evaluation import Training, train_and_test
 from condensation.images import ImageSet
 from condensation.learners import crew_of
 from condensation.methods.base import Method, State, need_at_least
@@ -24,6 +23,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.rng import Rng
 from condensation.sources import Pixels
 from condensation.training import Recipe
+from condensation.trials import Training, train_and_test
 
 
 @dataclass(kw_only=True)

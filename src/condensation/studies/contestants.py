@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from condensation.errors import CondensationError
-from condensation.evaluation import OnProgress, Training, train_and_test
 from condensation.images import ImageSet
 from condensation.learners import crew_of
 from condensation.networks import ConvNet
@@ -23,6 +22,7 @@ from condensation.studies.jobs import attempt
 from condensation.studies.kept import SETTINGS, kept_in
 from condensation.studies.proxies import Proxy, SearchSettings, all_of, data_of, without_validation
 from condensation.training import Recipe
+from condensation.trials import OnProgress, Training, train_and_test
 
 NETWORKS, SPACE = "networks", "space.json"
 

@@ -14,7 +14,6 @@ from typing import Literal
 
 from condensation.compute import Compute
 from condensation.errors import CondensationError
-from condensation.evaluation import OnProgress
 from condensation.images import Smaller
 from condensation.judging import EvaluationSettings
 from condensation.presets import data_for, preset_for
@@ -25,6 +24,7 @@ from condensation.studies.jobs import (
     Job,
 )
 from condensation.studies.kept import kept_in, slug
+from condensation.trials import OnProgress
 
 MEMORIES, STEPS = "memories", "steps"
 

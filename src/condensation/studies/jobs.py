@@ -16,7 +16,6 @@ from condensation.checkpoint import EVERY_SECONDS
 from condensation.condensing import Observer, Stopped
 from condensation.data import Data
 from condensation.errors import CondensationError
-from condensation.evaluation import OnProgress
 from condensation.methods.generative import GenerativeMethod
 from condensation.naming import told
 from condensation.rng import Rng
@@ -24,6 +23,7 @@ from condensation.runs import CHECKPOINT, SETTINGS, RunSettings, claim, is_finis
 from condensation.sampling import GENERATOR
 from condensation.setfile import SET
 from condensation.storage import read_json, write_json
+from condensation.trials import OnProgress
 
 FAILURES = "failures.json"
 FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"
