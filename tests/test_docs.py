@@ -113,7 +113,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
         assert CliRunner().invoke(app, run).exit_code == 0
     elif words[0] in ("show", "export", "import"):
-        monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
+        monkeypatch.setattr("condensation.trials.train_together", lambda *arguments: None)
         for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
             make_set(path, official_project=words[0] == "import")
     monkeypatch.setattr("condensation.console.getting.get", lambda *arguments: None)  # documents are tested without a network
@@ -148,7 +148,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, caplog):
     """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: None)
+    monkeypatch.setattr("condensation.trials.train_together", lambda *arguments: None)
     assert CliRunner().invoke(app, shlex.split("run -d digits -i 1 -o runs/first method.steps=2 evaluation.networks=1 -q")).exit_code == 0
     write_files(page)
     monkeypatch.syspath_prepend(tmp_path)

@@ -39,7 +39,7 @@ def test_networks_trained_once_are_tested_on_several_sets_as_on_each_alone() -> 
 
 def test_several_test_sets_take_no_more_training(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    monkeypatch.setattr("condensation.evaluation.train_together", lambda *arguments: calls.append(1))
+    monkeypatch.setattr("condensation.trials.train_together", lambda *arguments: calls.append(1))
     for count in (1, 3):
         evaluate_on_each(images(), [images()] * count, networks=1, network=ConvNet(width=4), compute=COMPUTE)
     assert len(calls) == 2
