@@ -83,7 +83,11 @@ def test_sets_are_made_apart_and_mixed_class_by_class() -> None:
 
 
 def test_one_set_is_that_of_the_method_itself() -> None:
-    assert condense(best_of(sets=1), images(), 2, compute=COMPUTE).counts == {0: 2, 1: 2, 2: 2}
+    seen: list[Moment] = []
+    small = condense(best_of(sets=1), images(), 2, compute=COMPUTE, observers=[seen.append])
+    assert small.counts == {0: 2, 1: 2, 2: 2}
+    assert torch.equal(small.images, seen[-1].state.made[0])  # type: ignore[attr-defined]
+    assert {moment.part[0] for moment in seen} == {"condensing"}
 
 
 def test_who_looks_on_is_told_what_is_being_done() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -72,7 +71,10 @@ class Choosing(State):
         """A set with the images of each class from its set in ``sets`` (classes,)."""
         start = self.source.start
         of_image = sets.to(start.rows.device)[start.rows]
-        return replace(start, images=torch.stack(self.made)[of_image, torch.arange(len(start), device=of_image.device)])
+        images = torch.empty_like(self.made[0])
+        for number, made in enumerate(self.made):
+            images[of_image == number] = made[of_image == number]
+        return replace(start, images=images)
 
     def show(self) -> None:
         """Let the best mixture as far as is known be the result."""
@@ -93,7 +95,7 @@ class BestOf(Method):
     of: Method = DM.fast(10)
     sets: int = 8
     mixtures: int = 192  # each judged by a network; in all, as evenly as may be over the rounds
-    judged_on: int = 1_000  # training images of a class, other ones in each round; all of a class that has fewer
+    judged_on: int = 1_000  # training images of a class, drawn anew for each round; all of a class that has fewer
     judged_by: NetworkSpec = ConvNet()
     recipe: Recipe = Recipe.paper(150)
 
@@ -174,11 +176,8 @@ class BestOf(Method):
 
     def _choose(self, state: Choosing, real: ImageSet, rng: Rng) -> Tensor:
         """Train a group of networks, and leave candidates out if the round is over: the part of images that are not recognised."""
-        number = state.done - self._making
-        ends = [0]
-        for _, groups in self.rounds:
-            ends.append(ends[-1] + groups)
-        round_, (first, last) = next((place, ends) for place, ends in enumerate(pairwise(ends)) if number <= ends[1])
+        counts, groups = zip(*self.rounds, strict=True)
+        round_ = counts.index(int(state.left[0].sum()))
         # All of a round are tested on the same images, so that none has the easier ones.
         test = real.take(real.draw(self.judged_on, Rng(rng.seed).child("judged on", round_)).indices.sort().values)
         candidates = [places.nonzero().squeeze(1) for places in state.left]
@@ -186,13 +185,13 @@ class BestOf(Method):
         group = torch.stack(orders)  # (classes, networks): of which set each network sees the class
         trainings = [Training(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
         images = len(trainings) * (self.recipe.epochs * len(trainings[0].images) + len(test))
-        compute = state.compute.settled(real.shape, images * (last - first))
+        compute = state.compute.settled(real.shape, images * groups[round_])
         with crew_of(self.judged_by, real.shape, real.num_classes, compute) as crew:
             (found,), _ = train_and_test(crew, trainings, [test], self.recipe)
         accuracies = torch.from_numpy(found).mean(1)  # balanced by class
         state.right.scatter_add_(1, group, accuracies.expand(len(group), -1))
-        if number == last:
-            keep = math.ceil(group.shape[1] / 2)
+        if state.done == self._making + sum(groups[: round_ + 1]):
+            keep = math.ceil(counts[round_] / 2)
             order = state.right.masked_fill(~state.left, -torch.inf).argsort(dim=1, descending=True, stable=True)
             state.left = torch.zeros_like(state.left).scatter_(1, order[:, :keep], True)
         state.show()
