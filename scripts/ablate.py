@@ -81,6 +81,15 @@ ROWS = [
     Row(10, 64, 16, 4.0, 3000, 0.998, data="fashion-mnist"),
     Row(10, 64, 16, 12.0, 3000, 0.998, data="fashion-mnist"),
     Row(10, 64, 32, 8.0, 3000, 0.99, "cosine", data="fashion-mnist"),
+    Row(10, 64, 16, 1.0, 3000, 0.998, data="mnist"),
+    Row(10, 64, 16, 4.0, 3000, 0.998, data="mnist"),
+    Row(10, 64, 16, 2.0, 3000, 0.998, data="fashion-mnist"),
+    Row(1, 64, 16, 0.316, 3000, 0.998, data="fashion-mnist", networks=5),
+    Row(1, 64, 16, 1.26, 3000, 0.998, data="fashion-mnist", networks=5),
+    Row(1, 64, 16, 0.316, 3000, 0.998, data="mnist", networks=5),
+    Row(1, 64, 16, 1.26, 3000, 0.998, data="mnist", networks=5),
+    Row(50, 64, 50, 5.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150),
+    Row(50, 64, 50, 20.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150),
 ]
 
 
