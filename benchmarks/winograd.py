@@ -54,19 +54,22 @@ def transformed(weights: Tensor, tile: int) -> Tensor:
 
 
 def winograd(images: Tensor, weights: Tensor, tile: int) -> Tensor:
-    """The convolution of images (n, c, h, w), padded by one, with `transformed` weights; h and w divide by ``tile``."""
+    """The convolution of images (n, c, h, w), padded by one, with `transformed` weights; h and w divide by ``tile``.
+
+    Made for channels-last images: the transforms then add up runs of channels, and the products read them as they lie.
+    """
     on_inputs, _, on_products = MATRICES[tile]
     count, channels, height, width = images.shape
     reach = tile + 2
-    tiles = F.pad(images, (1, 1, 1, 1)).unfold(2, reach, tile).unfold(3, reach, tile)  # (n, c, rows, columns, reach, reach)
-    tiles = tiles.permute(4, 5, 0, 2, 3, 1).reshape(reach, reach, -1, channels)
-    by_row = [combined(on_inputs, list(row)) for row in tiles]  # along the columns of each row of a tile
-    places = [one for column in zip(*by_row, strict=True) for one in combined(on_inputs, list(column))]
-    products = torch.stack(places) @ weights.unflatten(0, (reach, reach)).transpose(0, 1).flatten(0, 1)
-    across = [combined(on_products, list(part)) for part in products.unflatten(0, (reach, reach)).transpose(0, 1)]
-    whole = torch.stack([torch.stack(combined(on_products, list(column))) for column in zip(*across, strict=True)])
-    whole = whole.view(tile, tile, count, height // tile, width // tile, -1)  # (column, row, n, rows, columns, out)
-    return whole.permute(2, 5, 3, 1, 4, 0).reshape(count, -1, height, width)
+    padded = F.pad(images.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+    rows = combined(on_inputs, [padded[:, first : first + height - tile + 1 : tile] for first in range(reach)])
+    columns = [[row[:, :, first : first + width - tile + 1 : tile] for first in range(reach)] for row in rows]
+    places = [place for row in columns for place in combined(on_inputs, row)]  # (n, rows, columns, c) each
+    products = torch.bmm(torch.stack(places).view(reach * reach, -1, channels), weights)
+    across = products.view(reach, reach, count, height // tile, width // tile, -1)
+    of_rows = [combined(on_products, list(column)) for column in across.unbind(1)]  # of each column of a tile, its rows
+    whole = [torch.stack(combined(on_products, list(row)), 3) for row in zip(*of_rows, strict=True)]
+    return torch.stack(whole, 2).reshape(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 def main() -> None:
@@ -74,14 +77,17 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     weights = torch.randn(CHANNELS, CHANNELS, 3, 3, generator=generator) / (3 * CHANNELS**0.5)
     images = torch.randn(asked.images, CHANNELS, SIDE, SIDE, generator=generator)
+    last = images.contiguous(memory_format=torch.channels_last)
     ways: dict[str, Callable[[Tensor], Tensor]] = {"direct": lambda chunk: F.conv2d(chunk, weights, padding=1)}
+    given = {"direct": images}
     for tile in MATRICES:
         fast = torch.compile(winograd, dynamic=False)
+        given[f"F({tile}x{tile})"] = last
         ways[f"F({tile}x{tile})"] = lambda chunk, fast=fast, ready=transformed(weights, tile), tile=tile: fast(chunk, ready, tile)
     with torch.no_grad():
         exact = F.conv2d(images.double(), weights.double(), padding=1)
-        wrong = {name: float((way(images).double() - exact).norm() / exact.norm()) for name, way in ways.items()}
-        works = {name: lambda way=way: [way(chunk) for chunk in images.split(asked.chunk)] for name, way in ways.items()}
+        wrong = {name: float((way(given[name]).double() - exact).norm() / exact.norm()) for name, way in ways.items()}
+        works = {name: lambda way=way, name=name: [way(chunk) for chunk in given[name].split(asked.chunk)] for name, way in ways.items()}
         for work in works.values():
             work()
         seconds = in_turns(works, "cpu", asked.rounds)
