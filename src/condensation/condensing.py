@@ -44,9 +44,9 @@ class Stopped(Exception):
 class Diverged(CondensationError):
     """The loss or a pixel became infinite or not a number."""
 
-    def __init__(self, step: int, kept: int | None, lr: float | None) -> None:
+    def __init__(self, step: int, kept: int | None, lr: tuple[str, float] | None) -> None:
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
-        advice = f"a smaller method.lr (it is {lr:g})" if lr is not None else "other settings"
+        advice = f"a smaller {lr[0]} (it is {lr[1]:g})" if lr else "other settings"
         super().__init__(
             f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}\nTry {advice}, in a new folder."
         )
@@ -121,7 +121,15 @@ def _check_finite(method: Method, state: State, step: int, checkpoint: Checkpoin
 
 
 def _diverged(method: Method, step: int, checkpoint: Checkpoint | None) -> Diverged:
-    return Diverged(step, checkpoint.saved_step if checkpoint else None, getattr(method, "lr", None))
+    return Diverged(step, checkpoint.saved_step if checkpoint else None, _lr_of(method))
+
+
+def _lr_of(method: Method, path: str = "method") -> tuple[str, float] | None:
+    """The setting, and what it is, by which ``method``, or the one that it makes sets by, learns; None if it has none."""
+    inner, lr = getattr(method, "of", None), getattr(method, "lr", None)
+    if isinstance(inner, Method):
+        return _lr_of(inner, f"{path}.of")
+    return None if lr is None else (f"{path}.lr", lr)
 
 
 def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:

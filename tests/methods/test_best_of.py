@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Moment, Random, Recipe, Rng, condense
+from condensation.condensing import Diverged
 from condensation.methods.base import State
 from condensation.sources import Pixels, start_from_real
 from tests.small import CPU, dm, images
@@ -110,3 +111,8 @@ def test_methods_that_do_not_make_the_images_themselves_are_refused(of: Method) 
 def test_soft_labels_are_refused() -> None:
     with pytest.raises(CondensationError, match="soft labels"):
         condense(best_of(of=KIP(steps=1, batch=9)), images(), 2, compute=COMPUTE)
+
+
+def test_who_loses_the_images_of_a_set_is_told_which_rate_to_lower() -> None:
+    with pytest.raises(Diverged, match=r"Try a smaller method.of.lr \(it is 1e\+30\)"):
+        condense(best_of(of=dm(lr=1e30, steps=9)), images(), 2, compute=Compute(**CPU))  # type: ignore[arg-type]
