@@ -33,7 +33,7 @@ def test_what_is_learned_fast_is_judged_by_the_usual_network() -> None:
 
 @pytest.mark.parametrize(("ipc", "counted"), [(50, 50), ({"a": 1, "b": 50}, 50), ("much", 10), (None, 10), ({}, 10), (-3, 10)])
 def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> None:
-    assert preset_for("fast", {"ipc": ipc}).method == DM.fast(counted)
+    assert preset_for("fast", {"ipc": ipc, "data": {"source": "cifar10"}}).method == DM.fast(counted)
 
 
 @pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.long()), ("best", GMMN.long()), ("paper", GMMN.paper())])
@@ -58,12 +58,13 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
 def test_the_best_of_several_is_of_what_the_preset_makes(name: str) -> None:
     content = {"method": {"name": "best-of", "sets": 3}, "ipc": 1}
     method = build(type(preset(name)), content, preset_for(name, content)).method
-    assert method == BestOf(preset(name, 1).method, sets=3)
+    assert method == BestOf(preset(name, 1, channels=1).method, sets=3)
 
 
 def test_the_preset_for_the_best_of_several_leaves_other_methods_alone() -> None:
-    assert preset_for("best", {"ipc": 1}).method == BestOf.hour(1)
-    assert preset_for("best", {"ipc": 1, "method": "dm"}).method == DM.fast(1)
+    of_colour = {"ipc": 1, "data": {"source": "cifar10"}}
+    assert preset_for("best", of_colour).method == BestOf.hour(1)
+    assert preset_for("best", {**of_colour, "method": "dm"}).method == DM.fast(1)
     assert BestOf.hour(50).mixtures < BestOf.hour(10).mixtures
 
 
@@ -82,6 +83,21 @@ def test_more_synthetic_images_get_larger_steps_and_as_many_real_ones(ipc: int, 
         assert method.batch_per_class == real
 
 
+@pytest.mark.parametrize("data", [{}, {"data": {"source": "mnist"}}, {"data": {"source": "fashion-mnist", "classes": ["Bag", "Coat"]}}])
+@pytest.mark.parametrize("name", ["fast", "long", "best"])
+def test_grey_images_get_larger_steps(name: str, data: dict[str, object]) -> None:
+    grey = preset_for(name, {"ipc": 10, **data}).method
+    coloured = preset(name, 10).method
+    (mine, theirs) = (method.of if isinstance(method, BestOf) else method for method in (grey, coloured))
+    assert isinstance(mine, DM)
+    assert isinstance(theirs, DM)
+    assert mine.lr == 4 * theirs.lr
+
+
+def test_images_of_which_nothing_is_known_count_as_coloured() -> None:
+    assert preset_for("fast", {"ipc": 10, "data": {"source": "path/to/images"}}).method == DM.fast(10)
+
+
 @pytest.mark.parametrize("classes", [["a", "b"], ("a", "b"), "a,b"])
 def test_of_data_cut_to_some_classes_these_count(classes: object) -> None:
     assert preset_for("fast", {"ipc": 50, "data": {"source": "cifar100", "classes": classes}}).method == DM.fast(50, 2)
@@ -89,6 +105,7 @@ def test_of_data_cut_to_some_classes_these_count(classes: object) -> None:
 
 def test_own_images_have_no_published_constants() -> None:
     assert preset_for("paper", {"data": {"source": "cifar10"}}).data.preprocessing == "published"
+    assert preset_for("paper", {}).data.preprocessing == "published"  # of what is condensed if nothing is said
     assert preset_for("paper", {"data": {"source": "digits"}}).data.preprocessing == "standardize"
     assert preset_for("paper", {"data": {"source": "path/to/images"}}).data.preprocessing == "standardize"
 

@@ -100,10 +100,11 @@ class BestOf(Method):
     recipe: Recipe = Recipe.paper(150)
 
     @classmethod
-    def hour(cls, ipc: int, classes: int = 10) -> BestOf:
+    def hour(cls, ipc: int, classes: int = 10, channels: int = 3) -> BestOf:
         """The best of some sets by `DM.fast`, about an hour on two CPU cores; where they have more than 100 images, of fewer sets."""
         images = ipc * classes
-        return cls(DM.fast(ipc, classes), sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
+        fast = DM.fast(ipc, classes, channels)
+        return cls(fast, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
 
     def __post_init__(self) -> None:
         need_at_least(self, sets=1, mixtures=1, judged_on=1)
