@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import deepcopy
 from functools import cached_property
 
 import torch
@@ -18,6 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from condensation.compute import Compute
 from condensation.images import Shape
 from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, seeded
+from condensation.networks.layers import directly
 from condensation.rng import Rng
 
 logger = logging.getLogger(__name__)
@@ -181,7 +183,7 @@ class Crew:
     def learners(self, count: int) -> Learners:
         """``count`` networks under training; one if they cannot be stacked."""
         if count not in self._learners:
-            self._learners[count] = Stacked(self.module, count, self.compute) if self.stackable else self._learners[1]
+            self._learners[count] = Stacked(directly(deepcopy(self.module)), count, self.compute) if self.stackable else self._learners[1]
         return self._learners[count]
 
     def forget(self, learners: Learners) -> None:

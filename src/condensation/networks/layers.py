@@ -1,21 +1,69 @@
-"""What several families share: norms, the margin of grey images, a plain stack, and checks of settings and sizes."""
+"""What several families share: convolutions, norms, the margin of grey images, a plain stack, and checks of settings and sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
 from condensation.errors import CondensationError, unknown
 from condensation.images import Shape
+from condensation.networks import winograd
 from condensation.networks.base import Classifier
+
+
+class Convolution(nn.Conv2d):
+    """A 3x3 convolution that keeps the size of an image; wide ones by `winograd` where that pays."""
+
+    direct = False  # never by `winograd`
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if self.direct or self.out_channels < winograd.WIDE or not winograd.pays(maps):
+            return super().forward(maps)
+        # What follows stays channels-last, as the next convolution needs it.
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        if self.in_channels < winograd.WIDE or not winograd.fits(maps):
+            return F.conv2d(maps, self.weight.contiguous(memory_format=torch.channels_last), self.bias, padding=1)
+        return winograd.convolution(maps, self.weight, self.bias)
+
+
+class InstanceNorm(nn.GroupNorm):
+    """With learned scale and shift: as a group norm of one group a channel, which is faster than nn.InstanceNorm2d."""
+
+    direct = False
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if self.direct or not winograd.pays(maps) or maps.is_contiguous():
+            return super().forward(maps)
+        pixels = maps.permute(0, 2, 3, 1)  # which lie so, if a `Convolution` made them
+        mean = pixels.mean((1, 2))
+        variance = (pixels.square().mean((1, 2)) - mean.square()).clamp(min=0)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        scale, shift = winograd.kept(torch.stack([scale, self.bias - mean * scale]))[:, :, None, None].unbind()
+        result: Tensor = pixels * scale + shift
+        return result.permute(0, 3, 1, 2)
+
+
+def directly(network: Classifier) -> Classifier:
+    """``network``, which from now on computes all convolutions directly: vectorised, it can't otherwise."""
+    for module in network.modules():
+        if isinstance(module, Convolution | InstanceNorm):
+            module.direct = True
+    return network
+
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
-    # One group a channel: instance norm with learned scale and shift, faster than nn.InstanceNorm2d.
-    "instance": lambda channels: nn.GroupNorm(channels, channels),
+    "instance": InstanceNorm,
     "group": lambda channels: nn.GroupNorm(4, channels),
 }
 
@@ -49,6 +97,8 @@ class Framed(nn.Conv2d):
 
 def convolution(inputs: int, outputs: int, kernel: int, extra: int = 0) -> nn.Conv2d:
     """A convolution that keeps the size of an image, ``extra`` zeros on each side included."""
+    if kernel == 3 and not extra:
+        return Convolution(inputs, outputs)
     return (Framed if extra else nn.Conv2d)(inputs, outputs, kernel, padding=kernel // 2 + extra)
 
 
