@@ -172,6 +172,22 @@ def judging() -> str:
     return text + table("networks | an epoch, plain | ours | compiling, once | times faster | how", rows)
 
 
+def winograd() -> str:
+    rows = []
+    for one in found("winograd"):
+        for what in ("embedding", "training"):
+            part = one[what]
+            each = {way: f"{1000 * seconds / part['images']:.2f} ms" for way, seconds in part["seconds"].items()}
+            first = f"{part['first_call']['direct']:.0f} and {part['first_call']['winograd']:.0f} s"
+            ratio = f"**{part['seconds']['direct'] / part['seconds']['winograd']:.2f}**"
+            rows.append([f"{what}, width {one['settings']['width']}", each["direct"], each["winograd"], ratio, first, one["machine"]])
+    text = (
+        "## Winograd's convolutions\n\nEmbedding, and training by a batch, an image of CIFAR10's shape, compiled float32 on both sides, in "
+        "turns in one process\n(`benchmarks/winograd.py`). They are taken on processors with AVX2 alone, from 128 channels on.\n\n"
+    )
+    return text + table("what | direct | Winograd's | times faster | first calls | machine", rows) if rows else ""
+
+
 def the_rest() -> str:
     text = "## Memory\n\nPeak of a process that condenses, PyTorch and the data included (`benchmarks/memory.py`).\n\n"
     text += table(
@@ -199,7 +215,7 @@ def the_rest() -> str:
 
 def main() -> None:
     notes = NOTES.read_text(encoding="utf-8") + "\n"
-    parts = [accuracies(), ablation(), notes, steps(), gradient_step(), judging(), compiling(), the_rest()]
+    parts = [accuracies(), ablation(), notes, steps(), gradient_step(), judging(), winograd(), compiling(), the_rest()]
     (ROOT / "docs" / "speed.md").write_text(HEAD + "".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
