@@ -116,8 +116,13 @@ def _asked_for() -> str:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    """The commit that is measured, marked if the code differs from it; results may."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks", "tests")
+    return (git("describe", "--always") or "unknown") + ("-dirty" if changed else "")
 
 
 def _cpu() -> str:

@@ -57,7 +57,7 @@ def accuracies() -> str:
         method, accuracy = settings["method"], one["accuracy"]
         several = method["name"] == "best-of"
         made = method["of"] if several else method
-        steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}"
+        steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}, {made['lr']:.3g}"
         rows.append(
             [
                 f"{settings['data']['source']}, {settings['ipc']}",
@@ -72,7 +72,9 @@ def accuracies() -> str:
         "## Time to accuracy\n\nA preset, condensing all training images, then judged on the test images by the published evaluation "
         "(`Recipe.paper()`, a ConvNet of width 128,\n1,000 epochs), last state. Minutes are those of condensing, with compilation.\n\n"
     )
-    return text + table("data, ipc | steps x real images a class, width | condensing | accuracy (networks) | published DM | machine", rows)
+    return text + table(
+        "data, ipc | steps x real images a class, width, lr | condensing | accuracy (networks) | published DM | machine", rows
+    )
 
 
 def ablation() -> str:
