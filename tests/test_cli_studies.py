@@ -131,7 +131,7 @@ def test_a_matrix_is_made_and_printed_again(condense):
     assert code == 0
     assert "[2 of 6] set of mlp, seed 0: to do" in progress
     assert "[6 of 6] mlp, trained on the set of convnet, seed 0: to do" in progress
-    assert "Learning rates of images: mlp 0.316228, convnet 0.316228." in said
+    assert "Learning rates of images: mlp 1.26491, convnet 1.26491." in said
     folder = Path("transfer/digits-dm-ipc1")
     assert {path.name for path in folder.iterdir()} == {"settings.json", "transfer.json", "transfer.md", "transfer.png", "sets", "cells"}
     assert condense("transfer", folder) == (0, said, "")

@@ -77,7 +77,7 @@ def test_a_job_draws_from_its_bucket_and_is_else_as_the_preset_says(tmp_path):
     for job, name in zip(jobs, SETTINGS.names, strict=True):
         assert job.settings.method.networks == Pool(str(tmp_path / "pool"), name, ConvNet(width=4))
         assert replace(job.settings.method, networks=DM().networks) == replace(
-            DM.fast(1), steps=3, batch_per_class=4, networks=DM().networks
+            DM.fast(1, channels=1), steps=3, batch_per_class=4, networks=DM().networks
         )
 
 

@@ -66,7 +66,7 @@ def test_by_default_sets_are_learned_where_that_makes_sense():
 
 
 def test_a_rate_suits_the_network_unless_one_is_given():
-    assert [row.method.lr for row in rows_of(replace(SETTINGS, learn=(), ipc=10))[1:]] == pytest.approx([1.0, 1.0, 1.0, 0.01])
+    assert [row.method.lr for row in rows_of(replace(SETTINGS, learn=(), ipc=10))[1:]] == pytest.approx([4.0, 4.0, 4.0, 0.04])
     given = replace(SETTINGS, learn=(), method={"name": "dm", "lr": 2.0})
     assert [row.method.lr for row in rows_of(given)[1:]] == [2.0] * 4
 
