@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import deepcopy
 from functools import cached_property
 
 import torch
@@ -172,9 +171,12 @@ class Crew:
 
     def __init__(self, network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> None:
         self.compute = compute
-        self.module = network.build(shape, num_classes, Rng(0)).to(compute.device, compute.dtype)
-        self.shape = shape
+        self.network, self.shape, self.num_classes = network, shape, num_classes
+        self.module = self._built()
         self._learners: dict[int, Learners] = {1: Alone(self.module, compute)}
+
+    def _built(self) -> Classifier:
+        return self.network.build(self.shape, self.num_classes, Rng(0)).to(self.compute.device, self.compute.dtype)
 
     @cached_property
     def stackable(self) -> bool:
@@ -183,7 +185,7 @@ class Crew:
     def learners(self, count: int) -> Learners:
         """``count`` networks under training; one if they cannot be stacked."""
         if count not in self._learners:
-            self._learners[count] = Stacked(directly(deepcopy(self.module)), count, self.compute) if self.stackable else self._learners[1]
+            self._learners[count] = Stacked(directly(self._built()), count, self.compute) if self.stackable else self._learners[1]
         return self._learners[count]
 
     def forget(self, learners: Learners) -> None:
