@@ -54,21 +54,22 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weights: Tensor) -> Tensor:
         ctx.save_for_backward(maps, weights)
-        return _convolved(maps, weights)
+        return _convolved(maps, _of_weights(weights).transpose(1, 2))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
         maps, weights = ctx.saved_tensors
         of_maps, of_weights = ctx.needs_input_grad
         return (
-            _convolved(gradient, weights.flip(2, 3).transpose(0, 1)) if of_maps else None,
+            _convolved(gradient, _of_weights(weights, turned=True)) if of_maps else None,
             _weight_gradient(maps, gradient) if of_weights else None,
         )
 
 
 def _convolved(maps: Tensor, weights: Tensor) -> Tensor:
+    """``maps`` (n, c, h, w) with transformed ``weights`` (places of a tile, c, out)."""
     count, _, height, width = maps.shape
-    products = torch.bmm(_of_inputs(maps), _of_weights(weights)).view(REACH, REACH, count, height // TILE, width // TILE, -1)
+    products = torch.bmm(_of_inputs(maps), weights).view(REACH, REACH, count, height // TILE, width // TILE, -1)
     tiles = _both_sides(PRODUCTS, products)  # (row, column, n, tile rows, tile columns, out)
     return tiles.permute(2, 5, 3, 0, 4, 1).reshape(count, -1, height, width).contiguous(memory_format=torch.channels_last)
 
@@ -78,8 +79,8 @@ def _weight_gradient(maps: Tensor, gradient: Tensor) -> Tensor:
     count, outputs, height, width = gradient.shape
     tiles = kept(gradient.permute(0, 2, 3, 1)).view(count, height // TILE, TILE, width // TILE, TILE, outputs)
     of_products = _both_sides(_transposed(PRODUCTS), tiles.permute(2, 4, 0, 1, 3, 5)).view(REACH * REACH, -1, outputs)
-    of_weights = torch.bmm(_of_inputs(maps).transpose(1, 2), of_products).view(REACH, REACH, -1, outputs)
-    return _both_sides(_transposed(WEIGHTS), of_weights).permute(3, 2, 0, 1)
+    of_weights = torch.bmm(of_products.transpose(1, 2), _of_inputs(maps))  # (places of a tile, out, c)
+    return of_weights.flatten(1).t().mm(_of_kernel(maps)).view(outputs, -1, 3, 3)
 
 
 def _of_inputs(maps: Tensor) -> Tensor:
@@ -91,9 +92,20 @@ def _of_inputs(maps: Tensor) -> Tensor:
     return places.view(REACH * REACH, -1, channels)
 
 
-def _of_weights(weights: Tensor) -> Tensor:
-    """``weights`` (out, c, 3, 3), transformed: (places of a tile, c, out)."""
-    return _both_sides(WEIGHTS, kept(weights.permute(2, 3, 1, 0))).flatten(0, 1)
+def _of_weights(weights: Tensor, turned: bool = False) -> Tensor:
+    """``weights`` (out, c, 3, 3), transformed: (places of a tile, out, c); ``turned``: by half a circle, as gradients need them.
+
+    By one product of matrices, which reads them as they lie.
+    """
+    outputs, channels = weights.shape[:2]
+    matrix = _of_kernel(weights)
+    return (matrix.flip(1) if turned else matrix).mm(weights.reshape(outputs * channels, 9).t()).view(-1, outputs, channels)
+
+
+def _of_kernel(like: Tensor) -> Tensor:
+    """What is done to the nine weights of a kernel, both sides at once: (places of a tile, 9), of the kind of ``like``."""
+    sides = torch.tensor(WEIGHTS, dtype=like.dtype, device=like.device)
+    return torch.kron(sides, sides)
 
 
 def _both_sides(matrix: Sequence[Sequence[float]], parts: Tensor) -> Tensor:
@@ -129,8 +141,8 @@ def padded(maps: Tensor) -> Tensor:
     """Channels-last ``maps`` (n, h, w, c) in a frame of zeros, one pixel wide."""
     count, height, width, channels = maps.shape
     framed = maps.new_empty(count, height + 2, width + 2, channels)
-    framed[:, [0, -1]] = 0
-    framed[:, 1:-1, [0, -1]] = 0
+    for side in (framed[:, 0], framed[:, -1], framed[:, :, 0], framed[:, :, -1]):
+        side.zero_()
     framed[:, 1:-1, 1:-1] = maps
     return framed
 
