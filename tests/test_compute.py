@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from condensation import Compute, CondensationError, ConvNet, Rng, condense
-from condensation.compute import COMPILE_PIXELS, split
+from condensation.compute import COMPILE_PIXELS
 from tests.small import CPU, dm, images
 
 SHAPE = (3, 16, 16)
@@ -44,11 +44,6 @@ def test_a_chunk_is_told_where_it_is_asked_for() -> None:
 def test_devices_that_are_not_here_are_refused(device: str, message: str) -> None:
     with pytest.raises(CondensationError, match=message):
         Compute(device=device).chosen()
-
-
-@pytest.mark.parametrize(("count", "chunk", "sizes"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 3, [2]), (5, None, [5])])
-def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
-    assert [piece.stop - piece.start for piece in split(count, chunk)] == sizes
 
 
 def test_chunks_hold_about_as_many_pixels_whatever_the_image_size() -> None:

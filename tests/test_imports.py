@@ -34,7 +34,7 @@ LAYERS = (
     ("unrolling",),
     ("training", "sources", "matching"),
     ("learners",),
-    ("augment", "compute", "data", "generators"),
+    ("augment", "compute", "pieces", "data", "generators"),
     ("networks",),
     ("ntk",),
     ("images", "storage"),

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from condensation import CondensationError, ConvNet, ImageSet, Recipe, Rng, train
 from condensation.learners import Alone
+from condensation.soft_labels import SoftLabels
 from condensation.training import Passing, class_accuracies, optimizer_of, train_epoch, train_together
 from tests.small import images
 
@@ -101,6 +102,28 @@ def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
 
 
 # -- many images in few steps
+
+
+@pytest.mark.parametrize("soft", [False, True], ids=["classes", "soft labels"])
+def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = images(per_class=8)
+    if soft:
+        data = replace(data, soft_labels=SoftLabels(torch.rand(24, 3, generator=torch.Generator().manual_seed(0))))
+
+    def learned(pieces: tuple[int, int]):  # type: ignore[no-untyped-def]
+        monkeypatch.setattr("condensation.pieces.LEARNED_PIXELS", tuple(256 * size for size in pieces))
+        learner, told = Alone(NETWORK.build(data.shape, 3, Rng(0)).double()), []
+        recipe = Recipe(batch=12)
+        tell = lambda places, logits: told.append((places, logits))  # noqa: E731
+        _, loss = train_epoch(learner, [data], recipe, [Rng(1)], optimizer_of(learner, recipe), 0, tell)
+        return [*learner.parameters(), loss, *(one for of_batch in told for one in of_batch)]
+
+    counts = []
+    forward = Alone.on_own
+    monkeypatch.setattr(Alone, "on_own", lambda self, batch: (counts.append(batch.shape[1]), forward(self, batch))[1])
+    for whole, ours in zip(learned((16, 63)), learned((2, 5)), strict=True):
+        assert torch.allclose(whole.double(), ours.double(), rtol=1e-9, atol=1e-12)
+    assert counts == [12] * 2 + [4] * 6
 
 
 def test_passing_through_images_takes_all_before_any_again():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import shutil
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from condensation.networks.base import mixes_images
 
 logger = logging.getLogger(__name__)
 
-Embedding = Callable[[Tensor], Tensor]
 P = ParamSpec("P")
 
 # What fits the cache of a CPU core, and what fills a GPU, in pixels: 32 and 2,048 images of 32x32.
@@ -217,11 +215,3 @@ def _fast_bfloat16(device: str) -> bool:
 
 def _has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++", "g++"))
-
-
-def split(count: int, chunk: int | None) -> list[slice]:
-    """The places 0 to ``count`` in even pieces of at most ``chunk``."""
-    if not chunk or chunk >= count:
-        return [slice(0, count)]
-    pieces = math.ceil(count / chunk)
-    return [slice(i * chunk, min((i + 1) * chunk, count)) for i in range(pieces)]

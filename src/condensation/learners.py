@@ -19,6 +19,7 @@ from condensation.compute import Compute
 from condensation.images import Shape
 from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, seeded
 from condensation.networks.layers import directly
+from condensation.pieces import learned_at_a_time, split
 from condensation.rng import Rng
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,10 @@ class Learners(ABC):
     @abstractmethod
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         """Where networks draw numbers of their own, let these streams decide them."""
+
+    def pieces(self, images: Tensor) -> list[slice]:
+        """The places of those of images (count, n, c, h, w) that each had best learn from at a time; gradients add up."""
+        return [slice(0, images.shape[1])]
 
     @abstractmethod
     def on_own(self, images: Tensor) -> Tensor:
@@ -88,6 +93,9 @@ class Alone(Learners):
 
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         return seeded(self.network, rngs[0])
+
+    def pieces(self, images: Tensor) -> list[slice]:
+        return split(images.shape[1], learned_at_a_time(self.network, images[0]))
 
     def on_own(self, images: Tensor) -> Tensor:
         return self._logits(images[0])[None]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from condensation.compute import Compute, split
+from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.evaluation import check_fit
 from condensation.images import ImageSet
@@ -16,6 +16,7 @@ from condensation.methods.kip import require_room
 from condensation.ntk import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import weights
+from condensation.pieces import split
 from condensation.soft_labels import centred
 from condensation.training import Recipe
 from condensation.trials import OnProgress

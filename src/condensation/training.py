@@ -10,11 +10,11 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 from condensation.augment import DSA, Augmentation, side_by_side
-from condensation.compute import split
 from condensation.errors import CondensationError
 from condensation.images import ImageSet, Shape
 from condensation.learners import Alone, Learners
 from condensation.networks.base import Classifier
+from condensation.pieces import split
 from condensation.rng import Rng
 from condensation.soft_labels import LOSSES, SoftLabels, loss_for
 
@@ -155,15 +155,19 @@ def train_epoch(
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
                 drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
                 images = side_by_side(drawn, count)(images, torch.arange(len(images)))
+            images, labels = (one.view(learners.count, count, *one.shape[1:]) for one in (images, labels))
             optimizer.zero_grad()
-            logits = learners.on_own(images.view(learners.count, count, *images.shape[1:]))
-            # The sum of the networks' losses: no parameter of one is in the loss of another.
-            loss = learners.count * loss_of(logits.flatten(0, 1).to(images.dtype), labels)
+            said = []
+            for part in learners.pieces(images):
+                logits, wanted = learners.on_own(images[:, part]), labels[:, part].flatten(0, 1)
+                # The sum of the networks' losses: no parameter of one is in the loss of another.
+                loss = learners.count * loss_of(logits.flatten(0, 1).to(dtype), wanted) * (logits.shape[1] / count)
+                loss.backward()  # type: ignore[no-untyped-call]
+                said.append(logits.detach())
+                total += loss.detach() * count
             if on_batch:
-                on_batch(torch.stack(chosen), logits.detach())
-            loss.backward()  # type: ignore[no-untyped-call]
+                on_batch(torch.stack(chosen), torch.cat(said, 1))
             optimizer.step()
-            total += loss.detach() * count
     return optimizer, total / (learners.count * len(sets[0]))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from condensation.augment import DSA, Augmentation, Transform
-from condensation.compute import Compute, split
+from condensation.compute import Compute
 from condensation.images import ClassDraw, ImageSet
 from condensation.learners import Alone
 from condensation.matching.class_gradients import (
@@ -28,6 +28,7 @@ from condensation.methods.base import Method, State, need_at_least, need_fractio
 from condensation.methods.pairs import places_of
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.pieces import split
 from condensation.rng import Rng
 from condensation.sources import STARTS, Pixels
 from condensation.training import Recipe, train_together

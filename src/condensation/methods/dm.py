@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from condensation.augment import DSA, Augmentation, Transform
-from condensation.compute import Compute, Embedding, split
+from condensation.compute import Compute
 from condensation.errors import CondensationError
 from condensation.images import ClassDraw, ImageSet
 from condensation.matching.kernels import Kernel, Linear
@@ -22,6 +22,7 @@ from condensation.methods.pairs import pair_loss, places_of
 from condensation.networks.base import Classifier, draws_numbers, mixes_images, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.pieces import Embedding, in_pieces, split
 from condensation.rng import Rng
 from condensation.sources import STARTS, Pixels
 
@@ -117,7 +118,7 @@ class DM(Method):
             optimizers=(optimizer,),
             schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if falling else (),
             network=network,
-            embed=compute.settled(real.shape, real_images + self.steps * len(start)).run(network.embed),
+            embed=in_pieces(network, compute.settled(real.shape, real_images + self.steps * len(start)).run(network.embed)),
             chunk=compute.chunk_for(network, real.shape),
         )
 

@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from condensation.compute import Compute, split
+from condensation.compute import Compute
 from condensation.generators import Generator
 from condensation.images import ImageSet, Shape
 from condensation.methods.base import Method, State
+from condensation.pieces import split
 from condensation.preprocess import Preprocessing
 from condensation.rng import Rng
 from condensation.sources import Pixels

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from condensation.compute import Compute, split
+from condensation.compute import Compute
 from condensation.data.memory import readable, require
 from condensation.errors import CondensationError
 from condensation.images import ImageSet, Shape
@@ -18,6 +18,7 @@ from condensation.methods.base import Method, State, need_at_least, need_one_of,
 from condensation.ntk import NTK, FullyConnected
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import predictions, solved_labels
+from condensation.pieces import split
 from condensation.rng import Rng
 from condensation.soft_labels import SoftLabels, centred
 from condensation.sources import STARTS, Pixels

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from condensation.augment import Transform
-from condensation.compute import Embedding, split
 from condensation.images import ClassDraw, ImageSet
 from condensation.matching.kernels import Kernel, Scale
 from condensation.matching.mmd import squared_mmd
+from condensation.pieces import Embedding, split
 
 
 def pair_loss(

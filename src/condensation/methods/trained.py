@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from condensation.compute import Compute, Embedding, split
+from condensation.compute import Compute
 from condensation.images import ImageSet
 from condensation.learners import Alone
 from condensation.methods.base import Selection, State
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
+from condensation.pieces import Embedding, split
 from condensation.rng import Rng
 from condensation.sources import Pixels, start_from_real
 from condensation.training import Recipe, optimizer_of, train_epoch

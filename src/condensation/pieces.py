@@ -1,0 +1,50 @@
+"""Many images in pieces that suit the machine: what is embedded, and what is learned from, at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from condensation.networks.base import draws_numbers, mixes_images
+
+Embedding = Callable[[Tensor], Tensor]
+
+# What a network learns from at a time on a CPU, from the least to the most, in pixels: 16 to 63 images of 32x32. The feature maps
+# of more leave the cache; from 64 images on a map (width 128, float32) has 32 MB, which malloc hands back to the system after each use.
+LEARNED_PIXELS = (16 * 1024, 63 * 1024)
+
+
+def split(count: int, chunk: int | None) -> list[slice]:
+    """The places 0 to ``count`` in even pieces of at most ``chunk``."""
+    if not chunk or chunk >= count:
+        return [slice(0, count)]
+    pieces = math.ceil(count / chunk)
+    return [slice(i * chunk, min((i + 1) * chunk, count)) for i in range(pieces)]
+
+
+def learned_at_a_time(network: nn.Module, images: Tensor) -> int:
+    """How many of ``images`` (n, c, h, w) ``network`` had best learn from at a time; gradients are then added up.
+
+    On a CPU as many as fit its cache, if that divides them: in pieces of one size, since each size is a program of its own. A
+    network that mixes images, or draws numbers for each, gets all at once.
+    """
+    count, _, height, width = images.shape
+    least, most = (math.ceil(pixels / (height * width)) for pixels in LEARNED_PIXELS)
+    if count <= most or images.device.type != "cpu" or mixes_images(network) or draws_numbers(network):
+        return count
+    return next((size for size in range(most, least - 1, -1) if count % size == 0), count)
+
+
+def in_pieces(network: nn.Module, function: Embedding) -> Embedding:
+    """``function``, by which ``network`` computes images (n, c, h, w), doing it `learned_at_a_time`; if a gradient is asked for."""
+
+    def of_pieces(images: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return function(images)
+        pieces = [function(images[piece]) for piece in split(len(images), learned_at_a_time(network, images))]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+    return of_pieces
