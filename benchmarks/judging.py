@@ -14,19 +14,25 @@ from collections.abc import Callable
 from benchmarks.harness import arguments, in_turns, made_up, save, timed
 from condensation import Compute, ConvNet, ImageSet, Recipe, Rng
 from condensation.images import images_per_class
-from condensation.learners import Crew
-from condensation.sources import start_from_real
+from condensation.learners import Alone, Crew, Learners
+from condensation.starts import start_from_real
 from condensation.training import class_accuracies, train_together
 
 WHOLE = 1000  # epochs of the published evaluation
 
 
+class Plain(Alone):
+    """Learns from each batch as a whole."""
+
+    pieces = Learners.pieces
+
+
 def works_of(
-    small: ImageSet, test: ImageSet, together: int, epochs: int, compute: Compute
+    small: ImageSet, test: ImageSet, together: int, epochs: int, compute: Compute, plain: bool = False
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     """Functions that train so many epochs, and test once."""
     crew = Crew(ConvNet(), small.shape, small.num_classes, compute)
-    learners = crew.learners(together)
+    learners = Plain(crew.module, compute) if plain else crew.learners(together)
     rngs = [Rng(place) for place in range(learners.count)]
     sets, recipe = [small] * learners.count, Recipe(epochs=epochs)
     learners.begin(rngs)
@@ -42,7 +48,7 @@ def main() -> None:
     small = start_from_real(real, images_per_class(real, asked.ipc), Rng(0)).to(compute.device)
     together = min(asked.networks, compute.suitable_together(small.shape, len(small)))
     training, testing = {}, {}
-    training["plain"], testing["plain"] = works_of(small, test, 1, asked.epochs, plain)
+    training["plain"], testing["plain"] = works_of(small, test, 1, asked.epochs, plain, plain=True)
     training["ours"], testing["ours"] = works_of(small, test, together, asked.epochs, compute)
     first = timed(training["ours"], compute.device) + timed(testing["ours"], compute.device)
     epochs = in_turns(training, compute.device, asked.rounds)

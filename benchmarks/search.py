@@ -17,7 +17,7 @@ from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import Compute, ConvNet, Recipe, Rng
 from condensation.images import images_per_class
 from condensation.learners import Crew
-from condensation.sources import start_from_real
+from condensation.starts import start_from_real
 from condensation.trials import Training, train_and_test
 
 NETWORKS = {

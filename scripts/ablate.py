@@ -1,4 +1,4 @@
-"""What makes DM cheap: width, real images a step, learning rate, averaging; judged on held-out training images.
+"""What makes DM cheap: width, real images a step, learning rate, averaging, start; judged on held-out training images.
 
     CONDENSATION_DATA=DIR python scripts/ablate.py            # every row that is not done yet; each takes minutes
 
@@ -23,6 +23,7 @@ from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, ev
 from condensation.compute import capability
 from condensation.methods.dm import Schedule
 from condensation.settings import plain
+from condensation.starts import Start
 from condensation.storage import write_json
 
 RESULTS = Path(__file__).parent.parent / "results" / "ablation.json"
@@ -43,11 +44,13 @@ class Row:
     data: str = "cifar10"
     networks: int = 3
     epochs: int = 300
+    start: Start = "real"
 
     @property
     def method(self) -> DM:
         networks = Fresh(ConvNet(width=self.width))
-        return DM(self.steps, self.lr, self.schedule, averaging=self.averaging, batch_per_class=self.real, networks=networks)
+        how = {"averaging": self.averaging, "batch_per_class": self.real, "start": self.start}
+        return DM(self.steps, self.lr, self.schedule, networks=networks, **how)
 
 
 ROWS = [
@@ -90,6 +93,12 @@ ROWS = [
     Row(1, 64, 16, 1.26, 3000, 0.998, data="mnist", networks=5),
     Row(50, 64, 50, 5.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150),
     Row(50, 64, 50, 20.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150),
+    Row(10, 64, 16, 4.0, 3000, 0.998, data="fashion-mnist", start="kmeans"),
+    Row(10, 64, 16, 4.0, 3000, 0.998, data="mnist", start="kmeans"),
+    Row(1, 64, 16, 1.26, 3000, 0.998, data="fashion-mnist", networks=5, start="kmeans"),
+    Row(1, 64, 16, 1.26, 3000, 0.998, data="mnist", networks=5, start="kmeans"),
+    Row(10, 64, 16, 1.0, 4000, 0.998, start="kmeans"),
+    Row(50, 64, 50, 20.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150, start="kmeans"),
 ]
 
 

@@ -82,7 +82,7 @@ def ablation() -> str:
     for one in json.loads((ROOT / "results" / "ablation.json").read_text()):
         row, accuracy = one["row"], one["accuracy"]
         lr = f"{row['lr']:g}{' falling' if row['schedule'] == 'cosine' else ''}"
-        cells = [f"{row['data']}, {row['ipc']}", row["width"], row["real"], lr, f"{row['steps']:,}", row["averaging"] or "-"]
+        cells = [f"{row['data']}, {row['ipc']}", row["width"], row["real"], lr, f"{row['steps']:,}", row["averaging"] or "-", row["start"]]
         judge = f"{accuracy['count']} of {row['epochs']} epochs"
         spread = f" ± {accuracy['deviation']:.1f}" if accuracy["count"] > 1 else ""
         rows.append([*cells, f"{one['seconds']} s", f"{accuracy['mean']:.1f}{spread}", judge])
@@ -92,7 +92,7 @@ def ablation() -> str:
         "in averaging alone are one run,\nand the present script comes to other digits.\n"
         "Seconds are of one thread, while other work went on on the other core: read them as ratios, and roughly.\n\n"
     )
-    head = "data, ipc | width | real a class | lr | steps | averaging | seconds | held-out accuracy | networks"
+    head = "data, ipc | width | real a class | lr | steps | averaging | start | seconds | held-out accuracy | networks"
     return text + table(head, rows)
 
 

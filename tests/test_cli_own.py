@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from condensation.methods.base import Selection, State
-from condensation.sources import Pixels, start_from_real
+from condensation.sources import Pixels
+from condensation.starts import start_from_real
 
 with open("imported", "a") as file:
     file.write("x")

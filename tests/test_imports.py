@@ -32,7 +32,7 @@ LAYERS = (
     ("methods", "snapshots"),
     ("teaching", "trials"),
     ("unrolling",),
-    ("training", "sources", "matching"),
+    ("training", "sources", "starts", "matching"),
     ("learners",),
     ("augment", "compute", "pieces", "data", "generators"),
     ("networks",),

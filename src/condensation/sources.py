@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from condensation.images import ImageSet
-from condensation.rng import Rng
 
 WARM_UP = 9  # steps; the larger, the shorter the average
 
@@ -53,20 +52,3 @@ class Pixels(nn.Module):
         """What would be the result if this were the last step."""
         images = self.average if self.averaging else self.images.detach()
         return replace(self.start, images=images.clone())
-
-
-def start_from_real(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """``ipc`` random different real images of each class, preprocessed."""
-    indices = real.draw(ipc, rng).indices
-    chosen = real.take(indices)
-    return replace(chosen, images=chosen.inputs())
-
-
-def start_from_noise(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """Images of standard normal noise, as many of each class as ``ipc`` says."""
-    noise = torch.cat([rng.child(label).normal((count, *real.shape)) for label, count in ipc.items()])
-    labels = torch.repeat_interleave(torch.tensor(list(ipc)), torch.tensor(list(ipc.values())))
-    return replace(real, images=noise.to(real.device), labels=labels.to(real.device))
-
-
-STARTS = {"real": start_from_real, "noise": start_from_noise}

@@ -10,7 +10,8 @@ import torch
 from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Moment, Random, Recipe, Rng, condense
 from condensation.condensing import Diverged
 from condensation.methods.base import State
-from condensation.sources import Pixels, start_from_real
+from condensation.sources import Pixels
+from condensation.starts import start_from_real
 from tests.small import CPU, dm, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

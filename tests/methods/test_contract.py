@@ -60,6 +60,7 @@ SMALL_METHODS: dict[str, Method] = {
     "dm": dm(),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
+    "dm-kmeans": dm(start="kmeans"),
     "dm-groups": dm(classes_at_a_time=2),
     "dm-plain": dm(augmentation=None),
     "dm-averaged": dm(averaging=0.9, schedule="cosine"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import torch
@@ -30,7 +30,8 @@ from condensation.networks.base import Classifier, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
 from condensation.pieces import split
 from condensation.rng import Rng
-from condensation.sources import STARTS, Pixels
+from condensation.sources import Pixels
+from condensation.starts import STARTS, Start
 from condensation.training import Recipe, train_together
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class DC(Method):
     momentum: float = 0.5
     averaging: float = 0.0  # in [0, 1): the result is a running average, see `Pixels`; 0: the last images
     batch_per_class: int = 256  # real images; all of a class that has fewer
-    start: Literal["real", "noise"] = "noise"
+    start: Start = "noise"
     outer_loops: int | None = None  # matches in a step; None: by ipc, see `loops_for`
     inner_loops: int | None = None  # epochs of training between two of them; None: by ipc
     network_lr: float = 0.01  # of SGD without momentum, between two matches
@@ -193,7 +194,7 @@ class SiameseDC(DC):
     transformed in its own way (Zhao & Bilen, 2021). It costs what `DC` costs.
     """
 
-    start: Literal["real", "noise"] = "real"
+    start: Start = "real"
     augmentation: Augmentation | None = DSA()
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:

@@ -21,7 +21,8 @@ from condensation.ntk.ridge import predictions, solved_labels
 from condensation.pieces import split
 from condensation.rng import Rng
 from condensation.soft_labels import SoftLabels, centred
-from condensation.sources import STARTS, Pixels
+from condensation.sources import Pixels
+from condensation.starts import STARTS, Start
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class KIP(Method):
     reg: float = 1e-6  # of the mean diagonal of the kernel matrix; published
     batch: int = 5000  # real images a step, of all classes; published
     labels: Labels = "fixed"
-    start: Literal["real", "noise"] = "real"
+    start: Start = "real"
 
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=1)

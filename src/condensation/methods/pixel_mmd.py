@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +15,8 @@ from condensation.methods.base import Method, State, need_at_least, need_fractio
 from condensation.methods.dm import mean_embeddings
 from condensation.methods.pairs import by_class
 from condensation.rng import Rng
-from condensation.sources import STARTS, Pixels
+from condensation.sources import Pixels
+from condensation.starts import STARTS, Start
 
 
 @dataclass(kw_only=True)
@@ -41,7 +41,7 @@ class PixelMMD(Method):
     momentum: float = 0.0
     averaging: float = 0.98  # in [0, 1): the result is a running average, see `Pixels`; it takes the noise of batches away
     batch_per_class: int = 256  # real images; all of a class that has fewer
-    start: Literal["real", "noise"] = "real"
+    start: Start = "real"
     kernel: Kernel = Linear()
 
     def __post_init__(self) -> None:

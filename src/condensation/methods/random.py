@@ -8,7 +8,8 @@ from condensation.compute import Compute
 from condensation.images import ImageSet
 from condensation.methods.base import Selection, State
 from condensation.rng import Rng
-from condensation.sources import Pixels, start_from_real
+from condensation.sources import Pixels
+from condensation.starts import start_from_real
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.pieces import Embedding, split
 from condensation.rng import Rng
-from condensation.sources import Pixels, start_from_real
+from condensation.sources import Pixels
+from condensation.starts import start_from_real
 from condensation.training import Recipe, optimizer_of, train_epoch
 
 
