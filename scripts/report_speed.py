@@ -57,7 +57,7 @@ def accuracies() -> str:
         method, accuracy = settings["method"], one["accuracy"]
         several = method["name"] == "best-of"
         made = method["of"] if several else method
-        steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}, {made['lr']:.3g}"
+        steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}, {made['lr']:.3g}, {made['start']}"
         rows.append(
             [
                 f"{settings['data']['source']}, {settings['ipc']}",
@@ -73,7 +73,7 @@ def accuracies() -> str:
         "(`Recipe.paper()`, a ConvNet of width 128,\n1,000 epochs), last state. Minutes are those of condensing, with compilation.\n\n"
     )
     return text + table(
-        "data, ipc | steps x real images a class, width, lr | condensing | accuracy (networks) | published DM | machine", rows
+        "data, ipc | steps x real images a class, width, lr, start | condensing | accuracy (networks) | published DM | machine", rows
     )
 
 
