@@ -63,6 +63,14 @@ def test_what_a_class_starts_from_does_not_depend_on_the_others() -> None:
     assert torch.equal(ours.images[ours.labels != 1], theirs.images)
 
 
+def test_of_large_classes_some_images_are_clustered(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr("condensation.starts.CLUSTERED", 7)
+    monkeypatch.setattr("condensation.starts.clustered", lambda points, count, rng: (seen.append(len(points)), points[:count])[1])
+    start_from_kmeans(images(per_class=[12, 7, 5]), {0: 2, 1: 2, 2: 2}, Rng(0))
+    assert seen == [7, 7, 5]
+
+
 @pytest.mark.parametrize(("side", "pixels"), [(28, 28 * 28), (64, 32 * 32)])
 def test_large_images_are_clustered_as_they_look_when_small(side: int, pixels: int) -> None:
     assert _small(torch.ones(2, 1, side, side)).shape == (2, pixels)

@@ -15,7 +15,8 @@ from condensation.rng import Rng
 
 Start = Literal["real", "kmeans", "noise"]
 SIDE = 32  # pixels: larger images are clustered as they look at this size
-FETCHED = 1_000  # images at a time, for clustering
+CLUSTERED = 10_000  # images of a class, drawn at random where there are more: what they take of memory is bounded
+FETCHED = 1_000  # at a time
 ROUNDS = 100  # of k-means, at most; some tens are usual
 
 
@@ -40,12 +41,13 @@ def start_from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet
     image is taken once.
     """
     places = []
-    for label in real.classes:
-        mine = torch.arange(real.counts[label]) + real.starts[label]
-        points = torch.cat([_small(real.inputs(mine[piece].to(real.device))) for piece in split(len(mine), FETCHED)])
+    seen = real.draw({label: max(CLUSTERED, ipc[label]) for label in real.classes}, rng.child("seen"))
+    for row, label in enumerate(real.classes):
+        mine = seen.indices[seen.rows == row].sort().values
+        points = torch.cat([_small(real.inputs(mine[piece])) for piece in split(len(mine), FETCHED)])
         centres = clustered(points, ipc[label], rng.child(label))
-        places.append(mine[_nearest(points, centres).cpu()])
-    chosen = real.take(torch.cat(places).to(real.device))
+        places.append(mine[_nearest(points, centres)])
+    chosen = real.take(torch.cat(places))
     return replace(chosen, images=chosen.inputs())
 
 
