@@ -130,6 +130,21 @@ def gradient_step() -> str:
     return text + table("step | epochs | class loop, eager float32 | ours | times faster | machine", rows)
 
 
+def pieces() -> str:
+    rows = []
+    for one in found("pieces"):
+        settings = one["settings"]
+        for what, part in one["parts"].items():
+            each = [f"{1000 * part['seconds'][name]:.0f} ms" for name in ("whole", "pieces")]
+            of = f"{what}; {settings['batch']} images, width {settings['width']}"
+            rows.append([of, *each, settings["pieces"], f"**{part['ratio']:.2f}**", one["machine"]])
+    text = (
+        "## Learning in pieces\n\nThe gradient by a batch, of the weights as in training and of the images as in DM: all images at once, and in pieces\n"
+        "that fit the cache of a CPU, whose gradients are added up (`benchmarks/pieces.py`). Median of 15, in turns in one process.\n\n"
+    )
+    return text + table("gradient of | at once | in pieces | of | times faster | machine", rows)
+
+
 def compiling() -> str:
     rows = []
     for one in found("compiling"):
@@ -217,7 +232,7 @@ def the_rest() -> str:
 
 def main() -> None:
     notes = NOTES.read_text(encoding="utf-8") + "\n"
-    parts = [accuracies(), ablation(), notes, steps(), gradient_step(), judging(), winograd(), compiling(), the_rest()]
+    parts = [accuracies(), ablation(), notes, steps(), gradient_step(), judging(), winograd(), pieces(), compiling(), the_rest()]
     (ROOT / "docs" / "speed.md").write_text(HEAD + "".join(parts).rstrip() + "\n", encoding="utf-8")
 
 
