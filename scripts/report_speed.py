@@ -139,8 +139,9 @@ def pieces() -> str:
             of = f"{what}; {settings['batch']} images, width {settings['width']}"
             rows.append([of, *each, settings["pieces"], f"**{part['ratio']:.2f}**", one["machine"]])
     text = (
-        "## Learning in pieces\n\nThe gradient by a batch, of the weights as in training and of the images as in DM: all images at once, and in pieces\n"
-        "that fit the cache of a CPU, whose gradients are added up (`benchmarks/pieces.py`). Median of 15, in turns in one process.\n\n"
+        "## Learning in pieces\n\nThe gradient by a batch, of the weights as in training and of the images as in DM: "
+        "all images at once, and in pieces\nthat fit the cache of a CPU, whose gradients are added up "
+        "(`benchmarks/pieces.py`). Median of 15, in turns in one process.\n\n"
     )
     return text + table("gradient of | at once | in pieces | of | times faster | machine", rows)
 
