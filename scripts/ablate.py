@@ -98,7 +98,6 @@ ROWS = [
     Row(1, 64, 16, 1.26, 3000, 0.998, data="fashion-mnist", networks=5, start="kmeans"),
     Row(1, 64, 16, 1.26, 3000, 0.998, data="mnist", networks=5, start="kmeans"),
     Row(10, 64, 16, 1.0, 4000, 0.998, start="kmeans"),
-    Row(50, 64, 50, 20.0, 1000, 0.998, data="fashion-mnist", networks=2, epochs=150, start="kmeans"),
 ]
 
 
