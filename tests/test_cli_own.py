@@ -187,7 +187,7 @@ def test_layers_are_shown_of_a_network_that_needs_one_to_be_named(condense):
             "failed on images (1, 1, 8, 8): TypeError: jitter() got an",
         ),
         ("method=nets.py:jitter", "nets.py:jitter is of type function; as method it must be a Method."),
-        ("evaluation.network=nets.py:Moody", "ArithmeticError: ten is too many\nnets.py, line 30, in forward: raise ArithmeticError("),
+        ("evaluation.network=nets.py:Moody", "ArithmeticError: ten is too many\nnets.py, line 31, in forward: raise ArithmeticError("),
     ],
 )
 def test_a_mistake_in_own_code_is_told_plainly(refused, arguments, text):

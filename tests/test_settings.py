@@ -143,7 +143,7 @@ def test_an_unknown_setting_of_what_has_none():
         ("method.networks.spec=resnet99", "There is no network 'resnet99'. Did you mean 'resnet18'?"),
         ("ipc=many", "ipc is 'many'; it must be a whole number or a table of name = value."),
         ("ipc.cat=x", "ipc.cat is 'x'; it must be a whole number."),
-        ("method.start=middle", "method.start is 'middle'; it can be real, noise."),
+        ("method.start=middle", "method.start is 'middle'; it can be real, kmeans, noise."),
         ("method.augmentation.operations=3", "method.augmentation.operations is 3; it must be a list."),
         ("data=digits", "data is 'digits'; it must be given one by one: data.source,"),
         ("data=3", "data is 3; it must be given one by one: data.source,"),
