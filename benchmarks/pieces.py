@@ -1,4 +1,4 @@
-"""How much faster does a network learn from a batch in pieces that fit the cache of a CPU, than from all of it at once?
+"""How much faster does a network learn from a batch in pieces than from all of it at once, on a CPU?
 
     python -m benchmarks.pieces                # a batch of 100 images of CIFAR10's shape, ConvNet of width 128
 
@@ -60,7 +60,14 @@ def main() -> None:
             print(f"gradient of {what}, {how}: {each['whole']} whole, {each['pieces']} in pieces of {size}: {ratio:.2f} times faster")
             apart = float((ours - whole).norm() / whole.norm())
             results[f"{what}, {how}"] = {"seconds": seconds, "ratio": ratio, "apart": apart, "compute": compute.describe()}
-    settings = {"width": asked.width, "size": asked.size, "channels": asked.channels, "batch": asked.batch, "pieces": size}
+    settings = {
+        "rounds": asked.rounds,
+        "width": asked.width,
+        "size": asked.size,
+        "channels": asked.channels,
+        "batch": asked.batch,
+        "pieces": size,
+    }
     save("pieces", {"settings": settings, "parts": results}, asked.out, "cpu", f"{asked.size}px-batch{asked.batch}-width{asked.width}")
 
 

@@ -140,8 +140,8 @@ def pieces() -> str:
             rows.append([of, *each, settings["pieces"], f"**{part['ratio']:.2f}**", one["machine"]])
     text = (
         "## Learning in pieces\n\nThe gradient by a batch, of the weights as in training and of the images as in DM: "
-        "all images at once, and in pieces\nthat fit the cache of a CPU, whose gradients are added up "
-        "(`benchmarks/pieces.py`). Median of 15, in turns in one process.\n\n"
+        "all images at once, and in pieces,\nwhose gradients are added up "
+        "(`benchmarks/pieces.py`). Medians, in turns in one process.\n\n"
     )
     return text + table("gradient of | at once | in pieces | of | times faster | machine", rows)
 

@@ -17,7 +17,7 @@ SMALL = {
     "compiling": "--rounds 1 --size 8 --channels 1 --width 4 --train-batch 10 --embed-batch 2".split(),
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
     "winograd": "--rounds 1 --images 2 --chunk 2 --batch 2 --width 8 --size 8".split(),
-    "pieces": "--rounds 1 --batch 4 --width 4 --size 8".split(),
+    "pieces": "--rounds 1 --batch 64 --width 4".split(),
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0".split(),
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }

@@ -31,6 +31,8 @@ def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
         (101, 32, 101),
         (62 * 61, 32, 62),
         (100, 64, 10),
+        (64, 64, 8),
+        (8, 224, 1),
         (7, 512, 1),
     ],
 )

@@ -12,8 +12,8 @@ from condensation.networks.base import draws_numbers, mixes_images
 
 Embedding = Callable[[Tensor], Tensor]
 
-# What a network learns from at a time on a CPU, from the least to the most, in pixels: 16 to 63 images of 32x32. The feature maps
-# of more leave the cache; from 64 images on a map (width 128, float32) has 32 MB, which malloc hands back to the system after each use.
+# What a network learns from at a time on a CPU, from the least to the most, in pixels: 16 to 63 images of 32x32. From 64 on a
+# feature map (width 128, float32) has 32 MB, which malloc hands back to the system after each use, to get it again page by page.
 LEARNED_PIXELS = (16 * 1024, 63 * 1024)
 
 
@@ -28,11 +28,11 @@ def split(count: int, chunk: int | None) -> list[slice]:
 def learned_at_a_time(network: nn.Module, images: Tensor) -> int:
     """How many of ``images`` (n, c, h, w) ``network`` had best learn from at a time; gradients are then added up.
 
-    On a CPU as many as fit its cache, if that divides them: in pieces of one size, since each size is a program of its own. A
-    network that mixes images, or draws numbers for each, gets all at once.
+    On a CPU the most of `LEARNED_PIXELS` that divide them: pieces are of one size, since each size is a program of its own. All
+    at once where none does, and for a network that mixes images or draws numbers for each.
     """
     count, _, height, width = images.shape
-    least, most = (math.ceil(pixels / (height * width)) for pixels in LEARNED_PIXELS)
+    least, most = math.ceil(LEARNED_PIXELS[0] / (height * width)), max(1, LEARNED_PIXELS[1] // (height * width))
     if count <= most or images.device.type != "cpu" or mixes_images(network) or draws_numbers(network):
         return count
     return next((size for size in range(most, least - 1, -1) if count % size == 0), count)

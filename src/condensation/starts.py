@@ -35,18 +35,19 @@ def start_from_noise(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
 
 
 def start_from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """Of each class the real images next to the centres of ``ipc[label]`` clusters, preprocessed: between them, all that the class has.
+    """Of each class the real images next to the centres of ``ipc[label]`` clusters, or all that it has if they are fewer; preprocessed.
 
-    Clusters are those of k-means over pixels (Lloyd, 1982), begun with k-means++ (Arthur and Vassilvitskii, SODA 2007). An
-    image is taken once.
+    Clusters are those of k-means over pixels (Lloyd, 1982), begun with k-means++ (Arthur and Vassilvitskii, SODA 2007), of at
+    most 10,000 images of a class, at 32x32 if they are larger. An image is taken once. With one image a class it is that
+    nearest to the mean, whatever the ``rng``. On the CPU, so that every device starts from the same images.
     """
     places = []
     seen = real.draw({label: max(CLUSTERED, ipc[label]) for label in real.classes}, rng.child("seen"))
     for row, label in enumerate(real.classes):
         mine = seen.indices[seen.rows == row].sort().values
-        points = torch.cat([_small(real.inputs(mine[piece])) for piece in split(len(mine), FETCHED)])
-        centres = clustered(points, ipc[label], rng.child(label))
-        places.append(mine[_nearest(points, centres)])
+        points = torch.cat([_small(real.inputs(mine[piece])).cpu() for piece in split(len(mine), FETCHED)])
+        centres = clustered(points, min(ipc[label], len(points)), rng.child(label))
+        places.append(mine[_nearest(points, centres).to(mine.device)])
     chosen = real.take(torch.cat(places))
     return replace(chosen, images=chosen.inputs())
 
@@ -69,7 +70,7 @@ def _far_apart(points: Tensor, count: int, rng: Rng) -> Tensor:
     """``count`` of ``points`` (n, d), each drawn in proportion to its squared distance from those before: k-means++."""
     generator = rng.generator()
     chosen = [int(generator.integers(len(points)))]
-    distances = torch.full((len(points),), torch.inf, dtype=torch.float64, device=points.device)
+    distances = torch.full((len(points),), torch.inf, dtype=torch.float64)
     for _ in range(count - 1):
         distances = distances.minimum((points - points[chosen[-1]]).square().sum(1).double())
         ends = distances.cumsum(0)

@@ -131,7 +131,7 @@ def train_epoch(
 ) -> tuple[torch.optim.SGD, Tensor]:
     """One epoch of `train_together`, the ``epoch``-th from 0: the optimiser to go on with, and the mean loss of an image and network.
 
-    ``on_batch`` is told of each batch before it is learned from: the places (count, n) of the images in their sets, and
+    ``on_batch`` is told of each batch before the weights change by it: the places (count, n) of the images in their sets, and
     the logits (count, n, classes).
     """
     if epoch == recipe.drop_epoch:

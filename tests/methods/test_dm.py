@@ -14,6 +14,7 @@ from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, 
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
 from condensation.networks import NetworkSpec
+from condensation.networks.layers import Stack
 from condensation.sources import Pixels
 from condensation.storage import read_tensors
 from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
@@ -216,3 +217,20 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(t
 def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(CondensationError, match="method"):
         dm(**settings)
+
+
+def test_synthetic_images_learned_from_in_pieces_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, counts, embed = images(), [], Stack.embed
+
+    def counted(self: Stack, batch: Tensor) -> Tensor:
+        counts.append((len(batch), torch.is_grad_enabled()))
+        return embed(self, batch)
+
+    def learned(pieces: tuple[int, int]) -> Tensor:
+        monkeypatch.setattr("condensation.pieces.LEARNED_PIXELS", tuple(256 * size for size in pieces))
+        return condense(dm(steps=2), real, 4, compute=DOUBLE).images
+
+    monkeypatch.setattr(Stack, "embed", counted)
+    whole, ours = learned((16, 63)), learned((2, 5))
+    assert torch.allclose(ours, whole, rtol=1e-10, atol=1e-12)
+    assert [count for count, learning in counts if learning] == [12] * 2 + [4] * 6
