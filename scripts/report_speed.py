@@ -60,7 +60,7 @@ def accuracies() -> str:
         steps = f"{made['steps']:,} x {made['batch_per_class']}, {made['networks']['spec']['width']}, {made['lr']:.3g}, {made['start']}"
         rows.append(
             [
-                f"{settings['data']['source']}, {settings['ipc']}",
+                f"{settings['data']['source']}, {settings['ipc']}" + (f" (seed {settings['seed']})" if settings["seed"] else ""),
                 f"{method['sets']} sets of {steps}; {method['mixtures']} networks choose" if several else steps,
                 f"{one['condensing_seconds'] / 60:.1f} min",
                 f"**{accuracy['mean']:.1f} ± {accuracy['deviation']:.1f}** ({accuracy['count']})",
