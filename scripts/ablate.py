@@ -49,8 +49,15 @@ class Row:
     @property
     def method(self) -> DM:
         networks = Fresh(ConvNet(width=self.width))
-        how = {"averaging": self.averaging, "batch_per_class": self.real, "start": self.start}
-        return DM(self.steps, self.lr, self.schedule, networks=networks, **how)
+        return DM(
+            self.steps,
+            self.lr,
+            self.schedule,
+            averaging=self.averaging,
+            batch_per_class=self.real,
+            start=self.start,
+            networks=networks,
+        )
 
 
 ROWS = [

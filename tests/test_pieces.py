@@ -36,7 +36,7 @@ def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
         (7, 512, 1),
     ],
 )
-def test_networks_learn_from_equal_pieces_that_fit_the_cache_if_there_are_some(count: int, side: int, size: int) -> None:
+def test_networks_learn_from_equal_pieces_if_there_are_some(count: int, side: int, size: int) -> None:
     assert learned_at_a_time(network(), torch.empty(1).expand(count, 3, side, side)) == size
 
 

@@ -101,9 +101,6 @@ def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
         Recipe(**settings)  # type: ignore[arg-type]
 
 
-# -- many images in few steps
-
-
 @pytest.mark.parametrize("soft", [False, True], ids=["classes", "soft labels"])
 def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     data = images(per_class=8)
@@ -124,6 +121,9 @@ def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypat
     for whole, ours in zip(learned((16, 63)), learned((2, 5)), strict=True):
         assert torch.allclose(whole.double(), ours.double(), rtol=1e-9, atol=1e-12)
     assert counts == [12] * 2 + [4] * 6
+
+
+# -- many images in few steps
 
 
 def test_passing_through_images_takes_all_before_any_again():
