@@ -15,12 +15,13 @@ from torch import Tensor
 
 from benchmarks.harness import arguments, in_turns, save
 from condensation import Compute, ConvNet, Rng
+from condensation.networks.base import Classifier
 from condensation.pieces import in_pieces, learned_at_a_time, split
 
 
-def of_weights(network: ConvNet, images: Tensor, compute: Compute, size: int) -> Callable[[], Tensor]:
+def of_weights(module: Classifier, images: Tensor, compute: Compute, size: int) -> Callable[[], Tensor]:
     """The gradient of the weights by ``images``, ``size`` at a time, as one row."""
-    module, labels = network.build(tuple(images.shape[1:]), 10, Rng(0)), torch.arange(len(images)) % 10
+    labels = torch.arange(len(images)) % 10
     logits, parameters = compute.run(module), list(module.parameters())
 
     def work() -> Tensor:
@@ -33,25 +34,31 @@ def of_weights(network: ConvNet, images: Tensor, compute: Compute, size: int) ->
     return work
 
 
-def of_images(network: ConvNet, images: Tensor, compute: Compute, whole: bool) -> Callable[[], Tensor]:
+def of_images(module: Classifier, images: Tensor, compute: Compute, whole: bool) -> Callable[[], Tensor]:
     """The gradient of ``images`` by their embeddings."""
-    module = network.build(tuple(images.shape[1:]), 10, Rng(0)).requires_grad_(False)
-    embed, images = compute.run(module.embed), images.clone().requires_grad_()
+    embed, images = compute.run(module.requires_grad_(False).embed), images.clone().requires_grad_()
     embed = embed if whole else in_pieces(module, embed)
     return lambda: torch.autograd.grad(embed(images).float().square().sum(), images)[0]
 
 
 def main() -> None:
     asked = arguments(__doc__, width=128, size=32, channels=3, batch=100, rounds=15)
-    network, shape = ConvNet(width=asked.width), (asked.channels, asked.size, asked.size)
+    shape = asked.channels, asked.size, asked.size
     images = Rng(0).child("images").normal((asked.batch, *shape))
-    size = learned_at_a_time(network.build(shape, 10, Rng(0)), images)
+
+    def network() -> Classifier:
+        return ConvNet(width=asked.width).build(shape, 10, Rng(0))
+
+    size = learned_at_a_time(network(), images)
     results = {}
     for how, compile in (("compiled", "always"), ("as it is", "never")):
         compute = Compute(device="cpu", compile=compile).chosen()
         for what, works in (
-            ("weights", {"whole": of_weights(network, images, compute, asked.batch), "pieces": of_weights(network, images, compute, size)}),
-            ("images", {"whole": of_images(network, images, compute, True), "pieces": of_images(network, images, compute, False)}),
+            (
+                "weights",
+                {"whole": of_weights(network(), images, compute, asked.batch), "pieces": of_weights(network(), images, compute, size)},
+            ),
+            ("images", {"whole": of_images(network(), images, compute, True), "pieces": of_images(network(), images, compute, False)}),
         ):
             whole, ours = (work() for work in works.values())
             seconds = in_turns(works, "cpu", asked.rounds)

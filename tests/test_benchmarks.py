@@ -18,13 +18,15 @@ SMALL = {
     "reading": ["--rounds", "1", "--photographs", "4", "--small", "40"],
     "winograd": "--rounds 1 --images 2 --chunk 2 --batch 2 --width 8 --size 8".split(),
     "pieces": "--rounds 1 --batch 64 --width 4".split(),
+    "patches": "--rounds 1 --batch 2 --chunk 2 --width 64 --coloured 8 --grey 8".split(),
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0".split(),
     "dm_step": ["--rounds", "1", "--ipc", "1", "--batch-per-class", "2", "--width", "4", "--size", "8", "--classes", "3"],
 }
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ("compiling", "winograd", "pieces") else []) for name in SMALL]
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ("compiling", "winograd", "pieces", "patches") else []) for name in SMALL],
 )
 def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from condensation.errors import CondensationError, unknown
 from condensation.images import Shape
-from condensation.networks import winograd
+from condensation.networks import patches, winograd
 from condensation.networks.base import Classifier
 
 
@@ -68,12 +68,29 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
+class Layers(nn.Sequential):
+    """One after the other, but for a convolution and an instance norm at the front: these as one, by `patches`, where that pays."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        first, *rest = self
+        if isinstance(first, Convolution | Framed) and rest and isinstance(norm := rest[0], InstanceNorm):
+            if not norm.direct and patches.pays(images, first.weight):
+                # The norm takes the bias of the convolution away; its gradient is zero, not none.
+                shift = norm.bias if first.bias is None else norm.bias + 0 * first.bias
+                padding = int(first.padding[0])
+                images = patches.normed_convolution(images, first.weight, padding, norm.weight, shift, norm.eps)
+                first, *rest = rest[1:]
+        for layer in (first, *rest):
+            images = layer(images)
+        return images
+
+
 class Stack(Classifier):
     """Layers one after the other, flattened, and a linear layer on top."""
 
     def __init__(self, layers: Iterable[nn.Module], dims: int, num_classes: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(*layers)
+        self.features = Layers(*layers)
         self.classifier = nn.Linear(dims, num_classes)
 
     def embed(self, images: Tensor) -> Tensor:

@@ -1,0 +1,168 @@
+"""The first convolution and norm as one product of matrices are what they are one after the other, and are taken only where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from condensation import Compute, ConvNet, Rng
+from condensation.learners import Crew
+from condensation.networks import VGG11, patches
+from condensation.networks.base import Classifier
+from condensation.networks.layers import directly
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of images that went through the product, for layers that count as wide from 8 channels on."""
+    shapes: list[tuple[int, ...]] = []
+    normed_convolution = patches.normed_convolution
+
+    def noted(images: Tensor, *rest: Any) -> Tensor:
+        shapes.append(tuple(images.shape))
+        return normed_convolution(images, *rest)
+
+    monkeypatch.setattr(patches, "normed_convolution", noted)
+    monkeypatch.setattr(patches, "WIDE", 8)
+    torch.compiler.reset()
+    return shapes
+
+
+def one_after_the_other(images: Tensor, weights: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    maps = F.conv2d(images, weights, torch.full_like(scale, 3.0), padding=padding)
+    return F.instance_norm(maps, weight=scale, bias=shift, eps=eps)
+
+
+def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:
+    """What comes out, and the gradients by ``images`` and by all ``others`` of a number that depends on all of it."""
+    images = images.clone().requires_grad_()
+    result = function(images)
+    weights = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
+    return [result.detach(), *torch.autograd.grad((result.square() * weights).sum(), [images, *others])]
+
+
+def drawn(channels: int, sides: tuple[int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images, weights, scale and shift."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = (3, channels, *sides), (7, channels, 3, 3), (7,), (7,)
+    images, weights, scale, shift = (torch.randn(shape, generator=draw, dtype=dtype) for shape in shapes)
+    return images, weights, scale, shift
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sides", [(8, 8), (5, 9)])
+def test_it_is_the_norm_of_the_convolution(channels: int, sides: tuple[int, int], padding: int) -> None:
+    images, *others = drawn(channels, sides, torch.float64)
+    others = [other.requires_grad_() for other in others]
+    weights, scale, shift = others
+    ours = gradients(lambda images: patches.normed_convolution(images, weights, padding, scale, shift, 1e-5), images, others)
+    plain = gradients(lambda images: one_after_the_other(images, weights, padding, scale, shift, 1e-5), images, others)
+    for one, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_in_float32_it_is_off_by_no_more_than_one_after_the_other(offset: float) -> None:
+    images, weights, scale, shift = drawn(3, (32, 32), torch.float32)
+    arguments = weights, 1, scale, shift, 1e-5
+    exact = one_after_the_other(images.double() + offset, weights.double(), 1, scale.double(), shift.double(), 1e-5)
+    ours, plain = (
+        (function(images + offset, *arguments) - exact).norm() / exact.norm()
+        for function in (patches.normed_convolution, one_after_the_other)
+    )
+    assert ours < max(2 * plain, 1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 255.0])
+def test_images_of_one_colour_have_finite_gradients(value: float) -> None:
+    images, *others = drawn(1, (8, 8), torch.float32)
+    weights, scale, shift = (other.requires_grad_() for other in others)
+    images = torch.full_like(images, value)
+    result = gradients(lambda images: patches.normed_convolution(images, weights, 0, scale, shift, 1e-5), images, [weights, scale, shift])
+    assert all(one.isfinite().all() for one in result)
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 12, 12)])
+def test_a_compiled_network_gives_the_same_with_it(
+    taken: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
+) -> None:
+    network = ConvNet(width=8, depth=2).build(shape, 3, Rng(0)).requires_grad_(learns)
+    images = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0))
+    parameters = list(network.parameters()) if learns else []
+    plain = gradients(network, images, parameters)
+    compiled = torch.compile(network, backend=backend, fullgraph=True, dynamic=False)
+    largest = max(float(gradient.abs().max()) for gradient in plain[1:])  # that of a bias before a norm is 0, but for rounding
+    for one, other in zip(gradients(compiled, images, parameters), plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * largest)
+    assert taken == [(5, *shape)]
+
+
+GREY, COLOURED = (1, 28, 28), (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "dtype", "lower", "learns", "expected"),
+    [
+        (ConvNet(width=8), COLOURED, torch.float32, False, False, True),
+        (VGG11(), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=8), GREY, torch.float32, True, False, True),
+        (ConvNet(width=8), COLOURED, torch.float32, True, True, True),
+        (ConvNet(width=8), COLOURED, torch.float32, True, False, False),
+        (ConvNet(width=8), COLOURED, torch.float64, False, True, False),
+        (ConvNet(width=4), COLOURED, torch.float32, False, True, False),
+        (ConvNet(width=8), (4, 32, 32), torch.float32, False, True, False),
+        (ConvNet(width=8, norm="batch"), COLOURED, torch.float32, False, True, False),
+        (ConvNet(width=8, norm="none"), COLOURED, torch.float32, False, True, False),
+    ],
+)
+def test_it_is_taken_where_it_pays(
+    taken: list[tuple[int, ...]],
+    network: ConvNet,
+    shape: tuple[int, int, int],
+    dtype: torch.dtype,
+    lower: bool,
+    learns: bool,
+    expected: bool,
+) -> None:
+    module = network.build(shape, 3, Rng(0)).to(dtype).requires_grad_(learns)
+    compiled = torch.compile(module, backend="aot_eager", dynamic=False)
+    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+        torch.testing.assert_close(compiled(images).to(dtype), module(images).to(dtype), rtol=0.1, atol=0.1 if lower else 1e-4)
+    assert bool(taken) == expected
+
+
+def small() -> Classifier:
+    return ConvNet(width=8, depth=2).build((3, 16, 16), 3, Rng(0))
+
+
+def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int, ...]]) -> None:
+    images = torch.ones(2, 3, 16, 16)
+    small()(images)
+    torch.compile(directly(small()), backend="aot_eager", dynamic=False)(images)
+    assert not taken
+
+
+@pytest.mark.slow
+def test_stacked_networks_do_without(taken: list[tuple[int, ...]]) -> None:
+    crew = Crew(ConvNet(width=8, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
+    images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    rngs, logits = [Rng(0).child("network", number) for number in range(2)], []
+    for learners, theirs in ((crew.learners(1), rngs[:1]), (crew.learners(2), rngs)):
+        learners.begin(theirs)
+        learners.train(False)
+        with torch.no_grad():
+            logits.append(learners.on_same(images))
+        if learners.count == 1:
+            assert taken
+            taken.clear()
+    torch.testing.assert_close(logits[1][:1], logits[0], rtol=1e-3, atol=1e-5)
+    assert not taken
