@@ -19,7 +19,7 @@ from condensation.networks.layers import directly
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
-    """The shapes of images that went through the product, for layers that count as wide from 8 channels on."""
+    """The shapes of images that went through the product, of layers whose channels count as many from 8 on."""
     shapes: list[tuple[int, ...]] = []
     normed_convolution = patches.normed_convolution
 
@@ -28,7 +28,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         return normed_convolution(images, *rest)
 
     monkeypatch.setattr(patches, "normed_convolution", noted)
-    monkeypatch.setattr(patches, "WIDE", 8)
+    monkeypatch.setattr(patches, "MANY", 8)
     torch.compiler.reset()
     return shapes
 
@@ -94,7 +94,7 @@ def test_images_of_one_colour_have_finite_gradients(value: float) -> None:
 def test_a_compiled_network_gives_the_same_with_it(
     taken: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
 ) -> None:
-    network = ConvNet(width=8, depth=2).build(shape, 3, Rng(0)).requires_grad_(learns)
+    network = ConvNet(width=16, depth=2).build(shape, 3, Rng(0)).requires_grad_(learns)
     images = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0))
     parameters = list(network.parameters()) if learns else []
     plain = gradients(network, images, parameters)
@@ -111,11 +111,15 @@ GREY, COLOURED = (1, 28, 28), (3, 32, 32)
 @pytest.mark.parametrize(
     ("network", "shape", "dtype", "lower", "learns", "expected"),
     [
-        (ConvNet(width=8), COLOURED, torch.float32, False, False, True),
-        (VGG11(), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=8), GREY, torch.float32, False, False, True),
         (ConvNet(width=8), GREY, torch.float32, True, False, True),
-        (ConvNet(width=8), COLOURED, torch.float32, True, True, True),
-        (ConvNet(width=8), COLOURED, torch.float32, True, False, False),
+        (ConvNet(width=8), COLOURED, torch.float32, False, True, True),
+        (ConvNet(width=16), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=8), COLOURED, torch.float32, False, False, False),
+        (VGG11(), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=16), COLOURED, torch.float32, True, True, True),
+        (ConvNet(width=8), COLOURED, torch.float32, True, True, False),
+        (ConvNet(width=16), COLOURED, torch.float32, True, False, False),
         (ConvNet(width=8), COLOURED, torch.float64, False, True, False),
         (ConvNet(width=4), COLOURED, torch.float32, False, True, False),
         (ConvNet(width=8), (4, 32, 32), torch.float32, False, True, False),
@@ -141,7 +145,7 @@ def test_it_is_taken_where_it_pays(
 
 
 def small() -> Classifier:
-    return ConvNet(width=8, depth=2).build((3, 16, 16), 3, Rng(0))
+    return ConvNet(width=16, depth=2).build((3, 16, 16), 3, Rng(0))
 
 
 def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int, ...]]) -> None:
@@ -153,7 +157,7 @@ def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int,
 
 @pytest.mark.slow
 def test_stacked_networks_do_without(taken: list[tuple[int, ...]]) -> None:
-    crew = Crew(ConvNet(width=8, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
+    crew = Crew(ConvNet(width=16, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     rngs, logits = [Rng(0).child("network", number) for number in range(2)], []
     for learners, theirs in ((crew.learners(1), rngs[:1]), (crew.learners(2), rngs)):

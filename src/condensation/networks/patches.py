@@ -12,20 +12,22 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
-FEW, WIDE = 3, 64  # channels that go in and that come out, up to which and from which on it pays
+FEW, MANY = 3, 64  # channels that go in and that come out, up to which and from which on it pays
 
 
 def pays(images: Tensor, weights: Tensor) -> bool:
     """Whether ``images`` (n, c, h, w) and ``weights`` (out, c, 3, 3) are computed with where this is faster: compiled, on a CPU.
 
-    Where other layers are computed in bfloat16 this is in float32 all the same; it then pays for grey images, and where weights learn.
+    For grey images always; for others in float32 if the weights learn or are twice as many, in bfloat16 if both. Where other layers
+    are computed in bfloat16, this one is in float32 all the same.
     """
     outputs, channels = weights.shape[:2]
     if not torch.compiler.is_compiling() or images.device.type != "cpu" or images.dtype != torch.float32:
         return False
-    if channels > FEW or outputs < WIDE:
+    if channels > FEW or outputs < MANY:
         return False
-    return channels == 1 or weights.requires_grad or not torch.is_autocast_enabled("cpu")
+    learn, wide = weights.requires_grad, outputs >= 2 * MANY
+    return channels == 1 or (learn and wide if torch.is_autocast_enabled("cpu") else learn or wide)
 
 
 def normed_convolution(images: Tensor, weights: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
