@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.harness import arguments, in_turns, save, timed
+from benchmarks.harness import arguments, in_turns, save
 from benchmarks.pieces import of_images, of_weights
 from benchmarks.winograd import layer_by_layer
 from condensation import Compute, ConvNet, Rng
@@ -45,13 +45,12 @@ def main() -> None:
                 "layers": make(layer_by_layer(asked.width, shape)),
                 "patches": make(ConvNet(width=asked.width).build(shape, 10, Rng(0))),
             }
-            first = {name: timed(work, "cpu") for name, work in works.items()}
             layers, ours = (work().double() for work in works.values())
             seconds = in_turns(works, "cpu", asked.rounds)
             ratio, apart = seconds["layers"] / seconds["patches"], float((ours - layers).norm() / layers.norm())
             each = {name: f"{1000 * took:.1f} ms" for name, took in seconds.items()}
             print(f"{what}, {kind}: {each['layers']} layer by layer, {each['patches']} by patches: {ratio:.2f} times faster", flush=True)
-            results[f"{what}, {kind}"] = {"seconds": seconds, "first_call": first, "ratio": ratio, "apart": apart}
+            results[f"{what}, {kind}"] = {"seconds": seconds, "ratio": ratio, "apart": apart}
     settings = {name: getattr(asked, name) for name in ("width", "batch", "chunk", "coloured", "grey", "rounds")}
     result = {"settings": settings, "compute": compute.describe(), "parts": results}
     save("patches", result, asked.out, "cpu", f"width{asked.width}")

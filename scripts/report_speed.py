@@ -150,16 +150,14 @@ def patches() -> str:
     for one in found("patches"):
         for what, part in one["parts"].items():
             count = one["settings"]["chunk" if what.startswith("embedding") else "batch"]
-            first = f"{part['first_call']['layers']:.0f} and {part['first_call']['patches']:.0f} s"
-            rows.append(
-                [f"{what}; {count} images, width {one['settings']['width']}", *compared(part, "layers", "patches"), first, one["machine"]]
-            )
+            what = f"{what}; {count} images, width {one['settings']['width']}"
+            rows.append([what, *compared(part, "layers", "patches"), one["machine"]])
     text = (
         "## The first convolution and its norm as one\n\nLayer by layer, and with the norm made part of the weights, image by image; "
         "compiled on both sides, in turns in one\nprocess (`benchmarks/patches.py`). It is done from 64 channels on for grey images; for "
         "coloured ones in float32 if the weights learn or there\nare 128, in bfloat16 if both. Elsewhere it is one program.\n\n"
     )
-    return text + table("what | layer by layer | as one | times faster | first calls | machine", rows)
+    return text + table("what | layer by layer | as one | times faster | machine", rows)
 
 
 def compared(part: Mapping[str, Any], plain: str, ours: str) -> list[str]:
