@@ -202,6 +202,15 @@ def test_nothing_is_computed_behind_the_layer() -> None:
     network.embed(torch.randn(2, *SHAPE))
 
 
+@pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2"])
+def test_compiled_a_layer_gives_what_it_gives_before_others_change_it_in_place(layer: str) -> None:
+    network = Own(Bare, layer).build(SHAPE, 3, Rng(0))
+    images = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    torch.compiler.reset()
+    compiled = torch.compile(network.embed, backend="aot_eager", dynamic=False)
+    torch.testing.assert_close(compiled(images), network.embed(images))
+
+
 def test_what_layers_do_not_tell_is_found_out() -> None:
     found = {
         name: (mixes_images(one), draws_numbers(one)) for name, one in ((name, s.build(SHAPE, 3, Rng(0))) for name, s in KINDS.items())

@@ -53,7 +53,8 @@ class Tap:
             # What follows is of no use: a compiler drops it by itself, else it is not begun.
             if not torch.compiler.is_compiling():
                 raise _Reached(value)
-            self.taken = value
+            # What follows may change it in place.
+            self.taken = value.clone() if isinstance(value, Tensor) else value
 
 
 class Adapted(Classifier):
