@@ -15,9 +15,13 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 
-from condensation import ImageSet, Rng, Standardize
+from condensation import ConvNet, ImageSet, Rng, Standardize
 from condensation.compute import capability
+from condensation.images import Shape
+from condensation.networks.base import Classifier
+from condensation.networks.layers import Stack
 from condensation.sources import Pixels
 from condensation.storage import write_json
 
@@ -41,6 +45,14 @@ def made_up(shape: tuple[int, int, int], classes: int, per_class: int) -> ImageS
     labels = torch.arange(classes).repeat_interleave(per_class)
     channels = torch.full((shape[0],), 0.5), torch.full((shape[0],), 0.25)
     return ImageSet.of(torch.from_numpy(pixels), labels, preprocessing=Standardize(*channels))
+
+
+def layer_by_layer(width: int, shape: Shape) -> Classifier:
+    """A ConvNet whose first convolution and norm are not made one, which other benchmarks ask about."""
+    network = ConvNet(width=width).build(shape, 10, Rng(0))
+    assert isinstance(network, Stack)
+    network.features = nn.Sequential(*network.features)
+    return network
 
 
 def timed(work: Callable[[], object], device: str) -> float:

@@ -12,9 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from benchmarks.harness import arguments, in_turns, save
+from benchmarks.harness import arguments, in_turns, layer_by_layer, save
 from benchmarks.pieces import of_images, of_weights
-from benchmarks.winograd import layer_by_layer
 from condensation import Compute, ConvNet, Rng
 from condensation.networks.base import Classifier
 

@@ -11,22 +11,12 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmarks.harness import arguments, in_turns, save, timed
-from condensation import ConvNet, Rng
-from condensation.images import Shape
+from benchmarks.harness import arguments, in_turns, layer_by_layer, save, timed
 from condensation.networks import winograd
 from condensation.networks.base import Classifier
-from condensation.networks.layers import Stack, directly
-
-
-def layer_by_layer(width: int, shape: Shape) -> Classifier:
-    """A ConvNet whose first convolution and norm are not made one, which other benchmarks ask about."""
-    network = ConvNet(width=width).build(shape, 10, Rng(0))
-    assert isinstance(network, Stack)
-    network.features = nn.Sequential(*network.features)
-    return network
+from condensation.networks.layers import directly
 
 
 def embedding(network: Classifier, images: Tensor, chunk: int) -> Callable[[], Tensor]:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from condensation import Compute, ConvNet, Rng
+from condensation import Compute, ConvNet, Own, Rng
 from condensation.learners import Crew
 from condensation.networks import VGG11, patches
 from condensation.networks.base import Classifier
-from condensation.networks.layers import directly
+from condensation.networks.layers import InstanceNorm, Layers, convolution, directly
 
 
 @pytest.fixture
@@ -67,16 +67,33 @@ def test_it_is_the_norm_of_the_convolution(channels: int, sides: tuple[int, int]
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
+SECOND = torch.tensor([1.0, -2.0, 1.0])  # differences
+
+
+@pytest.mark.parametrize(("smooth", "kernel", "most"), [(False, None, 3e-7), (True, None, 1e-6), (True, torch.outer(SECOND, SECOND), 1e-3)])
 @pytest.mark.parametrize("offset", [0.0, 100.0])
-def test_in_float32_it_is_off_by_no_more_than_one_after_the_other(offset: float) -> None:
+def test_in_float32_it_is_off_by_little(smooth: bool, kernel: Tensor | None, most: float, offset: float) -> None:
     images, weights, scale, shift = drawn(3, (32, 32), torch.float32)
-    arguments = weights, 1, scale, shift, 1e-5
+    if smooth:
+        rows, columns = torch.arange(32) / 32, torch.arange(32)[:, None] / 32
+        images = torch.stack([torch.sin(3 * rows + place) + torch.cos(4 * columns) for place in range(9)]).view(3, 3, 32, 32)
+    if kernel is not None:
+        weights = kernel.expand_as(weights).contiguous()
     exact = one_after_the_other(images.double() + offset, weights.double(), 1, scale.double(), shift.double(), 1e-5)
-    ours, plain = (
-        (function(images + offset, *arguments) - exact).norm() / exact.norm()
-        for function in (patches.normed_convolution, one_after_the_other)
-    )
-    assert ours < max(2 * plain, 1e-6)
+    ours = patches.normed_convolution(images + offset, weights, 1, scale, shift, 1e-5)
+    assert (ours - exact).norm() < most * exact.norm()
+
+
+def test_where_others_are_computed_in_bfloat16_it_is_in_float32() -> None:
+    images, weights, scale, shift = drawn(3, (32, 32), torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        lower = patches.normed_convolution(images, weights, 1, scale, shift, 1e-5)
+    assert torch.equal(lower, patches.normed_convolution(images, weights, 1, scale, shift, 1e-5))
+
+
+def test_no_images_have_no_maps() -> None:
+    images, weights, scale, shift = drawn(3, (8, 8), torch.float32)
+    assert patches.normed_convolution(images[:0], weights, 1, scale, shift, 1e-5).shape == (0, 7, 8, 8)
 
 
 @pytest.mark.parametrize("value", [0.0, 255.0])
@@ -137,10 +154,9 @@ def test_it_is_taken_where_it_pays(
     expected: bool,
 ) -> None:
     module = network.build(shape, 3, Rng(0)).to(dtype).requires_grad_(learns)
-    compiled = torch.compile(module, backend="aot_eager", dynamic=False)
     images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(dtype)
     with torch.autocast("cpu", torch.bfloat16, enabled=lower):
-        torch.testing.assert_close(compiled(images).to(dtype), module(images).to(dtype), rtol=0.1, atol=0.1 if lower else 1e-4)
+        torch.testing.assert_close(compiled(module, images).to(dtype), module(images).to(dtype), rtol=0.1, atol=0.1 if lower else 1e-4)
     assert bool(taken) == expected
 
 
@@ -148,10 +164,46 @@ def small() -> Classifier:
     return ConvNet(width=16, depth=2).build((3, 16, 16), 3, Rng(0))
 
 
+def compiled(module: nn.Module, images: Tensor) -> Tensor:
+    result: Tensor = torch.compile(module, backend="aot_eager", dynamic=False)(images)
+    return result
+
+
+def test_looking_on_learned_weights_are_as_frozen_ones(taken: list[tuple[int, ...]]) -> None:
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        compiled(small(), torch.ones(2, 3, 16, 16))
+    assert not taken
+
+
+def test_parts_of_a_network_are_what_they_are_uncompiled(taken: list[tuple[int, ...]]) -> None:
+    features, images = small().get_submodule("features"), torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert isinstance(features, Layers)
+    assert features[:0](images) is images
+    for count in (1, 2, 3):
+        part = features[:count]
+        torch.testing.assert_close(compiled(part, images), part(images), rtol=1e-4, atol=1e-5)
+    assert len(taken) == 2
+
+
+@pytest.mark.parametrize("layer", ["features.0", "features.1"])
+def test_a_layer_that_is_embedded_at_is_computed_by_itself(taken: list[tuple[int, ...]], layer: str) -> None:
+    network = Own(lambda num_classes: small(), layer=layer).build((3, 16, 16), 3, Rng(0))
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    embed = torch.compile(network.embed, backend="aot_eager", dynamic=False)
+    torch.testing.assert_close(embed(images), network.embed(images), rtol=1e-4, atol=1e-5)
+    assert not taken
+
+
+def test_a_first_convolution_of_another_size_is_computed_by_itself(taken: list[tuple[int, ...]]) -> None:
+    layers, images = Layers(convolution(1, 16, 5, 2), InstanceNorm(16)), torch.ones(2, 1, 12, 12)
+    torch.testing.assert_close(compiled(layers, images), layers(images))
+    assert not taken
+
+
 def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int, ...]]) -> None:
     images = torch.ones(2, 3, 16, 16)
     small()(images)
-    torch.compile(directly(small()), backend="aot_eager", dynamic=False)(images)
+    compiled(directly(small()), images)
     assert not taken
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
@@ -69,20 +69,31 @@ NORMS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Layers(nn.Sequential):
-    """One after the other, but for a convolution and an instance norm at the front: these as one, by `patches`, where that pays."""
+    """One after the other; a convolution and an instance norm at the front as one, by `patches`, where that pays."""
 
     def forward(self, images: Tensor) -> Tensor:
-        first, *rest = self
-        if isinstance(first, Convolution | Framed) and rest and isinstance(norm := rest[0], InstanceNorm):
-            if not norm.direct and patches.pays(images, first.weight):
-                # The norm takes the bias of the convolution away; its gradient is zero, not none.
-                shift = norm.bias if first.bias is None else norm.bias + 0 * first.bias
-                padding = int(first.padding[0])
-                images = patches.normed_convolution(images, first.weight, padding, norm.weight, shift, norm.eps)
-                first, *rest = rest[1:]
-        for layer in (first, *rest):
+        layers = list(self)
+        normed = first_two_as_one(images, layers)
+        if normed is not None:
+            images, layers = normed, layers[2:]
+        for layer in layers:
             images = layer(images)
         return images
+
+
+def first_two_as_one(images: Tensor, layers: Sequence[nn.Module]) -> Tensor | None:
+    """What a 3x3 convolution and an instance norm at the front of ``layers`` make of ``images``, if it pays to do both at once."""
+    if len(layers) < 2:
+        return None
+    first, norm = layers[:2]
+    if not isinstance(first, Convolution | Framed) or not isinstance(norm, InstanceNorm) or norm.direct:
+        return None
+    hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in (first, norm))  # which want to see each by itself
+    if hooked or first.kernel_size != (3, 3) or not patches.pays(images, first.weight):
+        return None
+    # The norm takes the bias of the convolution away; its gradient is zero, not none.
+    shift = norm.bias if first.bias is None else norm.bias + 0 * first.bias
+    return patches.normed_convolution(images, first.weight, int(first.padding[0]), norm.weight, shift, norm.eps)
 
 
 class Stack(Classifier):

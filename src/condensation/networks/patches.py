@@ -1,9 +1,10 @@
 """The first convolution of a network and the instance norm that follows, as one product of matrices for each image.
 
 A 3x3 convolution multiplies its weights with patches of 9 numbers a channel. Where channels are few, mean and variance of each map
-that comes out are cheaper found from the patches than from the maps: for weights w and patches of covariance C the variance is w'Cw. So
-the norm becomes part of the weights, other ones for each image, and no pass over the maps is left of it, nor of its gradient.
-Exact up to rounding. For compiled programs on a CPU, which spend much of their time on those passes.
+that comes out are cheaper found from the patches than from the maps: for the weights w of a map and the covariance C of the patches
+the variance is w'Cw. So the norm becomes part of the weights, other ones for each image, and no pass over the maps is left of it, nor
+of its gradient. The same but for rounding, which is larger where w takes differences of smooth images: w'Cw is then a small sum of large
+terms, off by up to some 1e-4 of itself. For compiled programs on a CPU, which spend much of their time on those passes.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ FEW, MANY = 3, 64  # channels that go in and that come out, up to which and from
 def pays(images: Tensor, weights: Tensor) -> bool:
     """Whether ``images`` (n, c, h, w) and ``weights`` (out, c, 3, 3) are computed with where this is faster: compiled, on a CPU.
 
-    For grey images always; for others in float32 if the weights learn or are twice as many, in bfloat16 if both. Where other layers
-    are computed in bfloat16, this one is in float32 all the same.
+    For grey images, and for others where weights learn or are twice as many; where layers are computed in bfloat16, if both. This layer
+    is computed in float32 all the same.
     """
     outputs, channels = weights.shape[:2]
     if not torch.compiler.is_compiling() or images.device.type != "cpu" or images.dtype != torch.float32:
         return False
     if channels > FEW or outputs < MANY:
         return False
-    learn, wide = weights.requires_grad, outputs >= 2 * MANY
-    return channels == 1 or (learn and wide if torch.is_autocast_enabled("cpu") else learn or wide)
+    learn, wide = weights.requires_grad and torch.is_grad_enabled(), outputs >= 2 * MANY
+    enough = all if torch.is_autocast_enabled("cpu") else any
+    return channels == 1 or enough((learn, wide))
 
 
 def normed_convolution(images: Tensor, weights: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
@@ -45,7 +47,7 @@ def normed_convolution(images: Tensor, weights: Tensor, padding: int, scale: Ten
         stretched = kernels * (scale * torch.rsqrt(variance + eps))[:, :, None]
         factors = torch.cat([stretched, shift[None, :, None].expand(count, -1, 1)], 2)  # (n, out, 9 c + 1)
         maps = torch.bmm(rows.transpose(1, 2), factors.transpose(1, 2))
-    return maps.view(count, height, width, -1).permute(0, 3, 1, 2)
+    return maps.view(count, height, width, len(weights)).permute(0, 3, 1, 2)
 
 
 def centred_patches(images: Tensor, padding: int) -> Tensor:
