@@ -156,7 +156,7 @@ def patches() -> str:
         "## The first convolution and its norm as one\n\nLayer by layer, and with the norm made part of the weights, image by image; "
         "compiled on both sides, in turns in one\nprocess (`benchmarks/patches.py`). It is done from 64 channels on for grey images; for "
         "coloured ones in float32 if the weights learn or there\nare 128, in bfloat16 if both. "
-        "Elsewhere both sides are one program, and ratios of 0.97 to 1.05 are noise.\n\n"
+        "Elsewhere both sides are one program, and ratios of 0.96 to 1.07 are noise.\n\n"
     )
     return text + table("what | layer by layer | as one | times faster | machine", rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condensation import Compute, ConvNet, Own, Rng
-from condensation.learners import Crew
+from condensation import ConvNet, Own, Rng
 from condensation.networks import VGG11, patches
 from condensation.networks.base import Classifier
 from condensation.networks.layers import InstanceNorm, Layers, convolution, directly
+from tests.networks.compiling import gives_the_same_compiled, gradients, stacked_do_without
 
 
 @pytest.fixture
@@ -36,14 +35,6 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 def one_after_the_other(images: Tensor, weights: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
     maps = F.conv2d(images, weights, torch.full_like(scale, 3.0), padding=padding)
     return F.instance_norm(maps, weight=scale, bias=shift, eps=eps)
-
-
-def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:
-    """What comes out, and the gradients by ``images`` and by all ``others`` of a number that depends on all of it."""
-    images = images.clone().requires_grad_()
-    result = function(images)
-    weights = torch.linspace(-1, 1, result.numel(), dtype=result.dtype).view(result.shape)
-    return [result.detach(), *torch.autograd.grad((result.square() * weights).sum(), [images, *others])]
 
 
 def drawn(channels: int, sides: tuple[int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -111,14 +102,7 @@ def test_images_of_one_colour_have_finite_gradients(value: float) -> None:
 def test_a_compiled_network_gives_the_same_with_it(
     taken: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
 ) -> None:
-    network = ConvNet(width=16, depth=2).build(shape, 3, Rng(0)).requires_grad_(learns)
-    images = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0))
-    parameters = list(network.parameters()) if learns else []
-    plain = gradients(network, images, parameters)
-    compiled = torch.compile(network, backend=backend, fullgraph=True, dynamic=False)
-    largest = max(float(gradient.abs().max()) for gradient in plain[1:])  # that of a bias before a norm is 0, but for rounding
-    for one, other in zip(gradients(compiled, images, parameters), plain, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5 * largest)
+    gives_the_same_compiled(16, shape, backend, learns)
     assert taken == [(5, *shape)]
 
 
@@ -209,16 +193,4 @@ def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int,
 
 @pytest.mark.slow
 def test_stacked_networks_do_without(taken: list[tuple[int, ...]]) -> None:
-    crew = Crew(ConvNet(width=16, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
-    images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    rngs, logits = [Rng(0).child("network", number) for number in range(2)], []
-    for learners, theirs in ((crew.learners(1), rngs[:1]), (crew.learners(2), rngs)):
-        learners.begin(theirs)
-        learners.train(False)
-        with torch.no_grad():
-            logits.append(learners.on_same(images))
-        if learners.count == 1:
-            assert taken
-            taken.clear()
-    torch.testing.assert_close(logits[1][:1], logits[0], rtol=1e-3, atol=1e-5)
-    assert not taken
+    stacked_do_without(taken, 16)
