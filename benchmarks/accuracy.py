@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.harness import RESULTS, machine, save
 from condensation import Compute, Moment, Recipe, evaluate
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.presets import preset_for
-from condensation.runs import run
-from condensation.settings import plain
-from condensation.storage import read_json, write_json
-from condensation.studies.published import published
+from condensation.config.build import plain
+from condensation.core.storage import read_json, write_json
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.runs.presets import preset_for
+from condensation.runs.run import run
+from condensation.studies.published_numbers import published
 
 
 class Clock:

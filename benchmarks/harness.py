@@ -18,12 +18,12 @@ import torch
 from torch import nn
 
 from condensation import ConvNet, ImageSet, Rng, Standardize
-from condensation.compute import capability
-from condensation.images import Shape
+from condensation.core.compute import capability
+from condensation.core.images import Shape
+from condensation.core.storage import write_json
+from condensation.methods.synthetic import Pixels
 from condensation.networks.base import Classifier
 from condensation.networks.layers import Stack
-from condensation.sources import Pixels
-from condensation.storage import write_json
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "benchmarks"

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from benchmarks.harness import arguments, in_turns, made_up, save, timed
 from condensation import Compute, ConvNet, ImageSet, Recipe, Rng
-from condensation.images import images_per_class
-from condensation.learners import Alone, Crew, Learners
-from condensation.starts import start_from_real
-from condensation.training import class_accuracies, train_together
+from condensation.core.images import images_per_class
+from condensation.methods.initialization import start_from_real
+from condensation.training.stacked import Alone, Crew, Learners
+from condensation.training.train import class_accuracies, train_together
 
 WHOLE = 1000  # epochs of the published evaluation
 

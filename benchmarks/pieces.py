@@ -15,8 +15,8 @@ from torch import Tensor
 
 from benchmarks.harness import arguments, in_turns, save
 from condensation import Compute, ConvNet, Rng
+from condensation.core.microbatch import in_pieces, learned_at_a_time, split
 from condensation.networks.base import Classifier
-from condensation.pieces import in_pieces, learned_at_a_time, split
 
 
 def of_weights(module: Classifier, images: Tensor, compute: Compute, size: int) -> Callable[[], Tensor]:

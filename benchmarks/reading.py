@@ -19,9 +19,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.harness import RESULTS, in_turns, save
-from condensation.data import Reading, decoding, pictures
-from condensation.data.decoding import Heap, file_item, read_part, workers
-from condensation.data.files import File, image_files
+from condensation.data.dataset import Reading
+from condensation.data.decode import decode as pictures
+from condensation.data.decode import parallel as decoding
+from condensation.data.decode.list_files import File, image_files
+from condensation.data.decode.parallel import Heap, file_item, read_part, workers
 
 # What a start is: a new process that imports the package and loads.
 START = """

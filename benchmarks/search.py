@@ -15,10 +15,10 @@ import torch
 
 from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import Compute, ConvNet, Recipe, Rng
-from condensation.images import images_per_class
-from condensation.learners import Crew
-from condensation.starts import start_from_real
-from condensation.trials import Training, train_and_test
+from condensation.core.images import images_per_class
+from condensation.methods.initialization import start_from_real
+from condensation.training.stacked import Crew
+from condensation.training.train_and_test import Training, train_and_test
 
 NETWORKS = {
     "w32-d1-instance": ConvNet(width=32, depth=1),

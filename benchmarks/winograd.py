@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 from benchmarks.harness import arguments, in_turns, layer_by_layer, save, timed
-from condensation.networks import winograd
 from condensation.networks.base import Classifier
+from condensation.networks.cpu import winograd
 from condensation.networks.layers import directly
 
 

@@ -4,7 +4,12 @@ It writes into nas/example, so run again it does nothing again. On all 720 netwo
 """
 
 from condensation import Recipe
-from condensation.studies import Labelled, Processes, SearchSettings, Space, proxies_for, run_search, write_search
+from condensation.studies.executors import Processes
+from condensation.studies.nas.proxies import SearchSettings, proxies_for
+from condensation.studies.nas.report import write_search
+from condensation.studies.nas.search_space import Space
+from condensation.studies.nas.study import run_search
+from condensation.studies.table.study import Labelled
 
 SPACE = Space(width=(4, 8), depth=(1, 2), norm=("none", "instance"), activation=("relu",), pooling=("none", "avg"))
 DM = Labelled("dm", {"name": "dm", "steps": 30, "batch_per_class": 16, "networks": {"spec": {"width": 8}}})

@@ -7,7 +7,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from condensation import ConvNet, EvaluationSettings, Recipe
-from condensation.studies import ContinualSettings, run_continual, write_continual
+from condensation.studies.continual.report import write_continual
+from condensation.studies.continual.run import run_continual
+from condensation.studies.continual.study import ContinualSettings
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from condensation import Compute, ConvNet, ImageSet, Method, Random, Recipe, Rng, condense, evaluate, load
 from condensation.methods.base import State
-from condensation.sources import Pixels
-from condensation.starts import start_from_real
+from condensation.methods.initialization import start_from_real
+from condensation.methods.synthetic import Pixels
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,11 @@ import torch
 from measure_dm import commit
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
-from condensation.compute import capability
+from condensation.config.build import plain
+from condensation.core.compute import capability
+from condensation.core.storage import write_json
 from condensation.methods.dm import Schedule
-from condensation.settings import plain
-from condensation.starts import Start
-from condensation.storage import write_json
+from condensation.methods.initialization import Start
 
 RESULTS = Path(__file__).parent.parent / "results" / "ablation.json"
 HELD_OUT = 500  # of each class

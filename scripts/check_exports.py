@@ -23,15 +23,15 @@ import numpy as np
 from plain_training import digest
 
 from condensation import CondensedSet, ConvNet, Zca, evaluate
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
-from condensation.data import Data
-from condensation.export.base import eight_bit
-from condensation.images import ImageSet
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.judging_saved import own_evaluation
-from condensation.settings import build, plain
-from condensation.storage import write_json
+from condensation.artifacts.condensed_set import versions
+from condensation.artifacts.export.base import eight_bit
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute, capability
+from condensation.core.images import ImageSet
+from condensation.core.storage import write_json
+from condensation.data.dataset import Data
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.runs.evaluate_saved import own_evaluation
 
 RESULTS = Path(__file__).parent.parent / "results" / "exports.json"
 PLAIN = Path(__file__).parent / "plain_training.py"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import load_digits
 
-from condensation.data.bundled import EMBEDDED
+from condensation.core.rng import Rng
 from condensation.data.catalogue import DIGITS
-from condensation.rng import Rng
+from condensation.data.formats.bundled import EMBEDDED
 
 LARGEST = 16
 

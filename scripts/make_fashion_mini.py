@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condensation.data.bundled import CLASSES, EMBEDDED, SIDE
+from condensation.core.rng import Rng
 from condensation.data.dataset import Part
-from condensation.data.idx import read_idx_folder
-from condensation.rng import Rng
+from condensation.data.formats.bundled import CLASSES, EMBEDDED, SIDE
+from condensation.data.formats.idx import read_idx_folder
 
 PER_CLASS = {"train": 500, "test": 200}
 COLUMNS = 100

@@ -21,16 +21,17 @@ from typing import Any
 from report_dm import write_picture, write_report
 
 from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
-from condensation.data import DATASETS, Data
-from condensation.evaluation import evaluate
-from condensation.images import ImageSet, images_per_class
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.rng import Rng
-from condensation.runs import RunSettings, run
-from condensation.settings import plain
-from condensation.storage import read_json, write_json
+from condensation.artifacts.condensed_set import versions
+from condensation.config.build import plain
+from condensation.core.compute import Compute, capability
+from condensation.core.images import ImageSet, images_per_class
+from condensation.core.rng import Rng
+from condensation.core.storage import read_json, write_json
+from condensation.data.catalogue import DATASETS
+from condensation.data.dataset import Data
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.evaluation.evaluate import evaluate
+from condensation.runs.run import RunSettings, run
 
 RESULTS = Path(__file__).parent.parent / "results" / "dm"
 RUNS = Path("runs") / "measure_dm"

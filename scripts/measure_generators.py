@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from condensation import METHODS, CondensedSet, Method, TrainedGenerator, grid, run
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
+from condensation.artifacts.condensed_set import versions
+from condensation.artifacts.trained_generator import GENERATOR
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute, capability
+from condensation.core.storage import read_json, write_json
+from condensation.evaluation.gan_test import RECOGNISER, recognised, recogniser
 from condensation.methods.generative import GenerativeMethod
 from condensation.networks.base import Classifier
-from condensation.presets import preset_for
-from condensation.recognition import RECOGNISER, recognised, recogniser
-from condensation.runs import CHECKPOINT, LOG, SETTINGS, RunSettings
-from condensation.sampling import GENERATOR
-from condensation.settings import build, plain
-from condensation.storage import read_json, write_json
+from condensation.runs.presets import preset_for
+from condensation.runs.run import CHECKPOINT, LOG, SETTINGS, RunSettings
 
 ROOT = Path(__file__).parent.parent
 RESULTS, IMAGES, RUNS = ROOT / "results" / "generators", ROOT / "docs" / "images", Path("runs") / "measure_generators"

@@ -24,16 +24,16 @@ from measure_dm import commit
 from report_gtn import write_report
 
 from condensation import DM, GTN, CondensedSet, ConvNet, Method, Moment, Recipe, Schedule
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
-from condensation.data import Data
-from condensation.evaluation import evaluate
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.networks import WeightNormConvNet
-from condensation.runs import RunSettings, run
-from condensation.settings import plain
-from condensation.storage import read_json, write_json
-from condensation.teaching import teach
+from condensation.artifacts.condensed_set import versions
+from condensation.config.build import plain
+from condensation.core.compute import Compute, capability
+from condensation.core.storage import read_json, write_json
+from condensation.data.dataset import Data
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.evaluation.evaluate import evaluate
+from condensation.networks.weight_norm import WeightNormConvNet
+from condensation.runs.run import RunSettings, run
+from condensation.training.curriculum import teach
 
 RESULTS = Path(__file__).parent.parent / "results" / "gtn"
 RUNS = Path("runs") / "measure_gtn"

@@ -21,19 +21,19 @@ from typing import Any
 from measure_dm import COMMIT
 
 from condensation import KIP, CondensedSet, ConvNet, Moment, Recipe, condense, evaluate, grid
-from condensation.artifact import versions
-from condensation.compute import Compute, capability
-from condensation.data import Data
-from condensation.images import ImageSet
-from condensation.judging import DataSettings, EvaluationSettings
-from condensation.methods import Random
-from condensation.networks import Wide
+from condensation.artifacts.condensed_set import versions
+from condensation.config.build import plain
+from condensation.core.compute import Compute, capability
+from condensation.core.images import ImageSet
+from condensation.core.storage import read_json, write_json
+from condensation.data.dataset import Data
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.evaluation.kernel_ridge import regress, wide_recipe
+from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
-from condensation.ntk import Convolutional, PooledConvolutional
-from condensation.regression import regress, wide_recipe
-from condensation.runs import RunSettings, run
-from condensation.settings import plain
-from condensation.storage import read_json, write_json
+from condensation.networks.ntk_wide import Wide
+from condensation.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.runs.run import RunSettings, run
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "kip"

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from condensation import DM, NETWORKS, Compute, ConvNet, Fresh, ImageSet, Random, Recipe, condense, evaluate, load
-from condensation.artifact import versions
-from condensation.compute import capability
-from condensation.settings import plain
-from condensation.storage import read_json, write_json
+from condensation.artifacts.condensed_set import versions
+from condensation.config.build import plain
+from condensation.core.compute import capability
+from condensation.core.storage import read_json, write_json
 
 PATH = Path(__file__).parent.parent / "results" / "resnet-lr.json"
 COMPUTE = Compute(compile="never")

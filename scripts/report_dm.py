@@ -11,9 +11,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from condensation import CondensedSet, ImageSet, grid
-from condensation.storage import read_json
-from condensation.studies.published import Number, published
-from condensation.wording import counted
+from condensation.core.storage import read_json
+from condensation.core.text import counted
+from condensation.studies.published_numbers import Number, published
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from condensation import CondensedSet
-from condensation.setfile import SET
-from condensation.storage import read_json
-from condensation.teaching import lesson_order
-from condensation.wording import accuracy_of, counted
+from condensation.artifacts.set_file import SET
+from condensation.core.storage import read_json
+from condensation.core.text import accuracy_of, counted
+from condensation.training.curriculum import lesson_order
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"

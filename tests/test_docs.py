@@ -15,8 +15,8 @@ import torch
 from typer.testing import CliRunner
 
 import condensation
-from condensation.cli import app
-from tests.test_published import official
+from condensation.cli.app import app
+from tests.artifacts.test_official_format import official
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,7 +52,7 @@ def test_docstring_examples(name):
 
 
 def test_there_are_docstring_examples():
-    assert doctest.testmod(importlib.import_module("condensation.rng")).attempted > 0
+    assert doctest.testmod(importlib.import_module("condensation.core.rng")).attempted > 0
 
 
 def make_set(path, official_project):
@@ -87,21 +87,19 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
         if "--config" in words:
             (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
             Path("rows.toml").write_text(rows, encoding="utf-8")
-        monkeypatch.setattr(
-            f"condensation.console.studying.report_{words[0]}", lambda *arguments: None
-        )  # of a folder that is there already
-        monkeypatch.setattr("condensation.console.studying.make_theory", lambda *arguments: None)
+        monkeypatch.setattr(f"condensation.cli.views.study.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
+        monkeypatch.setattr("condensation.cli.views.study.make_theory", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
     elif words[0] == "continual":  # tests/test_cli_continual.py runs some
         for name in ("make", "list", "report"):
-            monkeypatch.setattr(f"condensation.console.continuing.{name}_continual", lambda *arguments: None)
+            monkeypatch.setattr(f"condensation.cli.views.continual.{name}_continual", lambda *arguments: None)
     elif words[0] == "pools":
-        monkeypatch.setattr("condensation.console.studying_pools.report_pools", lambda *arguments: None)
+        monkeypatch.setattr("condensation.cli.views.pools.report_pools", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[0] == "nas":
         (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
         Path("space.toml").write_text(space, encoding="utf-8")
-        monkeypatch.setattr("condensation.console.searching.report_nas", lambda *arguments: None)
+        monkeypatch.setattr("condensation.cli.views.nas.report_nas", lambda *arguments: None)
         words += ["--dry-run"] if len(words) > 2 else []
     elif words[0] == "teach":
         run = ["run", "-d", "digits", "-m", "gtn", "-i", "1", "-o", words[1], "method.steps=0", "evaluation.networks=0", "-q"]
@@ -109,14 +107,14 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
     elif words[:2] == ["data", "show"]:
         words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
     elif words[0] == "sample":
-        monkeypatch.setattr("condensation.recognition.train_together", lambda *arguments: None)
+        monkeypatch.setattr("condensation.evaluation.gan_test.train_together", lambda *arguments: None)
         run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
         assert CliRunner().invoke(app, run).exit_code == 0
     elif words[0] in ("show", "export", "import"):
-        monkeypatch.setattr("condensation.trials.train_together", lambda *arguments: None)
+        monkeypatch.setattr("condensation.training.train_and_test.train_together", lambda *arguments: None)
         for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
             make_set(path, official_project=words[0] == "import")
-    monkeypatch.setattr("condensation.console.getting.get", lambda *arguments: None)  # documents are tested without a network
+    monkeypatch.setattr("condensation.cli.views.data_get.get", lambda *arguments: None)  # documents are tested without a network
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, (result.output, result.exception)
 
@@ -148,7 +146,7 @@ def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, caplog):
     """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("condensation.trials.train_together", lambda *arguments: None)
+    monkeypatch.setattr("condensation.training.train_and_test.train_together", lambda *arguments: None)
     assert CliRunner().invoke(app, shlex.split("run -d digits -i 1 -o runs/first method.steps=2 evaluation.networks=1 -q")).exit_code == 0
     write_files(page)
     monkeypatch.syspath_prepend(tmp_path)

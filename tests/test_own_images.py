@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from condensation import CondensedSet
-from condensation.data import load
+from condensation.data.load import load
 
-from .data.pictures import picture, write_classes
+from tests.data.pictures import picture, write_classes
 
 FAST = (
     "method.steps=2 method.batch_per_class=4 method.networks.spec.width=8 method.networks.spec.depth=1 evaluation.networks=1 "
@@ -153,7 +153,7 @@ def test_random_images_follow_the_rule_of_the_set(condense, flowers):
 
 
 def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
-    from condensation.condensing import Stopped
+    from condensation.methods.loop import Stopped
     from condensation.report.progress import Silent
 
     def stop(self, done, total):

@@ -10,89 +10,156 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from condensation.artifact import CondensedSet
-    from condensation.augment import DSA, Augmentation, Seeded
-    from condensation.checkpoint import Checkpoint
-    from condensation.compute import Compute
-    from condensation.condensing import Diverged, Moment, Observer, Stopped, condense
-    from condensation.data import DATASETS, Data, from_arrays, from_dataset, load
-    from condensation.errors import CondensationError, MissingExtra, NotEnoughMemory
-    from condensation.evaluation import Accuracies, evaluate
-    from condensation.export import EXPORTS
-    from condensation.images import ImageSet
-    from condensation.judging import DataSettings, EvaluationSettings
-    from condensation.methods import (
-        DC,
-        DCVAE,
-        DM,
-        GMMN,
-        GTN,
-        KIP,
-        METHODS,
-        BestOf,
-        BigGAN,
-        Forgetting,
-        Herding,
-        KCenter,
-        Method,
-        PixelMMD,
-        Random,
-        SiameseDC,
-    )
-    from condensation.networks import NETWORKS, Classifier, ConvNet, Fresh, NetworkSampler, NetworkSpec, Own, Pool
-    from condensation.pooling import PoolRecipe, make_pool
-    from condensation.preprocess import Identity, Preprocessing, Standardize, Zca
-    from condensation.presets import PRESETS, preset
+    from condensation.artifacts.condensed_set import CondensedSet
+    from condensation.artifacts.export.export import EXPORTS
+    from condensation.artifacts.trained_generator import KeepGenerator, TrainedGenerator
+    from condensation.augment.base import Augmentation, Seeded
+    from condensation.augment.dsa import DSA
+    from condensation.core.checkpoint import Checkpoint
+    from condensation.core.compute import Compute
+    from condensation.core.errors import CondensationError, MissingExtra, NotEnoughMemory
+    from condensation.core.images import ImageSet
+    from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
+    from condensation.core.rng import Rng
+    from condensation.core.soft_labels import SoftLabels
+    from condensation.data.catalogue import DATASETS
+    from condensation.data.dataset import Data
+    from condensation.data.from_dataset import from_dataset
+    from condensation.data.load import from_arrays, load
+    from condensation.evaluation.compare import DataSettings, EvaluationSettings
+    from condensation.evaluation.evaluate import Accuracies, evaluate
+    from condensation.methods.base import Method
+    from condensation.methods.best_of import BestOf
+    from condensation.methods.big_gan import BigGAN
+    from condensation.methods.dc import DC, SiameseDC
+    from condensation.methods.dc_vae import DCVAE
+    from condensation.methods.dm import DM
+    from condensation.methods.forgetting import Forgetting
+    from condensation.methods.gmmn import GMMN
+    from condensation.methods.gtn import GTN
+    from condensation.methods.herding import Herding
+    from condensation.methods.k_center import KCenter
+    from condensation.methods.kip import KIP
+    from condensation.methods.loop import Diverged, Moment, Observer, Stopped, condense
+    from condensation.methods.pixel_mmd import PixelMMD
+    from condensation.methods.random import Random
+    from condensation.methods.registry import METHODS
+    from condensation.networks.base import Classifier, NetworkSpec
+    from condensation.networks.convnet import ConvNet
+    from condensation.networks.registry import NETWORKS
+    from condensation.networks.samplers import Fresh, NetworkSampler, Pool
+    from condensation.networks.user_module import Own
     from condensation.report.grid import grid
-    from condensation.rng import Rng
-    from condensation.runs import RunResult, RunSettings, run
-    from condensation.sampling import KeepGenerator, TrainedGenerator
-    from condensation.soft_labels import SoftLabels
-    from condensation.teaching import Schedule, Taught, teach
-    from condensation.training import Recipe, train
+    from condensation.runs.presets import PRESETS, preset
+    from condensation.runs.run import RunResult, RunSettings, run
+    from condensation.training.curriculum import Schedule, Taught, teach
+    from condensation.training.make_pool import PoolRecipe, make_pool
+    from condensation.training.train import Recipe, train
 
 # Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
 _HOMES = {
-    "artifact": ("CondensedSet",),
-    "augment": ("DSA", "Augmentation", "Seeded"),
-    "checkpoint": ("Checkpoint",),
-    "compute": ("Compute",),
-    "condensing": ("Diverged", "Moment", "Observer", "Stopped", "condense"),
-    "data": ("DATASETS", "Data", "from_arrays", "from_dataset", "load"),
-    "errors": ("CondensationError", "MissingExtra", "NotEnoughMemory"),
-    "evaluation": ("Accuracies", "evaluate"),
-    "export": ("EXPORTS",),
-    "images": ("ImageSet",),
-    "judging": ("DataSettings", "EvaluationSettings"),
-    "methods": (
+    "artifacts.condensed_set": ("CondensedSet",),
+    "artifacts.export.export": ("EXPORTS",),
+    "artifacts.trained_generator": (
+        "KeepGenerator",
+        "TrainedGenerator",
+    ),
+    "augment.base": (
+        "Augmentation",
+        "Seeded",
+    ),
+    "augment.dsa": ("DSA",),
+    "core.checkpoint": ("Checkpoint",),
+    "core.compute": ("Compute",),
+    "core.errors": (
+        "CondensationError",
+        "MissingExtra",
+        "NotEnoughMemory",
+    ),
+    "core.images": ("ImageSet",),
+    "core.preprocessing": (
+        "Identity",
+        "Preprocessing",
+        "Standardize",
+        "Zca",
+    ),
+    "core.rng": ("Rng",),
+    "core.soft_labels": ("SoftLabels",),
+    "data.catalogue": ("DATASETS",),
+    "data.dataset": ("Data",),
+    "data.from_dataset": ("from_dataset",),
+    "data.load": (
+        "from_arrays",
+        "load",
+    ),
+    "evaluation.compare": (
+        "DataSettings",
+        "EvaluationSettings",
+    ),
+    "evaluation.evaluate": (
+        "Accuracies",
+        "evaluate",
+    ),
+    "methods.base": ("Method",),
+    "methods.best_of": ("BestOf",),
+    "methods.big_gan": ("BigGAN",),
+    "methods.dc": (
         "DC",
-        "DCVAE",
-        "DM",
-        "GMMN",
-        "GTN",
-        "KIP",
-        "METHODS",
-        "BestOf",
-        "BigGAN",
-        "Forgetting",
-        "Herding",
-        "KCenter",
-        "Method",
-        "PixelMMD",
-        "Random",
         "SiameseDC",
     ),
-    "networks": ("NETWORKS", "Classifier", "ConvNet", "Fresh", "NetworkSampler", "NetworkSpec", "Own", "Pool"),
-    "pooling": ("PoolRecipe", "make_pool"),
-    "preprocess": ("Identity", "Preprocessing", "Standardize", "Zca"),
-    "presets": ("PRESETS", "preset"),
+    "methods.dc_vae": ("DCVAE",),
+    "methods.dm": ("DM",),
+    "methods.forgetting": ("Forgetting",),
+    "methods.gmmn": ("GMMN",),
+    "methods.gtn": ("GTN",),
+    "methods.herding": ("Herding",),
+    "methods.k_center": ("KCenter",),
+    "methods.kip": ("KIP",),
+    "methods.loop": (
+        "Diverged",
+        "Moment",
+        "Observer",
+        "Stopped",
+        "condense",
+    ),
+    "methods.pixel_mmd": ("PixelMMD",),
+    "methods.random": ("Random",),
+    "methods.registry": ("METHODS",),
+    "networks.base": (
+        "Classifier",
+        "NetworkSpec",
+    ),
+    "networks.convnet": ("ConvNet",),
+    "networks.registry": ("NETWORKS",),
+    "networks.samplers": (
+        "Fresh",
+        "NetworkSampler",
+        "Pool",
+    ),
+    "networks.user_module": ("Own",),
     "report.grid": ("grid",),
-    "rng": ("Rng",),
-    "runs": ("RunResult", "RunSettings", "run"),
-    "sampling": ("KeepGenerator", "TrainedGenerator"),
-    "teaching": ("Schedule", "Taught", "teach"),
-    "soft_labels": ("SoftLabels",),
-    "training": ("Recipe", "train"),
+    "runs.presets": (
+        "PRESETS",
+        "preset",
+    ),
+    "runs.run": (
+        "RunResult",
+        "RunSettings",
+        "run",
+    ),
+    "training.curriculum": (
+        "Schedule",
+        "Taught",
+        "teach",
+    ),
+    "training.make_pool": (
+        "PoolRecipe",
+        "make_pool",
+    ),
+    "training.train": (
+        "Recipe",
+        "train",
+    ),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,6 +1,6 @@
 """``python -m condensation`` is the command ``condense``."""
 
-from condensation.cli import main
+from condensation.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -5,8 +5,9 @@ import tarfile
 
 import pytest
 
-from condensation.data import load, memory
-from condensation.errors import CondensationError, NotEnoughMemory
+from condensation.core import memory
+from condensation.core.errors import CondensationError, NotEnoughMemory
+from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_cifar, write_tar
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data import from_arrays
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.load import from_arrays
 
 LABELS = np.arange(20) % 2
 

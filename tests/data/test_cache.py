@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from condensation.data import cache, decoding, load
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data import cache
+from condensation.data.decode import parallel as decoding
+from condensation.data.load import load
 
 from .pictures import picture, write_classes
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensation.data import load
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_cifar, write_files, write_tar
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from condensation.data import load
-from condensation.data.csv_table import read_rows
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.formats.csv_table import read_rows
+from condensation.data.load import load
 
 from .pictures import picture
 
@@ -135,7 +135,7 @@ def test_missing_and_bad_files_are_skipped_if_that_is_asked_for(tmp_path):
 
 
 def test_it_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
-    from condensation.data import decoding
+    from condensation.data.decode import parallel as decoding
 
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
     counts = []

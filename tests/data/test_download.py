@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from condensation.data import available, download, load
+from condensation.core.errors import CondensationError, MissingExtra
+from condensation.data import download
 from condensation.data.download import already, get, order
-from condensation.data.remote import REMOTES, Remote, RemoteFile
-from condensation.errors import CondensationError, MissingExtra
+from condensation.data.load import load
+from condensation.data.locate import available
+from condensation.data.mirrors import REMOTES, Remote, RemoteFile
 from tests.data import official
 
 CIFAR10 = "cifar-10-python.tar.gz"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data import duplicates, from_arrays
+from condensation.data import duplicates
 from condensation.data.duplicates import in_both
+from condensation.data.load import from_arrays
 
 
 def images(count, shape=(3, 8, 8), seed=0):

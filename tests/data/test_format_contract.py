@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data import load
+from condensation.core.errors import CondensationError
 from condensation.data.dataset import Part, Reading
-from condensation.data.formats import FORMATS, format_of
+from condensation.data.formats.registry import FORMATS, format_of
+from condensation.data.load import load
 from condensation.data.split import set_aside
-from condensation.errors import CondensationError
 from tests.data import official
-from tests.data.test_folder import picture
 from tests.data.test_idx import write_idx_folder
+from tests.data.test_image_folder import picture
 
 
 @dataclass(frozen=True)

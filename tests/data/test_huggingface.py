@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data import decoding, from_dataset, load
-from condensation.data.huggingface import holds_hugging_face
-from condensation.errors import CondensationError, MissingExtra
+from condensation.core.errors import CondensationError, MissingExtra
+from condensation.data.decode import parallel as decoding
+from condensation.data.formats.huggingface import holds_hugging_face
+from condensation.data.from_dataset import from_dataset
+from condensation.data.load import load
 
 from .pictures import picture
 

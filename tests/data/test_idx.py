@@ -4,9 +4,9 @@ import struct
 import numpy as np
 import pytest
 
-from condensation.data import load
-from condensation.data.idx import read_idx
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.formats.idx import read_idx
+from condensation.data.load import load
 
 
 def idx_bytes(array):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from condensation.core.errors import CondensationError
 from condensation.data.labels import as_numbers, classes_of, numbered
-from condensation.errors import CondensationError
 
 
 def test_numbers_are_ordered_as_numbers_and_names_naturally():

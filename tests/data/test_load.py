@@ -7,10 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from condensation.data import DATASETS, available, load, memory
-from condensation.data.bundled import EMBEDDED
-from condensation.data.catalogue import known_name
-from condensation.errors import CondensationError, NotEnoughMemory
+from condensation.core import memory
+from condensation.core.errors import CondensationError, NotEnoughMemory
+from condensation.data.catalogue import DATASETS, known_name
+from condensation.data.formats.bundled import EMBEDDED
+from condensation.data.load import load
+from condensation.data.locate import available
 
 ROOT = os.environ.get("CONDENSATION_DATA")
 CIFAR10 = Path(ROOT or "") / "cifar10" / "train.npz"

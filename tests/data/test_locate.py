@@ -2,9 +2,9 @@
 
 import pytest
 
-from condensation.data import available, load
-from condensation.data.loading import catalogued
-from condensation.presets import preset_for
+from condensation.data.load import catalogued, load
+from condensation.data.locate import available
+from condensation.runs.presets import preset_for
 from tests.data import official
 from tests.data.official import write_cifar, write_svhn, write_tar, write_tiny_imagenet
 

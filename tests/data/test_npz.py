@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data import available, load
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.load import load
+from condensation.data.locate import available
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)

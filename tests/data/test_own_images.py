@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
-from condensation.data import decoding, load
+from condensation.core.errors import CondensationError, NotEnoughMemory
 from condensation.data.dataset import Reading, as_shape
-from condensation.data.pictures import read_file
-from condensation.errors import CondensationError, NotEnoughMemory
+from condensation.data.decode import parallel as decoding
+from condensation.data.decode.decode import read_file
+from condensation.data.load import load
 
 from .pictures import picture, write_classes
 
@@ -286,7 +287,7 @@ def test_threads_change_no_byte(tmp_path, monkeypatch, count):
 
 def test_memory_is_asked_for_before_it_is_used(tmp_path, monkeypatch):
     write_classes(tmp_path)
-    monkeypatch.setattr("condensation.data.memory.free_memory", lambda: 100)
+    monkeypatch.setattr("condensation.core.memory.free_memory", lambda: 100)
     monkeypatch.setattr(np, "empty", None)
     with pytest.raises(NotEnoughMemory, match=r"Reading 15 images from .* needs about 7.2 kB"):
         load(tmp_path)

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from condensation.data import load
-from condensation.errors import CondensationError, MissingExtra
+from condensation.core.errors import CondensationError, MissingExtra
+from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_svhn
 

@@ -6,9 +6,10 @@ import zipfile
 import pytest
 from PIL import Image
 
-from condensation.data import load, memory
-from condensation.data.tiny_imagenet import class_names
-from condensation.errors import CondensationError, NotEnoughMemory
+from condensation.core import memory
+from condensation.core.errors import CondensationError, NotEnoughMemory
+from condensation.data.formats.tiny_imagenet import class_names
+from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_tiny_imagenet
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from condensation import CondensationError, Rng
 from condensation.generators.big_gan import BigGenerator, ClassNorm, ProjectionCritic
-from condensation.generators.dc_vae import Decoder, Encoder
-from condensation.generators.dual import DualEncoder
+from condensation.generators.dc_vae_decoder import Decoder, Encoder
+from condensation.generators.dc_vae_encoder import DualEncoder
 from condensation.generators.sizes import first_side
 
 SIDES = [16, 28, 32, 64]

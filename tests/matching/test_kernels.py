@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from condensation import CondensationError
-from condensation.matching import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scaled, Sum
-from condensation.matching.kernels import SAMPLE, Scale, squared_distances
+from condensation.matching.kernels import KERNELS, RBF, SAMPLE, Kernel, Laplacian, Linear, Polynomial, Scale, Scaled, Sum, squared_distances
 from condensation.matching.mmd import linear_mmd, mean_kernel, squared_mmd
 
 ALL = [*KERNELS.values(), Polynomial(3, 0.5, 0.1), RBF((1.5,)), 2 * Linear() + 0.5 * Laplacian((1.0, 3.0))]

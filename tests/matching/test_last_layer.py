@@ -2,9 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from condensation.core.rng import Rng
 from condensation.matching.last_layer import factor, last_layer_gradients, mean_last_layer_gradient, squared_distance
-from condensation.networks import NETWORKS, ConvNet
-from condensation.rng import Rng
+from condensation.networks.convnet import ConvNet
+from condensation.networks.registry import NETWORKS
 
 CLASSES, DIMS, COUNT = 5, 7, 11
 

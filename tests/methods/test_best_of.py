@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Moment, Random, Recipe, Rng, condense
-from condensation.condensing import Diverged
 from condensation.methods.base import State
-from condensation.sources import Pixels
-from condensation.starts import start_from_real
+from condensation.methods.initialization import start_from_real
+from condensation.methods.loop import Diverged
+from condensation.methods.synthetic import Pixels
 from tests.small import CPU, dm, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from condensation import BigGAN, Compute, CondensationError, ImageSet, Rng
 from condensation.augment.base import Transform
-from condensation.generators.losses import hinge_of_made, hinge_of_real
+from condensation.generators.gan_losses import hinge_of_made, hinge_of_real
 from condensation.methods.big_gan import Adversaries, signed
 from tests.small import CPU, biggan, images
 from tests.states import same_state

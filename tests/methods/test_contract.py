@@ -34,11 +34,11 @@ from condensation import (
     evaluate,
 )
 from condensation.generators.autoencoder import Autoencoder
-from condensation.matching import RBF, Laplacian
-from condensation.methods.trained import TrainedSelection
-from condensation.networks import WeightNormConvNet
-from condensation.networks.own import Own
-from condensation.ntk import Convolutional
+from condensation.matching.kernels import RBF, Laplacian
+from condensation.methods.trained_selection import TrainedSelection
+from condensation.networks.user_module import Own
+from condensation.networks.weight_norm import WeightNormConvNet
+from condensation.ntk.convolutional import Convolutional
 from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
 
 SMALL_METHODS: dict[str, Method] = {
@@ -184,7 +184,7 @@ def test_what_is_said_to_make_each_class_alone_does(name: str) -> None:
 def test_dm_makes_each_class_alone_unless_its_network_sees_them_together() -> None:
     assert dm().each_class_alone(images())
     assert not dm(networks=Fresh(ConvNet(width=4, norm="batch"))).each_class_alone(images())
-    assert not dm(networks=Fresh(Own("tests.networks.own_nets:dropout"))).each_class_alone(images())
+    assert not dm(networks=Fresh(Own("tests.networks.user_nets:dropout"))).each_class_alone(images())
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DC, DSA, NETWORKS, Augmentation, Compute, CondensationError, ConvNet, Fresh, ImageSet, Rng, SiameseDC, condense
-from condensation.images import images_per_class
+from condensation.core.images import images_per_class
 from condensation.matching.class_gradients import (
     distances_one_by_one,
     distances_together,
@@ -23,9 +23,9 @@ from condensation.matching.class_gradients import (
     learned,
     mean_gradient,
 )
-from condensation.matching.gradients import DISTANCES, layerwise_cosine
+from condensation.matching.gradient_distances import DISTANCES, layerwise_cosine
 from condensation.methods.dc import NORM_IMAGES, Contest, loops_for
-from condensation.networks import Classifier, NetworkSpec
+from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.mlp import MLP
 from tests import plain_dc
 from tests.small import CPU, images

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condensation import DCVAE, Compute, CondensationError, ImageSet, Rng
-from condensation.generators.dual import DualAutoencoder
-from condensation.generators.grouped import Grouped
+from condensation.generators.dc_vae_encoder import DualAutoencoder
+from condensation.generators.per_class import Grouped
 from condensation.methods.dc_vae import Autoencoding
 from condensation.methods.dc_vae_losses import DualLosses
 from tests.small import CPU, dc_vae, images

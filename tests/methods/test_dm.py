@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Moment, Rng, condense
+from condensation.core.storage import read_tensors
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
-from condensation.networks import NetworkSpec
+from condensation.methods.synthetic import Pixels
+from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack
-from condensation.sources import Pixels
-from condensation.storage import read_tensors
 from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
 from tests.small import CPU, dm, images
 
@@ -227,7 +227,7 @@ def test_synthetic_images_learned_from_in_pieces_come_to_the_same(monkeypatch: p
         return embed(self, batch)
 
     def learned(pieces: tuple[int, int]) -> Tensor:
-        monkeypatch.setattr("condensation.pieces.LEARNED_PIXELS", tuple(256 * size for size in pieces))
+        monkeypatch.setattr("condensation.core.microbatch.LEARNED_PIXELS", tuple(256 * size for size in pieces))
         return condense(dm(steps=2), real, 4, compute=DOUBLE).images
 
     monkeypatch.setattr(Stack, "embed", counted)

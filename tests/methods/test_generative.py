@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from condensation import Checkpoint, Compute, Rng, condense
-from condensation.generators import Generator, normal_latents
-from condensation.generators.averages import follow
+from condensation.core.preprocessing import Identity
+from condensation.generators.base import Generator, normal_latents
 from condensation.generators.dense import DenseGenerator
+from condensation.generators.ema import follow
 from condensation.methods.generative import Generating, GenerativeMethod, drawn_images
-from condensation.preprocess import Identity
 from tests.small import CPU, gmmn, images
 
 COMPUTE = Compute(**CPU)

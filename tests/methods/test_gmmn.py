@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from condensation import GMMN, Compute, CondensationError, Rng, condense
+from condensation.config.build import build, plain
 from condensation.generators.autoencoder import Autoencoder
-from condensation.matching import RBF
-from condensation.settings import build, plain
+from condensation.matching.kernels import RBF
 from tests.small import CPU, gmmn, images
 
 COMPUTE = Compute(**CPU)

@@ -15,12 +15,13 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from condensation import GTN, Compute, CondensationError, CondensedSet, ConvNet, ImageSet, Moment, NetworkSpec, Rng, condense
-from condensation.generators.lessons import LessonGenerator
+from condensation.generators.lesson_generator import LessonGenerator
 from condensation.methods.gtn import Teaching
-from condensation.networks import MLP, WeightNormConvNet
 from condensation.networks.base import Classifier
-from condensation.teaching import Schedule, lesson_order, lessons_of, teach
-from condensation.unrolling import traced
+from condensation.networks.mlp import MLP
+from condensation.networks.weight_norm import WeightNormConvNet
+from condensation.training.curriculum import Schedule, lesson_order, lessons_of, teach
+from condensation.training.meta_gradient import traced
 from tests.small import CPU, gtn, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

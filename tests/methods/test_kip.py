@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from condensation import KIP, Checkpoint, Compute, CondensationError, ImageSet, Moment, NotEnoughMemory, Rng, Stopped, Zca, condense
-from condensation.images import images_per_class
+from condensation.core.images import images_per_class
+from condensation.core.soft_labels import centred
+from condensation.evaluation.kernel_ridge import regress
 from condensation.methods import kip
 from condensation.methods.base import State
-from condensation.ntk import Convolutional, FullyConnected, PooledConvolutional
+from condensation.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import gram
-from condensation.regression import regress
-from condensation.soft_labels import centred
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -161,7 +162,7 @@ def test_pictures_that_are_lost_stop_the_run(tmp_path: Path) -> None:
 
 
 def test_a_pair_that_has_no_room_is_refused_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("condensation.data.memory.free_memory", lambda: 10**9)
+    monkeypatch.setattr("condensation.core.memory.free_memory", lambda: 10**9)
     real = images(shape=(3, 64, 64))
     with pytest.raises(
         NotEnoughMemory,

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from condensation import Compute, CondensationError, ConvNet, Fresh, ImageSet, Method, Moment, PixelMMD, Rng, RunSettings, condense
-from condensation.matching import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scaled, Sum
-from condensation.matching.kernels import Scale
+from condensation.config.build import build, plain
+from condensation.config.toml import merge
+from condensation.matching.kernels import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scale, Scaled, Sum
 from condensation.methods.base import State
-from condensation.settings import build, merge, plain
 from tests.small import dm, images
 
 DOUBLE = Compute(device="cpu", precision="float64", compile="never")
@@ -191,7 +191,7 @@ def test_kernels_are_named_in_settings(method: str) -> None:
 CAUCHY = """
 from dataclasses import dataclass
 import torch
-from condensation.matching import Kernel
+from condensation.matching.kernels import Kernel
 from condensation.matching.kernels import squared_distances
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Moment, Recipe, Rng, condense
-from condensation.errors import CondensationError
+from condensation.config.build import build, plain
+from condensation.core.errors import CondensationError
 from condensation.methods.forgetting import NeverRight, most_forgotten
 from condensation.methods.herding import herd
 from condensation.methods.k_center import centers
-from condensation.methods.trained import Learning, TrainedSelection, class_features
-from condensation.settings import build, plain
+from condensation.methods.trained_selection import Learning, TrainedSelection, class_features
 from tests.small import CPU, TRAINED, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -214,7 +214,7 @@ def test_different_real_images_of_the_class_are_chosen(kind: type[TrainedSelecti
 def test_a_finished_run_trains_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, method = images(), Herding(**TRAINED)  # type: ignore[arg-type]
     first = condense(method, real, 2, compute=COMPUTE, checkpoint=Checkpoint(tmp_path / "checkpoint"))
-    monkeypatch.setattr("condensation.methods.trained.train_epoch", None)
+    monkeypatch.setattr("condensation.methods.trained_selection.train_epoch", None)
     again = condense(method, real, 2, compute=COMPUTE, checkpoint=Checkpoint(tmp_path / "checkpoint"))
     assert torch.equal(first.images, again.images)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from condensation import Compute, ConvNet, Rng
-from condensation.learners import Crew
+from condensation.training.stacked import Crew
 
 
 def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:

@@ -7,21 +7,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from condensation.errors import CondensationError
-from condensation.networks import (
-    MLP,
-    NETWORKS,
-    VGG11,
-    AlexNet,
-    ConvNet,
-    LeNet,
-    ResNet18,
-    ResNet18AP,
-    WeightNormConvNet,
-    initialise,
-    mixes_images,
-)
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
+from condensation.networks.alexnet import AlexNet
+from condensation.networks.base import initialise, mixes_images
+from condensation.networks.convnet import ConvNet
+from condensation.networks.lenet import LeNet
+from condensation.networks.mlp import MLP
+from condensation.networks.registry import NETWORKS
+from condensation.networks.resnet import ResNet18, ResNet18AP
+from condensation.networks.vgg import VGG11
+from condensation.networks.weight_norm import WeightNormConvNet
 
 GREY, COLOUR, LARGE = (1, 28, 28), (3, 32, 32), (3, 64, 64)
 CASES = [(name, shape) for name in NETWORKS for shape in (GREY, COLOUR)] + [("convnet", LARGE)]

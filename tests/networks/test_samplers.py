@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from condensation.networks import NETWORKS, ConvNet, Fresh
-from condensation.rng import Rng
+from condensation.core.rng import Rng
+from condensation.networks.convnet import ConvNet
+from condensation.networks.registry import NETWORKS
+from condensation.networks.samplers import Fresh
 
 SHAPE = (3, 16, 16)
 SMALL = Fresh(ConvNet(width=8))

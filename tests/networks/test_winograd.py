@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condensation import ConvNet, Rng
-from condensation.networks import winograd
 from condensation.networks.base import Classifier
+from condensation.networks.cpu import winograd
 from condensation.networks.layers import directly
 from tests.networks.compiling import gives_the_same_compiled, gradients, stacked_do_without
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from condensation import Rng
-from condensation.ntk import FullyConnected
+from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import gram
 from condensation.ntk.ridge import NotPositiveDefinite, predictions, solved_labels
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.preprocess import Standardize
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.preprocessing import Standardize
 from condensation.report.grid import NAME_LINE, PAPER, grid
 
 GENERATOR = torch.Generator().manual_seed(0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from condensation.condensing import Moment, Stopped
+from condensation.methods.loop import Moment, Stopped
 from condensation.report.progress import Lines, Live, Silent, StopOnSignal, reporter
 
 

@@ -6,19 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.artifact import CondensedSet
-from condensation.compute import Compute
-from condensation.condensing import Stopped, condense
-from condensation.data import load
-from condensation.errors import CondensationError
-from condensation.evaluation import evaluate
-from condensation.judging import EvaluationSettings
-from condensation.networks import ConvNet
-from condensation.runs import run
-from condensation.settings import build, plain
-from condensation.studies import ContinualSettings, Watch, continual_in, remembering, retained, retention, run_continual, write_continual
-from condensation.studies.continual import Part, course_of, jobs_of, parts_of
-from condensation.training import Recipe
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.data.load import load
+from condensation.evaluation.compare import EvaluationSettings
+from condensation.evaluation.evaluate import evaluate
+from condensation.methods.loop import Stopped, condense
+from condensation.networks.convnet import ConvNet
+from condensation.runs.run import run
+from condensation.studies.continual import report as retention
+from condensation.studies.continual import run as remembering
+from condensation.studies.continual.report import retained, write_continual
+from condensation.studies.continual.run import run_continual
+from condensation.studies.continual.study import ContinualSettings, Part, continual_in, course_of, jobs_of, parts_of
+from condensation.studies.jobs import Watch
+from condensation.training.train import Recipe
 
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4}
 CPU = Compute("cpu", "float32", compile="never")

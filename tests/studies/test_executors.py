@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import condensation
-from condensation.condensing import Stopped
+from condensation.methods.loop import Stopped
 from condensation.studies.executors import DIED, Processes, go_through
 
 

@@ -6,24 +6,25 @@ import pytest
 import torch
 from PIL import Image
 
-from condensation.artifact import CondensedSet
-from condensation.compute import Compute
-from condensation.condensing import Stopped
-from condensation.errors import CondensationError
-from condensation.judging import EvaluationSettings
-from condensation.methods import DM
-from condensation.networks import ConvNet, Pool
-from condensation.networks.pools import Shelf
-from condensation.pooling import PoolRecipe
-from condensation.presets import preset
-from condensation.runs import RunSettings
-from condensation.settings import build, plain
-from condensation.studies import PoolsSettings, Watch, ablation, pools_in, run_pools, write_pools
-from condensation.studies.bucket_pictures import curve
-from condensation.studies.buckets import Ablation, Judged, columns, lines, notes
-from condensation.studies.pools import jobs_of, network_for
-from condensation.studies.published import of_pools
-from condensation.training import Recipe
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.evaluation.compare import EvaluationSettings
+from condensation.methods.dm import DM
+from condensation.methods.loop import Stopped
+from condensation.networks.convnet import ConvNet
+from condensation.networks.pool_store import Shelf
+from condensation.networks.samplers import Pool
+from condensation.runs.presets import preset
+from condensation.runs.run import RunSettings
+from condensation.studies.jobs import Watch
+from condensation.studies.pools.figure import curve
+from condensation.studies.pools.report import Ablation, Judged, ablation, columns, lines, notes, write_pools
+from condensation.studies.pools.study import PoolsSettings, jobs_of, network_for, pools_in, run_pools
+from condensation.studies.published_numbers import of_pools
+from condensation.training.make_pool import PoolRecipe
+from condensation.training.train import Recipe
 
 SETTINGS = PoolsSettings(
     data="digits",
@@ -238,7 +239,7 @@ def test_a_row_of_images_stands_for_each_bucket(finished, monkeypatch):
     found, shown = ablation(SETTINGS, finished), {}
     with Image.open(finished / "images.png") as kept:
         assert found.images().size == kept.size
-    monkeypatch.setattr("condensation.studies.bucket_pictures.grid", lambda sets, **how: shown.update(sets=sets, **how))
+    monkeypatch.setattr("condensation.studies.pools.figure.grid", lambda sets, **how: shown.update(sets=sets, **how))
     found.images()
     assert list(shown["sets"]) == ["random", "0-30", "30-99.9", "all"]
     assert shown["rows"] == 1

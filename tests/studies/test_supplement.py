@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from condensation import Compute, CondensedSet
-from condensation.methods import METHODS
-from condensation.studies import Row, TableSettings, Watch, run_table, write_table
-from condensation.studies.cells import cells
-from condensation.studies.jobs import generator_for
-from condensation.studies.published import columns, published
-from condensation.studies.supplement import SUPPLEMENT, TABLES, missing, table_named
-from condensation.studies.table import jobs_of, run_settings
+from condensation.methods.registry import METHODS
+from condensation.studies.jobs import Watch, generator_for
+from condensation.studies.published_numbers import columns, published
+from condensation.studies.table.cells import cells
+from condensation.studies.table.report import write_table
+from condensation.studies.table.study import Row, TableSettings, jobs_of, run_settings, run_table
+from condensation.studies.table.supplement import SUPPLEMENT, TABLES, missing, table_named
 
 GMMN = {"name": "gmmn", "iterations": 2, "batch_per_class": 4, "samples_per_class": 4, "hidden": [4]}
 SETTINGS = TableSettings(

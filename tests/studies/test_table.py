@@ -5,16 +5,28 @@ import numpy as np
 import pytest
 
 from condensation import preset
-from condensation.artifact import CondensedSet
-from condensation.compute import Compute
-from condensation.condensing import Stopped
-from condensation.errors import CondensationError
-from condensation.settings import build, plain
-from condensation.studies import Row, TableSettings, Watch, cells, jobs, jobs_of, rows_for, run_table, settings_in, write_table
-from condensation.studies.cells import differences
-from condensation.studies.kept import slug
-from condensation.studies.pages import marks, signs_of
-from condensation.studies.table import column_of, published_settings, run_settings, with_overrides
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.methods.loop import Stopped
+from condensation.studies import jobs
+from condensation.studies.jobs import Watch
+from condensation.studies.study_folder import slug
+from condensation.studies.table.cells import cells, differences
+from condensation.studies.table.report import marks, signs_of, write_table
+from condensation.studies.table.study import (
+    Row,
+    TableSettings,
+    column_of,
+    jobs_of,
+    published_settings,
+    rows_for,
+    run_settings,
+    run_table,
+    settings_in,
+    with_overrides,
+)
 
 SMALL = {"name": "convnet", "width": 8}
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4, "networks": {"spec": SMALL}}

@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 
 from condensation import load
-from condensation.compute import Compute
-from condensation.condensing import Stopped
-from condensation.errors import CondensationError
-from condensation.judging import DataSettings
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
+from condensation.evaluation.compare import DataSettings
 from condensation.matching.last_layer import factor
-from condensation.networks import ConvNet
-from condensation.rng import Rng
-from condensation.studies import TheorySettings, Watch, run_theory, theory_in, write_theory
-from condensation.studies.theory import losses, rank_correlation
+from condensation.methods.loop import Stopped
+from condensation.networks.convnet import ConvNet
+from condensation.studies.jobs import Watch
+from condensation.studies.theory.study import TheorySettings, losses, rank_correlation, run_theory, theory_in, write_theory
 
 SETTINGS = TheorySettings(
     data=DataSettings("digits"),

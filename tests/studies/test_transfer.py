@@ -4,17 +4,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from condensation.artifact import CondensedSet
-from condensation.compute import Compute
-from condensation.condensing import Stopped
-from condensation.errors import CondensationError
-from condensation.judging import EvaluationSettings
-from condensation.networks import MLP, ConvNet
-from condensation.settings import build, plain
-from condensation.studies import TransferSettings, Watch, matrix, run_transfer, transfer, transfer_in, write_transfer
-from condensation.studies.matrices import Transferred, below_random, lines, notes
-from condensation.studies.transfer import LEARN, rows_of, sets_of
-from condensation.training import Recipe
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.evaluation.compare import EvaluationSettings
+from condensation.methods.loop import Stopped
+from condensation.networks.convnet import ConvNet
+from condensation.networks.mlp import MLP
+from condensation.studies.jobs import Watch
+from condensation.studies.transfer import study as transfer
+from condensation.studies.transfer.report import Transferred, below_random, lines, matrix, notes, write_transfer
+from condensation.studies.transfer.study import LEARN, TransferSettings, rows_of, run_transfer, sets_of, transfer_in
+from condensation.training.train import Recipe
 
 CONV, MLP8 = ConvNet(width=8), MLP(width=8)
 SETTINGS = TransferSettings(

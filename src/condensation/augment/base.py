@@ -14,10 +14,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.naming import find, named, telling
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
+from condensation.core.user_code import find, named, telling
 
 # A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows, on any device.
 Transform = Callable[[Tensor, Tensor], Tensor]

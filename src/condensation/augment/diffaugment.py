@@ -12,9 +12,9 @@ from torch import Tensor
 
 from condensation.augment.base import Transform
 from condensation.augment.dsa import DSA, OPERATIONS, UNIFORMS
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
 
 RANGES = DSA()
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 from condensation.augment.base import Transform
-from condensation.errors import CondensationError, unknown
-from condensation.images import ImageSet
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError, unknown
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
 
 UNIFORMS = 3
 

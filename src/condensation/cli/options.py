@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
 
 if TYPE_CHECKING:
-    from condensation.console.studying import Show
+    from condensation.cli.views.study import Show
 
 Overrides = Annotated[
     list[str] | None,
@@ -92,7 +92,7 @@ class Showing:
     as_json: JsonOption = False
 
     def show(self) -> Show:
-        from condensation.console.studying import Show
+        from condensation.cli.views.study import Show
 
         return Show(self.quiet, self.as_json, self.checkpoint_every)
 
@@ -111,7 +111,7 @@ def content_of(
     config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
 ) -> dict[str, Any]:
     """What the file says, but for what is ``passed_over`` in it, changed by the options, changed by the overrides."""
-    from condensation.settings import merge, put, read
+    from condensation.config.toml import merge, put, read
 
     content = {name: value for name, value in (read(config) if config else {}).items() if name not in passed_over}
     for name, value in options.items():
@@ -156,7 +156,7 @@ def names(text: str | None) -> list[str] | None:
 
 def study_content(config: Path | None, options: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """As `content_of`; a data set may be given by its name alone."""
-    from condensation.settings import merge, put, read
+    from condensation.config.toml import merge, put, read
 
     content = read(config) if config else {}
     for name in ("data", "method"):
@@ -172,6 +172,7 @@ def study_content(config: Path | None, options: dict[str, Any], overrides: list[
 
 def print_settings(settings: object) -> None:
     """Print ``settings`` as TOML, from which they can be read again."""
-    from condensation.settings import plain, to_toml
+    from condensation.config.build import plain
+    from condensation.config.toml import to_toml
 
     typer.echo(to_toml(plain(settings)), nl=False)

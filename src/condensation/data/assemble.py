@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, Part, Parts, Reading, Skipped, only_one_class
+from condensation.data.decode.decode import resized
 from condensation.data.duplicates import in_both
-from condensation.data.fitting import PreprocessingName, fit_preprocessing
-from condensation.data.pictures import resized
+from condensation.data.fit_preprocessing import PreprocessingName, fit_preprocessing
 from condensation.data.split import set_aside
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
 
 logger = logging.getLogger(__name__)
 

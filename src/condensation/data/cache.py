@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from condensation.atomic import whole
+from condensation.core.atomic import whole
+from condensation.core.memory import readable
 from condensation.data.dataset import Found, Part, Parts, Reading, Skipped
-from condensation.data.memory import readable
 
 logger = logging.getLogger(__name__)
 

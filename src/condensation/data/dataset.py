@@ -10,8 +10,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError, unknown
-from condensation.images import ImageSet
+from condensation.core.errors import CondensationError, unknown
+from condensation.core.images import ImageSet
 
 # Whole images are held at most three times at once: as read, in the order of the classes, and channels first.
 COPIES = 3

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from condensation.core.errors import CondensationError, MissingExtra, unknown
+from condensation.core.memory import readable
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.locate import VARIABLE, find, roots, user_folder
-from condensation.data.memory import readable
-from condensation.data.remote import REMOTES, Remote, RemoteFile
-from condensation.errors import CondensationError, MissingExtra, unknown
+from condensation.data.mirrors import REMOTES, Remote, RemoteFile
 
 BLOCK = 1 << 16  # bytes written at a time
 TRIES = 3  # in a row that bring nothing, before it is given up

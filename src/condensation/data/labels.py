@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from condensation.data.files import natural
-from condensation.data.pixels import as_labels
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
+from condensation.data.arrays import as_labels
+from condensation.data.decode.list_files import natural
 
 WHOLE = re.compile(r"[+-]?\d+")
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from condensation.data.bundled import BUNDLED
+from condensation.core.errors import CondensationError, NoSuchData, unknown
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, plain
-from condensation.data.folder import subfolders
-from condensation.data.formats import FORMATS, format_of
-from condensation.data.idx import holds_idx
-from condensation.data.npz import holds_npz
-from condensation.errors import CondensationError, NoSuchData, unknown
+from condensation.data.formats.bundled import BUNDLED
+from condensation.data.formats.idx import holds_idx
+from condensation.data.formats.image_folder import subfolders
+from condensation.data.formats.npz import holds_npz
+from condensation.data.formats.registry import FORMATS, format_of
 
 VARIABLE = "CONDENSATION_DATA"
 IDX_NAMES = ("mnist", "fashion-mnist")

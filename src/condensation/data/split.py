@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
 from condensation.data.dataset import Part
-from condensation.errors import CondensationError
-from condensation.rng import Rng
 
 TEST_SHARE = 5  # one in five images of each class
 SEED = 0

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from condensation.errors import CondensationError
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
 
 STAGES = 3  # the outer layers alone, the inner ones alone, all together
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from condensation.preprocess import Preprocessing
-from condensation.rng import Rng
+from condensation.core.preprocessing import Preprocessing
+from condensation.core.rng import Rng
 
 
 class Generator(nn.Module, ABC):

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
+from condensation.core.rng import Rng
 from condensation.generators.base import Generator
-from condensation.generators.layout import by_pixel
+from condensation.generators.channels_last import by_pixel
 from condensation.generators.residual import Trunk
-from condensation.generators.spectral import normalise_spectrally
+from condensation.generators.spectral_norm import normalise_spectrally
 from condensation.networks.base import initialise
-from condensation.rng import Rng
 
 DEVIATION = 0.02  # of the normal distribution that weights begin with
 

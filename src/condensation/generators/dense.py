@@ -9,9 +9,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from condensation.core.images import Shape
+from condensation.core.rng import Rng
 from condensation.generators.base import Generator, uniform_latents
-from condensation.images import Shape
-from condensation.rng import Rng
 
 
 class Dense(nn.Module):

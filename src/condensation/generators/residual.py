@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from condensation.generators.layout import by_pixel
+from condensation.generators.channels_last import by_pixel
 
 SMALLEST_MAP = 8  # pixels; the trunk halves an image until its side is no more than this
 

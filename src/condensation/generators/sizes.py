@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from condensation.errors import CondensationError
-from condensation.images import Shape
+from condensation.core.errors import CondensationError
+from condensation.core.images import Shape
 
 SMALLEST = 16
 SIZES = "16x16, 28x28, 32x32, 64x64, 128x128 and so on, doubling"

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from condensation.images import Shape
-from condensation.matching.gradients import Distance, Gradient, layerwise_cosine
+from condensation.core.images import Shape
+from condensation.core.rng import Rng
+from condensation.matching.gradient_distances import Distance, Gradient, layerwise_cosine
 from condensation.networks.base import draws_numbers
-from condensation.rng import Rng
 
 logger = logging.getLogger(__name__)
 

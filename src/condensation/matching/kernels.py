@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
 
 SAMPLE = 128  # features that a `Scale` is taken from
 
@@ -193,3 +193,14 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
     lengths = x.square().sum(1)[:, None] + y.square().sum(1)[None]
     squared = lengths - 2 * (x @ y.T)
     return torch.where(squared > 8 * torch.finfo(x.dtype).eps * lengths, squared, 0)
+
+
+# In the order of the results table.
+KERNELS: dict[str, Kernel] = {
+    "linear": Linear(),
+    "polynomial": Polynomial(),
+    "rbf": RBF(),
+    "laplacian": Laplacian(),
+    "sum": Sum(),
+    "scaled": Scaled(),
+}

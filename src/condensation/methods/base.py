@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from condensation.compute import Compute
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
+from condensation.methods.synthetic import Pixels
 from condensation.networks.samplers import NetworkSampler
-from condensation.rng import Rng
-from condensation.sources import Pixels
 
 
 @dataclass

@@ -10,19 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from condensation.compute import Compute
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.learners import crew_of
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
 from condensation.methods.base import Method, State, need_at_least
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
+from condensation.methods.synthetic import Pixels
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.training import Recipe
-from condensation.trials import Training, train_and_test
+from condensation.training.stacked import crew_of
+from condensation.training.train import Recipe
+from condensation.training.train_and_test import Training, train_and_test
 
 
 @dataclass(kw_only=True)

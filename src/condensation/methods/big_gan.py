@@ -10,17 +10,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from condensation.augment import Augmentation, DiffAugment
-from condensation.compute import Compute
-from condensation.generators.averages import follow, frozen
+from condensation.augment.base import Augmentation
+from condensation.augment.diffaugment import DiffAugment
+from condensation.core.compute import Compute
+from condensation.core.images import ImageSet, Shape
+from condensation.core.rng import Rng
 from condensation.generators.big_gan import BigGenerator, ProjectionCritic
-from condensation.generators.layout import by_pixel
-from condensation.generators.losses import hinge_of_made, hinge_of_maker, hinge_of_real
+from condensation.generators.channels_last import by_pixel
+from condensation.generators.ema import follow, frozen
+from condensation.generators.gan_losses import hinge_of_made, hinge_of_maker, hinge_of_real
 from condensation.generators.sizes import first_side
-from condensation.images import ImageSet, Shape
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
 from condensation.methods.generative import Generating, GenerativeMethod
-from condensation.rng import Rng
 
 BETAS = (0.0, 0.999)  # of Adam, for both networks
 

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.augment import DSA, Augmentation, Transform
-from condensation.compute import Compute
-from condensation.images import ClassDraw, ImageSet
-from condensation.learners import Alone
+from condensation.augment.base import Augmentation, Transform
+from condensation.augment.dsa import DSA
+from condensation.core.compute import Compute
+from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.microbatch import split
+from condensation.core.rng import Rng
 from condensation.matching.class_gradients import (
     distances_one_by_one,
     distances_together,
@@ -23,16 +25,15 @@ from condensation.matching.class_gradients import (
     learned,
     mean_gradient,
 )
-from condensation.matching.gradients import DISTANCES, DistanceName
+from condensation.matching.gradient_distances import DISTANCES, DistanceName
+from condensation.matching.pairwise_mmd import places_of
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.pairs import places_of
+from condensation.methods.initialization import STARTS, Start
+from condensation.methods.synthetic import Pixels
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
-from condensation.pieces import split
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.starts import STARTS, Start
-from condensation.training import Recipe, train_together
+from condensation.training.stacked import Alone
+from condensation.training.train import Recipe, train_together
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -9,20 +9,20 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from condensation.compute import Compute
-from condensation.errors import CondensationError
-from condensation.generators.averages import follow, frozen
-from condensation.generators.dc_vae import Decoder
-from condensation.generators.dual import DualAutoencoder
-from condensation.generators.grouped import Grouped
-from condensation.generators.layout import by_pixel
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet, Shape
+from condensation.core.rng import Rng
+from condensation.generators.channels_last import by_pixel
+from condensation.generators.dc_vae_decoder import Decoder
+from condensation.generators.dc_vae_encoder import DualAutoencoder
+from condensation.generators.ema import follow, frozen
+from condensation.generators.per_class import Grouped
 from condensation.generators.sizes import first_side
-from condensation.images import ImageSet, Shape
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.big_gan import signed
 from condensation.methods.dc_vae_losses import DualLosses
 from condensation.methods.generative import Generating, GenerativeMethod
-from condensation.rng import Rng
 
 Networks = Literal["conditional", "one-a-class"]
 BETAS = (0.0, 0.9)  # of Adam, for all networks

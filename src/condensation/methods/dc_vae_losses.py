@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensation.compute import Compute
-from condensation.generators.dual import DualAutoencoder
-from condensation.generators.losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
+from condensation.core.compute import Compute
+from condensation.core.rng import Rng
+from condensation.generators.dc_vae_encoder import DualAutoencoder
+from condensation.generators.gan_losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
 from condensation.methods.big_gan import signed
-from condensation.rng import Rng
 
 
 @dataclass(frozen=True)

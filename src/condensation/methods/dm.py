@@ -11,21 +11,22 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from condensation.augment import DSA, Augmentation, Transform
-from condensation.compute import Compute
-from condensation.errors import CondensationError
-from condensation.images import ClassDraw, ImageSet
+from condensation.augment.base import Augmentation, Transform
+from condensation.augment.dsa import DSA
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.microbatch import Embedding, in_pieces, split
+from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
+from condensation.matching.pairwise_mmd import pair_loss, places_of
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.pairs import pair_loss, places_of
+from condensation.methods.initialization import STARTS, Start
+from condensation.methods.synthetic import Pixels
 from condensation.networks.base import Classifier, draws_numbers, mixes_images, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
-from condensation.pieces import Embedding, in_pieces, split
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.starts import STARTS, Start
 
 Schedule = Literal["constant", "cosine"]
 SCHEDULES = get_args(Schedule)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.compute import Compute
-from condensation.images import ImageSet
+from condensation.core.compute import Compute
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
 from condensation.methods.base import need_one_of
-from condensation.methods.trained import Learning, TrainedSelection
-from condensation.rng import Rng
-from condensation.training import Recipe
+from condensation.methods.trained_selection import Learning, TrainedSelection
+from condensation.training.train import Recipe
 
 NeverRight = Literal["counted", "first"]
 

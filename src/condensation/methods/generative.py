@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from condensation.compute import Compute
-from condensation.generators import Generator
-from condensation.images import ImageSet, Shape
+from condensation.core.compute import Compute
+from condensation.core.images import ImageSet, Shape
+from condensation.core.microbatch import split
+from condensation.core.preprocessing import Preprocessing
+from condensation.core.rng import Rng
+from condensation.generators.base import Generator
 from condensation.methods.base import Method, State
-from condensation.pieces import split
-from condensation.preprocess import Preprocessing
-from condensation.rng import Rng
-from condensation.sources import Pixels
+from condensation.methods.synthetic import Pixels
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from condensation.compute import Compute
-from condensation.errors import CondensationError
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet, Shape
+from condensation.core.rng import Rng
 from condensation.generators.autoencoder import Autoencoder
 from condensation.generators.dense import DenseGenerator
-from condensation.images import ImageSet, Shape
 from condensation.matching.kernels import RBF, Kernel, Scale
 from condensation.matching.mmd import squared_mmd
+from condensation.matching.pairwise_mmd import by_class
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.generative import Generating, GenerativeMethod
-from condensation.methods.pairs import by_class
 from condensation.networks.base import initialise
-from condensation.rng import Rng
 
 Networks = Literal["one-a-class", "conditional"]
 OptimizerName = Literal["adam", "sgd"]

@@ -11,18 +11,18 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from condensation.compute import Compute
-from condensation.errors import CondensationError
-from condensation.generators.lessons import LessonGenerator
-from condensation.images import ImageSet, Shape
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet, Shape
+from condensation.core.rng import Rng
+from condensation.generators.lesson_generator import LessonGenerator
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
 from condensation.methods.generative import Drawn, Generating, GenerativeMethod, blank, latents_for
+from condensation.methods.synthetic import Pixels
 from condensation.networks.base import Classifier, NetworkSpec
-from condensation.networks.weightnorm import WeightNormConvNet
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.teaching import Schedule, lessons_of
-from condensation.unrolling import Exam, Lesson, Syllabus, beginning, meta_gradient
+from condensation.networks.weight_norm import WeightNormConvNet
+from condensation.training.curriculum import Schedule, lessons_of
+from condensation.training.meta_gradient import Exam, Lesson, Syllabus, beginning, meta_gradient
 
 
 class Curriculum(Drawn):

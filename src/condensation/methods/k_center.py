@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensation.images import ImageSet
-from condensation.methods.trained import Learning, TrainedSelection, class_features
-from condensation.rng import Rng
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
+from condensation.methods.trained_selection import Learning, TrainedSelection, class_features
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,20 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from condensation.compute import Compute
-from condensation.data.memory import readable, require
-from condensation.errors import CondensationError
-from condensation.images import ImageSet, Shape
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet, Shape
+from condensation.core.memory import readable, require
+from condensation.core.microbatch import split
+from condensation.core.rng import Rng
+from condensation.core.soft_labels import SoftLabels, centred
 from condensation.methods.base import Method, State, need_at_least, need_one_of, need_positive
-from condensation.ntk import NTK, FullyConnected
+from condensation.methods.initialization import STARTS, Start
+from condensation.methods.synthetic import Pixels
+from condensation.ntk.base import NTK
+from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.ridge import predictions, solved_labels
-from condensation.pieces import split
-from condensation.rng import Rng
-from condensation.soft_labels import SoftLabels, centred
-from condensation.sources import Pixels
-from condensation.starts import STARTS, Start
 
 logger = logging.getLogger(__name__)
 

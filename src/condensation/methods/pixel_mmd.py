@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from condensation.compute import Compute
-from condensation.images import ClassDraw, ImageSet
+from condensation.core.compute import Compute
+from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear, Scale
 from condensation.matching.mmd import averaging, linear_mmd, squared_mmd
+from condensation.matching.pairwise_mmd import by_class
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.dm import mean_embeddings
-from condensation.methods.pairs import by_class
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.starts import STARTS, Start
+from condensation.methods.initialization import STARTS, Start
+from condensation.methods.synthetic import Pixels
 
 
 @dataclass(kw_only=True)

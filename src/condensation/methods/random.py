@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from condensation.compute import Compute
-from condensation.images import ImageSet
+from condensation.core.compute import Compute
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
-from condensation.rng import Rng
-from condensation.sources import Pixels
-from condensation.starts import start_from_real
+from condensation.methods.initialization import start_from_real
+from condensation.methods.synthetic import Pixels
 
 
 @dataclass(frozen=True)

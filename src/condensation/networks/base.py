@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from condensation.errors import CondensationError
-from condensation.images import Shape
-from condensation.rng import Rng
+from condensation.core.errors import CondensationError
+from condensation.core.images import Shape
+from condensation.core.rng import Rng
 
 
 class Classifier(nn.Module, ABC):

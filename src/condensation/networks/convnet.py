@@ -9,8 +9,8 @@ from typing import Literal, get_args
 
 from torch import nn
 
-from condensation.errors import CondensationError
-from condensation.images import Shape
+from condensation.core.errors import CondensationError
+from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels, need_positive
 

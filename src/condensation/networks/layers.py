@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from condensation.errors import CondensationError, unknown
-from condensation.images import Shape
-from condensation.networks import patches, winograd
+from condensation.core.errors import CondensationError, unknown
+from condensation.core.images import Shape
 from condensation.networks.base import Classifier
+from condensation.networks.cpu import conv_instance_norm as patches
+from condensation.networks.cpu import winograd
 
 
 class Convolution(nn.Conv2d):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from condensation.images import Shape
+from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack, margin, need_pixels
 

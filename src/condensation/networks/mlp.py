@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from condensation.images import Shape
+from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack, need_positive
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from condensation.images import Shape
+from condensation.core.images import Shape
 from condensation.networks.base import PIXEL_LR, Classifier, NetworkSpec
 from condensation.networks.layers import NORMS, choose, need_pixels
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError
-from condensation.images import ImageSet, Shape
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet, Shape
+from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.networks.pools import ALL, RANDOM, Shelf, Snapshot, bucket, described
-from condensation.rng import Rng
+from condensation.networks.pool_store import ALL, RANDOM, Shelf, Snapshot, bucket, described
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Fresh(NetworkSampler):
 
 @dataclass(frozen=True)
 class Pool(NetworkSampler):
-    """Networks of a pool on disk (`condensation.pooling.make_pool`) whose validation accuracy lies in ``bucket``, evenly.
+    """Networks of a pool on disk (`condensation.training.make_pool.make_pool`) whose validation accuracy lies in ``bucket``, evenly.
 
     The supplement of Zhao & Bilen (2023) compares such buckets; how it drew from all of them it does not say. Here ``all`` draws a
     bucket first, evenly, ``random`` among them, and then a network in it, so that none counts more for having more networks.

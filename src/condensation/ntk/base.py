@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from condensation.errors import CondensationError
-from condensation.images import Shape
+from condensation.core.errors import CondensationError
+from condensation.core.images import Shape
 
 BYTES = 8  # of a float64: in float32, small eigenvalues drown
 TENSORS = 7  # of as many numbers as `NTK.entries` says, that torch keeps of a layer for the gradient; and as many on the way back

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from condensation.errors import CondensationError
-from condensation.images import Shape
+from condensation.core.errors import CondensationError
+from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 from condensation.ntk.finite import ScaledConv
 from condensation.ntk.relu import rectified

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from condensation.images import Shape
+from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 from condensation.ntk.finite import ScaledLinear
 from condensation.ntk.relu import rectified

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from condensation.images import Shape
+from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 
 P = ParamSpec("P")

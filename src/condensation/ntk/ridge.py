@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
 
 
 class NotPositiveDefinite(CondensationError):

@@ -1,1 +1,1 @@
-"""What people look at: pictures and progress."""
+"""Pictures, tables and progress for people."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
 
 
 def encoded(picture: Image.Image, path: Path) -> bytes:

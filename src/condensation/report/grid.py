@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from condensation.errors import CondensationError
-from condensation.images import ImageSet
-from condensation.report.lettering import UNKNOWN, common_size, draw_text, drawable, in_lines, in_phrases, length, widest_word
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.report.text_layout import UNKNOWN, common_size, draw_text, drawable, in_lines, in_phrases, length, widest_word
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10

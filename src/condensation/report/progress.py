@@ -12,7 +12,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from condensation.condensing import Moment, Stopped
+from condensation.methods.loop import Moment, Stopped
 
 WORTH_SAYING = 2.0  # seconds that reading takes before a line tells of it: from the cache it takes less
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from condensation.naming import called
-from condensation.wording import accuracy_of, counted
+from condensation.core.text import accuracy_of, counted
+from condensation.core.user_code import called
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -33,7 +33,7 @@ def in_markdown(text: str) -> str:
 
 
 def print_scores(screen: Console, scores: dict[str, Any]) -> None:
-    """What `condensation.judging.judge` gave; scores that a person put on a card themselves are printed as they are."""
+    """What `condensation.evaluation.compare.judge` gave; scores that a person put on a card themselves are printed as they are."""
     if not {"evaluation", "sets", "test"} <= set(scores):
         return screen.print(f"Scores: {json.dumps(scores, ensure_ascii=False)}", highlight=False, markup=False)
     how = scores["evaluation"]

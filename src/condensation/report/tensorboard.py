@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from condensation.condensing import Moment
-from condensation.errors import MissingExtra
+from condensation.core.errors import MissingExtra
+from condensation.methods.loop import Moment
 from condensation.report.grid import grid
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import torch
 
-from condensation.errors import CondensationError
+from condensation.core.errors import CondensationError
 from condensation.studies.jobs import reason_of
 
 Reason = dict[str, str] | None  # why a job failed; None: it did not

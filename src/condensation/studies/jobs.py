@@ -11,19 +11,19 @@ from typing import Any
 
 import torch
 
-from condensation.advice import network_of
-from condensation.checkpoint import EVERY_SECONDS
-from condensation.condensing import Observer, Stopped
-from condensation.data import Data
-from condensation.errors import CondensationError
+from condensation.artifacts.set_file import SET
+from condensation.artifacts.trained_generator import GENERATOR
+from condensation.core.checkpoint import EVERY_SECONDS
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
+from condensation.core.storage import read_json, write_json
+from condensation.core.user_code import told
+from condensation.data.dataset import Data
 from condensation.methods.generative import GenerativeMethod
-from condensation.naming import told
-from condensation.rng import Rng
-from condensation.runs import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
-from condensation.sampling import GENERATOR
-from condensation.setfile import SET
-from condensation.storage import read_json, write_json
-from condensation.trials import OnProgress
+from condensation.methods.loop import Observer, Stopped
+from condensation.runs.advice import network_of
+from condensation.runs.run import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
+from condensation.training.train_and_test import OnProgress
 
 FAILURES = "failures.json"
 FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from condensation.wording import accuracy
+from condensation.core.text import accuracy
 
 
 class Scored:

@@ -1,0 +1,1 @@
+"""Exports of a set, one file per format."""

@@ -1,0 +1,71 @@
+"""A folder as the Hugging Face hub has it: the float set, its pictures for the viewer, and a card with front matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from condensation.artifacts.export.base import Export, labels_key
+from condensation.artifacts.export.parquet import write_table
+from condensation.artifacts.set_file import SET, write_set
+from condensation.core.images import ImageSet
+from condensation.core.preprocessing import Zca
+from condensation.data.catalogue import DATASETS
+
+TABLE = "data/train-00000-of-00001.parquet"
+# How the hub calls the terms of the data sets that are known by name; it has no name for others.
+LICENCES = {"MIT": "mit", "CC BY 4.0": "cc-by-4.0"}
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def write_hub(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
+    """``set.safetensors`` and, for the viewer and for `datasets`, the pictures as parquet."""
+    (folder / TABLE).parent.mkdir()
+    write_table(images, folder / TABLE)
+    if isinstance(images.preprocessing, Zca):
+        images = replace(images, images=images.inputs())  # so that plain PyTorch need not whiten it first
+    write_set(folder / SET, images, card)
+
+
+def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
+    """What the hub and `datasets` read of a card, as YAML between two lines of dashes."""
+    from huggingface_hub import DatasetCardData
+
+    source = str(card.get("data", {}).get("name", ""))
+    licence = LICENCES.get(DATASETS[source].licence, "other") if source in DATASETS else "unknown"
+    names = {str(label): name for label, name in enumerate(images.class_names)}
+    about = DatasetCardData(
+        license=licence,
+        pretty_name=f"{source or 'Images'}, condensed to {len(images)}",
+        task_categories=["image-classification"],
+        size_categories=[next((size for most, size in SIZES if len(images) < most), "1M<n<10M")],
+        tags=["dataset-condensation", "dataset-distillation", "synthetic", "image"],
+        configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
+        dataset_info={"features": [{"name": "image", "dtype": "image"}, {"name": "label", "dtype": {"class_label": {"names": names}}}]},
+    )
+    return f"---\n{about.to_yaml()}\n---\n\n"
+
+
+def _lines(images: ImageSet) -> str:
+    stored = images.images.is_floating_point() or isinstance(images.preprocessing, Zca)
+    seen = 'file["images"]' if stored else '(file["images"] / 255 - mean) / std'
+    return f"""file = load_file("{SET}")
+images, labels = {seen}, file["{labels_key(images)}"]
+dataset = torch.utils.data.TensorDataset(images, labels)"""
+
+
+HUB = Export(
+    name="hub",
+    what=f"`{SET}` holds tensors, what a network sees; `{TABLE}` holds their pictures, which `datasets.load_dataset` and the viewer read",
+    exact=True,
+    pictures=True,
+    suffix="",
+    imports="import torch\nfrom safetensors.torch import load_file",
+    lines=_lines,
+    tensor='file["preprocessing.{}"]',
+    write=write_hub,
+    needs=("pyarrow", "huggingface_hub"),
+    front=front_matter,
+)

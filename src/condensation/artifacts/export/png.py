@@ -1,0 +1,76 @@
+"""A folder of pictures, one sub-folder a class, and their labels as a table."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from condensation.artifacts.export.base import Export, eight_bit, png_bytes
+from condensation.core.images import ImageSet
+
+LABELS = "labels.csv"
+LONGEST = 60  # characters of a class's name that its folder keeps
+# Devices on Windows, and what readers of image folders take for parts of a data set.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)), "train", "test", "val"}
+
+
+def class_folders(names: Sequence[str]) -> list[str]:
+    """A folder for each class, which any file system takes, and whose order is that of the labels.
+
+    Readers of image folders number the classes by the order of their folders. Where names are not in that order, or
+    had to be changed, the label goes before each: ``3-Dress``.
+    """
+    safe = [re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:LONGEST].strip(" .") for name in names]
+    folded = [name.casefold() for name in safe]
+    plain = safe == list(names) and all(safe) and len(set(folded)) == len(safe) and not RESERVED & {name.split(".")[0] for name in folded}
+    if plain and sorted(safe) == safe:
+        return safe
+    width = len(str(len(names) - 1))
+    return [f"{label:0{width}}-{name}".rstrip("-") for label, name in enumerate(safe)]
+
+
+def write_png(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
+    """``CLASS/000.png`` and so on, and ``labels.csv`` with the columns file, label and class_name."""
+    folders = class_folders(images.class_names)
+    pixels = eight_bit(images)
+    width = max(3, len(str(max(images.counts.values()) - 1)))
+    with (folder / LABELS).open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "label", "class_name"])
+        for label, count in images.counts.items():
+            (folder / folders[label]).mkdir()
+            for number in range(count):
+                name = f"{folders[label]}/{number:0{width}}.png"
+                (folder / name).write_bytes(png_bytes(pixels[images.starts[label] + number]))
+                table.writerow([name, label, images.class_names[label]])
+
+
+def _lines(images: ImageSet) -> str:
+    channels, height, width = images.shape
+    return f"""rows = list(csv.DictReader(Path("{LABELS}").read_text(encoding="utf-8").splitlines()))
+pixels = torch.tensor(np.stack([np.array(Image.open(row["file"])) for row in rows])).view(-1, {height}, {width}, {channels})
+images, labels = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std, torch.tensor([int(row["label"]) for row in rows])
+dataset = torch.utils.data.TensorDataset(images, labels)"""
+
+
+IMPORTS = """import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image"""
+
+PNG = Export(
+    name="png",
+    what=f"each class has a folder of pictures, and `{LABELS}` lists them",
+    exact=False,
+    pictures=True,
+    suffix=".png",
+    imports=IMPORTS,
+    lines=_lines,
+    tensor="",
+    write=write_png,
+)

@@ -1,0 +1,45 @@
+"""Whether data will fit in memory, asked before it is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from condensation.core.errors import NotEnoughMemory
+
+MEMINFO = Path("/proc/meminfo")
+
+
+def free_memory() -> int | None:
+    """How many bytes can be had without swapping; None where the system does not say."""
+    try:
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
+    """Go on only if ``needed`` bytes are ``free``, or without it free in this machine's memory, as far as can be told.
+
+    Raises:
+        NotEnoughMemory: if they are not; the message gives both sizes and ends with ``advice``.
+    """
+    free = free_memory() if free is None else free
+    if free is not None and needed > free:
+        raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.\n{advice}")
+
+
+def readable(size: int) -> str:
+    """``size`` bytes in a unit that suits it: ``153.6 MB``."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

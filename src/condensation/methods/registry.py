@@ -1,0 +1,55 @@
+"""One file per method. To add one: its file, and a line in `METHODS`."""
+
+from __future__ import annotations
+
+from condensation.methods.base import Method
+from condensation.methods.best_of import BestOf
+from condensation.methods.big_gan import BigGAN
+from condensation.methods.dc import DC, SiameseDC
+from condensation.methods.dc_vae import DCVAE
+from condensation.methods.dm import DM
+from condensation.methods.forgetting import Forgetting
+from condensation.methods.gmmn import GMMN
+from condensation.methods.gtn import GTN
+from condensation.methods.herding import Herding
+from condensation.methods.k_center import KCenter
+from condensation.methods.kip import KIP
+from condensation.methods.pixel_mmd import PixelMMD
+from condensation.methods.random import Random
+
+# In the order of the results table.
+METHODS: dict[str, type[Method]] = {
+    "random": Random,
+    "herding": Herding,
+    "k-center": KCenter,
+    "forgetting": Forgetting,
+    "pixel-mmd": PixelMMD,
+    "gmmn": GMMN,
+    "dc-vae": DCVAE,
+    "biggan": BigGAN,
+    "gtn": GTN,
+    "dc": DC,
+    "dsa": SiameseDC,
+    "dm": DM,
+    "kip": KIP,
+    "best-of": BestOf,
+}
+
+__all__ = [
+    "DC",
+    "DCVAE",
+    "DM",
+    "GMMN",
+    "GTN",
+    "KIP",
+    "METHODS",
+    "BestOf",
+    "BigGAN",
+    "Forgetting",
+    "Herding",
+    "KCenter",
+    "Method",
+    "PixelMMD",
+    "Random",
+    "SiameseDC",
+]

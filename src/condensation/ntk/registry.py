@@ -1,0 +1,9 @@
+"""Neural tangent kernels of infinitely wide ReLU networks, in closed form, with gradients; `NTKS` lists those that have a name."""
+
+from condensation.ntk.base import NTK
+from condensation.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.ntk.fully_connected import FullyConnected
+
+NTKS: dict[str, NTK] = {"fc": FullyConnected(), "conv": Convolutional(), "conv-pool": PooledConvolutional()}
+
+__all__ = ["NTK", "NTKS", "Convolutional", "FullyConnected", "PooledConvolutional"]

@@ -1,0 +1,1 @@
+"""A run and its folder: settings, presets, log, stored evaluation."""

@@ -1,0 +1,90 @@
+"""What to try where a set is worth less than random images, and with which learning rate images are learned on which network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from condensation.config.build import plain
+from condensation.methods.base import Method
+from condensation.methods.best_of import BestOf
+from condensation.methods.generative import GenerativeMethod
+from condensation.networks.base import PIXEL_LR, NetworkSpec
+from condensation.networks.registry import NETWORKS
+from condensation.networks.samplers import NetworkSampler
+
+
+def network_of(method: Method) -> NetworkSpec | None:
+    """The network that ``method`` learns images on; None if it learns on none."""
+    if isinstance(method, BestOf):
+        return network_of(method.of)
+    for field in fields(method):
+        value = getattr(method, field.name)
+        found = getattr(value, "spec", None) if isinstance(value, NetworkSampler) else value
+        if isinstance(found, NetworkSpec):
+            return found
+    return None
+
+
+def learning_on(method: Method, network: NetworkSpec) -> Method | None:
+    """``method``, learning images on ``network`` in place of its own; None if it learns on none."""
+    if isinstance(method, BestOf):
+        of = learning_on(method.of, network)
+        return of and replace(method, of=of)
+    for field in fields(method):
+        value = getattr(method, field.name)
+        if isinstance(value, NetworkSampler) and isinstance(getattr(value, "spec", None), NetworkSpec):
+            return replace(method, **{field.name: replace(value, spec=network)})  # type: ignore[call-arg]
+        if isinstance(value, NetworkSpec):
+            return replace(method, **{field.name: network})
+    return None
+
+
+def suitable_lr(lr: float, network: NetworkSpec) -> float:
+    """The learning rate of images that suits ``network``, where ``lr`` suits a ConvNet.
+
+    On residual networks it is a hundredth: with the rate of a ConvNet, sets learned on them come out below random images. The
+    authors of DM advise 0.1 to 0.01 there, where 1 is the rate on a ConvNet; on images held out from training 0.01 was the better.
+    """
+    return lr * network.pixel_lr
+
+
+def below_random(scores: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+    """The accuracies of the set called ``name`` and of random images, if the set's is the lower one."""
+    sets = scores.get("sets", {})
+    if name not in sets or "random" not in sets or name == "random":
+        return None
+    ours, theirs = float(sets[name]["mean"]), float(sets["random"]["mean"])
+    return (ours, theirs) if ours < theirs else None
+
+
+def what_to_try(method: Method, path: str = "method") -> list[str]:
+    """What may help where a set made by ``method``, at ``path`` of the settings, is worth less than random images, most likely first."""
+    if isinstance(method, BestOf):
+        return what_to_try(method.of, f"{path}.of")
+    if isinstance(method, GenerativeMethod):
+        return [f"{path}=dm: sets drawn from generators are seldom worth more than random images, learned ones are"]
+    network, lr = network_of(method), getattr(method, "lr", None)
+    said = []
+    if isinstance(lr, float):
+        usual = network.pixel_lr if network is not None else PIXEL_LR
+        smaller = lr / 10 if lr <= usual else usual
+        said.append(f"{path}.lr={smaller:g} (it is {lr:g}): on some networks, ResNets above all, images need a smaller rate")
+    if network is not None and network != NETWORKS["convnet"]:
+        said.append(f"{path}.networks.spec=convnet: a set learned on a ConvNet often trains other networks better than one learned on them")
+    if method.steps and any(field.name == "steps" for field in fields(method)):
+        said.append(f"{path}.steps={10 * method.steps} (it is {method.steps})")
+    return said
+
+
+def called(network: NetworkSpec) -> str:
+    """A short name for a network: that in `NETWORKS`, or the name of its kind and what is set otherwise."""
+    for name, known in NETWORKS.items():
+        if known == network:
+            return name
+    content = plain(network)
+    name = str(content.pop("name"))
+    usual = plain(NETWORKS[name]) if name in NETWORKS else {}
+    changed = [f"{key} {value}" for key, value in content.items() if key not in usual or usual[key] != value]
+    return ", ".join([name.rpartition(":")[2], *(one for one in changed if not one.endswith((" None", "{}")))])

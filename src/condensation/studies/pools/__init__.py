@@ -1,0 +1,1 @@
+"""Sets learned on networks of different accuracy."""

@@ -1,0 +1,1 @@
+"""The papers' table: methods by images per class, beside published numbers."""

@@ -1,0 +1,1 @@
+"""Feature matching against last-layer gradient matching."""

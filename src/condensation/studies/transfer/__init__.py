@@ -1,0 +1,1 @@
+"""Sets learned on one architecture and tested on others."""

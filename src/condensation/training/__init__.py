@@ -1,0 +1,1 @@
+"""Training of networks on image sets: recipes, stacked models, pools, meta-gradients."""

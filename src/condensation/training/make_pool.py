@@ -1,0 +1,128 @@
+"""Pools of networks are made by training some with a part of the images, and keeping what they are like on the way.
+
+What is published is that embeddings were taken from networks sorted by validation accuracy (Zhao & Bilen, 2023, supplement); how many
+there were and how they were trained is not, so the numbers here are ours. No test image is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from condensation.artifacts.condensed_set import versions
+from condensation.config.build import plain
+from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, difference
+from condensation.core.compute import Compute, capability
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
+from condensation.core.storage import remove_unfinished
+from condensation.networks.base import NetworkSpec
+from condensation.networks.pool_store import ABOUT, NETWORKS, Shelf, described, identity
+from condensation.training.pool_trainer import OnProgress, PoolRecipe, Trainee
+from condensation.training.stacked import Alone, crew_of
+
+# Told before each network: its number from 0, how many there are, and whether it is there already.
+OnNetwork = Callable[[int, int, bool], None]
+
+
+def make_pool(
+    network: NetworkSpec,
+    real: ImageSet,
+    folder: str | Path,
+    how: PoolRecipe = PoolRecipe(),
+    *,
+    compute: Compute = Compute(),
+    checkpoint_every: float = EVERY_SECONDS,
+    on_network: OnNetwork | None = None,
+    on_progress: OnProgress | None = None,
+) -> Shelf:
+    """Train what is missing of a pool in ``folder``: networks are kept one by one, and the same again trains none.
+
+    Each network depends on the images, the settings and its number alone. The one under training is kept after an epoch, if
+    ``checkpoint_every`` seconds have passed since it was the last time; whoever is told may raise `Stopped`, and the same again goes on.
+
+    Raises:
+        CondensationError: if the folder holds another pool, or a class has too few images to be split.
+    """
+    folder, compute = Path(folder), compute.chosen()
+    training, validation = held_out(real, how.validation, Rng(how.seed).child("validation"))
+    network.build(real.shape, real.num_classes, Rng(0))  # that it does not fit is found out before a folder is made
+    shelf = _claimed(network, real, folder, how)
+    remove_unfinished(folder)
+    remove_unfinished(folder / NETWORKS)
+    missing = shelf.missing()
+    training, validation = training.to(compute.device), validation.to(compute.device)
+    looks = len(how.looks(how.batches(training)))
+    # By all networks, the finished ones too: what is compiled may round otherwise, and must not depend on a stop.
+    compute = compute.settled(real.shape, how.networks * (how.recipe.epochs * len(training) + looks * len(validation)))
+    with crew_of(network, real.shape, real.num_classes, compute) as crew:  # one module, so that it is compiled once
+        learner = crew.learners(1)
+        assert isinstance(learner, Alone)
+        for number in range(how.networks):
+            if on_network:
+                on_network(number, how.networks, number not in missing)
+            if number in missing:
+                trainee = Trainee(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
+                _train(trainee, shelf, number, how, checkpoint_every, on_progress)
+    return shelf
+
+
+def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
+    """``real`` without ``share`` of each class, and that part: at least one image of each class in both.
+
+    Raises:
+        CondensationError: if a class has but one image.
+    """
+    for label, count in real.counts.items():
+        if count < 2:
+            raise CondensationError(f"Class {real.class_names[label]!r} has one image, so none can be kept from training.\nAdd images.")
+    counts = {label: min(count - 1, max(1, round(share * count))) for label, count in real.counts.items()}
+    chosen = torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    chosen[real.draw(counts, rng).indices] = True
+    return real.take((~chosen).nonzero().squeeze(1)), real.take(chosen.nonzero().squeeze(1))
+
+
+def _train(trainee: Trainee, shelf: Shelf, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
+    """Train one network to the end, from where it was broken off, and keep what is to be kept of it."""
+    checkpoint = Checkpoint(shelf.path(number).with_suffix(".checkpoint"), every)
+    run = {"network": number}
+    checkpoint.restore(trainee, run)
+    while trainee.epochs < how.recipe.epochs:
+        trainee.epoch(on_progress)
+        if checkpoint.due():
+            checkpoint.save(trainee, trainee.epochs, run)
+    shelf.add(number, trainee.finish(on_progress))
+    checkpoint.path.unlink(missing_ok=True)
+
+
+def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe) -> Shelf:
+    """The pool in ``folder``: a new one, or what is there of this very pool."""
+    if folder.exists() and not folder.is_dir():
+        raise CondensationError(f"{folder} is a file; a pool needs a folder.")
+    about = {
+        "recipe": plain(how),
+        "network": plain(network),
+        "spec": described(network),
+        "networks": how.networks,
+        "bounds": list(how.bounds),
+        "data": identity(real),
+        "versions": versions(),
+        "machine": capability(),
+    }
+    if not (folder / ABOUT).exists():
+        if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise CondensationError(f"{folder} is not empty and holds no pool.\nChoose another folder.")
+        return Shelf.begin(folder, about)
+    shelf = Shelf.at(folder)
+    for name in ("network", "recipe", "data"):
+        differing = difference(shelf.about.get(name), about[name], name)
+        if differing:
+            what = "it was made with other images, or they are preprocessed otherwise" if name == "data" else differing
+            raise CondensationError(f"{folder} holds another pool: {what}.\nChoose another folder, or take the same settings.")
+    return shelf
+
+
+__all__ = ["PoolRecipe", "held_out", "make_pool"]

@@ -1,0 +1,139 @@
+"""To and from the Hugging Face hub: a small one on loopback; each case in its own process, since the hub's address is read at import."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from condensation import CondensedSet
+from tests.artifacts.export.hub import Hub
+from tests.artifacts.export.sets import SETS
+
+pytest.importorskip("huggingface_hub")
+pytest.importorskip("pyarrow")
+
+
+def python(tmp_path, code, hub, token="secret", **more):
+    """What ``code`` prints as JSON, or the error of the package that it meets."""
+    script = f"""
+import json
+from condensation import CondensationError, CondensedSet
+try:
+    {code}
+except CondensationError as error:
+    print(json.dumps(str(error)))
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": hub, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1", **more}
+    environment |= {"HF_TOKEN": token} if token else {}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+PUSH = 'print(json.dumps(CondensedSet.load("a.safetensors").push_to_hub("me/clothes")))'
+FETCH = 'CondensedSet.from_pretrained("me/clothes").save("b.safetensors"); print(json.dumps("fetched"))'
+
+
+@pytest.fixture
+def saved(tmp_path):
+    SETS["colour"].save(tmp_path / "a.safetensors")
+    return tmp_path / "a.safetensors"
+
+
+@pytest.fixture
+def hub():
+    with Hub() as hub:
+        yield hub
+
+
+def test_what_is_pushed_is_fetched_to_the_last_bit(tmp_path, saved, hub):
+    assert python(tmp_path, PUSH, hub.address) == f"{hub.address}/datasets/me/clothes"
+    assert python(tmp_path, FETCH, hub.address, token=None) == "fetched"
+    assert torch.equal(CondensedSet.load(tmp_path / "b.safetensors").images.images, SETS["colour"].images.images)
+
+
+@pytest.mark.slow
+def test_the_folder_of_the_hub_is_what_is_pushed(tmp_path, saved, hub):
+    python(tmp_path, PUSH, hub.address)
+    SETS["colour"].save_pretrained(tmp_path / "folder")
+    here = {str(path.relative_to(tmp_path / "folder")) for path in (tmp_path / "folder").rglob("*") if path.is_file()}
+    assert {path for _, path in hub.files} == here
+    assert hub.files["me/clothes", "README.md"] == (tmp_path / "folder" / "README.md").read_bytes()
+    assert hub.repositories["me/clothes"]["type"] == "dataset"
+
+
+@pytest.mark.slow
+def test_a_set_that_was_fetched_is_there_without_a_network(tmp_path, saved, hub):
+    python(tmp_path, PUSH, hub.address)
+    python(tmp_path, FETCH, hub.address)
+    assert python(tmp_path, FETCH, hub.address, HF_HUB_OFFLINE="1") == "fetched"
+
+
+@pytest.mark.parametrize("token", [None, "wrong"])
+def test_without_a_right_token_nothing_is_pushed(tmp_path, saved, hub, token):
+    said = python(tmp_path, PUSH, hub.address, token=token)
+    assert said.startswith("The set was not put on the hub as me/clothes: ")
+    assert "hf auth login" in said
+    assert not hub.files
+
+
+def test_a_missing_repository_is_named(tmp_path, hub):
+    said = python(tmp_path, FETCH, hub.address)
+    assert said.startswith("There is no folder me/clothes, and no set was found on the hub as me/clothes: there is no such repository")
+
+
+@pytest.mark.slow
+def test_a_repository_without_a_set_is_named(tmp_path, hub):
+    hub.repositories["me/clothes"] = {}
+    assert "the repository has no set of this package" in python(tmp_path, FETCH, hub.address)
+
+
+@pytest.mark.parametrize("code", [PUSH, pytest.param(FETCH, marks=pytest.mark.slow)], ids=["push", "fetch"])  # it tries several times
+def test_a_hub_that_cannot_be_reached_is_said(tmp_path, saved, code):
+    with Hub() as gone:
+        address = gone.address
+    assert "the hub cannot be reached" in python(tmp_path, code, address)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [PUSH, FETCH], ids=["push", "fetch"])
+def test_no_network_is_wanted_and_none_is_used(tmp_path, saved, hub, code):
+    assert "the hub cannot be reached" in python(tmp_path, code, hub.address, HF_HUB_OFFLINE="1")
+    assert not hub.seen
+
+
+@pytest.mark.parametrize("name", ["no such folder", "a/b/c", "a//b"])
+def test_a_name_that_is_none_is_said(tmp_path, hub, name):
+    said = python(tmp_path, f"CondensedSet.from_pretrained({name!r})", hub.address)
+    assert "that is not a name of a repository" in said
+    assert not hub.seen
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", None)
+    with pytest.raises(Exception, match=r"pip install 'condensation\[hub\]'"):
+        CondensedSet.from_pretrained("me/clothes")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("to", ["hub", "parquet", "png"])
+def test_datasets_reads_the_folder_offline(tmp_path, to):
+    pytest.importorskip("datasets")
+    folder = SETS["colour"].export(tmp_path / "out", to)
+    code = f"""
+import json
+from datasets import load_dataset
+data = load_dataset({str(folder)!r}, split="train")
+print(json.dumps([data["label"][:], data.features["label"].names, type(data.features["image"]).__name__, list(data[0]["image"].size)]))
+"""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    labels, names, kind, size = json.loads(done.stdout.splitlines()[-1])
+    wanted = list(SETS["colour"].images.class_names) if to != "png" else ["0-Äpfel", "1-Brötchen_süß", "2-猫 _ dog"]
+    assert (labels, names, kind, size) == ([0, 0, 1, 1, 2, 2], wanted, "Image", [6, 4])

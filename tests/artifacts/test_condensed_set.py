@@ -1,0 +1,166 @@
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
+from condensation.core.storage import write_tensors
+
+PICTURES = torch.rand((40, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+PREPROCESSINGS = {"identity": Identity(), "standardize": Standardize.fit([PICTURES]), "zca": Zca.fit([PICTURES])}
+NAMES = ("Äpfel", "Brötchen/süß", "猫")
+
+
+def make(preprocessing="standardize", scale=1.0):
+    chosen = PREPROCESSINGS[preprocessing]
+    images = ImageSet.of(chosen(PICTURES[:6] * scale), torch.arange(6) // 2, NAMES, preprocessing=chosen, mirrored=False)
+    return CondensedSet(images, {"data": {"name": "mine"}, "seed": 3})
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+def test_every_bit_comes_back(tmp_path, preprocessing):
+    made = make(preprocessing)
+    made.save(tmp_path / "a.safetensors")
+    back = CondensedSet.load(tmp_path / "a.safetensors")
+    assert torch.equal(back.images.images, made.images.images)
+    assert torch.equal(back.images.labels, made.images.labels)
+    assert back.preprocessing == made.preprocessing
+    assert (back.images.class_names, back.images.mirrored) == (NAMES, False)
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(tmp_path):
+    make().with_scores({"b": 1, "a": 2}).save(tmp_path / "a")
+    CondensedSet.load(tmp_path / "a").save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_scores_put_on_later_give_the_same_bytes(tmp_path):
+    make().with_scores({"x": 1}).save(tmp_path / "a")
+    make().save(tmp_path / "b")
+    CondensedSet.load(tmp_path / "b").with_scores({"x": 1}).save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_card_comes_back(tmp_path):
+    make().with_scores({"x": 1}).save(tmp_path / "a")
+    card = CondensedSet.load(tmp_path / "a").card
+    assert (card["data"], card["seed"], card["scores"]) == ({"name": "mine"}, 3, {"x": 1})
+
+
+def test_scores_leave_the_first_card_alone():
+    made = make()
+    made.with_scores({"x": 1})
+    assert "scores" not in made.card
+
+
+def test_a_folder_stands_for_the_set_in_it(tmp_path):
+    make().save(tmp_path / "set.safetensors")
+    assert len(CondensedSet.load(tmp_path).images) == 6
+
+
+def test_a_set_of_a_few_classes_keeps_all_names(tmp_path):
+    made = make()
+    CondensedSet(made.images.select([2])).save(tmp_path / "a")
+    back = CondensedSet.load(tmp_path / "a").images
+    assert (back.classes, back.class_names) == ((2,), NAMES)
+
+
+def test_a_set_of_raw_pixels_comes_back(tmp_path):
+    pixels = (PICTURES[:3] * 255).to(torch.uint8)
+    CondensedSet(ImageSet.of(pixels, torch.arange(3), NAMES, preprocessing=PREPROCESSINGS["standardize"])).save(tmp_path / "a")
+    back = CondensedSet.load(tmp_path / "a")
+    assert torch.equal(back.images.images, pixels)
+    assert torch.equal(back.dataset()[0][0], PREPROCESSINGS["standardize"](pixels[:1].float() / 255)[0])
+
+
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
+def test_pictures_lie_between_0_and_1(preprocessing):
+    pictures = make(preprocessing, scale=5).pictures()
+    assert pictures.shape == (6, 3, 4, 4)
+    assert 0 <= float(pictures.min()) <= float(pictures.max()) <= 1
+
+
+def test_pictures_undo_the_preprocessing():
+    torch.testing.assert_close(make().pictures(), PICTURES[:6])
+
+
+def test_plain_torch_trains_on_the_data_set(tmp_path):
+    make().save(tmp_path / "a")
+    loader = torch.utils.data.DataLoader(CondensedSet.load(tmp_path / "a").dataset(), batch_size=3, shuffle=True)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 3))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    losses = []
+    for _ in range(30):
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    assert losses[-1] < losses[0] / 2
+
+
+def test_the_preprocessing_is_that_of_the_training_images(tmp_path):
+    make().save(tmp_path / "a")
+    back = CondensedSet.load(tmp_path / "a")
+    assert torch.equal(back.preprocessing(PICTURES), PREPROCESSINGS["standardize"](PICTURES))
+
+
+def test_it_is_no_pickle(tmp_path):
+    make().save(tmp_path / "a")
+    with (tmp_path / "a").open("rb") as file, pytest.raises(pickle.UnpicklingError):
+        pickle.load(file)
+    assert load_file(tmp_path / "a")["images"].shape == (6, 3, 4, 4)
+
+
+def test_a_preprocessing_of_ones_own_cannot_be_saved(tmp_path):
+    class Own(Preprocessing):
+        def __call__(self, pictures):
+            return pictures
+
+        def inverse(self, inputs):
+            return inputs
+
+    images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=Own())
+    with pytest.raises(CondensationError, match=r"identity, standardize, zca can be saved; this set has Own"):
+        CondensedSet(images).save(tmp_path / "a")
+
+
+def test_a_checkpoint_is_no_set(tmp_path):
+    write_tensors(tmp_path / "a", "checkpoint", {"0": torch.zeros(1)}, {})
+    with pytest.raises(CondensationError, match=r"not a condensed set \(it says: checkpoint\)"):
+        CondensedSet.load(tmp_path / "a")
+
+
+def test_a_later_format_says_upgrade(tmp_path):
+    save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "3"})
+    with pytest.raises(CondensationError, match="pip install -U condensation"):
+        CondensedSet.load(tmp_path / "a")
+
+
+def test_an_unknown_preprocessing_is_named(tmp_path):
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES}, {"preprocessing": "zcaa"})
+    with pytest.raises(CondensationError, match=r"no preprocessing 'zcaa'\. Did you mean 'zca'"):
+        CondensedSet.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("missing", ["images", "labels"])
+def test_a_missing_part_is_damage(tmp_path, missing):
+    tensors = {"images": PICTURES[:2], "labels": torch.arange(2)}
+    del tensors[missing]
+    write_tensors(tmp_path / "a", "condensed set", tensors, {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True})
+    with pytest.raises(CondensationError, match=f"damaged: '{missing}'"):
+        CondensedSet.load(tmp_path / "a")
+
+
+def test_labels_without_images_are_refused(tmp_path):
+    card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True}
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(3)}, card)
+    with pytest.raises(CondensationError, match="Labels don't match images"):
+        CondensedSet.load(tmp_path / "a")

@@ -1,0 +1,125 @@
+"""``condense data show``."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from condensation.cli.app import app
+from condensation.core.errors import CondensationError
+
+from tests.data.pictures import picture, write_classes
+
+
+def show(*words):
+    result = CliRunner().invoke(app, ["data", "show", *map(str, words)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Where a picture goes that no one named."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+def test_a_folder(here):
+    write_classes(here / "mine", ("cat", "dog [x]"))
+    picture(9, mode="L").save(here / "mine" / "cat" / "grey.png")
+    (here / "mine" / "cat" / "notes.txt").touch()
+    said = show(here / "mine")
+    for part in (
+        "mine: a sub-folder of images for each class",
+        "9 training and 2 test images of 2 classes",
+        "dog [x]",
+        "Sizes found: all 8 x 10 (height x width)",
+        "Kinds found: RGB 10, L 1",
+        "Files that are not read: 1 no image by its name",
+        "Read as: 8 x 10 (height x width), in colour",
+        "Memory: 2.6 kB",
+        "2 of 11 images, a fifth of each class, were set aside",
+        "Picture: data.png",
+    ):
+        assert part in said
+    with Image.open(here / "here" / "data.png") as shown:
+        assert shown.width > 100
+    assert not list((here / "mine").glob("*.png"))
+
+
+def test_images_of_several_sizes_are_shown_and_the_size_asked_for(here):
+    write_classes(here / "mine")
+    picture(9, size=(30, 40)).save(here / "mine" / "a" / "large.png")
+    said = show(here / "mine")
+    assert "Sizes found: 2 different; height 8 to 40, median 8; width 10 to 30, median 10" in said
+    assert "a run needs --size, such as --size 64" in said
+    assert "Read as: 12 x 16" in show(here / "mine", "--size", "12x16")
+
+
+def test_bad_images_are_listed(here):
+    write_classes(here / "mine")
+    (here / "mine" / "b" / "bad.png").touch()
+    said = show(here / "mine")
+    assert "1 image could not be read and was skipped:" in said
+    assert f"{here / 'mine' / 'b' / 'bad.png'} cannot be read as an image: it is empty" in said
+    assert "A run stops at such an image, unless --skip-bad is given." in said
+
+
+def test_json_and_the_picture_of_a_chosen_name(here):
+    write_classes(here / "mine" / "train", count=6)
+    write_classes(here / "mine" / "test", ("a", "b"), count=2)
+    picture(100).save(here / "mine" / "test" / "b" / "0.png")  # it is in train too, as b/0.png
+    said = json.loads(show(here / "mine", "--json", "--out", here / "p.jpg", "--rows", 1, "--size", "4x6", "--fit", "pad"))
+    assert said["classes"] == {"a": {"train": 6, "test": 2}, "b": {"train": 6, "test": 2}, "c": {"train": 6, "test": 0}}
+    assert said["images"] == {"train": 18, "test": 4}
+    assert said["shape"] == [3, 4, 6]
+    assert said["found"]["sizes"] == {"different": 1, "height": [8, 8, 8], "width": [10, 10, 10]}
+    assert said["found"]["modes"] == {"RGB": 22}
+    assert said["memory"]["bytes"] == 22 * 72
+    assert said["in_both"] >= 1
+    assert said["picture"] == str(here / "p.jpg")
+    assert (here / "p.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_a_name_arrays_and_a_table(here):
+    assert "digits: embedded" in show("digits")
+    (here / "arrays").mkdir()
+    np.savez(here / "arrays" / "train.npz", images=np.zeros((40, 8, 8), dtype=np.uint8), labels=np.arange(40) % 2)
+    assert "arrays: train.npz and test.npz" in show(here / "arrays")
+    write_classes(here / "in")
+    (here / "t.csv").write_text("where,what\n" + "\n".join(f"in/{name}/{n}.png,{name}" for name in "abc" for n in range(5)))
+    assert "12 training and 3 test images of 3 classes" in show(here / "t.csv", "columns=where,what")
+
+
+def test_settings_and_options_are_those_of_a_run(here):
+    write_classes(here / "in")
+    (here / "t.csv").write_text("where,what\n" + "\n".join(f"in/{name}/{n}.png,{name}" for name in "abc" for n in range(5)))
+    with pytest.raises(CondensationError, match=r"data\.columns="):
+        show(here / "t.csv")
+    assert "12 training" in show(here / "t.csv", "data.columns=where,what", "data.size=4x5")
+    assert show(here / "in", "--skip-bad", "--json") == show(here / "in", "--json")
+    with pytest.raises(CondensationError, match="no setting 'method'"):
+        show(here / "in", "method.lr=1")
+    assert "method.lr" not in show("--help")
+
+
+def test_quiet_says_nothing_but_draws(here):
+    assert show("digits", "--quiet") == ""
+    assert (here / "here" / "data.png").exists()
+
+
+def test_many_classes_are_cut_short(here):
+    write_classes(here / "mine", tuple(f"c{n}" for n in range(45)), count=2)
+    assert "... and 5 more" in show(here / "mine")
+
+
+def test_what_cannot_be_shown_is_said(here):
+    with pytest.raises(CondensationError, match="no folder or file"):
+        show(here / "nothing")
+    with pytest.raises(CondensationError, match=r"No picture can be written as .*x\.nothing"):
+        show("digits", "--out", "x.nothing")

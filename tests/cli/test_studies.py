@@ -1,0 +1,181 @@
+"""The commands of the studies, as a person types them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import condensation
+
+METHOD = "dm.steps=3 dm.batch_per_class=4 dm.networks.spec.width=8".split()
+JUDGE = "evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
+TABLE = ("table", "-d", "digits", "-i", "1", "--seeds", "1", "--networks", "1", "--epochs", "1", *METHOD, *JUDGE)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def interrupted(arguments, after):
+    """The command in a process of its own, stopped by Ctrl-C once it says ``after``: exit code and what it said."""
+    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
+        assert process.stderr is not None
+        said = ""
+        while after not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        said += process.stderr.read()
+    return process.returncode, said
+
+
+# -- condense table
+
+
+def test_a_table_is_made_and_printed_again(condense):
+    code, said, progress = condense(*TABLE)
+    assert code == 0
+    assert progress.count("[3 of 3] DM, ipc 1, seed 0: to do") == 1
+    assert "Handwritten digits" in said
+    assert "Random, DSA" in said
+    assert {path.name for path in Path("tables/digits").iterdir()} == {"settings.json", "table.json", "table.md", "table.png", "runs"}
+    again = condense("table", "tables/digits")
+    assert again == (0, said, "")
+    code, repeated, progress = condense(*TABLE)
+    assert (code, repeated) == (0, said)
+    assert progress.count(": finished") == 3
+    assert "condensing" not in progress
+
+
+def test_a_table_as_json(condense):
+    code, said, progress = condense(*(one for one in TABLE if one not in METHOD), "--methods", "random", "--json")
+    assert (code, progress) == (0, "")
+    assert [cell["method"] for cell in json.loads(said)["cells"]] == ["Random", "Random, DSA"]
+
+
+def test_a_dry_run_does_nothing(condense):
+    code, said, _ = condense(*TABLE, "--dry-run", "--ipc", "1,10")
+    assert code == 0
+    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 networks of 2 epochs" in said
+    assert "6 of 6 jobs are to be done" in said
+    assert not Path("tables").exists()
+    assert len(json.loads(condense(*TABLE, "--dry-run", "--json")[1])) == 3
+
+
+def test_rows_come_from_a_file(condense):
+    Path("rows.toml").write_text("""
+        data = "digits"
+        [[rows]]
+        label = "gentle"
+        method = {name = "dm", lr = 0.1}
+        [[rows]]
+        label = "strong"
+        method = {name = "dm", lr = 1e30}
+        published = "none"
+    """)
+    code, said, progress = condense(*TABLE, "--config", "rows.toml", "--out", "rows")
+    assert code == 1
+    assert "1 of 2 jobs failed; the same command tries again." in progress
+    assert "strong-ipc1-seed0 failed: The loss or a pixel was not a finite number" in said
+    assert json.loads(Path("rows/runs/gentle-ipc1-seed0/settings.json").read_text())["settings"]["method"]["lr"] == 0.1
+    code, _, progress = condense("table", "--config", "rows/settings.json", "--out", "rows")
+    assert code == 1
+    assert "[1 of 2] gentle, ipc 1, seed 0: finished\n[2 of 2] strong, ipc 1, seed 0: failed" in progress
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("table", "-i", "1,x"), "--ipc is '1,x'; it must be whole numbers from 1, for example 1,10,50."),
+        (("table", "-m", "dn"), "There is no method 'dn'. Did you mean 'dm'?"),
+        (("table", "nowhere"), "There is no table in nowhere."),
+        (("table", "a", "b"), "a is to be printed again, and that is all."),
+        (("table", "a", "dm.steps=3"), "a is to be printed again, and that is all."),
+        (("table", "dn.steps=3"), "dn.steps=3 is of no row and no setting of a table.\nIt may begin with: random, dm, compute, data,"),
+        (("table", "--report"), "There is no table in tables/fashion-mini."),
+    ],
+)
+def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
+    code, _, errors = condense(*arguments)
+    assert code == 2
+    assert errors.startswith(f"condense: {said}")
+
+
+def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
+    long = [*TABLE, "--methods", "random,dm", "dm.steps=100000", "--checkpoint-every", "0"]
+    code, said = interrupted(long, "[3 of 3] DM")
+    assert code == 130
+    assert "nothing that was done is lost" in said
+    assert "condense table --config tables/digits/settings.json --out tables/digits" in said
+    assert "| 1 | Random |" in Path("tables/digits/table.md").read_text()
+    assert "   3  begun     DM" in condense(*long, "--dry-run")[1]
+    assert "1 of 3 sets are not there yet" in condense("table", "tables/digits")[1]
+
+
+# -- condense transfer
+
+TRANSFER = ("transfer", "-d", "digits", "-i", "1", "--learn", "mlp,convnet", "--test", "mlp", "--networks", "1", "--epochs", "1")
+TRANSFER += ("method.steps=3", "method.batch_per_class=4", "compute.precision=float32", "compute.compile=never")
+
+
+def test_a_matrix_is_made_and_printed_again(condense):
+    code, said, progress = condense(*TRANSFER)
+    assert code == 0
+    assert "[2 of 6] set of mlp, seed 0: to do" in progress
+    assert "[6 of 6] mlp, trained on the set of convnet, seed 0: to do" in progress
+    assert "Learning rates of images: mlp 1.26491, convnet 1.26491." in said
+    folder = Path("transfer/digits-dm-ipc1")
+    assert {path.name for path in folder.iterdir()} == {"settings.json", "transfer.json", "transfer.md", "transfer.png", "sets", "cells"}
+    assert condense("transfer", folder) == (0, said, "")
+    code, repeated, progress = condense("transfer", "--config", folder / "settings.json")
+    assert (code, repeated) == (0, said)
+    assert progress.count(": finished") == 6
+
+
+def test_a_matrix_as_json(condense):
+    code, said, progress = condense(*TRANSFER, "--method", "random", "--json", *("--learn", ""))
+    assert (code, progress) == (2, "condense: Random has no setting 'steps'.\nIt has none.\n")
+    code, said, progress = condense(*TRANSFER, "--json")
+    assert (code, progress) == (0, "")
+    assert [row["label"] for row in json.loads(said)["rows"]] == ["random", "mlp", "convnet"]
+
+
+def test_a_dry_run_of_a_matrix_lists_its_sets(condense):
+    code, said, _ = condense(*TRANSFER, "--dry-run", "--learn", "convnet,vgg11")
+    assert code == 0
+    assert "   2  to do     set of convnet, seed 0: DM, 1 image per class, 3 steps\n" in said
+    assert not Path("transfer").exists()
+
+
+# -- condense run, below random images
+
+
+def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypatch):
+    monkeypatch.setattr("condensation.cli.views.run.below_random", lambda scores, name: (12.0, 14.6) if name == "dm" else None)
+    settings = [one.replace("dm.", "method.") for one in METHOD]
+    code, said, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *JUDGE, "evaluation.recipe.epochs=1")
+    assert code == 0
+    assert "This set is worth less than random images (12.0 against 14.6). To try, one by one:" in said
+    assert "  method.lr=" in said
+
+
+# -- condense theory
+
+
+def test_the_theory_is_measured_and_printed_again(condense):
+    settings = ("epochs=0,1", "pairs=3", "ipc=1", "batch_per_class=3", "network.width=8", "compute.precision=float32")
+    code, said, progress = condense("theory", "-d", "digits", "--networks", "1", *settings)
+    assert code == 0
+    assert "[1 of 1] network 0: to do" in progress
+    assert "head of zeros" in said
+    assert {path.name for path in Path("theory/digits").iterdir()} == {"settings.json", "theory.json", "theory.png", "networks"}
+    assert condense("theory", "theory/digits") == (0, said, "")
+    assert len(json.loads(condense("theory", "theory/digits", "--json")[1])["means"]) == 3

@@ -1,0 +1,151 @@
+"""Objects with a length and items (image, label)."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from condensation.core.errors import CondensationError
+from condensation.data.from_dataset import from_dataset
+from condensation.data.load import from_arrays
+
+from .pictures import picture
+
+
+class Own:
+    """The least that is asked of a data set."""
+
+    def __init__(self, items, **about):
+        self.items = items
+        self.__dict__.update(about)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+
+def pixels(count=12, channels=3):
+    return np.random.default_rng(0).integers(0, 256, (count, 6, 9, channels), dtype=np.uint8)
+
+
+LABELS = [0, 1] * 6
+
+KINDS = {
+    "array": lambda image: image,
+    "float array": lambda image: image / np.float32(255),
+    "tensor": lambda image: torch.from_numpy(image).permute(2, 0, 1),
+    "float tensor": lambda image: torch.from_numpy(image).permute(2, 0, 1) / 255,
+    "half tensor": lambda image: (torch.from_numpy(image).permute(2, 0, 1) / 255).double(),
+    "Pillow": lambda image: Image.fromarray(image[..., 0] if image.shape[2] == 1 else image),
+}
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_image(kind, channels):
+    images = pixels(channels=channels)
+    data = from_dataset(
+        Own([(KINDS[kind](image), label) for image, label in zip(images, LABELS, strict=True)]), Own([(KINDS[kind](images[0]), 1)])
+    )
+    assert data.train.shape == (channels, 6, 9)
+    assert torch.equal(data.train.images[0], torch.from_numpy(images[0]).permute(2, 0, 1))
+    assert torch.equal(data.train.images[6], torch.from_numpy(images[1]).permute(2, 0, 1))
+
+
+def test_it_is_as_from_arrays():
+    plain = from_arrays(pixels(), LABELS, size=5)
+    data = from_dataset(Own(list(zip(pixels(), LABELS, strict=True))), size=5)
+    assert torch.equal(plain.train.images, data.train.images)
+    assert plain.train.fingerprint() == data.train.fingerprint()
+
+
+def test_a_torch_data_set():
+    data = from_dataset(TensorDataset(torch.from_numpy(pixels()).permute(0, 3, 1, 2), torch.tensor(LABELS)))
+    assert data.train.counts == {0: 5, 1: 5}
+
+
+@pytest.mark.parametrize("label", [int, np.int64, np.uint8, torch.tensor, np.array])
+def test_every_kind_of_number(label):
+    assert from_dataset(Own([(image, label(n)) for image, n in zip(pixels(), LABELS, strict=True)])).train.counts == {0: 5, 1: 5}
+
+
+def test_texts_name_the_classes():
+    names = ["pear", "apple", "fig10", "fig9"] * 3
+    data = from_dataset(Own(list(zip(pixels(), names, strict=True))), Own([(pixels()[0], "fig9")]))
+    assert data.train.class_names == ("apple", "fig9", "fig10", "pear")
+    assert data.test.labels.tolist() == [1]
+    assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
+
+
+def test_names_that_are_given_or_the_objects_own():
+    items = list(zip(pixels(), LABELS, strict=True))
+    assert from_dataset(Own(items, classes=["cat", "dog"])).train.class_names == ("cat", "dog")
+    assert from_dataset(Own(items, classes=["cat", "dog"]), class_names=["x", "y"]).train.class_names == ("x", "y")
+    assert from_dataset(Own(items)).train.class_names == ("0", "1")
+
+
+def test_mixed_sizes_and_modes():
+    items = [(picture(n, size=(8 + n, 9), mode="L" if n == 3 else "RGBA" if n == 4 else "RGB"), n % 2) for n in range(12)]
+    with pytest.raises(CondensationError, match=r"image 0 of dataset \(train\) has 8 x 9 pixels, image 1 of .* has 9 x 9"):
+        from_dataset(Own(items))
+    assert from_dataset(Own(items), size="6x7").train.shape == (3, 6, 7)
+    assert items[0][0].size == (8, 9)  # an image that is given stays as it was
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (3, r"Item 12 of dataset \(train\) is int; it must be an image and a label"),
+        ((1, 2, 3), "Item 12 .* is tuple; it must be an image and a label"),
+        ((pixels()[0], 1.5), r"label of image 12 of dataset \(train\) is 1.5; it must be a whole number from 0, or a text"),
+        ((pixels()[0], True), "is True; it must be a whole number"),
+        ((pixels()[0], None), "is None; it must be a whole number"),
+        ((pixels()[0], "cat"), "is 'cat', but others are numbers"),
+        ((pixels()[0], 3), "Class 2 has no images"),
+        ((pixels()[0], -1), "labels run from -1 to 1"),
+        (("cat.png", 1), r"image 12 of .* is str; it must be a Pillow image, an array or a tensor"),
+        ((pixels()[0].astype(np.int64), 1), "image 12 of .* is int64; it must be uint8"),
+        ((np.linspace(0, 2.55, 54).reshape(6, 9), 1), "holds floats from 0 to 2.55; they must lie in 0 to 1"),
+        ((np.full((6, 9), np.nan), 1), "holds floats from nan"),
+        ((np.zeros((6, 9, 2), dtype=np.uint8), 1), r"has the shape \(6, 9, 2\)"),
+        ((np.zeros((0, 9, 3), dtype=np.uint8), 1), r"has the shape \(0, 9, 3\)"),
+    ],
+)
+def test_a_bad_item_is_named(item, said):
+    with pytest.raises(CondensationError, match=said):
+        from_dataset(Own([*zip(pixels(), LABELS, strict=True), item]))
+
+
+def test_bad_images_are_skipped_if_that_is_asked_for():
+    data = from_dataset(Own([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
+    assert data.details["skipped"]["images"][0]["name"] == "image 12 of dataset (train)"
+
+
+def test_objects_without_length_or_items():
+    with pytest.raises(CondensationError, match="has no length: it is a generator"):
+        from_dataset(item for item in ())
+    with pytest.raises(CondensationError, match="is empty"):
+        from_dataset(Own([]))
+    with pytest.raises(CondensationError, match="Give its parts"):
+        from_dataset({"train": Own([])})
+
+
+def test_a_class_of_the_test_part_alone():
+    with pytest.raises(CondensationError, match="has a class 'z', which its training part"):
+        from_dataset(Own(list(zip(pixels(), ["a", "b"] * 6, strict=True))), Own([(pixels()[0], "z")]))
+
+
+def test_arrays_may_have_texts_as_labels():
+    data = from_arrays(pixels(), np.array(["dog", "cat"] * 6), pixels(2), ["cat", "dog"])
+    assert data.train.class_names == ("cat", "dog")
+    assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
+    assert from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "a"]).train.class_names == ("b", "a")
+    with pytest.raises(CondensationError, match="has a class 'a', which class_names doesn't have"):
+        from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "c"])
+
+
+def test_arrays_of_any_size_and_fit():
+    assert from_arrays(pixels(), LABELS, size=(4, 7), fit="pad").train.shape == (3, 4, 7)

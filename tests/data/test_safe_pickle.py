@@ -1,0 +1,217 @@
+"""Pickles are read as data: whatever they ask for, nothing but arrays and plain values comes of them."""
+
+import os
+import pickle
+import pickletools
+import subprocess
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from condensation.core.errors import CondensationError
+from condensation.data.formats.safe_pickle import read_pickle
+from tests.data.official import images, python2
+
+ARRAY = images(6, (5,))
+PLAIN = {"data": ARRAY, "labels": [0, 1, 300, -1], "names": ["a", "é"], "more": {"x": (1, 2.5, None, True)}}
+
+
+def same(found):
+    assert np.array_equal(found.pop("data"), ARRAY)
+    assert found == {key: value for key, value in PLAIN.items() if key != "data"}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_python_3_pickles_is_read(protocol):
+    # Protocols 0 and 1 have no operation for bytes: there the array's content is text that is encoded.
+    same(read_pickle(pickle.dumps(PLAIN, protocol), "file"))
+
+
+def test_what_python_2_pickles_is_read():
+    found = read_pickle(python2({"data": ARRAY, "labels": [0, 255, 70_000], "names": ["a", "b"]}), "file")
+    assert np.array_equal(found["data"], ARRAY)
+    assert (found["labels"], found["names"]) == ([0, 255, 70_000], ["a", "b"])
+
+
+def test_the_python_2_of_the_tests_is_what_python_reads():
+    found = pickle.loads(python2({"data": ARRAY, "labels": [3, 300]}), encoding="bytes")
+    assert np.array_equal(found[b"data"], ARRAY)
+    assert found[b"labels"] == [3, 300]
+
+
+@pytest.mark.parametrize("kind", ["<i4", ">u2", "i8"])
+def test_other_whole_numbers_are_read(kind):
+    array = np.arange(6, dtype=kind).reshape(2, 3)
+    assert np.array_equal(read_pickle(pickle.dumps({"x": array}, 2), "file")["x"], array)
+    assert np.array_equal(read_pickle(pickle.dumps({"x": np.asfortranarray(array)}, 4), "file")["x"], array)
+
+
+class Calls:
+    """Asks, when it is unpickled, that ``what`` be called."""
+
+    def __init__(self, what, *arguments):
+        self.made = what, arguments
+
+    def __reduce__(self):
+        return self.made
+
+
+def asks(line, arguments=b")"):
+    """A pickle that calls the global in ``line``."""
+    return b"\x80\x02}U\x01xc" + line + b"\n" + arguments + b"Rs."
+
+
+POISONED = {
+    "system": asks(b"os\nsystem", b"(U\x04true\x85t"),
+    "posix": asks(b"posix\nsystem"),
+    "nt": asks(b"nt\nsystem"),
+    "eval": asks(b"builtins\neval", b"U\x011\x85"),
+    "old eval": asks(b"__builtin__\neval"),
+    "exec": asks(b"builtins\nexec"),
+    "getattr": asks(b"builtins\ngetattr"),
+    "open": asks(b"builtins\nopen"),
+    "import": asks(b"builtins\n__import__"),
+    "import_module": asks(b"importlib\nimport_module"),
+    "attrgetter": asks(b"operator\nattrgetter"),
+    "partial": asks(b"functools\npartial"),
+    "Popen": asks(b"subprocess\nPopen"),
+    "copyreg": asks(b"copy_reg\n_reconstructor"),
+    "numpy.load": asks(b"numpy\nload"),
+    "numpy.memmap": asks(b"numpy\nmemmap"),
+    "numpy's own door": asks(b"numpy.testing._private.utils\nrunstring"),
+    "frombuffer of a global": asks(b"numpy.core.multiarray\nfrombuffer"),
+    "scalar": asks(b"numpy.core.multiarray\nscalar"),
+    "a chain of names": pickle.dumps({"x": Calls(os.path.join)}, 4).replace(b"join", b"os.a"),
+    "this package": asks(b"condensation.data.formats.safe_pickle\nread_pickle"),
+}
+
+
+@pytest.mark.parametrize("name", POISONED)
+def test_a_global_is_refused_by_its_name(name):
+    with pytest.raises(CondensationError, match=r"(?s)the file asks for '[\w.]+', which could run code.*nothing was run"):
+        read_pickle(POISONED[name], "the file")
+
+
+def test_a_global_need_not_be_called_to_be_refused():
+    with pytest.raises(CondensationError, match=r"'os\.system'"):
+        read_pickle(b"\x80\x02cos\nsystem\n0}.", "the file")
+
+
+def test_nothing_is_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (Calls(os.system, "touch ran"), Calls(subprocess.Popen, ["touch", "ran"]), Calls(open, "ran", "w"), Calls(os.mkdir, "ran")):
+        for protocol in range(6):
+            with pytest.raises(CondensationError, match="could run code"):
+                read_pickle(pickle.dumps({"data": call}, protocol), "the file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_module_is_imported(tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(CondensationError, match=r"trap\.x"):
+        read_pickle(asks(b"trap\nx"), "the file")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (asks(b"numpy.core.multiarray\n_reconstruct", b"(cnumpy\ndtype\nK\x00\x85U\x01bt"), "of something else"),
+        (asks(b"numpy.core.multiarray\n_reconstruct", b"(U\x01xK\x00\x85U\x01bt"), "of something else"),
+        (asks(b"numpy\nndarray", b"K\x05\x85"), "of something else"),
+        (asks(b"numpy\ndtype", b"U\x01O\x85"), "of something else"),
+        (asks(b"numpy\ndtype", b"U\x02f8\x85"), "of something else"),
+        (asks(b"numpy\ndtype", b"U\x04O8,O\x85"), "of something else"),
+        (asks(b"_codecs\nencode", b"X\x01\x00\x00\x00xX\x03\x00\x00\x00zip\x86"), "of something else"),
+        (pickle.dumps({"x": np.array([os.getcwd, None], dtype=object)}, 2), "could run code"),
+        (pickle.dumps({"x": np.array([None], dtype=object)}, 2), "of something else"),
+        (b"\x80\x02}U\x01x\x82\x01s.", "operation EXT1"),
+        (b"\x80\x02}U\x01xU\x01yQs.", "operation BINPERSID"),
+        (b"\x80\x02}U\x01x(ios\nsystem\ns.", "operation INST"),
+        (b"\x80\x02}U\x01x)cnumpy\nndarray\n)\x81s.", "operation NEWOBJ"),
+        (b"\x80\x02}}U\x01xK\x01sb.", "state of an object"),
+        (b"\x80\x02}cnumpy\nndarray\n}b.", "state of an object"),
+    ],
+)
+def test_other_ways_to_make_objects_are_refused(content, message):
+    with pytest.raises(CondensationError, match=f"(?s){message}.*nothing was run"):
+        read_pickle(content, "the file")
+
+
+def array_of(shape, raw):
+    kind = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    return (
+        b"\x80\x02}U\x01xcnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01"
+        + shape
+        + kind
+        + b"\x89"
+        + raw
+        + b"tbs."
+    )
+
+
+HUGE = b"\x8a\x06\x00\x00\x00\x00\x00\x40"  # 2**46
+BOMBS = {
+    "an array without its content": array_of(HUGE + b"\x85", b"U\x01a"),
+    "many sides": array_of(b"(" + 40 * HUGE + b"t", b"U\x01a"),
+    "a list as a side": array_of(b"](K\x01K\x02eM\xff\xff\x86", b"U\x01a"),
+    "a negative side": array_of(b"J\xff\xff\xff\xff\x85", b"U\x01a"),
+    "a long text that is not there": b"\x80\x02}U\x01xT\xff\xff\xff\x7fabcs.",
+    "bytes that are not there": b"\x80\x04}U\x01x\x8e\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
+    "a bytearray that is not there": b"\x80\x05}U\x01x\x96\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
+    "a long number that is not there": b"\x80\x02}U\x01x\x8b\xff\xff\xff\x7fabcs.",
+    "a place far up in the memo": b"\x80\x02}r\xff\xff\xff\x7fj\xfe\xff\xff\x7f.",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_promises_much_takes_little_memory(name):
+    tracemalloc.start()
+    try:
+        with pytest.raises(CondensationError, match="the file is cut off or damaged"):
+            read_pickle(BOMBS[name], "the file")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_deep_nesting_does_not_end_the_program():
+    deep = b"(" * 100_000 + b"t" * 100_000
+    # As a name in a dictionary, where it would be hashed, and as the shape of an array, which the message would show.
+    for content in (b"\x80\x02}" + deep + b"K\x01s.", array_of(deep, b"U\x01a")):
+        with pytest.raises(CondensationError, match="the file is cut off or damaged"):
+            read_pickle(content, "the file")
+
+
+def test_damage_is_noticed_or_harmless():
+    whole = python2({"data": ARRAY, "labels": [1, 2], "names": ["a"]})
+    for keep in range(len(whole)):
+        with pytest.raises(CondensationError, match="the file"):
+            read_pickle(whole[:keep], "the file")
+    for place in range(len(whole)):
+        for bit in (1, 16, 128):
+            damaged = bytearray(whole)
+            damaged[place] ^= bit
+            try:
+                read_pickle(bytes(damaged), "the file")
+            except CondensationError:
+                pass
+
+
+def test_what_holds_no_dictionary_is_refused():
+    for value in (3, [1], None, ARRAY):
+        with pytest.raises(CondensationError, match="it holds no dictionary"):
+            read_pickle(pickle.dumps(value, 2), "the file")
+
+
+def test_every_operation_is_one_that_pickles_have():
+    from condensation.data.formats.safe_pickle import OPERATIONS
+
+    assert set(OPERATIONS) <= {operation.name for operation in pickletools.opcodes}
+
+
+def test_messages_stay_short():
+    with pytest.raises(CondensationError) as refused:
+        read_pickle(b"\x80\x02c" + b"m" * 100_000 + b"\nx\n.", "the file")
+    assert len(str(refused.value)) < 500

@@ -1,0 +1,66 @@
+"""Losses of adversarial and variational training, against numbers worked out by hand and float64 gradients."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.autograd import gradcheck
+from torch.distributions import Normal, kl_divergence
+
+from condensation.generators.gan_losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
+
+
+def tensor(*values: float) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+def test_real_images_cost_what_their_scores_lack_of_one() -> None:
+    assert hinge_of_real(tensor(3, 1, 0, -1)) == (0 + 0 + 1 + 2) / 4
+
+
+def test_made_images_cost_what_their_scores_exceed_minus_one_by() -> None:
+    assert hinge_of_made(tensor(-3, -1, 0, 1)) == (0 + 0 + 1 + 2) / 4
+
+
+def test_a_generator_pays_without_a_margin() -> None:
+    assert hinge_of_maker(tensor(3, -1)) == -1
+
+
+def test_gradients_of_the_hinges_check_out() -> None:
+    for loss in (hinge_of_real, hinge_of_made, hinge_of_maker):
+        assert gradcheck(loss, (random(7),))
+
+
+def test_the_divergence_is_that_of_distributions() -> None:
+    mean, log_variance = random(4, 3), random(4, 3, seed=1)
+    expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(tensor(0), tensor(1))).sum()
+    torch.testing.assert_close(divergence_from_normal(mean, log_variance), expected)
+
+
+def test_gradients_of_the_divergence_check_out() -> None:
+    assert gradcheck(divergence_from_normal, (random(4, 3), random(4, 3, seed=1)))
+
+
+def test_contrast_is_one_minus_the_share_of_the_own_key() -> None:
+    queries, keys = tensor(2, 0, 0, 3).view(2, 2), tensor(1, 0, 1, 1).view(2, 2)
+    others = tensor(0, 1, -1, 0).view(2, 2)
+    first = math.log(math.exp(1 / 0.5) + math.exp(0) + math.exp(-1 / 0.5)) - 1 / 0.5
+    own = math.sqrt(0.5) / 0.5
+    second = math.log(math.exp(own) + math.exp(1 / 0.5) + math.exp(0)) - own
+    torch.testing.assert_close(info_nce(queries, keys, others, 0.5), tensor((first + second) / 2)[0])
+
+
+def test_contrast_is_by_angle_alone() -> None:
+    queries, keys, others = random(4, 3), random(4, 3, seed=1), random(6, 3, seed=2)
+    torch.testing.assert_close(info_nce(queries, keys, others, 0.1), info_nce(5 * queries, 7 * keys, others, 0.1))
+
+
+def test_gradients_of_contrast_check_out() -> None:
+    others = random(6, 3, seed=2).detach()
+    assert gradcheck(lambda queries: info_nce(queries, random(4, 3, seed=1).detach(), others, 0.5), (random(4, 3),))

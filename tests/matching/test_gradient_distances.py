@@ -1,0 +1,90 @@
+"""Distances of gradients, against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from condensation.matching.gradient_distances import DISTANCES, layerwise_cosine, squared_difference, whole_cosine
+
+EXACT = {"rtol": 0.0, "atol": 1e-12}
+
+
+def tensor(values: object) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def random(seed: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    shapes = [(4, 3, 3, 3), (4,), (4, 2, 2), (4, 2, 2), (5, 16), (5,)]
+    return [torch.randn(shape, dtype=torch.float64, generator=generator) for shape in shapes]
+
+
+def test_a_linear_layer_is_compared_row_by_row() -> None:
+    # 1 - 24 / (25 + 1e-6), and at a right angle 1.
+    distance = layerwise_cosine([tensor([[3, 4], [1, 0]])], [tensor([[4, 3], [0, 2]])])
+    torch.testing.assert_close(distance, tensor(1 - 24 / 25.000001 + 1), **EXACT)
+
+
+def test_a_convolution_is_compared_output_by_output() -> None:
+    one, other = torch.zeros(2, 2, 3, 3, dtype=torch.float64), torch.zeros(2, 2, 3, 3, dtype=torch.float64)
+    one[0, 0, 0, 0], one[0, 1, 2, 2], one[1, 0, 1, 1] = 1, 1, 2
+    other[0, 0, 0, 0], other[1, 0, 1, 1] = 5, -3
+    expected = (1 - 5 / (5 * math.sqrt(2) + 1e-6)) + (1 + 6 / (6 + 1e-6))
+    torch.testing.assert_close(layerwise_cosine([one], [other]), tensor(expected), **EXACT)
+
+
+def test_a_layer_norm_is_compared_channel_by_channel() -> None:
+    one = tensor([[[1, 0], [0, 0]], [[0, 0], [0, 1]]])
+    other = tensor([[[1, 0], [0, 1]], [[0, 0], [0, 7]]])
+    expected = (1 - 1 / (math.sqrt(2) + 1e-6)) + (1 - 7 / (7 + 1e-6))
+    torch.testing.assert_close(layerwise_cosine([one], [other]), tensor(expected), **EXACT)
+
+
+def test_biases_and_scales_do_not_count_by_layers() -> None:
+    assert layerwise_cosine([tensor([1, 2]), tensor(3)], [tensor([-1, 5]), tensor(4)]) == 0
+
+
+def test_layers_add_up() -> None:
+    one, other = random(0), random(1)
+    parts = [layerwise_cosine([x], [y]) for x, y in zip(one, other, strict=True)]
+    torch.testing.assert_close(layerwise_cosine(one, other), sum(parts))
+
+
+def test_squared_differences_of_all_parameters_are_summed() -> None:
+    distance = squared_difference([tensor([[1, 2]]), tensor([3])], [tensor([[0, 4]]), tensor([6])])
+    assert distance == 1 + 4 + 9
+
+
+def test_the_cosine_is_of_all_parameters_as_one_vector() -> None:
+    distance = whole_cosine([tensor([[3, 0]]), tensor([4])], [tensor([[4, 0]]), tensor([3])])
+    torch.testing.assert_close(distance, tensor(1 - 24 / 25.000001), **EXACT)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_classes_can_be_taken_together(name: str) -> None:
+    distance = DISTANCES[name]
+    ones, others = [random(0), random(1), random(2)], [random(3), random(4), random(5)]
+    one_by_one = torch.stack([distance(one, other) for one, other in zip(ones, others, strict=True)])
+    together = vmap(distance)(*([torch.stack(parts) for parts in zip(*gradients, strict=True)] for gradients in (ones, others)))
+    torch.testing.assert_close(together, one_by_one)
+    torch.testing.assert_close(distance(others[0], ones[0]), one_by_one[0])
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_a_gradient_of_zero_gives_numbers(name: str) -> None:
+    zero = [torch.zeros(3, 4, requires_grad=True), torch.zeros(3, requires_grad=True)]
+    value = DISTANCES[name]([torch.ones(3, 4), torch.ones(3)], zero)
+    value.backward()
+    assert value.isfinite()
+    assert all(part.grad is None or part.grad.isfinite().all() for part in zero)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_it_can_be_differentiated(name: str) -> None:
+    real, synthetic = random(0), [part.requires_grad_() for part in random(1)]
+    assert torch.autograd.gradcheck(lambda *parts: DISTANCES[name](real, parts), synthetic)

@@ -1,0 +1,197 @@
+"""The first convolution and norm as one product of matrices are what they are one after the other, and are taken only where that pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from condensation import ConvNet, Own, Rng
+from condensation.networks.base import Classifier
+from condensation.networks.cpu import conv_instance_norm as patches
+from condensation.networks.layers import InstanceNorm, Layers, convolution, directly
+from condensation.networks.vgg import VGG11
+from tests.networks.compiling import gives_the_same_compiled, gradients, stacked_do_without
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes of images that went through the product, of layers whose channels count as many from 8 on."""
+    shapes: list[tuple[int, ...]] = []
+    normed_convolution = patches.normed_convolution
+
+    def noted(images: Tensor, *rest: Any) -> Tensor:
+        shapes.append(tuple(images.shape))
+        return normed_convolution(images, *rest)
+
+    monkeypatch.setattr(patches, "normed_convolution", noted)
+    monkeypatch.setattr(patches, "MANY", 8)
+    torch.compiler.reset()
+    return shapes
+
+
+def one_after_the_other(images: Tensor, weights: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    maps = F.conv2d(images, weights, torch.full_like(scale, 3.0), padding=padding)
+    return F.instance_norm(maps, weight=scale, bias=shift, eps=eps)
+
+
+def drawn(channels: int, sides: tuple[int, int], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Images, weights, scale and shift."""
+    draw = torch.Generator().manual_seed(0)
+    shapes = (3, channels, *sides), (7, channels, 3, 3), (7,), (7,)
+    images, weights, scale, shift = (torch.randn(shape, generator=draw, dtype=dtype) for shape in shapes)
+    return images, weights, scale, shift
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("sides", [(8, 8), (5, 9)])
+def test_it_is_the_norm_of_the_convolution(channels: int, sides: tuple[int, int], padding: int) -> None:
+    images, *others = drawn(channels, sides, torch.float64)
+    others = [other.requires_grad_() for other in others]
+    weights, scale, shift = others
+    ours = gradients(lambda images: patches.normed_convolution(images, weights, padding, scale, shift, 1e-5), images, others)
+    plain = gradients(lambda images: one_after_the_other(images, weights, padding, scale, shift, 1e-5), images, others)
+    for one, other in zip(ours, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+SECOND = torch.tensor([1.0, -2.0, 1.0])  # differences
+
+
+@pytest.mark.parametrize(("smooth", "kernel", "most"), [(False, None, 3e-7), (True, None, 1e-6), (True, torch.outer(SECOND, SECOND), 1e-3)])
+@pytest.mark.parametrize("offset", [0.0, 100.0])
+def test_in_float32_it_is_off_by_little(smooth: bool, kernel: Tensor | None, most: float, offset: float) -> None:
+    images, weights, scale, shift = drawn(3, (32, 32), torch.float32)
+    if smooth:
+        rows, columns = torch.arange(32) / 32, torch.arange(32)[:, None] / 32
+        images = torch.stack([torch.sin(3 * rows + place) + torch.cos(4 * columns) for place in range(9)]).view(3, 3, 32, 32)
+    if kernel is not None:
+        weights = kernel.expand_as(weights).contiguous()
+    exact = one_after_the_other(images.double() + offset, weights.double(), 1, scale.double(), shift.double(), 1e-5)
+    ours = patches.normed_convolution(images + offset, weights, 1, scale, shift, 1e-5)
+    assert (ours - exact).norm() < most * exact.norm()
+
+
+def test_where_others_are_computed_in_bfloat16_it_is_in_float32() -> None:
+    images, weights, scale, shift = drawn(3, (32, 32), torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        lower = patches.normed_convolution(images, weights, 1, scale, shift, 1e-5)
+    assert torch.equal(lower, patches.normed_convolution(images, weights, 1, scale, shift, 1e-5))
+
+
+def test_no_images_have_no_maps() -> None:
+    images, weights, scale, shift = drawn(3, (8, 8), torch.float32)
+    assert patches.normed_convolution(images[:0], weights, 1, scale, shift, 1e-5).shape == (0, 7, 8, 8)
+
+
+@pytest.mark.parametrize("value", [0.0, 255.0])
+def test_images_of_one_colour_have_finite_gradients(value: float) -> None:
+    images, *others = drawn(1, (8, 8), torch.float32)
+    weights, scale, shift = (other.requires_grad_() for other in others)
+    images = torch.full_like(images, value)
+    result = gradients(lambda images: patches.normed_convolution(images, weights, 0, scale, shift, 1e-5), images, [weights, scale, shift])
+    assert all(one.isfinite().all() for one in result)
+
+
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 12, 12)])
+def test_a_compiled_network_gives_the_same_with_it(
+    taken: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
+) -> None:
+    gives_the_same_compiled(16, shape, backend, learns)
+    assert taken == [(5, *shape)]
+
+
+GREY, COLOURED = (1, 28, 28), (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "dtype", "lower", "learns", "expected"),
+    [
+        (ConvNet(width=8), GREY, torch.float32, False, False, True),
+        (ConvNet(width=8), GREY, torch.float32, True, False, True),
+        (ConvNet(width=8), COLOURED, torch.float32, False, True, True),
+        (ConvNet(width=16), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=8), COLOURED, torch.float32, False, False, False),
+        (VGG11(), COLOURED, torch.float32, False, False, True),
+        (ConvNet(width=16), COLOURED, torch.float32, True, True, True),
+        (ConvNet(width=8), COLOURED, torch.float32, True, True, False),
+        (ConvNet(width=16), COLOURED, torch.float32, True, False, False),
+        (ConvNet(width=8), COLOURED, torch.float64, False, True, False),
+        (ConvNet(width=4), COLOURED, torch.float32, False, True, False),
+        (ConvNet(width=8), (4, 32, 32), torch.float32, False, True, False),
+        (ConvNet(width=8, norm="batch"), COLOURED, torch.float32, False, True, False),
+        (ConvNet(width=8, norm="none"), COLOURED, torch.float32, False, True, False),
+    ],
+)
+def test_it_is_taken_where_it_pays(
+    taken: list[tuple[int, ...]],
+    network: ConvNet,
+    shape: tuple[int, int, int],
+    dtype: torch.dtype,
+    lower: bool,
+    learns: bool,
+    expected: bool,
+) -> None:
+    module = network.build(shape, 3, Rng(0)).to(dtype).requires_grad_(learns)
+    images = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+        torch.testing.assert_close(compiled(module, images).to(dtype), module(images).to(dtype), rtol=0.1, atol=0.1 if lower else 1e-4)
+    assert bool(taken) == expected
+
+
+def small() -> Classifier:
+    return ConvNet(width=16, depth=2).build((3, 16, 16), 3, Rng(0))
+
+
+def compiled(module: nn.Module, images: Tensor) -> Tensor:
+    result: Tensor = torch.compile(module, backend="aot_eager", dynamic=False)(images)
+    return result
+
+
+def test_looking_on_learned_weights_are_as_frozen_ones(taken: list[tuple[int, ...]]) -> None:
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        compiled(small(), torch.ones(2, 3, 16, 16))
+    assert not taken
+
+
+def test_parts_of_a_network_are_what_they_are_uncompiled(taken: list[tuple[int, ...]]) -> None:
+    features, images = small().get_submodule("features"), torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert isinstance(features, Layers)
+    assert features[:0](images) is images
+    for count in (1, 2, 3):
+        part = features[:count]
+        torch.testing.assert_close(compiled(part, images), part(images), rtol=1e-4, atol=1e-5)
+    assert len(taken) == 2
+
+
+@pytest.mark.parametrize("layer", ["features.0", "features.1"])
+def test_a_layer_that_is_embedded_at_is_computed_by_itself(taken: list[tuple[int, ...]], layer: str) -> None:
+    network = Own(lambda num_classes: small(), layer=layer).build((3, 16, 16), 3, Rng(0))
+    images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    embed = torch.compile(network.embed, backend="aot_eager", dynamic=False)
+    torch.testing.assert_close(embed(images), network.embed(images), rtol=1e-4, atol=1e-5)
+    assert not taken
+
+
+def test_a_first_convolution_of_another_size_is_computed_by_itself(taken: list[tuple[int, ...]]) -> None:
+    layers, images = Layers(convolution(1, 16, 5, 2), InstanceNorm(16)), torch.ones(2, 1, 12, 12)
+    torch.testing.assert_close(compiled(layers, images), layers(images))
+    assert not taken
+
+
+def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int, ...]]) -> None:
+    images = torch.ones(2, 3, 16, 16)
+    small()(images)
+    compiled(directly(small()), images)
+    assert not taken
+
+
+@pytest.mark.slow
+def test_stacked_networks_do_without(taken: list[tuple[int, ...]]) -> None:
+    stacked_do_without(taken, 16)

@@ -1,0 +1,395 @@
+import json
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from condensation import (
+    DC,
+    DM,
+    Checkpoint,
+    Compute,
+    CondensationError,
+    ConvNet,
+    Fresh,
+    Identity,
+    Own,
+    Pool,
+    Recipe,
+    Rng,
+    Stopped,
+    condense,
+    load,
+)
+from condensation.config.build import build, plain
+from condensation.config.toml import merge
+from condensation.networks.base import draws_numbers, mixes_images
+from condensation.networks.mlp import MLP
+from condensation.networks.pool_store import Bucket, Shelf, Snapshot, between, bucket, described, identity
+from condensation.networks.samplers import Pooled
+from condensation.runs.run import RunSettings, run
+from condensation.training.make_pool import PoolRecipe, make_pool
+from tests.small import CPU, dm, images
+
+SPEC = ConvNet(width=8)
+SHAPE = (3, 16, 16)
+COMPUTE = Compute(**CPU)
+LEVELS = (15.0, 25.0, 25.5, 71.0)
+
+
+def weights(network):
+    return torch.cat([parameter.flatten() for parameter in network.parameters()]).clone()
+
+
+def snapshot(number, accuracy, spec=SPEC):
+    return Snapshot(number, accuracy, spec.build(SHAPE, 3, Rng(100).child(number)).state_dict())
+
+
+def shelf_of(folder, real, spec=SPEC, networks=2):
+    """A pool whose networks were never trained: their accuracies are made up."""
+    shelf = Shelf.begin(folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": described(spec), "data": identity(real)})
+    for number in range(networks):
+        shelf.add(number, [snapshot(10 * number + place, accuracy, spec) for place, accuracy in enumerate(LEVELS)])
+    return shelf
+
+
+@pytest.fixture(scope="module")
+def real():
+    return images()
+
+
+@pytest.fixture(scope="module")
+def folder(real, tmp_path_factory):
+    return shelf_of(tmp_path_factory.mktemp("pools") / "pool", real).folder
+
+
+def pool(folder, name="all", spec=SPEC):
+    return Pool(str(folder), name, spec)
+
+
+def drawn(sampler, count=40):
+    network = sampler.network(SHAPE, 3, "cpu")
+    found = []
+    for step in range(count):
+        sampler.redraw(network, Rng(0).child(step))
+        found.append(weights(network))
+    return found
+
+
+def kept(*numbers):
+    return [weights(SPEC.build(SHAPE, 3, Rng(100).child(number))) for number in numbers]
+
+
+# -- names of buckets
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("20-30", Bucket(20, 30)), ("70+", Bucket(70, float("inf"))), ("2.5-5", Bucket(2.5, 5))])
+def test_a_bucket_has_a_name(name, wanted):
+    assert bucket(name) == wanted
+    assert str(wanted) == name
+
+
+@pytest.mark.parametrize("name", ["", "30-20", "20-20", "20", "-20", "20-30-40", "good", "70+ "])
+def test_what_is_no_bucket_is_refused(name):
+    with pytest.raises(CondensationError, match="There is no bucket"):
+        Pool("somewhere", name)
+
+
+def test_buckets_meet_at_their_bounds():
+    buckets = between([10, 20, 70])
+    assert [str(one) for one in buckets] == ["10-20", "20-70", "70+"]
+    for accuracy, there in ((9.9, []), (10, [0]), (19.999, [0]), (20, [1]), (70, [2]), (100, [2])):
+        assert [place for place, one in enumerate(buckets) if accuracy in one] == there
+
+
+# -- what is drawn
+
+
+def test_only_networks_of_the_bucket_are_drawn_and_all_of_them(folder):
+    wanted = kept(1, 2, 11, 12)
+    found = drawn(pool(folder, "20-30"))
+    assert all(any(torch.equal(one, other) for other in wanted) for one in found)
+    assert all(any(torch.equal(one, other) for one in found) for other in wanted)
+
+
+def test_any_range_may_be_asked_for(folder):
+    assert all(any(torch.equal(one, other) for other in kept(2, 12)) for one in drawn(pool(folder, "25.2-40")))
+
+
+def test_random_networks_are_those_of_fresh(folder):
+    assert all(map(torch.equal, drawn(pool(folder, "random"), 3), drawn(Fresh(SPEC), 3)))
+
+
+def test_of_all_networks_each_bucket_counts_alike(folder):
+    sampler = pool(folder)
+    network = sampler.network(SHAPE, 3, "cpu")
+    counts = {"10-20": 0, "20-30": 0, "70+": 0, "random": 0}
+    of = {"10-20": kept(0, 10), "20-30": kept(1, 2, 11, 12), "70+": kept(3, 13)}
+    for step in range(400):
+        sampler.redraw(network, Rng(1).child(step))
+        now = weights(network)
+        counts[next((name for name, some in of.items() if any(torch.equal(now, one) for one in some)), "random")] += 1
+    assert all(70 <= count <= 130 for count in counts.values()), counts
+
+
+def test_drawing_is_in_place_and_decided_by_the_stream_alone(folder):
+    sampler = pool(folder, "20-30")
+    network = sampler.network(SHAPE, 3, "cpu")
+    places = [parameter.data_ptr() for parameter in network.parameters()]
+    before = torch.get_rng_state()
+    sampler.redraw(network, Rng(1))
+    first = weights(network)
+    for step in range(5):
+        sampler.redraw(network, Rng(2).child(step))
+    sampler.redraw(network, Rng(1))
+    assert torch.equal(first, weights(network))
+    assert places == [parameter.data_ptr() for parameter in network.parameters()]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_compiled_embedding_stays_compiled_and_sees_the_new_weights(folder, real):
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    sampler = pool(folder)
+    network = sampler.network(SHAPE, 3, "cpu")
+    fast = torch.compile(network.embed, backend=backend)
+    some = real.inputs(slice(0, 2))
+    seen = []
+    for step in range(6):
+        sampler.redraw(network, Rng(0).child(step))
+        seen.append(fast(some))
+        torch.testing.assert_close(seen[-1], network.embed(some))
+    assert len(compiled) == 1
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_the_network_is_frozen_and_in_training_mode(folder):
+    network = pool(folder).network(SHAPE, 3, "cpu")
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert all(module.training for module in network.modules())
+
+
+def test_statistics_of_batch_norm_are_those_of_the_snapshot(real, tmp_path):
+    spec = ConvNet(width=8, norm="batch")
+    shelf = Shelf.begin(tmp_path, {"networks": 1, "bounds": [0], "spec": described(spec), "data": identity(real)})
+    trained = spec.build(SHAPE, 3, Rng(0)).train()
+    trained(real.inputs())
+    shelf.add(0, [Snapshot(1, 50.0, trained.state_dict())])
+    sampler = Pool(str(tmp_path), "0+", spec)
+    network = sampler.network(SHAPE, 3, "cpu")
+    assert mixes_images(network)
+    sampler.redraw(network, Rng(0))
+    assert torch.equal(network.network.features[1].running_mean, trained.features[1].running_mean)
+    assert network.network.features[1].running_mean.any()
+
+
+def test_what_a_network_says_of_itself_is_heard_through_the_pool():
+    inner = SPEC.build(SHAPE, 3, Rng(0))
+    inner.mixes_images = inner.draws_numbers = True
+    network = Pooled(inner, [()], "nowhere")
+    assert mixes_images(network)
+    assert draws_numbers(network)
+
+
+def test_logits_and_features_are_those_of_the_network(folder, real):
+    sampler = pool(folder, "70+")
+    network = sampler.network(SHAPE, 3, "cpu")
+    sampler.redraw(network, Rng(0))
+    some = real.inputs(slice(0, 2))
+    assert torch.equal(network(some), network.network.classifier(network.embed(some)))
+
+
+# -- what does not fit is refused
+
+
+def test_without_a_folder_it_says_so():
+    with pytest.raises(CondensationError, match="Which pool of networks is not said"):
+        Pool().network(SHAPE, 3, "cpu")
+
+
+def test_a_folder_without_a_pool_is_refused(tmp_path):
+    with pytest.raises(CondensationError, match=r"There is no pool of networks in .*\nMake one: condense pools"):
+        pool(tmp_path).network(SHAPE, 3, "cpu")
+
+
+def test_an_empty_bucket_says_which_accuracies_there_are(folder):
+    with pytest.raises(
+        CondensationError, match=r"is in 40-50: validation accuracies are 15.0 to 71.0 %.\nThere is: random, 10-20, 20-30, 70\+, all.\nFor"
+    ):
+        pool(folder, "40-50").network(SHAPE, 3, "cpu")
+
+
+def test_another_architecture_is_refused(folder):
+    with pytest.raises(CondensationError, match=r"width is 8 there, 16 here.\n.*method.networks.spec.width=8"):
+        pool(folder, spec=ConvNet(width=16)).network(SHAPE, 3, "cpu")
+
+
+def test_another_kind_of_network_is_refused(folder):
+    with pytest.raises(CondensationError, match=r"kind is 'ConvNet' there, 'MLP' here.\n.*method.networks.spec=convnet\."):
+        pool(folder, spec=MLP()).network(SHAPE, 3, "cpu")
+
+
+def test_an_architecture_with_weights_of_the_same_shapes_is_refused_too(folder):
+    with pytest.raises(CondensationError, match="activation is 'relu' there, 'leakyrelu' here"):
+        pool(folder, spec=ConvNet(width=8, activation="leakyrelu")).network(SHAPE, 3, "cpu")
+
+
+def test_images_of_another_shape_are_refused(folder):
+    with pytest.raises(CondensationError, match="for images of 3x16x16 and 3 classes; these are 1x16x16 and 3"):
+        condense(dm(networks=pool(folder)), images(shape=(1, 16, 16)), 1, compute=COMPUTE)
+
+
+def test_other_images_are_refused(folder):
+    with pytest.raises(CondensationError, match="made with other images of class '0' than these"):
+        condense(dm(networks=pool(folder)), images(seed=1), 1, compute=COMPUTE)
+
+
+def test_another_preprocessing_is_refused(folder, real):
+    with pytest.raises(CondensationError, match=r"preprocessed by Standardize .*; here it is Identity"):
+        condense(dm(networks=pool(folder)), replace(real, preprocessing=Identity()), 1, compute=COMPUTE)
+
+
+def test_a_part_of_the_classes_is_the_same_data(folder, real):
+    part = condense(dm(networks=pool(folder)), real.select([0, 2]), 1, compute=COMPUTE)
+    whole = condense(dm(networks=pool(folder)), real, 1, compute=COMPUTE)
+    torch.testing.assert_close(part.images, whole.select([0, 2]).images, rtol=1e-4, atol=1e-5)
+
+
+def test_a_pool_that_is_not_finished_is_refused(real, tmp_path):
+    shelf = Shelf.begin(tmp_path, {"networks": 2, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
+    shelf.add(0, [snapshot(0, 15.0)])
+    assert shelf.missing() == [1]
+    with pytest.raises(CondensationError, match="is not finished: 1 of 2 networks are there"):
+        pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
+
+
+def test_a_damaged_network_is_refused(real, tmp_path):
+    shelf = shelf_of(tmp_path, real)
+    content = bytearray(shelf.path(0).read_bytes())
+    content[-1] ^= 1
+    shelf.path(0).write_bytes(content)
+    with pytest.raises(CondensationError, match="is damaged"):
+        pool(tmp_path).network(SHAPE, 3, "cpu")
+
+
+def test_weights_that_do_not_fit_are_refused(real, tmp_path):
+    shelf = Shelf.begin(tmp_path, {"networks": 1, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
+    shelf.add(0, [snapshot(0, 15.0, ConvNet(width=4))])
+    with pytest.raises(CondensationError, match="do not fit this network"):
+        pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
+
+
+# -- methods
+
+
+@pytest.mark.parametrize("name", ["20-30", "all"])
+@pytest.mark.parametrize(
+    "method", [dm, lambda **more: DC(steps=4, batch_per_class=6, outer_loops=2, inner_loops=1, **more)], ids=["dm", "dc"]
+)
+def test_the_seed_decides_everything(folder, real, method, name):
+    made = [condense(method(networks=pool(folder, name)), real, 1, seed=seed, compute=COMPUTE) for seed in (1, 1, 2)]
+    assert torch.equal(made[0].images, made[1].images)
+    assert not torch.equal(made[0].images, made[2].images)
+
+
+def test_random_networks_of_a_pool_give_the_bytes_of_fresh_ones(folder, real):
+    ours, theirs = (condense(dm(networks=one), real, 1, compute=COMPUTE) for one in (pool(folder, "random"), Fresh(SPEC)))
+    assert torch.equal(ours.images, theirs.images)
+
+
+def stopped(method, real, checkpoint):
+    def stop(moment):
+        if moment.step == 2:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        condense(method, real, 1, observers=[stop], checkpoint=Checkpoint(checkpoint), compute=COMPUTE)
+
+
+def test_resume_is_exact(folder, real, tmp_path):
+    method = dm(networks=pool(folder))
+    stopped(method, real, tmp_path / "checkpoint")
+    resumed = condense(method, real, 1, checkpoint=Checkpoint(tmp_path / "checkpoint"), compute=COMPUTE)
+    assert torch.equal(resumed.images, condense(method, real, 1, compute=COMPUTE).images)
+
+
+def test_a_run_does_not_go_on_with_another_pool_in_the_same_place(real, tmp_path):
+    method = dm(networks=pool(tmp_path / "pool"))
+    shelf = shelf_of(tmp_path / "pool", real)
+    stopped(method, real, tmp_path / "checkpoint")
+    shelf.add(1, [snapshot(99, 15.0)])
+    with pytest.raises(CondensationError, match=r"of another run: reads\.pool is"):
+        condense(method, real, 1, checkpoint=Checkpoint(tmp_path / "checkpoint"), compute=COMPUTE)
+
+
+def test_other_methods_read_no_pool(real):
+    assert dm().reads() == {}
+
+
+# -- settings
+
+
+def test_a_pool_is_a_setting_by_its_name():
+    content = {"name": "dm", "networks": {"name": "fresh", "spec": {"name": "convnet", "width": 64}}}
+    for override in ("networks=pool", "networks.path=a/b", "networks.bucket=20-30", "networks.spec.width=8"):
+        content = merge(content, override)
+    method = build(RunSettings, {"method": content}).method
+    assert method == DM(networks=Pool("a/b", "20-30", ConvNet(width=8)))
+    assert build(RunSettings, json.loads(json.dumps(plain(RunSettings(method=method))))).method == method
+
+
+def test_a_run_says_which_pool_it_read_and_is_repeated_from_its_settings(tmp_path):
+    data = load("digits")
+    spec = ConvNet(width=4)
+    how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
+    shelf = make_pool(spec, data.train, tmp_path / "pool", how, compute=COMPUTE)
+    method = DM(steps=2, batch_per_class=4, networks=Pool(str(tmp_path / "pool"), "0+", spec))
+    settings = RunSettings(method=method, ipc=1, compute=COMPUTE)
+    settings = build(RunSettings, {"data": {"source": "digits"}, "evaluation": {"networks": 0}}, settings)
+    first = run(settings, tmp_path / "first").condensed
+    assert first.card["reads"] == {"pool": shelf.digest()}
+    again = build(RunSettings, json.loads((tmp_path / "first" / "settings.json").read_text())["settings"])
+    assert torch.equal(run(again, tmp_path / "again").condensed.images.images, first.images.images)
+
+
+@dataclass
+class Odd:
+    size: int = 3
+
+
+def test_an_architecture_is_described_without_code():
+    assert described(SPEC) == {
+        "kind": "ConvNet",
+        "width": 8,
+        "depth": None,
+        "norm": "instance",
+        "activation": "relu",
+        "pooling": "avg",
+    }
+    own = described(Own(shelf_of, options={"width": 3, "odd": Odd()}))
+    assert own["target"] == "tests.networks.test_pool_store:shelf_of"
+    assert json.loads(json.dumps(own)) == own
+
+
+def small(channels, num_classes):
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(channels, 4, 3),
+        torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(2),
+        torch.nn.Flatten(),
+        torch.nn.Linear(16, num_classes),
+    )
+
+
+def test_a_pool_may_be_of_a_network_of_ones_own(real, tmp_path):
+    spec = Own("tests.networks.test_pool_store:small")
+    how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
+    make_pool(spec, real, tmp_path, how, compute=COMPUTE)
+    method = dm(networks=Pool(str(tmp_path), "0+", spec))
+    assert condense(method, real, 1, compute=COMPUTE).images.isfinite().all()
+    with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pools:small\."):
+        condense(dm(networks=Pool(str(tmp_path), "0+", Own(shelf_of))), real, 1, compute=COMPUTE)

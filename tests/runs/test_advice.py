@@ -1,0 +1,86 @@
+from dataclasses import dataclass, replace
+
+import pytest
+
+from condensation.methods.best_of import BestOf
+from condensation.methods.dm import DM
+from condensation.methods.gmmn import GMMN
+from condensation.methods.herding import Herding
+from condensation.methods.random import Random
+from condensation.networks.base import NetworkSpec
+from condensation.networks.convnet import ConvNet
+from condensation.networks.registry import NETWORKS
+from condensation.networks.samplers import Fresh
+from condensation.runs.advice import below_random, called, learning_on, network_of, suitable_lr, what_to_try
+
+
+@dataclass(frozen=True)
+class Embedding(Random):
+    """A selection that has a network itself, and no sampler."""
+
+    network: NetworkSpec = ConvNet()
+
+
+def test_a_method_learns_on_the_network_of_its_sampler():
+    assert network_of(DM(networks=Fresh(NETWORKS["vgg11"]))) == NETWORKS["vgg11"]
+    assert network_of(Embedding()) == ConvNet()
+    assert network_of(Random()) is None
+
+
+def test_another_network_takes_its_place():
+    changed = learning_on(DM(steps=3), NETWORKS["mlp"])
+    assert changed == DM(steps=3, networks=Fresh(NETWORKS["mlp"]))
+    assert learning_on(Embedding(), NETWORKS["mlp"]) == Embedding(NETWORKS["mlp"])
+    assert learning_on(Random(), NETWORKS["mlp"]) is None
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_residual_networks_need_a_smaller_rate(name):
+    assert suitable_lr(2.0, NETWORKS[name]) == pytest.approx(0.02 if name.startswith("resnet") else 2.0)
+
+
+def test_a_set_below_random_images_is_noticed():
+    scores = {"sets": {"dm": {"mean": 12.0}, "random": {"mean": 14.6}}}
+    assert below_random(scores, "dm") == (12.0, 14.6)
+    assert below_random({"sets": {"dm": {"mean": 15.0}, "random": {"mean": 14.6}}}, "dm") is None
+    assert below_random({"sets": {"dm": {"mean": 12.0}}}, "dm") is None
+    assert below_random({}, "dm") is None
+    assert below_random(scores, "random") is None
+
+
+def test_the_rate_comes_first_where_it_is_too_large_for_the_network():
+    first, second, third = what_to_try(DM(lr=1.0, networks=Fresh(NETWORKS["resnet18-ap"])))
+    assert first.startswith("method.lr=0.01 (it is 1)")
+    assert second.startswith("method.networks.spec=convnet")
+    assert third == "method.steps=200000 (it is 20000)"
+
+
+def test_a_rate_that_suits_may_still_be_lowered():
+    assert what_to_try(DM(lr=0.05))[0].startswith("method.lr=0.005 (it is 0.05)")
+    assert what_to_try(Random()) == []
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_is_called_by_its_name(name):
+    assert called(NETWORKS[name]) == name
+
+
+def test_a_changed_network_says_what_is_changed():
+    assert called(replace(ConvNet(), width=8, norm="batch")) == "convnet, width 8, norm batch"
+
+
+def test_of_sets_from_generators_no_setting_is_advised_that_they_have_not():
+    (line,) = what_to_try(GMMN())
+    assert line.startswith("method=dm:")
+
+
+def test_steps_that_are_no_setting_are_not_advised():
+    assert not [line for line in what_to_try(Herding()) if line.startswith("method.steps")]
+
+
+def test_of_the_best_of_several_sets_their_method_counts():
+    method = BestOf(DM(steps=10, lr=0.5, networks=Fresh(ConvNet(width=8))), sets=2)
+    assert network_of(method) == ConvNet(width=8)
+    assert learning_on(method, NETWORKS["lenet"]) == replace(method, of=replace(method.of, networks=Fresh(NETWORKS["lenet"])))
+    assert learning_on(BestOf(Random()), NETWORKS["lenet"]) is None
+    assert [line.split("=")[0] for line in what_to_try(method)] == ["method.of.lr", "method.of.networks.spec", "method.of.steps"]

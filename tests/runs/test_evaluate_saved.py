@@ -1,0 +1,139 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
+from condensation.config.build import plain
+from condensation.core.compute import Compute
+from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.runs.evaluate_saved import JudgeSettings, data_of, judge_saved
+
+from tests.small import CPU, images
+
+QUICK = EvaluationSettings(1, ConvNet(width=4, depth=1), Recipe(epochs=2, batch=16))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write_data(folder, seed=0, side=16, test=4):
+    """Data of three classes as npz files."""
+    folder.mkdir(parents=True)
+    for part, count, shift in (("train", 12, 0), ("test", test, 1000)):
+        made = images(count, shape=(3, side, side), seed=seed + shift)
+        np.savez(folder / f"{part}.npz", images=made.images.permute(0, 2, 3, 1).numpy(), labels=made.labels.numpy())
+
+
+def write_set(path, settings, ipc=3, **card):
+    """A set of random images that says what it was made from."""
+    data = settings.load()
+    about = {"name": data.name, **data.details}
+    CondensedSet(condense(Random(), data.train, ipc), {"settings": {"data": plain(settings), **card}, "data": about}).save(path)
+    return path
+
+
+def judged(paths, **settings):
+    return judge_saved(JudgeSettings(evaluation=QUICK, compute=Compute(**CPU), **settings), paths)
+
+
+def numbers(score):
+    return score["values"], score["per_class"]
+
+
+def test_each_set_is_judged_on_the_data_that_it_was_made_from(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", seed=7, test=5)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
+    alone = [judged([path]) for path in paths]
+    together = judged(paths)
+    assert together["test"] is None
+    for path, single, source in zip(paths, alone, ("./one", "./two"), strict=True):
+        score = together["sets"][str(path)]
+        assert numbers(score) == numbers(single["sets"][str(path)])
+        assert score["test"] == {"name": source, "images": single["test"]["images"]}
+    assert alone[0]["test"] != alone[1]["test"]
+
+
+def test_how_images_are_read_is_each_sets_own(tmp_path):
+    write_data(tmp_path / "one")
+    wide = [DataSettings("./one", size="8x16", fit=fit) for fit in ("crop", "pad")]
+    paths = [write_set(tmp_path / f"{one.fit}.safetensors", one) for one in wide]
+    together = judged(paths)["sets"]
+    for path, fit in zip(paths, ("crop", "pad"), strict=True):
+        assert together[str(path)]["test"]["name"] == f"./one, fit {fit}"
+        assert numbers(together[str(path)]) == numbers(judged([path])["sets"][str(path)])
+
+
+def test_the_same_data_are_read_once(tmp_path, monkeypatch):
+    write_data(tmp_path / "one")
+    # How the images were preprocessed changes none of the test images.
+    paths = [write_set(tmp_path / f"{p}.safetensors", DataSettings("./one", preprocessing=p)) for p in ("standardize", "none")]
+    read, load = [], DataSettings.load
+    monkeypatch.setattr(DataSettings, "load", lambda self, on_progress=None: (read.append(self), load(self, on_progress))[1])
+    scores = judged(paths)
+    assert len(read) == 1
+    assert scores["test"] == {"name": "one", "images": 12}
+
+
+def test_real_images_stand_beside_the_sets_of_their_data(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", seed=7)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("two", "one")]
+    found = judged(paths, random=2, whole=True)["sets"]
+    assert list(found)[:2] == [str(path) for path in paths]
+    assert [name for name in found if name.startswith("whole")] == ["whole (./two)", "whole (./one)"]
+    assert numbers(found["random (./one)"]) == numbers(judged(paths[1:], random=2)["sets"]["random"])
+
+
+def test_a_set_that_does_not_fit_is_named(tmp_path):
+    write_data(tmp_path / "one")
+    write_data(tmp_path / "two", side=8)
+    paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
+    with pytest.raises(CondensationError, match=r"two\.safetensors: The set has images of 3x8x8, the test set of 3x16x16"):
+        judged(paths, data={"source": "./one", "size": 16})
+
+
+def test_other_data_are_read_as_the_sets_own_were(tmp_path):
+    own = DataSettings("./one", folder="./elsewhere", preprocessing="none", size=8, fit="pad", skip_bad=True, columns=("img", "kind"))
+    condensed = CondensedSet(images(1), {"settings": {"data": plain(own)}})
+    assert data_of(condensed, None) == own
+    assert data_of(condensed, {"source": "./two"}) == replace(own, source="./two", folder=None)
+    asked = {"source": "./two", "folder": "./data", "size": "8x16", "fit": "crop"}
+    assert data_of(condensed, asked) == replace(own, source="./two", folder="./data", size="8x16", fit="crop")
+
+
+def test_data_are_read_as_usual_for_a_set_that_says_nothing():
+    assert data_of(CondensedSet(images(1)), {"source": "./two"}) == DataSettings("./two")
+
+
+@pytest.mark.parametrize("source", ["grey", "./grey"])
+def test_data_that_are_elsewhere_are_told_of_by_their_set(tmp_path, monkeypatch, source):
+    write_data(tmp_path / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings(source))
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    with pytest.raises(CondensationError) as caught:
+        judged([path])
+    assert str(caught.value).startswith(
+        f"{path} was made from {source}, which is not here, seen from {tmp_path / 'else'}.\nName the data with --data"
+    )
+    assert judged([path], data={"source": "../grey"})["test"]["images"] == 12
+
+
+def test_a_data_folder_that_is_elsewhere_is_told_of_by_its_set(tmp_path):
+    write_data(tmp_path / "data" / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings("grey", folder=str(tmp_path / "data")))
+    (tmp_path / "data").rename(tmp_path / "moved")
+    with pytest.raises(CondensationError, match=r"was made from grey in the folder .*data, which is not here\.\n"):
+        judged([path])
+    assert judged([path], data={"folder": str(tmp_path / "moved")})["test"]["images"] == 12
+
+
+def test_data_that_a_person_named_themselves_are_told_of_as_such(tmp_path):
+    write_data(tmp_path / "grey")
+    path = write_set(tmp_path / "a.safetensors", DataSettings("./grey"))
+    with pytest.raises(CondensationError, match=r"^There is no folder or file nowhere\."):
+        judged([path], data={"source": "./nowhere"})

@@ -1,0 +1,362 @@
+"""A search: every network on everything, each a job of its own, and nothing done twice."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.config.build import build, plain
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.rng import Rng
+from condensation.data.load import load
+from condensation.methods.loop import Stopped
+from condensation.networks.convnet import ConvNet
+from condensation.studies.executors import Processes
+from condensation.studies.jobs import Watch
+from condensation.studies.nas import train_candidates as contestants
+from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxies_for, sets_of, without_validation
+from condensation.studies.nas.report import Search, read_search, write_search
+from condensation.studies.nas.search_space import Space
+from condensation.studies.nas.study import run_search, search_in
+from condensation.studies.table.study import Labelled
+from condensation.training.train import Recipe, train
+from tests.small import images
+
+DM = {"name": "dm", "steps": 2, "batch_per_class": 4, "networks": {"spec": {"width": 4}}}
+SPACE = Space(width=(4,), depth=(1, 2), norm=("instance", "batch"), activation=("relu", "sigmoid"), pooling=("avg",))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with small images that can be learned."""
+    folder = tmp_path_factory.mktemp("data") / "bands"
+    folder.mkdir()
+    for part, seed in (("train", 0), ("test", 1)):
+        made = images([20, 30, 40], shape=(3, 8, 8), seed=seed)
+        np.savez(folder / f"{part}.npz", images=made.images.permute(0, 2, 3, 1).numpy(), labels=made.labels.numpy())
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def settings(data):
+    return SearchSettings(
+        (*proxies_for(["random", EARLY]), Labelled("DM", DM)),
+        data={"source": data},
+        space=SPACE,
+        ipc=3,
+        trainings=2,
+        recipe=Recipe(epochs=6, batch=5),
+        whole_epochs=3,
+        top=0.75,
+        compute=Compute(device="cpu", precision="float64", compile="never"),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(settings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("nas") / "whole"
+    assert run_search(settings, folder) == {}
+    write_search(folder)
+    return folder
+
+
+def results(folder):
+    """All accuracies of a search."""
+    found = read_search(folder)
+    return {name: {label: (one["validation"], one["test"]) for label, one in there.items()} for name, there in found.trained.items()}
+
+
+def seconds(folder):
+    """What each training took: another number if it were done again."""
+    return {(name, label): one["seconds"] for name, there in read_search(folder).trained.items() for label, one in there.items()}
+
+
+def work_of(folder):
+    """When each file of the work was written."""
+    return {path: path.stat().st_mtime_ns for part in ("sets", "networks") for path in (folder / part).rglob("*.safetensors")} | {
+        path: path.stat().st_mtime_ns for path in (folder / "networks").glob("w*.json")
+    }
+
+
+def never(*arguments):
+    raise AssertionError("this was done already")
+
+
+# -- what is done
+
+
+def test_every_network_is_trained_on_everything(finished, settings):
+    found = results(finished)
+    assert len(found) == len(SPACE) == 8
+    for of_network in found.values():
+        assert list(of_network) == ["random", EARLY, "DM", WHOLE]
+        assert all(len(part) == 2 for one in of_network.values() for part in one)
+    assert read_search(finished).done == read_search(finished).names
+
+
+@pytest.mark.parametrize("label", ["random", EARLY, "DM", WHOLE])
+def test_an_accuracy_is_that_of_a_network_trained_plainly(finished, settings, label):
+    name, number = "w4-d2-instance-relu-avg", 1
+    rest, validation = without_validation(load(settings.source), settings.validation, 0)
+    rng = Rng(0).child("search", name, label, number)
+    network = ConvNet(width=4, depth=2).build((3, 8, 8), 3, rng.child("network")).double()
+    recipe = settings.whole_recipe if label == WHOLE else settings.recipe
+    if label == EARLY:
+        return  # its images are tested in tests/test_training.py
+    learned = rest.train if label == WHOLE else CondensedSet.load(finished / "sets" / label.lower()).images
+    train(network, learned, recipe, rng.child("train"))
+    network.eval()
+    for part, test in (("validation", validation), ("test", rest.test)):
+        right = network(test.inputs().double()).argmax(1) == test.labels
+        assert read_search(finished).trained[name][label][part][number] == pytest.approx(100 * float(right.double().mean()), abs=1e-3)
+
+
+def test_networks_trained_together_are_as_one_by_one(finished, settings, tmp_path):
+    seen = []
+    together = replace(settings, compute=replace(settings.compute, together=3))
+    run_search(together, tmp_path / "nas", Watch(on_progress=lambda done, total: seen.append((done, total))))
+    assert results(tmp_path / "nas") == results(finished)
+    assert (3, 36) in seen  # three of six networks have done an epoch
+
+
+def test_sets_are_made_without_the_validation_images(finished, settings):
+    data = load(settings.source)
+    rest, validation = without_validation(data, 0.1, 0)
+    assert [validation.counts[label] for label in range(3)] == [2, 3, 4]
+    assert len(rest.train) + len(validation) == len(data.train)
+    pictures = [{bytes(one.numpy().data) for one in part.images} for part in (rest.train, validation)]
+    assert not pictures[0] & pictures[1]
+    card = CondensedSet.load(finished / "sets" / "random").card
+    assert card["data"]["fingerprint"] == rest.train.fingerprint()
+    assert card["data"]["note"].endswith("9 of 90 training images, 10% of each class, were kept for validation (seed 0).")
+    chosen = CondensedSet.load(finished / "sets" / "random").images
+    kept = {bytes(one.numpy().data) for one in rest.train.inputs()}
+    assert {bytes(one.numpy().data) for one in chosen.images} <= kept
+
+
+def test_a_class_of_one_image_leaves_none_for_training(data):
+    whole = load(data)
+    single = replace(whole, train=whole.train.take(torch.tensor([0, 25, 26, 60, 61])))
+    with pytest.raises(CondensationError, match="Class '0' has one image"):
+        without_validation(single, 0.1, 0)
+
+
+# -- going on
+
+
+def test_a_finished_search_is_not_done_again(finished, settings):
+    before, seen = work_of(finished), []
+    watch = Watch(lambda *told: seen.append(told), [never], never)
+    assert run_search(settings, finished, watch) == {}
+    assert work_of(finished) == before
+    assert [(number, count, how) for number, count, _, how in seen] == [(number, 10, "finished") for number in range(1, 11)]
+
+
+@pytest.mark.parametrize("epochs", [1, 38])
+def test_a_broken_off_search_goes_on_to_the_same_numbers(finished, settings, tmp_path, epochs):
+    told = []
+
+    def stop(done, total):
+        told.append(done)
+        if len(told) == epochs:
+            raise Stopped("enough")
+
+    with pytest.raises(Stopped):
+        run_search(settings, tmp_path / "nas", Watch(on_progress=stop))
+    write_search(tmp_path / "nas")
+    before = seconds(tmp_path / "nas")
+    assert bool(before) == (epochs > 30)  # the proxies of the first network take 36 epochs
+    assert run_search(settings, tmp_path / "nas") == {}
+    assert before.items() <= seconds(tmp_path / "nas").items()
+    assert results(tmp_path / "nas") == results(finished)
+
+
+def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
+    first = replace(settings, proxies=settings.proxies[:1], subset=5)
+    run_search(first, tmp_path / "nas")
+    names = read_search(tmp_path / "nas").names
+    assert names == read_search(finished).names[:5]
+    before = {name: there["random"] for name, there in read_search(tmp_path / "nas").trained.items()}
+    run_search(settings, tmp_path / "nas")
+    after = read_search(tmp_path / "nas").trained
+    assert all(after[name]["random"] == before[name] for name in names)
+    assert results(tmp_path / "nas") == {
+        name: {label: found[label] for label in results(tmp_path / "nas")[name]} for name, found in results(finished).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trainings": 3}, "holds another search: trainings is 2 there, 3 here"),
+        ({"recipe": Recipe(epochs=7, batch=5)}, "holds another search: recipe.epochs is 6 there, 7 here"),
+        ({"proxies": (Labelled("DM", {**DM, "steps": 3}),)}, "holds another run: method.steps is 2 there, 3 here"),
+    ],
+)
+def test_other_settings_need_another_folder(finished, settings, change, said):
+    with pytest.raises(CondensationError, match=said):
+        run_search(replace(settings, **change), finished)
+
+
+def test_a_foreign_folder_is_refused(settings, tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(CondensationError, match="There is no search in"):
+        run_search(settings, tmp_path)
+
+
+def test_settings_are_read_again(finished, settings):
+    assert search_in(finished) == build(SearchSettings, plain(settings))
+
+
+# -- who does it
+
+
+def test_any_executor_comes_to_the_same_numbers(finished, settings, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        assert run_search(settings, tmp_path / "nas", executor=pool) == {}
+    assert results(tmp_path / "nas") == results(finished)
+
+
+@pytest.mark.slow
+def test_processes_come_to_the_same_numbers(finished, settings, tmp_path):
+    with Processes(2) as processes:
+        assert run_search(settings, tmp_path / "nas", executor=processes, at_a_time=2) == {}
+    assert results(tmp_path / "nas") == results(finished)
+
+
+# -- what fails
+
+
+def test_a_network_that_fails_is_recorded_and_the_search_goes_on(finished, settings, tmp_path, monkeypatch):
+    real, bad = contestants.train_and_test, "w4-d1-batch-relu-avg"
+
+    def fails(crew, trainings, tests, recipe, on_progress):
+        if trainings[0].rng.path[1] == bad and recipe.epochs == 6:
+            raise MemoryError
+        return real(crew, trainings, tests, recipe, on_progress)
+
+    monkeypatch.setattr(contestants, "train_and_test", fails)
+    assert {name: one["reason"] for name, one in run_search(settings, tmp_path / "nas").items()} == {bad: "out of memory"}
+    found = write_search(tmp_path / "nas")
+    assert list(found.trained[bad]) == [WHOLE]
+    assert len(found.done) == 7
+    assert f"- {bad} failed: out of memory" in (tmp_path / "nas" / "nas.md").read_text()
+    assert [len(one.networks) for one in found.verdicts] == [7, 7, 7, 8]
+    monkeypatch.undo()
+    assert run_search(settings, tmp_path / "nas") == {}
+    assert results(tmp_path / "nas") == results(finished)
+
+
+def test_weights_that_are_no_numbers_are_a_failure(settings, tmp_path):
+    once = replace(settings, proxies=settings.proxies[:1], subset=2, compute=replace(settings.compute, precision="float32"))
+    wild = replace(once, recipe=Recipe(epochs=3, lr=1e30))
+    failed = run_search(wild, tmp_path / "nas")
+    assert {one["reason"] for one in failed.values()} == {
+        "The weights are no finite numbers after training on random. The weights are no finite numbers after training on whole."
+    }
+    assert read_search(tmp_path / "nas").done == []
+    assert [str(line[1]) for line in write_search(tmp_path / "nas").lines] == ["-", "-"]
+
+
+def test_a_set_that_fails_leaves_its_proxy_out(settings, tmp_path):
+    once = replace(settings, subset=2, compute=replace(settings.compute, precision="float32"))
+    broken = replace(once, proxies=(*settings.proxies[:1], Labelled("wild", {**DM, "lr": 1e30})))
+    assert list(run_search(broken, tmp_path / "nas")) == ["wild"]
+    assert [list(one) for one in read_search(tmp_path / "nas").trained.values()] == [["random", WHOLE]] * 2
+    assert "set of wild failed: The loss or a pixel" in (write_search(tmp_path / "nas").folder / "nas.md").read_text()
+
+
+def test_networks_that_do_not_fit_are_counted(settings, tmp_path):
+    deep = replace(settings, space=replace(SPACE, depth=(1, 5)), proxies=settings.proxies[:1], subset=2)
+    run_search(deep, tmp_path / "nas")
+    found = write_search(tmp_path / "nas")
+    assert "4 networks of the space left out: A ConvNet of depth 5 is too deep for images of 8x8" in found.markdown()
+    assert len(found.as_json()["do_not_fit"]) == 4
+    with pytest.raises(CondensationError, match=r"No network of the space fits\. w4-d5-instance-relu-avg: A ConvNet of depth 5"):
+        run_search(replace(deep, space=replace(SPACE, depth=(5,))), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trainings": 0}, "trainings is 0; it must be at least 1"),
+        ({"top": 1.5}, r"top is 1\.5; it must lie between 0 and 1"),
+        ({"proxies": ()}, "There is no proxy"),
+        ({"proxies": (Labelled("whole", "random"),)}, "The proxy 'whole' is there twice"),
+    ],
+)
+def test_settings_that_make_no_search_are_refused(settings, change, said):
+    with pytest.raises(CondensationError, match=said):
+        replace(settings, **change)
+
+
+def test_sets_have_the_settings_of_their_preset(settings):
+    jobs = {job.name: job.settings for job in sets_of(replace(settings, proxies=proxies_for(["herding", "dm", EARLY]), ipc=10))}
+    assert list(jobs) == ["herding", "dm"]
+    assert (jobs["dm"].method.averaging, jobs["dm"].evaluation.networks, jobs["dm"].ipc) == (0.998, 0, 10)
+
+
+# -- what is found
+
+
+def test_a_verdict_is_what_the_accuracies_say(finished, settings):
+    found = read_search(finished)
+    for verdict in found.verdicts:
+        names = list(found.trained)
+        ours = [np.mean(found.trained[name][verdict.label]["test"]) for name in names]
+        fully = [np.mean(found.trained[name][WHOLE]["test"]) for name in names]
+        assert verdict.over_all.spearman.value == pytest.approx(stats.spearmanr(ours, fully).statistic)
+        assert verdict.over_all.kendall.value == pytest.approx(stats.kendalltau(ours, fully).statistic)
+        worth = {name: np.mean(found.trained[name][verdict.label]["validation"]) for name in names}
+        sixth = sorted(worth.values())[-6]
+        assert set(verdict.top) == {name for name in names if worth[name] >= sixth}
+        assert verdict.over_top.count == len(verdict.top)
+        assert set(verdict.equal) == {name for name in names if worth[name] == max(worth.values())}
+        assert verdict.found == verdict.equal[0]
+        assert verdict.accuracy == pytest.approx(np.mean([found.trained[name][WHOLE]["test"] for name in verdict.equal]))
+    assert found.verdicts[-1].over_all.spearman.value == 1
+
+
+def test_networks_that_are_equally_good_are_all_counted(finished, monkeypatch):
+    known = {
+        name: {label: {"validation": [0.0], "test": [float(place)], "seconds": 1.0} for label in ("random", EARLY, "DM", WHOLE)}
+        for place, name in enumerate(read_search(finished).names)
+    }
+    best, second, third = list(known)[4:7]
+    for name in (best, second, third):
+        known[name]["DM"]["validation"] = [90.0]
+    search = read_search(finished)
+    monkeypatch.setattr(Search, "trained", known)
+    verdict = next(one for one in search.verdicts if one.label == "DM")
+    assert verdict.equal == (best, second, third)
+    assert len(verdict.top) == len(known)  # three are better, and all others equal the sixth
+    assert (verdict.accuracy, verdict.trainings) == (5.0, 3)
+    (said,) = [line for line in search.notes if line.startswith("Found by DM")]
+    assert said == f"Found by DM: {best}, or one of 2 others with the same validation accuracy; the accuracy is the mean of all."
+
+
+def test_a_search_is_written_in_three_ways(finished):
+    kept = json.loads((finished / "nas.json").read_text())
+    assert [one["label"] for one in kept["verdicts"]] == ["random", EARLY, "DM", WHOLE]
+    assert kept["verdicts"][0]["over_all"]["spearman"].keys() == {"value", "low", "high"}
+    assert len(kept["networks"]) == kept["done"] == kept["asked_for"] == 8
+    assert (kept["methods"]["dm"]["name"], kept["methods"]["dm"]["steps"]) == ("dm", DM["steps"])
+    assert "| trained on | Spearman | Spearman, top 75% | found, % |" in (finished / "nas.md").read_text()
+    names = ("nas.json", "nas.md", "nas.png")
+    before = [(finished / name).read_bytes() for name in names]
+    assert before[2].startswith(b"\x89PNG")
+    write_search(finished)
+    assert [(finished / name).read_bytes() for name in names] == before
+
+
+def test_the_picture_has_a_column_for_each_proxy(finished):
+    panels = read_search(finished).plot().axes
+    assert [panel.get_title().split("\n")[0] for panel in panels[:3]] == ["random", EARLY, "DM"]
+    assert sum(len(points.get_offsets()) for points in panels[0].collections) == 8
+    assert sum(len(points.get_offsets()) for points in panels[3].collections) == 6

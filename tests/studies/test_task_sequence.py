@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.preprocessing import Identity
+from condensation.data.load import from_arrays, load
+from condensation.studies.continual.task_sequence import ByClass, ByTask, class_order
+
+
+def pixels(count, shape, value=None):
+    generator = np.random.default_rng(0)
+    return generator.integers(0, 256, (count, *shape), dtype=np.uint8) if value is None else np.full((count, *shape), value, np.uint8)
+
+
+def data(names, shape=(8, 8), name="some", mirrored=True):
+    labels = np.repeat(np.arange(len(names)), 3)
+    images = pixels(len(labels), shape)
+    return from_arrays(images, labels, images, labels, class_names=names, name=name, mirrored=mirrored)
+
+
+def by_class(steps, names="abcdef"):
+    return ByClass(data(list(names)), {"source": "some"}, steps)
+
+
+def by_task(*parts):
+    return ByTask(parts, [{"source": one.name} for one in parts])
+
+
+@pytest.mark.parametrize(
+    ("seed", "first"),
+    [(0, [26, 86, 2, 55, 75]), (1, [80, 84, 33, 81]), (2, [83, 30, 56, 24]), (3, [93, 67, 6, 64]), (4, [20, 10, 96, 16])],
+)
+def test_the_orders_of_100_classes_are_the_published_ones(seed, first):
+    order = class_order(100, seed)
+    assert order[: len(first)] == first
+    assert sorted(order) == list(range(100))
+
+
+def test_an_order_leaves_the_global_stream_alone():
+    before = np.random.get_state()[1].copy()
+    class_order(100, 3)
+    assert np.array_equal(before, np.random.get_state()[1])
+
+
+@pytest.mark.parametrize(("steps", "sizes"), [(1, [6]), (2, [3, 3]), (3, [2, 2, 2])])
+def test_each_class_comes_once(steps, sizes):
+    course = by_class(steps)
+    groups = [course.learned(1, step) for step in range(steps)]
+    assert [len(group) for group in groups] == sizes
+    assert sorted(name for group in groups for name in group) == list("abcdef")
+
+
+def test_classes_that_cannot_be_shared_out_evenly_come_in_the_first_steps():
+    course = by_class(3, "abcdefgh")
+    assert [len(course.learned(0, step)) for step in range(3)] == [3, 3, 2]
+
+
+def test_a_step_with_a_single_class_is_refused():
+    with pytest.raises(
+        CondensationError, match=r"4 steps are too many for the 6 classes of some: each needs two\.\nGive --steps at most 3"
+    ):
+        by_class(4)
+
+
+def test_new_data_are_of_the_new_classes_alone_and_keep_labels_and_preprocessing():
+    course = by_class(3)
+    new = course.new(2, 1)
+    assert new.train.classes == new.test.classes == tuple(sorted(course.labels(2, 1)))
+    assert new.train.class_names == course.one.train.class_names
+    assert new.train.preprocessing == course.one.train.preprocessing
+    assert course.settings(2, 1) == {"source": "some", "classes": course.learned(2, 1)}
+
+
+def test_what_was_seen_is_tested_and_nothing_else():
+    course = by_class(3)
+    for step in range(3):
+        ((name, test),) = course.tests(0, step)
+        assert name == "some"
+        assert set(test.classes) == {label for earlier in range(step + 1) for label in course.labels(0, earlier)}
+
+
+def test_the_memory_grows_by_the_classes_of_each_step():
+    course = by_class(3)
+    whole = course.one.train
+    for step in range(3):
+        memory = course.joined(0, [whole] * (step + 1))  # what is not of a step is left out
+        assert memory.counts == dict.fromkeys(course.tests(0, step)[0][1].classes, 3)
+    assert torch.equal(memory.images, whole.images)
+
+
+def test_classes_of_one_name_share_a_label():
+    course = by_task(data(list("abc"), name="one"), data(list("cd"), name="two"))
+    assert course.class_names == ("a", "b", "c", "d")
+    (_, first), (_, second) = course.tests(0, 1)
+    assert first.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    assert second.labels.tolist() == [2] * 3 + [3] * 3
+    assert course.joined(0, [one.train for one in course.data]).counts == {0: 3, 1: 3, 2: 6, 3: 3}
+
+
+def test_each_data_set_is_normalised_by_its_own_training_images():
+    one, two = data(list("ab"), name="one"), data(list("ab"), name="two")
+    two = from_arrays(pixels(6, (8, 8)) // 2, np.repeat([0, 1], 3), pixels(6, (8, 8)) // 2, np.repeat([0, 1], 3), class_names=list("ab"))
+    memory = by_task(one, two).joined(0, [one.train])
+    assert memory.preprocessing == Identity()
+    assert torch.equal(memory.images, one.train.inputs())
+    ((_, _), (_, test)) = by_task(one, two).tests(0, 1)
+    torch.testing.assert_close(test.images, two.test.inputs())
+
+
+def test_grey_images_get_three_channels_where_others_have_colours():
+    grey, colour = data(list("ab"), name="grey"), data(list("ab"), (8, 8, 3), name="colour")
+    course = by_task(grey, colour)
+    (_, first), (_, second) = course.tests(0, 1)
+    assert first.shape == second.shape == course.common().train.shape == (3, 8, 8)
+    assert torch.equal(first.images, grey.test.inputs().expand(-1, 3, -1, -1))
+    assert course.new(0, 0) is grey  # condensed as it is
+
+
+def test_one_data_set_of_digits_makes_mirroring_wrong_for_all():
+    course = by_task(data(list("ab"), name="one"), data(list("ab"), name="digits", mirrored=False))
+    assert not course.joined(0, [course.data[0].train]).mirrored
+
+
+def test_data_sets_of_several_sizes_are_refused():
+    with pytest.raises(CondensationError, match=r"Images of one are 8 x 8, those of two 9 x 9: .*\nGive all one size, for example --size"):
+        by_task(data(list("ab"), name="one"), data(list("ab"), (9, 9), name="two"))
+
+
+def test_some_classes_of_a_data_set():
+    some = load("digits").only(["3", "1"])
+    assert isinstance(some.train, ImageSet)
+    assert some.train.classes == some.test.classes == (1, 3)
+    assert some.train.num_classes == 10
+    with pytest.raises(CondensationError, match=r"There is no class 'three'\."):
+        load("digits").only(["three"])

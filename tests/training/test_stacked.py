@@ -1,0 +1,278 @@
+"""Networks trained together are networks trained one at a time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from condensation import DSA, Compute, ConvNet, ImageSet, NetworkSpec, Recipe, Rng, Seeded, evaluate
+from condensation.networks.base import Classifier
+from condensation.networks.mlp import MLP
+from condensation.training.stacked import Alone, Learners, Stacked, can_be_stacked, crew_of
+from condensation.training.train import class_accuracies, train_together
+from tests.small import CPU, images
+
+EXACT = Compute(device="cpu", precision="float64", compile="never")
+SHAPE = (3, 16, 16)
+RECIPE = Recipe(epochs=3, batch=8, drop_after=1)
+
+
+class Undecided(Classifier):
+    """A network whose path depends on what it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(3 * 16 * 16, 3)
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1) if float(images.sum()) > 0 else -images.flatten(1)
+
+
+class Dropping(Classifier):
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop, self.classifier = nn.Dropout(0.3), nn.Linear(3 * 16 * 16, 3)
+
+    def embed(self, images: Tensor) -> Tensor:
+        dropped: Tensor = self.drop(images.flatten(1))
+        return dropped
+
+
+@dataclass(frozen=True)
+class DroppingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Dropping()
+
+
+@dataclass(frozen=True)
+class UndecidedSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Undecided()
+
+
+class Counting(Classifier):
+    """Keeps a statistic that no norm resets, and features that are not learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.fixed = nn.Parameter(torch.ones(768), requires_grad=False)
+        self.classifier = nn.Linear(768, 3)
+
+    def reset_parameters(self) -> None:
+        pass
+
+    def embed(self, images: Tensor) -> Tensor:
+        self.seen += float(self.training)
+        return images.flatten(1) * self.fixed / (1 + self.seen)
+
+
+@dataclass(frozen=True)
+class CountingSpec(NetworkSpec):
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return Counting()
+
+
+def double(spec: NetworkSpec) -> Classifier:
+    return spec.build(SHAPE, 3, Rng(5)).double()
+
+
+def learned(learners: Learners, sets: list[ImageSet], places: list[int], recipe: Recipe = RECIPE) -> list[Tensor]:
+    rngs = [Rng(0).child(place) for place in places]
+    learners.begin([rng.child("network") for rng in rngs])
+    train_together(learners, sets, recipe, [rng.child("train") for rng in rngs])
+    return [parameter.detach().clone() for parameter in learners.parameters()]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ConvNet(width=4),
+        ConvNet(width=4, norm="none", pooling="max"),
+        ConvNet(width=4, norm="group"),
+        ConvNet(width=4, norm="layer"),
+        ConvNet(width=4, norm="batch"),
+        MLP(),
+    ],
+)
+@pytest.mark.parametrize("augmentation", [DSA(), None, Seeded(lambda pictures: pictures + torch.rand(1))])
+def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) -> None:
+    recipe = Recipe(epochs=3, batch=8, drop_after=1, augmentation=augmentation)
+    sets = [images(4), images(4, seed=1), images(4, seed=2)]
+    together = learned(Stacked(double(spec), 3, EXACT), sets, [0, 1, 2], recipe)
+    for place, own in enumerate(sets):
+        alone = learned(Alone(double(spec)), [own], [place], recipe)
+        for one, stacked in zip(alone, together, strict=True):
+            torch.testing.assert_close(stacked[place], one, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("spec", [ConvNet(width=4), ConvNet(width=4, norm="batch")], ids=["instance norm", "batch norm"])
+def test_each_network_of_a_stack_is_tested_as_it_would_be_alone(spec: NetworkSpec) -> None:
+    test = images([5, 9, 4], seed=7)
+    stack = Stacked(double(spec), 2, EXACT)
+    learned(stack, [images(4), images(4, seed=1)], [0, 1])
+    counted = class_accuracies(stack, test, chunk=5)
+    for place in (0, 1):
+        alone = Alone(double(spec))
+        learned(alone, [images(4, seed=place)], [place])
+        assert torch.equal(class_accuracies(alone, test, chunk=100)[0], counted[place])
+
+
+@pytest.mark.parametrize("together", [2, 3, 50])
+def test_judging_together_counts_the_same(together: int) -> None:
+    sets, test = [images(), images(seed=1), images(6)], images([5, 9, 4], seed=7)
+    settings = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2}
+    one_by_one = evaluate(sets, test, **settings, compute=EXACT)  # type: ignore[arg-type]
+    shown: list[tuple[int, int]] = []
+    compute = Compute(device="cpu", precision="float64", compile="never", together=together)
+    result = evaluate(sets, test, **settings, compute=compute, on_progress=lambda *done: shown.append(done))  # type: ignore[arg-type]
+    assert np.array_equal(result.per_class, one_by_one.per_class)
+    assert shown[-1] == (18, 18)
+    assert shown == sorted(shown)
+
+
+@pytest.mark.parametrize("spec", [CountingSpec(), DroppingSpec(), UndecidedSpec()], ids=["statistics", "dropout", "own"])
+def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
+    test = images([20, 30, 20], seed=7)
+    compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
+    with crew_of(spec, SHAPE, 3, compute) as crew:
+        assert crew.learners(2).count == 1
+    result = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=compute)
+    plain = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=Compute(**CPU))  # type: ignore[arg-type]
+    assert np.array_equal(result.per_class, plain.per_class)
+
+
+def test_what_cannot_be_stacked_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        assert not can_be_stacked(Undecided(), SHAPE)
+    assert "Undecided cannot be stacked" in caplog.text
+    assert can_be_stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), SHAPE)
+
+
+def test_what_was_compiled_is_kept_for_the_next_call() -> None:
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one:
+        pass
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as again:
+        assert again is one
+        assert again.learners(3) is again.learners(3)
+    with crew_of(ConvNet(width=5), SHAPE, 3, EXACT) as other:
+        assert other is not one
+
+
+def test_a_crew_works_for_one_at_a_time() -> None:
+    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one, crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as other:
+        assert one is not other
+
+
+def test_judging_while_judging_changes_nothing() -> None:
+    settings = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2, "compute": EXACT}
+    inner: list[float] = []
+    observe = lambda done, epochs: inner.append(evaluate(images(seed=3), images(seed=7), **settings).mean)  # type: ignore[arg-type]  # noqa: E731
+    outer = evaluate(images(), images(seed=7), **settings, on_progress=observe)  # type: ignore[arg-type]
+    assert np.array_equal(outer.values, evaluate(images(), images(seed=7), **settings).values)  # type: ignore[arg-type]
+    assert len(set(inner)) == 1
+
+
+@dataclass(frozen=True)
+class Unhashable(NetworkSpec):
+    """A person's own architecture, with a setting that has no hash."""
+
+    widths: list[int] = field(default_factory=list)
+
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return ConvNet(width=4).layers(image_shape, num_classes)
+
+
+class Undecorated(NetworkSpec):
+    """Another, whose class has no idea of its own when two of it are equal."""
+
+    def __init__(self, width: int) -> None:
+        object.__setattr__(self, "width", width)
+
+    def layers(self, image_shape: tuple[int, int, int], num_classes: int) -> Classifier:
+        return ConvNet(width=self.width).layers(image_shape, num_classes)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("spec", "width"), [(Unhashable(), 4), (Undecorated(4), 4), (Undecorated(6), 6)])
+def test_a_persons_own_architecture_is_not_taken_for_another(spec: NetworkSpec, width: int) -> None:
+    settings = {"recipe": RECIPE, "networks": 2, "compute": EXACT}
+    own = evaluate(images(), images(40, seed=7), network=spec, **settings)  # type: ignore[arg-type]
+    assert np.array_equal(own.values, evaluate(images(), images(40, seed=7), network=ConvNet(width=width), **settings).values)  # type: ignore[arg-type]
+
+
+class Fixed(Counting):
+    def __init__(self) -> None:
+        super().__init__()
+        del self.seen
+
+    def embed(self, images: Tensor) -> Tensor:
+        return images.flatten(1) * self.fixed
+
+
+class InPlace(Fixed):
+    """Torch can vectorise it in training, where each network sees its own images, but not when all see the same."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        features = images.flatten(1).clone()
+        features += self.fixed
+        return features
+
+
+@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize("spec", [CountingSpec(), ConvNet(width=4, norm="batch")], ids=["own", "batch norm"])
+def test_statistics_do_not_pass_from_one_network_to_the_next(spec: NetworkSpec, together: int) -> None:
+    compute = Compute(device="cpu", precision="float64", compile="never", together=together)
+    scores = [evaluate(images(), images(40, seed=7), network=spec, recipe=RECIPE, networks=2, compute=compute) for _ in range(2)]
+    assert np.array_equal(scores[0].per_class, scores[1].per_class)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", "bfloat16"]) -> None:
+    compute = Compute(device="cpu", precision=precision, compile="never")
+    with crew_of(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as crew:
+        stack = crew.learners(2)
+        assert stack.count == 2
+        learned(stack, [images(4), images(4, seed=1)], [0, 1])
+        assert stack.finite() == [True, True]
+
+
+def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
+    stack = Stacked(Fixed().double(), 2, EXACT)
+    learned(stack, [images(4), images(4, seed=1)], [0, 1])
+    fixed, weight, _ = stack.parameters()
+    assert torch.equal(fixed, torch.ones_like(fixed))
+    assert not torch.equal(weight[0], weight[1])
+
+
+def test_a_network_that_cannot_be_tested_in_a_stack_is_not_trained_in_one() -> None:
+    assert can_be_stacked(Fixed(), SHAPE)
+    assert not can_be_stacked(InPlace(), SHAPE)
+
+
+@pytest.mark.slow
+def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFixture) -> None:
+    sets = [images(4), images(4, seed=1)]
+    plain = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
+    always = Compute(device="cpu", precision="float32", compile="always")
+    with caplog.at_level(logging.WARNING):
+        compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
+    assert not caplog.records
+    for one, other in zip(plain, compiled, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Alone, Stacked])
+def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[Learners]) -> None:
+    learners = Stacked(double(MLP()), 2, EXACT) if kind is Stacked else Alone(double(MLP()))
+    learners.begin([Rng(0), Rng(1)][: learners.count])
+    assert learners.finite() == [True] * learners.count
+    with torch.no_grad():
+        weight = learners.parameters()[-1]
+        weight.view(-1)[-1] = torch.inf
+    assert learners.finite() == [*[True] * (learners.count - 1), False]
