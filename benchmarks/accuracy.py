@@ -14,9 +14,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import RESULTS, machine, save
+from benchmarks.harness import RESULTS, machine_name, save
 from condensation import Compute, Moment, Recipe, evaluate
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
 from condensation.runs.presets import preset_for
@@ -57,7 +57,7 @@ def main() -> None:
     base = preset_for(asked.preset, {"ipc": int(ipc), "data": {"source": source}})
     nothing = replace(base.evaluation, networks=0)
     settings = replace(base, data=DataSettings(source, preprocessing="published"), seed=asked.seed, evaluation=nothing, compute=compute)
-    folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}-{machine(compute.device)}"
+    folder = asked.runs / f"{asked.job}-{asked.preset}-seed{asked.seed}-{machine_name(compute.device)}"
     clock = Clock(folder.with_suffix(".seconds.json"), compute.describe())
     result = run(settings, folder, resume=(folder / "settings.json").exists(), observers=[clock])
     print(f"{asked.job}, {asked.preset}: condensed in {clock.seconds:.0f} s ({compute.describe()})", flush=True)

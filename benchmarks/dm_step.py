@@ -17,7 +17,7 @@ from torch import Tensor
 
 from benchmarks.harness import arguments, in_turns, made_up, moves_apart, save, steps, timed
 from condensation import DM, DSA, Compute, ConvNet, Fresh, ImageSet, Rng
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 from condensation.methods.base import State
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import DM, Compute, Rng
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 
 CLASSES = (10, 20, 50, 100, 200)
 SIZES = (28, 32, 64, 96, 128)

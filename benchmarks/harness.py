@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from condensation import ConvNet, ImageSet, Rng, Standardize
-from condensation.core.compute import capability
+from condensation.core.environment import machine
 from condensation.core.images import Shape
 from condensation.core.storage import write_json
 from condensation.methods.synthetic import Pixels
@@ -96,7 +96,7 @@ def moves_apart(ours: Pixels, plain: Pixels) -> float:
 
 def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", of: str = "") -> None:
     """Write ``result`` of the benchmark ``name``, about ``of``, as JSON with all that is needed to place it."""
-    path = out / f"{'-'.join(filter(None, (name, of, machine(device))))}.json"
+    path = out / f"{'-'.join(filter(None, (name, of, machine_name(device))))}.json"
     command = " ".join(["python -m", f"benchmarks.{name}", *_asked(sys.argv[1:])])
     made_by = {"command": command, "commit": _commit(), "device": device, **about(device)}
     write_json(path, {"made_by": made_by, **result})
@@ -110,12 +110,12 @@ def _asked(words: Sequence[str]) -> list[str]:
 
 def about(device: str) -> dict[str, str | int]:
     """What a timing must state of the machine."""
-    found = capability()
+    found = machine()
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else "none"
     return {**found, "gpu": gpu, "cpu_capability": f"{found['cpu']}{_asked_for()}", "cpu": _cpu()}
 
 
-def machine(device: str) -> str:
+def machine_name(device: str) -> str:
     """A short name for the kind of machine, to tell files apart."""
     found = about(device)
     words = found["gpu"] if found["gpu"] != "none" else f"{found['cpu_capability']} {found['bfloat16']} bf16 {found['threads']} threads"

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from benchmarks.harness import arguments, in_turns, made_up, save, timed
 from condensation import Compute, ConvNet, ImageSet, Recipe, Rng
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 from condensation.methods.initialization import start_from_real
 from condensation.training.stacked import Alone, Crew, Learners
 from condensation.training.train import class_accuracies, train_together

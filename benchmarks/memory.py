@@ -16,7 +16,7 @@ import torch
 
 from benchmarks.harness import ROOT, arguments, made_up, save
 from condensation import DM, Compute, Rng
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 
 # Name: classes, real images of each, ipc, batch_per_class.
 CASES = {

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import Compute, ConvNet, Recipe, Rng
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 from condensation.methods.initialization import start_from_real
 from condensation.training.stacked import Crew
 from condensation.training.train_and_test import Training, train_and_test

@@ -20,8 +20,8 @@ import torch
 from measure_dm import commit
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
-from condensation.config.build import plain
-from condensation.core.compute import capability
+from condensation.core.environment import machine
+from condensation.core.plain import plain
 from condensation.core.storage import write_json
 from condensation.methods.dm import Schedule
 from condensation.methods.initialization import Start
@@ -131,7 +131,7 @@ def main() -> None:
         seconds = time.perf_counter() - started
         scores = evaluate(small, held, recipe=Recipe.paper(row.epochs), networks=row.networks, seed=7)
         print(f"{row}: {scores}, {seconds:.0f} s", flush=True)
-        made_by = {"command": "python scripts/ablate.py", "commit": commit(), **capability()}
+        made_by = {"command": "python scripts/ablate.py", "commit": commit(), **machine()}
         write_json(RESULTS, [*results(), {"row": key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}])
 
 

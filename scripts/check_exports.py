@@ -23,11 +23,12 @@ import numpy as np
 from plain_training import digest
 
 from condensation import CondensedSet, ConvNet, Zca, evaluate
-from condensation.artifacts.condensed_set import versions
 from condensation.artifacts.export.base import eight_bit
-from condensation.config.build import build, plain
-from condensation.core.compute import Compute, capability
+from condensation.config.build import build
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=None, help="by default as many as the run was judged with")
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
-    made_by = {"commit": commit(), "machine": capability(), "versions": versions()}
+    made_by = {"commit": commit(), "machine": machine(), "versions": versions()}
     result = check(asked.run, asked.networks, asked.epochs)
     write_json(asked.out, {"command": " ".join(["python", *sys.argv]), "made_by": made_by, **result})
     print("| export | holds | same bits | plain PyTorch | evaluate | difference | two standard errors |")

@@ -21,10 +21,11 @@ from typing import Any
 from report_dm import write_picture, write_report
 
 from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import plain
-from condensation.core.compute import Compute, capability
-from condensation.core.images import ImageSet, images_per_class
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
+from condensation.core.images import ImageSet
+from condensation.core.ipc import images_per_class
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
 from condensation.data.catalogue import DATASETS
@@ -114,7 +115,7 @@ def measure(job: Job, judging: bool) -> None:
         return result[name]
 
     part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": plain(job.settings), "command": "python scripts/measure_dm.py"})
-    part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
+    part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
     part("condensing", lambda: condense(job))
     if not judging:
         return

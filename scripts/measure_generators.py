@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from condensation import METHODS, CondensedSet, Method, TrainedGenerator, grid, run
-from condensation.artifacts.condensed_set import versions
 from condensation.artifacts.trained_generator import GENERATOR
-from condensation.config.build import build, plain
-from condensation.core.compute import Compute, capability
+from condensation.config.build import build
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.gan_test import RECOGNISER, recognised, recogniser
 from condensation.methods.generative import GenerativeMethod
@@ -88,7 +89,7 @@ def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classif
         "training_seconds": seconds,
         "trained_on": CondensedSet.load(folder).card["machine"],
         "versions": versions(),
-        "recognised_on": capability(),
+        "recognised_on": machine(),
     }
 
 

@@ -24,9 +24,9 @@ from measure_dm import commit
 from report_gtn import write_report
 
 from condensation import DM, GTN, CondensedSet, ConvNet, Method, Moment, Recipe, Schedule
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import plain
-from condensation.core.compute import Compute, capability
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -95,7 +95,7 @@ def measure(job: Job) -> None:
             "command": f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}",
         },
     )
-    part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
+    part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
     part("condensing", lambda: condense(job))
     if isinstance(job.method, GTN):
         part("taught", lambda: taught(job, data, job.method.steps, job.taught, 10))

@@ -21,10 +21,10 @@ from typing import Any
 from measure_dm import COMMIT
 
 from condensation import KIP, CondensedSet, ConvNet, Moment, Recipe, condense, evaluate, grid
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import plain
-from condensation.core.compute import Compute, capability
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -92,7 +92,7 @@ def measure(job: Job) -> None:
         return result[name]
 
     part("settings", lambda: {"settings": plain(job.settings), "command": "python scripts/measure_kip.py"})
-    part("made_by", lambda: {"commit": COMMIT, "machine": capability(), "versions": versions()})
+    part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
     part("condensing", lambda: learn(job))
     last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
     part("kernel ridge", lambda: ridge(job, last, data))

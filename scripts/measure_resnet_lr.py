@@ -14,9 +14,8 @@ from typing import Any
 import torch
 
 from condensation import DM, NETWORKS, Compute, ConvNet, Fresh, ImageSet, Random, Recipe, condense, evaluate, load
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import plain
-from condensation.core.compute import capability
+from condensation.core.environment import machine, versions
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write_json
 
 PATH = Path(__file__).parent.parent / "results" / "resnet-lr.json"
@@ -35,7 +34,7 @@ def split(train: ImageSet) -> tuple[ImageSet, ImageSet]:
 def main() -> None:
     fitted, held = split(load("fashion-mini").train)
     results: dict[str, Any] = read_json(PATH) if PATH.exists() else {"random": None, "sets": {}}
-    results |= {"command": "python scripts/measure_resnet_lr.py", "machine": capability(), "versions": versions()}
+    results |= {"command": "python scripts/measure_resnet_lr.py", "machine": machine(), "versions": versions()}
 
     def judged(images: ImageSet) -> dict[str, Any]:
         scores = evaluate(images, held, network=ConvNet(width=32), recipe=Recipe(epochs=200), networks=3, compute=COMPUTE)

@@ -11,7 +11,6 @@ from PIL import Image
 
 from condensation import CondensedSet
 from condensation.data.load import load
-
 from tests.data.pictures import picture, write_classes
 
 FAST = (

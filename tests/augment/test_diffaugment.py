@@ -10,7 +10,8 @@ from condensation import DSA, CondensationError, Rng
 from condensation.augment.base import Augmentation
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import OPERATIONS
-from condensation.config.build import build, plain
+from condensation.config.build import build
+from condensation.core.plain import plain
 from tests.small import images
 
 

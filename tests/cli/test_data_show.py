@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from condensation.cli.app import app
 from condensation.core.errors import CondensationError
-
 from tests.data.pictures import picture, write_classes
 
 

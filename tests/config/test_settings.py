@@ -4,9 +4,10 @@ from dataclasses import fields, replace
 import pytest
 
 from condensation.augment.dsa import DSA
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.config.toml import merge, read, to_toml
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
 from condensation.methods.random import Random

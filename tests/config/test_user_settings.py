@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from condensation import DM, DSA, CondensationError, EvaluationSettings, Fresh, Own, Recipe, Rng, RunSettings, Seeded
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.config.toml import merge, read, to_toml
+from condensation.core.plain import plain
 from condensation.networks.convnet import ConvNet
 
 CODE = '''

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet, images_per_class, said_of_smaller
+from condensation.core.images import ImageSet
+from condensation.core.ipc import images_per_class, small_classes_note
 from condensation.core.preprocessing import Identity, Standardize
 from condensation.core.rng import Rng
 
@@ -152,8 +153,8 @@ def test_small_classes_give_all_they_have_and_it_is_said():
         images_per_class(real, 5)
     assert images_per_class(real, 5, "all") == {0: 3, 1: 5, 2: 5}
     assert images_per_class(real, {0: 9, 1: 1, 2: 7}, "all") == {0: 3, 1: 1, 2: 7}
-    assert said_of_smaller(real, {0: 3, 1: 5, 2: 5}) == "Of classes with fewer than 5 training images, all are taken: 0 3."
-    assert said_of_smaller(real, {0: 3, 1: 10, 2: 7}) == "Of classes with fewer than 10 training images, all are taken: 0 3, 2 7."
-    assert said_of_smaller(real, {0: 2, 1: 2, 2: 2}) == ""
+    assert small_classes_note(real, {0: 3, 1: 5, 2: 5}) == "Of classes with fewer than 5 training images, all are taken: 0 3."
+    assert small_classes_note(real, {0: 3, 1: 10, 2: 7}) == "Of classes with fewer than 10 training images, all are taken: 0 3, 2 7."
+    assert small_classes_note(real, {0: 2, 1: 2, 2: 2}) == ""
     with pytest.raises(CondensationError, match="smaller is 'repeat'; it can be error or all"):
         images_per_class(real, 5, "repeat")

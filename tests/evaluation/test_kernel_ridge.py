@@ -13,7 +13,7 @@ import torch
 
 from condensation import KIP, Compute, CondensationError, CondensedSet, ImageSet, Random, SoftLabels, evaluate, load
 from condensation import condense as condense_images
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress, stable_lr, wide_recipe
 from condensation.networks.ntk_wide import Wide

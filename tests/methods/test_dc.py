@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DC, DSA, NETWORKS, Augmentation, Compute, CondensationError, ConvNet, Fresh, ImageSet, Rng, SiameseDC, condense
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 from condensation.matching.class_gradients import (
     distances_one_by_one,
     distances_together,

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from condensation import GMMN, Compute, CondensationError, Rng, condense
-from condensation.config.build import build, plain
+from condensation.config.build import build
+from condensation.core.plain import plain
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF
 from tests.small import CPU, gmmn, images

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from condensation import KIP, Checkpoint, Compute, CondensationError, ImageSet, Moment, NotEnoughMemory, Rng, Stopped, Zca, condense
-from condensation.core.images import images_per_class
+from condensation.core.ipc import images_per_class
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress
 from condensation.methods import kip

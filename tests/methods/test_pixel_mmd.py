@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from condensation import Compute, CondensationError, ConvNet, Fresh, ImageSet, Method, Moment, PixelMMD, Rng, RunSettings, condense
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.config.toml import merge
+from condensation.core.plain import plain
 from condensation.matching.kernels import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scale, Scaled, Sum
 from condensation.methods.base import State
 from tests.small import dm, images

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Moment, Recipe, Rng, condense
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.methods.forgetting import NeverRight, most_forgotten
 from condensation.methods.herding import herd
 from condensation.methods.k_center import centers

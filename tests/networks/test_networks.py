@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from condensation.core.errors import CondensationError
+from condensation.core.modules import mixes_images
 from condensation.core.rng import Rng
 from condensation.networks.alexnet import AlexNet
-from condensation.networks.base import initialise, mixes_images
+from condensation.networks.base import initialise
 from condensation.networks.convnet import ConvNet
 from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP

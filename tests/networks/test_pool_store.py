@@ -21,9 +21,10 @@ from condensation import (
     condense,
     load,
 )
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.config.toml import merge
-from condensation.networks.base import draws_numbers, mixes_images
+from condensation.core.modules import draws_numbers, mixes_images
+from condensation.core.plain import plain
 from condensation.networks.mlp import MLP
 from condensation.networks.pool_store import Bucket, Shelf, Snapshot, between, bucket, described, identity
 from condensation.networks.samplers import Pooled

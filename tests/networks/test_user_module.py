@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DM, Checkpoint, Compute, CondensationError, ConvNet, Fresh, ImageSet, Own, Recipe, Rng, Stopped, condense, evaluate
-from condensation.networks.base import draws_numbers, mixes_images
+from condensation.core.modules import draws_numbers, mixes_images
 from condensation.training.stacked import can_be_stacked, crew_of
 from tests.networks import user_nets
 from tests.small import CPU, dm, images

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
-from condensation.config.build import plain
 from condensation.core.compute import Compute
+from condensation.core.plain import plain
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
 from condensation.runs.evaluate_saved import JudgeSettings, data_of, judge_saved
-
 from tests.small import CPU, images
 
 QUICK = EvaluationSettings(1, ConvNet(width=4, depth=1), Recipe(epochs=2, batch=16))

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, preset
-from condensation.config.build import build, plain
+from condensation.config.build import build
+from condensation.core.plain import plain
 from condensation.runs.presets import preset_for
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.data.load import load
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate

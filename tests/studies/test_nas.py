@@ -10,9 +10,10 @@ import torch
 from scipy import stats
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.data.load import load
 from condensation.methods.loop import Stopped

@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
 from condensation.methods.loop import Stopped

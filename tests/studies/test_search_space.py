@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.networks.convnet import ConvNet
 from condensation.studies.nas.search_space import Space, spread

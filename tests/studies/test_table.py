@@ -6,9 +6,10 @@ import pytest
 
 from condensation import preset
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.methods.loop import Stopped
 from condensation.studies import jobs
 from condensation.studies.jobs import Watch

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from condensation import Compute, CondensationError, ConvNet, PoolRecipe, Recipe, Rng, Stopped, make_pool
-from condensation.config.build import build, plain
+from condensation.config.build import build
+from condensation.core.plain import plain
 from condensation.core.storage import to_tensors, unpack
 from condensation.networks.pool_store import Shelf, Snapshot, bucket
 from condensation.training.make_pool import held_out

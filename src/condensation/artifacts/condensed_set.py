@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
@@ -117,8 +114,3 @@ class CondensedSet:
             MissingExtra: if packages of the extra ``hub`` are not here.
         """
         return push(self.images, self.card, repository, private=private, message=message)
-
-
-def versions() -> dict[str, str]:
-    """The versions that a result depends on."""
-    return {"condensation": version("condensation"), "torch": torch.__version__, "numpy": np.__version__}

@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
-from condensation.artifacts.condensed_set import CondensedSet, versions
+from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import preprocessing_from, preprocessing_name, preprocessing_tensors
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
+from condensation.core.environment import versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_tensors, write_tensors
 from condensation.generators.base import Generator

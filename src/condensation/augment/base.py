@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.core.user_code import find, named, telling
 
@@ -64,7 +65,7 @@ def _one_by_one(transforms: Sequence[Transform], count: int, images: Tensor, row
 
 
 @dataclass(frozen=True)
-class Seeded:
+class Seeded(Registered):
     """Any callable from images (n, c, h, w) to such images, as an augmentation; by name too, ``module:name`` or ``file.py:name``.
 
     What the callable draws from the global generators of torch, numpy and Python is seeded for each class (condensing) or
@@ -73,12 +74,13 @@ class Seeded:
     by name with each call; a class is made with them once, and what it makes is called.
     """
 
+    name_field: ClassVar[str | None] = "function"
     function: str | Callable[..., Tensor]
     options: dict[str, object] = field(default_factory=dict, hash=False)
 
     @property
-    def name(self) -> str:
-        """What it is called in messages and on cards."""
+    def label(self) -> str:
+        """Name in messages and on cards."""
         return named(self.function)
 
     def fit(self, images: ImageSet) -> Seeded:
@@ -95,11 +97,11 @@ class Seeded:
     def _callable(self) -> Callable[[Tensor], Tensor]:
         found = find(self.function) if isinstance(self.function, str) else self.function
         if not callable(found):
-            raise CondensationError(f"{self.name} is of type {type(found).__name__}; an augmentation is a function of images.")
-        with telling(f"The augmentation {self.name} cannot be made"):
+            raise CondensationError(f"{self.label} is of type {type(found).__name__}; an augmentation is a function of images.")
+        with telling(f"The augmentation {self.label} cannot be made"):
             made = found(**self.options) if isinstance(found, type) else partial(found, **self.options)
         if not callable(made):
-            raise CondensationError(f"{self.name} makes {type(made).__name__}, which cannot be called with images.")
+            raise CondensationError(f"{self.label} makes {type(made).__name__}, which cannot be called with images.")
         return made
 
     def _by_class(self, rngs: Sequence[Rng], images: Tensor, rows: Tensor) -> Tensor:
@@ -110,16 +112,16 @@ class Seeded:
         return result
 
     def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
-        with rng.globally(), telling(f"The augmentation {self.name} failed on images {tuple(images.shape)}"):
+        with rng.globally(), telling(f"The augmentation {self.label} failed on images {tuple(images.shape)}"):
             result = self._callable(images)
         if not isinstance(result, Tensor) or result.shape != images.shape:
             gave = tuple(result.shape) if isinstance(result, Tensor) else f"a {type(result).__name__}"
             raise CondensationError(
-                f"The augmentation {self.name} turned images {tuple(images.shape)} into {gave}; it must keep the shape."
+                f"The augmentation {self.label} turned images {tuple(images.shape)} into {gave}; it must keep the shape."
             )
         if images.requires_grad and torch.is_grad_enabled() and not result.requires_grad:
             raise CondensationError(
-                f"No gradient passes through the augmentation {self.name}, so no images can be learned through it.\n"
+                f"No gradient passes through the augmentation {self.label}, so no images can be learned through it.\n"
                 "Write it with torch operations alone; as evaluation.recipe.augmentation it may be anything."
             )
         return result.to(images.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,19 +15,21 @@ from condensation.augment.base import Transform
 from condensation.augment.dsa import DSA, OPERATIONS, UNIFORMS
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
 RANGES = DSA()
 
 
 @dataclass(frozen=True)
-class DiffAugment:
+class DiffAugment(Registered):
     """Every one of ``operations``, in this order, each with parameters of its own from the ranges of `DSA`.
 
     The ranges are those of the paper; ``crop`` is what it calls translation. A shift is up to the nearest whole pixel to an eighth of
     the side, where the published code rounds down. An empty tuple leaves images as they are.
     """
 
+    name: ClassVar[str] = "diffaugment"
     operations: tuple[str, ...] = ("crop", "cutout")
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,19 +15,21 @@ from torch import Tensor
 from condensation.augment.base import Transform
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
 UNIFORMS = 3
 
 
 @dataclass(frozen=True)
-class DSA:
+class DSA(Registered):
     """One of ``operations``, chosen by chance for each draw, with its parameters drawn from these ranges.
 
     When condensing, each class draws its own operation and parameters, the same for all of its images; when training,
     the batch draws one operation, and each image its own parameters. Ranges are those of the paper.
     """
 
+    name: ClassVar[str] = "dsa"
     operations: tuple[str, ...] = ("color", "crop", "cutout", "flip", "scale", "rotate")
     brightness: float = 1.0  # added: U(-1/2, 1/2) times this
     saturation: float = 2.0  # distance from an image's grey version: times U(0, this)

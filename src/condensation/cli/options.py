@@ -172,7 +172,7 @@ def study_content(config: Path | None, options: dict[str, Any], overrides: list[
 
 def print_settings(settings: object) -> None:
     """Print ``settings`` as TOML, from which they can be read again."""
-    from condensation.config.build import plain
     from condensation.config.toml import to_toml
+    from condensation.core.plain import plain
 
     typer.echo(to_toml(plain(settings)), nl=False)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from condensation.config.registry import ADAPTED, FAMILIES, member, name_of
+from condensation.config.registry import FAMILIES, member
 from condensation.core.errors import CondensationError, did_you_mean
-from condensation.core.user_code import named
+from condensation.core.plain import plain
 from condensation.methods.base import Method
 
 T = TypeVar("T")
@@ -22,23 +22,6 @@ IN_WORDS: dict[Any, str] = {
     str: "a text",
     dict: "a table of name = value",
 }
-
-
-def plain(value: Any) -> Any:
-    """``value`` as nested dicts, lists, numbers and strings, from which `build` makes it again."""
-    if is_dataclass(value) and not isinstance(value, type):
-        name = name_of(value)
-        adapted = ADAPTED.get(type(value))  # this field is the name
-        content = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.init and field.name != adapted}
-        return {"name": name, **content} if name else content
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    name = name_of(value)
-    return {"name": name} if name else named(value)
 
 
 def build(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:

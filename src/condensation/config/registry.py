@@ -11,7 +11,7 @@ from condensation.augment.base import Augmentation, Seeded
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import DSA
 from condensation.core.errors import CondensationError, unknown
-from condensation.core.user_code import FORM, find, named
+from condensation.core.user_code import FORM, find
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import KERNELS, Kernel
 from condensation.methods.base import Method
@@ -28,10 +28,10 @@ from condensation.training.train import Recipe
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
-    NetworkSampler: {"fresh": Fresh(), "pool": Pool()},
-    Augmentation: {"dsa": DSA(), "diffaugment": DiffAugment()},
+    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool())},
+    Augmentation: {augmentation.name: augmentation for augmentation in (DSA(), DiffAugment())},
     Kernel: KERNELS,
-    Autoencoder: {"sigmoid": Autoencoder()},
+    Autoencoder: {Autoencoder.name: Autoencoder()},
     NTK: NTKS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
@@ -48,20 +48,6 @@ WORDS: dict[Any, str] = {
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
 ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: Own, Augmentation: Seeded}
-ADAPTED: dict[type, str] = {Own: "target", Seeded: "function"}
-
-
-def name_of(value: Any) -> str | None:
-    """What ``value`` is called; of a person's own, the text by which it is found again. None if it is of no family."""
-    if isinstance(value, Recipe):
-        return None  # its presets are starting points, not kinds
-    if type(value) in ADAPTED:
-        return named(getattr(value, ADAPTED[type(value)]))
-    for members in FAMILIES.values():
-        for name, member in members.items():
-            if type(member) is type(value):
-                return name
-    return named(type(value)) if isinstance(value, Method | NetworkSpec | NetworkSampler | Kernel | NTK) or _augments(value) else None
 
 
 def member(kind: Any, name: object) -> Any:

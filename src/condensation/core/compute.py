@@ -13,9 +13,10 @@ from typing import Generic, Literal, ParamSpec
 import torch
 from torch import Tensor, nn
 
+from condensation.core.environment import bfloat16_support, has_fast_bfloat16
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
-from condensation.networks.base import mixes_images
+from condensation.core.modules import mixes_images
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Compute:
     def chosen(self) -> Compute:
         """With device and precision decided for this machine."""
         device = str(torch_device(self.device))
-        precision = ("bfloat16" if _fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
+        precision = ("bfloat16" if has_fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
         if device.startswith("mps") and precision == "float64":
             raise CondensationError("Asked for float64 on mps, which has none.\nUse --device cpu, or compute.precision=float32.")
         return replace(self, device=device, precision=precision)
@@ -134,7 +135,7 @@ def _prepare_compiler() -> None:
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
     cache = getattr(torch.compiler, "config", None)
     if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions have none; a person's own tag stays
-        cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {_bfloat16_by()}"
+        cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {bfloat16_support()}"
 
 
 class _Compiled(Generic[P]):
@@ -183,34 +184,6 @@ def torch_device(name: str) -> torch.device:
     if not there:
         raise CondensationError(f"Asked for {name}, but torch finds no such device here.\nUse --device auto or --device cpu.")
     return device
-
-
-def capability() -> dict[str, str | int]:
-    """What a timing or a result must state of the machine it was made on."""
-    return {
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": _bfloat16_by(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-    }
-
-
-def _bfloat16_by() -> str:
-    """How the processor does bfloat16: ``amx``, by units for products of matrices, ``native``, or ``emulated``."""
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    return "emulated" if not _fast_bfloat16("cpu") else "amx" if capabilities.get("amx_bf16") else "native"
-
-
-def _fast_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is done by the hardware; where it is emulated it is ten times slower than float32."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Older versions of torch can't say; float32 is the safe answer.
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    there = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    # What a processor has may be forbidden by ATEN_CPU_CAPABILITY; this tells what is used.
-    return device == "cpu" and bool(there) and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def _has_compiler() -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from condensation.networks.base import draws_numbers, mixes_images
+from condensation.core.modules import draws_numbers, mixes_images
 
 Embedding = Callable[[Tensor], Tensor]
 

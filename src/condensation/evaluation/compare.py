@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import torch
 
-from condensation.config.build import plain
-from condensation.core.compute import Compute, capability
+from condensation.core.compute import Compute
+from condensation.core.environment import machine
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data, OnProgress, Reading
 from condensation.data.load import load
@@ -140,7 +141,7 @@ def judge(
         "seed": seed,
         "evaluation": plain(how),
         "compute": plain(compute.chosen()),
-        "machine": capability(),
+        "machine": machine(),
     }
 
 

@@ -14,9 +14,9 @@ from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.soft_labels import centred
 from condensation.evaluation.evaluate import check_fit
-from condensation.methods.kip import require_room
 from condensation.ntk.base import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
+from condensation.ntk.memory import require_room
 from condensation.ntk.ridge import weights
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import OnProgress

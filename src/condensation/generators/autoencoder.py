@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
 from condensation.core.errors import CondensationError
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
 STAGES = 3  # the outer layers alone, the inner ones alone, all together
 
 
 @dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Registered):
     """How an autoencoder is built and trained; it has two layers on each side.
 
     The layers are trained one after the other and then together, ``steps`` iterations each time. The authors
     use SGD (0.1, momentum 0.5, in the end 0.9); here it is Adam.
     """
 
+    name: ClassVar[str] = "sigmoid"
     hidden: int = 1024
     code: int = 32
     dropout: float = 0.2  # of pixels, while it is trained

@@ -17,9 +17,9 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core.images import Shape
+from condensation.core.modules import draws_numbers
 from condensation.core.rng import Rng
 from condensation.matching.gradient_distances import Distance, Gradient, layerwise_cosine
-from condensation.networks.base import draws_numbers
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.plain import Registered
 
 SAMPLE = 128  # features that a `Scale` is taken from
 
@@ -32,7 +34,7 @@ class Scale:
 
 
 @dataclass(frozen=True)
-class Kernel(ABC):
+class Kernel(Registered, ABC):
     """A positive definite kernel. Subclasses are frozen dataclasses of settings."""
 
     @abstractmethod
@@ -61,6 +63,8 @@ class Kernel(ABC):
 class Linear(Kernel):
     """The inner product. Its squared MMD is the squared distance of means, so means suffice."""
 
+    name: ClassVar[str] = "linear"
+
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return x @ y.T
 
@@ -76,6 +80,7 @@ class Linear(Kernel):
 class Polynomial(Kernel):
     """(factor * inner product + offset) ** degree: as many moments as its degree."""
 
+    name: ClassVar[str] = "polynomial"
     degree: int = 2
     offset: float = 1.0
     factor: float | None = None  # None: 1 / dims
@@ -117,6 +122,8 @@ class _Radial(Kernel):
 class RBF(_Radial):
     """exp(-distance² / (2 bandwidth²)), the mean over several bandwidths."""
 
+    name: ClassVar[str] = "rbf"
+
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         relative = squared_distances(x, y) / (2 * scale.median.square())
         return torch.stack([torch.exp(-relative / bandwidth**2) for bandwidth in self.bandwidths]).mean(0)
@@ -131,6 +138,8 @@ class Laplacian(_Radial):
 
     It has a kink where two features are equal; the gradient there is taken as zero.
     """
+
+    name: ClassVar[str] = "laplacian"
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         squared = squared_distances(x, y)
@@ -147,6 +156,7 @@ class Laplacian(_Radial):
 class Sum(Kernel):
     """The sum of kernels, as ``a + b`` makes it."""
 
+    name: ClassVar[str] = "sum"
     kernels: tuple[Kernel, ...] = field(default=(RBF(), Linear()))
 
     def __post_init__(self) -> None:
@@ -170,6 +180,7 @@ class Sum(Kernel):
 class Scaled(Kernel):
     """A multiple of a kernel, as ``2 * a`` makes it."""
 
+    name: ClassVar[str] = "scaled"
     factor: float = 1.0
     kernel: Kernel = RBF()
 
@@ -196,11 +207,4 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 # In the order of the results table.
-KERNELS: dict[str, Kernel] = {
-    "linear": Linear(),
-    "polynomial": Polynomial(),
-    "rbf": RBF(),
-    "laplacian": Laplacian(),
-    "sum": Sum(),
-    "scaled": Scaled(),
-}
+KERNELS: dict[str, Kernel] = {kernel.name: kernel for kernel in (Linear(), Polynomial(), RBF(), Laplacian(), Sum(), Scaled())}

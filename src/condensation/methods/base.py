@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.methods.synthetic import Pixels
 from condensation.networks.samplers import NetworkSampler
@@ -49,7 +50,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Method(ABC):
+class Method(Registered, ABC):
     """How a small set is made from a large one. Subclasses are frozen dataclasses of settings."""
 
     @property

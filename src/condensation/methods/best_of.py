@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -92,6 +92,7 @@ class BestOf(Method):
     images; test images decide nothing.
     """
 
+    name: ClassVar[str] = "best-of"
     of: Method = DM.fast(10)
     sets: int = 8
     mixtures: int = 192  # each judged by a network; in all, as evenly as may be over the rounds

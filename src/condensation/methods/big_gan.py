@@ -46,6 +46,7 @@ class BigGAN(GenerativeMethod):
     those of a running average of generators. The loss told is the critic's: 2 where it cannot tell at all, 0 where it always can.
     """
 
+    name: ClassVar[str] = "biggan"
     note: ClassVar[str] = (
         "BigGAN as published for CIFAR with DiffAugment; for other sizes the generator has a block more or less, "
         "and the critic halves images to 7 or 8 pixels. Real images are drawn anew for each batch instead of epoch by epoch."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 import torch
@@ -75,6 +75,7 @@ class DC(Method):
     published 1,000 steps at 10 images a class are 450,000 epochs, as many as judging 450 networks takes: days on a CPU.
     """
 
+    name: ClassVar[str] = "dc"
     steps: int = 1000  # of one network each
     lr: float = 0.1  # of SGD on pixels; published: 0.01 where the network is an MLP
     momentum: float = 0.5
@@ -195,6 +196,7 @@ class SiameseDC(DC):
     transformed in its own way (Zhao & Bilen, 2021). It costs what `DC` costs.
     """
 
+    name: ClassVar[str] = "dsa"
     start: Start = "real"
     augmentation: Augmentation | None = DSA()
 

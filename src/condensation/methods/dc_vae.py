@@ -48,6 +48,7 @@ class DCVAE(GenerativeMethod):
     is the critic's, 2 where it cannot tell at all, and the contrast.
     """
 
+    name: ClassVar[str] = "dc-vae"
     note: ClassVar[str] = (
         "DC-VAE as published for CIFAR, where it knows no classes; how the DM paper gave it some is not published. Here decoder and "
         "critic are told the class (a vector beside the latent, a projection), or each class has an autoencoder of its own."

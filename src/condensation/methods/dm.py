@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import Embedding, in_pieces, split
+from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
@@ -24,7 +25,7 @@ from condensation.matching.pairwise_mmd import pair_loss, places_of
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import STARTS, Start
 from condensation.methods.synthetic import Pixels
-from condensation.networks.base import Classifier, draws_numbers, mixes_images, seeded
+from condensation.networks.base import Classifier, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
 
@@ -54,6 +55,7 @@ class DM(Method):
     separate batch-norm branch, to the last digit but rounding. With another kernel it is the squared MMD of the embeddings.
     """
 
+    name: ClassVar[str] = "dm"
     steps: int = 20_000  # of one network each
     lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
     schedule: Schedule = "constant"  # of lr: published, or falling to 0 at the last step

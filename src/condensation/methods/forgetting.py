@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ class Forgetting(TrainedSelection):
     ``never_right="first"``. Among equals a random stream of the class decides.
     """
 
+    name: ClassVar[str] = "forgetting"
     recipe: Recipe = Recipe(epochs=20)  # longer than for an embedding: an image can be forgotten in every other epoch at most
     never_right: NeverRight = "counted"  # as not forgotten, or first of all
 

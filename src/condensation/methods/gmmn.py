@@ -52,6 +52,7 @@ class GMMN(GenerativeMethod):
     first, on all classes, it makes codes, the MMD is theirs, and images are decoded.
     """
 
+    name: ClassVar[str] = "gmmn"
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "
         "Here each class has a generator of its own unless one is conditional, "

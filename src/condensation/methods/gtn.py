@@ -109,6 +109,7 @@ class GTN(GenerativeMethod):
     a learner; 410 images of each of ten classes, in 33 lessons, are about the paper's 4,096.
     """
 
+    name: ClassVar[str] = "gtn"
     note: ClassVar[str] = (
         "The images are lessons: `condense teach` trains a network on them as they are meant, in their order and at their learned rates; "
         "`condense evaluate` judges them as any other set: shuffled, for many epochs, at common rates."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from condensation.methods.trained_selection import Learning, TrainedSelection, c
 @dataclass(frozen=True)
 class Herding(TrainedSelection):
     """Real images whose mean embedding, by a trained network, follows that of their class, chosen one by one."""
+
+    name: ClassVar[str] = "herding"
 
     def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         return herd(class_features(state, real, label), count)

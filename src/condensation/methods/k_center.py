@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from condensation.methods.trained_selection import Learning, TrainedSelection, c
 @dataclass(frozen=True)
 class KCenter(TrainedSelection):
     """Real images such that none of the class is far from all of them in the embedding of a trained network."""
+
+    name: ClassVar[str] = "k-center"
 
     def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         return centers(class_features(state, real, label), count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
-from condensation.core.memory import readable, require
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import SoftLabels, centred
@@ -23,6 +22,7 @@ from condensation.methods.synthetic import Pixels
 from condensation.ntk.base import NTK
 from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import BLOCK_BYTES, gram
+from condensation.ntk.memory import require_room
 from condensation.ntk.ridge import predictions, solved_labels
 
 logger = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class KIP(Method):
     all real images best ("Label Solve"; with no steps, of random real images). There is no augmentation.
     """
 
+    name: ClassVar[str] = "kip"
     steps: int = 300
     lr: float = 0.04  # of Adam; published
     kernel: NTK = FullyConnected()
@@ -150,21 +151,6 @@ class KIP(Method):
                 f"{pairs:,}",
                 f"{self.kernel.entries(shape):,}",
             )
-
-
-def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:
-    """Find out beforehand whether ``what`` has room for kernel matrices of so many ``pairs`` of images of ``shape``.
-
-    Raises:
-        NotEnoughMemory: if not; it ends with ``advice``.
-    """
-    of_pair = kernel.pair_bytes(shape)
-    block = max(of_pair, min(pairs * of_pair, BLOCK_BYTES[device.type]))
-    # A block of pairs, as much for variances, and the matrices: themselves, their gradients, and what is solved with.
-    needed = 2 * block + 4 * 8 * pairs
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
-    about = f"{what} with {type(kernel).__name__} on images of {shape[1]}x{shape[2]}, {readable(of_pair)} a pair of them,"
-    require(needed, about, advice, free)
 
 
 def _prepared(real: ImageSet) -> ImageSet:

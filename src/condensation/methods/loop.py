@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from condensation.config.build import plain
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet, Smaller, images_per_class
+from condensation.core.images import ImageSet
+from condensation.core.ipc import SmallClasses, images_per_class
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State
 
@@ -58,7 +59,7 @@ def condense(
     real: ImageSet,
     ipc: int | Mapping[int, int],
     *,
-    smaller: Smaller = "error",
+    smaller: SmallClasses = "error",
     seed: int = 0,
     compute: Compute = Compute(),
     observers: Sequence[Observer] = (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -36,6 +37,7 @@ class PixelMMD(Method):
     step. Where means decide, they are those of all real images; other kernels see `batch_per_class` of them in a step.
     """
 
+    name: ClassVar[str] = "pixel-mmd"
     steps: int = 500
     lr: float = 0.5
     momentum: float = 0.0

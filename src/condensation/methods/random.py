@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
@@ -15,6 +16,8 @@ from condensation.methods.synthetic import Pixels
 @dataclass(frozen=True)
 class Random(Selection):
     """Random different real images of each class."""
+
+    name: ClassVar[str] = "random"
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
         return State(Pixels(start_from_real(real, ipc, rng.child("start"))))

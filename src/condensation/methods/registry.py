@@ -19,37 +19,6 @@ from condensation.methods.random import Random
 
 # In the order of the results table.
 METHODS: dict[str, type[Method]] = {
-    "random": Random,
-    "herding": Herding,
-    "k-center": KCenter,
-    "forgetting": Forgetting,
-    "pixel-mmd": PixelMMD,
-    "gmmn": GMMN,
-    "dc-vae": DCVAE,
-    "biggan": BigGAN,
-    "gtn": GTN,
-    "dc": DC,
-    "dsa": SiameseDC,
-    "dm": DM,
-    "kip": KIP,
-    "best-of": BestOf,
+    method.name: method
+    for method in (Random, Herding, KCenter, Forgetting, PixelMMD, GMMN, DCVAE, BigGAN, GTN, DC, SiameseDC, DM, KIP, BestOf)
 }
-
-__all__ = [
-    "DC",
-    "DCVAE",
-    "DM",
-    "GMMN",
-    "GTN",
-    "KIP",
-    "METHODS",
-    "BestOf",
-    "BigGAN",
-    "Forgetting",
-    "Herding",
-    "KCenter",
-    "Method",
-    "PixelMMD",
-    "Random",
-    "SiameseDC",
-]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import nn
 
@@ -19,6 +19,7 @@ LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192
 class AlexNet(NetworkSpec):
     """Five convolutions with ReLU; the embedding is the last, pooled and flattened."""
 
+    name: ClassVar[str] = "alexnet"
     norm: Norm = "none"
 
     def __post_init__(self) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
+from condensation.core.modules import draws_numbers
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
 
@@ -50,7 +51,7 @@ PIXEL_LR = 1.0
 
 
 @dataclass(frozen=True)
-class NetworkSpec(ABC):
+class NetworkSpec(Registered, ABC):
     """An architecture as a value; variants are made with `dataclasses.replace`."""
 
     # What a learning rate of images that suits a ConvNet is multiplied by, where they are learned on this architecture.
@@ -79,18 +80,6 @@ class NetworkSpec(ABC):
     def code(self) -> object:
         """What makes the module: specs may be equal and this not, where it goes by a name that means something else now."""
         return type(self)
-
-
-def mixes_images(network: nn.Module) -> bool:
-    """Whether the output for an image depends on the others of its batch: batch norm, in training mode."""
-    told = isinstance(network, Classifier) and network.mixes_images
-    return told or any(isinstance(module, _BatchNorm) for module in network.modules())
-
-
-def draws_numbers(network: nn.Module) -> bool:
-    """Whether ``network`` draws random numbers of its own in training mode: dropout."""
-    told = isinstance(network, Classifier) and network.draws_numbers
-    return told or any(isinstance(module, _DropoutNd) for module in network.modules())
 
 
 @contextmanager

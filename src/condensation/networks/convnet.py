@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import nn
 
@@ -37,6 +37,7 @@ POOLINGS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 class ConvNet(NetworkSpec):
     """Blocks of 3x3 convolution, norm, activation and 2x2 pooling; the embedding is the flattened last block."""
 
+    name: ClassVar[str] = "convnet"
     width: int = 128
     depth: int | None = None  # None: by the size of the images, 3 at 32 pixels, one more each time they double
     norm: Norm = "instance"

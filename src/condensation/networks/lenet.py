@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -14,6 +15,8 @@ from condensation.networks.layers import Stack, margin, need_pixels
 @dataclass(frozen=True)
 class LeNet(NetworkSpec):
     """Two 5x5 convolutions (6, 16) and two hidden linear layers (120, 84); the embedding is the second of those."""
+
+    name: ClassVar[str] = "lenet"
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -16,6 +17,7 @@ from condensation.networks.layers import Stack, need_positive
 class MLP(NetworkSpec):
     """Two hidden layers with ReLU; the embedding is the second."""
 
+    name: ClassVar[str] = "mlp"
     width: int = 128
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -22,6 +23,7 @@ class Wide(NetworkSpec):
     `condensation.evaluation.kernel_ridge.wide_recipe` has them.
     """
 
+    name: ClassVar[str] = "wide"
     kernel: NTK = FullyConnected()
     width: int = 1024  # published for the transfer of KIP's sets
 

@@ -1,14 +1,12 @@
 """Architectures as values; `NETWORKS` lists those that have a name."""
 
 from condensation.networks.alexnet import AlexNet
-from condensation.networks.base import Classifier, NetworkSpec, initialise, mixes_images
+from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP
 from condensation.networks.ntk_wide import Wide
 from condensation.networks.resnet import ResNet18, ResNet18AP
-from condensation.networks.samplers import Fresh, NetworkSampler, Pool
-from condensation.networks.user_module import Own
 from condensation.networks.vgg import VGG11
 from condensation.networks.weight_norm import WeightNormConvNet
 
@@ -29,24 +27,3 @@ NETWORKS: dict[str, NetworkSpec] = {
     "resnet18-bn-ap": ResNet18AP(norm="batch"),
     "wide": Wide(),
 }
-
-__all__ = [
-    "MLP",
-    "NETWORKS",
-    "VGG11",
-    "AlexNet",
-    "Classifier",
-    "ConvNet",
-    "Fresh",
-    "LeNet",
-    "NetworkSampler",
-    "NetworkSpec",
-    "Own",
-    "Pool",
-    "ResNet18",
-    "ResNet18AP",
-    "WeightNormConvNet",
-    "Wide",
-    "initialise",
-    "mixes_images",
-]

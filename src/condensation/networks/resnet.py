@@ -77,6 +77,7 @@ class ResidualNetwork(Classifier):
 class ResNet18(NetworkSpec):
     """ResNet18 without the first pooling; the embedding is the mean of the last block over the image."""
 
+    name: ClassVar[str] = "resnet18"
     norm: Norm = "instance"
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
@@ -97,6 +98,7 @@ class ResNet18AP(NetworkSpec):
     Learn images on this network; test them on `ResNet18`.
     """
 
+    name: ClassVar[str] = "resnet18-ap"
     norm: Norm = "instance"
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 

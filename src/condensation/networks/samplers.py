@@ -6,12 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
+from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -19,7 +21,7 @@ from condensation.networks.pool_store import ALL, RANDOM, Shelf, Snapshot, bucke
 
 
 @dataclass(frozen=True)
-class NetworkSampler(ABC):
+class NetworkSampler(Registered, ABC):
     """A distribution over networks: one module, made once and then given other weights at every step."""
 
     @abstractmethod
@@ -30,7 +32,7 @@ class NetworkSampler(ABC):
     def redraw(self, network: Classifier, rng: Rng) -> None:
         """Give ``network`` the weights that ``rng`` decides, in place, so that a compiled network stays compiled."""
 
-    def check(self, real: ImageSet) -> None:  # noqa: B027  (most have nothing to check)
+    def check(self, real: ImageSet) -> None:
         """Find out before the first step that these networks are not for ``real``.
 
         Raises:
@@ -46,6 +48,7 @@ class NetworkSampler(ABC):
 class Fresh(NetworkSampler):
     """Newly initialised networks of one architecture."""
 
+    name: ClassVar[str] = "fresh"
     spec: NetworkSpec = ConvNet()
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
@@ -64,6 +67,7 @@ class Pool(NetworkSampler):
     bucket first, evenly, ``random`` among them, and then a network in it, so that none counts more for having more networks.
     """
 
+    name: ClassVar[str] = "pool"
     path: str = ""  # the folder of the pool
     bucket: str = ALL  # a range in percent, 20-30 or 70+; random: newly initialised, as `Fresh`; all: each of these in turn
     spec: NetworkSpec = ConvNet()  # must be what the pool was made of

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -41,13 +41,14 @@ class Own(NetworkSpec):
     layer by layer instead.
     """
 
+    name_field: ClassVar[str | None] = "target"
     target: str | Callable[..., nn.Module]
     layer: str | None = None  # whose output is the embedding; None: the module's `embed`, else what goes into its last nn.Linear
     options: dict[str, object] = field(default_factory=dict, hash=False)
 
     @property
-    def name(self) -> str:
-        """What it is called in messages and on cards."""
+    def label(self) -> str:
+        """Name in messages and on cards."""
         return named(self.target)
 
     @property
@@ -59,15 +60,15 @@ class Own(NetworkSpec):
         """
         found: Any = find(self.target) if isinstance(self.target, str) else self.target
         if isinstance(found, NetworkSpec) or (isinstance(found, type) and issubclass(found, NetworkSpec)):
-            raise CondensationError(f"{self.name} is a NetworkSpec already.\nTake it as it is, not as an Own network.")
+            raise CondensationError(f"{self.label} is a NetworkSpec already.\nTake it as it is, not as an Own network.")
         if not callable(found):
-            raise CondensationError(f"{self.name} is of type {type(found).__name__}; a network is made by a function or a class.")
+            raise CondensationError(f"{self.label} is of type {type(found).__name__}; a network is made by a function or a class.")
         return found  # type: ignore[no-any-return]
 
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
         make = self._maker(image_shape, num_classes)
         with Rng(0).child("own").globally():  # what is seen depends on no generator
-            return Adapted(make(Rng(0).child("first")), self.name, self.layer, make, image_shape, num_classes)
+            return Adapted(make(Rng(0).child("first")), self.label, self.layer, make, image_shape, num_classes)
 
     def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
         return self._maker(image_shape, num_classes)(Rng(0).child("first"))
@@ -77,7 +78,7 @@ class Own(NetworkSpec):
         before = [value.clone() for value in network.parameters()]
         network.redraw(rng.child("other"))
         if all(map(torch.equal, before, network.parameters())):
-            logger.warning("Each network that %s draws is the same: it sets its weights, or a seed, by itself.", self.name)
+            logger.warning("Each network that %s draws is the same: it sets its weights, or a seed, by itself.", self.label)
         network.redraw(rng)
         return network
 
@@ -90,13 +91,13 @@ class Own(NetworkSpec):
 
         def make(rng: Rng) -> nn.Module:
             with rng.globally():
-                with telling(f"{self.name} failed for images of {shape} and {num_classes} classes"):
+                with telling(f"{self.label} failed for images of {shape} and {num_classes} classes"):
                     module = code(**arguments)
                 if not isinstance(module, nn.Module):
-                    raise CondensationError(f"{self.name} gives {type(module).__name__}; it must give an nn.Module.")
-                materialise(module, torch.zeros(2, *image_shape), self.name)
+                    raise CondensationError(f"{self.label} gives {type(module).__name__}; it must give an nn.Module.")
+                materialise(module, torch.zeros(2, *image_shape), self.label)
             if not any(True for _ in module.parameters()):
-                raise CondensationError(f"{self.name} gives a module without parameters, so there is nothing to draw or to train.")
+                raise CondensationError(f"{self.label} gives a module without parameters, so there is nothing to draw or to train.")
             return module.to("cpu", torch.float32)
 
         return make
@@ -107,7 +108,7 @@ class Own(NetworkSpec):
         try:
             parameters = inspect.signature(code).parameters
         except (TypeError, ValueError):  # written in C
-            raise CondensationError(f"{self.name} does not say what it takes.\nWrite a function around it.") from None
+            raise CondensationError(f"{self.label} does not say what it takes.\nWrite a function around it.") from None
         kinds = inspect.Parameter
         takes = {name: one for name, one in parameters.items() if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)}
         takes_any = any(one.kind is kinds.VAR_KEYWORD for one in parameters.values())
@@ -118,12 +119,12 @@ class Own(NetworkSpec):
         for name in self.options:
             if name not in takes and not takes_any:
                 raise CondensationError(
-                    f"{self.name} has no option {name!r}.{did_you_mean(name, takes)}\nIt takes {', '.join(takes) or 'nothing'}."
+                    f"{self.label} has no option {name!r}.{did_you_mean(name, takes)}\nIt takes {', '.join(takes) or 'nothing'}."
                 )
         for name, one in parameters.items():
             if one.default is kinds.empty and one.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL) and name not in given:
                 raise CondensationError(
-                    f"{self.name} needs {name!r}, which nothing says.\n"
+                    f"{self.label} needs {name!r}, which nothing says.\n"
                     f"Say it with options.{name}=VALUE, or call it one of: {', '.join(PARAMETERS)}."
                 )
         return given

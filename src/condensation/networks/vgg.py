@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from torch import nn
 
@@ -19,6 +19,7 @@ STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the 
 class VGG11(NetworkSpec):
     """Eight 3x3 convolutions in five stages; the embedding, 512 numbers at 32 pixels, is the last stage flattened."""
 
+    name: ClassVar[str] = "vgg11"
     norm: Norm = "instance"
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
@@ -101,6 +102,7 @@ class WeightNormConvNet(NetworkSpec):
     hidden layer. Weights are drawn as PyTorch draws them, and the last layer has no weight norm, unlike theirs.
     """
 
+    name: ClassVar[str] = "convnet-wn"
     widths: tuple[int, int] = (64, 128)
     hidden: int = 256
 

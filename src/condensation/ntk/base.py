@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
+from condensation.core.plain import Registered
 
 BYTES = 8  # of a float64: in float32, small eigenvalues drown
 TENSORS = 7  # of as many numbers as `NTK.entries` says, that torch keeps of a layer for the gradient; and as many on the way back
 
 
 @dataclass(frozen=True)
-class NTK(ABC):
+class NTK(Registered, ABC):
     """The kernel of the gradients of an infinitely wide ReLU network at initialisation (Jacot et al., 2018); settings, frozen.
 
     Networks are in the parametrisation of that paper: weights and biases are standard normal, a layer multiplies the one by
@@ -43,7 +44,7 @@ class NTK(ABC):
     def pairs(self, x: Tensor, y: Tensor, of_x: list[Tensor], of_y: list[Tensor]) -> Tensor:
         """The kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of both."""
 
-    def check(self, image_shape: Shape) -> None:  # noqa: B027  (most kernels take any size)
+    def check(self, image_shape: Shape) -> None:
         """Refuse images that are too small for the architecture.
 
         Raises:

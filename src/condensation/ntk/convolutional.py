@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ class Convolutional(NTK):
     The last layer has weights of its own for each pixel, so only the covariances of like pixels count (Arora et al., 2019).
     """
 
+    name: ClassVar[str] = "conv"
     depth: int = 3
 
     def variances(self, images: Tensor) -> list[Tensor]:
@@ -54,6 +56,7 @@ class PooledConvolutional(NTK):
     Pooling mixes pixels, so all pairs of pixels count: (h w)² numbers a pair of images, 8.4 MB at 32x32.
     """
 
+    name: ClassVar[str] = "conv-pool"
     depth: int = 3
     prepended: int = 0  # convolutions with ReLU before the first block; KIP's has one in some experiments
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -16,6 +17,8 @@ from condensation.ntk.relu import rectified
 @dataclass(frozen=True)
 class FullyConnected(NTK):
     """``depth`` hidden layers with ReLU on the flattened image; with one it is the FC1 of KIP (Nguyen et al., 2021)."""
+
+    name: ClassVar[str] = "fc"
 
     def variances(self, images: Tensor) -> list[Tensor]:
         variance = self.dense(images.flatten(1).square().mean(1))

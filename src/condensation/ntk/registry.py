@@ -4,6 +4,4 @@ from condensation.ntk.base import NTK
 from condensation.ntk.convolutional import Convolutional, PooledConvolutional
 from condensation.ntk.fully_connected import FullyConnected
 
-NTKS: dict[str, NTK] = {"fc": FullyConnected(), "conv": Convolutional(), "conv-pool": PooledConvolutional()}
-
-__all__ = ["NTK", "NTKS", "Convolutional", "FullyConnected", "PooledConvolutional"]
+NTKS: dict[str, NTK] = {kernel.name: kernel for kernel in (FullyConnected(), Convolutional(), PooledConvolutional())}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.methods.base import Method
 from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod

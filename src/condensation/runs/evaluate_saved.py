@@ -11,9 +11,10 @@ from typing import Any, Literal
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.base import eight_bit
 from condensation.artifacts.export.card import VIEWS
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, NoSuchData
+from condensation.core.plain import plain
 from condensation.data.dataset import Data, OnProgress
 from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, judge, without_seconds
 from condensation.methods.loop import condense

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.data.dataset import Data, OnProgress
 from condensation.evaluation.compare import DataSettings
 from condensation.evaluation.kernel_ridge import regress

@@ -11,14 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from condensation.artifacts.condensed_set import CondensedSet, versions
+from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR, KeepGenerator, TrainedGenerator
-from condensation.config.build import plain
 from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, difference
-from condensation.core.compute import Compute, capability
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.images import ImageSet, images_per_class, said_of_smaller
+from condensation.core.images import ImageSet
+from condensation.core.ipc import images_per_class, small_classes_note
+from condensation.core.plain import plain
 from condensation.core.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, judge, without_seconds
@@ -105,7 +107,7 @@ def run(
     settings.evaluation.check(data)
     remove_unfinished(folder)
     with _resumable(folder):
-        write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": capability()})
+        write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": machine()})
         condensed = _condensed(settings, data, ipc, folder, observers, checkpoint, Path(generator) if generator else None)
         write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
@@ -206,13 +208,13 @@ def _condensed(
             "name": data.name,
             "fingerprint": fingerprint,
             "images": len(data.train),
-            "note": " ".join(filter(None, (data.note, said_of_smaller(data.train, ipc)))),
+            "note": " ".join(filter(None, (data.note, small_classes_note(data.train, ipc)))),
             **data.details,
         },
         **({"reads": reads} if (reads := settings.method.reads()) else {}),
         **({"note": settings.method.note} if isinstance(settings.method, GenerativeMethod) and settings.method.note else {}),
         "versions": versions(),
-        "machine": capability(),
+        "machine": machine(),
     }
     method = settings.method
     trained = TrainedGenerator.load(generator) if generator else None

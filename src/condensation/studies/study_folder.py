@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.checkpoint import difference
-from condensation.core.compute import capability
+from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, remove_unfinished, write_json
 from condensation.data.dataset import Data
 
@@ -46,7 +46,7 @@ def keep(folder: Path, settings: object, *data: Data) -> None:
     remove_unfinished(folder)
     about = [{"name": one.name, "note": one.note, "train": len(one.train), "test": len(one.test), **one.details} for one in data]
     content = {"settings": plain(settings), "data": about[0] if len(about) == 1 else about}
-    write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": capability()})
+    write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})
 
 
 def kept_in(folder: str | Path, kind: type[T], mark: str, otherwise: str) -> T:

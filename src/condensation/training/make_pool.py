@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from condensation.artifacts.condensed_set import versions
-from condensation.config.build import plain
 from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, difference
-from condensation.core.compute import Compute, capability
+from condensation.core.compute import Compute
+from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished
 from condensation.networks.base import NetworkSpec
@@ -110,7 +110,7 @@ def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe
         "bounds": list(how.bounds),
         "data": identity(real),
         "versions": versions(),
-        "machine": capability(),
+        "machine": machine(),
     }
     if not (folder / ABOUT).exists():
         if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):

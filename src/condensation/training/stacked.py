@@ -18,8 +18,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from condensation.core.compute import Compute
 from condensation.core.images import Shape
 from condensation.core.microbatch import learned_at_a_time, split
+from condensation.core.modules import draws_numbers
 from condensation.core.rng import Rng
-from condensation.networks.base import Classifier, NetworkSpec, draws_numbers, seeded
+from condensation.networks.base import Classifier, NetworkSpec, seeded
 from condensation.networks.layers import directly
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from condensation import CondensedSet, EvaluationSettings, ImageSet, Recipe
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.data.dataset import Reading
 from condensation.data.decode.decode import read_file
 from tests.artifacts.export.sets import PAIRS, PICTURES, SETS, seen

@@ -12,8 +12,8 @@ import pytest
 
 from condensation import DM, CondensedSet, ConvNet, EvaluationSettings, Recipe, condense, evaluate, load
 from condensation.artifacts.export.base import eight_bit
-from condensation.config.build import plain
 from condensation.core.compute import Compute
+from condensation.core.plain import plain
 from tests.small import CPU
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "plain_training.py"

@@ -8,8 +8,8 @@ from typing import Any
 
 from condensation.artifacts.export.base import Export, loss_of, normalising
 from condensation.artifacts.set_file import whole_card
-from condensation.config.build import plain
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.preprocessing import Zca
 from condensation.core.soft_labels import LOSS_LINES
 from condensation.core.storage import write_json

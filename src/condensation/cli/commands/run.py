@@ -139,7 +139,8 @@ def evaluate(
 
 def _both_networks(network: str | None, preset: str, content: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
-    from condensation.config.build import build, plain
+    from condensation.config.build import build
+    from condensation.core.plain import plain
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
@@ -158,7 +159,7 @@ def _learning(path: str, method: dict[str, Any]) -> list[str]:
 
 
 def _default_folder(settings: RunSettings) -> Path:
-    from condensation.config.build import plain
+    from condensation.core.plain import plain
     from condensation.core.user_code import called
 
     count = settings.ipc if isinstance(settings.ipc, int) else "mixed"

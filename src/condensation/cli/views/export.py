@@ -15,9 +15,9 @@ from condensation.artifacts.export.export import EXPORTS, check
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import TrainedGenerator
 from condensation.cli.views.run import INTERRUPTED
-from condensation.config.build import plain
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.core.storage import new_folder, require_free, write
 from condensation.core.text import counted
 from condensation.evaluation.gan_test import recognised, recogniser

@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.config.build import plain
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.data.locate import available
 from condensation.methods.registry import METHODS

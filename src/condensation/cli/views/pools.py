@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from condensation.cli.views.study import Show, carry_out, end, go_on, print_places, print_rows
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.networks.pool_store import RANDOM
 from condensation.report.tables import print_json
 from condensation.studies.pools import report as buckets

@@ -17,10 +17,11 @@ from rich.markup import escape
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.storage import write
 from condensation.core.user_code import called
 from condensation.data.catalogue import known_name

@@ -10,9 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.plain import plain
 from condensation.core.text import accuracy, counted
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec

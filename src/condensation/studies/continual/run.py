@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import plain
-from condensation.core.compute import capability
+from condensation.core.environment import machine
+from condensation.core.plain import plain
 from condensation.core.storage import write_json
 from condensation.evaluation.evaluate import evaluate_on_each
 from condensation.runs.presets import data_for
@@ -126,7 +126,7 @@ def _test(settings: ContinualSettings, course: Course, part: Part, memories: lis
         "tests": [{"name": name, "images": len(images), **one.summary()} for (name, images), one in zip(tests, accuracies, strict=True)],
         "evaluation": plain(how),
         "compute": plain(settings.compute.chosen()),
-        "machine": capability(),
+        "machine": machine(),
         "seconds": round(time.perf_counter() - started, 1),
     }
     write_json(path, found)

@@ -15,7 +15,7 @@ from typing import Literal
 from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import Smaller
+from condensation.core.ipc import SmallClasses
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.presets import data_for, preset_for
 from condensation.runs.run import RunSettings
@@ -43,7 +43,7 @@ class ContinualSettings:
     memory: Literal["own", "shared"] = "own"
     evaluation: EvaluationSettings = EvaluationSettings()  # after each step
     preset: str = "fast"  # of the methods' settings
-    smaller: Smaller = "error"
+    smaller: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:

@@ -15,7 +15,8 @@ from condensation.config.build import build
 from condensation.config.registry import member
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet, Smaller, images_per_class
+from condensation.core.images import ImageSet
+from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.core.rng import Rng
 from condensation.core.user_code import called
 from condensation.data.dataset import Data
@@ -50,7 +51,7 @@ class SearchSettings:
     validation: float = 0.1  # of each class's training images: kept from condensing and training, and what networks are chosen by
     top: float = 0.05  # of the networks, the best by validation, that are looked at apart
     preset: str = "fast"  # of the methods' settings
-    smaller: Smaller = "error"
+    smaller: SmallClasses = "error"
     seed: int = 0
     compute: Compute = Compute()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import accuracy, counted

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from condensation.config.build import plain
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet, images_per_class
+from condensation.core.images import ImageSet
+from condensation.core.ipc import images_per_class
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, remove_unfinished, write_json
 from condensation.evaluation.compare import EvaluationSettings

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from condensation.config.build import plain
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
 from condensation.networks.convnet import ConvNet

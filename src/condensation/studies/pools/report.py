@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensation.config.build import build, plain
+from condensation.config.build import build
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.methods.dm import DM

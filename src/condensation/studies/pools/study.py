@@ -10,10 +10,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import Smaller
+from condensation.core.ipc import SmallClasses
+from condensation.core.plain import plain
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
@@ -43,7 +44,7 @@ class PoolsSettings:
     seeds: int = 1  # sets learned on each bucket at each ipc
     evaluation: EvaluationSettings = EvaluationSettings()
     preset: str = "fast"  # of the method's settings
-    smaller: Smaller = "error"
+    smaller: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:

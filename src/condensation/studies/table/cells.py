@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.storage import read_json
 from condensation.runs.run import SCORES, RunSettings
 from condensation.studies.jobs import FINISHED, Job, failures_in, state

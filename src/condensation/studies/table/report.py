@@ -8,7 +8,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.data.load import titled

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.config.registry import member
 from condensation.config.toml import merge
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, unknown
-from condensation.core.images import Smaller
+from condensation.core.ipc import SmallClasses
+from condensation.core.plain import plain
 from condensation.core.user_code import called
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
@@ -72,7 +73,7 @@ class TableSettings:
     networks: int = 20  # that judge each set
     epochs: int = 1000  # of the published recipe
     preset: str = "paper"  # of the methods' settings
-    smaller: Smaller = "error"
+    smaller: SmallClasses = "error"
     evaluation: dict[str, object] = field(default_factory=dict)  # settings of judging, over all that
     compute: Compute = Compute()
 

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import ClassDraw, ImageSet, images_per_class
+from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.ipc import images_per_class
+from condensation.core.plain import plain
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write, write_json
 from condensation.data.dataset import Data

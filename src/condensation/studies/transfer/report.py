@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensation.config.build import plain
+from condensation.core.plain import plain
 from condensation.core.storage import read_json, write, write_json
 from condensation.data.load import titled
 from condensation.networks.base import NetworkSpec

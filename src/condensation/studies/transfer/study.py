@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build, plain
+from condensation.config.build import build
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import Smaller
+from condensation.core.ipc import SmallClasses
+from condensation.core.plain import plain
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, EvaluationSettings, judge
@@ -54,7 +55,7 @@ class TransferSettings:
     seeds: int = 1  # sets learned on each network
     evaluation: EvaluationSettings = EvaluationSettings()  # of each set on each network; its own network does not count
     preset: str = "fast"  # of the method's settings
-    smaller: Smaller = "error"
+    smaller: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:

@@ -1,0 +1,41 @@
+"""The versions and the machine that a result depends on."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide a result."""
+    return {"condensation": version("condensation"), "torch": torch.__version__, "numpy": np.__version__}
+
+
+def machine() -> dict[str, str | int]:
+    """Return what a timing or a result must state of the machine that it was made on."""
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": bfloat16_support(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+
+
+def bfloat16_support() -> str:
+    """Return how the processor computes in bfloat16: ``amx`` (matrix units), ``native`` or ``emulated``."""
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "emulated" if not has_fast_bfloat16("cpu") else "amx" if capabilities.get("amx_bf16") else "native"
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """Return whether the hardware computes in bfloat16; emulated, it is ten times slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Older versions of torch can't say; float32 is the safe answer.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    supported = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    # ATEN_CPU_CAPABILITY may forbid what the processor has; this call tells what is used.
+    return device == "cpu" and bool(supported) and torch.backends.cpu.get_cpu_capability() == "AVX512"
