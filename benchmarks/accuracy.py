@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.harness import RESULTS, machine_name, save
-from condensation import Compute, Moment, Recipe, evaluate
-from condensation.core.plain import plain
+from condensation import Compute, Recipe, StepInfo, evaluate
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
 from condensation.runs.presets import preset_for
@@ -34,7 +34,7 @@ class Clock:
             raise SystemExit(f"{path} was measured on {kept['on']}, this is {on}: choose another --runs.")
         self.before = self.seconds = float(kept["seconds"])
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: StepInfo) -> None:
         now = time.perf_counter()
         self.began = self.began or now  # the first call comes before the first step
         self.seconds = self.before + now - self.began
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     source, _, ipc = asked.job.rpartition("-")
-    compute = Compute(device=asked.device).chosen()
+    compute = Compute(device=asked.device).resolve()
     base = preset_for(asked.preset, {"ipc": int(ipc), "data": {"source": source}})
     nothing = replace(base.evaluation, networks=0)
     settings = replace(base, data=DataSettings(source, preprocessing="published"), seed=asked.seed, evaluation=nothing, compute=compute)
@@ -69,7 +69,7 @@ def main() -> None:
     number = published(source, int(ipc)).get("dm")
     reported = [number.mean, number.deviation] if number else None
     print(f"{scores}, published {number}; judged in {judging:.0f} s")
-    about = {"settings": plain(settings), "evaluation": plain(judge), "compute": compute.describe()}
+    about = {"settings": to_dict(settings), "evaluation": to_dict(judge), "compute": compute.describe()}
     numbers = {"condensing_seconds": round(clock.seconds, 1), "judging_seconds": round(judging, 1), "published": reported}
     save(
         "accuracy",

@@ -26,7 +26,7 @@ def work(shape: tuple[int, int, int], width: int, batch: int, compute: Compute, 
     network = ConvNet(width=width).build(shape, 10, Rng(0)).to(compute.device).requires_grad_(train)
     images = Rng(0).child("images").normal((batch, *shape)).to(compute.device)
     labels = (torch.arange(batch) % 10).to(compute.device)
-    run = compute.run(network.forward if train else network.embed)
+    run = compute.wrap(network.forward if train else network.embed)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
 
     def step() -> None:
@@ -43,7 +43,7 @@ def work(shape: tuple[int, int, int], width: int, batch: int, compute: Compute, 
 
 def measure(shape: tuple[int, int, int], width: int, batch: int, device: str, rounds: int, *, train: bool) -> dict[str, Any]:
     """Images a second in both ways, and the number of images at which they take as long, the first call included."""
-    compute = Compute(device=device).chosen()
+    compute = Compute(device=device).resolve()
     ways = {
         "plain": work(shape, width, batch, replace(compute, compile="never"), train=train),
         "compiled": work(shape, width, batch, replace(compute, compile="always"), train=train),
@@ -60,7 +60,7 @@ def measure(shape: tuple[int, int, int], width: int, batch: int, device: str, ro
 
 def main() -> None:
     asked = arguments(__doc__, size=32, channels=3, width=128, train_batch=100, embed_batch=32, rounds=15)
-    device, shape = Compute(device=asked.device).chosen().device, (asked.channels, asked.size, asked.size)
+    device, shape = Compute(device=asked.device).resolve().device, (asked.channels, asked.size, asked.size)
     with TemporaryDirectory() as cache:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
         found = {

@@ -67,7 +67,7 @@ def main() -> None:
     }
     asked = arguments(__doc__, **sizes)
     # A whole run is long enough to be compiled, so this part of one is.
-    compute = Compute(device=asked.device, compile="always" if asked.compiled else "never").chosen()
+    compute = Compute(device=asked.device, compile="always" if asked.compiled else "never").resolve()
     real = made_up((3, asked.size, asked.size), asked.classes, 1000).to(compute.device)
     network = ConvNet(width=asked.width)
     method = DC(

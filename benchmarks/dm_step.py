@@ -45,7 +45,7 @@ def plain_loop(method: DM, real: ImageSet, ipc: int, network: ConvNet) -> tuple[
 
 def main() -> None:
     asked = arguments(__doc__, ipc=10, batch_per_class=256, width=128, classes=10, size=32, rounds=5)
-    compute = Compute(device=asked.device).chosen()
+    compute = Compute(device=asked.device).resolve()
     real = made_up((3, asked.size, asked.size), asked.classes, 1000).to(compute.device)
     network = ConvNet(width=asked.width)
     method = DM(batch_per_class=asked.batch_per_class, networks=Fresh(network))

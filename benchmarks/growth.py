@@ -18,7 +18,7 @@ SIZES = (28, 32, 64, 96, 128)
 
 def seconds_of(classes: int, size: int, device: str, batch: int, ipc: int, rounds: int) -> float:
     """Of one step, compiled or not as the machine would have it."""
-    compute = Compute(device=device).chosen()
+    compute = Compute(device=device).resolve()
     real = made_up((3, size, size), classes, max(batch, ipc)).to(compute.device)
     method = DM(steps=20_000, batch_per_class=batch)
     state = method.init(real, images_per_class(real, ipc), Rng(0).child("init"), compute)
@@ -41,7 +41,7 @@ def main() -> None:
 
     def keep() -> None:  # after each part, should the time be over before the last
         result = {"seconds_by_classes": by_classes, "seconds_by_size": by_size, "settings": sizes}
-        save("growth", result, asked.out, Compute(device=asked.device).chosen().device)
+        save("growth", result, asked.out, Compute(device=asked.device).resolve().device)
 
     for classes in CLASSES:
         by_classes[classes] = seconds_of(classes, 32, *settings)

@@ -21,7 +21,7 @@ from condensation import ConvNet, ImageSet, Rng, Standardize
 from condensation.core.environment import machine
 from condensation.core.images import Shape
 from condensation.core.storage import write_json
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier
 from condensation.networks.layers import Stack
 
@@ -88,7 +88,7 @@ def steps(**sides: Callable[[Rng], object]) -> dict[str, Callable[[], object]]:
     return {name: next_of(step) for name, step in sides.items()}
 
 
-def moves_apart(ours: Pixels, plain: Pixels) -> float:
+def moves_apart(ours: SyntheticImages, plain: SyntheticImages) -> float:
     """How far the images of both are from each other, as a part of how far those of ``plain`` have moved."""
     moved = plain.images - plain.start.images
     return float((ours.images - plain.images).detach().norm() / moved.detach().norm())

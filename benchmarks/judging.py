@@ -15,23 +15,23 @@ from benchmarks.harness import arguments, in_turns, made_up, save, timed
 from condensation import Compute, ConvNet, ImageSet, Recipe, Rng
 from condensation.core.ipc import images_per_class
 from condensation.methods.initialization import start_from_real
-from condensation.training.stacked import Alone, Crew, Learners
+from condensation.training.stacked import ModelBatch, ModelCache, SingleModel
 from condensation.training.train import class_accuracies, train_together
 
 WHOLE = 1000  # epochs of the published evaluation
 
 
-class Plain(Alone):
+class Plain(SingleModel):
     """Learns from each batch as a whole."""
 
-    pieces = Learners.pieces
+    pieces = ModelBatch.pieces
 
 
 def works_of(
     small: ImageSet, test: ImageSet, together: int, epochs: int, compute: Compute, plain: bool = False
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     """Functions that train so many epochs, and test once."""
-    crew = Crew(ConvNet(), small.shape, small.num_classes, compute)
+    crew = ModelCache(ConvNet(), small.shape, small.num_classes, compute)
     learners = Plain(crew.module, compute) if plain else crew.learners(together)
     rngs = [Rng(place) for place in range(learners.count)]
     sets, recipe = [small] * learners.count, Recipe(epochs=epochs)
@@ -42,8 +42,8 @@ def works_of(
 
 def main() -> None:
     asked = arguments(__doc__, ipc=10, networks=5, epochs=20, rounds=3)
-    compute = Compute(device=asked.device, compile="always").chosen()
-    plain = Compute(device=asked.device, precision="float32", compile="never").chosen()
+    compute = Compute(device=asked.device, compile="always").resolve()
+    plain = Compute(device=asked.device, precision="float32", compile="never").resolve()
     real, test = made_up((3, 32, 32), 10, 1000), made_up((3, 32, 32), 10, 1000).to(compute.device)
     small = start_from_real(real, images_per_class(real, asked.ipc), Rng(0)).to(compute.device)
     together = min(asked.networks, compute.suitable_together(small.shape, len(small)))

@@ -28,7 +28,7 @@ CASES = {
 def peak(case: tuple[int, int, int, int], steps: int, device: str) -> int:
     """Megabytes at the worst moment of so many steps, computed as in a run of 20,000."""
     classes, per_class, ipc, batch = case
-    compute = Compute(device=device).chosen()
+    compute = Compute(device=device).resolve()
     real = made_up((3, 32, 32), classes, per_class).to(compute.device)
     method = DM(steps=20_000, batch_per_class=batch)
     state = method.init(real, images_per_class(real, ipc), Rng(0).child("init"), compute)
@@ -48,7 +48,7 @@ def main() -> None:
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         megabytes[name] = json.loads(done.stdout.splitlines()[-1])
         print(f"{name}: {megabytes[name]:,} MB", flush=True)
-    save("memory", {"megabytes": megabytes, "steps": asked.steps}, asked.out, Compute(device=asked.device).chosen().device)
+    save("memory", {"megabytes": megabytes, "steps": asked.steps}, asked.out, Compute(device=asked.device).resolve().device)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from condensation.networks.base import Classifier
 
 
 def embedding(module: Classifier, images: Tensor, compute: Compute) -> Callable[[], Tensor]:
-    embed = compute.run(module.requires_grad_(False).embed)
+    embed = compute.wrap(module.requires_grad_(False).embed)
 
     def work() -> Tensor:
         with torch.no_grad():
@@ -30,7 +30,7 @@ def embedding(module: Classifier, images: Tensor, compute: Compute) -> Callable[
 
 def main() -> None:
     asked = arguments(__doc__, width=128, batch=50, chunk=32, coloured=32, grey=28, rounds=15)
-    compute = Compute(device="cpu", compile="always").chosen()
+    compute = Compute(device="cpu", compile="always").resolve()
     results = {}
     for kind, shape in (("coloured", (3, asked.coloured, asked.coloured)), ("grey", (1, asked.grey, asked.grey))):
         images = Rng(0).child("images").normal((asked.batch, *shape))

@@ -15,14 +15,14 @@ from torch import Tensor
 
 from benchmarks.harness import arguments, in_turns, save
 from condensation import Compute, ConvNet, Rng
-from condensation.core.microbatch import in_pieces, learned_at_a_time, split
+from condensation.core.microbatch import microbatch_size, microbatched, split
 from condensation.networks.base import Classifier
 
 
 def of_weights(module: Classifier, images: Tensor, compute: Compute, size: int) -> Callable[[], Tensor]:
     """The gradient of the weights by ``images``, ``size`` at a time, as one row."""
     labels = torch.arange(len(images)) % 10
-    logits, parameters = compute.run(module), list(module.parameters())
+    logits, parameters = compute.wrap(module), list(module.parameters())
 
     def work() -> Tensor:
         module.zero_grad()
@@ -36,8 +36,8 @@ def of_weights(module: Classifier, images: Tensor, compute: Compute, size: int) 
 
 def of_images(module: Classifier, images: Tensor, compute: Compute, whole: bool) -> Callable[[], Tensor]:
     """The gradient of ``images`` by their embeddings."""
-    embed, images = compute.run(module.requires_grad_(False).embed), images.clone().requires_grad_()
-    embed = embed if whole else in_pieces(module, embed)
+    embed, images = compute.wrap(module.requires_grad_(False).embed), images.clone().requires_grad_()
+    embed = embed if whole else microbatched(module, embed)
     return lambda: torch.autograd.grad(embed(images).float().square().sum(), images)[0]
 
 
@@ -49,10 +49,10 @@ def main() -> None:
     def network() -> Classifier:
         return ConvNet(width=asked.width).build(shape, 10, Rng(0))
 
-    size = learned_at_a_time(network(), images)
+    size = microbatch_size(network(), images)
     results = {}
     for how, compile in (("compiled", "always"), ("as it is", "never")):
-        compute = Compute(device="cpu", compile=compile).chosen()
+        compute = Compute(device="cpu", compile=compile).resolve()
         for what, works in (
             (
                 "weights",

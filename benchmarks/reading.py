@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.harness import RESULTS, in_turns, save
-from condensation.data.dataset import Reading
+from condensation.data.dataset import ReadOptions
 from condensation.data.decode import decode as pictures
 from condensation.data.decode import parallel as decoding
 from condensation.data.decode.list_files import File, image_files
@@ -63,7 +63,7 @@ def decode(files: list[File], size: int, rounds: int) -> dict[str, Any]:
     def read(count: int, scale: int) -> np.ndarray:
         decoding.workers, pictures.DRAFT = (lambda: count), scale  # type: ignore[assignment]
         items = [file_item(file.path, file.name, 0) for file in files]
-        part, _ = read_part(Heap(items, len(items), "the benchmark"), None, Reading(size, skip_bad=True))
+        part, _ = read_part(Heap(items, len(items), "the benchmark"), None, ReadOptions(size, skip_bad=True))
         return part.images.numpy().astype(np.int16)
 
     scale, never, count = pictures.DRAFT, 1_000_000, workers()

@@ -17,8 +17,8 @@ from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import Compute, ConvNet, Recipe, Rng
 from condensation.core.ipc import images_per_class
 from condensation.methods.initialization import start_from_real
-from condensation.training.stacked import Crew
-from condensation.training.train_and_test import Training, train_and_test
+from condensation.training.stacked import ModelCache
+from condensation.training.train_and_test import TrainingJob, train_and_test
 
 NETWORKS = {
     "w32-d1-instance": ConvNet(width=32, depth=1),
@@ -31,17 +31,17 @@ NETWORKS = {
 
 def main() -> None:
     asked = arguments(__doc__, ipc=50, size=32, channels=3, networks=25, epochs=4, rounds=3)
-    alone = Compute(device=asked.device, compile="never", together=1).chosen()
+    alone = Compute(device=asked.device, compile="never", together=1).resolve()
     shape = (asked.channels, asked.size, asked.size)
     real = made_up(shape, 10, max(100, asked.ipc))
     small = start_from_real(real, images_per_class(real, asked.ipc), Rng(0)).to(alone.device)
     few = real.take(torch.arange(1)).to(alone.device)  # nearly no testing: it is the same on both sides
-    trainings, recipe = [Training(small, Rng(number)) for number in range(asked.networks)], Recipe(epochs=asked.epochs, batch=250)
+    trainings, recipe = [TrainingJob(small, Rng(number)) for number in range(asked.networks)], Recipe(epochs=asked.epochs, batch=250)
     seconds: dict[str, dict[str, float]] = {}
     for name, network in NETWORKS.items():
         works = {}
         for side, together in (("one by one", 1), ("together", asked.networks)):
-            crew = Crew(network, shape, 10, replace(alone, together=together))
+            crew = ModelCache(network, shape, 10, replace(alone, together=together))
             works[side] = lambda crew=crew: train_and_test(crew, trainings, [few], recipe)
             works[side]()  # whatever is done but once
         took = in_turns(works, alone.device, asked.rounds)

@@ -11,7 +11,7 @@ from torch import Tensor
 from condensation import Compute, ConvNet, ImageSet, Method, Random, Recipe, Rng, condense, evaluate, load
 from condensation.methods.base import State
 from condensation.methods.initialization import start_from_real
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class KMeans(Method):
     steps: int = 10
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
-        return State(Pixels(start_from_real(real, ipc, rng.child("start"))))
+        return State(SyntheticImages(start_from_real(real, ipc, rng.child("start"))))
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         source = state.source
         loss = torch.zeros((), device=real.device)
         for label in real.classes:
-            mine = source.start.labels == label
+            mine = source.template.labels == label
             inputs = real.select([label]).inputs()
             images, centres = inputs.flatten(1), source.images.detach()[mine].flatten(1)
             distances = torch.cdist(images, centres).square()

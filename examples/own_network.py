@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from condensation import DM, Classifier, ConvNet, Fresh, NetworkSpec, Own, Recipe, condense, evaluate, load
+from condensation import DM, Classifier, ConvNet, Fresh, NetworkSpec, Recipe, UserModule, condense, evaluate, load
 
 
 def small(channels: int, num_classes: int, width: int = 32) -> nn.Module:
@@ -28,10 +28,15 @@ class Wide(NetworkSpec):
 
 def main() -> None:
     data = load("digits")
-    own = Own(small)  # embedded in front of the last nn.Linear; Own(small, layer="0") at the layer of that name
+    own = UserModule(small)  # embedded in front of the last nn.Linear; Own(small, layer="0") at the layer of that name
     condensed = condense(DM(steps=100, batch_per_class=64, networks=Fresh(own)), data.train, ipc=1)
     recipe = Recipe(epochs=60)
-    for name, network in {"small": own, "of width 64": Own(small, options={"width": 64}), "Wide": Wide(), "ConvNet": ConvNet(32)}.items():
+    for name, network in {
+        "small": own,
+        "of width 64": UserModule(small, options={"width": 64}),
+        "Wide": Wide(),
+        "ConvNet": ConvNet(32),
+    }.items():
         print(f"trained on the set, {name}: {evaluate(condensed, data.test, network=network, recipe=recipe, networks=2)}")
 
 

@@ -21,10 +21,10 @@ from measure_dm import commit
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
 from condensation.core.environment import machine
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
-from condensation.methods.dm import Schedule
-from condensation.methods.initialization import Start
+from condensation.methods.dm import LrSchedule
+from condensation.methods.initialization import Initialization
 
 RESULTS = Path(__file__).parent.parent / "results" / "ablation.json"
 HELD_OUT = 500  # of each class
@@ -40,11 +40,11 @@ class Row:
     lr: float
     steps: int
     averaging: float = 0.0
-    schedule: Schedule = "constant"
+    schedule: LrSchedule = "constant"
     data: str = "cifar10"
     networks: int = 3
     epochs: int = 300
-    start: Start = "real"
+    start: Initialization = "real"
 
     @property
     def method(self) -> DM:
@@ -122,7 +122,7 @@ def main() -> None:
     first, _, step = parser.parse_args().part.partition("/")
     torch.set_num_threads(1)
     for row in ROWS[int(first) :: int(step)]:
-        key = json.loads(json.dumps(plain(row)))
+        key = json.loads(json.dumps(to_dict(row)))
         if any(done["row"] == key for done in results()):
             continue
         train, held = parts(load(row.data, preprocessing="published").train)

@@ -24,11 +24,11 @@ from plain_training import digest
 
 from condensation import CondensedSet, ConvNet, Zca, evaluate
 from condensation.artifacts.export.base import eight_bit
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -60,13 +60,13 @@ def noise(ours: dict[str, Any], plainly: dict[str, Any]) -> float:
 def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
     condensed = CondensedSet.load(run)
     own = own_evaluation(condensed)
-    recipe = replace(own.recipe, augmentation=None, restart_at_drop=False, epochs=epochs or own.recipe.epochs)
+    recipe = replace(own.recipe, augmentation=None, reset_momentum=False, epochs=epochs or own.recipe.epochs)
     width = own.network.width if isinstance(own.network, ConvNet) else ConvNet().width
     how = EvaluationSettings(networks, ConvNet(width=width), recipe)
     settings = condensed.card["settings"]
     # The card's lines train by the recipe that is on it.
-    condensed = replace(condensed, card={"settings": {**settings, "evaluation": plain(how)}, "data": condensed.card["data"]})
-    data = build(DataSettings, settings["data"]).load()
+    condensed = replace(condensed, card={"settings": {**settings, "evaluation": to_dict(how)}, "data": condensed.card["data"]})
+    data = from_dict(DataSettings, settings["data"]).load()
     views = {"float32": condensed.images}
     if not isinstance(condensed.preprocessing, Zca):  # no picture of a whitened set can be trained on
         views["8-bit"] = replace(condensed.images, images=eight_bit(condensed.images))
@@ -87,7 +87,7 @@ def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
         "data": data.name,
         "set": len(condensed.images),
         "test": len(data.test),
-        "evaluation": plain(how),
+        "evaluation": to_dict(how),
         "evaluate": ours,
         "plain": rows,
     }

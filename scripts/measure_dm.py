@@ -20,12 +20,12 @@ from typing import Any
 
 from report_dm import write_picture, write_report
 
-from condensation import DM, CondensedSet, ConvNet, Moment, Recipe
+from condensation import DM, CondensedSet, ConvNet, Recipe, StepInfo
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
 from condensation.data.catalogue import DATASETS
@@ -114,7 +114,7 @@ def measure(job: Job, judging: bool) -> None:
             write_json(path, result)
         return result[name]
 
-    part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": plain(job.settings), "command": "python scripts/measure_dm.py"})
+    part("job", lambda: {"data": job.data, "ipc": job.ipc, "settings": to_dict(job.settings), "command": "python scripts/measure_dm.py"})
     part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
     part("condensing", lambda: condense(job))
     if not judging:
@@ -132,7 +132,7 @@ def condense(job: Job) -> dict[str, Any]:
     """Run DM, keeping the set at each step of the curve."""
     folder = RUNS / job.name
 
-    def keep(moment: Moment) -> None:
+    def keep(moment: StepInfo) -> None:
         if moment.step in job.curve:
             CondensedSet(moment.snapshot().to("cpu")).save(folder / "snapshots" / f"{moment.step}.safetensors")
 
@@ -144,7 +144,7 @@ def condense(job: Job) -> dict[str, Any]:
 def judge(sets: ImageSet | list[ImageSet], data: Data, recipe: Recipe, networks: int) -> dict[str, Any]:
     scores = evaluate(sets, data.test, network=ConvNet(), recipe=recipe, networks=networks)
     print(f"  {scores}", flush=True)
-    return {**scores.summary(), "recipe": plain(recipe)}
+    return {**scores.summary(), "recipe": to_dict(recipe)}
 
 
 def curve(job: Job, data: Data) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def curve(job: Job, data: Data) -> dict[str, Any]:
     scores = evaluate(sets, data.test, network=ConvNet(), recipe=recipe, networks=job.curve_networks)
     means = {str(step): round(float(values.mean()), 3) for step, values in zip(job.curve, scores.values, strict=True)}
     print(f"  {means}", flush=True)
-    return {"means": means, "networks": job.curve_networks, "recipe": plain(recipe)}
+    return {"means": means, "networks": job.curve_networks, "recipe": to_dict(recipe)}
 
 
 def judge_random(job: Job, data: Data, recipe: Recipe) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
     if not asked.report:
-        print(Compute().chosen().describe(), flush=True)
+        print(Compute().resolve().describe(), flush=True)
         for job in JOBS:
             if not asked.jobs or job.name in asked.jobs:
                 measure(job, judging=not asked.condense)

@@ -18,10 +18,10 @@ from typing import Any
 
 from condensation import METHODS, CondensedSet, Method, TrainedGenerator, grid, run
 from condensation.artifacts.trained_generator import GENERATOR
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.gan_test import RECOGNISER, recognised, recogniser
 from condensation.methods.generative import GenerativeMethod
@@ -47,7 +47,7 @@ def jobs() -> dict[str, tuple[str, dict[str, Any]]]:
 def train(name: str, data_name: str, method: dict[str, Any], preset: str) -> Path:
     """Train the generator of a job into its run folder, or go on with it."""
     content = {"data": {"source": data_name}, "method": method, "ipc": SHOWN, "evaluation": {"networks": 0}}
-    settings = build(RunSettings, content, preset_for(preset, content))
+    settings = from_dict(RunSettings, content, preset_for(preset, content))
     folder = RUNS / f"{name}-{preset}"
     run(settings, folder, resume=(folder / CHECKPOINT).exists())
     return folder
@@ -55,11 +55,11 @@ def train(name: str, data_name: str, method: dict[str, Any], preset: str) -> Pat
 
 def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | None:
     """The first run of a table that is of this data set and has a generator of this method."""
-    wanted = plain(build(Method, method))  # type: ignore[type-abstract]
+    wanted = to_dict(from_dict(Method, method))  # type: ignore[type-abstract]
     for folder in sorted((table / "runs").glob("*")):
         if (folder / GENERATOR).exists():
-            settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
-            there = plain(settings.method)
+            settings = from_dict(RunSettings, read_json(folder / SETTINGS)["settings"])
+            there = to_dict(settings.method)
             if settings.data.source == data_name and all(there.get(key) == wanted.get(key) for key in ("name", *VARIED)):
                 return folder
     return None
@@ -67,25 +67,25 @@ def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | No
 
 def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classifier]) -> dict[str, Any]:
     """Draw from the generator of the run in ``folder``, and have it recognised by the network of this data set, trained once."""
-    settings = build(RunSettings, read_json(folder / SETTINGS)["settings"])
-    data, compute = settings.data.load(), Compute().chosen()
+    settings = from_dict(RunSettings, read_json(folder / SETTINGS)["settings"])
+    data, compute = settings.data.load(), Compute().resolve()
     generator = TrainedGenerator.load(folder)
     images = generator.images(DRAWN, SEED, compute)
-    key = f"{data.name} {plain(settings.data)}"
+    key = f"{data.name} {to_dict(settings.data)}"
     if key not in recognisers:
         recognisers[key] = recogniser(data, images, epochs=epochs, compute=compute)
     found = {**recognised(images, data, recognisers[key], compute), "epochs": epochs}
     few = generator.images(SHOWN, SEED, compute)
-    grid(few, data.train, title=f"{data.name}: {plain(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
+    grid(few, data.train, title=f"{data.name}: {to_dict(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
     log = folder / LOG
     seconds = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["seconds"] if log.exists() else None
     return {
         "data": data.name,
-        "method": plain(settings.method),
+        "method": to_dict(settings.method),
         "drawn_of_each_class": DRAWN,
         "seed": SEED,
         "recognised": found,
-        "by": plain(RECOGNISER),
+        "by": to_dict(RECOGNISER),
         "training_seconds": seconds,
         "trained_on": CondensedSet.load(folder).card["machine"],
         "versions": versions(),

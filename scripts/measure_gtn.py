@@ -23,10 +23,10 @@ from typing import Any
 from measure_dm import commit
 from report_gtn import write_report
 
-from condensation import DM, GTN, CondensedSet, ConvNet, Method, Moment, Recipe, Schedule
+from condensation import DM, GTN, CondensedSet, ConvNet, Method, Recipe, Schedule, StepInfo
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -91,7 +91,7 @@ def measure(job: Job) -> None:
         "job",
         lambda: {
             "ipc": job.ipc,
-            "settings": plain(job.settings),
+            "settings": to_dict(job.settings),
             "command": f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}",
         },
     )
@@ -109,7 +109,7 @@ def condense(job: Job) -> dict[str, Any]:
     """Make the set, keeping the lessons, with their schedule, at each step of the curve."""
     folder = RUNS / job.name
 
-    def keep(moment: Moment) -> None:
+    def keep(moment: StepInfo) -> None:
         if moment.step in job.curve:
             images = moment.snapshot().to("cpu")
             CondensedSet(images, moment.state.card()).save(folder / "snapshots" / f"{moment.step}.safetensors")
@@ -137,7 +137,7 @@ def judged(job: Job, data: Data, name: str) -> dict[str, Any]:
     images = CondensedSet.load(RUNS / job.name).images
     scores = evaluate(images, data.test, network=JUDGES[name], recipe=JUDGE, networks=job.networks)
     print(f"  {scores}", flush=True)
-    return {**scores.summary(), "recipe": plain(JUDGE)}
+    return {**scores.summary(), "recipe": to_dict(JUDGE)}
 
 
 COMMIT = commit()  # of the code in memory, whatever is committed while it runs
@@ -154,7 +154,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
     if not asked.report:
-        print(Compute().chosen().describe(), flush=True)
+        print(Compute().resolve().describe(), flush=True)
         for job in [job for job in every if job.name in asked.jobs] if asked.jobs else JOBS:
             measure(replace(job, method=replace(job.method, steps=asked.steps)) if asked.steps else job)
     write_report(RESULTS, RUNS)

@@ -20,11 +20,11 @@ from typing import Any
 
 from measure_dm import COMMIT
 
-from condensation import KIP, CondensedSet, ConvNet, Moment, Recipe, condense, evaluate, grid
+from condensation import KIP, CondensedSet, ConvNet, Recipe, StepInfo, condense, evaluate, grid
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
@@ -91,7 +91,7 @@ def measure(job: Job) -> None:
             write_json(path, result)
         return result[name]
 
-    part("settings", lambda: {"settings": plain(job.settings), "command": "python scripts/measure_kip.py"})
+    part("settings", lambda: {"settings": to_dict(job.settings), "command": "python scripts/measure_kip.py"})
     part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
     part("condensing", lambda: learn(job))
     last = CondensedSet.load(RUNS / job.name / "set.safetensors").images
@@ -113,7 +113,7 @@ def learn(job: Job) -> dict[str, Any]:
     folder = RUNS / job.name
     moments: list[tuple[int, float | None]] = []
 
-    def note(moment: Moment) -> None:
+    def note(moment: StepInfo) -> None:
         moments.append((moment.step, moment.loss))
         if moment.step % 50 == 0:
             print(f"  step {moment.step}: {moment.loss}", flush=True)
@@ -137,7 +137,7 @@ def ridge(job: Job, images: ImageSet, data: Data) -> dict[str, Any]:
 def judge(images: ImageSet, data: Data, network: NetworkSpec, recipe: Recipe) -> dict[str, Any]:
     scores = evaluate(images, data.test, network=network, recipe=recipe, networks=NETWORKS)
     print(f"  {scores}", flush=True)
-    return {**scores.summary(), "recipe": plain(recipe), "network": plain(network)}
+    return {**scores.summary(), "recipe": to_dict(recipe), "network": to_dict(network)}
 
 
 def table() -> str:
@@ -169,7 +169,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
     if not asked.table:
-        print(Compute().chosen().describe(), flush=True)
+        print(Compute().resolve().describe(), flush=True)
         for job in JOBS:
             if job.name in asked.jobs or not (asked.jobs or job.asked_for):
                 measure(job)

@@ -15,7 +15,7 @@ import torch
 
 from condensation import DM, NETWORKS, Compute, ConvNet, Fresh, ImageSet, Random, Recipe, condense, evaluate, load
 from condensation.core.environment import machine, versions
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 
 PATH = Path(__file__).parent.parent / "results" / "resnet-lr.json"
@@ -51,7 +51,7 @@ def main() -> None:
             method = DM(steps=30, lr=lr, batch_per_class=4, networks=Fresh(NETWORKS[name]))
             images = condense(method, fitted, 1, compute=COMPUTE)
             largest = round(float(images.images.abs().max()), 1)
-            results["sets"][f"{name}, lr {lr:g}"] = {"method": plain(method), "largest_pixel": largest, **judged(images)}
+            results["sets"][f"{name}, lr {lr:g}"] = {"method": to_dict(method), "largest_pixel": largest, **judged(images)}
             write_json(PATH, results)
 
 

@@ -152,9 +152,9 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, caplog):
     monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {}
     for block in blocks(page, "python"):
-        smaller = re.sub(r"DM\.fast\(.*?\)", "DM(steps=2)", block.replace("fashion-mini", "digits"))
+        small_classes = re.sub(r"DM\.fast\(.*?\)", "DM(steps=2)", block.replace("fashion-mini", "digits"))
         with torch.random.fork_rng():
-            exec(compile(smaller, str(page), "exec"), names)
+            exec(compile(small_classes, str(page), "exec"), names)
     assert "training images too" not in caplog.text
 
 

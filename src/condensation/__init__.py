@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from condensation.methods.herding import Herding
     from condensation.methods.k_center import KCenter
     from condensation.methods.kip import KIP
-    from condensation.methods.loop import Diverged, Moment, Observer, Stopped, condense
+    from condensation.methods.loop import Diverged, Observer, StepInfo, Stopped, condense
     from condensation.methods.pixel_mmd import PixelMMD
     from condensation.methods.random import Random
     from condensation.methods.registry import METHODS
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from condensation.networks.convnet import ConvNet
     from condensation.networks.registry import NETWORKS
     from condensation.networks.samplers import Fresh, NetworkSampler, Pool
-    from condensation.networks.user_module import Own
+    from condensation.networks.user_module import UserModule
     from condensation.report.grid import grid
     from condensation.runs.presets import PRESETS, preset
     from condensation.runs.run import RunResult, RunSettings, run
@@ -117,8 +117,8 @@ _HOMES = {
     "methods.kip": ("KIP",),
     "methods.loop": (
         "Diverged",
-        "Moment",
         "Observer",
+        "StepInfo",
         "Stopped",
         "condense",
     ),
@@ -136,7 +136,7 @@ _HOMES = {
         "NetworkSampler",
         "Pool",
     ),
-    "networks.user_module": ("Own",),
+    "networks.user_module": ("UserModule",),
     "report.grid": ("grid",),
     "runs.presets": (
         "PRESETS",

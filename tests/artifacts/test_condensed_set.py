@@ -18,7 +18,7 @@ NAMES = ("Äpfel", "Brötchen/süß", "猫")
 
 def make(preprocessing="standardize", scale=1.0):
     chosen = PREPROCESSINGS[preprocessing]
-    images = ImageSet.of(chosen(PICTURES[:6] * scale), torch.arange(6) // 2, NAMES, preprocessing=chosen, mirrored=False)
+    images = ImageSet.of(chosen(PICTURES[:6] * scale), torch.arange(6) // 2, NAMES, preprocessing=chosen, flip_invariant=False)
     return CondensedSet(images, {"data": {"name": "mine"}, "seed": 3})
 
 
@@ -30,7 +30,7 @@ def test_every_bit_comes_back(tmp_path, preprocessing):
     assert torch.equal(back.images.images, made.images.images)
     assert torch.equal(back.images.labels, made.images.labels)
     assert back.preprocessing == made.preprocessing
-    assert (back.images.class_names, back.images.mirrored) == (NAMES, False)
+    assert (back.images.class_names, back.images.flip_invariant) == (NAMES, False)
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(tmp_path):
@@ -120,14 +120,14 @@ def test_it_is_no_pickle(tmp_path):
 
 
 def test_a_preprocessing_of_ones_own_cannot_be_saved(tmp_path):
-    class Own(Preprocessing):
+    class UserModule(Preprocessing):
         def __call__(self, pictures):
             return pictures
 
         def inverse(self, inputs):
             return inputs
 
-    images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=Own())
+    images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=UserModule())
     with pytest.raises(CondensationError, match=r"identity, standardize, zca can be saved; this set has Own"):
         CondensedSet(images).save(tmp_path / "a")
 

@@ -10,8 +10,8 @@ from condensation import DSA, CondensationError, Rng
 from condensation.augment.base import Augmentation
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import OPERATIONS
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from tests.small import images
 
 
@@ -53,8 +53,8 @@ def test_no_operation_leaves_images_as_they_are() -> None:
 def test_digits_are_not_mirrored() -> None:
     real = images()
     assert DiffAugment(("crop", "flip")).fit(real).operations == ("crop", "flip")
-    mirrored = type(real)(real.images, real.labels, real.class_names, real.preprocessing, mirrored=False)
-    assert DiffAugment(("crop", "flip")).fit(mirrored).operations == ("crop",)
+    flip_invariant = type(real)(real.images, real.labels, real.class_names, real.preprocessing, flip_invariant=False)
+    assert DiffAugment(("crop", "flip")).fit(flip_invariant).operations == ("crop",)
 
 
 @pytest.mark.parametrize(("operations", "message"), [(("blur",), "blur"), (("crop", "crop"), "at most once")])
@@ -64,6 +64,6 @@ def test_strange_operations_are_refused(operations: tuple[str, ...], message: st
 
 
 def test_it_is_a_setting() -> None:
-    chosen = build(Augmentation, "diffaugment")  # type: ignore[type-abstract]
+    chosen = from_dict(Augmentation, "diffaugment")  # type: ignore[type-abstract]
     assert chosen == DiffAugment()
-    assert build(Augmentation, plain(DiffAugment(("cutout",)))) == DiffAugment(("cutout",))  # type: ignore[type-abstract]
+    assert from_dict(Augmentation, to_dict(DiffAugment(("cutout",)))) == DiffAugment(("cutout",))  # type: ignore[type-abstract]

@@ -161,7 +161,7 @@ def test_numbers_depend_on_the_label_not_on_the_company() -> None:
 
 
 def test_digits_are_not_mirrored() -> None:
-    assert "flip" not in DSA().fit(replace(images(), mirrored=False)).operations
+    assert "flip" not in DSA().fit(replace(images(), flip_invariant=False)).operations
     assert DSA().fit(images()) == DSA()
 
 
@@ -180,7 +180,7 @@ def test_impossible_ranges_are_refused(settings: dict[str, float]) -> None:
 
 def test_flips_alone_are_refused_where_nothing_may_be_mirrored() -> None:
     with pytest.raises(CondensationError, match="must not be mirrored"):
-        DSA(operations=("flip",)).fit(replace(images(), mirrored=False))
+        DSA(operations=("flip",)).fit(replace(images(), flip_invariant=False))
 
 
 def test_any_callable_is_an_augmentation_and_is_siamese() -> None:

@@ -102,7 +102,7 @@ def test_judging_a_learned_set_tells_its_pictures_apart(condense, digits):
     generator = torch.Generator().manual_seed(0)
     images = condensed.images.inputs() + 4 * torch.randn((20, 1, 8, 8), generator=generator)
     learned = type(condensed.images).of(
-        images, condensed.images.labels, condensed.images.class_names, preprocessing=condensed.preprocessing, mirrored=False
+        images, condensed.images.labels, condensed.images.class_names, preprocessing=condensed.preprocessing, flip_invariant=False
     )
     CondensedSet(learned, condensed.card).save("learned.safetensors")
     views = json.loads(condense("export", "learned.safetensors", "--to", "png", "--judge", "--json", "evaluation.recipe.epochs=20")[1])[

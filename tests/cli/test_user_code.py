@@ -97,7 +97,7 @@ def test_the_network_of_a_run_is_the_one_to_learn_on_and_to_judge_with(condense)
     assert config(condense, "--network", "lenet", "method=random")["evaluation"]["network"] == {"name": "lenet"}
     for words in (["--preset", "best"], ["-m", "best-of"]):
         method = config(condense, "--network", "lenet", *words)["method"]
-        assert method["of"]["networks"]["spec"] == method["judged_by"] == {"name": "lenet"}
+        assert method["of"]["networks"]["spec"] == method["eval_network"] == {"name": "lenet"}
 
 
 def test_a_run_with_own_code_is_repeated_resumed_and_judged(condense):

@@ -4,10 +4,10 @@ from dataclasses import fields, replace
 import pytest
 
 from condensation.augment.dsa import DSA
-from condensation.config.build import build
-from condensation.config.toml import merge, read, to_toml
+from condensation.config.build import from_dict
+from condensation.config.toml import apply_override, read, to_toml
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
 from condensation.methods.random import Random
@@ -17,7 +17,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.networks.lenet import LeNet
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Fresh
-from condensation.runs.evaluate_saved import JudgeSettings
+from condensation.runs.evaluate_saved import EvaluateSettings
 from condensation.runs.run import RunSettings
 from condensation.training.train import Recipe
 
@@ -25,8 +25,8 @@ from condensation.training.train import Recipe
 def overridden(*overrides, content=()):
     content = dict(content)
     for override in overrides:
-        content = merge(content, override)
-    return build(RunSettings, content, RunSettings())
+        content = apply_override(content, override)
+    return from_dict(RunSettings, content, RunSettings())
 
 
 def message(*overrides, content=()):
@@ -35,25 +35,27 @@ def message(*overrides, content=()):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("settings", [RunSettings(), JudgeSettings(), JudgeSettings(data={"source": "digits", "size": 8}), Recipe.paper()])
+@pytest.mark.parametrize(
+    "settings", [RunSettings(), EvaluateSettings(), EvaluateSettings(data={"source": "digits", "size": 8}), Recipe.paper()]
+)
 def test_plain_and_back(settings):
-    assert build(type(settings), json.loads(json.dumps(plain(settings)))) == settings
+    assert from_dict(type(settings), json.loads(json.dumps(to_dict(settings)))) == settings
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_comes_back(name):
     settings = RunSettings(method=METHODS[name]())
-    assert build(RunSettings, json.loads(json.dumps(plain(settings)))) == settings
+    assert from_dict(RunSettings, json.loads(json.dumps(to_dict(settings)))) == settings
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_comes_back(name):
-    assert build(NetworkSpec, json.loads(json.dumps(plain(NETWORKS[name])))) == NETWORKS[name]
+    assert from_dict(NetworkSpec, json.loads(json.dumps(to_dict(NETWORKS[name])))) == NETWORKS[name]
 
 
 def test_nothing_comes_back_as_nothing():
     settings = RunSettings(method=DM(augmentation=None), evaluation=EvaluationSettings(recipe=Recipe(augmentation=None)))
-    assert build(RunSettings, json.loads(json.dumps(plain(settings)))) == settings
+    assert from_dict(RunSettings, json.loads(json.dumps(to_dict(settings)))) == settings
 
 
 @pytest.mark.parametrize(
@@ -168,19 +170,19 @@ def test_a_wrong_setting_is_named(override, text):
 
 def test_toml_is_read_back(tmp_path):
     settings = overridden("method.lr=0.5", "ipc.cat=2", "evaluation.network=vgg11", "method.augmentation=none")
-    (tmp_path / "config.toml").write_text(to_toml(plain(settings)), encoding="utf-8")
-    assert build(RunSettings, read(tmp_path / "config.toml"), RunSettings()) == settings
+    (tmp_path / "config.toml").write_text(to_toml(to_dict(settings)), encoding="utf-8")
+    assert from_dict(RunSettings, read(tmp_path / "config.toml"), RunSettings()) == settings
 
 
 def test_json_is_read_as_well(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"method": {"lr": 0.5}, "data": {"size": None}}))
-    assert build(RunSettings, read(tmp_path / "config.json"), RunSettings()).method.lr == 0.5
+    assert from_dict(RunSettings, read(tmp_path / "config.json"), RunSettings()).method.lr == 0.5
 
 
 def test_the_settings_of_a_run_folder_are_a_config(tmp_path):
     settings = overridden("seed=4")
-    (tmp_path / "settings.json").write_text(json.dumps({"settings": plain(settings), "versions": {}}))
-    assert build(RunSettings, read(tmp_path / "settings.json")) == settings
+    (tmp_path / "settings.json").write_text(json.dumps({"settings": to_dict(settings), "versions": {}}))
+    assert from_dict(RunSettings, read(tmp_path / "settings.json")) == settings
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import DM, DSA, CondensationError, EvaluationSettings, Fresh, Own, Recipe, Rng, RunSettings, Seeded
-from condensation.config.build import build
-from condensation.config.toml import merge, read, to_toml
-from condensation.core.plain import plain
+from condensation import DM, DSA, CondensationError, EvaluationSettings, Fresh, Recipe, Rng, RunSettings, Seeded, UserModule
+from condensation.config.build import from_dict
+from condensation.config.toml import apply_override, read, to_toml
+from condensation.core.plain import to_dict
 from condensation.networks.convnet import ConvNet
 
 CODE = '''
@@ -89,8 +89,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def overridden(*overrides: str) -> RunSettings:
     content: dict[str, object] = {}
     for override in overrides:
-        content = merge(content, override)
-    return build(RunSettings, content, RunSettings())
+        content = apply_override(content, override)
+    return from_dict(RunSettings, content, RunSettings())
 
 
 def refusal(*overrides: str) -> str:
@@ -120,17 +120,17 @@ OVERRIDES = [
 def test_own_code_comes_back_from_json_and_toml(overrides: tuple[str, ...]) -> None:
     settings = overridden(*overrides)
     assert settings != RunSettings()
-    assert build(RunSettings, json.loads(json.dumps(plain(settings)))) == settings
-    Path("config.toml").write_text(to_toml(plain(settings)))
-    again = build(RunSettings, read("config.toml"), RunSettings())
+    assert from_dict(RunSettings, json.loads(json.dumps(to_dict(settings)))) == settings
+    Path("config.toml").write_text(to_toml(to_dict(settings)))
+    again = from_dict(RunSettings, read("config.toml"), RunSettings())
     assert again == settings
-    assert plain(again) == plain(settings)
+    assert to_dict(again) == to_dict(settings)
 
 
 def test_a_function_is_a_network_and_a_spec_is_itself() -> None:
-    assert overridden("evaluation.network=mine.py:small").evaluation.network == Own("mine.py:small")
-    assert plain(Own("mine.py:small", "1", {"width": 3})) == {"name": "mine.py:small", "layer": "1", "options": {"width": 3}}
-    assert plain(overridden("evaluation.network=mine.py:wide"))["evaluation"]["network"] == {
+    assert overridden("evaluation.network=mine.py:small").evaluation.network == UserModule("mine.py:small")
+    assert to_dict(UserModule("mine.py:small", "1", {"width": 3})) == {"name": "mine.py:small", "layer": "1", "options": {"width": 3}}
+    assert to_dict(overridden("evaluation.network=mine.py:wide"))["evaluation"]["network"] == {
         "name": "mine.py:Wide",
         "width": 16,
         "widths": [1, 2],
@@ -139,13 +139,13 @@ def test_a_function_is_a_network_and_a_spec_is_itself() -> None:
 
 def test_a_function_is_an_augmentation() -> None:
     assert overridden("method.augmentation=mine.py:jitter").method.augmentation == Seeded("mine.py:jitter")  # type: ignore[attr-defined]
-    assert plain(Seeded("mine.py:jitter")) == {"name": "mine.py:jitter", "options": {}}
+    assert to_dict(Seeded("mine.py:jitter")) == {"name": "mine.py:jitter", "options": {}}
 
 
 def test_an_augmentation_that_is_no_dataclass_goes_by_its_name() -> None:
     settings = overridden("method.augmentation=mine.py:Plain")
-    assert plain(settings)["method"]["augmentation"] == {"name": "mine.py:Plain"}
-    assert plain(build(RunSettings, plain(settings))) == plain(settings)
+    assert to_dict(settings)["method"]["augmentation"] == {"name": "mine.py:Plain"}
+    assert to_dict(from_dict(RunSettings, to_dict(settings))) == to_dict(settings)
 
 
 def top_level(images: Tensor) -> Tensor:
@@ -161,23 +161,23 @@ class Callable:
 
 
 def test_objects_are_named_by_where_they_are_defined() -> None:
-    assert plain(Seeded(top_level))["name"] == "tests.config.test_user_settings:top_level"
-    assert plain(Seeded(Callable()))["name"] == "tests.config.test_user_settings:Callable"
-    assert plain(Own(ConvNet))["name"] == "condensation.networks.convnet:ConvNet"
+    assert to_dict(Seeded(top_level))["name"] == "tests.config.test_user_settings:top_level"
+    assert to_dict(Seeded(Callable()))["name"] == "tests.config.test_user_settings:Callable"
+    assert to_dict(UserModule(ConvNet))["name"] == "condensation.networks.convnet:ConvNet"
 
 
 @pytest.mark.parametrize("function", [lambda images: images, partial(top_level)])
 def test_what_has_no_name_is_written_down_but_not_read_back(function: object) -> None:
     settings = RunSettings(method=DM(augmentation=Seeded(function)))  # type: ignore[arg-type]
-    content = json.loads(json.dumps(plain(settings)))
+    content = json.loads(json.dumps(to_dict(settings)))
     with pytest.raises(CondensationError, match="cannot be found again: it has no name of its own"):
-        build(RunSettings, content)
+        from_dict(RunSettings, content)
 
 
 def test_settings_of_ones_own_replace_those_of_what_was_there() -> None:
     settings = RunSettings(method=DM(networks=Fresh(ConvNet(width=64))), evaluation=EvaluationSettings(recipe=Recipe(augmentation=DSA())))
-    content = merge(plain(settings), "method.networks.spec=mine.py:small")
-    assert build(RunSettings, content, settings).method.networks == Fresh(Own("mine.py:small"))  # type: ignore[attr-defined]
+    content = apply_override(to_dict(settings), "method.networks.spec=mine.py:small")
+    assert from_dict(RunSettings, content, settings).method.networks == Fresh(UserModule("mine.py:small"))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ def network():  # type: ignore[no-untyped-def]
 
 
 def test_choosing_leaves_nothing_open() -> None:
-    chosen = Compute().chosen()
+    chosen = Compute().resolve()
     assert chosen.device != "auto"
     assert chosen.precision in ("float32", "bfloat16")
-    assert chosen.chosen() == chosen
+    assert chosen.resolve() == chosen
     assert chosen.device in chosen.describe()
     assert Compute().describe() == chosen.describe()
 
@@ -43,11 +43,11 @@ def test_a_chunk_is_told_where_it_is_asked_for() -> None:
 )
 def test_devices_that_are_not_here_are_refused(device: str, message: str) -> None:
     with pytest.raises(CondensationError, match=message):
-        Compute(device=device).chosen()
+        Compute(device=device).resolve()
 
 
 def test_chunks_hold_about_as_many_pixels_whatever_the_image_size() -> None:
-    compute = Compute(**CPU).chosen()  # type: ignore[arg-type]
+    compute = Compute(**CPU).resolve()  # type: ignore[arg-type]
     assert compute.suitable_chunk((3, 32, 32)) == 32
     assert compute.suitable_chunk((3, 64, 64)) == 8
     assert compute.suitable_chunk((3, 1024, 1024)) == 1
@@ -56,7 +56,7 @@ def test_chunks_hold_about_as_many_pixels_whatever_the_image_size() -> None:
 def test_bfloat16_rounds_and_nothing_more() -> None:
     module, pictures = network(), torch.randn(4, *SHAPE)
     exact = module.embed(pictures)
-    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(module.embed)(pictures)
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").wrap(module.embed)(pictures)
     assert not torch.equal(exact, rounded.float())
     torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.05)
 
@@ -64,12 +64,12 @@ def test_bfloat16_rounds_and_nothing_more() -> None:
 def test_short_work_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("condensation.core.compute.shutil.which", lambda name: name)
     enough = COMPILE_PIXELS["cpu"] // 256
-    compute = Compute(device="cpu").chosen()
-    assert compute.settled(SHAPE, enough - 1).compile == "never"
-    assert compute.settled(SHAPE, enough + 1).compile == "always"
-    assert Compute(device="cpu", compile="always").settled(SHAPE, 1).compile == "always"
+    compute = Compute(device="cpu").resolve()
+    assert compute.with_compile_decision(SHAPE, enough - 1).compile == "never"
+    assert compute.with_compile_decision(SHAPE, enough + 1).compile == "always"
+    assert Compute(device="cpu", compile="always").with_compile_decision(SHAPE, 1).compile == "always"
     monkeypatch.setattr("condensation.core.compute.shutil.which", lambda name: None)
-    assert compute.settled(SHAPE, enough + 1).compile == "never"
+    assert compute.with_compile_decision(SHAPE, enough + 1).compile == "never"
 
 
 def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCapt
 
     monkeypatch.setattr(torch, "compile", lambda function, **_: refuse)
     module, pictures = network(), torch.randn(4, *SHAPE)
-    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed)
+    fast = Compute(device="cpu", precision="float32", compile="always").wrap(module.embed)
     with caplog.at_level(logging.WARNING):
         assert torch.equal(fast(pictures), module.embed(pictures))
         assert torch.equal(fast(pictures), module.embed(pictures))
@@ -86,7 +86,7 @@ def test_where_compiling_fails_the_plain_function_goes_on(caplog: pytest.LogCapt
 
 
 def test_more_shapes_may_be_compiled_than_torch_allows_by_itself() -> None:
-    Compute(device="cpu", compile="always").run(network().embed)
+    Compute(device="cpu", compile="always").wrap(network().embed)
     assert torch._dynamo.config.recompile_limit >= 100
 
 
@@ -94,7 +94,7 @@ def test_more_shapes_may_be_compiled_than_torch_allows_by_itself() -> None:
 def test_programs_are_kept_for_this_kind_of_processor(given: str, kept: str) -> None:
     config = torch.compiler.config
     with config.patch(cache_key_tag=given):  # not by pytest's monkeypatch, after which torch takes the name to be deleted
-        Compute(device="cpu", compile="always").run(network().embed)
+        Compute(device="cpu", compile="always").wrap(network().embed)
         assert config.cache_key_tag.startswith(kept)
 
 
@@ -104,7 +104,7 @@ def test_a_torch_that_cannot_compile_here_is_no_obstacle(caplog: pytest.LogCaptu
 
     monkeypatch.setattr(torch, "compile", refuse)
     module, pictures = network(), torch.randn(4, *SHAPE)
-    fast = Compute(device="cpu", precision="float32", compile="always").run(module.embed)
+    fast = Compute(device="cpu", precision="float32", compile="always").wrap(module.embed)
     assert torch.equal(fast(pictures), module.embed(pictures))
     assert "not supported on this Python" in caplog.text
 
@@ -112,7 +112,7 @@ def test_a_torch_that_cannot_compile_here_is_no_obstacle(caplog: pytest.LogCaptu
 def test_float64_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(CondensationError, match="float64 on mps"):
-        Compute(device="mps", precision="float64").chosen()
+        Compute(device="mps", precision="float64").resolve()
 
 
 @pytest.mark.slow

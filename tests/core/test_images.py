@@ -28,7 +28,7 @@ def test_sorted_by_class_and_stable():
 def test_what_it_knows_of_itself():
     assert UNEVEN.counts == {0: 2, 1: 1, 2: 4}
     assert UNEVEN.starts == {0: 0, 1: 2, 2: 3}
-    assert UNEVEN.rows.tolist() == UNEVEN.labels.tolist()
+    assert UNEVEN.class_index.tolist() == UNEVEN.labels.tolist()
     assert (len(UNEVEN), UNEVEN.shape, UNEVEN.num_classes) == (7, (1, 1, 1), 3)
     assert UNEVEN.class_names == ("0", "1", "2")
 
@@ -37,7 +37,7 @@ def test_selected_classes_keep_their_labels():
     part = UNEVEN.select([2, 0])
     assert part.classes == (0, 2)
     assert part.num_classes == 3
-    assert part.rows.tolist() == [0, 0, 1, 1, 1, 1]
+    assert part.class_index.tolist() == [0, 0, 1, 1, 1, 1]
     assert places(part) == [1, 4, 0, 2, 5, 6]
     with pytest.raises(CondensationError, match="no image of class 1"):
         part.select([1])
@@ -45,14 +45,14 @@ def test_selected_classes_keep_their_labels():
 
 def test_draw_takes_different_images_of_each_class():
     draw = UNEVEN.draw(3, Rng(0))
-    assert draw.rows.tolist() == [0, 0, 1, 2, 2, 2]  # fewer where there are fewer
-    assert torch.equal(UNEVEN.labels[draw.indices], draw.rows)
+    assert draw.class_index.tolist() == [0, 0, 1, 2, 2, 2]  # fewer where there are fewer
+    assert torch.equal(UNEVEN.labels[draw.indices], draw.class_index)
     assert len(set(draw.indices.tolist())) == 6
     assert draw.classes == (0, 1, 2)
 
 
 def test_draw_may_ask_each_class_for_its_own_number():
-    assert UNEVEN.draw({0: 1, 1: 1, 2: 2}, Rng(0)).rows.tolist() == [0, 1, 2, 2]
+    assert UNEVEN.draw({0: 1, 1: 1, 2: 2}, Rng(0)).class_index.tolist() == [0, 1, 2, 2]
 
 
 @pytest.mark.parametrize("label", [0, 1, 2])
@@ -62,7 +62,7 @@ def test_draw_depends_on_the_label_alone(label):
     alone = whole.select([label])
     for rng in (Rng(0), Rng(1).child("step", 5)):
         of_whole = whole.draw(4, rng)
-        chosen = whole.images[of_whole.indices[of_whole.rows == label]]
+        chosen = whole.images[of_whole.indices[of_whole.class_index == label]]
         assert torch.equal(chosen, alone.images[alone.draw(4, rng).indices])
 
 
@@ -142,8 +142,8 @@ def test_what_cannot_be_given(real, ipc, message):
 
 
 def test_moving_keeps_everything():
-    moved = numbered([1, 0], mirrored=False, class_names=("a", "b")).to("cpu")
-    assert (moved.mirrored, moved.class_names, moved.preprocessing) == (False, ("a", "b"), Identity())
+    moved = numbered([1, 0], flip_invariant=False, class_names=("a", "b")).to("cpu")
+    assert (moved.flip_invariant, moved.class_names, moved.preprocessing) == (False, ("a", "b"), Identity())
     assert moved.device == torch.device("cpu")
 
 

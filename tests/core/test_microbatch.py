@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from condensation import ConvNet, Rng
-from condensation.core.microbatch import in_pieces, learned_at_a_time, split
+from condensation.core.microbatch import microbatch_size, microbatched, split
 
 SHAPE = (3, 16, 16)
 
@@ -37,12 +37,12 @@ def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
     ],
 )
 def test_networks_learn_from_equal_pieces_if_there_are_some(count: int, side: int, size: int) -> None:
-    assert learned_at_a_time(network(), torch.empty(1).expand(count, 3, side, side)) == size
+    assert microbatch_size(network(), torch.empty(1).expand(count, 3, side, side)) == size
 
 
 @pytest.mark.parametrize("module", [torch.nn.BatchNorm2d(3), torch.nn.Dropout()], ids=["batch norm", "dropout"])
 def test_networks_whose_pieces_would_not_add_up_learn_from_all_at_once(module: torch.nn.Module) -> None:
-    assert learned_at_a_time(torch.nn.Sequential(network(), module), torch.empty(1).expand(100, 3, 32, 32)) == 100
+    assert microbatch_size(torch.nn.Sequential(network(), module), torch.empty(1).expand(100, 3, 32, 32)) == 100
 
 
 def test_pieces_give_the_gradients_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,9 +55,9 @@ def test_pieces_give_the_gradients_of_the_whole(monkeypatch: pytest.MonkeyPatch)
     batch = torch.randn(20, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     (whole,) = torch.autograd.grad(module.embed(batch).square().sum(), batch)
     monkeypatch.setattr("condensation.core.microbatch.LEARNED_PIXELS", (2 * 256, 6 * 256))
-    (ours,) = torch.autograd.grad(in_pieces(module, embed)(batch).square().sum(), batch)
+    (ours,) = torch.autograd.grad(microbatched(module, embed)(batch).square().sum(), batch)
     assert seen == [5] * 4
     assert torch.allclose(ours, whole, rtol=1e-10, atol=0)
     with torch.no_grad():
-        in_pieces(module, embed)(batch)
+        microbatched(module, embed)(batch)
     assert seen == [5] * 4 + [20]

@@ -29,7 +29,7 @@ from condensation import (
 )
 from condensation.core.soft_labels import LOSSES, centred
 from condensation.core.storage import read_tensors
-from condensation.training.stacked import Alone, Stacked
+from condensation.training.stacked import SingleModel, StackedModels
 from condensation.training.train import train_together
 from tests.small import CPU, images
 
@@ -166,7 +166,7 @@ def step_written_out(data: ImageSet, loss: str, recipe: Recipe) -> list[Tensor]:
 
 @LOSS
 def test_a_network_is_trained_by_the_loss_that_they_are_for(loss: str) -> None:
-    data, recipe = soft(loss), Recipe(epochs=1, lr=0.1, drop_after=9, augmentation=None)
+    data, recipe = soft(loss), Recipe(epochs=1, lr=0.1, lr_drop_epoch=9, augmentation=None)
     network = NETWORK.build(data.shape, data.num_classes, Rng(0))
     train(network, data, recipe, Rng(0))
     for mine, theirs in zip(network.parameters(), step_written_out(data, loss, recipe), strict=True):
@@ -176,11 +176,11 @@ def test_a_network_is_trained_by_the_loss_that_they_are_for(loss: str) -> None:
 @LOSS
 def test_networks_trained_together_learn_what_each_learns_alone(loss: str) -> None:
     sets, recipe, rngs = [soft(loss), soft(loss, seed=1)], Recipe(epochs=3, augmentation=None), [Rng(0), Rng(1)]
-    stacked = Stacked(NETWORK.build(sets[0].shape, 3, Rng(9)), 2, Compute(**CPU))  # type: ignore[arg-type]
+    stacked = StackedModels(NETWORK.build(sets[0].shape, 3, Rng(9)), 2, Compute(**CPU))  # type: ignore[arg-type]
     stacked.begin(rngs)
     train_together(stacked, sets, recipe, rngs)
     for place, (data, rng) in enumerate(zip(sets, rngs, strict=True)):
-        alone = Alone(NETWORK.build(data.shape, 3, rng))
+        alone = SingleModel(NETWORK.build(data.shape, 3, rng))
         train_together(alone, [data], recipe, [rng])
         for together, mine in zip(stacked.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(together[place], mine, rtol=1e-4, atol=1e-6)

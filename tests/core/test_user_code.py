@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from condensation.core.errors import CondensationError
-from condensation.core.user_code import called, find, named, told
+from condensation.core.user_code import import_object, qualified_name, short_name, user_error_message
 from condensation.networks.convnet import ConvNet
 
 
@@ -27,7 +27,7 @@ def write(name: str, text: str) -> Path:
 
 def refusal(target: str) -> str:
     with pytest.raises(CondensationError) as caught:
-        find(target)
+        import_object(target)
     said = str(caught.value)
     assert 1 <= len(said.splitlines()) <= 3
     return said
@@ -39,73 +39,73 @@ def top_level() -> None:
 
 def test_a_file_is_found_from_here() -> None:
     write("below/nets.py", "def small():\n    return 3\n")
-    assert find("below/nets.py:small")() == 3
+    assert import_object("below/nets.py:small")() == 3
 
 
 def test_a_file_is_run_once() -> None:
     write("once.py", "with open('runs', 'a') as file:\n    file.write('x')\ndef one(): pass\ndef two(): pass\n")
-    find("once.py:one"), find("./once.py:two")
+    import_object("once.py:one"), import_object("./once.py:two")
     assert Path("runs").read_text() == "x"
 
 
 def test_a_file_may_import_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     write("below/beside_naming.py", "width = 4\n")
     write("below/nets.py", "import beside_naming\nwidth = beside_naming.width\n")
-    assert find("below/nets.py:width") == 4
+    assert import_object("below/nets.py:width") == 4
 
 
 def test_a_module_of_the_current_folder_is_found() -> None:
     write("here_naming.py", "def small():\n    return 4\n")
     write("package_naming/inner.py", "class A:\n    b = 5\n")
-    assert find("here_naming:small")() == 4
-    assert find("package_naming.inner:A.b") == 5
+    assert import_object("here_naming:small")() == 4
+    assert import_object("package_naming.inner:A.b") == 5
 
 
 def test_an_installed_module_is_found() -> None:
-    assert find("condensation.networks.convnet:ConvNet") is ConvNet
+    assert import_object("condensation.networks.convnet:ConvNet") is ConvNet
 
 
 def test_the_search_path_is_as_before() -> None:
     before = list(sys.path)
     write("path_naming.py", "small = 1\n")
-    find("path_naming:small")
-    find("path_naming.py:small")
+    import_object("path_naming:small")
+    import_object("path_naming.py:small")
     assert sys.path == before
 
 
 @pytest.mark.parametrize("value", [ConvNet, ConvNet.layers, functools.reduce])
 def test_what_has_a_name_is_found_again(value: object) -> None:
-    assert find(named(value)) is value
+    assert import_object(qualified_name(value)) is value
 
 
 def test_what_came_from_a_file_is_named_by_the_file() -> None:
     write("named.py", "class A:\n    def f(self): pass\n")
-    assert named(find("named.py:A")) == "named.py:A"
-    assert named(find("named.py:A")()) == "named.py:A"
-    assert named(find("named.py:A.f")) == "named.py:A.f"
+    assert qualified_name(import_object("named.py:A")) == "named.py:A"
+    assert qualified_name(import_object("named.py:A")()) == "named.py:A"
+    assert qualified_name(import_object("named.py:A.f")) == "named.py:A.f"
 
 
 def test_a_file_elsewhere_is_named_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write("elsewhere.py", "def f(): pass\n")
-    found = find("elsewhere.py:f")
+    found = import_object("elsewhere.py:f")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir("below")
-    assert named(found) == f"{path}:f"
-    assert find(named(found)) is found
+    assert qualified_name(found) == f"{path}:f"
+    assert import_object(qualified_name(found)) is found
 
 
 @pytest.mark.parametrize("value", [lambda: 3, functools.partial(top_level, 3, width=4)])
 def test_what_has_no_name_is_not_found_again(value: object) -> None:
-    assert "cannot be found again: it has no name of its own." in refusal(named(value))
+    assert "cannot be found again: it has no name of its own." in refusal(qualified_name(value))
 
 
 def test_partials_differ_by_what_they_hold() -> None:
-    assert named(functools.partial(top_level, width=4)) == "<tests.core.test_user_code:top_level with width=4>"
+    assert qualified_name(functools.partial(top_level, width=4)) == "<tests.core.test_user_code:top_level with width=4>"
 
 
 def test_the_short_name() -> None:
-    assert called("path/to/nets.py:small") == "small"
-    assert called("convnet") == "convnet"
+    assert short_name("path/to/nets.py:small") == "small"
+    assert short_name("convnet") == "convnet"
 
 
 @pytest.mark.parametrize(
@@ -149,17 +149,17 @@ def test_a_file_that_failed_is_tried_again() -> None:
     write("mended.py", "x = 1 / 0\n")
     assert "division by zero" in refusal("mended.py:x")
     write("mended.py", "x = 1\n")
-    assert find("mended.py:x") == 1
+    assert import_object("mended.py:x") == 1
 
 
 def test_an_error_of_ones_own_is_told_by_its_line() -> None:
     write("failing.py", "def f(x):\n    return g(x)\n\ndef g(x):\n    return {}[x]\n")
     with pytest.raises(KeyError) as caught:
-        find("failing.py:f")("no such key")
-    assert told(caught.value) == "KeyError: 'no such key'\nfailing.py, line 5, in g: return {}[x]"
+        import_object("failing.py:f")("no such key")
+    assert user_error_message(caught.value) == "KeyError: 'no such key'\nfailing.py, line 5, in g: return {}[x]"
 
 
 def test_an_error_of_others_is_not_told() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
-    assert told(caught.value) is None
+    assert user_error_message(caught.value) is None

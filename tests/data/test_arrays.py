@@ -84,9 +84,9 @@ def test_a_fifth_of_each_class_is_set_aside_and_always_the_same():
 def test_class_names_and_mirroring():
     data = load(pixels(20, 4, 4), class_names=["cat", "dog"])
     assert data.train.class_names == data.test.class_names == ("cat", "dog")
-    assert data.train.mirrored
-    assert not load(pixels(20, 4, 4), name="MNIST").train.mirrored
-    assert not load(pixels(20, 4, 4), mirrored=False).test.mirrored
+    assert data.train.flip_invariant
+    assert not load(pixels(20, 4, 4), name="MNIST").train.flip_invariant
+    assert not load(pixels(20, 4, 4), flip_invariant=False).test.flip_invariant
 
 
 def test_size_resizes_arrays():

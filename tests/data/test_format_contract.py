@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from condensation.core.errors import CondensationError
-from condensation.data.dataset import Part, Reading
+from condensation.data.dataset import Part, ReadOptions
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.load import load
 from condensation.data.split import set_aside
@@ -204,7 +204,7 @@ def test_a_size_is_followed(written):
 
 
 def test_the_reader_gives_the_types_that_it_must(written):
-    parts = format_of(written.path).read(written.path, Reading())
+    parts = format_of(written.path).read(written.path, ReadOptions())
     for part in filter(None, (parts.train, parts.test)):
         assert part.images.dtype == torch.uint8
         assert part.labels.dtype == torch.int64

@@ -13,7 +13,7 @@ from condensation.data.load import from_arrays
 from .pictures import picture
 
 
-class Own:
+class UserModule:
     """The least that is asked of a data set."""
 
     def __init__(self, items, **about):
@@ -48,7 +48,8 @@ KINDS = {
 def test_every_kind_of_image(kind, channels):
     images = pixels(channels=channels)
     data = from_dataset(
-        Own([(KINDS[kind](image), label) for image, label in zip(images, LABELS, strict=True)]), Own([(KINDS[kind](images[0]), 1)])
+        UserModule([(KINDS[kind](image), label) for image, label in zip(images, LABELS, strict=True)]),
+        UserModule([(KINDS[kind](images[0]), 1)]),
     )
     assert data.train.shape == (channels, 6, 9)
     assert torch.equal(data.train.images[0], torch.from_numpy(images[0]).permute(2, 0, 1))
@@ -57,7 +58,7 @@ def test_every_kind_of_image(kind, channels):
 
 def test_it_is_as_from_arrays():
     plain = from_arrays(pixels(), LABELS, size=5)
-    data = from_dataset(Own(list(zip(pixels(), LABELS, strict=True))), size=5)
+    data = from_dataset(UserModule(list(zip(pixels(), LABELS, strict=True))), size=5)
     assert torch.equal(plain.train.images, data.train.images)
     assert plain.train.fingerprint() == data.train.fingerprint()
 
@@ -69,12 +70,12 @@ def test_a_torch_data_set():
 
 @pytest.mark.parametrize("label", [int, np.int64, np.uint8, torch.tensor, np.array])
 def test_every_kind_of_number(label):
-    assert from_dataset(Own([(image, label(n)) for image, n in zip(pixels(), LABELS, strict=True)])).train.counts == {0: 5, 1: 5}
+    assert from_dataset(UserModule([(image, label(n)) for image, n in zip(pixels(), LABELS, strict=True)])).train.counts == {0: 5, 1: 5}
 
 
 def test_texts_name_the_classes():
     names = ["pear", "apple", "fig10", "fig9"] * 3
-    data = from_dataset(Own(list(zip(pixels(), names, strict=True))), Own([(pixels()[0], "fig9")]))
+    data = from_dataset(UserModule(list(zip(pixels(), names, strict=True))), UserModule([(pixels()[0], "fig9")]))
     assert data.train.class_names == ("apple", "fig9", "fig10", "pear")
     assert data.test.labels.tolist() == [1]
     assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
@@ -82,16 +83,16 @@ def test_texts_name_the_classes():
 
 def test_names_that_are_given_or_the_objects_own():
     items = list(zip(pixels(), LABELS, strict=True))
-    assert from_dataset(Own(items, classes=["cat", "dog"])).train.class_names == ("cat", "dog")
-    assert from_dataset(Own(items, classes=["cat", "dog"]), class_names=["x", "y"]).train.class_names == ("x", "y")
-    assert from_dataset(Own(items)).train.class_names == ("0", "1")
+    assert from_dataset(UserModule(items, classes=["cat", "dog"])).train.class_names == ("cat", "dog")
+    assert from_dataset(UserModule(items, classes=["cat", "dog"]), class_names=["x", "y"]).train.class_names == ("x", "y")
+    assert from_dataset(UserModule(items)).train.class_names == ("0", "1")
 
 
 def test_mixed_sizes_and_modes():
     items = [(picture(n, size=(8 + n, 9), mode="L" if n == 3 else "RGBA" if n == 4 else "RGB"), n % 2) for n in range(12)]
     with pytest.raises(CondensationError, match=r"image 0 of dataset \(train\) has 8 x 9 pixels, image 1 of .* has 9 x 9"):
-        from_dataset(Own(items))
-    assert from_dataset(Own(items), size="6x7").train.shape == (3, 6, 7)
+        from_dataset(UserModule(items))
+    assert from_dataset(UserModule(items), size="6x7").train.shape == (3, 6, 7)
     assert items[0][0].size == (8, 9)  # an image that is given stays as it was
 
 
@@ -116,11 +117,11 @@ def test_mixed_sizes_and_modes():
 )
 def test_a_bad_item_is_named(item, said):
     with pytest.raises(CondensationError, match=said):
-        from_dataset(Own([*zip(pixels(), LABELS, strict=True), item]))
+        from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), item]))
 
 
 def test_bad_images_are_skipped_if_that_is_asked_for():
-    data = from_dataset(Own([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
+    data = from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
     assert data.details["skipped"]["images"][0]["name"] == "image 12 of dataset (train)"
 
 
@@ -128,14 +129,14 @@ def test_objects_without_length_or_items():
     with pytest.raises(CondensationError, match="has no length: it is a generator"):
         from_dataset(item for item in ())
     with pytest.raises(CondensationError, match="is empty"):
-        from_dataset(Own([]))
+        from_dataset(UserModule([]))
     with pytest.raises(CondensationError, match="Give its parts"):
-        from_dataset({"train": Own([])})
+        from_dataset({"train": UserModule([])})
 
 
 def test_a_class_of_the_test_part_alone():
     with pytest.raises(CondensationError, match="has a class 'z', which its training part"):
-        from_dataset(Own(list(zip(pixels(), ["a", "b"] * 6, strict=True))), Own([(pixels()[0], "z")]))
+        from_dataset(UserModule(list(zip(pixels(), ["a", "b"] * 6, strict=True))), UserModule([(pixels()[0], "z")]))
 
 
 def test_arrays_may_have_texts_as_labels():

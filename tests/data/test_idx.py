@@ -43,7 +43,7 @@ def test_a_path_takes_its_name_from_the_folder(tmp_path):
     write_idx_folder(tmp_path / "MNIST" / "raw")
     data = load(tmp_path / "MNIST" / "raw")
     assert data.name == "mnist"
-    assert not data.train.mirrored
+    assert not data.train.flip_invariant
 
 
 def test_a_folder_with_another_name_is_not_taken(tmp_path):

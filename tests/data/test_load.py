@@ -28,7 +28,7 @@ def test_digits():
     assert (len(data.train), len(data.test)) == (1438, 359)
     assert data.train.shape == (1, 8, 8)
     assert data.train.class_names == tuple("0123456789")
-    assert not data.train.mirrored
+    assert not data.train.flip_invariant
     assert int(data.train.images.max()) == 255
 
 
@@ -49,7 +49,7 @@ def test_fashion_mini():
     assert data.test.counts == {label: 200 for label in range(10)}
     assert data.train.shape == (1, 28, 28)
     assert data.train.class_names[0] == "T-shirt/top"
-    assert data.train.mirrored
+    assert data.train.flip_invariant
     mean = data.train.preprocessing.mean
     assert abs(float(mean) - 0.2861) < 0.01
 

@@ -33,7 +33,7 @@ def test_svhn_is_found_in_the_data_folder(tmp_path, below):
     write_svhn(tmp_path / below)
     data = load("svhn", folder=tmp_path)
     assert data.train.shape == (3, 32, 32)
-    assert not data.train.mirrored
+    assert not data.train.flip_invariant
     assert load(tmp_path / below / "train_32x32.mat").train.fingerprint() == data.train.fingerprint()
 
 

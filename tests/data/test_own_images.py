@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from condensation.core.errors import CondensationError, NotEnoughMemory
-from condensation.data.dataset import Reading, as_shape
+from condensation.data.dataset import ReadOptions, as_shape
 from condensation.data.decode import parallel as decoding
 from condensation.data.decode.decode import read_file
 from condensation.data.load import load
@@ -27,18 +27,18 @@ def test_a_size_may_be_a_number_or_a_pair():
 @pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
 def test_what_is_no_size_is_said(size):
     with pytest.raises(CondensationError, match="Write pixels, such as 64, or height x width, such as 48x64"):
-        Reading(size)
+        ReadOptions(size)
 
 
 @pytest.mark.parametrize("size", [0, -3, "0x8", (8, 0)])
 def test_a_size_is_at_least_a_pixel(size):
     with pytest.raises(CondensationError, match="at least 1 pixel"):
-        Reading(size)
+        ReadOptions(size)
 
 
 def test_other_ways_to_fit_are_named():
     with pytest.raises(CondensationError, match="fit is 'stretch'; it can be crop or pad"):
-        Reading(8, "stretch")
+        ReadOptions(8, "stretch")
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
@@ -50,11 +50,11 @@ def test_images_need_not_be_square(tmp_path, fit):
 
 def test_pad_keeps_all_and_crop_the_centre(tmp_path):
     Image.fromarray(np.full((10, 30), 255, dtype=np.uint8)).save(tmp_path / "wide.png")
-    padded = read_file(tmp_path / "wide.png", Reading(30, "pad")).pixels[0]
+    padded = read_file(tmp_path / "wide.png", ReadOptions(30, "pad")).pixels[0]
     assert (padded[10:20] == 255).all()
     assert not padded[:10].any()
     assert not padded[20:].any()
-    assert (read_file(tmp_path / "wide.png", Reading(30, "crop")).pixels == 255).all()
+    assert (read_file(tmp_path / "wide.png", ReadOptions(30, "crop")).pixels == 255).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
@@ -299,6 +299,6 @@ def test_large_photographs_are_decoded_smaller_and_look_the_same(tmp_path):
     )
     photograph.save(tmp_path / "large.jpg", quality=95)
     photograph.save(tmp_path / "large.png")
-    small, plain = (read_file(tmp_path / name, Reading(32)) for name in ("large.jpg", "large.png"))
+    small, plain = (read_file(tmp_path / name, ReadOptions(32)) for name in ("large.jpg", "large.png"))
     assert small.shape == plain.shape == (1200, 1600)
     assert np.abs(small.pixels.astype(int) - plain.pixels).mean() < 2

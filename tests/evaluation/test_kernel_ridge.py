@@ -13,7 +13,7 @@ import torch
 
 from condensation import KIP, Compute, CondensationError, CondensedSet, ImageSet, Random, SoftLabels, evaluate, load
 from condensation import condense as condense_images
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress, stable_lr, wide_recipe
 from condensation.networks.ntk_wide import Wide
@@ -94,7 +94,7 @@ def saved(tmp_path: Path) -> Path:
     """A set of KIP, as a run leaves it."""
     method, data = KIP(steps=3, batch=100, kernel=Convolutional(depth=1), reg=1e-5), load("digits")
     small = condense_images(method, data.train, 1, compute=COMPUTE)
-    card = {"settings": {"data": {"source": "digits"}, "method": plain(method)}}
+    card = {"settings": {"data": {"source": "digits"}, "method": to_dict(method)}}
     CondensedSet(small, card).save(tmp_path / "kip.safetensors")
     return tmp_path / "kip.safetensors"
 

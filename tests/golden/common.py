@@ -18,11 +18,11 @@ from unittest import mock
 import torch
 
 # Internal names, which may move; everything else in this folder comes from `condensation` itself or is a command line.
-from condensation import Compute, CondensedSet, Data, ImageSet, Method, Moment, RunSettings, Stopped, condense, load, run
+from condensation import Compute, CondensedSet, Data, ImageSet, Method, RunSettings, StepInfo, Stopped, condense, load, run
 from condensation.cli.main import main
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.environment import machine as capability
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 
 HERE = Path(os.environ.get("GOLDEN_FOLDER") or Path(__file__).parent)  # where the frozen files are
 MANIFEST, METHODS, CONFIG, PRINTED, STUDIES = "manifest.json", "methods", "config", "printed", "studies"
@@ -58,7 +58,7 @@ SMALL_METHODS: dict[str, dict[str, Any]] = {
     "pixel-mmd": {"name": "pixel-mmd", "steps": 4},
     "pixel-mmd-rbf": {"name": "pixel-mmd", "steps": 4, "kernel": "rbf", "batch_per_class": 6},
     "gmmn": GMMN,
-    "gmmn-conditional": {**GMMN, "networks": "conditional", "optimizer": "sgd", "drop_after": 2},
+    "gmmn-conditional": {**GMMN, "networks": "conditional", "optimizer": "sgd", "lr_drop_step": 2},
     "gmmn-codes": {**GMMN, "autoencoder": {"name": "sigmoid", "hidden": 8, "code": 4, "steps": 2}},
     "dc-vae": VAE,
     "dc-vae-one-a-class": {**VAE, "networks": "one-a-class", "averaging_from": 2, "critic_steps": 1},
@@ -94,8 +94,8 @@ SMALL_METHODS: dict[str, dict[str, Any]] = {
         "of": {**DM, "steps": 1},
         "sets": 2,
         "mixtures": 4,
-        "judged_on": 5,
-        "judged_by": SMALL_NET,
+        "eval_per_class": 5,
+        "eval_network": SMALL_NET,
         "recipe": {"epochs": 4, "batch": 16},
     },
 }
@@ -127,22 +127,22 @@ def images(source: str, size: int | None = None) -> Data:
 
 def condensed(case: str, seed: int, settings: dict[str, Any] | None = None) -> tuple[CondensedSet, list[float]]:
     """Run one case by plain ``settings`` of its method: the set, with settings and data on its card, and the loss of each step."""
-    method = build(RunSettings, {"method": settings or SMALL_METHODS[case]}).method
-    compute = build(Compute, compute_of(case))
+    method = from_dict(RunSettings, {"method": settings or SMALL_METHODS[case]}).method
+    compute = from_dict(Compute, compute_of(case))
     losses: list[float] = []
 
-    def note(moment: Moment) -> None:
+    def note(moment: StepInfo) -> None:
         losses.extend([] if moment.loss is None else [moment.loss])
 
     made = condense(method, images(**data_of(case)).train, ipc_of(case), seed=seed, compute=compute, observers=[note])
-    card = {"settings": {"data": data_of(case), "method": plain(method), "ipc": ipc_of(case), "seed": seed}}
+    card = {"settings": {"data": data_of(case), "method": to_dict(method), "ipc": ipc_of(case), "seed": seed}}
     return CondensedSet(made, card), losses
 
 
 def plain_method(case: str) -> dict[str, Any]:
     """Return the method of a case as complete plain settings, defaults included."""
-    method: Method = build(RunSettings, {"method": SMALL_METHODS[case]}).method
-    return dict(plain(method))
+    method: Method = from_dict(RunSettings, {"method": SMALL_METHODS[case]}).method
+    return dict(to_dict(method))
 
 
 # -- the command, in this process
@@ -231,12 +231,12 @@ def break_off(folder: Path) -> None:
     """Make the run of `RUN_ARGUMENTS` in ``folder``, and stop it after step `BROKEN_AT`."""
     settings = json.loads((HERE / RUN / "settings.json").read_text())["settings"]
 
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == BROKEN_AT:
             raise Stopped("enough")
 
     with contextlib.suppress(Stopped):
-        run(build(RunSettings, settings), folder, observers=[stop])
+        run(from_dict(RunSettings, settings), folder, observers=[stop])
 
 
 def config_arguments(methods: list[str]) -> dict[str, tuple[object, ...]]:

@@ -7,19 +7,19 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Moment, Random, Recipe, Rng, condense
+from condensation import GMMN, KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Random, Recipe, Rng, StepInfo, condense
 from condensation.methods.base import State
 from condensation.methods.initialization import start_from_real
 from condensation.methods.loop import Diverged
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from tests.small import CPU, dm, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
-QUICK = {"judged_by": ConvNet(width=8), "recipe": Recipe(epochs=8, lr=0.05, augmentation=None)}
+QUICK = {"eval_network": ConvNet(width=8), "recipe": Recipe(epochs=8, lr=0.05, augmentation=None)}
 
 
 def best_of(**settings: object) -> BestOf:
-    return BestOf(**{"of": dm(), "sets": 3, "mixtures": 6, "judged_on": 5, **QUICK, **settings})  # type: ignore[arg-type]
+    return BestOf(**{"of": dm(), "sets": 3, "mixtures": 6, "eval_per_class": 5, **QUICK, **settings})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Planted(Method):
         number = rng.path[-1]
         other = torch.cat([torch.roll(start.images, -2, 0)[start.labels == label] for label in ipc])
         good = (start.labels % self.sets == number)[:, None, None, None]
-        return State(Pixels(replace(start, images=torch.where(good, start.images, other))))
+        return State(SyntheticImages(replace(start, images=torch.where(good, start.images, other))))
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> torch.Tensor:
         raise AssertionError("it has no steps")
@@ -59,9 +59,9 @@ def test_rounds_halve_the_candidates(sets: int, mixtures: int, rounds: list[tupl
 
 
 def test_each_class_is_of_the_set_from_which_networks_learn_most() -> None:
-    seen: list[Moment] = []
+    seen: list[StepInfo] = []
     real = images(classes=4, per_class=20)
-    small = condense(best_of(of=Planted(4), sets=4, mixtures=48, judged_on=10), real, 2, compute=COMPUTE, observers=[seen.append])
+    small = condense(best_of(of=Planted(4), sets=4, mixtures=48, eval_per_class=10), real, 2, compute=COMPUTE, observers=[seen.append])
     assert seen[-1].state.card() == {"chosen": {"0": 0, "1": 1, "2": 2, "3": 3}}
     inputs = real.inputs()
     for image, label in zip(small.images, small.labels, strict=True):  # each is a real one of its own class
@@ -71,10 +71,10 @@ def test_each_class_is_of_the_set_from_which_networks_learn_most() -> None:
 def test_sets_are_made_apart_and_mixed_class_by_class() -> None:
     made: list[torch.Tensor] = []
 
-    def keep(moment: Moment) -> None:
+    def keep(moment: StepInfo) -> None:
         made[:] = moment.state.made  # type: ignore[attr-defined]
 
-    seen: list[Moment] = []
+    seen: list[StepInfo] = []
     small = condense(best_of(), images(), 2, compute=COMPUTE, observers=[keep, seen.append])
     assert len(made) == 3
     assert not torch.equal(made[0], made[1])
@@ -85,7 +85,7 @@ def test_sets_are_made_apart_and_mixed_class_by_class() -> None:
 
 
 def test_one_set_is_that_of_the_method_itself() -> None:
-    seen: list[Moment] = []
+    seen: list[StepInfo] = []
     small = condense(best_of(sets=1), images(), 2, compute=COMPUTE, observers=[seen.append])
     assert small.counts == {0: 2, 1: 2, 2: 2}
     assert torch.equal(small.images, seen[-1].state.made[0])  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ def test_who_looks_on_is_told_what_is_being_done() -> None:
     assert seen[11:] == [("condensing", 11, 12), ("choosing", 0, 3), ("choosing", 1, 3), ("choosing", 2, 3), ("choosing", 3, 3)]
 
 
-def test_classes_with_few_images_are_judged_by_all_that_they_have() -> None:
+def test_classes_with_few_images_are_eval_network_all_that_they_have() -> None:
     assert condense(best_of(of=Random()), images([4, 12, 7]), 2, compute=COMPUTE).counts == {0: 2, 1: 2, 2: 2}
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from condensation import BigGAN, Compute, CondensationError, ImageSet, Rng
 from condensation.augment.base import Transform
 from condensation.generators.gan_losses import hinge_of_made, hinge_of_real
-from condensation.methods.big_gan import Adversaries, signed
+from condensation.methods.big_gan import BigGANState, signed
 from tests.small import CPU, biggan, images
 from tests.states import same_state
 
@@ -21,8 +21,8 @@ EXACT = Compute(**{**CPU, "precision": "float64"})  # type: ignore[arg-type]
 IPC = {0: 2, 1: 2, 2: 2}
 
 
-def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> Adversaries:
-    state = method.init(real, IPC, Rng(0), EXACT.chosen())
+def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> BigGANState:
+    state = method.init(real, IPC, Rng(0), EXACT.resolve())
     for step in range(steps):
         method.step(state, real, Rng(0).child("step", step))
     return state
@@ -70,8 +70,8 @@ def test_the_critic_sees_real_images_between_minus_one_and_one() -> None:
 
 
 @pytest.mark.parametrize(("mirrored", "mirror", "turned"), [(True, True, True), (False, True, False), (True, False, False)])
-def test_real_images_are_turned_where_they_may_be(mirrored: bool, mirror: bool, turned: bool) -> None:
-    recording, real = Recording(), replace(images(), mirrored=mirrored)
+def test_real_images_are_turned_where_they_may_be(flip_invariant: bool, mirror: bool, turned: bool) -> None:
+    recording, real = Recording(), replace(images(), flip_invariant=flip_invariant)
     begun(biggan(augmentation=recording, mirror=mirror, critic_steps=8), real, steps=1)
     pictures = signed(real.pictures()).double()
     seen = torch.cat([one[:6] for one in recording.seen[1:-1]])

@@ -25,10 +25,10 @@ from condensation import (
     ImageSet,
     KCenter,
     Method,
-    Moment,
     PixelMMD,
     Random,
     Recipe,
+    StepInfo,
     Stopped,
     condense,
     evaluate,
@@ -36,7 +36,7 @@ from condensation import (
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.trained_selection import TrainedSelection
-from condensation.networks.user_module import Own
+from condensation.networks.user_module import UserModule
 from condensation.networks.weight_norm import WeightNormConvNet
 from condensation.ntk.convolutional import Convolutional
 from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
@@ -49,7 +49,7 @@ SMALL_METHODS: dict[str, Method] = {
     "pixel-mmd": PixelMMD(steps=4),
     "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
     "gmmn": gmmn(),
-    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", drop_after=2),
+    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", lr_drop_epoch=2),
     "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
     "dc-vae": dc_vae(),
     "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2, critic_steps=1),
@@ -73,7 +73,7 @@ SMALL_METHODS: dict[str, Method] = {
     "kip-solved": KIP(steps=4, batch=18, labels="solved"),
     "label-solve": KIP(steps=0, labels="solved"),
     "kip-conv": KIP(steps=4, batch=9, kernel=Convolutional(depth=2)),
-    "best-of": BestOf(dm(steps=1), sets=2, mixtures=4, judged_on=5, judged_by=ConvNet(width=8), recipe=Recipe(epochs=4, batch=16)),
+    "best-of": BestOf(dm(steps=1), sets=2, mixtures=4, eval_per_class=5, eval_network=ConvNet(width=8), recipe=Recipe(epochs=4, batch=16)),
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They learn from the images of all classes together, so that a class is another one with other classes beside it.
@@ -143,7 +143,7 @@ def test_the_global_streams_are_left_alone(method: Method, real: ImageSet) -> No
 
 
 def test_observing_changes_nothing(method: Method, real: ImageSet) -> None:
-    def judge(moment: Moment) -> None:
+    def judge(moment: StepInfo) -> None:
         evaluate(moment.snapshot(), real, network=ConvNet(width=4), recipe=Recipe(epochs=1), networks=1, compute=COMPUTE)
         moment.snapshot().images.zero_()  # a snapshot is the observer's own
         torch.rand(3)
@@ -153,7 +153,7 @@ def test_observing_changes_nothing(method: Method, real: ImageSet) -> None:
 
 @pytest.mark.parametrize("stop_at", [0, 1, 3])
 def test_resume_is_exact(method: Method, real: ImageSet, stop_at: int, tmp_path: Path) -> None:
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == min(stop_at, method.steps):
             raise Stopped("enough")
 
@@ -178,13 +178,13 @@ def test_a_class_is_the_same_condensed_with_fewer_others(name: str) -> None:
 
 @pytest.mark.parametrize("name", SMALL_METHODS)
 def test_what_is_said_to_make_each_class_alone_does(name: str) -> None:
-    assert not (SMALL_METHODS[name].each_class_alone(images()) and name in ON_ALL_CLASSES)
+    assert not (SMALL_METHODS[name].is_classwise(images()) and name in ON_ALL_CLASSES)
 
 
 def test_dm_makes_each_class_alone_unless_its_network_sees_them_together() -> None:
-    assert dm().each_class_alone(images())
-    assert not dm(networks=Fresh(ConvNet(width=4, norm="batch"))).each_class_alone(images())
-    assert not dm(networks=Fresh(Own("tests.networks.user_nets:dropout"))).each_class_alone(images())
+    assert dm().is_classwise(images())
+    assert not dm(networks=Fresh(ConvNet(width=4, norm="batch"))).is_classwise(images())
+    assert not dm(networks=Fresh(UserModule("tests.networks.user_nets:dropout"))).is_classwise(images())
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])
@@ -204,23 +204,23 @@ def test_uneven_classes(method: Method) -> None:
 
 def test_of_smaller_classes_all_is_taken_where_that_is_asked_for(method: Method) -> None:
     real = images(per_class=[3, 12, 7])
-    small = run(method, real, 5, smaller="all")
+    small = run(method, real, 5, small_classes="all")
     assert small.counts == {0: 3, 1: 5, 2: 5}
     assert same(small, run(method, real, {0: 3, 1: 5, 2: 5}))
 
 
 def test_a_run_goes_on_only_with_as_many_images_of_small_classes(method: Method, tmp_path: Path) -> None:
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == min(1, method.steps):
             raise Stopped("enough")
 
     real = images(per_class=[3, 12, 7])
     with pytest.raises(Stopped):
-        run(method, real, 5, smaller="all", observers=[stop], checkpoint=Checkpoint(tmp_path / "checkpoint"))
+        run(method, real, 5, small_classes="all", observers=[stop], checkpoint=Checkpoint(tmp_path / "checkpoint"))
     with pytest.raises(CondensationError, match=r"of another run: ipc\.0 is 3 there, 2 here"):
         run(method, real, {0: 2, 1: 5, 2: 5}, checkpoint=Checkpoint(tmp_path / "checkpoint"))
-    unbroken = run(method, real, 5, smaller="all")
-    assert same(unbroken, run(method, real, 5, smaller="all", checkpoint=Checkpoint(tmp_path / "checkpoint")))
+    unbroken = run(method, real, 5, small_classes="all")
+    assert same(unbroken, run(method, real, 5, small_classes="all", checkpoint=Checkpoint(tmp_path / "checkpoint")))
 
 
 def test_another_number_for_each_class(method: Method, real: ImageSet) -> None:

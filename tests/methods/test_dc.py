@@ -24,7 +24,7 @@ from condensation.matching.class_gradients import (
     mean_gradient,
 )
 from condensation.matching.gradient_distances import DISTANCES, layerwise_cosine
-from condensation.methods.dc import NORM_IMAGES, Contest, loops_for
+from condensation.methods.dc import NORM_IMAGES, DCState, loops_for
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.mlp import MLP
 from tests import plain_dc
@@ -49,7 +49,7 @@ def plain_step(method: DC, real: ImageSet, small: ImageSet, network: Classifier,
     for loop in range(method.outer_loops):
         of_loop = rng.child("match", loop)
         draw = real.draw(method.batch_per_class, of_loop.child("real"))
-        of_real = [real.inputs(draw.indices[draw.rows == place]).double() for place in range(len(labels))]
+        of_real = [real.inputs(draw.indices[draw.class_index == place]).double() for place in range(len(labels))]
         network.train()
         with torch.no_grad():
             network(real.inputs(real.draw(NORM_IMAGES, of_loop.child("norm")).indices).double())
@@ -276,15 +276,15 @@ def test_the_loss_falls() -> None:
 
 def test_a_compiled_learner_in_bfloat16_is_only_of_real_images_and_training() -> None:
     state = dc().init(images(), IPC, Rng(0), Compute(device="cpu", precision="bfloat16", compile="never"))
-    assert isinstance(state, Contest)
-    assert state.learner.on_own(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
+    assert isinstance(state, DCState)
+    assert state.learner.forward_each(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
     assert state.network(torch.zeros(2, 3, 16, 16)).dtype == torch.float32
 
 
 def pixel_gradient(logits: Callable[[Tensor], Tensor], network: Classifier, real: ImageSet, seed: int) -> Tensor:
     """Of one made-up image a class, with the gradient of real images as ``logits`` gives it."""
     draw = real.draw(16, Rng(seed))
-    parts = [mean_gradient(logits, network, [real.inputs(draw.indices[draw.rows == place])], place, 16) for place in real.classes]
+    parts = [mean_gradient(logits, network, [real.inputs(draw.indices[draw.class_index == place])], place, 16) for place in real.classes]
     pixels = Rng(0).child("pixels").normal((3, 1, 3, 16, 16)).requires_grad_()
     target = [torch.stack(part) for part in zip(*parts, strict=True)]
     loss = distances_one_by_one(layerwise_cosine, target, network, pixels, torch.arange(3)[:, None]).sum()
@@ -293,7 +293,7 @@ def pixel_gradient(logits: Callable[[Tensor], Tensor], network: Classifier, real
 
 def test_bfloat16_of_real_images_moves_the_pixels_far_less_than_other_real_images_do() -> None:
     real, network = images(40), ConvNet(width=32).build((3, 16, 16), 3, Rng(2))
-    rounded = Compute(device="cpu", precision="bfloat16", compile="never").run(network)
+    rounded = Compute(device="cpu", precision="bfloat16", compile="never").wrap(network)
     exact = pixel_gradient(network, network, real, 0)
     apart = [
         float((other - exact).norm() / exact.norm())

@@ -12,7 +12,7 @@ from torch import Tensor
 from condensation import DCVAE, Compute, CondensationError, ImageSet, Rng
 from condensation.generators.dc_vae_encoder import DualAutoencoder
 from condensation.generators.per_class import Grouped
-from condensation.methods.dc_vae import Autoencoding
+from condensation.methods.dc_vae import DCVAEState
 from condensation.methods.dc_vae_losses import DualLosses
 from tests.small import CPU, dc_vae, images
 from tests.states import same_state
@@ -21,8 +21,8 @@ EXACT = Compute(**{**CPU, "precision": "float64"})  # type: ignore[arg-type]
 IPC = {0: 2, 1: 2, 2: 2}
 
 
-def begun(method: DCVAE, real: ImageSet, steps: int = 0) -> Autoencoding:
-    state = method.init(real, IPC, Rng(0), EXACT.chosen())
+def begun(method: DCVAE, real: ImageSet, steps: int = 0) -> DCVAEState:
+    state = method.init(real, IPC, Rng(0), EXACT.resolve())
     for step in range(steps):
         method.step(state, real, Rng(0).child("step", step))
     return state
@@ -36,7 +36,7 @@ def group(networks: str = "conditional") -> DualAutoencoder:
 
 
 def losses(one: DualAutoencoder) -> DualLosses:
-    return DualLosses(one, EXACT.chosen(), 3, 5)
+    return DualLosses(one, EXACT.resolve(), 3, 5)
 
 
 def some(count: int = 4) -> tuple[Tensor, Tensor]:

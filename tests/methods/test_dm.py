@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Moment, Rng, condense
+from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, StepInfo, condense
 from condensation.core.storage import read_tensors
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack
 from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
@@ -32,10 +32,10 @@ def setting(network: NetworkSpec, augmentation: DSA | None = DSA()):  # type: ig
     module = network.build(real.shape, real.num_classes, rng.child("network")).double().train().requires_grad_(False)
     start = condense(dm(steps=0), real, IPC, seed=4, compute=DOUBLE)
     transform = augmentation.per_class(real.classes, rng.child("augment")) if augmentation else (lambda images, rows: images)
-    return real, module, Pixels(replace(start, images=start.images.double())), transform
+    return real, module, SyntheticImages(replace(start, images=start.images.double())), transform
 
 
-def plain(loss, real: ImageSet, module, source: Pixels, transform):  # type: ignore[no-untyped-def]
+def plain(loss, real: ImageSet, module, source: SyntheticImages, transform):  # type: ignore[no-untyped-def]
     """Loss and pixel gradient of the plain form, all real images of a class taken."""
     pixels = [images.clone().requires_grad_() for images in source.images.detach().split(list(IPC.values()))]
 
@@ -46,10 +46,10 @@ def plain(loss, real: ImageSet, module, source: Pixels, transform):  # type: ign
     return value.detach(), torch.cat(torch.autograd.grad(value, pixels))
 
 
-def fast(real: ImageSet, module, source: Pixels, transform, chunk: int | None):  # type: ignore[no-untyped-def]
+def fast(real: ImageSet, module, source: SyntheticImages, transform, chunk: int | None):  # type: ignore[no-untyped-def]
     draw = real.draw(100, Rng(0))  # all there are
     target = mean_embeddings(module.embed, real, draw, transform, chunk, torch.float64)
-    value = matching_loss(module.embed, target, source.images, source.start.rows, transform)
+    value = matching_loss(module.embed, target, source.images, source.template.class_index, transform)
     return value.detach(), torch.autograd.grad(value, source.images)[0]
 
 
@@ -110,7 +110,7 @@ def test_a_step_is_sgd_with_momentum_on_the_plain_loss() -> None:
         module = network.build(real.shape, 3, rng.child("network")).double().requires_grad_(False)
         transform = DSA().per_class(real.classes, rng.child("augment"))
         start = condense(replace(method, steps=0), real, IPC, seed=9, compute=DOUBLE)
-        _, gradient = plain(loss_class_by_class, real, module, Pixels(replace(start, images=pixels)), transform)
+        _, gradient = plain(loss_class_by_class, real, module, SyntheticImages(replace(start, images=pixels)), transform)
         velocity = 0.5 * velocity + gradient
         pixels = pixels - 0.7 * velocity
     learned = condense(method, real, IPC, seed=9, compute=DOUBLE)
@@ -121,9 +121,9 @@ def iterates(method: Method, real: ImageSet) -> list[Tensor]:
     """The images before the first step and after each."""
     kept: list[Tensor] = []
 
-    def keep(moment: Moment) -> None:
+    def keep(moment: StepInfo) -> None:
         source = moment.state.source
-        assert isinstance(source, Pixels)
+        assert isinstance(source, SyntheticImages)
         kept.append(source.images.detach().clone())
 
     condense(method, real, 2, compute=DOUBLE, observers=[keep])
@@ -137,7 +137,7 @@ def test_the_learning_rate_falls_as_a_cosine() -> None:
     torch.testing.assert_close(falling[1], constant[1])
     for step in range(1, 6):
         factor = (1 + math.cos(math.pi * step / 6)) / 2
-        source = Pixels(replace(images(2), images=falling[step]))
+        source = SyntheticImages(replace(images(2), images=falling[step]))
         state = method.init(images(), {0: 2, 1: 2, 2: 2}, Rng(0).child("init"), DOUBLE)
         state.source.images.data.copy_(source.images.detach())
         method.step(state, images(), Rng(0).child("step", step))

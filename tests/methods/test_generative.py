@@ -11,14 +11,14 @@ from condensation.core.preprocessing import Identity
 from condensation.generators.base import Generator, normal_latents
 from condensation.generators.dense import DenseGenerator
 from condensation.generators.ema import follow
-from condensation.methods.generative import Generating, GenerativeMethod, drawn_images
+from condensation.methods.generative import GenerativeMethod, GeneratorState, drawn_images
 from tests.small import CPU, gmmn, images
 
 COMPUTE = Compute(**CPU)
 
 
 @dataclass(kw_only=True)
-class Contest(Generating):
+class DCState(GeneratorState):
     generator: DenseGenerator
     critic: nn.Module
     queue: torch.Tensor
@@ -41,7 +41,7 @@ class Averaged(GenerativeMethod):
             critic = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(real.images[0].numel()))
         optimizer = torch.optim.Adam(generator.parameters(), lr=0.1)
         queue = torch.zeros(2)
-        return Contest(
+        return DCState(
             source=self.drawn(real, ipc, average, rng, compute),
             optimizers=(optimizer,),
             generator=generator,
@@ -90,8 +90,8 @@ def test_modules_statistics_tensors_and_averages_go_on_where_they_stopped(tmp_pa
 
 def test_images_are_drawn_from_the_average():
     state, small = state_after(4)
-    of_average = drawn_images(state.source.generator, state.source.latents, small.rows, small.preprocessing, 100)
-    of_generator = drawn_images(state.generator, state.source.latents, small.rows, small.preprocessing, 100)
+    of_average = drawn_images(state.source.generator, state.source.latents, small.class_index, small.preprocessing, 100)
+    of_generator = drawn_images(state.generator, state.source.latents, small.class_index, small.preprocessing, 100)
     assert torch.equal(small.images, of_average)
     assert not torch.equal(small.images, of_generator)
 

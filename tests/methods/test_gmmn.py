@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from condensation import GMMN, Compute, CondensationError, Rng, condense
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF
 from tests.small import CPU, gmmn, images
@@ -90,7 +90,7 @@ def test_one_network_for_all_descends_the_mean_of_classes():
 
 
 def test_rate_and_momentum_change_once():
-    method = gmmn(optimizer="sgd", lr=2.0, momentum=0.9, drop_after=2)
+    method = gmmn(optimizer="sgd", lr=2.0, momentum=0.9, lr_drop_step=2)
     state, seen = state_of(method), []
     for step in range(4):
         method.step(state, images(), Rng(0).child(step))
@@ -146,12 +146,12 @@ def test_pictures_become_those_of_their_class(networks):
 
 def test_settings_come_back_from_plain_values():
     for method in (GMMN(), GMMN.paper(), gmmn(autoencoder=Autoencoder(code=7))):
-        assert build(GMMN, {key: value for key, value in plain(method).items() if key != "name"}) == method
+        assert from_dict(GMMN, {key: value for key, value in to_dict(method).items() if key != "name"}) == method
 
 
 def test_an_autoencoder_is_asked_for_by_its_name():
-    assert build(GMMN, {"autoencoder": "sigmoid"}).autoencoder == Autoencoder()
-    assert build(GMMN, {"autoencoder": {"code": 8}}).autoencoder == Autoencoder(code=8)
+    assert from_dict(GMMN, {"autoencoder": "sigmoid"}).autoencoder == Autoencoder()
+    assert from_dict(GMMN, {"autoencoder": {"code": 8}}).autoencoder == Autoencoder(code=8)
 
 
 @pytest.mark.parametrize(

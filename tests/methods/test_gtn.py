@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from condensation import GTN, Compute, CondensationError, CondensedSet, ConvNet, ImageSet, Moment, NetworkSpec, Rng, condense
+from condensation import GTN, Compute, CondensationError, CondensedSet, ConvNet, ImageSet, NetworkSpec, Rng, StepInfo, condense
 from condensation.generators.lesson_generator import LessonGenerator
-from condensation.methods.gtn import Teaching
+from condensation.methods.gtn import GTNState
 from condensation.networks.base import Classifier
 from condensation.networks.mlp import MLP
 from condensation.networks.weight_norm import WeightNormConvNet
@@ -29,27 +29,27 @@ DOUBLE = Compute(device="cpu", precision="float64", compile="never")
 IPC = {0: 2, 1: 3, 2: 4}
 
 
-def begun(method: GTN, real: ImageSet) -> Teaching:
+def begun(method: GTN, real: ImageSet) -> GTNState:
     return method.init(real, IPC, Rng(1), DOUBLE)
 
 
-def plain_loss(method: GTN, state: Teaching, real: ImageSet, rng: Rng) -> Tensor:
+def plain_loss(method: GTN, state: GTNState, real: ImageSet, rng: Rng) -> Tensor:
     """The loss of one step by the description, with the whole graph and the draws that ours makes."""
     source, network = state.source, state.learner
     network.redraw(rng.child("network"))
     weights = {name: parameter.detach().clone().requires_grad_() for name, parameter in network.named_parameters()}
     statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}
     velocity = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    order = lesson_order(list(source.start.counts.values()))
+    order = lesson_order(list(source.template.counts.values()))
     lessons = math.ceil(len(order) / method.batch)
     losses = []
     for step in range(method.passes * lessons):
         piece = order[step % lessons * len(order) // lessons : (step % lessons + 1) * len(order) // lessons]
-        codes = functional.one_hot(source.start.rows, len(real.classes)).double()
+        codes = functional.one_hot(source.template.class_index, len(real.classes)).double()
         shown = _generated(source.generator, torch.cat([source.latents, codes], dim=1)[piece])
         network.train()
         with traced(network):
-            loss = functional.cross_entropy(functional_call(network, {**weights, **statistics}, (shown,)), source.start.labels[piece])
+            loss = functional.cross_entropy(functional_call(network, {**weights, **statistics}, (shown,)), source.template.labels[piece])
         statistics = {name: buffer.clone() for name, buffer in statistics.items()}
         gradient = torch.autograd.grad(loss, list(weights.values()), create_graph=True)
         for (name, weight), of_weight in zip(weights.items(), gradient, strict=True):
@@ -225,7 +225,7 @@ def test_settings_that_make_no_sense_are_refused(settings: dict[str, object], sa
 def made_and_kept(method: GTN, real: ImageSet) -> tuple[ImageSet, Schedule]:
     cards: list[dict[str, object]] = []
 
-    def keep(moment: Moment) -> None:
+    def keep(moment: StepInfo) -> None:
         cards.append(moment.state.card())
 
     made = condense(method, real, 4, compute=COMPUTE, observers=[keep])

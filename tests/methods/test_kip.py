@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import KIP, Checkpoint, Compute, CondensationError, ImageSet, Moment, NotEnoughMemory, Rng, Stopped, Zca, condense
+from condensation import KIP, Checkpoint, Compute, CondensationError, ImageSet, NotEnoughMemory, Rng, StepInfo, Stopped, Zca, condense
 from condensation.core.ipc import images_per_class
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress
@@ -52,7 +52,7 @@ def test_a_step_is_adam_on_the_papers_loss(labels: str, kernel: Convolutional) -
     real, method = images(), replace(SMALL, labels=labels, kernel=kernel)
     state = began(method, real)
     few = state.source.images.detach().clone().requires_grad_()
-    soft = centred(state.source.start.labels, 3).requires_grad_()
+    soft = centred(state.source.template.labels, 3).requires_grad_()
     learned = [few, soft] if labels == "learned" else [few]
     optimizer = torch.optim.Adam(learned, lr=0.04)
     for step in range(3):
@@ -71,7 +71,7 @@ def test_the_gradient_of_the_loss_is_right() -> None:
     real = images(shape=(1, 4, 4))
     state = began(replace(SMALL, labels="learned"), real)
     many, wanted = real.inputs(slice(0, 9)).double(), centred(real.labels[:9], 3)
-    few, soft = state.source.images.detach().clone().requires_grad_(), centred(state.source.start.labels, 3).requires_grad_()
+    few, soft = state.source.images.detach().clone().requires_grad_(), centred(state.source.template.labels, 3).requires_grad_()
 
     def loss(few: Tensor, soft: Tensor) -> Tensor:
         source = type("Source", (), {"images": few, "values": soft})
@@ -136,7 +136,7 @@ def test_real_images_are_whitened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     real = images()
     white = replace(real, preprocessing=Zca.fit([real.images.float() / 255]))
     state = began(SMALL, white)
-    assert isinstance(state, kip.Regressing)
+    assert isinstance(state, kip.KIPState)
     assert torch.equal(state.seen.images, white.inputs())
     monkeypatch.setattr(Zca, "__call__", None)
     assert SMALL.step(state, white, Rng(0)).isfinite()
@@ -202,7 +202,7 @@ def test_impossible_settings_are_refused(settings: dict[str, object], message: s
 def test_a_run_broken_off_before_the_labels_are_solved_solves_them(tmp_path: Path) -> None:
     method, real = replace(SMALL, labels="solved"), images()
 
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == 2:
             raise Stopped("enough")
 

@@ -18,10 +18,10 @@ from condensation import (
     EvaluationSettings,
     Fresh,
     ImageSet,
-    Moment,
     Recipe,
     RunSettings,
     Standardize,
+    StepInfo,
     Stopped,
     condense,
     evaluate,
@@ -62,7 +62,7 @@ class OwnMethod(Random):
 def broken_off(path: Path, real: ImageSet, **settings: object) -> Checkpoint:
     """A checkpoint after two steps."""
 
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == 2:
             raise Stopped("enough")
 
@@ -80,7 +80,7 @@ def test_networks_of_ones_own_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "field"),
     [
-        (replace(images(), mirrored=False), "mirrored"),
+        (replace(images(), flip_invariant=False), "mirrored"),
         (replace(images(), preprocessing=Standardize(torch.zeros(3), torch.ones(3))), "preprocessing"),
         (images(seed=1), "data"),
     ],
@@ -93,7 +93,7 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path, other: ImageSet, 
 
 
 def test_a_stop_does_not_put_a_lost_state_in_place_of_a_good_one(tmp_path: Path) -> None:
-    def stop(moment: Moment) -> None:
+    def stop(moment: StepInfo) -> None:
         if moment.step == 1:
             moment.state.source.images.data[0, 0, 0, 0] = float("inf")
             raise Stopped("enough")

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import Compute, CondensationError, ConvNet, Fresh, ImageSet, Method, Moment, PixelMMD, Rng, RunSettings, condense
-from condensation.config.build import build
-from condensation.config.toml import merge
-from condensation.core.plain import plain
+from condensation import Compute, CondensationError, ConvNet, Fresh, ImageSet, Method, PixelMMD, Rng, RunSettings, StepInfo, condense
+from condensation.config.build import from_dict
+from condensation.config.toml import apply_override
+from condensation.core.plain import to_dict
 from condensation.matching.kernels import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scale, Scaled, Sum
 from condensation.methods.base import State
 from tests.small import dm, images
@@ -114,7 +114,7 @@ def test_images_start_from_real_ones_and_the_real_batch_has_its_own_stream() -> 
 def losses_and_images(method: Method, compute: Compute = DOUBLE) -> tuple[list[float], Tensor]:
     losses: list[float] = []
 
-    def note(moment: Moment) -> None:
+    def note(moment: StepInfo) -> None:
         losses.append(moment.loss or 0.0)
 
     small = condense(method, images(per_class=[10, 4, 7]), IPC, compute=compute, observers=[note])
@@ -135,7 +135,7 @@ def test_dm_with_a_kernel_is_the_mmd_of_embeddings_class_by_class(kernel: Kernel
     draw = real.draw(100, rng.child("real"))
     expected = torch.zeros((), dtype=torch.float64)
     for row, y in enumerate(pixels):
-        x, y = module.embed(real.inputs(draw.indices[draw.rows == row]).double()), module.embed(y)
+        x, y = module.embed(real.inputs(draw.indices[draw.class_index == row]).double()), module.embed(y)
         scale = Scale.of(x)
         expected = expected + kernel(x, x, scale).mean() - 2 * kernel(x, y, scale).mean() + kernel(y, y, scale).mean()
     torch.testing.assert_close(loss, expected.detach())
@@ -173,8 +173,8 @@ def test_kernels_are_named_in_settings(method: str) -> None:
     def built(*overrides: str) -> Method:
         content: dict[str, object] = {"method": {"name": method}}
         for override in overrides:
-            content = merge(content, override)
-        return build(RunSettings, content, RunSettings()).method
+            content = apply_override(content, override)
+        return from_dict(RunSettings, content, RunSettings()).method
 
     def kernel(*overrides: str) -> Kernel:
         return built(*overrides).kernel  # type: ignore[attr-defined,no-any-return]
@@ -208,17 +208,17 @@ class Cauchy(Kernel):
 def test_a_kernel_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(CAUCHY)
-    content = merge({"method": {"name": "pixel-mmd", "steps": 3, "kernel": "own.py:Cauchy"}}, "method.kernel.width=0.5")
-    method = build(RunSettings, content, RunSettings()).method
+    content = apply_override({"method": {"name": "pixel-mmd", "steps": 3, "kernel": "own.py:Cauchy"}}, "method.kernel.width=0.5")
+    method = from_dict(RunSettings, content, RunSettings()).method
     losses, _ = losses_and_images(method)
     assert losses[3] < losses[1]
-    assert build(Method, plain(method)) == method  # type: ignore[type-abstract]
+    assert from_dict(Method, to_dict(method)) == method  # type: ignore[type-abstract]
 
 
 @pytest.mark.parametrize("kernel", [*KERNELS.values(), 2 * Linear() + 3 * (RBF((1.0,)) + Laplacian())], ids=str)
 def test_kernels_come_back_from_plain_settings(kernel: Kernel) -> None:
     method = PixelMMD(kernel=kernel)
-    assert build(Method, plain(method)) == method  # type: ignore[type-abstract]
+    assert from_dict(Method, to_dict(method)) == method  # type: ignore[type-abstract]
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Moment, Recipe, Rng, condense
-from condensation.config.build import build
+from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Recipe, Rng, StepInfo, condense
+from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.methods.forgetting import NeverRight, most_forgotten
 from condensation.methods.herding import herd
 from condensation.methods.k_center import centers
-from condensation.methods.trained_selection import Learning, TrainedSelection, class_features
+from condensation.methods.trained_selection import SelectionState, TrainedSelection, class_features
 from tests.small import CPU, TRAINED, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -134,11 +134,11 @@ def test_forgetting_counts_the_turns_from_right_to_wrong() -> None:
     assert method.choose(state, real, 0, 2, Rng(0)).tolist() == [0, 1]
 
 
-def in_the_end(method: TrainedSelection, real: ImageSet, compute: Compute = COMPUTE) -> Learning:
-    states: list[Learning] = []
+def in_the_end(method: TrainedSelection, real: ImageSet, compute: Compute = COMPUTE) -> SelectionState:
+    states: list[SelectionState] = []
 
-    def keep(moment: Moment) -> None:
-        assert isinstance(moment.state, Learning)
+    def keep(moment: StepInfo) -> None:
+        assert isinstance(moment.state, SelectionState)
         states.append(moment.state)
 
     condense(method, real, 1, compute=compute, observers=[keep])
@@ -225,4 +225,4 @@ def test_settings_come_back(kind: type[TrainedSelection]) -> None:
     from condensation import Method
 
     method = kind(ConvNet(width=16), Recipe(epochs=3, augmentation=None))
-    assert build(Method, plain(method)) == method  # type: ignore[type-abstract]
+    assert from_dict(Method, to_dict(method)) == method  # type: ignore[type-abstract]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from condensation import Compute, ConvNet, Rng
-from condensation.training.stacked import Crew
+from condensation.training.stacked import ModelCache
 
 
 def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:
@@ -32,14 +32,14 @@ def gives_the_same_compiled(width: int, shape: tuple[int, int, int], backend: st
 
 def stacked_do_without(taken: list[tuple[int, ...]], width: int) -> None:
     """That one network takes the fast way, which notes it in ``taken``, and two that are stacked do not, and all come to the same."""
-    crew = Crew(ConvNet(width=width, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
+    crew = ModelCache(ConvNet(width=width, depth=2), (3, 16, 16), 3, Compute(device="cpu", precision="float32", compile="always"))
     images = torch.randn(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     rngs, logits = [Rng(0).child("network", number) for number in range(2)], []
     for learners, theirs in ((crew.learners(1), rngs[:1]), (crew.learners(2), rngs)):
         learners.begin(theirs)
         learners.train(False)
         with torch.no_grad():
-            logits.append(learners.on_same(images))
+            logits.append(learners.forward_shared(images))
         if learners.count == 1:
             assert taken
             taken.clear()

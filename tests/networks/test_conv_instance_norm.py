@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from condensation import ConvNet, Own, Rng
+from condensation import ConvNet, Rng, UserModule
 from condensation.networks.base import Classifier
 from condensation.networks.cpu import conv_instance_norm as patches
 from condensation.networks.layers import InstanceNorm, Layers, convolution, directly
@@ -172,7 +172,7 @@ def test_parts_of_a_network_are_what_they_are_uncompiled(taken: list[tuple[int, 
 
 @pytest.mark.parametrize("layer", ["features.0", "features.1"])
 def test_a_layer_that_is_embedded_at_is_computed_by_itself(taken: list[tuple[int, ...]], layer: str) -> None:
-    network = Own(lambda num_classes: small(), layer=layer).build((3, 16, 16), 3, Rng(0))
+    network = UserModule(lambda num_classes: small(), layer=layer).build((3, 16, 16), 3, Rng(0))
     images = torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     embed = torch.compile(network.embed, backend="aot_eager", dynamic=False)
     torch.testing.assert_close(embed(images), network.embed(images), rtol=1e-4, atol=1e-5)

@@ -13,20 +13,20 @@ from condensation import (
     ConvNet,
     Fresh,
     Identity,
-    Own,
     Pool,
     Recipe,
     Rng,
     Stopped,
+    UserModule,
     condense,
     load,
 )
-from condensation.config.build import build
-from condensation.config.toml import merge
+from condensation.config.build import from_dict
+from condensation.config.toml import apply_override
 from condensation.core.modules import draws_numbers, mixes_images
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.networks.mlp import MLP
-from condensation.networks.pool_store import Bucket, Shelf, Snapshot, between, bucket, described, identity
+from condensation.networks.pool_store import Bucket, PoolStore, Snapshot, between, bucket, described, identity
 from condensation.networks.samplers import Pooled
 from condensation.runs.run import RunSettings, run
 from condensation.training.make_pool import PoolRecipe, make_pool
@@ -48,7 +48,7 @@ def snapshot(number, accuracy, spec=SPEC):
 
 def shelf_of(folder, real, spec=SPEC, networks=2):
     """A pool whose networks were never trained: their accuracies are made up."""
-    shelf = Shelf.begin(folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": described(spec), "data": identity(real)})
+    shelf = PoolStore.begin(folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": described(spec), "data": identity(real)})
     for number in range(networks):
         shelf.add(number, [snapshot(10 * number + place, accuracy, spec) for place, accuracy in enumerate(LEVELS)])
     return shelf
@@ -176,7 +176,7 @@ def test_the_network_is_frozen_and_in_training_mode(folder):
 
 def test_statistics_of_batch_norm_are_those_of_the_snapshot(real, tmp_path):
     spec = ConvNet(width=8, norm="batch")
-    shelf = Shelf.begin(tmp_path, {"networks": 1, "bounds": [0], "spec": described(spec), "data": identity(real)})
+    shelf = PoolStore.begin(tmp_path, {"networks": 1, "bounds": [0], "spec": described(spec), "data": identity(real)})
     trained = spec.build(SHAPE, 3, Rng(0)).train()
     trained(real.inputs())
     shelf.add(0, [Snapshot(1, 50.0, trained.state_dict())])
@@ -261,7 +261,7 @@ def test_a_part_of_the_classes_is_the_same_data(folder, real):
 
 
 def test_a_pool_that_is_not_finished_is_refused(real, tmp_path):
-    shelf = Shelf.begin(tmp_path, {"networks": 2, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
+    shelf = PoolStore.begin(tmp_path, {"networks": 2, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
     shelf.add(0, [snapshot(0, 15.0)])
     assert shelf.missing() == [1]
     with pytest.raises(CondensationError, match="is not finished: 1 of 2 networks are there"):
@@ -278,7 +278,7 @@ def test_a_damaged_network_is_refused(real, tmp_path):
 
 
 def test_weights_that_do_not_fit_are_refused(real, tmp_path):
-    shelf = Shelf.begin(tmp_path, {"networks": 1, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
+    shelf = PoolStore.begin(tmp_path, {"networks": 1, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
     shelf.add(0, [snapshot(0, 15.0, ConvNet(width=4))])
     with pytest.raises(CondensationError, match="do not fit this network"):
         pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
@@ -337,10 +337,10 @@ def test_other_methods_read_no_pool(real):
 def test_a_pool_is_a_setting_by_its_name():
     content = {"name": "dm", "networks": {"name": "fresh", "spec": {"name": "convnet", "width": 64}}}
     for override in ("networks=pool", "networks.path=a/b", "networks.bucket=20-30", "networks.spec.width=8"):
-        content = merge(content, override)
-    method = build(RunSettings, {"method": content}).method
+        content = apply_override(content, override)
+    method = from_dict(RunSettings, {"method": content}).method
     assert method == DM(networks=Pool("a/b", "20-30", ConvNet(width=8)))
-    assert build(RunSettings, json.loads(json.dumps(plain(RunSettings(method=method))))).method == method
+    assert from_dict(RunSettings, json.loads(json.dumps(to_dict(RunSettings(method=method))))).method == method
 
 
 def test_a_run_says_which_pool_it_read_and_is_repeated_from_its_settings(tmp_path):
@@ -350,10 +350,10 @@ def test_a_run_says_which_pool_it_read_and_is_repeated_from_its_settings(tmp_pat
     shelf = make_pool(spec, data.train, tmp_path / "pool", how, compute=COMPUTE)
     method = DM(steps=2, batch_per_class=4, networks=Pool(str(tmp_path / "pool"), "0+", spec))
     settings = RunSettings(method=method, ipc=1, compute=COMPUTE)
-    settings = build(RunSettings, {"data": {"source": "digits"}, "evaluation": {"networks": 0}}, settings)
+    settings = from_dict(RunSettings, {"data": {"source": "digits"}, "evaluation": {"networks": 0}}, settings)
     first = run(settings, tmp_path / "first").condensed
     assert first.card["reads"] == {"pool": shelf.digest()}
-    again = build(RunSettings, json.loads((tmp_path / "first" / "settings.json").read_text())["settings"])
+    again = from_dict(RunSettings, json.loads((tmp_path / "first" / "settings.json").read_text())["settings"])
     assert torch.equal(run(again, tmp_path / "again").condensed.images.images, first.images.images)
 
 
@@ -371,7 +371,7 @@ def test_an_architecture_is_described_without_code():
         "activation": "relu",
         "pooling": "avg",
     }
-    own = described(Own(shelf_of, options={"width": 3, "odd": Odd()}))
+    own = described(UserModule(shelf_of, options={"width": 3, "odd": Odd()}))
     assert own["target"] == "tests.networks.test_pool_store:shelf_of"
     assert json.loads(json.dumps(own)) == own
 
@@ -387,10 +387,10 @@ def small(channels, num_classes):
 
 
 def test_a_pool_may_be_of_a_network_of_ones_own(real, tmp_path):
-    spec = Own("tests.networks.test_pool_store:small")
+    spec = UserModule("tests.networks.test_pool_store:small")
     how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
     make_pool(spec, real, tmp_path, how, compute=COMPUTE)
     method = dm(networks=Pool(str(tmp_path), "0+", spec))
     assert condense(method, real, 1, compute=COMPUTE).images.isfinite().all()
     with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pools:small\."):
-        condense(dm(networks=Pool(str(tmp_path), "0+", Own(shelf_of))), real, 1, compute=COMPUTE)
+        condense(dm(networks=Pool(str(tmp_path), "0+", UserModule(shelf_of))), real, 1, compute=COMPUTE)

@@ -14,35 +14,49 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from condensation import DM, Checkpoint, Compute, CondensationError, ConvNet, Fresh, ImageSet, Own, Recipe, Rng, Stopped, condense, evaluate
+from condensation import (
+    DM,
+    Checkpoint,
+    Compute,
+    CondensationError,
+    ConvNet,
+    Fresh,
+    ImageSet,
+    Recipe,
+    Rng,
+    Stopped,
+    UserModule,
+    condense,
+    evaluate,
+)
 from condensation.core.modules import draws_numbers, mixes_images
-from condensation.training.stacked import can_be_stacked, crew_of
+from condensation.training.stacked import can_be_stacked, model_cache
 from tests.networks import user_nets
 from tests.small import CPU, dm, images
 
 SHAPE = (3, 12, 16)
 HERE = "tests.networks.user_nets"
 KINDS = {
-    "plain": Own(f"{HERE}:plain"),
-    "layer": Own(f"{HERE}:plain", layer="1"),
-    "batch norm": Own(f"{HERE}:BatchNorm"),
-    "dropout": Own(f"{HERE}:dropout"),
-    "functional": Own(f"{HERE}:Functional"),
-    "raw parameters": Own(f"{HERE}:Raw"),
-    "transformer": Own(f"{HERE}:Patches"),
-    "numpy": Own(f"{HERE}:by_numpy"),
-    "float64": Own(f"{HERE}:double"),
-    "lazy": Own(f"{HERE}:lazy"),
-    "object": Own(user_nets.plain, options={"width": 4}),
-    "made": Own(user_nets.made),
+    "plain": UserModule(f"{HERE}:plain"),
+    "layer": UserModule(f"{HERE}:plain", layer="1"),
+    "batch norm": UserModule(f"{HERE}:BatchNorm"),
+    "dropout": UserModule(f"{HERE}:dropout"),
+    "functional": UserModule(f"{HERE}:Functional"),
+    "raw parameters": UserModule(f"{HERE}:Raw"),
+    "transformer": UserModule(f"{HERE}:Patches"),
+    "numpy": UserModule(f"{HERE}:by_numpy"),
+    "float64": UserModule(f"{HERE}:double"),
+    "lazy": UserModule(f"{HERE}:lazy"),
+    "object": UserModule(user_nets.plain, options={"width": 4}),
+    "made": UserModule(user_nets.made),
 }
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 RECIPE = Recipe(epochs=2)
 
 
 @pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
-def spec(request: pytest.FixtureRequest) -> Own:
-    chosen: Own = request.param
+def spec(request: pytest.FixtureRequest) -> UserModule:
+    chosen: UserModule = request.param
     return chosen
 
 
@@ -58,11 +72,11 @@ def real(shape: tuple[int, int, int] = SHAPE) -> ImageSet:
     return images(shape=shape)
 
 
-def method(spec: Own, **settings: object) -> DM:
+def method(spec: UserModule, **settings: object) -> DM:
     return dm(networks=Fresh(spec), **settings)
 
 
-def refusal(spec: Own, shape: tuple[int, int, int] = SHAPE, classes: int = 3) -> str:
+def refusal(spec: UserModule, shape: tuple[int, int, int] = SHAPE, classes: int = 3) -> str:
     with pytest.raises(CondensationError) as caught:
         spec.build(shape, classes, Rng(0))
     assert 1 <= len(str(caught.value).splitlines()) <= 3
@@ -72,7 +86,7 @@ def refusal(spec: Own, shape: tuple[int, int, int] = SHAPE, classes: int = 3) ->
 # -- drawing
 
 
-def test_a_draw_is_decided_by_the_stream_alone(spec: Own) -> None:
+def test_a_draw_is_decided_by_the_stream_alone(spec: UserModule) -> None:
     network = spec.build(SHAPE, 3, Rng(1))
     first = state(network)
     network(torch.randn(4, *SHAPE))  # statistics change
@@ -84,7 +98,7 @@ def test_a_draw_is_decided_by_the_stream_alone(spec: Own) -> None:
     assert same(state(spec.build(SHAPE, 3, Rng(1))), first)
 
 
-def test_the_global_generators_are_left_alone(spec: Own) -> None:
+def test_the_global_generators_are_left_alone(spec: UserModule) -> None:
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # type: ignore[index]
     spec.build(SHAPE, 3, Rng(1)).redraw(Rng(2))
     assert torch.equal(before[0], torch.get_rng_state())
@@ -92,7 +106,7 @@ def test_the_global_generators_are_left_alone(spec: Own) -> None:
     assert before[2] == random.getstate()
 
 
-def test_a_draw_is_in_place(spec: Own) -> None:
+def test_a_draw_is_in_place(spec: UserModule) -> None:
     network = spec.build(SHAPE, 3, Rng(1))
     places = [value.data_ptr() for value in network.state_dict().values()]
     network.redraw(Rng(2))
@@ -107,15 +121,15 @@ def test_a_draw_is_what_the_function_makes_under_the_seed() -> None:
 
 def test_the_module_that_was_given_is_left_alone() -> None:
     before = state(user_nets.made)
-    condense(method(Own(user_nets.made)), real(), 1, compute=COMPUTE)
+    condense(method(UserModule(user_nets.made)), real(), 1, compute=COMPUTE)
     assert same(before, state(user_nets.made))
 
 
 def test_one_network_drawn_again_and_again_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        Own(user_nets.plain).build(SHAPE, 3, Rng(0))
+        UserModule(user_nets.plain).build(SHAPE, 3, Rng(0))
         assert not caplog.records
-        Own(user_nets.seeding).build(SHAPE, 3, Rng(0))
+        UserModule(user_nets.seeding).build(SHAPE, 3, Rng(0))
     assert caplog.messages == [
         "Each network that tests.networks.user_nets:seeding draws is the same: it sets its weights, or a seed, by itself."
     ]
@@ -124,7 +138,7 @@ def test_one_network_drawn_again_and_again_is_told(caplog: pytest.LogCaptureFixt
 # -- embedding
 
 
-def test_embeddings_are_rows_with_gradients(spec: Own) -> None:
+def test_embeddings_are_rows_with_gradients(spec: UserModule) -> None:
     network = spec.build(SHAPE, 3, Rng(1)).train()
     x = torch.randn(5, *SHAPE, requires_grad=True)
     embedding = network.embed(x)
@@ -152,8 +166,10 @@ class Bare(nn.Module):
         return self.classifier(self.features(images).flatten(1))
 
 
-@pytest.mark.parametrize("spec", [Own(Bare), Own(stack), Own(Bare, layer="features"), Own(Bare, layer="features.7")])
-def test_the_embedding_is_that_of_the_same_network_of_ours(spec: Own) -> None:
+@pytest.mark.parametrize(
+    "spec", [UserModule(Bare), UserModule(stack), UserModule(Bare, layer="features"), UserModule(Bare, layer="features.7")]
+)
+def test_the_embedding_is_that_of_the_same_network_of_ours(spec: UserModule) -> None:
     network = spec.build(SHAPE, 3, Rng(1)).train()
     ours = ConvNet(width=4, depth=2).build(SHAPE, 3, Rng(0))
     ours.load_state_dict({key.removeprefix("module."): value for key, value in network.state_dict().items()})
@@ -170,7 +186,7 @@ def test_the_embedding_is_that_of_the_same_network_of_ours(spec: Own) -> None:
 
 @pytest.mark.parametrize("layer", ["features.0", "features.3", "features.4", "classifier"])
 def test_any_layer_can_be_embedded_at(layer: str) -> None:
-    network = Own(Bare, layer).build(SHAPE, 3, Rng(1))
+    network = UserModule(Bare, layer).build(SHAPE, 3, Rng(1))
     x = torch.randn(2, *SHAPE)
     outputs: list[Tensor] = []
     network.get_submodule(f"module.{layer}").register_forward_hook(lambda *passed: outputs.append(passed[2].clone()))
@@ -189,22 +205,22 @@ class Twice(nn.Module):
 
 
 def test_a_layer_that_runs_more_than_once_is_taken_at_the_last() -> None:
-    assert Own(Twice, "activation").build(SHAPE, 3, Rng(0)).embed(torch.randn(2, *SHAPE)).shape == (2, 5)
+    assert UserModule(Twice, "activation").build(SHAPE, 3, Rng(0)).embed(torch.randn(2, *SHAPE)).shape == (2, 5)
 
 
 def test_the_last_linear_layer_is_the_one_that_runs_last() -> None:
-    assert Own(Twice).build(SHAPE, 3, Rng(0)).embed(torch.randn(2, *SHAPE)).shape == (2, 5)
+    assert UserModule(Twice).build(SHAPE, 3, Rng(0)).embed(torch.randn(2, *SHAPE)).shape == (2, 5)
 
 
 def test_nothing_is_computed_behind_the_layer() -> None:
-    network = Own(Bare, "features.0").build(SHAPE, 3, Rng(0))
+    network = UserModule(Bare, "features.0").build(SHAPE, 3, Rng(0))
     network.get_submodule("module.features.3").register_forward_hook(lambda *_: pytest.fail("went on"))
     network.embed(torch.randn(2, *SHAPE))
 
 
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2"])
 def test_compiled_a_layer_gives_what_it_gives_before_others_change_it_in_place(layer: str) -> None:
-    network = Own(Bare, layer).build(SHAPE, 3, Rng(0))
+    network = UserModule(Bare, layer).build(SHAPE, 3, Rng(0))
     images = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
     torch.compiler.reset()
     compiled = torch.compile(network.embed, backend="aot_eager", dynamic=False)
@@ -222,7 +238,7 @@ def test_what_layers_do_not_tell_is_found_out() -> None:
 # -- condensing and judging
 
 
-def test_the_seed_decides_everything(spec: Own) -> None:
+def test_the_seed_decides_everything(spec: UserModule) -> None:
     first = condense(method(spec), real(), 2, seed=1, compute=COMPUTE)
     torch.manual_seed(123)
     before = torch.get_rng_state()
@@ -232,7 +248,7 @@ def test_the_seed_decides_everything(spec: Own) -> None:
     assert first.images.isfinite().all()
 
 
-def test_resume_is_exact(spec: Own, tmp_path: Path) -> None:
+def test_resume_is_exact(spec: UserModule, tmp_path: Path) -> None:
     def stop(moment: object) -> None:
         if moment.step == 2:  # type: ignore[attr-defined]
             raise Stopped("enough")
@@ -244,14 +260,14 @@ def test_resume_is_exact(spec: Own, tmp_path: Path) -> None:
     assert torch.equal(unbroken.images, resumed.images)
 
 
-def test_judging_is_decided_by_the_seed(spec: Own) -> None:
+def test_judging_is_decided_by_the_seed(spec: UserModule) -> None:
     small, test = condense(method(spec), real(), 2, compute=COMPUTE), images(20, shape=SHAPE, seed=7)
     torch.manual_seed(9)
     judged = [evaluate(small, test, network=spec, recipe=RECIPE, networks=2, compute=COMPUTE).values for _ in range(2)]
     assert np.array_equal(*judged)
 
 
-def test_judging_together_counts_the_same(spec: Own) -> None:
+def test_judging_together_counts_the_same(spec: UserModule) -> None:
     small, test = images(3, shape=SHAPE), images(20, shape=SHAPE, seed=7)
     exact = Compute(device="cpu", precision="float64", compile="never")
     settings = {"network": spec, "recipe": RECIPE, "networks": 3}
@@ -329,27 +345,27 @@ def test_compiled_is_plain_but_for_rounding(name: str) -> None:
     ],
 )
 def test_arguments_go_by_the_names_of_parameters(target: Callable[..., nn.Module], options: dict[str, object], size: object) -> None:
-    network = Own(target, options=options).build(SHAPE, 3, Rng(0))
+    network = UserModule(target, options=options).build(SHAPE, 3, Rng(0))
     assert network.get_submodule("module").img_size == size
     assert network.get_submodule("module.stem").out_channels == options.get("width", 6)
 
 
 def test_a_square_image_has_one_size() -> None:
-    assert Own(user_nets.Timm).build((1, 9, 9), 3, Rng(0)).get_submodule("module").img_size == 9
+    assert UserModule(user_nets.Timm).build((1, 9, 9), 3, Rng(0)).get_submodule("module").img_size == 9
 
 
 def test_a_function_of_anything_is_told_the_number_of_classes() -> None:
-    assert Own(user_nets.torchvision_like).build(SHAPE, 7, Rng(0))(torch.randn(2, *SHAPE)).shape == (2, 7)
+    assert UserModule(user_nets.torchvision_like).build(SHAPE, 7, Rng(0))(torch.randn(2, *SHAPE)).shape == (2, 7)
 
 
 # -- values
 
 
 def test_equal_names_are_equal_networks() -> None:
-    assert Own("a:b") == Own("a:b")
-    assert Own("a:b") != Own("a:b", "layer")
-    assert Own("a:b", options={"width": 3}) != Own("a:b")
-    assert hash(Own("a:b", options={"widths": [3]})) == hash(Own("a:b", options={"widths": [3]}))
+    assert UserModule("a:b") == UserModule("a:b")
+    assert UserModule("a:b") != UserModule("a:b", "layer")
+    assert UserModule("a:b", options={"width": 3}) != UserModule("a:b")
+    assert hash(UserModule("a:b", options={"widths": [3]})) == hash(UserModule("a:b", options={"widths": [3]}))
 
 
 def test_what_was_compiled_is_not_taken_for_what_the_name_means_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,9 +376,9 @@ def test_what_was_compiled_is_not_taken_for_what_the_name_means_now(tmp_path: Pa
         layers = f"nn.Flatten(), nn.Linear(576, {width}), nn.Linear({width}, num_classes)"
         (folder / "nets.py").write_text(f"from torch import nn\n\ndef small(num_classes):\n    return nn.Sequential({layers})\n")
         monkeypatch.chdir(folder)
-        with crew_of(Own("nets.py:small"), SHAPE, 3, COMPUTE) as crew:
+        with model_cache(UserModule("nets.py:small"), SHAPE, 3, COMPUTE) as crew:
             modules.append(crew.module)
-        with crew_of(Own("nets.py:small"), SHAPE, 3, COMPUTE) as again:
+        with model_cache(UserModule("nets.py:small"), SHAPE, 3, COMPUTE) as again:
             assert again.module is crew.module
     assert [len(module.get_submodule("module.1").weight) for module in modules] == [3, 4]
 
@@ -374,40 +390,49 @@ def test_what_was_compiled_is_not_taken_for_what_the_name_means_now(tmp_path: Pa
     ("spec", "says"),
     [
         (
-            Own(user_nets.BatchNorm, "feature"),
+            UserModule(user_nets.BatchNorm, "feature"),
             "has no layer 'feature'. Did you mean 'features'?\nIt has features, features.0, features.1, ",
         ),
-        (Own(user_nets.Patches, "x"), "has no layer 'x'.\nIt has patches, blocks, blocks.layers, blocks.layers.0, "),
-        (Own(Twice, "unused"), "The layer 'unused' of tests.networks.test_user_module:Twice does not run, so one can't embed at it."),
-        (Own(user_nets.headless), "has no nn.Linear to embed in front of.\nName a layer to embed at. It has 0, 1, 2."),
-        (Own(user_nets.unpooled), "gives (2, 420) for 2 images of 3 classes; it must give logits (2, 3)."),
-        (Own(user_nets.two_things), "gives a tuple for images; it must give logits, a tensor (n, classes)."),
-        (Own(user_nets.nothing), "gives NoneType; it must give an nn.Module."),
-        (Own(user_nets.no_parameters), "gives a module without parameters, so there is nothing to draw or to train."),
-        (Own(user_nets.for_digits), "for_digits does not take images of 3x12x16: RuntimeError: mat1 and mat2 shapes cannot be multiplied"),
-        (Own(user_nets.wavering), "gives another architecture each time that it is called."),
-        (Own(user_nets.raising), "raising failed for images of 3x12x16 and 3 classes: RuntimeError: the weights are not here"),
-        (Own(f"{HERE}:raising"), "are not here\n{file}, line {line}, in raising: raise RuntimeError("),
+        (UserModule(user_nets.Patches, "x"), "has no layer 'x'.\nIt has patches, blocks, blocks.layers, blocks.layers.0, "),
         (
-            Own(user_nets.unsaid),
+            UserModule(Twice, "unused"),
+            "The layer 'unused' of tests.networks.test_user_module:Twice does not run, so one can't embed at it.",
+        ),
+        (UserModule(user_nets.headless), "has no nn.Linear to embed in front of.\nName a layer to embed at. It has 0, 1, 2."),
+        (UserModule(user_nets.unpooled), "gives (2, 420) for 2 images of 3 classes; it must give logits (2, 3)."),
+        (UserModule(user_nets.two_things), "gives a tuple for images; it must give logits, a tensor (n, classes)."),
+        (UserModule(user_nets.nothing), "gives NoneType; it must give an nn.Module."),
+        (UserModule(user_nets.no_parameters), "gives a module without parameters, so there is nothing to draw or to train."),
+        (
+            UserModule(user_nets.for_digits),
+            "for_digits does not take images of 3x12x16: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+        ),
+        (UserModule(user_nets.wavering), "gives another architecture each time that it is called."),
+        (UserModule(user_nets.raising), "raising failed for images of 3x12x16 and 3 classes: RuntimeError: the weights are not here"),
+        (UserModule(f"{HERE}:raising"), "are not here\n{file}, line {line}, in raising: raise RuntimeError("),
+        (
+            UserModule(user_nets.unsaid),
             "needs 'depth', which nothing says.\nSay it with options.depth=VALUE, or call it one of: image_shape, num_",
         ),
         (
-            Own(user_nets.plain, options={"widht": 3}),
+            UserModule(user_nets.plain, options={"widht": 3}),
             "has no option 'widht'. Did you mean 'width'?\nIt takes channels, num_classes, width.",
         ),
-        (Own(user_nets.timm_like, options={"in_chans": "{chanels}"}), "{chanels} stands for nothing. Did you mean 'channels'?\nThere is: "),
         (
-            Own(user_nets.timm_like, options={"depth": 3}),
+            UserModule(user_nets.timm_like, options={"in_chans": "{chanels}"}),
+            "{chanels} stands for nothing. Did you mean 'channels'?\nThere is: ",
+        ),
+        (
+            UserModule(user_nets.timm_like, options={"depth": 3}),
             "failed for images of 3x12x16 and 3 classes: TypeError: Timm.__init__() got an unexp",
         ),
-        (Own(f"{HERE}:not_callable"), "not_callable is of type int; a network is made by a function or a class."),
-        (Own(f"{HERE}:plane"), "has no 'plane'. Did you mean 'plain'?\nIt has: plain, BatchNorm, dropout, "),
-        (Own("condensation:ConvNet"), "condensation:ConvNet is a NetworkSpec already.\nTake it as it is"),
-        (Own(user_nets.made), "user_nets:Sequential does not take images of 3x12x16"),
+        (UserModule(f"{HERE}:not_callable"), "not_callable is of type int; a network is made by a function or a class."),
+        (UserModule(f"{HERE}:plane"), "has no 'plane'. Did you mean 'plain'?\nIt has: plain, BatchNorm, dropout, "),
+        (UserModule("condensation:ConvNet"), "condensation:ConvNet is a NetworkSpec already.\nTake it as it is"),
+        (UserModule(user_nets.made), "user_nets:Sequential does not take images of 3x12x16"),
     ],
 )
-def test_a_mistake_is_named(spec: Own, says: str) -> None:
+def test_a_mistake_is_named(spec: UserModule, says: str) -> None:
     line = next(n for n, text in enumerate(Path(user_nets.__file__).read_text().splitlines(), 1) if "raise RuntimeError" in text)
     shown = Path(user_nets.__file__)
     shown = shown.relative_to(Path.cwd()) if shown.is_relative_to(Path.cwd()) else shown
@@ -419,13 +444,13 @@ def test_a_mistake_is_named(spec: Own, says: str) -> None:
 
 def test_the_error_inside_a_function_is_the_cause() -> None:
     with pytest.raises(CondensationError) as caught:
-        Own(user_nets.raising).build(SHAPE, 3, Rng(0))
+        UserModule(user_nets.raising).build(SHAPE, 3, Rng(0))
     assert isinstance(caught.value.__cause__, RuntimeError)
     assert caught.value.__cause__.args == ("the weights\nare not here",)
 
 
 def test_images_cannot_be_learned_without_gradient_but_judged() -> None:
-    spec = Own(user_nets.without_gradient)
+    spec = UserModule(user_nets.without_gradient)
     with pytest.raises(CondensationError, match=r"No gradient passes from the embedding of .*without_gradient to the images"):
         condense(method(spec), real(), 1, compute=COMPUTE)
     evaluate(real(), real(), network=spec, recipe=Recipe(epochs=1), networks=1, compute=COMPUTE)

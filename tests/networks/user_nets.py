@@ -1,4 +1,4 @@
-"""Networks as people write them, of every kind; found by name in the tests of `Own`."""
+"""Networks as people write them, of every kind; found by name in the tests of `UserModule`."""
 
 from __future__ import annotations
 

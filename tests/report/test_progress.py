@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from condensation.methods.loop import Moment, Stopped
-from condensation.report.progress import Lines, Live, Silent, StopOnSignal, reporter
+from condensation.methods.loop import StepInfo, Stopped
+from condensation.report.progress import LineReporter, Live, Silent, StopOnSignal, reporter
 
 
 def moment(step, steps=100, loss=1.5):
-    return Moment(step, steps, loss, None, ("condensing", step, steps))
+    return StepInfo(step, steps, loss, None, ("condensing", step, steps))
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def clock(monkeypatch):
 
 
 def test_lines_come_now_and_then(capsys, clock):
-    lines = Lines(every=15)
+    lines = LineReporter(every=15)
     for step in range(101):
         lines.condensing(moment(step))
         clock[0] += 1
@@ -32,7 +32,7 @@ def test_lines_come_now_and_then(capsys, clock):
 
 
 def test_lines_tell_loss_speed_and_time_left(capsys, clock):
-    lines = Lines(every=0)
+    lines = LineReporter(every=0)
     for step in range(3):
         lines.condensing(moment(step))
         clock[0] += 0.5
@@ -42,7 +42,7 @@ def test_lines_tell_loss_speed_and_time_left(capsys, clock):
 
 
 def test_the_first_step_does_not_count_into_the_speed(capsys, clock):
-    lines = Lines(every=0)
+    lines = LineReporter(every=0)
     lines.condensing(moment(0))
     clock[0] += 60  # compiling
     lines.condensing(moment(1))
@@ -52,7 +52,7 @@ def test_the_first_step_does_not_count_into_the_speed(capsys, clock):
 
 
 def test_steps_before_a_restart_do_not_count_into_the_speed(capsys, clock):
-    lines = Lines(every=0)
+    lines = LineReporter(every=0)
     for step in (50, 51, 52):
         lines.condensing(moment(step))
         clock[0] += 1
@@ -60,13 +60,13 @@ def test_steps_before_a_restart_do_not_count_into_the_speed(capsys, clock):
 
 
 def test_a_method_without_steps_says_nothing(capsys):
-    Lines().condensing(moment(0, 0))
+    LineReporter().condensing(moment(0, 0))
     Live(Console(file=io.StringIO())).condensing(moment(0, 0))
     assert capsys.readouterr().err == ""
 
 
 def test_judging_has_lines_of_its_own(capsys):
-    Lines(every=0).judging(3, 6)
+    LineReporter(every=0).judging(3, 6)
     assert capsys.readouterr().err == "judging 3/6\n"
 
 
@@ -79,7 +79,7 @@ def test_silence(capsys):
 
 def test_the_reporter_suits_the_output():
     assert isinstance(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=False), Live)
-    assert isinstance(reporter(Console(force_terminal=False, file=io.StringIO()), quiet=False), Lines)
+    assert isinstance(reporter(Console(force_terminal=False, file=io.StringIO()), quiet=False), LineReporter)
     assert type(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=True)) is Silent
 
 
@@ -127,13 +127,13 @@ def test_signals_are_given_back():
 
 
 def test_reading_is_told_of_once_it_takes_long(capsys, clock):
-    lines = Lines(every=15)
+    lines = LineReporter(every=15)
     for done in range(1, 41):
         lines.reading(done, 40)
         clock[0] += 1
     said = capsys.readouterr().err.splitlines()
     assert [line.split()[2] for line in said] == ["4/40", "19/40", "34/40", "40/40"]
-    quick = Lines(every=15)
+    quick = LineReporter(every=15)
     for done in range(1, 41):
         quick.reading(done, 40)
     assert capsys.readouterr().err == ""

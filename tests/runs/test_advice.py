@@ -11,7 +11,7 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Fresh
-from condensation.runs.advice import below_random, called, learning_on, network_of, suitable_lr, what_to_try
+from condensation.runs.advice import below_random, learning_on, network_label, network_of, suitable_lr, what_to_try
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def test_a_rate_that_suits_may_still_be_lowered():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_called_by_its_name(name):
-    assert called(NETWORKS[name]) == name
+    assert network_label(NETWORKS[name]) == name
 
 
 def test_a_changed_network_says_what_is_changed():
-    assert called(replace(ConvNet(), width=8, norm="batch")) == "convnet, width 8, norm batch"
+    assert network_label(replace(ConvNet(), width=8, norm="batch")) == "convnet, width 8, norm batch"
 
 
 def test_of_sets_from_generators_no_setting_is_advised_that_they_have_not():

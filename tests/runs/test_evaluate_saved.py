@@ -5,9 +5,9 @@ import pytest
 
 from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
 from condensation.core.compute import Compute
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
-from condensation.runs.evaluate_saved import JudgeSettings, data_of, judge_saved
+from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_saved
 from tests.small import CPU, images
 
 QUICK = EvaluationSettings(1, ConvNet(width=4, depth=1), Recipe(epochs=2, batch=16))
@@ -30,12 +30,12 @@ def write_set(path, settings, ipc=3, **card):
     """A set of random images that says what it was made from."""
     data = settings.load()
     about = {"name": data.name, **data.details}
-    CondensedSet(condense(Random(), data.train, ipc), {"settings": {"data": plain(settings), **card}, "data": about}).save(path)
+    CondensedSet(condense(Random(), data.train, ipc), {"settings": {"data": to_dict(settings), **card}, "data": about}).save(path)
     return path
 
 
 def judged(paths, **settings):
-    return judge_saved(JudgeSettings(evaluation=QUICK, compute=Compute(**CPU), **settings), paths)
+    return evaluate_saved(EvaluateSettings(evaluation=QUICK, compute=Compute(**CPU), **settings), paths)
 
 
 def numbers(score):
@@ -97,7 +97,7 @@ def test_a_set_that_does_not_fit_is_named(tmp_path):
 
 def test_other_data_are_read_as_the_sets_own_were(tmp_path):
     own = DataSettings("./one", folder="./elsewhere", preprocessing="none", size=8, fit="pad", skip_bad=True, columns=("img", "kind"))
-    condensed = CondensedSet(images(1), {"settings": {"data": plain(own)}})
+    condensed = CondensedSet(images(1), {"settings": {"data": to_dict(own)}})
     assert data_of(condensed, None) == own
     assert data_of(condensed, {"source": "./two"}) == replace(own, source="./two", folder=None)
     asked = {"source": "./two", "folder": "./data", "size": "8x16", "fit": "crop"}

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, preset
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.runs.presets import preset_for
 
 
@@ -17,7 +17,7 @@ from condensation.runs.presets import preset_for
 def test_every_preset_fits_every_ipc_and_survives_a_file(name: str, ipc: int) -> None:
     settings = preset(name, ipc)
     assert settings.ipc == ipc
-    assert build(type(settings), json.loads(json.dumps(plain(settings)))) == settings
+    assert from_dict(type(settings), json.loads(json.dumps(to_dict(settings)))) == settings
 
 
 def test_the_paper_is_the_paper() -> None:
@@ -44,13 +44,13 @@ def test_a_method_that_trains_a_generator_has_presets_of_its_own(name: str, meth
 
 
 def test_other_methods_keep_their_settings() -> None:
-    assert build(type(preset("paper")), {"method": "dc"}, preset_for("paper", {"method": "dc"})).method == DC()
+    assert from_dict(type(preset("paper")), {"method": "dc"}, preset_for("paper", {"method": "dc"})).method == DC()
 
 
 def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
     content = {"method": {"name": "dm", "steps": 7}, "ipc": 1}
-    assert build(type(preset("fast")), content, preset_for("fast", content)).method.steps == 7
-    method = build(type(preset("fast")), content, preset_for("fast", content)).method
+    assert from_dict(type(preset("fast")), content, preset_for("fast", content)).method.steps == 7
+    method = from_dict(type(preset("fast")), content, preset_for("fast", content)).method
     assert isinstance(method, DM)
     assert method.batch_per_class == DM.fast(1).batch_per_class
 
@@ -58,7 +58,7 @@ def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
 @pytest.mark.parametrize("name", ["fast", "paper"])
 def test_the_best_of_several_is_of_what_the_preset_makes(name: str) -> None:
     content = {"method": {"name": "best-of", "sets": 3}, "ipc": 1}
-    method = build(type(preset(name)), content, preset_for(name, content)).method
+    method = from_dict(type(preset(name)), content, preset_for(name, content)).method
     assert method == BestOf(preset(name, 1, channels=1).method, sets=3)
 
 

@@ -15,7 +15,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
 from condensation.methods.dm import DM
-from condensation.methods.loop import Moment, Stopped
+from condensation.methods.loop import StepInfo, Stopped
 from condensation.methods.random import Random
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
@@ -206,7 +206,7 @@ def test_each_part_of_a_run_has_its_lines_in_the_log(tmp_path):
     log = LogFile(tmp_path / "log", lines=10)
     for step in range(1, 123):
         part = ("condensing", step, 100) if step < 100 else ("choosing", step - 100, 22)
-        log(Moment(step, 122, 1.0, None, part))
+        log(StepInfo(step, 122, 1.0, None, part))
     steps = [json.loads(line)["step"] for line in (tmp_path / "log").read_text().splitlines()]
     assert steps == [*range(10, 100, 10), *range(100, 123, 2)]
 

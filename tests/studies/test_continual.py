@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.data.load import load
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
@@ -67,7 +67,7 @@ def never(*_):
 
 def test_settings_come_back_from_json():
     for settings in (SETTINGS, TASKS):
-        assert build(ContinualSettings, json.loads(json.dumps(plain(settings)))) == settings
+        assert from_dict(ContinualSettings, json.loads(json.dumps(to_dict(settings)))) == settings
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import torch
 from scipy import stats
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.data.load import load
 from condensation.methods.loop import Stopped
@@ -25,7 +25,7 @@ from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxi
 from condensation.studies.nas.report import Search, read_search, write_search
 from condensation.studies.nas.search_space import Space
 from condensation.studies.nas.study import run_search, search_in
-from condensation.studies.table.study import Labelled
+from condensation.studies.table.study import NamedMethod
 from condensation.training.train import Recipe, train
 from tests.small import images
 
@@ -47,7 +47,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def settings(data):
     return SearchSettings(
-        (*proxies_for(["random", EARLY]), Labelled("DM", DM)),
+        (*proxies_for(["random", EARLY]), NamedMethod("DM", DM)),
         data={"source": data},
         space=SPACE,
         ipc=3,
@@ -197,7 +197,7 @@ def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
     [
         ({"trainings": 3}, "holds another search: trainings is 2 there, 3 here"),
         ({"recipe": Recipe(epochs=7, batch=5)}, "holds another search: recipe.epochs is 6 there, 7 here"),
-        ({"proxies": (Labelled("DM", {**DM, "steps": 3}),)}, "holds another run: method.steps is 2 there, 3 here"),
+        ({"proxies": (NamedMethod("DM", {**DM, "steps": 3}),)}, "holds another run: method.steps is 2 there, 3 here"),
     ],
 )
 def test_other_settings_need_another_folder(finished, settings, change, said):
@@ -212,7 +212,7 @@ def test_a_foreign_folder_is_refused(settings, tmp_path):
 
 
 def test_settings_are_read_again(finished, settings):
-    assert search_in(finished) == build(SearchSettings, plain(settings))
+    assert search_in(finished) == from_dict(SearchSettings, to_dict(settings))
 
 
 # -- who does it
@@ -267,7 +267,7 @@ def test_weights_that_are_no_numbers_are_a_failure(settings, tmp_path):
 
 def test_a_set_that_fails_leaves_its_proxy_out(settings, tmp_path):
     once = replace(settings, subset=2, compute=replace(settings.compute, precision="float32"))
-    broken = replace(once, proxies=(*settings.proxies[:1], Labelled("wild", {**DM, "lr": 1e30})))
+    broken = replace(once, proxies=(*settings.proxies[:1], NamedMethod("wild", {**DM, "lr": 1e30})))
     assert list(run_search(broken, tmp_path / "nas")) == ["wild"]
     assert [list(one) for one in read_search(tmp_path / "nas").trained.values()] == [["random", WHOLE]] * 2
     assert "set of wild failed: The loss or a pixel" in (write_search(tmp_path / "nas").folder / "nas.md").read_text()
@@ -289,7 +289,7 @@ def test_networks_that_do_not_fit_are_counted(settings, tmp_path):
         ({"trainings": 0}, "trainings is 0; it must be at least 1"),
         ({"top": 1.5}, r"top is 1\.5; it must lie between 0 and 1"),
         ({"proxies": ()}, "There is no proxy"),
-        ({"proxies": (Labelled("whole", "random"),)}, "The proxy 'whole' is there twice"),
+        ({"proxies": (NamedMethod("whole", "random"),)}, "The proxy 'whole' is there twice"),
     ],
 )
 def test_settings_that_make_no_search_are_refused(settings, change, said):

@@ -7,21 +7,21 @@ import torch
 from PIL import Image
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
-from condensation.networks.pool_store import Shelf
+from condensation.networks.pool_store import PoolStore
 from condensation.networks.samplers import Pool
 from condensation.runs.presets import preset
 from condensation.runs.run import RunSettings
 from condensation.studies.jobs import Watch
 from condensation.studies.pools.figure import curve
-from condensation.studies.pools.report import Ablation, Judged, ablation, columns, lines, notes, write_pools
+from condensation.studies.pools.report import Ablation, BucketScore, ablation, columns, lines, notes, write_pools
 from condensation.studies.pools.study import PoolsSettings, jobs_of, network_for, pools_in, run_pools
 from condensation.studies.published_numbers import of_pools
 from condensation.training.make_pool import PoolRecipe
@@ -64,8 +64,8 @@ def never(*_):
 
 
 def test_settings_come_back_from_json():
-    assert build(PoolsSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
-    assert build(PoolsSettings, json.loads(json.dumps(plain(PoolsSettings())))) == PoolsSettings()
+    assert from_dict(PoolsSettings, json.loads(json.dumps(to_dict(SETTINGS)))) == SETTINGS
+    assert from_dict(PoolsSettings, json.loads(json.dumps(to_dict(PoolsSettings())))) == PoolsSettings()
 
 
 def test_by_default_every_bucket_of_the_pool_is_compared():
@@ -119,7 +119,7 @@ def test_a_set_is_what_its_run_alone_comes_to(finished):
     from condensation import condense
 
     path = finished / "runs" / JOBS[1]
-    settings = build(RunSettings, json.loads((path / "settings.json").read_text())["settings"])
+    settings = from_dict(RunSettings, json.loads((path / "settings.json").read_text())["settings"])
     alone = condense(settings.method, settings.data.load().train, settings.ipc, seed=settings.seed, compute=settings.compute)
     assert torch.equal(alone.images, CondensedSet.load(path).images.images)
 
@@ -130,7 +130,7 @@ def test_sets_of_different_buckets_differ(finished):
 
 
 def test_an_empty_bucket_is_passed_over_and_said_plainly(finished):
-    assert Shelf.at(finished / "pool").accuracies()[-1] < 99.9
+    assert PoolStore.at(finished / "pool").accuracies()[-1] < 99.9
     assert not (finished / "runs" / JOBS[3]).exists()
     found = ablation(SETTINGS, finished)
     assert [cell.empty for cell in found.cells] == [False, False, False, True, False]
@@ -252,7 +252,9 @@ def test_a_row_of_images_stands_for_each_bucket(finished, monkeypatch):
 def made_up(means, theirs):
     """At 10 images a class of CIFAR10."""
     settings = replace(SETTINGS, data="cifar10", ipc=(10,), buckets=tuple(means))
-    cells = [Judged(name, 10, ((mean,),) if mean else (), 1, (), {}, theirs.get(name), empty=mean is None) for name, mean in means.items()]
+    cells = [
+        BucketScore(name, 10, ((mean,),) if mean else (), 1, (), {}, theirs.get(name), empty=mean is None) for name, mean in means.items()
+    ]
     return Ablation(settings, None, tuple(cells), {"20-30": 7, "70+": 0, "all": 9}, (12.0, 27.5))
 
 
@@ -271,7 +273,7 @@ def test_published_numbers_stand_beside_ours_where_there_are_any():
 
 def test_it_says_in_what_it_was_otherwise_than_published():
     settings = PoolsSettings(data="cifar10", preset="paper", method={"name": "dm", "steps": 800}, evaluation=preset("paper").evaluation)
-    cell = Judged("random", 10, ((48.0,),), 1, (), {}, of_pools("cifar10", 10)["random"])
+    cell = BucketScore("random", 10, ((48.0,),), 1, (), {}, of_pools("cifar10", 10)["random"])
     found = Ablation(settings, None, (cell,), {}, ())
     assert "ipc 10, otherwise than published: method.steps 800 (published: 20,000)." in notes(found)
     narrow = replace(found, settings=replace(settings, method="dm", network=ConvNet(width=64)))

@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.networks.convnet import ConvNet
 from condensation.studies.nas.search_space import Space, spread
@@ -69,6 +69,6 @@ def test_a_space_without_a_choice_or_with_one_twice_is_refused(choices):
 
 
 def test_a_space_comes_from_a_file():
-    assert build(Space, plain(SMALL)) == SMALL
+    assert from_dict(Space, to_dict(SMALL)) == SMALL
     with pytest.raises(CondensationError, match=r"pooling is 'median'; it can be none, max, avg"):
-        build(Space, {"pooling": ["median"]})
+        from_dict(Space, {"pooling": ["median"]})

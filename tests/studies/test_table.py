@@ -6,10 +6,10 @@ import pytest
 
 from condensation import preset
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.methods.loop import Stopped
 from condensation.studies import jobs
 from condensation.studies.jobs import Watch
@@ -101,7 +101,7 @@ def test_what_is_said_of_a_method_changes_its_rows_alone():
 
 
 def test_settings_come_back_from_json():
-    assert build(TableSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
+    assert from_dict(TableSettings, json.loads(json.dumps(to_dict(SETTINGS)))) == SETTINGS
 
 
 @pytest.mark.parametrize("change", [{"seeds": 0}, {"networks": 0}, {"epochs": 0}, {"ipc": ()}, {"rows": ()}, {"ipc": (1, 1)}])

@@ -14,10 +14,10 @@ def pixels(count, shape, value=None):
     return generator.integers(0, 256, (count, *shape), dtype=np.uint8) if value is None else np.full((count, *shape), value, np.uint8)
 
 
-def data(names, shape=(8, 8), name="some", mirrored=True):
+def data(names, shape=(8, 8), name="some", flip_invariant=True):
     labels = np.repeat(np.arange(len(names)), 3)
     images = pixels(len(labels), shape)
-    return from_arrays(images, labels, images, labels, class_names=names, name=name, mirrored=mirrored)
+    return from_arrays(images, labels, images, labels, class_names=names, name=name, flip_invariant=flip_invariant)
 
 
 def by_class(steps, names="abcdef"):
@@ -119,8 +119,8 @@ def test_grey_images_get_three_channels_where_others_have_colours():
 
 
 def test_one_data_set_of_digits_makes_mirroring_wrong_for_all():
-    course = by_task(data(list("ab"), name="one"), data(list("ab"), name="digits", mirrored=False))
-    assert not course.joined(0, [course.data[0].train]).mirrored
+    course = by_task(data(list("ab"), name="one"), data(list("ab"), name="digits", flip_invariant=False))
+    assert not course.joined(0, [course.data[0].train]).flip_invariant
 
 
 def test_data_sets_of_several_sizes_are_refused():

@@ -61,7 +61,7 @@ def test_gradient_matching_is_what_autograd_makes_of_it(drawn):
     expected = 0.0
     for row, label in enumerate(draw.classes):
         gradients = []
-        for batch in (images[labels == label], real.inputs(draw.indices[draw.rows == row]).double()):
+        for batch in (images[labels == label], real.inputs(draw.indices[draw.class_index == row]).double()):
             loss = F.cross_entropy(network(batch), torch.full((len(batch),), label))
             gradients += torch.autograd.grad(loss, network.classifier.weight)
         expected += float((gradients[0] - gradients[1]).square().sum())

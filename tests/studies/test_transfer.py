@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
@@ -56,7 +56,7 @@ def never(*_):
 
 
 def test_settings_come_back_from_json():
-    assert build(TransferSettings, json.loads(json.dumps(plain(SETTINGS)))) == SETTINGS
+    assert from_dict(TransferSettings, json.loads(json.dumps(to_dict(SETTINGS)))) == SETTINGS
 
 
 def test_random_images_are_the_first_row():
@@ -91,7 +91,7 @@ def test_sets_are_run_folders(finished):
     assert len(jobs) == 6
     for job in jobs:
         card = CondensedSet.load(finished / "sets" / job.name).card
-        assert build(type(job.settings), card["settings"]).method == job.settings.method
+        assert from_dict(type(job.settings), card["settings"]).method == job.settings.method
 
 
 def test_a_cell_counts_every_network_of_every_set(finished):

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from condensation import Compute, CondensationError, ConvNet, PoolRecipe, Recipe, Rng, Stopped, make_pool
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.core.storage import to_tensors, unpack
-from condensation.networks.pool_store import Shelf, Snapshot, bucket
+from condensation.networks.pool_store import PoolStore, Snapshot, bucket
 from condensation.training.make_pool import held_out
-from condensation.training.pool_trainer import Trainee, _Kept
-from condensation.training.stacked import Alone
+from condensation.training.pool_trainer import PoolTrainer, _Kept
+from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies, train
 from tests.small import CPU, images
 
@@ -40,7 +40,7 @@ def steps_of(shelf):
 
 def snapshots_of(learner, training, validation, how, number):
     """All that is kept of one network."""
-    trainee = Trainee(learner, training, validation, how, number, chunk=100)
+    trainee = PoolTrainer(learner, training, validation, how, number, chunk=100)
     for _ in range(how.recipe.epochs):
         trainee.epoch()
     return trainee.finish()
@@ -51,7 +51,7 @@ def parts(real, how=HOW):
 
 
 def test_settings_come_back_from_json():
-    assert build(PoolRecipe, json.loads(json.dumps(plain(HOW)))) == HOW
+    assert from_dict(PoolRecipe, json.loads(json.dumps(to_dict(HOW)))) == HOW
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_validation_images_do_not_change_the_weights(real, tmp_path):
     training, validation = parts(real)
     other = replace(validation, images=255 - validation.images)
     how = replace(HOW, bounds=(0,), per_bucket=1000)  # everything is kept, whatever its accuracy
-    made = [snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(0))), training, one, how, 0) for one in (validation, other)]
+    made = [snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(0))), training, one, how, 0) for one in (validation, other)]
     assert [one.step for one in made[0]] == [one.step for one in made[1]]
     assert all(torch.equal(one.weights[name], two.weights[name]) for one, two in zip(*made, strict=True) for name in one.weights)
     assert [one.accuracy for one in made[0]] != [one.accuracy for one in made[1]]
@@ -111,7 +111,7 @@ def test_looking_changes_nothing(real):
     network = SPEC.build(real.shape, 3, Rng(HOW.seed).child("network", 1, "weights"))
     train(network, training, HOW.recipe, Rng(HOW.seed).child("network", 1, "train"))
     how = replace(HOW, bounds=(0,), per_bucket=1000)
-    last = snapshots_of(Alone(SPEC.build(real.shape, 3, Rng(5))), training, validation, how, 1)[-1]
+    last = snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(5))), training, validation, how, 1)[-1]
     assert last.step == how.batches(training) == 12
     assert all(torch.equal(last.weights[name], value) for name, value in network.state_dict().items())
 
@@ -120,7 +120,7 @@ def test_looking_changes_nothing_with_batch_norm_either(real):
     spec, how = ConvNet(width=8, norm="batch"), replace(HOW, bounds=(0,), per_bucket=1000)
     training, validation = parts(real)
     often, seldom = (
-        snapshots_of(Alone(spec.build(real.shape, 3, Rng(5))), training, validation, replace(how, growth=growth), 0)
+        snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(5))), training, validation, replace(how, growth=growth), 0)
         for growth in (1.01, 100.0)
     )
     assert len(often) > len(seldom)
@@ -132,7 +132,7 @@ def test_an_accuracy_is_that_of_the_weights_on_validation_images(made, real):
     for one in made.snapshots():
         network = SPEC.build(real.shape, 3, Rng(0))
         network.load_state_dict(dict(one.weights))
-        per_class = class_accuracies(Alone(network), validation, 100)[0]
+        per_class = class_accuracies(SingleModel(network), validation, 100)[0]
         right = sum(float(part) * count for part, count in zip(per_class, validation.counts.values(), strict=True))
         assert one.accuracy == pytest.approx(100 * right / len(validation), abs=1e-3)
 
@@ -199,7 +199,7 @@ def test_a_pool_that_is_broken_off_goes_on_to_the_same_bytes(made, real, tmp_pat
 
     with pytest.raises(Stopped):
         make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=stop)
-    done = set(files(Shelf.at(tmp_path / "pool")))
+    done = set(files(PoolStore.at(tmp_path / "pool")))
     seen = []
     again = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_network=lambda *now: seen.append(now))
     assert seen == [(number, 3, f"{number}.safetensors" in done) for number in range(3)]
@@ -229,8 +229,8 @@ def test_the_state_of_a_network_is_all_that_survives_an_epoch(real, spec):
     """With few states kept of many, so that which they are depends on how many there were before."""
     training, validation = parts(real)
     how = replace(HOW, bounds=(0,), per_bucket=2, growth=1.01)
-    whole = snapshots_of(Alone(spec.build(real.shape, 3, Rng(0))), training, validation, how, 0)
-    first, second = (Trainee(Alone(spec.build(real.shape, 3, Rng(seed))), training, validation, how, 0, 100) for seed in (1, 2))
+    whole = snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(0))), training, validation, how, 0)
+    first, second = (PoolTrainer(SingleModel(spec.build(real.shape, 3, Rng(seed))), training, validation, how, 0, 100) for seed in (1, 2))
     first.epoch()
     first.epoch()
     tensors, tree = to_tensors(first.state_dict())

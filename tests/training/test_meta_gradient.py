@@ -21,16 +21,16 @@ from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP
 from condensation.networks.weight_norm import MeanOnlyBatchNorm, NormedConv, WeightNormConvNet
 from condensation.training.meta_gradient import (
-    Exam,
-    Lesson,
-    Syllabus,
+    InnerBatch,
+    OuterBatch,
+    UnrolledTraining,
     beginning,
-    examine,
-    learn,
+    inner_step,
     logits_of,
     meta_gradient,
     meta_loss,
-    put_in,
+    outer_loss,
+    swapped_weights,
 )
 
 SHAPE = (1, 8, 8)
@@ -66,7 +66,9 @@ def smooth() -> Classifier:
     return network
 
 
-def course(steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4) -> tuple[Syllabus, list[Tensor]]:
+def course(
+    steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4
+) -> tuple[UnrolledTraining, list[Tensor]]:
     """A course whose lessons are a function of a few numbers, its rates of others, and these numbers."""
     latents = NUMBERS.child("latents").normal((steps, size, 5)).double().requires_grad_()
     shared = NUMBERS.child("shared").normal((5, shape[0] * shape[1] * shape[2])).double().requires_grad_()
@@ -76,16 +78,16 @@ def course(steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SH
     def labels(stream: str, step: int, count: int) -> Tensor:
         return torch.from_numpy(NUMBERS.child(stream, step).generator().integers(0, 3, count))
 
-    def lesson(step: int) -> Lesson:
+    def lesson(step: int) -> InnerBatch:
         images = torch.tanh(latents[step] @ shared).view(size, *shape)
-        return Lesson(images, labels("of lesson", step, size), log_lr[step].exp(), log_momentum[step].exp())
+        return InnerBatch(images, labels("of lesson", step, size), log_lr[step].exp(), log_momentum[step].exp())
 
-    def exam(step: int) -> Exam | None:
+    def exam(step: int) -> OuterBatch | None:
         if not every_exam and step != steps - 1:
             return None
-        return Exam(NUMBERS.child("real", step).normal((6, *shape)).double(), labels("of exam", step, 6), 0.5 + step)
+        return OuterBatch(NUMBERS.child("real", step).normal((6, *shape)).double(), labels("of exam", step, 6), 0.5 + step)
 
-    return Syllabus(steps, lesson, exam), [latents, shared, log_lr, log_momentum]
+    return UnrolledTraining(steps, lesson, exam), [latents, shared, log_lr, log_momentum]
 
 
 def assert_like_the_plain_one(network: Classifier, steps: int, keep_every: int | None, **how: Any) -> None:
@@ -175,8 +177,8 @@ def test_a_step_is_that_of_the_optimiser_of_torch() -> None:
     for step in range(3):
         images = NUMBERS.child("images", step).normal((5, 1, 28, 28)).double()
         labels = torch.tensor([0, 1, 2, 1, 0])
-        lesson = Lesson(images, labels, torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64))
-        progress = learn(network, progress, lesson, Rng(0))
+        lesson = InnerBatch(images, labels, torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64))
+        progress = inner_step(network, progress, lesson, Rng(0))
         optimizer.zero_grad()
         functional.cross_entropy(network(images), labels).backward()
         optimizer.step()
@@ -195,20 +197,20 @@ def test_the_network_itself_is_left_as_it_was() -> None:
 def test_batch_norm_is_examined_with_the_statistics_of_the_lessons() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     the_course, _ = course(1)
-    progress = learn(network, beginning(network), the_course.lesson(0), Rng(0))
+    progress = inner_step(network, beginning(network), the_course.lesson(0), Rng(0))
     exam = the_course.exam(0)
     assert exam is not None
-    one_by_one = [examine(network, progress, Exam(exam.images[i : i + 1], exam.labels[i : i + 1])) for i in range(6)]
-    torch.testing.assert_close(torch.stack(one_by_one).mean(), examine(network, progress, replace(exam, weight=1.0)))
+    one_by_one = [outer_loss(network, progress, OuterBatch(exam.images[i : i + 1], exam.labels[i : i + 1])) for i in range(6)]
+    torch.testing.assert_close(torch.stack(one_by_one).mean(), outer_loss(network, progress, replace(exam, weight=1.0)))
 
 
 def test_what_was_learned_can_be_put_into_the_network_for_a_while() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     the_course, _ = course(1)
-    progress = learn(network, beginning(network), the_course.lesson(0), Rng(0))
+    progress = inner_step(network, beginning(network), the_course.lesson(0), Rng(0))
     images = the_course.lesson(0).images
-    with put_in(network, progress), torch.no_grad():
+    with swapped_weights(network, progress), torch.no_grad():
         seen = network(images)
     network.eval()
     torch.testing.assert_close(seen, logits_of(network, progress, images))

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from condensation import DSA, Compute, ConvNet, ImageSet, NetworkSpec, Recipe, Rng, Seeded, evaluate
 from condensation.networks.base import Classifier
 from condensation.networks.mlp import MLP
-from condensation.training.stacked import Alone, Learners, Stacked, can_be_stacked, crew_of
+from condensation.training.stacked import ModelBatch, SingleModel, StackedModels, can_be_stacked, model_cache
 from condensation.training.train import class_accuracies, train_together
 from tests.small import CPU, images
 
 EXACT = Compute(device="cpu", precision="float64", compile="never")
 SHAPE = (3, 16, 16)
-RECIPE = Recipe(epochs=3, batch=8, drop_after=1)
+RECIPE = Recipe(epochs=3, batch=8, lr_drop_epoch=1)
 
 
 class Undecided(Classifier):
@@ -83,7 +83,7 @@ def double(spec: NetworkSpec) -> Classifier:
     return spec.build(SHAPE, 3, Rng(5)).double()
 
 
-def learned(learners: Learners, sets: list[ImageSet], places: list[int], recipe: Recipe = RECIPE) -> list[Tensor]:
+def learned(learners: ModelBatch, sets: list[ImageSet], places: list[int], recipe: Recipe = RECIPE) -> list[Tensor]:
     rngs = [Rng(0).child(place) for place in places]
     learners.begin([rng.child("network") for rng in rngs])
     train_together(learners, sets, recipe, [rng.child("train") for rng in rngs])
@@ -103,11 +103,11 @@ def learned(learners: Learners, sets: list[ImageSet], places: list[int], recipe:
 )
 @pytest.mark.parametrize("augmentation", [DSA(), None, Seeded(lambda pictures: pictures + torch.rand(1))])
 def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) -> None:
-    recipe = Recipe(epochs=3, batch=8, drop_after=1, augmentation=augmentation)
+    recipe = Recipe(epochs=3, batch=8, lr_drop_epoch=1, augmentation=augmentation)
     sets = [images(4), images(4, seed=1), images(4, seed=2)]
-    together = learned(Stacked(double(spec), 3, EXACT), sets, [0, 1, 2], recipe)
+    together = learned(StackedModels(double(spec), 3, EXACT), sets, [0, 1, 2], recipe)
     for place, own in enumerate(sets):
-        alone = learned(Alone(double(spec)), [own], [place], recipe)
+        alone = learned(SingleModel(double(spec)), [own], [place], recipe)
         for one, stacked in zip(alone, together, strict=True):
             torch.testing.assert_close(stacked[place], one, rtol=1e-9, atol=1e-12)
 
@@ -115,11 +115,11 @@ def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) 
 @pytest.mark.parametrize("spec", [ConvNet(width=4), ConvNet(width=4, norm="batch")], ids=["instance norm", "batch norm"])
 def test_each_network_of_a_stack_is_tested_as_it_would_be_alone(spec: NetworkSpec) -> None:
     test = images([5, 9, 4], seed=7)
-    stack = Stacked(double(spec), 2, EXACT)
+    stack = StackedModels(double(spec), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
     counted = class_accuracies(stack, test, chunk=5)
     for place in (0, 1):
-        alone = Alone(double(spec))
+        alone = SingleModel(double(spec))
         learned(alone, [images(4, seed=place)], [place])
         assert torch.equal(class_accuracies(alone, test, chunk=100)[0], counted[place])
 
@@ -141,7 +141,7 @@ def test_judging_together_counts_the_same(together: int) -> None:
 def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
     test = images([20, 30, 20], seed=7)
     compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
-    with crew_of(spec, SHAPE, 3, compute) as crew:
+    with model_cache(spec, SHAPE, 3, compute) as crew:
         assert crew.learners(2).count == 1
     result = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=compute)
     plain = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=Compute(**CPU))  # type: ignore[arg-type]
@@ -156,17 +156,17 @@ def test_what_cannot_be_stacked_is_said_in_the_log(caplog: pytest.LogCaptureFixt
 
 
 def test_what_was_compiled_is_kept_for_the_next_call() -> None:
-    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one:
+    with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as one:
         pass
-    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as again:
+    with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as again:
         assert again is one
         assert again.learners(3) is again.learners(3)
-    with crew_of(ConvNet(width=5), SHAPE, 3, EXACT) as other:
+    with model_cache(ConvNet(width=5), SHAPE, 3, EXACT) as other:
         assert other is not one
 
 
 def test_a_crew_works_for_one_at_a_time() -> None:
-    with crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as one, crew_of(ConvNet(width=4), SHAPE, 3, EXACT) as other:
+    with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as one, model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as other:
         assert one is not other
 
 
@@ -235,7 +235,7 @@ def test_statistics_do_not_pass_from_one_network_to_the_next(spec: NetworkSpec, 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", "bfloat16"]) -> None:
     compute = Compute(device="cpu", precision=precision, compile="never")
-    with crew_of(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as crew:
+    with model_cache(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as crew:
         stack = crew.learners(2)
         assert stack.count == 2
         learned(stack, [images(4), images(4, seed=1)], [0, 1])
@@ -243,7 +243,7 @@ def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", 
 
 
 def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
-    stack = Stacked(Fixed().double(), 2, EXACT)
+    stack = StackedModels(Fixed().double(), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
     fixed, weight, _ = stack.parameters()
     assert torch.equal(fixed, torch.ones_like(fixed))
@@ -258,18 +258,18 @@ def test_a_network_that_cannot_be_tested_in_a_stack_is_not_trained_in_one() -> N
 @pytest.mark.slow
 def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFixture) -> None:
     sets = [images(4), images(4, seed=1)]
-    plain = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
+    plain = learned(StackedModels(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
     always = Compute(device="cpu", precision="float32", compile="always")
     with caplog.at_level(logging.WARNING):
-        compiled = learned(Stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
+        compiled = learned(StackedModels(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, always), sets, [0, 1])
     assert not caplog.records
     for one, other in zip(plain, compiled, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [Alone, Stacked])
-def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[Learners]) -> None:
-    learners = Stacked(double(MLP()), 2, EXACT) if kind is Stacked else Alone(double(MLP()))
+@pytest.mark.parametrize("kind", [SingleModel, StackedModels])
+def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[ModelBatch]) -> None:
+    learners = StackedModels(double(MLP()), 2, EXACT) if kind is StackedModels else SingleModel(double(MLP()))
     learners.begin([Rng(0), Rng(1)][: learners.count])
     assert learners.finite() == [True] * learners.count
     with torch.no_grad():

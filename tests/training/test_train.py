@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from condensation import CondensationError, ConvNet, ImageSet, Recipe, Rng, train
 from condensation.core.soft_labels import SoftLabels
-from condensation.training.stacked import Alone
-from condensation.training.train import Passing, class_accuracies, optimizer_of, train_epoch, train_together
+from condensation.training.stacked import SingleModel
+from condensation.training.train import EpochWindow, class_accuracies, optimizer_of, train_epoch, train_together
 from tests.small import images
 
 NETWORK = ConvNet(width=4)
@@ -23,14 +23,14 @@ def trained(recipe: Recipe, data: ImageSet, seed: int = 0):  # type: ignore[no-u
     return network
 
 
-def written_out(data: ImageSet, epochs: int, drop_after: int, new_optimizer: bool):  # type: ignore[no-untyped-def]
+def written_out(data: ImageSet, epochs: int, lr_drop_epoch: int, new_optimizer: bool):  # type: ignore[no-untyped-def]
     """The same training step by step, the update rule of SGD spelt out."""
     network = NETWORK.build(data.shape, data.num_classes, Rng(0))
     parameters = list(network.parameters())
     velocity = [torch.zeros_like(p) for p in parameters]
     lr, started = 0.01, False
     for epoch in range(epochs):
-        if epoch == drop_after:
+        if epoch == lr_drop_epoch:
             lr = 0.01 / 10
             if new_optimizer:
                 velocity, started = [torch.zeros_like(p) for p in parameters], False
@@ -47,25 +47,25 @@ def written_out(data: ImageSet, epochs: int, drop_after: int, new_optimizer: boo
 
 
 @pytest.mark.parametrize(
-    ("recipe", "epochs", "drop_after", "new_optimizer"),
+    ("recipe", "epochs", "lr_drop_epoch", "new_optimizer"),
     [
         (replace(Recipe(epochs=6), batch=5, augmentation=None), 6, 3, False),
         (replace(Recipe.paper(6), batch=5, augmentation=None), 7, 5, True),
     ],
     ids=["clean", "paper"],
 )
-def test_training_is_sgd_with_one_drop(recipe: Recipe, epochs: int, drop_after: int, new_optimizer: bool) -> None:
+def test_training_is_sgd_with_one_drop(recipe: Recipe, epochs: int, lr_drop_epoch: int, new_optimizer: bool) -> None:
     data = images(per_class=6)
     network = trained(recipe, data)
-    expected = written_out(data, epochs, drop_after, new_optimizer)
+    expected = written_out(data, epochs, lr_drop_epoch, new_optimizer)
     for mine, theirs in zip(network.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_the_paper_runs_one_epoch_more_and_drops_two_later() -> None:
     paper, clean = Recipe.paper(), Recipe()
-    assert (paper.epochs, paper.drop_epoch, paper.restart_at_drop) == (1001, 502, True)
-    assert (clean.epochs, clean.drop_epoch, clean.restart_at_drop) == (1000, 500, False)
+    assert (paper.epochs, paper.drop_epoch, paper.reset_momentum) == (1001, 502, True)
+    assert (clean.epochs, clean.drop_epoch, clean.reset_momentum) == (1000, 500, False)
     assert (paper.lr, paper.momentum, paper.weight_decay, paper.batch) == (0.01, 0.9, 5e-4, 256)
 
 
@@ -79,7 +79,7 @@ def test_the_seed_decides_the_network() -> None:
 def test_networks_learn_and_right_answers_are_counted_by_class() -> None:
     data = images(per_class=[20, 10, 30])
     network = trained(Recipe(epochs=40, augmentation=None), data)
-    accuracies = class_accuracies(Alone(network), data, chunk=7)[0]
+    accuracies = class_accuracies(SingleModel(network), data, chunk=7)[0]
     network.eval()
     right = (network(data.inputs()).argmax(1) == data.labels).double()
     torch.testing.assert_close(accuracies, torch.stack([part.mean() for part in right.split([20, 10, 30])]))
@@ -94,7 +94,7 @@ def test_raw_pixels_and_preprocessed_ones_train_alike() -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}, {"momentum": -1.0}, {"weight_decay": -1.0}, {"drop_after": -3}]
+    "settings", [{"epochs": 0}, {"batch": 0}, {"lr": 0.0}, {"momentum": -1.0}, {"weight_decay": -1.0}, {"lr_drop_epoch": -3}]
 )
 def test_impossible_recipes_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(CondensationError, match="The recipe's"):
@@ -109,15 +109,15 @@ def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypat
 
     def learned(pieces: tuple[int, int]):  # type: ignore[no-untyped-def]
         monkeypatch.setattr("condensation.core.microbatch.LEARNED_PIXELS", tuple(256 * size for size in pieces))
-        learner, told = Alone(NETWORK.build(data.shape, 3, Rng(0)).double()), []
+        learner, told = SingleModel(NETWORK.build(data.shape, 3, Rng(0)).double()), []
         recipe = Recipe(batch=12)
         tell = lambda places, logits: told.append((places, logits))  # noqa: E731
         _, loss = train_epoch(learner, [data], recipe, [Rng(1)], optimizer_of(learner, recipe), 0, tell)
         return [*learner.parameters(), loss, *(one for of_batch in told for one in of_batch)]
 
     counts = []
-    forward = Alone.on_own
-    monkeypatch.setattr(Alone, "on_own", lambda self, batch: (counts.append(batch.shape[1]), forward(self, batch))[1])
+    forward = SingleModel.forward_each
+    monkeypatch.setattr(SingleModel, "on_own", lambda self, batch: (counts.append(batch.shape[1]), forward(self, batch))[1])
     for whole, ours in zip(learned((16, 63)), learned((2, 5)), strict=True):
         assert torch.allclose(whole.double(), ours.double(), rtol=1e-9, atol=1e-12)
     assert counts == [12] * 2 + [4] * 6
@@ -128,7 +128,7 @@ def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypat
 
 def test_passing_through_images_takes_all_before_any_again():
     whole = images([5, 6, 9])
-    passing = Passing(whole, 8, Rng(0))
+    passing = EpochWindow(whole, 8, Rng(0))
     assert (len(passing), passing.shape) == (8, whole.shape)
     epochs = [passing.of_epoch(epoch) for epoch in range(5)]  # two passes through 20 images
     assert [len(one) for one in epochs] == [8] * 5
@@ -139,17 +139,17 @@ def test_passing_through_images_takes_all_before_any_again():
 
 def test_what_an_epoch_passes_depends_on_its_number_and_stream_alone():
     whole = images([5, 6, 9])
-    again = Passing(whole, 8, Rng(0)).of_epoch(3)
-    assert torch.equal(again.images, Passing(whole, 8, Rng(0)).of_epoch(3).images)
-    assert not torch.equal(again.images, Passing(whole, 8, Rng(1)).of_epoch(3).images)
+    again = EpochWindow(whole, 8, Rng(0)).of_epoch(3)
+    assert torch.equal(again.images, EpochWindow(whole, 8, Rng(0)).of_epoch(3).images)
+    assert not torch.equal(again.images, EpochWindow(whole, 8, Rng(1)).of_epoch(3).images)
 
 
 def test_training_in_passes_is_training_on_what_each_epoch_passes():
-    whole, recipe = images([5, 6, 9]), Recipe(epochs=4, batch=4, drop_after=2)
-    passing = Passing(whole, 8, Rng(7))
+    whole, recipe = images([5, 6, 9]), Recipe(epochs=4, batch=4, lr_drop_epoch=2)
+    passing = EpochWindow(whole, 8, Rng(7))
     network, plain = (ConvNet(width=4).build(whole.shape, 3, Rng(1)) for _ in range(2))
-    train_together(Alone(network), [passing], recipe, [Rng(2)])
-    learner = Alone(plain)
+    train_together(SingleModel(network), [passing], recipe, [Rng(2)])
+    learner = SingleModel(plain)
     optimizer = optimizer_of(learner, recipe)
     for epoch in range(4):
         optimizer, _ = train_epoch(learner, [passing.of_epoch(epoch)], recipe, [Rng(2)], optimizer, epoch)

@@ -104,7 +104,7 @@ def _checked(path: Path, one: Sequence[Tensor], name: str) -> ImageSet:
     names = info.class_names or tuple(str(label) for label in range(info.classes))
     _check_labels(path, labels, info)
     mean, std = (torch.tensor(values) for values in _constants(info))
-    return ImageSet.of(images.float(), labels, names, preprocessing=Standardize(mean, std), mirrored=info.mirrored)
+    return ImageSet.of(images.float(), labels, names, preprocessing=Standardize(mean, std), flip_invariant=info.flip_invariant)
 
 
 def _check_labels(path: Path, labels: Tensor, info: DatasetInfo) -> None:

@@ -49,7 +49,7 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
             tensors["labels"],
             card["class_names"],
             preprocessing=preprocessing,
-            mirrored=card["mirrored"],
+            flip_invariant=card["mirrored"],
             soft_labels=SoftLabels(tensors[SOFT], card[SOFT]["loss"]) if SOFT in tensors or SOFT in card else None,
         )
     except CondensationError:
@@ -61,7 +61,11 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
 
 def whole_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """``card`` with what the images themselves say, always in one order, so that equal sets are equal files."""
-    own = {"class_names": list(images.class_names), "mirrored": images.mirrored, "preprocessing": preprocessing_name(images.preprocessing)}
+    own = {
+        "class_names": list(images.class_names),
+        "mirrored": images.flip_invariant,
+        "preprocessing": preprocessing_name(images.preprocessing),
+    }
     own |= {SOFT: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
     made = {name: value for name, value in card.items() if name not in {*own, SOFT, "scores"}}
     scores = {"scores": card["scores"]} if "scores" in card else {}

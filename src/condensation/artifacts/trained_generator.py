@@ -11,18 +11,18 @@ import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import preprocessing_from, preprocessing_name, preprocessing_tensors
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_tensors, write_tensors
 from condensation.generators.base import Generator
 from condensation.methods.base import Method
-from condensation.methods.generative import Drawn, GenerativeMethod, blank, drawn_images, latents_for
-from condensation.methods.loop import Moment
+from condensation.methods.generative import GeneratedImages, GenerativeMethod, blank, drawn_images, latents_for
+from condensation.methods.loop import StepInfo
 
 KIND = "trained generator"
 GENERATOR = "generator.safetensors"  # its name in a run folder
@@ -39,9 +39,9 @@ class TrainedGenerator:
     card: Mapping[str, Any] = field(default_factory=dict)  # how it came to be: settings and data of the run
 
     @classmethod
-    def of(cls, method: GenerativeMethod, source: Drawn, card: Mapping[str, Any] | None = None) -> TrainedGenerator:
+    def of(cls, method: GenerativeMethod, source: GeneratedImages, card: Mapping[str, Any] | None = None) -> TrainedGenerator:
         """That of a run of ``method``, whose state has ``source``."""
-        like = blank(source.start, dict.fromkeys(source.start.classes, 1), source.images.dtype)
+        like = blank(source.template, dict.fromkeys(source.template.classes, 1), source.images.dtype)
         return cls(method, source.generator, like, card or {})
 
     def images(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> ImageSet:
@@ -53,7 +53,7 @@ class TrainedGenerator:
             CondensationError: if ``ipc`` is below 1, or names a class that the generator does not know.
         """
         counts = self._counts(ipc)
-        compute = compute.chosen()
+        compute = compute.resolve()
         like = self.like.to(compute.device)
         generator = self.generator.to(compute.device)
         start = blank(like, counts, like.images.dtype)
@@ -70,7 +70,7 @@ class TrainedGenerator:
         """
         images = self.images(ipc, seed, compute)
         settings = {
-            **self.card.get("settings", {"method": plain(self.method)}),
+            **self.card.get("settings", {"method": to_dict(self.method)}),
             "ipc": ipc if isinstance(ipc, int) else _named(ipc, images),
         }
         return CondensedSet(images, {**self.card, "settings": settings, "sample": {"seed": seed}, "versions": versions()})
@@ -78,7 +78,7 @@ class TrainedGenerator:
     def is_of(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
         """Whether a run of ``method`` and ``seed`` on ``real``, of that fingerprint, trains this very generator, whatever its ipc."""
         theirs = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
-        inputs = (self.like.preprocessing, self.like.mirrored) == (real.preprocessing, real.mirrored)
+        inputs = (self.like.preprocessing, self.like.flip_invariant) == (real.preprocessing, real.flip_invariant)
         return self.method.any_ipc and inputs and (self.method, *theirs) == (method, seed, fingerprint)
 
     def for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
@@ -96,11 +96,11 @@ class TrainedGenerator:
         tensors = {f"{WEIGHTS}{name}": tensor for name, tensor in self.generator.state_dict().items()}
         tensors |= preprocessing_tensors(self.like.preprocessing)
         about = {
-            "method": plain(self.method),
+            "method": to_dict(self.method),
             "shape": list(self.like.shape),
             "labels": list(self.like.classes),
             "class_names": list(self.like.class_names),
-            "mirrored": self.like.mirrored,
+            "mirrored": self.like.flip_invariant,
             "preprocessing": preprocessing_name(self.like.preprocessing),
             "card": dict(self.card),
         }
@@ -122,7 +122,7 @@ class TrainedGenerator:
                 )
         tensors, about = read_tensors(path, KIND)
         try:
-            method = build(Method, about["method"])  # type: ignore[type-abstract]
+            method = from_dict(Method, about["method"])  # type: ignore[type-abstract]
             assert isinstance(method, GenerativeMethod)
             labels = torch.tensor(about["labels"])
             weights = {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
@@ -132,7 +132,7 @@ class TrainedGenerator:
                 labels,
                 about["class_names"],
                 preprocessing=preprocessing_from(tensors, about["preprocessing"]),
-                mirrored=about["mirrored"],
+                flip_invariant=about["mirrored"],
             )
             with torch.random.fork_rng(devices=[]):
                 generator = method.build(like.shape, len(like.classes)).to(dtype)
@@ -161,8 +161,8 @@ class KeepGenerator:
     def __init__(self, method: GenerativeMethod, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         self.method, self.path, self.card = method, Path(path), card or {}
 
-    def __call__(self, moment: Moment) -> None:
-        if moment.step == moment.steps and isinstance(moment.state.source, Drawn):
+    def __call__(self, moment: StepInfo) -> None:
+        if moment.step == moment.steps and isinstance(moment.state.source, GeneratedImages):
             TrainedGenerator.of(self.method, moment.state.source, self.card).save(self.path)
 
 

@@ -18,7 +18,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
-from condensation.core.user_code import find, named, telling
+from condensation.core.user_code import import_object, qualified_name, user_errors
 
 # A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows, on any device.
 Transform = Callable[[Tensor, Tensor], Tensor]
@@ -81,7 +81,7 @@ class Seeded(Registered):
     @property
     def label(self) -> str:
         """Name in messages and on cards."""
-        return named(self.function)
+        return qualified_name(self.function)
 
     def fit(self, images: ImageSet) -> Seeded:
         _ = self._callable  # found now, if it can be found at all
@@ -95,10 +95,10 @@ class Seeded(Registered):
 
     @cached_property
     def _callable(self) -> Callable[[Tensor], Tensor]:
-        found = find(self.function) if isinstance(self.function, str) else self.function
+        found = import_object(self.function) if isinstance(self.function, str) else self.function
         if not callable(found):
             raise CondensationError(f"{self.label} is of type {type(found).__name__}; an augmentation is a function of images.")
-        with telling(f"The augmentation {self.label} cannot be made"):
+        with user_errors(f"The augmentation {self.label} cannot be made"):
             made = found(**self.options) if isinstance(found, type) else partial(found, **self.options)
         if not callable(made):
             raise CondensationError(f"{self.label} makes {type(made).__name__}, which cannot be called with images.")
@@ -112,7 +112,7 @@ class Seeded(Registered):
         return result
 
     def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
-        with rng.globally(), telling(f"The augmentation {self.label} failed on images {tuple(images.shape)}"):
+        with rng.globally(), user_errors(f"The augmentation {self.label} failed on images {tuple(images.shape)}"):
             result = self._callable(images)
         if not isinstance(result, Tensor) or result.shape != images.shape:
             gave = tuple(result.shape) if isinstance(result, Tensor) else f"a {type(result).__name__}"

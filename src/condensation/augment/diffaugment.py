@@ -40,7 +40,7 @@ class DiffAugment(Registered):
 
     def fit(self, images: ImageSet) -> DiffAugment:
         """Without flips, where a mirror image means something else."""
-        kept = tuple(name for name in self.operations if images.mirrored or name != "flip")
+        kept = tuple(name for name in self.operations if images.flip_invariant or name != "flip")
         return DiffAugment(kept)
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:

@@ -52,7 +52,7 @@ class DSA(Registered):
 
     def fit(self, images: ImageSet) -> DSA:
         """Without flips, where a mirror image means something else."""
-        if images.mirrored:
+        if images.flip_invariant:
             return self
         kept = tuple(name for name in self.operations if name != "flip")
         if not kept:

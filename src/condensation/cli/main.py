@@ -72,9 +72,9 @@ class Once(logging.Filter):
 
 def _fail_in_own_code(error: Exception) -> None:
     """End here if ``error`` came out of a module that the person named: it is theirs to mend, and our own lines are of no use to them."""
-    from condensation.core.user_code import told
+    from condensation.core.user_code import user_error_message
 
-    said = told(error)
+    said = user_error_message(error)
     if said:
         _fail(said, 2)
 

@@ -45,8 +45,10 @@ FitOption = Annotated[
 ]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and list them.")]
 _TOO_FEW = "A class with too few images is an: error; all: takes all that it has."
-SmallerOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="error")]
-SmallerOfSetOption = Annotated[str | None, typer.Option("--smaller", help=_TOO_FEW, show_default="as when the set was made, else error")]
+SmallerOption = Annotated[str | None, typer.Option("--small-classes", help=_TOO_FEW, show_default="error")]
+SmallerOfSetOption = Annotated[
+    str | None, typer.Option("--small-classes", help=_TOO_FEW, show_default="as when the set was made, else error")
+]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
@@ -66,25 +68,25 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 
 
 @dataclass(frozen=True)
-class Reading:
+class DataOptions:
     """How a study reads images and settings, and where it computes; see `condensation.cli.groups`."""
 
     folder: FolderOption = None
     size: SizeOption = None
     fit: FitOption = None
     skip_bad: SkipBadOption = False
-    smaller: SmallerOption = None
+    small_classes: SmallerOption = None
     config: ConfigOption = None
     device: DeviceOption = None
 
     def settings(self, source: str | None) -> dict[str, Any]:
         """The settings of the study that these options are, with the data set ``source``."""
         of_data = data_options(source, self.folder, self.size, self.fit, self.skip_bad)
-        return {**of_data, "smaller": self.smaller, "compute.device": self.device}
+        return {**of_data, "small_classes": self.small_classes, "compute.device": self.device}
 
 
 @dataclass(frozen=True)
-class Showing:
+class OutputOptions:
     """What a study shows, and how often it keeps its state."""
 
     checkpoint_every: CheckpointOption = None
@@ -111,14 +113,14 @@ def content_of(
     config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
 ) -> dict[str, Any]:
     """What the file says, but for what is ``passed_over`` in it, changed by the options, changed by the overrides."""
-    from condensation.config.toml import merge, put, read
+    from condensation.config.toml import apply_override, read, set_path
 
     content = {name: value for name, value in (read(config) if config else {}).items() if name not in passed_over}
     for name, value in options.items():
         if value is not None:
-            content = put(content, name, value)
+            content = set_path(content, name, value)
     for override in overrides or []:
-        content = merge(content, override)
+        content = apply_override(content, override)
     return content
 
 
@@ -156,7 +158,7 @@ def names(text: str | None) -> list[str] | None:
 
 def study_content(config: Path | None, options: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """As `content_of`; a data set may be given by its name alone."""
-    from condensation.config.toml import merge, put, read
+    from condensation.config.toml import apply_override, read, set_path
 
     content = read(config) if config else {}
     for name in ("data", "method"):
@@ -164,15 +166,15 @@ def study_content(config: Path | None, options: dict[str, Any], overrides: list[
             content = {**content, name: {"source" if name == "data" else "name": content[name]}}
     for name, value in options.items():
         if value is not None:
-            content = put(content, name, value)
+            content = set_path(content, name, value)
     for override in overrides:
-        content = merge(content, override)
+        content = apply_override(content, override)
     return content
 
 
 def print_settings(settings: object) -> None:
     """Print ``settings`` as TOML, from which they can be read again."""
     from condensation.config.toml import to_toml
-    from condensation.core.plain import plain
+    from condensation.core.plain import to_dict
 
-    typer.echo(to_toml(plain(settings)), nl=False)
+    typer.echo(to_toml(to_dict(settings)), nl=False)

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from condensation.config.registry import FAMILIES, member
+from condensation.config.registry import FAMILIES, lookup
 from condensation.core.errors import CondensationError, did_you_mean
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.methods.base import Method
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ IN_WORDS: dict[Any, str] = {
 }
 
 
-def build(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
+def from_dict(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
     """A value of type ``kind`` from plain ``content``; what is not said stays as in ``base``, or as by default.
 
     Messages name settings below ``where``, the setting that holds them all.
@@ -79,7 +79,7 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
         raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
-        chosen = member(kind, name)
+        chosen = lookup(kind, name)
         # A method that is named again keeps what a preset says of it; of networks there are several with one type.
         base = base if kind is Method and type(base) is type(chosen) else chosen
     elif base is None:
@@ -99,7 +99,7 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
         if key == "name" and where and key not in known:  # of no family, so there is nothing that a name could choose
             raise _wrong_type(where, content[key], f"given one by one: {', '.join(f'{where}.{name}' for name in known)}")
         if key not in known:
-            raise _no_setting(kind, key, known, _places(plain(base if base is not None else _usual(kind)), key, where))
+            raise _no_setting(kind, key, known, _places(to_dict(base if base is not None else _usual(kind)), key, where))
     changes = {}
     for key, value in content.items():
         old = getattr(base, key) if base is not None else None

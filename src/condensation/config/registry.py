@@ -11,7 +11,7 @@ from condensation.augment.base import Augmentation, Seeded
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import DSA
 from condensation.core.errors import CondensationError, unknown
-from condensation.core.user_code import FORM, find
+from condensation.core.user_code import FORM, import_object
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import KERNELS, Kernel
 from condensation.methods.base import Method
@@ -19,7 +19,7 @@ from condensation.methods.registry import METHODS
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Fresh, NetworkSampler, Pool
-from condensation.networks.user_module import Own
+from condensation.networks.user_module import UserModule
 from condensation.ntk.base import NTK
 from condensation.ntk.registry import NTKS
 from condensation.training.train import Recipe
@@ -47,10 +47,10 @@ WORDS: dict[Any, str] = {
     Recipe: "recipe",
 }
 # What makes a value of a family of any callable that is none itself, and the field that holds the callable.
-ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: Own, Augmentation: Seeded}
+ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: UserModule, Augmentation: Seeded}
 
 
-def member(kind: Any, name: object) -> Any:
+def lookup(kind: Any, name: object) -> Any:
     """The value of family ``kind`` that goes by ``name``; of a person's own class whose settings have no defaults, the class.
 
     Raises:
@@ -66,7 +66,7 @@ def member(kind: Any, name: object) -> Any:
 
 
 def _own(kind: Any, name: str) -> Any:
-    found = find(name)
+    found = import_object(name)
     fits: Callable[[Any], bool] = _augments if kind is Augmentation else lambda value: _is_a(value, kind)
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError
+from condensation.core.renamed import with_new_names
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,7 +17,7 @@ else:
     import tomli as tomllib
 
 
-def merge(content: Mapping[str, Any], override: str) -> dict[str, Any]:
+def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
     """``content`` with one more setting, given as ``method.lr=0.5``.
 
     A part of the settings is named by the name alone: ``network=lenet`` is ``network.name=lenet``.
@@ -31,7 +32,7 @@ def merge(content: Mapping[str, Any], override: str) -> dict[str, Any]:
     return _merged(content, keys, _value(text.strip()))
 
 
-def put(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
+def set_path(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """``content`` with the setting at ``path``, such as ``method.lr``, set to ``value``."""
     return _merged(content, path.split("."), value)
 
@@ -54,7 +55,8 @@ def read(path: str | Path) -> dict[str, Any]:
         raise CondensationError(f"{path} must hold settings by name.")
     # settings.json of a run folder says more than the settings.
     inner = content.get("settings")
-    return inner if isinstance(inner, dict) else content
+    settings: dict[str, Any] = with_new_names(inner if isinstance(inner, dict) else content)
+    return settings
 
 
 def to_toml(content: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ PROGRAMS = 128
 
 @dataclass(frozen=True)
 class Compute:
-    """What is left at "auto" is chosen by `chosen`; what is set is obeyed, or refused with the reason."""
+    """What is left at "auto" is chosen by `resolve`; what is set is obeyed, or refused with the reason."""
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"  # of the networks; pixels and sums are float32
@@ -46,7 +46,7 @@ class Compute:
             if value is not None and value < 1:
                 raise CondensationError(f"compute.{name} is {value}; it must be at least 1, or none for what suits the machine.")
 
-    def chosen(self) -> Compute:
+    def resolve(self) -> Compute:
         """With device and precision decided for this machine."""
         device = str(torch_device(self.device))
         precision = ("bfloat16" if has_fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
@@ -56,7 +56,7 @@ class Compute:
 
     def describe(self) -> str:
         """One line for people: what is chosen."""
-        self = self.chosen()
+        self = self.resolve()
         threads = torch.get_num_threads()
         kind = f"{threads} thread{'' if threads == 1 else 's'}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
@@ -105,7 +105,7 @@ class Compute:
         # A CPU is filled by one network.
         return 1 if torch.device(self.device).type == "cpu" else max(1, self.suitable_chunk(image_shape) // batch)
 
-    def settled(self, image_shape: Shape, images: int) -> Compute:
+    def with_compile_decision(self, image_shape: Shape, images: int) -> Compute:
         """With compiling decided: whether it pays for ``images`` in all, and this machine can."""
         if self.compile != "auto":
             return self
@@ -113,7 +113,7 @@ class Compute:
         pays = pixels >= COMPILE_PIXELS[torch.device(self.device).type]
         return replace(self, compile="always" if pays and _has_compiler() else "never")
 
-    def run(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    def wrap(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         """``function`` in the precision chosen, and compiled if that is `settled`."""
         fast = _Compiled(function) if self.compile == "always" else function
 

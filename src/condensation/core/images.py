@@ -24,7 +24,7 @@ class ClassDraw:
     """Some images of each class, class by class, as places in an `ImageSet`: nothing is copied."""
 
     indices: Tensor  # (n,) places in the set
-    rows: Tensor  # (n,) which of `classes` each belongs to, from 0
+    class_index: Tensor  # (n,) which of `classes` each belongs to, from 0
     classes: tuple[int, ...]  # the labels
 
 
@@ -40,7 +40,7 @@ class ImageSet:
     labels: Tensor  # (n,) int64, ascending
     class_names: tuple[str, ...]  # of all classes of the task, in the order of the labels
     preprocessing: Preprocessing = Identity()
-    mirrored: bool = True  # whether an image and its mirror image mean the same; not so for digits
+    flip_invariant: bool = True  # whether an image and its mirror image mean the same; not so for digits
     soft_labels: SoftLabels | None = None  # what networks are trained to say instead of the label, where that was learned
 
     @classmethod
@@ -51,7 +51,7 @@ class ImageSet:
         class_names: Sequence[str] | None = None,
         *,
         preprocessing: Preprocessing = Identity(),
-        mirrored: bool = True,
+        flip_invariant: bool = True,
         soft_labels: SoftLabels | None = None,
     ) -> ImageSet:
         """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and, if there are any, ``soft_labels``.
@@ -78,7 +78,7 @@ class ImageSet:
             )
         order = torch.argsort(labels, stable=True)
         soft = soft_labels.checked(len(images), len(names)).at(order) if soft_labels else None
-        return cls(images[order].contiguous(), labels[order], names, preprocessing, mirrored, soft)
+        return cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -116,7 +116,7 @@ class ImageSet:
         return tuple(self.counts)
 
     @cached_property
-    def rows(self) -> Tensor:
+    def class_index(self) -> Tensor:
         """For each image, which of `classes` it belongs to, from 0: (n,)."""
         return torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(list(self.counts.values()))).to(self.device)
 
@@ -148,7 +148,7 @@ class ImageSet:
         images, labels = torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
         soft = joined(self.soft_labels, other.soft_labels)
         names, preprocessing = self.class_names, self.preprocessing
-        return ImageSet.of(images, labels, names, preprocessing=preprocessing, mirrored=self.mirrored, soft_labels=soft)
+        return ImageSet.of(images, labels, names, preprocessing=preprocessing, flip_invariant=self.flip_invariant, soft_labels=soft)
 
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """What a network sees of the images at ``indices``: floats (n, c, h, w), preprocessed."""

@@ -11,20 +11,20 @@ from condensation.core.images import ImageSet
 SmallClasses = Literal["error", "all"]  # if a class has fewer images than ipc: an error, or all of its images
 
 
-def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], smaller: SmallClasses = "error") -> dict[int, int]:
+def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error") -> dict[int, int]:
     """How many synthetic images each class of ``real`` gets.
 
     Args:
         real: The images that are condensed.
         ipc: How many images of each class, or of each label.
-        smaller: What becomes of a class that has fewer real images: ``error``, or ``all``, as many as it has.
+        small_classes: What becomes of a class that has fewer real images: ``error``, or ``all``, as many as it has.
 
     Raises:
         CondensationError: if that is not at least one and at most what the class has (the official code silently gives
             fewer), or if there is only one class.
     """
-    if smaller not in get_args(SmallClasses):
-        raise CondensationError(f"smaller is {smaller!r}; it can be {' or '.join(get_args(SmallClasses))}.")
+    if small_classes not in get_args(SmallClasses):
+        raise CondensationError(f"small_classes is {small_classes!r}; it can be {' or '.join(get_args(SmallClasses))}.")
     if len(real.classes) < 2:
         raise CondensationError(f"There is only one class, {real.class_names[real.classes[0]]!r}: condensing needs at least two.")
     if not isinstance(ipc, Mapping):
@@ -37,13 +37,13 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], smaller: Smal
     for label, count in wanted.items():
         if count < 1:
             raise CondensationError(f"Asked for {count} images of class {real.class_names[label]!r}; ipc must be at least 1.")
-    if smaller == "all":
+    if small_classes == "all":
         return {label: min(count, real.counts[label]) for label, count in wanted.items()}
     label = min(real.classes, key=lambda label: real.counts[label] - wanted[label])
     if wanted[label] > real.counts[label]:
         raise CondensationError(
             f"Asked for {wanted[label]} images a class; class {real.class_names[label]!r} has {real.counts[label]}.\n"
-            f"Use an ipc of at most {real.counts[label]}, leave that class out, or take all images of such classes: --smaller all."
+            f"Use an ipc of at most {real.counts[label]}, leave that class out, or take all images of such classes: --small-classes all."
         )
     return wanted
 

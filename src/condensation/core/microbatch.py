@@ -25,7 +25,7 @@ def split(count: int, chunk: int | None) -> list[slice]:
     return [slice(i * chunk, min((i + 1) * chunk, count)) for i in range(pieces)]
 
 
-def learned_at_a_time(network: nn.Module, images: Tensor) -> int:
+def microbatch_size(network: nn.Module, images: Tensor) -> int:
     """How many of ``images`` (n, c, h, w) ``network`` had best learn from at a time; gradients are then added up.
 
     On a CPU the most of `LEARNED_PIXELS` that divide them: pieces are of one size, since each size is a program of its own. All
@@ -38,13 +38,13 @@ def learned_at_a_time(network: nn.Module, images: Tensor) -> int:
     return next((size for size in range(most, least - 1, -1) if count % size == 0), count)
 
 
-def in_pieces(network: nn.Module, function: Embedding) -> Embedding:
-    """``function``, by which ``network`` computes images (n, c, h, w), doing it `learned_at_a_time`; if a gradient is asked for."""
+def microbatched(network: nn.Module, function: Embedding) -> Embedding:
+    """``function``, by which ``network`` computes images (n, c, h, w), doing it `microbatch_size`; if a gradient is asked for."""
 
     def of_pieces(images: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return function(images)
-        pieces = [function(images[piece]) for piece in split(len(images), learned_at_a_time(network, images))]
+        pieces = [function(images[piece]) for piece in split(len(images), microbatch_size(network, images))]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
     return of_pieces

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
 
-from condensation.core.user_code import named
+from condensation.core.user_code import qualified_name
 
 
 class Registered:
@@ -19,26 +19,26 @@ class Registered:
 def name_of(value: object) -> str | None:
     """Return the name of ``value`` in settings; of a user's own code, ``module:name``; None for values without a name."""
     if not isinstance(value, Registered):
-        return named(type(value)) if hasattr(value, "per_class") and hasattr(value, "per_image") else None
+        return qualified_name(type(value)) if hasattr(value, "per_class") and hasattr(value, "per_image") else None
     if value.name_field:
-        return named(getattr(value, value.name_field))
+        return qualified_name(getattr(value, value.name_field))
     kind = type(value)
     declared = vars(kind).get("name") if kind.__module__.partition(".")[0] == "condensation" else None
-    return declared if isinstance(declared, str) else named(kind)
+    return declared if isinstance(declared, str) else qualified_name(kind)
 
 
-def plain(value: Any) -> Any:
+def to_dict(value: Any) -> Any:
     """Return ``value`` as nested dicts, lists, numbers and strings, from which `condensation.config.build.build` makes it again."""
     if is_dataclass(value) and not isinstance(value, type):
         name = name_of(value)
         replaced = getattr(value, "name_field", None)
-        content = {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.init and field.name != replaced}
+        content = {field.name: to_dict(getattr(value, field.name)) for field in fields(value) if field.init and field.name != replaced}
         return {"name": name, **content} if name else content
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): to_dict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [to_dict(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     name = name_of(value)
-    return {"name": name} if name else named(value)
+    return {"name": name} if name else qualified_name(value)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from condensation.core.atomic import UNFINISHED, umask, whole
 from condensation.core.errors import CondensationError, NotWritten
+from condensation.core.renamed import with_new_names
 
 FORMAT = 2  # the latest that is read; what earlier versions read as well is written as 1
 
@@ -94,7 +95,7 @@ def read_json(path: Path) -> Any:
         CondensationError: if it is missing or damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return with_new_names(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CondensationError(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -135,7 +136,7 @@ def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, An
         raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.\nRestore it from a copy, or make it again.") from None
     if found != kind or not isinstance(card, dict):
         raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {found or 'nothing'}).")
-    return tensors, card
+    return tensors, with_new_names(card)
 
 
 def read_card(path: Path, kind: str) -> tuple[dict[str, Any], str]:
@@ -154,7 +155,7 @@ def read_card(path: Path, kind: str) -> tuple[dict[str, Any], str]:
         raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.\nRestore it from a copy, or make it again.") from None
     if metadata.get("kind") != kind or not isinstance(card, dict):
         raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {metadata.get('kind') or 'nothing'}).")
-    return card, metadata.get("digest", "")
+    return with_new_names(card), metadata.get("digest", "")
 
 
 def _too_new(path: Path, version: int) -> CondensationError:

@@ -25,7 +25,7 @@ SHOWN = 12  # names in a message
 _files: set[str] = set()  # of the modules that were found, so that errors in them can be told from ours
 
 
-def find(target: str) -> Any:
+def import_object(target: str) -> Any:
     """What ``target`` names. Its module is imported, so its code runs: once in a process, as with any import.
 
     A module is looked for in the current folder first, then where Python looks; a file, from the current folder.
@@ -49,27 +49,27 @@ def find(target: str) -> Any:
     return found
 
 
-def named(value: Any) -> str:
-    """The text from which `find` finds ``value``, a function or a class; of an object, its class.
+def qualified_name(value: Any) -> str:
+    """The text from which `import_object` finds ``value``, a function or a class; of an object, its class.
 
-    What has no name of its own (a lambda, a function within a function, a partial) gets a text that `find` refuses.
+    What has no name of its own (a lambda, a function within a function, a partial) gets a text that `import_object` refuses.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, functools.partial):
         given = [*map(repr, value.args), *(f"{key}={item!r}" for key, item in value.keywords.items())]
-        return f"<{named(value.func)} with {', '.join(given)}>"
+        return f"<{qualified_name(value.func)} with {', '.join(given)}>"
     owner = value if hasattr(value, "__qualname__") else type(value)
     return f"{_place(owner.__module__)}:{owner.__qualname__}"
 
 
-def called(text: str) -> str:
+def short_name(text: str) -> str:
     """The last part of a name, short enough for titles: ``small`` of ``nets.py:small``."""
     return text.rpartition(":")[2]
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
+def user_errors(what: str) -> Iterator[None]:
     """Tell an error inside a person's own code in a line or two that begin with ``what``; the error itself is its cause.
 
     Errors that others know to handle pass: ours, and those for want of memory.
@@ -90,8 +90,8 @@ def last_line(error: BaseException) -> str:
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
-def told(error: BaseException) -> str | None:
-    """An error that came out of code that `find` found, for a person: what it says and where; None if it came from elsewhere."""
+def user_error_message(error: BaseException) -> str | None:
+    """An error that came out of code that `import_object` found, for a person: what it says and where; None if it came from elsewhere."""
     line = where(error)
     return f"{last_line(error)}\n{line}" if line else None
 
@@ -183,7 +183,7 @@ def _looked_in(folder: str) -> Iterator[None]:
 
 
 def _place(module_name: str) -> str:
-    """Where `find` finds a module: by its file if it has no name that can be imported."""
+    """Where `import_object` finds a module: by its file if it has no name that can be imported."""
     file = getattr(sys.modules.get(module_name), "__file__", None)
     if file and (module_name == "__main__" or module_name.startswith(FROM_FILE)):
         return _shown(file)

@@ -11,7 +11,7 @@ import torch
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Part, Parts, Reading, Skipped, only_one_class
+from condensation.data.dataset import Data, Part, Parts, ReadOptions, Skipped, only_one_class
 from condensation.data.decode.decode import resized
 from condensation.data.duplicates import in_both
 from condensation.data.fit_preprocessing import PreprocessingName, fit_preprocessing
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MOST_LISTED = 100  # images that were skipped, by name
 
 
-def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, how: Reading, mirrored: bool | None) -> Data:
+def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, how: ReadOptions, flip_invariant: bool | None) -> Data:
     """Both image sets of ``parts``, checked, with the preprocessing fitted on the training part."""
     info = DATASETS.get(known_name(name) or "")
     names = _class_names(parts.train, info.class_names if info else None)
@@ -37,12 +37,12 @@ def assemble(name: str, parts: Parts, preprocessing: PreprocessingName, how: Rea
         train, test = (replace(part, images=resized(part.images, how.shape, how.fit, part.origin)) for part in (train, test))
     _check_shapes(train, test)
     fitted = fit_preprocessing(preprocessing, train.images, info, name)
-    if mirrored is None:
-        mirrored = info.mirrored if info else True
+    if flip_invariant is None:
+        flip_invariant = info.flip_invariant if info else True
     if parts.found and parts.found.skipped:
         details["skipped"] = _about(parts.found.skipped)
     details |= _check_overlap(train, test, names)
-    sets = [ImageSet.of(part.images, part.labels, names, preprocessing=fitted, mirrored=mirrored) for part in (train, test)]
+    sets = [ImageSet.of(part.images, part.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for part in (train, test)]
     return Data(name, sets[0], sets[1], note, details, parts.found, parts.format or "arrays")
 
 

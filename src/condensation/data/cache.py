@@ -21,7 +21,7 @@ from torch import Tensor
 
 from condensation.core.atomic import whole
 from condensation.core.memory import readable
-from condensation.data.dataset import Found, Part, Parts, Reading, Skipped
+from condensation.data.dataset import Found, Part, Parts, ReadOptions, Skipped
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def cache_folder() -> Path | None:
     return user_cache_path("condensation", appauthor=False) / "images"
 
 
-def cached(source: tuple[str, Path | str], listing: Iterable[object], how: Reading, read: Callable[[], Parts]) -> Parts:
+def cached(source: tuple[str, Path | str], listing: Iterable[object], how: ReadOptions, read: Callable[[], Parts]) -> Parts:
     """What ``read`` gives, from the cache if it is there.
 
     Args:

@@ -17,7 +17,7 @@ class DatasetInfo:
     licence: str
     origin: str
     embedded: bool = False  # comes with the package
-    mirrored: bool = True  # whether an image and its mirror image mean the same
+    flip_invariant: bool = True  # whether an image and its mirror image mean the same
     class_names: tuple[str, ...] | None = None
     published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and deviation of each channel, as the papers use them
 
@@ -43,7 +43,7 @@ DATASETS: dict[str, DatasetInfo] = {
         "CC BY 4.0",
         "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it",
         embedded=True,
-        mirrored=False,
+        flip_invariant=False,
         class_names=DIGITS,
     ),
     "fashion-mini": DatasetInfo(
@@ -77,7 +77,7 @@ DATASETS: dict[str, DatasetInfo] = {
         10_000,
         "none stated by its authors (LeCun, Cortes and Burges)",
         "yann.lecun.org/exdb/mnist",
-        mirrored=False,
+        flip_invariant=False,
         class_names=DIGITS,
         published=MNIST_CONSTANTS,
     ),
@@ -89,7 +89,7 @@ DATASETS: dict[str, DatasetInfo] = {
         26_032,
         "non-commercial use only",
         "ufldl.stanford.edu/housenumbers",
-        mirrored=False,
+        flip_invariant=False,
         class_names=DIGITS,
         published=SVHN_CONSTANTS,
     ),

@@ -105,7 +105,7 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How a person wants images to be read. What a reader leaves undone of it, as those of arrays do, is done after it."""
 
     size: Size | None = None  # None: as they are
@@ -133,7 +133,7 @@ class Format:
 
     name: str  # what messages call it
     holds: Callable[[Path], bool]  # whether a path, of a file or a folder, is of this format: a quick look, nothing is read
-    read: Callable[[Path, Reading], Parts]
+    read: Callable[[Path, ReadOptions], Parts]
     dataset: str | None = None  # the key in `DATASETS` of the one data set that has this format, if it is one
     usual: tuple[str, ...] = ()  # what its file or folder is usually called, so that it is found in the data folder
 

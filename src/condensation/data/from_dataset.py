@@ -15,7 +15,7 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.data.assemble import assemble
-from condensation.data.dataset import Data, Fit, OnProgress, Part, Parts, Reading, Size
+from condensation.data.dataset import Data, Fit, OnProgress, Part, Parts, ReadOptions, Size
 from condensation.data.decode.decode import Picture, Unreadable, read_picture
 from condensation.data.decode.parallel import Heap, Item, read_parts
 from condensation.data.fit_preprocessing import PreprocessingName
@@ -42,7 +42,7 @@ def from_dataset(
     fit: Fit = "crop",
     skip_bad: bool = False,
     columns: Sequence[str] = (),
-    mirrored: bool | None = None,
+    flip_invariant: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
     """The data in objects of other libraries: of PyTorch and torchvision, of Hugging Face, or one's own.
@@ -59,14 +59,14 @@ def from_dataset(
         fit: How images of another shape get that size.
         skip_bad: Leave out images that cannot be read.
         columns: Of a Hugging Face data set: what the column of the images and that of the labels are called.
-        mirrored: Whether an image and its mirror image mean the same.
+        flip_invariant: Whether an image and its mirror image mean the same.
         on_progress: Told how many images are read, and how many there are.
 
     Raises:
         CondensationError: if an item is no image with a label, or the data are inconsistent.
         NotEnoughMemory: if they would not fit.
     """
-    how = Reading(size, fit, skip_bad, tuple(columns), on_progress)
+    how = ReadOptions(size, fit, skip_bad, tuple(columns), on_progress)
     names = tuple(class_names) if class_names is not None else None
     if is_hugging_face(train):
         parts = parts_of(train, test, how, name)
@@ -77,7 +77,7 @@ def from_dataset(
         if isinstance(train, Mapping):
             raise CondensationError("from_dataset was given a dictionary.\nGive its parts: from_dataset(parts['train'], parts['test']).")
         parts = _read(train, test, names or _own_names(train), how, name)
-    return assemble(name, parts, preprocessing, how, mirrored)
+    return assemble(name, parts, preprocessing, how, flip_invariant)
 
 
 @dataclass
@@ -101,7 +101,7 @@ class _Numbers:
         return number
 
 
-def _read(train: Labelled, test: Labelled | None, names: tuple[str, ...] | None, how: Reading, name: str) -> Parts:
+def _read(train: Labelled, test: Labelled | None, names: tuple[str, ...] | None, how: ReadOptions, name: str) -> Parts:
     numbers = _Numbers()
     first = _heap(train, f"{name} (train)", numbers)
     parts = read_parts(first, _heap(test, f"{name} (test)", numbers) if test is not None else None, names, how)
@@ -144,7 +144,7 @@ def _items(dataset: Labelled, count: int, origin: str, numbers: _Numbers) -> Ite
         yield Item(name, numbers.of(item[1], name), partial(_picture, item[0]))
 
 
-def _picture(value: object, how: Reading) -> Picture:
+def _picture(value: object, how: ReadOptions) -> Picture:
     return read_picture(lambda: as_image(value), how)
 
 

@@ -15,7 +15,7 @@ from condensation.core.errors import CondensationError, NoSuchData
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Fit, Format, OnProgress, Part, Parts, Reading, Size
+from condensation.data.dataset import Data, Fit, Format, OnProgress, Part, Parts, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
@@ -35,7 +35,7 @@ def load(
     fit: Fit = "crop",
     skip_bad: bool = False,
     columns: Sequence[str] = (),
-    mirrored: bool | None = None,
+    flip_invariant: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
     """The training and the test part of ``source``: uint8 in memory, normalised after sampling.
@@ -56,21 +56,21 @@ def load(
         fit: How an image of another shape gets that size: ``crop`` keeps its centre, ``pad`` all of it, between black bars.
         skip_bad: Leave out images that cannot be read, and list them in the data's ``details``, rather than stop.
         columns: Of a table: what the column of the images and that of the labels are called.
-        mirrored: Whether an image and its mirror image mean the same; by default yes, but for digits.
+        flip_invariant: Whether an image and its mirror image mean the same; by default yes, but for digits.
         on_progress: Told how many images are read and how many there are, where they are read one by one.
 
     Raises:
         CondensationError: if there is no such data, or it is damaged or inconsistent.
         NotEnoughMemory: if it would not fit.
     """
-    how = Reading(size, fit, skip_bad, tuple(columns), on_progress)
+    how = ReadOptions(size, fit, skip_bad, tuple(columns), on_progress)
     if is_hub_name(source):
         name, parts = read_hub(str(source), how)
     elif _is_path(source):
         name, parts = _read_path(Path(source).expanduser(), how)
     else:
         name, parts = _read_named(str(source), folder, how)
-    return assemble(name, parts, preprocessing, how, mirrored)
+    return assemble(name, parts, preprocessing, how, flip_invariant)
 
 
 def from_arrays(
@@ -84,7 +84,7 @@ def from_arrays(
     preprocessing: PreprocessingName = "standardize",
     size: Size | None = None,
     fit: Fit = "crop",
-    mirrored: bool | None = None,
+    flip_invariant: bool | None = None,
 ) -> Data:
     """Numpy arrays or tensors as data; without a test part, a fifth of each class is set aside as one.
 
@@ -99,7 +99,7 @@ def from_arrays(
         preprocessing: As for `load`.
         size: As for `load`.
         fit: As for `load`.
-        mirrored: As for `load`.
+        flip_invariant: As for `load`.
     """
     if (test_images is None) != (test_labels is None):
         raise CondensationError("A test part needs both images and labels; only one of them was given.")
@@ -109,7 +109,7 @@ def from_arrays(
     test = None
     if test_images is not None and test_numbers is not None:
         test = Part(as_pixels(test_images, "test"), test_numbers, names, "test")
-    return assemble(name, Parts(train, test), preprocessing, Reading(size, fit), mirrored)
+    return assemble(name, Parts(train, test), preprocessing, ReadOptions(size, fit), flip_invariant)
 
 
 def _is_path(source: str | Path) -> bool:
@@ -131,7 +131,7 @@ def titled(source: str) -> str:
     return DATASETS[name].title if name else source
 
 
-def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str, Parts]:
+def _read_named(name: str, folder: str | Path | None, how: ReadOptions) -> tuple[str, Parts]:
     known = known_name(name)
     if known in BUNDLED:
         return known, replace(BUNDLED[known](), format="embedded")
@@ -145,7 +145,7 @@ def _read_named(name: str, folder: str | Path | None, how: Reading) -> tuple[str
     raise not_found(name, data_folder(folder))
 
 
-def _read_path(path: Path, how: Reading) -> tuple[str, Parts]:
+def _read_path(path: Path, how: ReadOptions) -> tuple[str, Parts]:
     if not path.exists():
         raise NoSuchData(f"There is no folder or file {path}.")
     found = _format_in(path)
@@ -168,7 +168,7 @@ def _format_in(path: Path) -> tuple[Path, Format] | None:
     return next(((place, found) for place in places if (found := format_of(place))), None)
 
 
-def _read(path: Path, how: Reading) -> Parts:
+def _read(path: Path, how: ReadOptions) -> Parts:
     found = _format_in(path)
     if found is None:
         raise CondensationError(f"There are no data in {path}.\nIt must be, or hold: {'; or '.join(one.name for one in FORMATS)}.")

@@ -13,9 +13,9 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
-from condensation.data.dataset import Data, OnProgress, Reading
+from condensation.data.dataset import Data, OnProgress, ReadOptions
 from condensation.data.load import load
 from condensation.evaluation.evaluate import Accuracies, check_fit, evaluate
 from condensation.networks.base import NetworkSpec
@@ -34,7 +34,7 @@ class DataSettings:
     fit: Literal["crop", "pad"] = "crop"
     skip_bad: bool = False  # leave out images that cannot be read
     columns: tuple[str, ...] = ()  # of a table: that of the images and that of the labels
-    mirrored: bool | None = None
+    flip_invariant: bool | None = None
     classes: tuple[str, ...] | None = None  # only these, by name; the others keep their outputs of a network; None: all
 
     def __post_init__(self) -> None:
@@ -55,13 +55,13 @@ class DataSettings:
             fit=how.fit,
             skip_bad=how.skip_bad,
             columns=how.columns,
-            mirrored=self.mirrored,
+            flip_invariant=self.flip_invariant,
             on_progress=on_progress,
         )
         return data if self.classes is None else data.only(self.classes)
 
-    def _reading(self) -> Reading:
-        return Reading(self.size, self.fit, self.skip_bad, self.columns)
+    def _reading(self) -> ReadOptions:
+        return ReadOptions(self.size, self.fit, self.skip_bad, self.columns)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Entry:
     tested_on: str = ""  # what ``test`` is called
 
 
-def judge(
+def compare(
     entries: Sequence[Entry], data: Data, how: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
 ) -> dict[str, Any]:
     """The accuracies of each entry on the test images of ``data``, and all that must be known to repeat them, for JSON.
@@ -132,15 +132,15 @@ def judge(
         if entry.images.soft_labels:
             scores[name]["loss"] = entry.images.soft_labels.loss
         if entry.recipe:
-            scores[name]["recipe"] = plain(entry.recipe)
+            scores[name]["recipe"] = to_dict(entry.recipe)
         if entry.test:
             scores[name]["test"] = {"name": entry.tested_on, "images": len(test)}
     return {
         "sets": scores,
         "test": None if any(entry.test for entry in entries) else {"name": data.name, "images": len(data.test)},
         "seed": seed,
-        "evaluation": plain(how),
-        "compute": plain(compute.chosen()),
+        "evaluation": to_dict(how),
+        "compute": to_dict(compute.resolve()),
         "machine": machine(),
     }
 

@@ -15,9 +15,9 @@ from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import Crew, crew_of
+from condensation.training.stacked import ModelCache, model_cache
 from condensation.training.train import Recipe
-from condensation.training.train_and_test import OnProgress, Training, train_and_test
+from condensation.training.train_and_test import OnProgress, TrainingJob, train_and_test
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +121,13 @@ def evaluate_on_each(
     for test in tests:
         for one in sets:
             check_fit(one, test)
-    compute = compute.chosen()
+    compute = compute.resolve()
     tests = [test.to(compute.device) for test in tests]
     sets = [one.to(compute.device) for one in sets]
     shape, classes = tests[0].shape, tests[0].num_classes
     # Where test images are many, they too make compiling pay.
-    compute = compute.settled(shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests))))
-    with crew_of(network, shape, classes, compute) as crew:
+    compute = compute.with_compile_decision(shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests))))
+    with model_cache(network, shape, classes, compute) as crew:
         found = _judged(crew, sets, tests, recipe, networks, seed, on_progress)
     return [_accuracies(test, per_class, recipe, network) for test, per_class in zip(tests, found, strict=True)]
 
@@ -139,7 +139,7 @@ def _accuracies(test: ImageSet, per_class: np.ndarray, recipe: Recipe, network: 
 
 
 def _judged(
-    crew: Crew,
+    crew: ModelCache,
     sets: Sequence[ImageSet],
     tests: Sequence[ImageSet],
     recipe: Recipe,
@@ -148,7 +148,7 @@ def _judged(
     on_progress: OnProgress | None,
 ) -> list[np.ndarray]:
     """Percent right, for each of ``tests``: (sets, networks, classes)."""
-    trainings = [Training(one, Rng(seed).child("evaluate", s, n)) for s, one in enumerate(sets) for n in range(networks)]
+    trainings = [TrainingJob(one, Rng(seed).child("evaluate", s, n)) for s, one in enumerate(sets) for n in range(networks)]
     right, _ = train_and_test(crew, trainings, tests, recipe, on_progress)
     return [100 * of_test.reshape(len(sets), networks, -1) for of_test in right]
 

@@ -14,7 +14,7 @@ from condensation.data.dataset import Data
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import Alone
+from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, train_together
 
 RECOGNISER = ConvNet(width=64)
@@ -39,12 +39,12 @@ def recogniser(
         CondensationError: if the images are not of the kind of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
-    compute = compute.chosen()
+    compute = compute.resolve()
     real = replace(data.train, preprocessing=images.preprocessing).to(compute.device)
     rng = Rng(seed).child("recognise")
     made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
-    recipe = Recipe(epochs=epochs, augmentation=DSA(operations=("flip",)) if real.mirrored else None)
-    learner = Alone(made, compute.settled(real.shape, epochs * len(real)))
+    recipe = Recipe(epochs=epochs, augmentation=DSA(operations=("flip",)) if real.flip_invariant else None)
+    learner = SingleModel(made, compute.with_compile_decision(real.shape, epochs * len(real)))
     train_together(learner, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
     return made
 
@@ -59,10 +59,10 @@ def recognised(images: ImageSet, data: Data, by: Classifier, compute: Compute = 
         CondensationError: if the images are not of the kind of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
-    compute = compute.chosen()
+    compute = compute.resolve()
     test, drawn = (replace(one, preprocessing=images.preprocessing).to(compute.device) for one in (data.test, images))
     chunk = compute.suitable_chunk(data.train.shape)
-    of_class, of_test = (class_accuracies(Alone(by), one, chunk)[0] for one in (drawn, test))
+    of_class, of_test = (class_accuracies(SingleModel(by), one, chunk)[0] for one in (drawn, test))
     names = [drawn.class_names[label] for label in drawn.classes]
     return {
         "images": round(100 * _over_images(of_class.tolist(), drawn), 2),

@@ -61,7 +61,7 @@ def regress(
     soft = one.soft_labels
     if soft and soft.loss != "squared":
         raise CondensationError(f"Kernel ridge regression is by the squared loss; the soft labels of this set are for {soft.loss}.")
-    device = torch.device(compute.chosen().device)
+    device = torch.device(compute.resolve().device)
     if device.type not in BLOCK_BYTES:
         raise CondensationError(f"Tangent kernels are computed in float64, which {device.type} does not have.\nUse --device cpu.")
     advice = "Use a kernel without pooling (--kernel conv or fc), or a set of fewer or smaller images."
@@ -74,7 +74,7 @@ def regress(
         learned = weights(gram(kernel, images, images), labels, reg)
         for piece in split(len(test), TESTED):
             said = (gram(kernel, test.inputs(piece).double(), images) @ learned).argmax(1)
-            right.index_add_(0, test.rows[piece], (said == test.labels[piece]).long())
+            right.index_add_(0, test.class_index[piece], (said == test.labels[piece]).long())
             if on_progress:
                 on_progress(piece.stop, len(test))
     parts = 100 * right.cpu().double() / torch.tensor(list(test.counts.values()))

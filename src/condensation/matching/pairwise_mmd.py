@@ -29,8 +29,8 @@ def pair_loss(
     graph, and their embeddings kept: memory grows with the images drawn of ``classes``. Lengths are those of the real
     embeddings, class by class, see `Scale`.
     """
-    mine = places_of(classes, draw.rows)
-    of_draw, indices = draw.rows[mine], draw.indices[mine]
+    mine = places_of(classes, draw.class_index)
+    of_draw, indices = draw.class_index[mine], draw.indices[mine]
     pieces = []
     with torch.no_grad():
         for piece in split(len(of_draw), chunk):

@@ -16,7 +16,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.samplers import NetworkSampler
 
 
@@ -24,7 +24,7 @@ from condensation.networks.samplers import NetworkSampler
 class State:
     """All that survives from one step to the next. Methods that keep more than this in memory subclass it."""
 
-    source: Pixels
+    source: SyntheticImages
     optimizers: tuple[Optimizer, ...] = ()
     schedulers: tuple[LRScheduler, ...] = ()
 
@@ -66,26 +66,26 @@ class Method(Registered, ABC):
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
 
-    def part(self, step: int) -> tuple[str, int, int]:
+    def phase(self, step: int) -> tuple[str, int, int]:
         """Of a run after ``step`` steps, for who looks on: what is being done, how many steps of that are done, and how many it has."""
         return "condensing", step, self.steps
 
-    def each_class_alone(self, real: ImageSet) -> bool:
+    def is_classwise(self, real: ImageSet) -> bool:
         """Whether what becomes of a class of ``real`` is the same whichever other classes are condensed with it, but for rounding."""
         return False
 
-    def check(self, real: ImageSet) -> None:
+    def validate(self, real: ImageSet) -> None:
         """Find out before `init` that what the settings name, such as a pool of networks, is not for ``real``.
 
         Raises:
             CondensationError: if so.
         """
         for sampler in self._samplers():
-            sampler.check(real)
+            sampler.validate(real)
 
-    def reads(self) -> dict[str, str]:
+    def input_digests(self) -> dict[str, str]:
         """Digests, by name, of the files that decide the result as the settings do: of a pool of networks."""
-        return {name: digest for sampler in self._samplers() for name, digest in sampler.reads().items()}
+        return {name: digest for sampler in self._samplers() for name, digest in sampler.input_digests().items()}
 
     def _samplers(self) -> list[NetworkSampler]:
         values = [getattr(self, field.name) for field in fields(self)]

@@ -17,16 +17,16 @@ from condensation.core.rng import Rng
 from condensation.methods.base import Method, State, need_at_least
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import crew_of
+from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
-from condensation.training.train_and_test import Training, train_and_test
+from condensation.training.train_and_test import TrainingJob, train_and_test
 
 
 @dataclass(kw_only=True)
-class Choosing(State):
+class BestOfState(State):
     """The sets made, what has been found out about them, and the state of the one that is being made."""
 
     begin: Callable[[int], State]
@@ -59,7 +59,7 @@ class Choosing(State):
 
     def card(self) -> dict[str, Any]:
         """Which set the images of each class are of, from 0."""
-        start = self.source.start
+        start = self.source.template
         names = [start.class_names[label] for label in start.classes]
         return {"chosen": dict(zip(names, self.best().tolist(), strict=True))}
 
@@ -69,8 +69,8 @@ class Choosing(State):
 
     def mixed(self, sets: Tensor) -> ImageSet:
         """A set with the images of each class from its set in ``sets`` (classes,)."""
-        start = self.source.start
-        of_image = sets.to(start.rows.device)[start.rows]
+        start = self.source.template
+        of_image = sets.to(start.class_index.device)[start.class_index]
         images = torch.empty_like(self.made[0])
         for number, made in enumerate(self.made):
             images[of_image == number] = made[of_image == number]
@@ -78,7 +78,7 @@ class Choosing(State):
 
     def show(self) -> None:
         """Let the best mixture as far as is known be the result."""
-        self.source = Pixels(self.mixed(self.best()))
+        self.source = SyntheticImages(self.mixed(self.best()))
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class BestOf(Method):
     of: Method = DM.fast(10)
     sets: int = 8
     mixtures: int = 192  # each judged by a network; in all, as evenly as may be over the rounds
-    judged_on: int = 1_000  # training images of a class, drawn anew for each round; all of a class that has fewer
-    judged_by: NetworkSpec = ConvNet()
+    eval_per_class: int = 1_000  # training images of a class, drawn anew for each round; all of a class that has fewer
+    eval_network: NetworkSpec = ConvNet()
     recipe: Recipe = Recipe.paper(150)
 
     @classmethod
@@ -108,7 +108,7 @@ class BestOf(Method):
         return cls(fast, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
 
     def __post_init__(self) -> None:
-        need_at_least(self, sets=1, mixtures=1, judged_on=1)
+        need_at_least(self, sets=1, mixtures=1, eval_per_class=1)
         if isinstance(self.of, BestOf | GenerativeMethod):
             raise CondensationError(
                 f"method.of is {type(self.of).__name__}; it must be a method that makes or chooses the images themselves, such as dm."
@@ -131,26 +131,26 @@ class BestOf(Method):
         """Steps in which sets are made: at least one of each, which for a method without any is no more than its making."""
         return self.sets * max(1, self.of.steps)
 
-    def part(self, step: int) -> tuple[str, int, int]:
+    def phase(self, step: int) -> tuple[str, int, int]:
         if step < self._making or not self.rounds:
             return "condensing", step, self._making
         return "choosing", step - self._making, self.steps - self._making
 
-    def check(self, real: ImageSet) -> None:
-        self.of.check(real)
+    def validate(self, real: ImageSet) -> None:
+        self.of.validate(real)
 
-    def reads(self) -> dict[str, str]:
-        return self.of.reads()
+    def input_digests(self) -> dict[str, str]:
+        return self.of.input_digests()
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Choosing:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BestOfState:
         def begin(number: int) -> State:
             return self.of.init(real, ipc, rng.child("set", number), compute)
 
         making = begin(0)
         if making.source.snapshot().soft_labels:
             raise CondensationError("The best of several sets cannot be of sets with soft labels, whose classes are not of themselves.")
-        classes = len(making.source.start.classes)
-        return Choosing(
+        classes = len(making.source.template.classes)
+        return BestOfState(
             source=making.source,
             making=making,
             begin=begin,
@@ -160,11 +160,11 @@ class BestOf(Method):
         )
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Choosing)  # what init made
+        assert isinstance(state, BestOfState)  # what init made
         state.done += 1
         return self._choose(state, real, rng) if state.making is None else self._make(state, state.making, real, rng)
 
-    def _make(self, state: Choosing, making: State, real: ImageSet, rng: Rng) -> Tensor:
+    def _make(self, state: BestOfState, making: State, real: ImageSet, rng: Rng) -> Tensor:
         """A step of making a set; after the last one, begin the next."""
         loss = self.of.step(making, real, rng) if self.of.steps else torch.zeros(())
         if state.done % max(1, self.of.steps) == 0:
@@ -176,19 +176,19 @@ class BestOf(Method):
                 state.show()
         return loss
 
-    def _choose(self, state: Choosing, real: ImageSet, rng: Rng) -> Tensor:
+    def _choose(self, state: BestOfState, real: ImageSet, rng: Rng) -> Tensor:
         """Train a group of networks, and leave candidates out if the round is over: the part of images that are not recognised."""
         counts, groups = zip(*self.rounds, strict=True)
         round_ = counts.index(int(state.left[0].sum()))
         # All of a round are tested on the same images, so that none has the easier ones.
-        test = real.take(real.draw(self.judged_on, Rng(rng.seed).child("judged on", round_)).indices.sort().values)
+        test = real.take(real.draw(self.eval_per_class, Rng(rng.seed).child("judged on", round_)).indices.sort().values)
         candidates = [places.nonzero().squeeze(1) for places in state.left]
         orders = [of_class[rng.child("order", row).permutation(len(of_class))] for row, of_class in enumerate(candidates)]
         group = torch.stack(orders)  # (classes, networks): of which set each network sees the class
-        trainings = [Training(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
+        trainings = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
         images = len(trainings) * (self.recipe.epochs * len(trainings[0].images) + len(test))
-        compute = state.compute.settled(real.shape, images * groups[round_])
-        with crew_of(self.judged_by, real.shape, real.num_classes, compute) as crew:
+        compute = state.compute.with_compile_decision(real.shape, images * groups[round_])
+        with model_cache(self.eval_network, real.shape, real.num_classes, compute) as crew:
             (found,), _ = train_and_test(crew, trainings, [test], self.recipe)
         accuracies = torch.from_numpy(found).mean(1)  # balanced by class
         state.right.scatter_add_(1, group, accuracies.expand(len(group), -1))

@@ -21,13 +21,13 @@ from condensation.generators.ema import follow, frozen
 from condensation.generators.gan_losses import hinge_of_made, hinge_of_maker, hinge_of_real
 from condensation.generators.sizes import first_side
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
-from condensation.methods.generative import Generating, GenerativeMethod
+from condensation.methods.generative import GenerativeMethod, GeneratorState
 
 BETAS = (0.0, 0.999)  # of Adam, for both networks
 
 
 @dataclass(kw_only=True)
-class Adversaries(Generating):
+class BigGANState(GeneratorState):
     """The state of BigGAN: generator and critic; the source draws from the running average of the generator."""
 
     generator: BigGenerator
@@ -89,7 +89,7 @@ class BigGAN(GenerativeMethod):
     def _generator(self, shape: Shape, classes: int, rng: Rng) -> BigGenerator:
         return BigGenerator(shape[0], *first_side(shape, "biggan"), self.width, self.latent, classes, rng)
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Adversaries:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BigGANState:
         classes = len(real.classes)
         generator = self._generator(real.shape, classes, rng.child("generator"))
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
@@ -99,18 +99,18 @@ class BigGAN(GenerativeMethod):
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))
         as_they_are = replace(compute, compile="never")  # what a spectral norm keeps changes with every use
-        return Adversaries(
+        return BigGANState(
             source=self.drawn(real, ipc, copy.deepcopy(generator), rng, compute),
             optimizers=tuple(torch.optim.Adam(one.parameters(), lr=self.lr, betas=BETAS) for one in (generator, critic)),
             generator=generator,
             critic=critic,
             done=torch.zeros((), dtype=torch.int64),
-            make=as_they_are.run(generator),
-            score=as_they_are.run(critic),
+            make=as_they_are.wrap(generator),
+            score=as_they_are.wrap(critic),
         )
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Adversaries)  # what init made
+        assert isinstance(state, BigGANState)  # what init made
         losses = [self._teach_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]
         self._teach_generator(state, real, rng.child("generator"))
         kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
@@ -118,26 +118,26 @@ class BigGAN(GenerativeMethod):
         state.done += 1
         return torch.stack(losses).mean()
 
-    def _teach_critic(self, state: Adversaries, real: ImageSet, rng: Rng) -> Tensor:
+    def _teach_critic(self, state: BigGANState, real: ImageSet, rng: Rng) -> Tensor:
         """One batch for the critic, and its loss."""
         optimizer = state.optimizers[1]
         count = min(self.batch, len(real))
         places = torch.from_numpy(rng.child("real").choice(len(real), count)).to(real.device)
         pictures = real.pictures(places).to(state.source.images)
-        if self.mirror and real.mirrored:
+        if self.mirror and real.flip_invariant:
             turned = torch.from_numpy(rng.child("mirror").generator().random(count) < 0.5).to(real.device)
             pictures = torch.where(turned.view(-1, 1, 1, 1), pictures.flip(3), pictures)
         with torch.no_grad():
             made, rows = self._made(state, real, count, rng)
         optimizer.zero_grad()
         # One pass for both, as no layer of the critic mixes images.
-        scores = self._scores(state, real, torch.cat([pictures, made]), torch.cat([real.rows[places], rows]), rng)
+        scores = self._scores(state, real, torch.cat([pictures, made]), torch.cat([real.class_index[places], rows]), rng)
         loss = hinge_of_real(scores[:count]) + hinge_of_made(scores[count:])
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.detach()
 
-    def _teach_generator(self, state: Adversaries, real: ImageSet, rng: Rng) -> None:
+    def _teach_generator(self, state: BigGANState, real: ImageSet, rng: Rng) -> None:
         optimizer = state.optimizers[0]
         optimizer.zero_grad()
         with frozen(state.critic):
@@ -145,13 +145,13 @@ class BigGAN(GenerativeMethod):
             hinge_of_maker(self._scores(state, real, made, rows, rng)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    def _made(self, state: Adversaries, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
+    def _made(self, state: BigGANState, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
         """Pictures (count, c, h, w) of the generator, of random classes, and their rows (count,)."""
         latents = state.generator.draw(count, rng.child("latents")).to(state.source.images)
         rows = torch.from_numpy(rng.child("rows").generator().integers(len(real.classes), size=count)).to(real.device)
         return state.make(latents, rows).to(latents), rows
 
-    def _scores(self, state: Adversaries, real: ImageSet, pictures: Tensor, rows: Tensor, rng: Rng) -> Tensor:
+    def _scores(self, state: BigGANState, real: ImageSet, pictures: Tensor, rows: Tensor, rng: Rng) -> Tensor:
         """What the critic gives ``pictures`` (n, c, h, w), augmented, as images of the classes ``rows`` (n,): (n,)."""
         images = signed(pictures)
         if self.augmentation is not None:

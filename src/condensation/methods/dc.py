@@ -28,11 +28,11 @@ from condensation.matching.class_gradients import (
 from condensation.matching.gradient_distances import DISTANCES, DistanceName
 from condensation.matching.pairwise_mmd import places_of
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import STARTS, Start
-from condensation.methods.synthetic import Pixels
+from condensation.methods.initialization import STARTS, Initialization
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.samplers import Fresh, NetworkSampler
-from condensation.training.stacked import Alone
+from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, train_together
 
 if TYPE_CHECKING:
@@ -56,11 +56,11 @@ def loops_for(ipc: Mapping[int, int]) -> tuple[int, int]:
 
 
 @dataclass(kw_only=True)
-class Contest(State):
+class DCState(State):
     """The state of DC, and beside it what is only made anew after a restart: the network and how it is computed."""
 
     network: Classifier
-    learner: Alone  # the same network, in the precision chosen and compiled where that pays
+    learner: SingleModel  # the same network, in the precision chosen and compiled where that pays
     loops: tuple[int, int]
     groups: list[range]  # places of the classes that are matched at a time; all of a group have as many images
     chunk: int | None  # real images at a time
@@ -79,9 +79,9 @@ class DC(Method):
     steps: int = 1000  # of one network each
     lr: float = 0.1  # of SGD on pixels; published: 0.01 where the network is an MLP
     momentum: float = 0.5
-    averaging: float = 0.0  # in [0, 1): the result is a running average, see `Pixels`; 0: the last images
+    averaging: float = 0.0  # in [0, 1): the result is a running average, see `SyntheticImages`; 0: the last images
     batch_per_class: int = 256  # real images; all of a class that has fewer
-    start: Start = "noise"
+    start: Initialization = "noise"
     outer_loops: int | None = None  # matches in a step; None: by ipc, see `loops_for`
     inner_loops: int | None = None  # epochs of training between two of them; None: by ipc
     network_lr: float = 0.01  # of SGD without momentum, between two matches
@@ -111,20 +111,20 @@ class DC(Method):
     def _as_set(self, by_ipc: tuple[int, int]) -> tuple[int, int]:
         return self.outer_loops or by_ipc[0], self.inner_loops or by_ipc[1]
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Contest:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DCState:
         start = STARTS[self.start](real, ipc, rng.child("start"))
-        source = Pixels(replace(start, images=start.images.to(compute.dtype)), self.averaging)
+        source = SyntheticImages(replace(start, images=start.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
         if self.augmentation is not None:  # find out before the first step that it cannot be used
-            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.rows)
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.class_index)
         outer, inner = self.loops(ipc)
         of_real = sum(min(self.batch_per_class, count) for count in real.counts.values())
         seen = self.steps * (outer * of_real + (outer - 1) * inner * len(start))
-        return Contest(
+        return DCState(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
             network=network,
-            learner=Alone(network, compute.settled(real.shape, seen)),
+            learner=SingleModel(network, compute.with_compile_decision(real.shape, seen)),
             loops=(outer, inner),
             groups=groups_alike(list(ipc.values()), self._at_a_time(network, real, ipc, compute)),
             chunk=compute.chunk_for(network, real.shape),
@@ -140,13 +140,13 @@ class DC(Method):
         return count if count > 1 and goes_together(network, real.shape) else 1
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Contest)  # what init made
+        assert isinstance(state, DCState)  # what init made
         outer, inner = state.loops
         self.networks.redraw(state.network, rng.child("network"))
         recipe = Recipe(
             epochs=inner,
             lr=self.network_lr,
-            drop_after=inner,  # never
+            lr_drop_epoch=inner,  # never
             momentum=0.0,
             weight_decay=0.0,
             batch=self.network_batch,
@@ -156,14 +156,14 @@ class DC(Method):
         for loop in range(outer):
             losses.append(self._match(state, real, rng.child("match", loop)))
             if loop < outer - 1:
-                small = replace(state.source.start, images=state.source.images.detach())
+                small = replace(state.source.template, images=state.source.images.detach())
                 train_together(state.learner, [small], recipe, [rng.child("train", loop)])
-        state.source.follow()
+        state.source.update_average()
         return torch.stack(losses).mean()
 
-    def _match(self, state: Contest, real: ImageSet, rng: Rng) -> Tensor:
+    def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         """Descend the distance of all classes once, and return it."""
-        images, start = state.source.images, state.source.start
+        images, start = state.source.images, state.source.template
         transform: Transform | None = None
         if self.augmentation is not None:
             transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
@@ -171,11 +171,11 @@ class DC(Method):
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with fixed_norms(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
-                mine = places_of(group, start.rows)
+                mine = places_of(group, start.class_index)
                 labels = start.labels[mine].view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)
-                    synthetic = transform(images[mine], start.rows[mine]) if transform else images[mine]
+                    synthetic = transform(images[mine], start.class_index[mine]) if transform else images[mine]
                     synthetic = synthetic.view(*labels.shape, *real.shape)
                     # In float32 and not compiled: torch cannot compile a graph that goes through a backward pass, and as
                     # pure functions, which it can, it took longer than this, and over a minute to compile.
@@ -197,7 +197,7 @@ class SiameseDC(DC):
     """
 
     name: ClassVar[str] = "dsa"
-    start: Start = "real"
+    start: Initialization = "real"
     augmentation: Augmentation | None = DSA()
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
@@ -206,18 +206,18 @@ class SiameseDC(DC):
         return self._as_set((10, 10)) if is_cifar100 else super().loops(ipc)
 
 
-def _target(state: Contest, real: ImageSet, draw: ClassDraw, group: range, transform: Transform | None) -> list[Tensor]:
+def _target(state: DCState, real: ImageSet, draw: ClassDraw, group: range, transform: Transform | None) -> list[Tensor]:
     """The gradient of the real images drawn of the classes at the places ``group``."""
 
     def logits(images: Tensor) -> Tensor:
-        return state.learner.on_own(images[None])[0]
+        return state.learner.forward_each(images[None])[0]
 
     def batches(indices: Tensor, place: int) -> Iterator[Tensor]:
         for piece in split(len(indices), state.chunk):
             images = real.inputs(indices[piece]).to(state.source.images.dtype)
             yield transform(images, torch.full((len(images),), place, device=images.device)) if transform else images
 
-    of_class = [draw.indices[draw.rows == place] for place in group]
+    of_class = [draw.indices[draw.class_index == place] for place in group]
     gradients = [
         mean_gradient(logits, state.network, batches(indices, place), real.classes[place], len(indices))
         for place, indices in zip(group, of_class, strict=True)

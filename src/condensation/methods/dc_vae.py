@@ -22,7 +22,7 @@ from condensation.generators.sizes import first_side
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.big_gan import signed
 from condensation.methods.dc_vae_losses import DualLosses
-from condensation.methods.generative import Generating, GenerativeMethod
+from condensation.methods.generative import GenerativeMethod, GeneratorState
 
 Networks = Literal["conditional", "one-a-class"]
 BETAS = (0.0, 0.9)  # of Adam, for all networks
@@ -30,7 +30,7 @@ MOMENTUM = 0.999  # the part that the momentum encoder keeps of itself
 
 
 @dataclass(kw_only=True)
-class Autoencoding(Generating):
+class DCVAEState(GeneratorState):
     """The state of DC-VAE: an autoencoder for each group of classes; the source draws from averages of their decoders."""
 
     groups: nn.ModuleList
@@ -109,7 +109,7 @@ class DCVAE(GenerativeMethod):
         """The labels that share an autoencoder."""
         return [(label,) for label in real.classes] if self.networks == "one-a-class" else [real.classes]
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Autoencoding:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DCVAEState:
         groups = []
         for labels in self._groups(real):
             stream = stream_of(rng, labels)
@@ -119,7 +119,7 @@ class DCVAE(GenerativeMethod):
         averages = Grouped([copy.deepcopy(group.decoder) for group in groups])
         makers = [parameter for group in groups for part in (group.decoder, group.encoder) for parameter in part.parameters()]
         critics = [parameter for group in groups for parameter in group.dual.parameters()]
-        return Autoencoding(
+        return DCVAEState(
             source=self.drawn(real, ipc, averages, rng, compute),
             # Adam treats each parameter by itself, so that groups share one and are as if alone.
             optimizers=tuple(torch.optim.Adam(parameters, lr=self.lr, betas=BETAS) for parameters in (makers, critics)),
@@ -129,7 +129,7 @@ class DCVAE(GenerativeMethod):
         )
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Autoencoding)  # what init made
+        assert isinstance(state, DCVAEState)  # what init made
         losses = []
         averages = state.source.generator
         assert isinstance(averages, Grouped)
@@ -141,7 +141,7 @@ class DCVAE(GenerativeMethod):
         state.done += 1
         return torch.stack(losses).mean()
 
-    def _train(self, state: Autoencoding, group: DualAutoencoder, real: ImageSet, labels: tuple[int, ...], rng: Rng) -> Tensor:
+    def _train(self, state: DCVAEState, group: DualAutoencoder, real: ImageSet, labels: tuple[int, ...], rng: Rng) -> Tensor:
         """One step of the group of ``labels``, and its loss."""
         losses_of = DualLosses(group, state.compute, len(labels), self.latent)
         makers, critics = state.optimizers
@@ -172,7 +172,7 @@ class DCVAE(GenerativeMethod):
         """Random real images (n, c, h, w) of ``labels``, in [-1, 1], and which of them each is of, from 0: (n,)."""
         start, count = real.starts[labels[0]], sum(real.counts[label] for label in labels)  # they lie side by side
         places = torch.from_numpy(start + rng.choice(count, min(self.batch, count))).to(real.device)
-        return signed(real.pictures(places).to(dtype)), real.rows[places] - real.rows[start]
+        return signed(real.pictures(places).to(dtype)), real.class_index[places] - real.class_index[start]
 
 
 def stream_of(rng: Rng, labels: tuple[int, ...]) -> Rng:

@@ -44,8 +44,8 @@ class DualLosses:
         """The mean contrast of both views, the divergence, and the momentum encoder's views (2, n, 16) of ``images``."""
         reconstructed, divergence = self.reconstructed(images, rows, rng)
         with torch.no_grad():
-            keys = self.compute.run(self.group.momentum.views)(images).to(images)
-        queries = self.compute.run(self.group.dual.views)(reconstructed).to(images)
+            keys = self.compute.wrap(self.group.momentum.views)(images).to(images)
+        queries = self.compute.wrap(self.group.dual.views)(reconstructed).to(images)
         # A copy, as the queues are written to before the next step.
         views = zip(queries, keys, self.group.queues.clone(), strict=True)
         return torch.stack([info_nce(*view, temperature) for view in views]).mean(), divergence, keys
@@ -54,15 +54,15 @@ class DualLosses:
         """Images (count, c, h, w) of random latents and classes, and their rows (count,)."""
         latents = self.group.decoder.draw(count, rng.child("latents")).to(like)
         rows = torch.from_numpy(rng.child("rows").generator().integers(self.classes, size=count)).to(like.device)
-        return signed(self.compute.run(self.group.decoder)(latents, rows).to(like)), rows
+        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(like)), rows
 
     def reconstructed(self, images: Tensor, rows: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
         """Images (n, c, h, w) of a latent drawn for each of ``images``, and the divergence of what they are drawn from."""
-        mean, log_variance = self.compute.run(self.group.encoder)(images).to(images).chunk(2, 1)
+        mean, log_variance = self.compute.wrap(self.group.encoder)(images).to(images).chunk(2, 1)
         noise = rng.child("noise").normal((len(images), self.latent)).to(images)
         latents = mean + (log_variance / 2).exp() * noise
-        return signed(self.compute.run(self.group.decoder)(latents, rows).to(images)), divergence_from_normal(mean, log_variance)
+        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(images)), divergence_from_normal(mean, log_variance)
 
     def scores(self, images: Tensor, rows: Tensor) -> Tensor:
         """What the critic gives ``images`` (n, c, h, w) as images of the classes ``rows`` (n,): (n,)."""
-        return self.compute.run(self.group.dual)(images, rows).to(images)
+        return self.compute.wrap(self.group.dual)(images, rows).to(images)

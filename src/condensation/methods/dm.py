@@ -16,21 +16,21 @@ from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ClassDraw, ImageSet
-from condensation.core.microbatch import Embedding, in_pieces, split
+from condensation.core.microbatch import Embedding, microbatched, split
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import averaging, linear_mmd
 from condensation.matching.pairwise_mmd import pair_loss, places_of
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import STARTS, Start
-from condensation.methods.synthetic import Pixels
+from condensation.methods.initialization import STARTS, Initialization
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh, NetworkSampler
 
-Schedule = Literal["constant", "cosine"]
-SCHEDULES = get_args(Schedule)
+LrSchedule = Literal["constant", "cosine"]
+SCHEDULES = get_args(LrSchedule)
 # Real images are sampled and augmented in blocks of this many chunks, so that small chunks don't pay for Python.
 CHUNKS_PER_BLOCK = 8
 # Of some classes, synthetic images (n, c, h, w) and their rows (n,): the sum of their losses.
@@ -38,7 +38,7 @@ LossOfClasses = Callable[[slice, Tensor, Tensor], Tensor]
 
 
 @dataclass(kw_only=True)
-class Matching(State):
+class DMState(State):
     """The state of DM, and beside it what is only made anew after a restart: the network and how it is computed."""
 
     network: Classifier
@@ -58,11 +58,11 @@ class DM(Method):
     name: ClassVar[str] = "dm"
     steps: int = 20_000  # of one network each
     lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
-    schedule: Schedule = "constant"  # of lr: published, or falling to 0 at the last step
+    schedule: LrSchedule = "constant"  # of lr: published, or falling to 0 at the last step
     momentum: float = 0.5
-    averaging: float = 0.0  # in [0, 1): the result is a running average, see `Pixels`; 0: the last images
+    averaging: float = 0.0  # in [0, 1): the result is a running average, see `SyntheticImages`; 0: the last images
     batch_per_class: int = 256  # real images; all of a class that has fewer
-    start: Start = "real"  # published: random ones; kmeans: those next to centres of clusters
+    start: Initialization = "real"  # published: random ones; kmeans: those next to centres of clusters
     networks: NetworkSampler = Fresh()
     augmentation: Augmentation | None = DSA()
     kernel: Kernel = Linear()  # published; others need all pairs of embeddings and another lr
@@ -86,7 +86,7 @@ class DM(Method):
         """
         steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
         lr, networks = max(math.sqrt(ipc / 10), ipc / 10), Fresh(ConvNet(width=64))
-        start: Start = "real"
+        start: Initialization = "real"
         if channels == 1:
             lr *= 4
             if ipc > 1:  # one would be the same whatever the seed
@@ -106,9 +106,9 @@ class DM(Method):
         need_positive(self, "lr")
         need_fraction(self, "momentum", "averaging")
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Matching:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DMState:
         start = STARTS[self.start](real, ipc, rng.child("start"))
-        source = Pixels(replace(start, images=start.images.to(compute.dtype)), self.averaging)
+        source = SyntheticImages(replace(start, images=start.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
         if self.classes_at_a_time is not None and mixes_images(network):
             raise CondensationError(
@@ -117,21 +117,23 @@ class DM(Method):
                 "Leave method.classes_at_a_time out, or choose a network with instance norm."
             )
         if self.augmentation is not None:  # find out before the first step that it cannot be used
-            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.rows)
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
         falling = self.schedule == "cosine" and self.steps > 0
         real_images = self.steps * sum(min(self.batch_per_class, count) for count in real.counts.values())
-        return Matching(
+        return DMState(
             source=source,
             optimizers=(optimizer,),
             schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if falling else (),
             network=network,
-            embed=in_pieces(network, compute.settled(real.shape, real_images + self.steps * len(start)).run(network.embed)),
+            embed=microbatched(
+                network, compute.with_compile_decision(real.shape, real_images + self.steps * len(start)).wrap(network.embed)
+            ),
             chunk=compute.chunk_for(network, real.shape),
         )
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Matching)  # what init made
+        assert isinstance(state, DMState)  # what init made
         self.networks.redraw(state.network, rng.child("network"))
         transform: Transform | None = None
         if self.augmentation is not None:
@@ -139,7 +141,7 @@ class DM(Method):
         draw = real.draw(self.batch_per_class, rng.child("real"))
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        rows = state.source.start.rows
+        rows = state.source.template.class_index
         with seeded(state.network, rng.child("dropout")):
             loss_of = self._loss_against(state, real, draw, transform)
             loss = state.source.images.new_zeros(())
@@ -151,15 +153,15 @@ class DM(Method):
         optimizer.step()
         for scheduler in state.schedulers:
             scheduler.step()
-        state.source.follow()
+        state.source.update_average()
         return loss
 
-    def each_class_alone(self, real: ImageSet) -> bool:
+    def is_classwise(self, real: ImageSet) -> bool:
         """Whether so: batch norm mixes the images of all classes, and dropout draws once for the whole batch."""
         network = self.networks.network(real.shape, real.num_classes, real.device)
         return not mixes_images(network) and not draws_numbers(network)
 
-    def _loss_against(self, state: Matching, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
+    def _loss_against(self, state: DMState, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
         """What gives the loss of synthetic images of some classes against the real images drawn."""
         weight, dtype = self.kernel.of_means, state.source.images.dtype
         if weight is None:
@@ -176,11 +178,11 @@ def mean_embeddings(
     Images are fetched, augmented and embedded a chunk at a time and only the sums are kept, so memory does not grow
     with their number; None embeds all at once, as batch norm needs.
     """
-    counts = draw.rows.bincount(minlength=len(draw.classes))
+    counts = draw.class_index.bincount(minlength=len(draw.classes))
     means: Tensor | None = None
     with torch.no_grad():
-        for block in split(len(draw.rows), chunk and CHUNKS_PER_BLOCK * chunk):
-            rows = draw.rows[block]
+        for block in split(len(draw.class_index), chunk and CHUNKS_PER_BLOCK * chunk):
+            rows = draw.class_index[block]
             images = real.inputs(draw.indices[block]).to(dtype)
             images = transform(images, rows) if transform else images
             shares = averaging(rows, counts, dtype)

@@ -13,7 +13,7 @@ from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.methods.base import need_one_of
-from condensation.methods.trained_selection import Learning, TrainedSelection
+from condensation.methods.trained_selection import SelectionState, TrainedSelection
 from condensation.training.train import Recipe
 
 NeverRight = Literal["counted", "first"]
@@ -36,7 +36,7 @@ class Forgetting(TrainedSelection):
     def __post_init__(self) -> None:
         need_one_of(self, "never_right", get_args(NeverRight))
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Learning:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> SelectionState:
         state = super().init(real, ipc, rng, compute)
         state.record = {
             "right": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # when last seen
@@ -45,13 +45,13 @@ class Forgetting(TrainedSelection):
         }
         return state
 
-    def watch(self, state: Learning, real: ImageSet, places: Tensor, logits: Tensor) -> None:
+    def watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
         right = logits.argmax(1) == real.labels[places]
         state.record["forgotten"][places] += state.record["right"][places] & ~right
         state.record["learned"][places] |= right
         state.record["right"][places] = right
 
-    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+    def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         of_class = slice(real.starts[label], real.starts[label] + real.counts[label])
         times = state.record["forgotten"][of_class]
         if self.never_right == "first":

@@ -4,7 +4,7 @@ A method of this kind is a frozen dataclass that subclasses `GenerativeMethod`:
 
 - `GenerativeMethod.build` makes its generator, untrained. The trained one is saved with a run as the method's settings and the
   generator's weights, so `build` must depend on nothing but the settings, the shape and the number of classes.
-- `init` makes a `Generating` state, or a subclass of it with more modules, and `GenerativeMethod.drawn` its source. Every field of
+- `init` makes a `GeneratorState` state, or a subclass of it with more modules, and `GenerativeMethod.drawn` its source. Every field of
   the state that is a module or a tensor is checkpointed, by the field's name, beside the optimisers and the schedulers.
 - Where images are to come from a running average of the weights, the source has a copy of the generator (`copy.deepcopy`, before
   training), the state has the generator under training as a field of its own, and each step lets the one `follow`
@@ -34,13 +34,13 @@ from condensation.core.preprocessing import Preprocessing
 from condensation.core.rng import Rng
 from condensation.generators.base import Generator
 from condensation.methods.base import Method, State
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Drawn(Pixels):
+class GeneratedImages(SyntheticImages):
     """Images that a generator makes of latents that were drawn once.
 
     ``generator`` is what they are made by: the one under training, or a running average of it. Its weights are part of
@@ -56,7 +56,7 @@ class Drawn(Pixels):
         self.register_buffer("latents", latents, persistent=False)  # drawn again when a run goes on
 
     def snapshot(self) -> ImageSet:
-        self.become(drawn_images(self.generator, self.latents, self.start.rows, self.start.preprocessing, self.chunk))
+        self.assign(drawn_images(self.generator, self.latents, self.template.class_index, self.template.preprocessing, self.chunk))
         return super().snapshot()
 
     def is_finite(self) -> bool:
@@ -64,10 +64,10 @@ class Drawn(Pixels):
 
 
 @dataclass(kw_only=True)
-class Generating(State):
+class GeneratorState(State):
     """The state of a method that trains a generator; subclasses add the modules and tensors that are trained beside it."""
 
-    source: Drawn
+    source: GeneratedImages
 
     @property
     def parts(self) -> dict[str, nn.Module | Tensor]:
@@ -125,11 +125,11 @@ class GenerativeMethod(Method):
             CondensationError: if it cannot make images of this size; the message says which it can.
         """
 
-    def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> Drawn:
+    def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> GeneratedImages:
         """The source of images like ``real`` by ``generator``: latents are drawn from the stream ``images`` of init's ``rng``."""
         start = blank(real, ipc, next(generator.parameters()).dtype)
         latents = latents_for(generator, ipc, rng.child("images")).to(start.images)
-        return Drawn(start, generator, latents, compute.suitable_chunk(real.shape))
+        return GeneratedImages(start, generator, latents, compute.suitable_chunk(real.shape))
 
 
 def blank(like: ImageSet, ipc: Mapping[int, int], dtype: torch.dtype) -> ImageSet:

@@ -21,7 +21,7 @@ from condensation.matching.kernels import RBF, Kernel, Scale
 from condensation.matching.mmd import squared_mmd
 from condensation.matching.pairwise_mmd import by_class
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.generative import Generating, GenerativeMethod
+from condensation.methods.generative import GenerativeMethod, GeneratorState
 from condensation.networks.base import initialise
 
 Networks = Literal["one-a-class", "conditional"]
@@ -35,7 +35,7 @@ PUBLISHED = tuple(variance**0.5 for variance in (2.0, 5.0, 10.0, 20.0, 40.0, 80.
 
 
 @dataclass(kw_only=True)
-class MomentMatching(Generating):
+class MomentMatching(GeneratorState):
     """The state of GMMN: the generator, and where codes are matched, what makes codes of pictures."""
 
     generator: DenseGenerator
@@ -65,7 +65,7 @@ class GMMN(GenerativeMethod):
     lr: float = 1e-3
     optimizer: OptimizerName = "adam"
     momentum: float = 0.9  # of SGD, or the first beta of Adam
-    drop_after: int | None = None  # iterations, after which lr is a tenth, as is what momentum lacks of 1; None: never
+    lr_drop_step: int | None = None  # iterations, after which lr is a tenth, as is what momentum lacks of 1; None: never
     weight: float = 1000.0  # of the loss: only with SGD does it matter
     batch_per_class: int = 100  # real images; all of a class that has fewer
     samples_per_class: int = 100  # generated images
@@ -83,7 +83,7 @@ class GMMN(GenerativeMethod):
             iterations=40_000,
             lr=2.0,
             optimizer="sgd",
-            drop_after=10_000,
+            lr_drop_step=10_000,
             batch_per_class=1000,
             samples_per_class=1000,
             hidden=(64, 256, 256, 1024),
@@ -92,7 +92,7 @@ class GMMN(GenerativeMethod):
         )
 
     def __post_init__(self) -> None:
-        need_at_least(self, iterations=0, drop_after=0, batch_per_class=1, samples_per_class=1, latent=1)
+        need_at_least(self, iterations=0, lr_drop_step=0, batch_per_class=1, samples_per_class=1, latent=1)
         need_positive(self, "lr", "weight", *(("unit",) if self.unit is not None else ()))
         need_fraction(self, "momentum")
         need_one_of(self, "networks", get_args(Networks))
@@ -143,7 +143,7 @@ class GMMN(GenerativeMethod):
         if self.autoencoder is not None and done < self._before:
             return self._learn_codes(self.autoencoder, state, real, done, rng)
         optimizer = state.optimizers[0]
-        if done - self._before == self.drop_after:
+        if done - self._before == self.lr_drop_step:
             slow_down(optimizer)
         draw = real.draw(self.batch_per_class, rng.child("real"))
         wanted = dict.fromkeys(real.classes, self.samples_per_class)
@@ -152,7 +152,7 @@ class GMMN(GenerativeMethod):
             pictures = real.pictures(draw.indices).flatten(1).to(state.source.images)
             target = state.encoder(pictures) if state.encoder else pictures
         made = state.generator.codes(latents.to(target))
-        of_real = by_class(target, draw.rows, slice(0, len(real.classes)))
+        of_real = by_class(target, draw.class_index, slice(0, len(real.classes)))
         distances = torch.stack([self.distance(one, other) for one, other in zip(of_real, made, strict=True)])
         optimizer.zero_grad()
         # The networks of classes share nothing, so that a sum trains each as if alone; one network descends their mean.

@@ -17,15 +17,15 @@ from condensation.core.images import ImageSet, Shape
 from condensation.core.rng import Rng
 from condensation.generators.lesson_generator import LessonGenerator
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
-from condensation.methods.generative import Drawn, Generating, GenerativeMethod, blank, latents_for
-from condensation.methods.synthetic import Pixels
+from condensation.methods.generative import GeneratedImages, GenerativeMethod, GeneratorState, blank, latents_for
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.weight_norm import WeightNormConvNet
 from condensation.training.curriculum import Schedule, lessons_of
-from condensation.training.meta_gradient import Exam, Lesson, Syllabus, beginning, meta_gradient
+from condensation.training.meta_gradient import InnerBatch, OuterBatch, UnrolledTraining, beginning, meta_gradient
 
 
-class Curriculum(Drawn):
+class Curriculum(GeneratedImages):
     """Lessons that a generator makes of latents that are learned, and the rates at which they are to be learned from.
 
     The images of a lesson are made together: the generator's batch norm has their statistics, whoever asks. As in every set, images
@@ -52,11 +52,11 @@ class Curriculum(Drawn):
         """All that the method learns."""
         return [self.latents, self.log_lr, self.log_momentum, *self.generator.parameters()]
 
-    def lesson(self, step: int) -> Lesson:
+    def lesson(self, step: int) -> InnerBatch:
         """What a learner is given in ``step``, with a graph to all that is learned; without one, the images are those made `anew`."""
         piece = self.pieces[step % len(self.pieces)]
         images = self._made(piece, {}) if torch.is_grad_enabled() else self.images[piece]
-        return Lesson(images, self.start.labels[piece], self.log_lr[step].exp(), self.log_momentum[step].exp())
+        return InnerBatch(images, self.template.labels[piece], self.log_lr[step].exp(), self.log_momentum[step].exp())
 
     def anew(self, statistics: Mapping[str, Tensor] | None = None) -> None:
         """Make all images by the generator as it is, with the running ``statistics`` given in place of its own."""
@@ -64,16 +64,16 @@ class Curriculum(Drawn):
         with torch.no_grad():
             for piece in self.pieces:
                 images[piece] = self._made(piece, statistics or {})
-        self.become(images)
+        self.assign(images)
 
     def _made(self, piece: Tensor, statistics: Mapping[str, Tensor]) -> Tensor:
         self.generator.train()
-        images: Tensor = functional_call(self.generator, dict(statistics), (self.latents[piece], self.start.rows[piece]))
+        images: Tensor = functional_call(self.generator, dict(statistics), (self.latents[piece], self.template.class_index[piece]))
         return images
 
     def snapshot(self) -> ImageSet:
         self.anew({name: buffer.clone() for name, buffer in self.generator.named_buffers()})  # looking on changes nothing
-        return Pixels.snapshot(self)
+        return SyntheticImages.snapshot(self)
 
     def schedule(self, batch: int) -> Schedule:
         """The rates as numbers."""
@@ -85,7 +85,7 @@ class Curriculum(Drawn):
 
 
 @dataclass(kw_only=True)
-class Teaching(Generating):
+class GTNState(GeneratorState):
     """The state of GTN: the curriculum, and beside it a learner, which is new at every step."""
 
     source: Curriculum
@@ -164,7 +164,7 @@ class GTN(GenerativeMethod):
     def build(self, shape: Shape, classes: int) -> LessonGenerator:
         return LessonGenerator(self.latent, classes, shape, self.hidden, self.channels)
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Teaching:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> GTNState:
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made, which are not used
             generator = self.build(real.shape, len(real.classes))
         generator.redraw(rng.child("generator"))
@@ -174,23 +174,23 @@ class GTN(GenerativeMethod):
         optimizer = torch.optim.Adam(source.learned(), lr=self.lr, betas=(self.betas[0], self.betas[1]))
         falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self.steps), eta_min=self.final_lr * self.lr)
         learner = self.learner.build(real.shape, real.num_classes, Rng(0)).to(real.device, compute.dtype)
-        return Teaching(source=source, optimizers=(optimizer,), schedulers=(falling,), learner=learner, batch=self.batch)
+        return GTNState(source=source, optimizers=(optimizer,), schedulers=(falling,), learner=learner, batch=self.batch)
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Teaching)  # what init made
+        assert isinstance(state, GTNState)  # what init made
         source, learner = state.source, state.learner
         learner.redraw(rng.child("network"))
         source.anew()
 
-        def exam(step: int) -> Exam | None:
+        def exam(step: int) -> OuterBatch | None:
             weight = 1.0 if step == source.length - 1 else self.intermediate
             if not weight:
                 return None
             drawn = rng.child("real", step).choice(len(real), min(self.real_batch, len(real)))
             places = torch.from_numpy(drawn).to(real.device)
-            return Exam(real.inputs(places).to(source.latents), real.labels[places], weight)
+            return OuterBatch(real.inputs(places).to(source.latents), real.labels[places], weight)
 
-        syllabus, learned = Syllabus(source.length, source.lesson, exam), source.learned()
+        syllabus, learned = UnrolledTraining(source.length, source.lesson, exam), source.learned()
         loss, gradient = meta_gradient(learner, beginning(learner), syllabus, learned, rng, self.keep_every)
         for parameter, of_parameter in zip(learned, gradient, strict=True):
             parameter.grad = of_parameter
@@ -199,4 +199,4 @@ class GTN(GenerativeMethod):
         return loss
 
 
-__all__ = ["GTN", "Curriculum", "Teaching"]
+__all__ = ["GTN", "Curriculum", "GTNState"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
-from condensation.methods.trained_selection import Learning, TrainedSelection, class_features
+from condensation.methods.trained_selection import SelectionState, TrainedSelection, class_features
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Herding(TrainedSelection):
 
     name: ClassVar[str] = "herding"
 
-    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+    def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         return herd(class_features(state, real, label), count)
 
 

@@ -13,7 +13,7 @@ from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 
-Start = Literal["real", "kmeans", "noise"]
+Initialization = Literal["real", "kmeans", "noise"]
 SIDE = 32  # pixels: larger images are clustered as they look at this size
 CLUSTERED = 10_000  # images of a class, drawn at random where there are more: what they take of memory is bounded
 FETCHED = 1_000  # at a time
@@ -44,7 +44,7 @@ def start_from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet
     places = []
     seen = real.draw({label: max(CLUSTERED, ipc[label]) for label in real.classes}, rng.child("seen"))
     for row, label in enumerate(real.classes):
-        mine = seen.indices[seen.rows == row].sort().values
+        mine = seen.indices[seen.class_index == row].sort().values
         points = torch.cat([_small(real.inputs(mine[piece])).cpu() for piece in split(len(mine), FETCHED)])
         centres = clustered(points, min(ipc[label], len(points)), rng.child(label))
         places.append(mine[_nearest(points, centres).to(mine.device)])

@@ -17,8 +17,8 @@ from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import SoftLabels, centred
 from condensation.methods.base import Method, State, need_at_least, need_one_of, need_positive
-from condensation.methods.initialization import STARTS, Start
-from condensation.methods.synthetic import Pixels
+from condensation.methods.initialization import STARTS, Initialization
+from condensation.methods.synthetic import SyntheticImages
 from condensation.ntk.base import NTK
 from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import BLOCK_BYTES, gram
@@ -32,7 +32,7 @@ PREPARED_BYTES = 2**30  # real images that take no more than this are preprocess
 LONG = 10**8  # numbers a step, from which on a person is told that it is slow: a minute of a CPU core
 
 
-class Support(Pixels):
+class Support(SyntheticImages):
     """Images in float64 and the centred label of each, which may be learned as well."""
 
     def __init__(self, start: ImageSet, dtype: torch.dtype, *, learn_labels: bool) -> None:
@@ -42,11 +42,11 @@ class Support(Pixels):
 
     def snapshot(self) -> ImageSet:
         soft = SoftLabels(self.values.detach().to(self.dtype, copy=True))
-        return replace(self.start, images=self.images.detach().to(self.dtype, copy=True), soft_labels=soft)
+        return replace(self.template, images=self.images.detach().to(self.dtype, copy=True), soft_labels=soft)
 
 
 @dataclass(kw_only=True)
-class Regressing(State):
+class KIPState(State):
     """The state of KIP, and beside it the real images as the kernel sees them, which are only made anew after a restart."""
 
     source: Support
@@ -78,7 +78,7 @@ class KIP(Method):
     reg: float = 1e-6  # of the mean diagonal of the kernel matrix; published
     batch: int = 5000  # real images a step, of all classes; published
     labels: Labels = "fixed"
-    start: Start = "real"
+    start: Initialization = "real"
 
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=1)
@@ -88,18 +88,18 @@ class KIP(Method):
         if not self.reg >= 0:
             raise CondensationError(f"method.reg is {self.reg}; it must be 0 or more, and 1e-6 is the published one.")
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Regressing:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> KIPState:
         self._check(real.shape, sum(ipc.values()), torch.device(compute.device))
         start = STARTS[self.start](real, ipc, rng.child("start"))
         source = Support(start, compute.dtype, learn_labels=self.labels == "learned")
         learned = [parameter for parameter in source.parameters() if parameter.requires_grad]
-        state = Regressing(source=source, optimizers=(torch.optim.Adam(learned, lr=self.lr),), seen=_prepared(real))
+        state = KIPState(source=source, optimizers=(torch.optim.Adam(learned, lr=self.lr),), seen=_prepared(real))
         if self.labels == "solved" and self.steps == 0:
             self._solve(state)
         return state
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Regressing)  # what init made
+        assert isinstance(state, KIPState)  # what init made
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
         draw = state.seen.draw(max(1, self.batch // len(real.classes)), rng.child("real"))
@@ -121,7 +121,7 @@ class KIP(Method):
         across = gram(self.kernel, images, source.images)
         return (predictions(across, of_set, source.values, self.reg) - target).square().mean() / 2
 
-    def _solve(self, state: Regressing) -> None:
+    def _solve(self, state: KIPState) -> None:
         """Put in place the labels that suit all real images best."""
         source, seen = state.source, state.seen
 

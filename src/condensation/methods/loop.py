@@ -11,13 +11,13 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepInfo:
     """What an observer is shown after each step, and once before the first."""
 
     step: int  # steps done
@@ -31,7 +31,7 @@ class Moment:
         return self.state.source.snapshot()
 
 
-Observer = Callable[[Moment], None]
+Observer = Callable[[StepInfo], None]
 
 
 class Stopped(Exception):
@@ -59,7 +59,7 @@ def condense(
     real: ImageSet,
     ipc: int | Mapping[int, int],
     *,
-    smaller: SmallClasses = "error",
+    small_classes: SmallClasses = "error",
     seed: int = 0,
     compute: Compute = Compute(),
     observers: Sequence[Observer] = (),
@@ -67,7 +67,7 @@ def condense(
 ) -> ImageSet:
     """A small set, learned or chosen from ``real``, with ``ipc`` images of each class (or as many as ``ipc[label]``).
 
-    Of a class that has fewer real images, ``smaller="all"`` takes as many as there are; otherwise it is an error.
+    Of a class that has fewer real images, ``small_classes="all"`` takes as many as there are; otherwise it is an error.
 
     On a CPU, the same seed gives the same bytes on the same machine and thread count, observed or not, broken off or
     not. With a ``checkpoint`` the run goes on from it where there is one. The result lies where ``real`` does.
@@ -80,16 +80,16 @@ def condense(
         raise CondensationError(
             "These images have soft labels, which no method reads.\nCondense by class alone: replace(images, soft_labels=None)."
         )
-    wanted = images_per_class(real, ipc, smaller)
-    compute = compute.chosen()
-    method.check(real)
+    wanted = images_per_class(real, ipc, small_classes)
+    compute = compute.resolve()
+    method.validate(real)
     home, real = real.device, real.to(compute.device)
     rng = Rng(seed)
     state = method.init(real, wanted, rng.child("init"), compute)
     run = _identity(method, real, wanted, seed) if checkpoint else {}
     done = checkpoint.restore(state, run) if checkpoint else 0
     try:
-        _tell(observers, Moment(done, method.steps, None, state, method.part(done)))
+        _tell(observers, StepInfo(done, method.steps, None, state, method.phase(done)))
         for step in range(done, method.steps):
             if checkpoint and checkpoint.due() and state.source.is_finite():
                 checkpoint.save(state, step, run)
@@ -97,7 +97,7 @@ def condense(
             if not math.isfinite(loss):
                 raise _diverged(method, step + 1, checkpoint)
             done = step + 1
-            _tell(observers, Moment(done, method.steps, loss, state, method.part(done)))
+            _tell(observers, StepInfo(done, method.steps, loss, state, method.phase(done)))
     except Stopped as stop:
         _check_finite(method, state, done, checkpoint)
         if checkpoint:
@@ -110,7 +110,7 @@ def condense(
     return state.source.snapshot().to(home)
 
 
-def _tell(observers: Sequence[Observer], moment: Moment) -> None:
+def _tell(observers: Sequence[Observer], moment: StepInfo) -> None:
     for observer in observers:
         observer(moment)
 
@@ -136,16 +136,16 @@ def _lr_of(method: Method, path: str = "method") -> tuple[str, float] | None:
 def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:
     """What must agree for a checkpoint to be of this run."""
     return {
-        "method": plain(method),
+        "method": to_dict(method),
         "ipc": {str(label): count for label, count in ipc.items()},
         "seed": seed,
         "data": real.fingerprint(),
         "preprocessing": real.preprocessing.fingerprint(),
-        "mirrored": real.mirrored,
+        "flip_invariant": real.flip_invariant,
         **_read_by(method),
     }
 
 
 def _read_by(method: Method) -> dict[str, object]:
-    reads = method.reads()
+    reads = method.input_digests()
     return {"reads": reads} if reads else {}  # checkpoints of older versions say nothing of it

@@ -16,8 +16,8 @@ from condensation.matching.mmd import averaging, linear_mmd, squared_mmd
 from condensation.matching.pairwise_mmd import by_class
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.dm import mean_embeddings
-from condensation.methods.initialization import STARTS, Start
-from condensation.methods.synthetic import Pixels
+from condensation.methods.initialization import STARTS, Initialization
+from condensation.methods.synthetic import SyntheticImages
 
 
 @dataclass(kw_only=True)
@@ -41,9 +41,9 @@ class PixelMMD(Method):
     steps: int = 500
     lr: float = 0.5
     momentum: float = 0.0
-    averaging: float = 0.98  # in [0, 1): the result is a running average, see `Pixels`; it takes the noise of batches away
+    averaging: float = 0.98  # in [0, 1): the result is a running average, see `SyntheticImages`; it takes the noise of batches away
     batch_per_class: int = 256  # real images; all of a class that has fewer
-    start: Start = "real"
+    start: Initialization = "real"
     kernel: Kernel = Linear()
 
     def __post_init__(self) -> None:
@@ -54,8 +54,8 @@ class PixelMMD(Method):
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> PixelMatching:
         start = STARTS[self.start](real, ipc, rng.child("start"))
-        source = Pixels(replace(start, images=start.images.to(compute.dtype)), self.averaging)
-        every = ClassDraw(torch.arange(len(real), device=real.device), real.rows, real.classes)
+        source = SyntheticImages(replace(start, images=start.images.to(compute.dtype)), self.averaging)
+        every = ClassDraw(torch.arange(len(real), device=real.device), real.class_index, real.classes)
         return PixelMatching(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
@@ -70,24 +70,24 @@ class PixelMMD(Method):
         distances, rates = self._by_pairs(state, real, rng.child("real")) if weight is None else self._by_means(state, weight)
         (rates * distances).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        state.source.follow()
+        state.source.update_average()
         return distances.detach().sum()
 
-    def each_class_alone(self, real: ImageSet) -> bool:
+    def is_classwise(self, real: ImageSet) -> bool:
         return True
 
     def _by_means(self, state: PixelMatching, weight: float) -> tuple[Tensor, Tensor]:
         """Squared MMD of each class (classes,) by the mean of all its real images, and by what its gradient is multiplied."""
-        images, rows = state.source.images, state.source.start.rows
+        images, rows = state.source.images, state.source.template.class_index
         counts = rows.bincount(minlength=len(state.means))
         distances = linear_mmd(state.means, averaging(rows, counts, images.dtype) @ flat(images))
         return weight * distances, counts / weight
 
     def _by_pairs(self, state: PixelMatching, real: ImageSet, rng: Rng) -> tuple[Tensor, Tensor]:
         """As `_by_means`, by all pairs with some of the real images; lengths are theirs, class by class, see `Scale`."""
-        images, rows, classes = state.source.images, state.source.start.rows, slice(0, len(real.classes))
+        images, rows, classes = state.source.images, state.source.template.class_index, slice(0, len(real.classes))
         draw = real.draw(self.batch_per_class, rng)
-        of_real = by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.rows, classes)
+        of_real = by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)
         scales = [Scale.of(one) for one in of_real]
         pairs = zip(of_real, by_class(flat(images), rows, classes), scales, strict=True)
         distances = torch.stack([squared_mmd(self.kernel, one, other, scale) for one, other, scale in pairs])

@@ -10,7 +10,7 @@ from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
 from condensation.methods.initialization import start_from_real
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Random(Selection):
     name: ClassVar[str] = "random"
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
-        return State(Pixels(start_from_real(real, ipc, rng.child("start"))))
+        return State(SyntheticImages(start_from_real(real, ipc, rng.child("start"))))
 
-    def each_class_alone(self, real: ImageSet) -> bool:
+    def is_classwise(self, real: ImageSet) -> bool:
         return True

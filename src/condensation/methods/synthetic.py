@@ -12,7 +12,7 @@ from condensation.core.images import ImageSet
 WARM_UP = 9  # steps; the larger, the shorter the average
 
 
-class Pixels(nn.Module):
+class SyntheticImages(nn.Module):
     """Synthetic images whose every pixel is free, with fixed labels.
 
     With ``averaging``, what they are in the end is a running average of what they were: at each step it keeps that
@@ -25,13 +25,13 @@ class Pixels(nn.Module):
 
     def __init__(self, start: ImageSet, averaging: float = 0.0) -> None:
         super().__init__()
-        self.start, self.averaging = start, averaging
+        self.template, self.averaging = start, averaging
         self.images = nn.Parameter(start.images.clone())  # (n, c, h, w), what a network sees; values are not bounded
         if averaging:
             self.register_buffer("average", start.images.clone())
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def follow(self) -> None:
+    def update_average(self) -> None:
         """Let the average, if there is one, take in the images as they are now: once after each step."""
         if self.averaging:
             self.steps += 1
@@ -39,7 +39,7 @@ class Pixels(nn.Module):
             kept = min(self.averaging, steps / (steps + WARM_UP))
             self.average.lerp_(self.images.detach(), 1 - kept)
 
-    def become(self, images: Tensor) -> None:
+    def assign(self, images: Tensor) -> None:
         """Take the place of what was there: ``images`` (n, c, h, w), in the order of the labels."""
         with torch.no_grad():
             self.images.copy_(images)
@@ -51,4 +51,4 @@ class Pixels(nn.Module):
     def snapshot(self) -> ImageSet:
         """What would be the result if this were the last step."""
         images = self.average if self.averaging else self.images.detach()
-        return replace(self.start, images=images.clone())
+        return replace(self.template, images=images.clone())

@@ -17,18 +17,18 @@ from condensation.core.microbatch import Embedding, split
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
 from condensation.methods.initialization import start_from_real
-from condensation.methods.synthetic import Pixels
+from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import Alone
+from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, optimizer_of, train_epoch
 
 
 @dataclass(kw_only=True)
-class Learning(State):
+class SelectionState(State):
     """A network under training, and what is recorded of it."""
 
-    learner: Alone
+    learner: SingleModel
     embed: Embedding
     chunk: int  # images embedded at a time
     epochs: int = 0  # done
@@ -63,25 +63,25 @@ class TrainedSelection(Selection):
         return self.recipe.epochs
 
     @abstractmethod
-    def choose(self, state: Learning, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
+    def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
         """Places (count,) in the class ``label``, from 0, the first choice first: fewer are the beginning of more."""
 
-    def watch(self, state: Learning, real: ImageSet, places: Tensor, logits: Tensor) -> None:
+    def watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
         """Take note of a batch in training: places (n,) in ``real`` and logits (n, classes)."""
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> Learning:
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> SelectionState:
         network = self.network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
-        learner = Alone(network, compute.settled(real.shape, self.recipe.epochs * len(real)))
-        return Learning(
-            source=Pixels(start_from_real(real, ipc, rng.child("start"))),
+        learner = SingleModel(network, compute.with_compile_decision(real.shape, self.recipe.epochs * len(real)))
+        return SelectionState(
+            source=SyntheticImages(start_from_real(real, ipc, rng.child("start"))),
             optimizers=(optimizer_of(learner, self.recipe),),
             learner=learner,
-            embed=replace(compute, compile="never").run(network.embed),  # once for each image, which does not pay for compiling
+            embed=replace(compute, compile="never").wrap(network.embed),  # once for each image, which does not pay for compiling
             chunk=compute.chunk or compute.suitable_chunk(real.shape),
         )
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, Learning)  # what init made
+        assert isinstance(state, SelectionState)  # what init made
         (optimizer,) = state.optimizers
         assert isinstance(optimizer, torch.optim.SGD)
         state.learner.train(True)
@@ -90,23 +90,23 @@ class TrainedSelection(Selection):
         state.optimizers, state.epochs = (optimizer,), state.epochs + 1
         if state.epochs == self.recipe.epochs:
             optimizer.zero_grad()
-            state.source.become(real.inputs(self.chosen(state, real, rng.child("choose"))))
+            state.source.assign(real.inputs(self.chosen(state, real, rng.child("choose"))))
         return loss
 
-    def chosen(self, state: Learning, real: ImageSet, rng: Rng) -> Tensor:
+    def chosen(self, state: SelectionState, real: ImageSet, rng: Rng) -> Tensor:
         """Places in ``real`` of the images chosen, class by class."""
         state.learner.train(False)
         places = []
-        for label, count in state.source.start.counts.items():
+        for label, count in state.source.template.counts.items():
             of_class = self.choose(state, real, label, count, rng.child(label))
             places.append(real.starts[label] + of_class)
         return torch.cat(places)
 
-    def _watch(self, state: Learning, real: ImageSet, places: Tensor, logits: Tensor) -> None:
+    def _watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
         self.watch(state, real, places[0], logits[0])
 
 
-def class_features(state: Learning, real: ImageSet, label: int) -> Tensor:
+def class_features(state: SelectionState, real: ImageSet, label: int) -> Tensor:
     """What the network makes of the images of one class, without a graph: (n, dims). No norm mixes images in evaluation mode."""
     start, count = real.starts[label], real.counts[label]
     dtype = state.learner.parameters()[0].dtype

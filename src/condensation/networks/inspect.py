@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
-from condensation.core.user_code import telling
+from condensation.core.user_code import user_errors
 from condensation.networks.base import NetworkSpec
 
 
@@ -44,7 +44,7 @@ def look(module: nn.Module, images: Tensor, num_classes: int, name: str) -> Look
     handles = [layer.register_forward_hook(seen) for layer in module.modules()]
     before = _positions()
     try:
-        with telling(refused(name, images)), torch.no_grad():
+        with user_errors(refused(name, images)), torch.no_grad():
             logits = module.train()(images)
     finally:
         for handle in handles:

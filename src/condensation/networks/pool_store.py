@@ -16,7 +16,7 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.storage import read_card, read_json, read_tensors, write_json, write_tensors
-from condensation.core.user_code import named
+from condensation.core.user_code import qualified_name
 from condensation.networks.base import NetworkSpec
 
 ABOUT, NETWORKS, KIND = "pool.json", "networks", "network under training"
@@ -68,7 +68,7 @@ class Snapshot:
 def described(spec: NetworkSpec) -> dict[str, Any]:
     """An architecture in words and numbers, from which no code is made: for comparing."""
     values = {field.name: getattr(spec, field.name) for field in fields(spec)}
-    return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else named(value) for name, value in values.items()}}
+    return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else qualified_name(value) for name, value in values.items()}}
 
 
 def identity(real: ImageSet) -> dict[str, Any]:
@@ -82,20 +82,20 @@ def identity(real: ImageSet) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class PoolStore:
     """A pool in a folder: networks are read when they are asked for."""
 
     folder: Path
     about: Mapping[str, Any]  # how it was made, and for which images and architecture
 
     @classmethod
-    def begin(cls, folder: Path, about: Mapping[str, Any]) -> Shelf:
+    def begin(cls, folder: Path, about: Mapping[str, Any]) -> PoolStore:
         """A pool that is still empty; ``about`` must have ``networks`` (how many there will be), ``bounds``, ``spec`` and ``data``."""
         write_json(folder / ABOUT, {"format": 1, **about})
         return cls(folder, about)
 
     @classmethod
-    def at(cls, folder: Path) -> Shelf:
+    def at(cls, folder: Path) -> PoolStore:
         """The pool in ``folder``.
 
         Raises:

@@ -17,7 +17,7 @@ from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.networks.pool_store import ALL, RANDOM, Shelf, Snapshot, bucket, described
+from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, bucket, described
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class NetworkSampler(Registered, ABC):
     def redraw(self, network: Classifier, rng: Rng) -> None:
         """Give ``network`` the weights that ``rng`` decides, in place, so that a compiled network stays compiled."""
 
-    def check(self, real: ImageSet) -> None:
+    def validate(self, real: ImageSet) -> None:
         """Find out before the first step that these networks are not for ``real``.
 
         Raises:
             CondensationError: if so, saying in what they differ.
         """
 
-    def reads(self) -> dict[str, str]:
+    def input_digests(self) -> dict[str, str]:
         """Digests, by name, of the files that decide the networks as the settings do."""
         return {}
 
@@ -77,7 +77,7 @@ class Pool(NetworkSampler):
             bucket(self.bucket)
 
     @property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> PoolStore:
         """The pool itself.
 
         Raises:
@@ -87,7 +87,7 @@ class Pool(NetworkSampler):
             raise CondensationError(
                 "Which pool of networks is not said.\nName its folder, for example method.networks.path=pools/cifar10/pool."
             )
-        shelf = Shelf.at(Path(self.path))
+        shelf = PoolStore.at(Path(self.path))
         ours = described(self.spec)
         for name, theirs in shelf.about["spec"].items():
             if ours.get(name, theirs) != theirs:
@@ -112,7 +112,7 @@ class Pool(NetworkSampler):
     def redraw(self, network: Classifier, rng: Rng) -> None:
         network.redraw(rng)
 
-    def check(self, real: ImageSet) -> None:
+    def validate(self, real: ImageSet) -> None:
         shelf = self.shelf
         _need_alike(shelf, real.shape, real.num_classes)
         made_for, preprocessing = shelf.about["data"], real.preprocessing.fingerprint()
@@ -128,7 +128,7 @@ class Pool(NetworkSampler):
                     "Take the data that the pool was made with, or make a pool with these."
                 )
 
-    def reads(self) -> dict[str, str]:
+    def input_digests(self) -> dict[str, str]:
         return {"pool": self.shelf.digest()}
 
 
@@ -176,7 +176,7 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
-def _need_alike(shelf: Shelf, image_shape: Shape, num_classes: int) -> None:
+def _need_alike(shelf: PoolStore, image_shape: Shape, num_classes: int) -> None:
     shape, classes = shelf.about["data"]["shape"], len(shelf.about["data"]["class_names"])
     if list(image_shape) != shape or num_classes != classes:
         raise CondensationError(

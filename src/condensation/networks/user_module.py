@@ -16,9 +16,9 @@ from torch import nn
 from condensation.core.errors import CondensationError, did_you_mean
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
-from condensation.core.user_code import find, named, telling
+from condensation.core.user_code import import_object, qualified_name, user_errors
 from condensation.networks.base import Classifier, NetworkSpec, initialise
-from condensation.networks.user_module_adapter import Adapted, materialise
+from condensation.networks.user_module_adapter import UserModuleAdapter, materialise
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ PARAMETERS = {
 
 
 @dataclass(frozen=True)
-class Own(NetworkSpec):
+class UserModule(NetworkSpec):
     """A network of a person's own.
 
     ``target`` is called with what the names of its parameters ask for (image_shape, num_classes, channels, image_size; see
@@ -49,7 +49,7 @@ class Own(NetworkSpec):
     @property
     def label(self) -> str:
         """Name in messages and on cards."""
-        return named(self.target)
+        return qualified_name(self.target)
 
     @property
     def code(self) -> Callable[..., nn.Module]:
@@ -58,7 +58,7 @@ class Own(NetworkSpec):
         Raises:
             CondensationError: if it names nothing, or nothing that can make a module.
         """
-        found: Any = find(self.target) if isinstance(self.target, str) else self.target
+        found: Any = import_object(self.target) if isinstance(self.target, str) else self.target
         if isinstance(found, NetworkSpec) or (isinstance(found, type) and issubclass(found, NetworkSpec)):
             raise CondensationError(f"{self.label} is a NetworkSpec already.\nTake it as it is, not as an Own network.")
         if not callable(found):
@@ -68,7 +68,7 @@ class Own(NetworkSpec):
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
         make = self._maker(image_shape, num_classes)
         with Rng(0).child("own").globally():  # what is seen depends on no generator
-            return Adapted(make(Rng(0).child("first")), self.label, self.layer, make, image_shape, num_classes)
+            return UserModuleAdapter(make(Rng(0).child("first")), self.label, self.layer, make, image_shape, num_classes)
 
     def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
         return self._maker(image_shape, num_classes)(Rng(0).child("first"))
@@ -91,7 +91,7 @@ class Own(NetworkSpec):
 
         def make(rng: Rng) -> nn.Module:
             with rng.globally():
-                with telling(f"{self.label} failed for images of {shape} and {num_classes} classes"):
+                with user_errors(f"{self.label} failed for images of {shape} and {num_classes} classes"):
                     module = code(**arguments)
                 if not isinstance(module, nn.Module):
                     raise CondensationError(f"{self.label} gives {type(module).__name__}; it must give an nn.Module.")

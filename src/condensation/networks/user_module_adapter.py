@@ -13,7 +13,7 @@ from torch.nn.parameter import UninitializedParameter
 from condensation.core.errors import CondensationError, did_you_mean
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
-from condensation.core.user_code import telling
+from condensation.core.user_code import user_errors
 from condensation.networks.base import Classifier
 from condensation.networks.inspect import Looked, look, refused
 
@@ -57,7 +57,7 @@ class Tap:
             self.taken = value.clone() if isinstance(value, Tensor) else value
 
 
-class Adapted(Classifier):
+class UserModuleAdapter(Classifier):
     """A person's own ``module``, embedded by its own ``embed``, or else by what ``layer`` gives.
 
     Raises:
@@ -121,7 +121,7 @@ class Adapted(Classifier):
     def _check_embedding(self, images: Tensor) -> None:
         """That there is one number or more for each image; and whether an image's embedding depends on the others."""
         images = images.clone().requires_grad_()
-        with telling(refused(self.name, images)):
+        with user_errors(refused(self.name, images)):
             features = self.embed(images)
         if features.ndim != 2 or len(features) != len(images) or not features.shape[1]:
             raise CondensationError(
@@ -156,7 +156,7 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
 def materialise(module: nn.Module, images: Tensor, name: str) -> None:
     """Let lazy layers, whose sizes follow from what they see, see ``images``."""
     if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        with telling(refused(name, images)), torch.no_grad():
+        with user_errors(refused(name, images)), torch.no_grad():
             module(images)
 
 

@@ -25,7 +25,7 @@ INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class Layout:
+class GridLayout:
     """Sizes in pixels, and how many images are shown."""
 
     cell: tuple[int, int]  # width and height of an image on the page
@@ -38,7 +38,7 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class GridPart:
     """Images under one name at the left."""
 
     name: str
@@ -73,13 +73,13 @@ def grid(
     rows = min(most, rows or (10 if len(bands) <= 2 else 3))
     if rows == 1:
         real_rows = 1
-    parts = [Part("real", real, real_rows)] if real is not None and real_rows else []
-    parts += [Part(name, one, min(rows, max(one.counts.values()))) for name, one in sets.items()]
+    parts = [GridPart("real", real, real_rows)] if real is not None and real_rows else []
+    parts += [GridPart(name, one, min(rows, max(one.counts.values()))) for name, one in sets.items()]
     names = {label: _shown(first.class_names[label], label) for label in classes}
     longest = max(round(length(drawable(name), TEXT)) + 12 for name in sets)
     cell = _cell(first.shape, rows, len(bands) * len(sets), len(bands[0]))
     column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
-    layout = Layout(cell, column, label=min(max(LABEL, longest), 2 * LABEL))
+    layout = GridLayout(cell, column, label=min(max(LABEL, longest), 2 * LABEL))
     notes = []
     if most > rows:
         notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} a class")
@@ -103,7 +103,9 @@ def _with_notes(titles: Sequence[str], notes: Sequence[str]) -> list[str]:
     return [" · ".join(filter(None, (*titles, joined)))] if len(titles) < 2 else [*titles, *filter(None, [joined])]
 
 
-def _page(parts: Sequence[Part], bands: Sequence[Sequence[int]], names: Mapping[int, str], title: list[str], layout: Layout) -> Image.Image:
+def _page(
+    parts: Sequence[GridPart], bands: Sequence[Sequence[int]], names: Mapping[int, str], title: list[str], layout: GridLayout
+) -> Image.Image:
     """All ``parts`` below each other, band of classes by band."""
     down = layout.cell[1] + layout.gap
     heights = [part.rows * down for part in parts]
@@ -134,14 +136,14 @@ def _page(parts: Sequence[Part], bands: Sequence[Sequence[int]], names: Mapping[
     return page
 
 
-def _heading(names: Sequence[str], layout: Layout) -> tuple[int, list[list[str]]]:
+def _heading(names: Sequence[str], layout: GridLayout) -> tuple[int, list[list[str]]]:
     """One size of letters for ``names``, and the one or two lines of each."""
     width = layout.column + 2
     size = common_size(names, width, NAMES, most=2)
     return size, [in_lines(name, width, size, most=2) or [""] for name in names]
 
 
-def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]], corner: tuple[int, int], layout: Layout) -> None:
+def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]], corner: tuple[int, int], layout: GridLayout) -> None:
     """Names centred above their columns; those of one line stand as low as those of two end."""
     (size, names), (left, top) = heading, corner
     most = max(map(len, names))
@@ -171,7 +173,7 @@ def _cell(shape: tuple[int, int, int], rows: int, bands: int, columns: int) -> t
     return width * scale, height * scale
 
 
-def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: Layout) -> None:
+def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: GridLayout) -> None:
     across, down = layout.column + layout.gap, layout.cell[1] + layout.gap
     left = corner[0] + (layout.column - layout.cell[0]) // 2
     for column, label in enumerate(band):

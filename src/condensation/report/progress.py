@@ -12,7 +12,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from condensation.methods.loop import Moment, Stopped
+from condensation.methods.loop import StepInfo, Stopped
 
 WORTH_SAYING = 2.0  # seconds that reading takes before a line tells of it: from the cache it takes less
 
@@ -22,7 +22,7 @@ class Reporter(Protocol):
 
     def reading(self, done: int, total: int) -> None: ...
 
-    def condensing(self, moment: Moment) -> None: ...
+    def condensing(self, moment: StepInfo) -> None: ...
 
     def judging(self, done: int, total: int) -> None: ...
 
@@ -37,7 +37,7 @@ class Silent:
     def reading(self, done: int, total: int) -> None:
         pass
 
-    def condensing(self, moment: Moment) -> None:
+    def condensing(self, moment: StepInfo) -> None:
         pass
 
     def training(self, done: int, total: int) -> None:
@@ -53,7 +53,7 @@ class Silent:
         pass
 
 
-class Lines(Silent):
+class LineReporter(Silent):
     """One line at the start of each part, then one every ``every`` seconds, on standard error."""
 
     def __init__(self, every: float = 15.0) -> None:
@@ -68,7 +68,7 @@ class Lines(Silent):
         if now - self._reading_since > WORTH_SAYING:
             self._say("reading images", done, total, "")
 
-    def condensing(self, moment: Moment) -> None:
+    def condensing(self, moment: StepInfo) -> None:
         self._say(*moment.part, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
 
     def training(self, done: int, total: int) -> None:
@@ -107,7 +107,7 @@ class Live(Silent):
     def reading(self, done: int, total: int) -> None:
         self._show("reading images", done, total, "")
 
-    def condensing(self, moment: Moment) -> None:
+    def condensing(self, moment: StepInfo) -> None:
         if moment.part[0] not in self._tasks:
             for begun in self._tasks.values():  # a part of a run comes when those before it are done
                 self._progress.update(begun, completed=self._progress.tasks[begun].total)
@@ -138,7 +138,7 @@ def reporter(console: Console, quiet: bool) -> Reporter:
     """What suits where the output goes."""
     if quiet:
         return Silent()
-    return Live(console) if console.is_terminal else Lines()
+    return Live(console) if console.is_terminal else LineReporter()
 
 
 class _Pace:

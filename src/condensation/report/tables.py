@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from condensation.core.text import accuracy_of, counted
-from condensation.core.user_code import called
+from condensation.core.user_code import short_name
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
@@ -45,7 +45,7 @@ def print_scores(screen: Console, scores: dict[str, Any]) -> None:
         on = (escape(score["test"]["name"]), f"{score['test']['images']:,}") if apart else ()
         rows.add_row(escape(name), f"{score['images']:,}", *on, accuracy_of(score))
     screen.print(rows)
-    recipe, network = how["recipe"], called(str(how["network"]["name"]))
+    recipe, network = how["recipe"], short_name(str(how["network"]["name"]))
     epochs = counted(recipe["epochs"], "epoch")
     several = f"Mean and deviation over {counted(how['networks'], network)} of {epochs} each"
     over = f"By one {network} of {epochs}" if how["networks"] == 1 else several

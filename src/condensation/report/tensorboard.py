@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from condensation.core.errors import MissingExtra
-from condensation.methods.loop import Moment
+from condensation.methods.loop import StepInfo
 from condensation.report.grid import grid
 
 
@@ -29,7 +29,7 @@ class TensorBoard:
         self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step + 1)
         self._writer: Any = None
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: StepInfo) -> None:
         if self._writer is None:
             self._writer = self._open(moment.step)  # steps of a broken-off run that are done again are not shown twice
         if moment.loss is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.methods.base import Method
 from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod
@@ -78,13 +78,13 @@ def what_to_try(method: Method, path: str = "method") -> list[str]:
     return said
 
 
-def called(network: NetworkSpec) -> str:
+def network_label(network: NetworkSpec) -> str:
     """A short name for a network: that in `NETWORKS`, or the name of its kind and what is set otherwise."""
     for name, known in NETWORKS.items():
         if known == network:
             return name
-    content = plain(network)
+    content = to_dict(network)
     name = str(content.pop("name"))
-    usual = plain(NETWORKS[name]) if name in NETWORKS else {}
+    usual = to_dict(NETWORKS[name]) if name in NETWORKS else {}
     changed = [f"{key} {value}" for key, value in content.items() if key not in usual or usual[key] != value]
     return ", ".join([name.rpartition(":")[2], *(one for one in changed if not one.endswith((" None", "{}")))])

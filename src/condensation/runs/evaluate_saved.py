@@ -11,12 +11,12 @@ from typing import Any, Literal
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.base import eight_bit
 from condensation.artifacts.export.card import VIEWS
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, NoSuchData
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.data.dataset import Data, OnProgress
-from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, judge, without_seconds
+from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, compare, without_seconds
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 
@@ -24,22 +24,22 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class JudgeSettings:
+class EvaluateSettings:
     """Everything that decides what `condense evaluate` does, but the sets."""
 
     # Settings of `DataSettings`; what is not said is as it was when each set was made.
     data: dict[str, Any] | None = None
     random: int = 0  # random real images per class, judged with and without augmentation; 0: none
     # Where a class has fewer than `random`: stop, or take all of it; None: as when the sets beside them were made, else stop.
-    smaller: Literal["error", "all"] | None = None
+    small_classes: Literal["error", "all"] | None = None
     whole: bool = False  # judge the whole training set
     seed: int = 0
     evaluation: EvaluationSettings = EvaluationSettings()
     compute: Compute = Compute()
 
 
-def judge_saved(
-    settings: JudgeSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
+def evaluate_saved(
+    settings: EvaluateSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
 ) -> dict[str, Any]:
     """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for, on each data in question.
 
@@ -65,23 +65,25 @@ def judge_saved(
     # In the order in which they were named; what is judged beside them comes last.
     places = {name: place for place, name in enumerate(saved)}
     entries.sort(key=lambda entry: places.get(entry.name, len(places)))
-    return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    return compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
 
 
-def judge_settings(content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: JudgeSettings = JudgeSettings()) -> JudgeSettings:
+def evaluate_settings(
+    content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: EvaluateSettings = EvaluateSettings()
+) -> EvaluateSettings:
     """``usual``, changed by plain settings ``content``; those of the data are whole where they are the same for all sets.
 
     Raises:
         CondensationError: for a setting that there is not, or if a set does not say what it was made from.
     """
-    settings = build(JudgeSettings, content, usual)
+    settings = from_dict(EvaluateSettings, content, usual)
     if settings.data is None:
         return settings
     wanted = {data_of(one, settings.data) for one in saved} or {data_of(None, settings.data)}
-    return replace(settings, data=plain(wanted.pop())) if len(wanted) == 1 else settings
+    return replace(settings, data=to_dict(wanted.pop())) if len(wanted) == 1 else settings
 
 
-def judge_views(condensed: CondensedSet, settings: JudgeSettings, on_progress: OnProgress | None = None) -> CondensedSet:
+def judge_views(condensed: CondensedSet, settings: EvaluateSettings, on_progress: OnProgress | None = None) -> CondensedSet:
     """The set with, on its card, what it and its 8-bit view are worth: the same networks, drawn and trained alike.
 
     Raises:
@@ -92,14 +94,14 @@ def judge_views(condensed: CondensedSet, settings: JudgeSettings, on_progress: O
     data = _load(data_of(condensed, settings.data), {"The set": condensed})
     view = replace(condensed.images, images=eight_bit(condensed.images))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
-    scores = judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
     return replace(condensed, card={**condensed.card, VIEWS: without_seconds(scores)})
 
 
 def own_evaluation(condensed: CondensedSet) -> EvaluationSettings:
     """How the set was judged, or was to be; the usual way if its card doesn't say."""
     content = condensed.card.get("scores", {}).get("evaluation") or condensed.card.get("settings", {}).get("evaluation")
-    own = build(EvaluationSettings, content) if content else EvaluationSettings()
+    own = from_dict(EvaluationSettings, content) if content else EvaluationSettings()
     return own if own.networks else replace(own, networks=EvaluationSettings().networks)
 
 
@@ -115,24 +117,24 @@ def data_of(one: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSe
         own = replace(own or DataSettings(), folder=None)  # which says where the set's own data lie
     if own is None:
         raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.")
-    return build(DataSettings, asked, own, "data")
+    return from_dict(DataSettings, asked, own, "data")
 
 
 def _made_from(one: CondensedSet) -> DataSettings | None:
     """The data settings on the card of the set; None where it has none."""
     try:
-        return build(DataSettings, one.card["settings"]["data"])
+        return from_dict(DataSettings, one.card["settings"]["data"])
     except (KeyError, TypeError):
         return None
 
 
-def _grouped(settings: JudgeSettings, saved: Mapping[str, CondensedSet]) -> list[tuple[DataSettings, dict[str, CondensedSet]]]:
+def _grouped(settings: EvaluateSettings, saved: Mapping[str, CondensedSet]) -> list[tuple[DataSettings, dict[str, CondensedSet]]]:
     """The data in question, each with the sets that are judged on it."""
     groups: dict[DataSettings, tuple[DataSettings, dict[str, CondensedSet]]] = {}
     for name, one in saved.items():
         wanted = data_of(one, settings.data)
         # These change no test image: each set's networks see them preprocessed as the set is.
-        images = replace(wanted, preprocessing="none", mirrored=None)
+        images = replace(wanted, preprocessing="none", flip_invariant=None)
         groups.setdefault(images, (wanted, {}))[1][name] = one
     return list(groups.values()) or [(data_of(None, settings.data), {})]
 
@@ -158,13 +160,13 @@ def _moved(name: str, own: DataSettings) -> str:
     )
 
 
-def _real(settings: JudgeSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:
+def _real(settings: EvaluateSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:
     """The real images that are judged beside ``sets``."""
     entries = []
     if settings.random:
-        takes_all = any(one.card.get("settings", {}).get("smaller") == "all" for one in sets)
-        smaller = settings.smaller or ("all" if takes_all else "error")
-        chosen = condense(Random(), data.train, settings.random, smaller=smaller, seed=settings.seed, compute=settings.compute)
+        takes_all = any(one.card.get("settings", {}).get("small_classes") == "all" for one in sets)
+        small_classes = settings.small_classes or ("all" if takes_all else "error")
+        chosen = condense(Random(), data.train, settings.random, small_classes=small_classes, seed=settings.seed, compute=settings.compute)
         bare = replace(settings.evaluation.recipe, augmentation=None)
         entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
     if settings.whole:
@@ -174,7 +176,7 @@ def _real(settings: JudgeSettings, data: Data, sets: Iterable[CondensedSet]) -> 
 
 def _labels(wanted: Sequence[DataSettings]) -> list[str]:
     """What tells each of several data from the others: the source, and the settings in which they differ."""
-    contents = [plain(one) for one in wanted]
+    contents = [to_dict(one) for one in wanted]
     differing = [key for key in contents[0] if key != "source" and len({str(content[key]) for content in contents}) > 1]
     return [", ".join([content["source"], *(f"{key} {content[key]}" for key in differing)]) for content in contents]
 

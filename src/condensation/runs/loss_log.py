@@ -8,7 +8,7 @@ from pathlib import Path
 
 from condensation.core.errors import NotWritten
 from condensation.core.storage import write
-from condensation.methods.loop import Moment
+from condensation.methods.loop import StepInfo
 
 
 class LogFile:
@@ -19,7 +19,7 @@ class LogFile:
         self._started = time.perf_counter()
         self._seconds = 0.0
 
-    def __call__(self, moment: Moment) -> None:
+    def __call__(self, moment: StepInfo) -> None:
         _, done, steps = moment.part
         if moment.loss is None:
             self._begin(moment.step)

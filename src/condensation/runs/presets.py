@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError, unknown
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogued
@@ -64,7 +64,7 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
 def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
     """The images of plain settings ``data``, as the preset ``name`` reads them unless they say otherwise."""
     content: dict[str, object] = {"data": data, "ipc": ipc}
-    return build(RunSettings, content, preset_for(name, content)).data
+    return from_dict(RunSettings, content, preset_for(name, content)).data
 
 
 def fast(ipc: int, classes: int, channels: int) -> RunSettings:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.data.dataset import Data, OnProgress
 from condensation.evaluation.compare import DataSettings
 from condensation.evaluation.kernel_ridge import regress
@@ -62,7 +62,7 @@ def judge_by_kernel(
         if settings.random:
             chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
             scores[f"random beside {path}"] = _score(chosen, data, how, settings.compute, on_progress)
-    return {"sets": scores, "settings": plain(settings)}
+    return {"sets": scores, "settings": to_dict(settings)}
 
 
 def _score(images: ImageSet, data: Data, how: KIP, compute: Compute, on_progress: OnProgress | None) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _score(images: ImageSet, data: Data, how: KIP, compute: Compute, on_progress
         "images": len(images),
         **found.summary(),
         "labels": "soft" if images.soft_labels else "classes",
-        "kernel": plain(how.kernel),
+        "kernel": to_dict(how.kernel),
         "reg": how.reg,
         "test": {"name": data.name, "images": len(test)},
         "seconds": round(time.perf_counter() - started, 1),
@@ -83,6 +83,6 @@ def _score(images: ImageSet, data: Data, how: KIP, compute: Compute, on_progress
 def _how(one: CondensedSet, settings: KernelSettings) -> KIP:
     """The kernel and the regularisation: as asked for, else as the set was learned, else the usual ones."""
     method: Mapping[str, Any] = one.card.get("settings", {}).get("method", {})
-    own = build(KIP, {key: value for key, value in method.items() if key != "name"}) if method.get("name") == "kip" else KIP()
+    own = from_dict(KIP, {key: value for key, value in method.items() if key != "name"}) if method.get("name") == "kip" else KIP()
     own = own if settings.kernel is None else replace(own, kernel=settings.kernel)
     return own if settings.reg is None else replace(own, reg=settings.reg)

@@ -20,14 +20,14 @@ from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class, small_classes_note
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, judge, without_seconds
+from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, compare, without_seconds
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
-from condensation.methods.loop import Moment, Observer, condense
+from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid
 from condensation.runs.loss_log import LogFile
@@ -43,7 +43,7 @@ class RunSettings:
     data: DataSettings = DataSettings()
     method: Method = DM()
     ipc: int | dict[str, int] = 10  # images per class; or by class name
-    smaller: Literal["error", "all"] = "error"  # where a class has fewer training images than ipc: stop, or take all that it has
+    small_classes: Literal["error", "all"] = "error"  # where a class has fewer training images than ipc: stop, or take all that it has
     seed: int = 0
     baseline: bool = True  # judge as many random real images beside the set
     evaluation: EvaluationSettings = EvaluationSettings()
@@ -57,11 +57,11 @@ class RunSettings:
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """How many synthetic images each label of ``real`` gets."""
         if isinstance(self.ipc, int):
-            return images_per_class(real, self.ipc, self.smaller)
+            return images_per_class(real, self.ipc, self.small_classes)
         for name in self.ipc:
             if name not in real.class_names:
                 raise CondensationError(f"ipc names a class {name!r}; there is: {', '.join(real.class_names)}.")
-        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.smaller)
+        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.small_classes)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def run(
     settings.evaluation.check(data)
     remove_unfinished(folder)
     with _resumable(folder):
-        write_json(folder / SETTINGS, {"settings": plain(settings), "versions": versions(), "machine": machine()})
+        write_json(folder / SETTINGS, {"settings": to_dict(settings), "versions": versions(), "machine": machine()})
         condensed = _condensed(settings, data, ipc, folder, observers, checkpoint, Path(generator) if generator else None)
         write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
@@ -152,7 +152,7 @@ def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
     if not isinstance(kept, dict):
         raise CondensationError(f"{folder / SETTINGS} does not say what was run.\nChoose another folder with --out.")
     # How it is computed may change when a run goes on, on another machine for example; what is computed may not.
-    differing = difference({**kept, "compute": None}, {**json.loads(json.dumps(plain(settings))), "compute": None})
+    differing = difference({**kept, "compute": None}, {**json.loads(json.dumps(to_dict(settings))), "compute": None})
     if differing:
         raise CondensationError(f"{folder} holds another run: {differing}.\nChoose another folder with --out, or take the same settings.")
     if not resume:
@@ -203,7 +203,7 @@ def _condensed(
             )
         return kept
     card = {
-        "settings": plain(settings),
+        "settings": to_dict(settings),
         "data": {
             "name": data.name,
             "fingerprint": fingerprint,
@@ -211,7 +211,7 @@ def _condensed(
             "note": " ".join(filter(None, (data.note, small_classes_note(data.train, ipc)))),
             **data.details,
         },
-        **({"reads": reads} if (reads := settings.method.reads()) else {}),
+        **({"reads": reads} if (reads := settings.method.input_digests()) else {}),
         **({"note": settings.method.note} if isinstance(settings.method, GenerativeMethod) and settings.method.note else {}),
         "versions": versions(),
         "machine": machine(),
@@ -219,7 +219,7 @@ def _condensed(
     method = settings.method
     trained = TrainedGenerator.load(generator) if generator else None
     if trained and trained.is_of(method, data.train, settings.seed, fingerprint):
-        images = trained.for_run(data.train, ipc, settings.seed, settings.compute.chosen())
+        images = trained.for_run(data.train, ipc, settings.seed, settings.compute.resolve())
         replace(trained, card=card).save(folder / GENERATOR)
     else:
         watching: list[Observer] = [LogFile(folder / LOG)]
@@ -232,7 +232,7 @@ def _condensed(
     return condensed
 
 
-def _note(card: dict[str, Any], moment: Moment) -> None:
+def _note(card: dict[str, Any], moment: StepInfo) -> None:
     """After the last step, put on the card what the state says of the set."""
     if moment.step == moment.steps:
         card.update(moment.state.card())
@@ -241,10 +241,10 @@ def _note(card: dict[str, Any], moment: Moment) -> None:
 def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:
     if not settings.evaluation.networks:
         return {}
-    entries = [Entry(plain(settings.method)["name"], images)]
+    entries = [Entry(to_dict(settings.method)["name"], images)]
     if settings.baseline and not isinstance(settings.method, Random):
         entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
-    return judge(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    return compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
 
 
 def _png(images: ImageSet, real: ImageSet, title: str) -> bytes:

@@ -17,7 +17,7 @@ from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
-from condensation.core.user_code import told
+from condensation.core.user_code import user_error_message
 from condensation.data.dataset import Data
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, Stopped
@@ -178,7 +178,7 @@ def reason_of(error: Exception) -> str:
         return "out of memory"
     if isinstance(error, CondensationError):
         return str(error).splitlines()[0]
-    return " ".join((told(error) or f"{type(error).__name__}: {error}").splitlines())
+    return " ".join((user_error_message(error) or f"{type(error).__name__}: {error}").splitlines())
 
 
 def _has_begun(place: Path) -> bool:

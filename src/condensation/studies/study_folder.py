@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.checkpoint import difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, remove_unfinished, write_json
 from condensation.data.dataset import Data
 
@@ -45,7 +45,7 @@ def keep(folder: Path, settings: object, *data: Data) -> None:
     """Write down in ``folder`` what the study is, before its work; of several data, a list."""
     remove_unfinished(folder)
     about = [{"name": one.name, "note": one.note, "train": len(one.train), "test": len(one.test), **one.details} for one in data]
-    content = {"settings": plain(settings), "data": about[0] if len(about) == 1 else about}
+    content = {"settings": to_dict(settings), "data": about[0] if len(about) == 1 else about}
     write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})
 
 
@@ -60,7 +60,7 @@ def kept_in(folder: str | Path, kind: type[T], mark: str, otherwise: str) -> T:
     inner = content.get("settings") if isinstance(content, dict) else None
     if not isinstance(inner, dict) or mark not in inner:
         raise CondensationError(otherwise)
-    return build(kind, inner)
+    return from_dict(kind, inner)
 
 
 def slug(label: str) -> str:

@@ -18,8 +18,8 @@ from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
 from condensation.networks.base import Classifier, NetworkSpec
-from condensation.training.meta_gradient import Lesson, beginning, learn, put_in
-from condensation.training.stacked import Alone
+from condensation.training.meta_gradient import InnerBatch, beginning, inner_step, swapped_weights
+from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies
 
 
@@ -128,7 +128,7 @@ def teach(
     steps = len(schedule.lr)
     if networks < 1 or any(not 0 <= step <= steps for step in at):
         raise CondensationError(f"Asked for {networks} networks, and steps {list(at)} of {steps}.\nThere must be at least one network.")
-    compute = compute.chosen()
+    compute = compute.resolve()
     lessons, test = lessons.to(compute.device), test.to(compute.device)
     pieces = lessons_of(list(lessons.counts.values()), schedule.batch)
     points = sorted({*at, steps})
@@ -154,18 +154,18 @@ def _course(
 ) -> list[float]:
     """The accuracy of one learner after each of ``points``."""
     module.redraw(rng.child("network"))
-    progress, found, judge = beginning(module), [], Alone(module)
+    progress, found, judge = beginning(module), [], SingleModel(module)
     weights = torch.tensor(list(test.counts.values()), dtype=torch.float64)
     dtype = next(iter(progress.weights.values())).dtype
     for step in range(len(schedule.lr) + 1):
         if step in points:
-            with put_in(module, progress):
+            with swapped_weights(module, progress):
                 right = class_accuracies(judge, test, chunk)[0]
             found.append(100 * float((right * weights).sum() / weights.sum()))
         if step == len(schedule.lr):
             break
         places = pieces[step % len(pieces)].to(lessons.device)
         rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=dtype, device=lessons.device)
-        lesson = Lesson(lessons.inputs(places).to(dtype), lessons.labels[places], rates[0], rates[1])
-        progress = learn(module, progress, lesson, rng.child("dropout", step))
+        lesson = InnerBatch(lessons.inputs(places).to(dtype), lessons.labels[places], rates[0], rates[1])
+        progress = inner_step(module, progress, lesson, rng.child("dropout", step))
     return found

@@ -16,13 +16,13 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import ABOUT, NETWORKS, Shelf, described, identity
-from condensation.training.pool_trainer import OnProgress, PoolRecipe, Trainee
-from condensation.training.stacked import Alone, crew_of
+from condensation.networks.pool_store import ABOUT, NETWORKS, PoolStore, described, identity
+from condensation.training.pool_trainer import OnProgress, PoolRecipe, PoolTrainer
+from condensation.training.stacked import SingleModel, model_cache
 
 # Told before each network: its number from 0, how many there are, and whether it is there already.
 OnNetwork = Callable[[int, int, bool], None]
@@ -38,7 +38,7 @@ def make_pool(
     checkpoint_every: float = EVERY_SECONDS,
     on_network: OnNetwork | None = None,
     on_progress: OnProgress | None = None,
-) -> Shelf:
+) -> PoolStore:
     """Train what is missing of a pool in ``folder``: networks are kept one by one, and the same again trains none.
 
     Each network depends on the images, the settings and its number alone. The one under training is kept after an epoch, if
@@ -47,7 +47,7 @@ def make_pool(
     Raises:
         CondensationError: if the folder holds another pool, or a class has too few images to be split.
     """
-    folder, compute = Path(folder), compute.chosen()
+    folder, compute = Path(folder), compute.resolve()
     training, validation = held_out(real, how.validation, Rng(how.seed).child("validation"))
     network.build(real.shape, real.num_classes, Rng(0))  # that it does not fit is found out before a folder is made
     shelf = _claimed(network, real, folder, how)
@@ -57,15 +57,15 @@ def make_pool(
     training, validation = training.to(compute.device), validation.to(compute.device)
     looks = len(how.looks(how.batches(training)))
     # By all networks, the finished ones too: what is compiled may round otherwise, and must not depend on a stop.
-    compute = compute.settled(real.shape, how.networks * (how.recipe.epochs * len(training) + looks * len(validation)))
-    with crew_of(network, real.shape, real.num_classes, compute) as crew:  # one module, so that it is compiled once
+    compute = compute.with_compile_decision(real.shape, how.networks * (how.recipe.epochs * len(training) + looks * len(validation)))
+    with model_cache(network, real.shape, real.num_classes, compute) as crew:  # one module, so that it is compiled once
         learner = crew.learners(1)
-        assert isinstance(learner, Alone)
+        assert isinstance(learner, SingleModel)
         for number in range(how.networks):
             if on_network:
                 on_network(number, how.networks, number not in missing)
             if number in missing:
-                trainee = Trainee(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
+                trainee = PoolTrainer(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
                 _train(trainee, shelf, number, how, checkpoint_every, on_progress)
     return shelf
 
@@ -85,7 +85,7 @@ def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet
     return real.take((~chosen).nonzero().squeeze(1)), real.take(chosen.nonzero().squeeze(1))
 
 
-def _train(trainee: Trainee, shelf: Shelf, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
+def _train(trainee: PoolTrainer, shelf: PoolStore, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
     """Train one network to the end, from where it was broken off, and keep what is to be kept of it."""
     checkpoint = Checkpoint(shelf.path(number).with_suffix(".checkpoint"), every)
     run = {"network": number}
@@ -98,13 +98,13 @@ def _train(trainee: Trainee, shelf: Shelf, number: int, how: PoolRecipe, every: 
     checkpoint.path.unlink(missing_ok=True)
 
 
-def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe) -> Shelf:
+def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe) -> PoolStore:
     """The pool in ``folder``: a new one, or what is there of this very pool."""
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file; a pool needs a folder.")
     about = {
-        "recipe": plain(how),
-        "network": plain(network),
+        "recipe": to_dict(how),
+        "network": to_dict(network),
         "spec": described(network),
         "networks": how.networks,
         "bounds": list(how.bounds),
@@ -115,8 +115,8 @@ def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe
     if not (folder / ABOUT).exists():
         if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise CondensationError(f"{folder} is not empty and holds no pool.\nChoose another folder.")
-        return Shelf.begin(folder, about)
-    shelf = Shelf.at(folder)
+        return PoolStore.begin(folder, about)
+    shelf = PoolStore.at(folder)
     for name in ("network", "recipe", "data"):
         differing = difference(shelf.about.get(name), about[name], name)
         if differing:

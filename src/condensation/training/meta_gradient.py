@@ -25,7 +25,7 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class InnerBatch:
     """What a learner is shown in one step, and how it learns from it. Each part may carry a graph."""
 
     images: Tensor  # (n, c, h, w), what a network sees
@@ -35,7 +35,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Exam:
+class OuterBatch:
     """Real images after a step: the cross-entropy of ``images`` (n, c, h, w) and ``labels`` (n,) counts ``weight`` times."""
 
     images: Tensor
@@ -77,7 +77,7 @@ def logits_of(network: Classifier, progress: Progress, images: Tensor) -> Tensor
     return logits
 
 
-def learn(network: Classifier, progress: Progress, lesson: Lesson, rng: Rng, *, graph: bool = False) -> Progress:
+def inner_step(network: Classifier, progress: Progress, lesson: InnerBatch, rng: Rng, *, graph: bool = False) -> Progress:
     """One step of SGD on the cross-entropy of ``lesson``, as `torch.optim.SGD` takes it: ``v = m v + g``, ``w = w - lr v``.
 
     With ``graph`` the result depends on the lesson and on what was before; running statistics do where they are `traced`, else they
@@ -117,38 +117,38 @@ def traced(network: Classifier) -> Iterator[None]:
             norm.traced = False
 
 
-def examine(network: Classifier, progress: Progress, exam: Exam) -> Tensor:
+def outer_loss(network: Classifier, progress: Progress, exam: OuterBatch) -> Tensor:
     """The cross-entropy, times its weight, of a learner in evaluation mode: as it is tested in the end."""
     network.eval()
     return exam.weight * F.cross_entropy(logits_of(network, progress, exam.images), exam.labels)
 
 
 @dataclass(frozen=True)
-class Syllabus:
+class UnrolledTraining:
     """Lessons and exams by the number of the step, from 0 to ``steps``; each may be asked for more than once, and must be the same then."""
 
     steps: int
-    lesson: Callable[[int], Lesson]
-    exam: Callable[[int], Exam | None]  # after the step of that number
+    lesson: Callable[[int], InnerBatch]
+    exam: Callable[[int], OuterBatch | None]  # after the step of that number
 
     def stride(self, keep_every: int | None) -> int:
         """Steps between two states that are kept; by default the square root of all."""
         return keep_every or max(1, math.isqrt(self.steps))
 
 
-def meta_loss(network: Classifier, start: Progress, syllabus: Syllabus, rng: Rng) -> Tensor:
+def meta_loss(network: Classifier, start: Progress, syllabus: UnrolledTraining, rng: Rng) -> Tensor:
     """The loss over all exams with its whole graph: memory grows with the steps. The plain form of `meta_gradient`."""
     losses, progress = [], start.detached()
     for step in range(syllabus.steps):
-        progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step), graph=True)
+        progress = inner_step(network, progress, syllabus.lesson(step), rng.child("dropout", step), graph=True)
         exam = syllabus.exam(step)
         if exam is not None:
-            losses.append(examine(network, progress, exam))
+            losses.append(outer_loss(network, progress, exam))
     return torch.stack(losses).sum()
 
 
 def meta_gradient(
-    network: Classifier, start: Progress, syllabus: Syllabus, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
+    network: Classifier, start: Progress, syllabus: UnrolledTraining, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """The loss over all exams, and its gradient in each tensor of ``by``, as of `meta_loss`.
 
@@ -162,7 +162,7 @@ def meta_gradient(
     with torch.no_grad():
         progress = kept[0]
         for step in range(syllabus.steps - 1):  # where the last one leads is not needed here
-            progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step))
+            progress = inner_step(network, progress, syllabus.lesson(step), rng.child("dropout", step))
             if (step + 1) % stride == 0:
                 kept[step + 1] = progress
     total = by[0].new_zeros(())
@@ -186,17 +186,17 @@ def meta_gradient(
     return total, gradient
 
 
-def _again(network: Classifier, progress: Progress, syllabus: Syllabus, steps: range, rng: Rng) -> Iterator[Progress]:
+def _again(network: Classifier, progress: Progress, syllabus: UnrolledTraining, steps: range, rng: Rng) -> Iterator[Progress]:
     """The state before each of ``steps``; the first is given."""
     yield progress
     for step in steps[:-1]:
         with torch.no_grad():
-            progress = learn(network, progress, syllabus.lesson(step), rng.child("dropout", step))
+            progress = inner_step(network, progress, syllabus.lesson(step), rng.child("dropout", step))
         yield progress
 
 
 def _outcome(
-    network: Classifier, before: Progress, syllabus: Syllabus, step: int, rng: Rng, after: list[Tensor] | None
+    network: Classifier, before: Progress, syllabus: UnrolledTraining, step: int, rng: Rng, after: list[Tensor] | None
 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
     """The exam's loss after ``step``, and each result of the step with the gradient of the whole loss in it."""
     exam = syllabus.exam(step)
@@ -204,18 +204,18 @@ def _outcome(
     pairs: list[tuple[Tensor, Tensor]] = []
     if exam is None and after is None:
         return loss, pairs
-    result = learn(network, before, syllabus.lesson(step), rng.child("dropout", step), graph=True)
+    result = inner_step(network, before, syllabus.lesson(step), rng.child("dropout", step), graph=True)
     if after is not None:
         pairs += zip(result.tensors(), after, strict=True)
     if exam is not None:
-        judged = examine(network, result, exam)
+        judged = outer_loss(network, result, exam)
         pairs.append((judged, torch.ones_like(judged)))
         loss = judged.detach()
     return loss, pairs
 
 
 @contextmanager
-def put_in(network: Classifier, progress: Progress) -> Iterator[Classifier]:
+def swapped_weights(network: Classifier, progress: Progress) -> Iterator[Classifier]:
     """``network`` with the weights and statistics of ``progress``, in evaluation mode, for as long as the block lasts."""
     own = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     network.load_state_dict({**own, **progress.weights, **progress.statistics})

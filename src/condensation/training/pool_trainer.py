@@ -14,7 +14,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.networks.pool_store import Snapshot, between
-from condensation.training.stacked import Alone
+from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, optimizer_of, train_epoch
 
 # Told of batches: how many are done, and how many there are.
@@ -60,13 +60,13 @@ class PoolRecipe:
         return steps
 
 
-class Trainee:
+class PoolTrainer:
     """One network under training: that with this ``number``, whatever the learner was before.
 
     Looking at it changes nothing. What `state_dict` gives is all that survives an epoch.
     """
 
-    def __init__(self, learner: Alone, training: ImageSet, validation: ImageSet, how: PoolRecipe, number: int, chunk: int) -> None:
+    def __init__(self, learner: SingleModel, training: ImageSet, validation: ImageSet, how: PoolRecipe, number: int, chunk: int) -> None:
         rng = Rng(how.seed).child("network", number)
         self.epochs = 0  # done
         self._learner, self._training, self._validation, self._how, self._chunk = learner, training, validation, how, chunk

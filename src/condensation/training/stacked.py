@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core.compute import Compute
 from condensation.core.images import Shape
-from condensation.core.microbatch import learned_at_a_time, split
+from condensation.core.microbatch import microbatch_size, split
 from condensation.core.modules import draws_numbers
 from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec, seeded
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 KEPT = 4  # architectures
 
 
-class Learners(ABC):
+class ModelBatch(ABC):
     """``count`` networks of one architecture that go through training and testing together."""
 
     count: int
@@ -59,22 +59,22 @@ class Learners(ABC):
         return [slice(0, images.shape[1])]
 
     @abstractmethod
-    def on_own(self, images: Tensor) -> Tensor:
+    def forward_each(self, images: Tensor) -> Tensor:
         """Logits (count, n, classes) of images (count, n, c, h, w): each network sees its own."""
 
     @abstractmethod
-    def on_same(self, images: Tensor) -> Tensor:
+    def forward_shared(self, images: Tensor) -> Tensor:
         """Logits (count, n, classes) of images (n, c, h, w): all networks see the same."""
 
 
-class Alone(Learners):
+class SingleModel(ModelBatch):
     """One network, as it is."""
 
     count = 1
 
     def __init__(self, network: Classifier, compute: Compute = Compute(compile="never")) -> None:
         self.network = network
-        self._logits = compute.run(network)
+        self._logits = compute.wrap(network)
         self._buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
 
     def begin(self, rngs: Sequence[Rng]) -> None:
@@ -96,16 +96,16 @@ class Alone(Learners):
         return seeded(self.network, rngs[0])
 
     def pieces(self, images: Tensor) -> list[slice]:
-        return split(images.shape[1], learned_at_a_time(self.network, images[0]))
+        return split(images.shape[1], microbatch_size(self.network, images[0]))
 
-    def on_own(self, images: Tensor) -> Tensor:
+    def forward_each(self, images: Tensor) -> Tensor:
         return self._logits(images[0])[None]
 
-    def on_same(self, images: Tensor) -> Tensor:
+    def forward_shared(self, images: Tensor) -> Tensor:
         return self._logits(images)[None]
 
 
-class Stacked(Learners):
+class StackedModels(ModelBatch):
     """Networks whose parameters, and statistics of batch norm, lie on top of each other: every operation is done once for all.
 
     On a GPU, which a batch of a few hundred small images does not fill, this is what makes judging fast. It needs a
@@ -119,8 +119,8 @@ class Stacked(Learners):
             for name, parameter in network.named_parameters()
         }
         self._statistics = {name: buffer.detach().expand(count, *buffer.shape).clone() for name, buffer in network.named_buffers()}
-        self._own = compute.run(vmap(self._one))
-        self._same = compute.run(vmap(self._one, in_dims=(0, 0, None)))
+        self._own = compute.wrap(vmap(self._one))
+        self._same = compute.wrap(vmap(self._one, in_dims=(0, 0, None)))
 
     def _one(self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
         logits: Tensor = functional_call(self.network, {**parameters, **statistics}, (images,))
@@ -148,15 +148,15 @@ class Stacked(Learners):
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def on_own(self, images: Tensor) -> Tensor:
+    def forward_each(self, images: Tensor) -> Tensor:
         return self._own(self._stack, self._statistics, images)
 
-    def on_same(self, images: Tensor) -> Tensor:
+    def forward_shared(self, images: Tensor) -> Tensor:
         return self._same(self._stack, self._statistics, images)
 
 
 def can_be_stacked(network: Classifier, shape: Shape) -> bool:
-    """Whether `Stacked` can compute ``network``: torch can vectorise it, it draws no numbers, and keeps no statistics but batch norm's."""
+    """Whether `StackedModels` can compute ``network``: torch can vectorise it, it draws no numbers, and keeps no statistics but batch norm's."""
     parameters = {name: parameter.detach()[None] for name, parameter in network.named_parameters()}
     statistics = {name: buffer.detach()[None].clone() for name, buffer in network.named_buffers()}
     others = [module for module in network.modules() if not isinstance(module, _BatchNorm)]
@@ -175,14 +175,14 @@ def can_be_stacked(network: Classifier, shape: Shape) -> bool:
     return True
 
 
-class Crew:
+class ModelCache:
     """Learners of one architecture: one module, newly initialised each time, so that it is compiled once."""
 
     def __init__(self, network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> None:
         self.compute = compute
         self.network, self.shape, self.num_classes = network, shape, num_classes
         self.module = self._built()
-        self._learners: dict[int, Learners] = {1: Alone(self.module, compute)}
+        self._learners: dict[int, ModelBatch] = {1: SingleModel(self.module, compute)}
 
     def _built(self) -> Classifier:
         return self.network.build(self.shape, self.num_classes, Rng(0)).to(self.compute.device, self.compute.dtype)
@@ -191,23 +191,23 @@ class Crew:
     def stackable(self) -> bool:
         return can_be_stacked(self.module, self.shape)
 
-    def learners(self, count: int) -> Learners:
+    def learners(self, count: int) -> ModelBatch:
         """``count`` networks under training; one if they cannot be stacked."""
         if count not in self._learners:
-            self._learners[count] = Stacked(directly(self._built()), count, self.compute) if self.stackable else self._learners[1]
+            self._learners[count] = StackedModels(directly(self._built()), count, self.compute) if self.stackable else self._learners[1]
         return self._learners[count]
 
-    def forget(self, learners: Learners) -> None:
+    def forget(self, learners: ModelBatch) -> None:
         """Give the memory of stacked ``learners`` back."""
         self._learners = {count: kept for count, kept in self._learners.items() if kept is not learners}
 
 
-_idle: OrderedDict[Hashable, Crew] = OrderedDict()
+_idle: OrderedDict[Hashable, ModelCache] = OrderedDict()
 _guard = threading.Lock()
 
 
 @contextmanager
-def crew_of(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> Iterator[Crew]:
+def model_cache(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> Iterator[ModelCache]:
     """A crew, for one judging at a time.
 
     Afterwards it waits for the next of its kind: compiling takes longer than training on a small set.
@@ -215,7 +215,7 @@ def crew_of(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compu
     key = (network, network.code, shape, num_classes, compute) if _has_value(network) else None
     with _guard:
         crew = _idle.pop(key, None) if key else None
-    crew = crew or Crew(network, shape, num_classes, compute)
+    crew = crew or ModelCache(network, shape, num_classes, compute)
     yield crew
     if key:
         with _guard:

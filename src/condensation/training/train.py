@@ -17,7 +17,7 @@ from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import LOSSES, SoftLabels, loss_for
 from condensation.networks.base import Classifier
-from condensation.training.stacked import Alone, Learners
+from condensation.training.stacked import ModelBatch, SingleModel
 
 # Told after each epoch how many are done.
 OnEpoch = Callable[[int], None]
@@ -36,8 +36,8 @@ class Recipe:
 
     epochs: int = 1000
     lr: float = 0.01
-    drop_after: int | None = None  # epochs; None: half of them
-    restart_at_drop: bool = False  # forget the momentum at the drop
+    lr_drop_epoch: int | None = None  # epochs; None: half of them
+    reset_momentum: bool = False  # forget the momentum at the drop
     momentum: float = 0.9
     weight_decay: float = 5e-4
     batch: int = 256
@@ -54,27 +54,29 @@ class Recipe:
                 f"The recipe's momentum is {self.momentum} and its weight_decay {self.weight_decay}; "
                 "momentum must lie in [0, 1), weight_decay be 0 or more."
             )
-        if self.drop_after is not None and self.drop_after < 0:
-            raise CondensationError(f"The recipe's drop_after is {self.drop_after}; it must be 0 or more, or none for half of the epochs.")
+        if self.lr_drop_epoch is not None and self.lr_drop_epoch < 0:
+            raise CondensationError(
+                f"The recipe's lr_drop_epoch is {self.lr_drop_epoch}; it must be 0 or more, or none for half of the epochs."
+            )
 
     @classmethod
     def paper(cls, epochs: int = 1000) -> Recipe:
         """The evaluation of the published code: one epoch more, the drop two later, and a new optimiser there."""
-        return cls(epochs=epochs + 1, drop_after=epochs // 2 + 2, restart_at_drop=True)
+        return cls(epochs=epochs + 1, lr_drop_epoch=epochs // 2 + 2, reset_momentum=True)
 
     @property
     def drop_epoch(self) -> int:
         """After how many epochs the learning rate drops."""
-        return self.epochs // 2 if self.drop_after is None else self.drop_after
+        return self.epochs // 2 if self.lr_drop_epoch is None else self.lr_drop_epoch
 
 
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
     """Train ``network`` in place on ``data``."""
-    train_together(Alone(network), [data], recipe, [rng], on_epoch)
+    train_together(SingleModel(network), [data], recipe, [rng], on_epoch)
 
 
 @dataclass(frozen=True, eq=False)
-class Passing:
+class EpochWindow:
     """Images that a training goes through ``count`` an epoch: each epoch has the next ones, in a random order, then all again.
 
     So a training on many images can have exactly the steps of one on few.
@@ -105,7 +107,7 @@ class Passing:
 
 
 def train_together(
-    learners: Learners, sets: Sequence[ImageSet | Passing], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
+    learners: ModelBatch, sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
 ) -> None:
     """Train each of ``learners`` on its own set, by its own stream; the sets are of one size.
 
@@ -114,7 +116,7 @@ def train_together(
     learners.train(True)
     optimizer = optimizer_of(learners, recipe)
     for epoch in range(recipe.epochs):
-        of_epoch = [one.of_epoch(epoch) if isinstance(one, Passing) else one for one in sets]
+        of_epoch = [one.of_epoch(epoch) if isinstance(one, EpochWindow) else one for one in sets]
         optimizer, _ = train_epoch(learners, of_epoch, recipe, rngs, optimizer, epoch)
         if on_epoch:
             on_epoch(epoch + 1)
@@ -122,7 +124,7 @@ def train_together(
 
 
 def train_epoch(
-    learners: Learners,
+    learners: ModelBatch,
     sets: Sequence[ImageSet],
     recipe: Recipe,
     rngs: Sequence[Rng],
@@ -136,7 +138,7 @@ def train_epoch(
     the logits (count, n, classes).
     """
     if epoch == recipe.drop_epoch:
-        if recipe.restart_at_drop:
+        if recipe.reset_momentum:
             optimizer = optimizer_of(learners, recipe)
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr / 10
@@ -160,7 +162,7 @@ def train_epoch(
             optimizer.zero_grad()
             said = []
             for part in learners.pieces(images):
-                logits, wanted = learners.on_own(images[:, part]), labels[:, part].flatten(0, 1)
+                logits, wanted = learners.forward_each(images[:, part]), labels[:, part].flatten(0, 1)
                 # The sum of the networks' losses: no parameter of one is in the loss of another.
                 loss = learners.count * loss_of(logits.flatten(0, 1).to(dtype), wanted) * (logits.shape[1] / count)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -186,12 +188,12 @@ def _wanted(data: ImageSet) -> Tensor:
     return data.soft_labels.values if data.soft_labels else data.labels
 
 
-def optimizer_of(learners: Learners, recipe: Recipe) -> torch.optim.SGD:
+def optimizer_of(learners: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
     """What ``recipe`` changes the networks' weights with, before its first step."""
     return torch.optim.SGD(learners.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-def class_accuracies(learners: Learners, test: ImageSet, chunk: int) -> Tensor:
+def class_accuracies(learners: ModelBatch, test: ImageSet, chunk: int) -> Tensor:
     """The part of the images of each class of ``test`` that each network gets right, in [0, 1]: (count, classes), float64.
 
     ``chunk`` images are looked at in one go; in evaluation mode no norm mixes images, so this changes nothing.
@@ -201,6 +203,6 @@ def class_accuracies(learners: Learners, test: ImageSet, chunk: int) -> Tensor:
     right = torch.zeros(learners.count, len(test.classes), dtype=torch.int64, device=test.device)
     with torch.no_grad():
         for piece in split(len(test), chunk):
-            correct = learners.on_same(test.inputs(piece).to(dtype)).argmax(2) == test.labels[piece]
-            right.index_add_(1, test.rows[piece], correct.long())
+            correct = learners.forward_shared(test.inputs(piece).to(dtype)).argmax(2) == test.labels[piece]
+            right.index_add_(1, test.class_index[piece], correct.long())
     return right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)

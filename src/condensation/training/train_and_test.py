@@ -13,23 +13,23 @@ import torch
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
-from condensation.training.stacked import Crew
-from condensation.training.train import Passing, Recipe, class_accuracies, train_together
+from condensation.training.stacked import ModelCache
+from condensation.training.train import EpochWindow, Recipe, class_accuracies, train_together
 
 # Told, after each epoch, how many epochs are done and how many there are, over all networks.
 OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingJob:
     """A network that is to be trained: on what, and the stream that decides all that is drawn for it."""
 
-    images: ImageSet | Passing
+    images: ImageSet | EpochWindow
     rng: Rng
 
 
 def train_and_test(
-    crew: Crew, trainings: Sequence[Training], tests: Sequence[ImageSet], recipe: Recipe, on_progress: OnProgress | None = None
+    crew: ModelCache, trainings: Sequence[TrainingJob], tests: Sequence[ImageSet], recipe: Recipe, on_progress: OnProgress | None = None
 ) -> tuple[list[np.ndarray], list[bool]]:
     """Do all ``trainings`` of networks of one architecture, as many together as suit the device, and test each on all ``tests``.
 
@@ -64,7 +64,7 @@ def train_and_test(
     return right, finite
 
 
-def _count_of_next(sets: Sequence[ImageSet | Passing], recipe: Recipe, compute: Compute) -> int:
+def _count_of_next(sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, compute: Compute) -> int:
     """How many of the next networks are to be trained together: on ``sets`` of one size and for one loss, in even groups."""
     size = len(sets[0])
     alike = len(list(takewhile(lambda one: _train_alike(one, sets[0]), sets)))
@@ -72,6 +72,6 @@ def _count_of_next(sets: Sequence[ImageSet | Passing], recipe: Recipe, compute: 
     return math.ceil(alike / math.ceil(alike / most))
 
 
-def _train_alike(one: ImageSet | Passing, other: ImageSet | Passing) -> bool:
+def _train_alike(one: ImageSet | EpochWindow, other: ImageSet | EpochWindow) -> bool:
     """Whether networks can go through the sets together."""
     return len(one) == len(other) and (one.soft_labels and one.soft_labels.loss) == (other.soft_labels and other.soft_labels.loss)

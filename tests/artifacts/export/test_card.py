@@ -8,15 +8,15 @@ from PIL import Image
 from torch import nn
 
 from condensation import CondensedSet, EvaluationSettings, ImageSet, Recipe
-from condensation.core.plain import plain
-from condensation.data.dataset import Reading
+from condensation.core.plain import to_dict
+from condensation.data.dataset import ReadOptions
 from condensation.data.decode.decode import read_file
 from tests.artifacts.export.sets import PAIRS, PICTURES, SETS, seen
 
 SCORES = {
     "sets": {"dm": {"images": 6, "mean": 49.12, "deviation": 0.44}, "random": {"images": 6, "mean": 33.3, "deviation": 1.2}},
     "test": {"name": "mine", "images": 10_000},
-    "evaluation": plain(EvaluationSettings(networks=5)),
+    "evaluation": to_dict(EvaluationSettings(networks=5)),
 }
 
 
@@ -62,7 +62,7 @@ def test_the_lines_of_the_card_resize_test_images(tmp_path, monkeypatch, name, f
     names = {"paths": paths}
     for block in (blocks(tmp_path / "out")[0], *blocks(tmp_path / "out")[1:3]):
         exec(block, names)
-    expected = np.stack([read_file(path, Reading("4x6", fit)).pixels for path in paths])
+    expected = np.stack([read_file(path, ReadOptions("4x6", fit)).pixels for path in paths])
     assert torch.equal(names["pictures"], torch.tensor(expected) / 255)
     torch.testing.assert_close(names["test_images"], SETS[name].preprocessing(names["pictures"]))
 
@@ -76,7 +76,7 @@ def test_how_images_became_their_size_is_said_where_they_were_resized(tmp_path):
 
 @pytest.mark.parametrize("to", ["png", "npz"])
 def test_the_lines_of_the_card_train(tmp_path, monkeypatch, to):
-    settings = {"evaluation": plain(EvaluationSettings(recipe=Recipe(epochs=30, lr=0.05)))}
+    settings = {"evaluation": to_dict(EvaluationSettings(recipe=Recipe(epochs=30, lr=0.05)))}
     monkeypatch.chdir(replace(SETS["colour"], card={"settings": settings}).export(tmp_path / "out", to))
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -94,7 +94,7 @@ def test_the_lines_import_nothing_of_the_package(tmp_path):
 
 
 def test_the_recipe_is_that_of_the_card(tmp_path):
-    settings = {"evaluation": plain(EvaluationSettings(recipe=Recipe(epochs=300, lr=0.02, batch=64, momentum=0.8, weight_decay=1e-3)))}
+    settings = {"evaluation": to_dict(EvaluationSettings(recipe=Recipe(epochs=300, lr=0.02, batch=64, momentum=0.8, weight_decay=1e-3)))}
     training = blocks(replace(SETS["colour"], card={"settings": settings}).export(tmp_path / "out", "npz"))[2]
     for text in ("lr=0.02, momentum=0.8, weight_decay=0.001", "[150], gamma=0.1", "range(300)", "batch_size=64"):
         assert text in training
@@ -111,12 +111,12 @@ def test_the_augmentation_is_named(tmp_path):
 
 
 def test_no_augmentation_is_said(tmp_path):
-    settings = {"evaluation": plain(EvaluationSettings(recipe=Recipe(augmentation=None)))}
+    settings = {"evaluation": to_dict(EvaluationSettings(recipe=Recipe(augmentation=None)))}
     assert "Nothing is augmented" in card(replace(SETS["colour"], card={"settings": settings}).export(tmp_path / "out", "npz"))
 
 
 def test_images_that_must_not_be_mirrored_are_said_to_be_so(tmp_path):
-    digits = replace(SETS["colour"], images=replace(SETS["colour"].images, mirrored=False))
+    digits = replace(SETS["colour"], images=replace(SETS["colour"].images, flip_invariant=False))
     assert "don't flip" in card(digits.export(tmp_path / "digits", "npz"))
     assert "don't flip" not in card(SETS["colour"].export(tmp_path / "clothes", "npz"))
 
@@ -129,7 +129,7 @@ def test_scores_are_on_the_card(tmp_path):
 
 def test_one_network_has_no_deviation(tmp_path):
     one = {"images": 6, "mean": 49.12, "deviation": 0.0, "count": 1}
-    scores = {**SCORES, "sets": {"dm": one}, "evaluation": plain(EvaluationSettings(networks=1, recipe=Recipe(epochs=1)))}
+    scores = {**SCORES, "sets": {"dm": one}, "evaluation": to_dict(EvaluationSettings(networks=1, recipe=Recipe(epochs=1)))}
     said = card(SETS["colour"].with_scores(scores).export(tmp_path / "out", "npz"))
     assert "| dm | 6 | 49.1 |" in said
     assert "of mine: one convnet newly drawn, after 1 epoch." in said

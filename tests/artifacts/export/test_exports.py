@@ -201,14 +201,14 @@ def test_other_formats_need_no_more_packages(tmp_path, monkeypatch, to):
 
 
 def test_a_preprocessing_of_ones_own_is_refused(tmp_path):
-    class Own(Preprocessing):
+    class UserModule(Preprocessing):
         def __call__(self, pictures):
             return pictures
 
         def inverse(self, inputs):
             return inputs
 
-    images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=Own())
+    images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=UserModule())
     with pytest.raises(CondensationError, match="identity, standardize, zca can be saved; this set has Own"):
         CondensedSet(images).export(tmp_path / "out", "npz")
     assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ import pytest
 from condensation import DM, CondensedSet, ConvNet, EvaluationSettings, Recipe, condense, evaluate, load
 from condensation.artifacts.export.base import eight_bit
 from condensation.core.compute import Compute
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from tests.small import CPU
 
 SCRIPT = Path(__file__).parents[3] / "scripts" / "plain_training.py"
@@ -30,7 +30,7 @@ def digits():
 @pytest.fixture(scope="module")
 def condensed(digits):
     images = condense(DM(steps=30, batch_per_class=32), digits.train, 3, compute=Compute(**CPU))
-    return CondensedSet(images, {"data": {"name": "digits"}, "settings": {"evaluation": plain(HOW)}})
+    return CondensedSet(images, {"data": {"name": "digits"}, "settings": {"evaluation": to_dict(HOW)}})
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 from condensation.artifacts.export.base import Export, loss_of, normalising
 from condensation.artifacts.set_file import whole_card
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.preprocessing import Zca
 from condensation.core.soft_labels import LOSS_LINES
 from condensation.core.storage import write_json
@@ -139,8 +139,8 @@ test_images = (flat @ {how.tensor.format("whiten")}).view_as(pictures)"""
 
 def _recipe(images: ImageSet, card: Mapping[str, Any]) -> str:
     how = card.get("scores", {}).get("evaluation") or card.get("settings", {}).get("evaluation", {})
-    recipe = {**plain(Recipe()), **how.get("recipe", {})}
-    drop = recipe["epochs"] // 2 if recipe["drop_after"] is None else recipe["drop_after"]
+    recipe = {**to_dict(Recipe()), **how.get("recipe", {})}
+    drop = recipe["epochs"] // 2 if recipe["lr_drop_epoch"] is None else recipe["lr_drop_epoch"]
     loop = f"""# network: any module that takes (n, {", ".join(map(str, images.shape))}) and gives (n, {images.num_classes})
 optimizer = torch.optim.SGD(network.parameters(), lr={recipe["lr"]}, momentum={recipe["momentum"]}, weight_decay={recipe["weight_decay"]})
 schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
@@ -156,7 +156,7 @@ for epoch in range({recipe["epochs"]}):
         return f"{_python(loop)}\n\nNothing is augmented. The network of the condensation papers is {network}."
     kinds = f" ({', '.join(augmentation['operations'])})" if isinstance(augmentation, dict) and "operations" in augmentation else ""
     name = str(augmentation["name"] if isinstance(augmentation, dict) else augmentation).upper()
-    flips = "" if images.mirrored else " Mirror images mean something else here: don't flip."
+    flips = "" if images.flip_invariant else " Mirror images mean something else here: don't flip."
     return (
         f"{_python(loop)}\n\nThe set is judged with {network} and each batch augmented by {name}{kinds}. The lines above leave that out: "
         f"expect less without it. `condensation.DSA` is that augmentation; random crops, flips and colours do much of it.{flips}"

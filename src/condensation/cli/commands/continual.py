@@ -10,7 +10,16 @@ import typer
 
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
-from condensation.cli.options import DataOption, MethodsPresetOption, Reading, Showing, folder_and_settings, last_name, names, study_content
+from condensation.cli.options import (
+    DataOption,
+    DataOptions,
+    MethodsPresetOption,
+    OutputOptions,
+    folder_and_settings,
+    last_name,
+    names,
+    study_content,
+)
 
 METHODS = ("random", "herding", "dm")
 
@@ -39,14 +48,14 @@ def continual(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Trained anew after each step.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network.", show_default="1000")] = None,
     preset: MethodsPresetOption = None,
-    reading: Reading = Reading(),
+    reading: DataOptions = DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="continual/DATA-STEPSsteps-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the memories to be made and stop.")] = False,
-    showing: Showing = Showing(),
+    showing: OutputOptions = OutputOptions(),
 ) -> None:
     """Learn classes a few at a time from condensed memories, and test all that were seen. The same command goes on after a stop."""
     from condensation.cli.views import continual as continuing
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.studies.continual.study import ContinualSettings
 
     paths, overrides = folder_and_settings(given)
@@ -69,7 +78,7 @@ def continual(
         listed = names(of_file) if isinstance(of_file, str) else of_file
         of_file = {str(name): {"name": str(name)} for name in listed or ()}
     content["methods"] = {name: of_file.get(name, {"name": name}) for name in names(methods) or of_file or METHODS}
-    settings = build(ContinualSettings, _with(content, overrides))
+    settings = from_dict(ContinualSettings, _with(content, overrides))
     name = "-".join(last_name(one) for one in settings.tasks) or last_name(settings.source)
     out = out or Path("continual") / f"{name}-{settings.count}steps-ipc{settings.ipc}"
     return (continuing.list_continual if dry_run else continuing.make_continual)(settings, out, show)
@@ -77,9 +86,9 @@ def continual(
 
 def _with(content: dict[str, Any], overrides: Collection[str]) -> dict[str, Any]:
     """``content`` changed by overrides, of which those that begin with a method's name are settings of that method."""
-    from condensation.config.toml import merge
+    from condensation.config.toml import apply_override
 
     for override in overrides:
         of_method = override.partition(".")[0] in content["methods"]
-        content = merge(content, f"methods.{override}" if of_method else override)
+        content = apply_override(content, f"methods.{override}" if of_method else override)
     return content

@@ -55,10 +55,10 @@ def show(
 ) -> None:
     """Tell what would be read, without condensing: classes, sizes, what is skipped and why, memory, and a picture."""
     from condensation.cli.views import data_show as overview
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.evaluation.compare import DataSettings
 
     written = [f"data.{one.removeprefix('data.')}" for one in overrides or []]
     content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), written)
-    settings = build(DataSettings, content["data"], where="data")
+    settings = from_dict(DataSettings, content["data"], where="data")
     overview.show(settings, out, rows, quiet=quiet, as_json=as_json)

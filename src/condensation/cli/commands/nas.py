@@ -11,10 +11,10 @@ from condensation.cli.app import app
 from condensation.cli.groups import grouped
 from condensation.cli.options import (
     DataOption,
+    DataOptions,
     MethodsPresetOption,
-    Reading,
+    OutputOptions,
     SeedOption,
-    Showing,
     folder_and_settings,
     last_name,
     names,
@@ -53,10 +53,10 @@ def nas(
         int | None, typer.Option("--workers", min=1, help="Processes that train.", show_default="one a thread; on a GPU 1")
     ] = None,
     seed: SeedOption = None,
-    reading: Reading = Reading(),
+    reading: DataOptions = DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="nas/DATA-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be made and stop.")] = False,
-    showing: Showing = Showing(),
+    showing: OutputOptions = OutputOptions(),
 ) -> None:
     """Train a space of networks on small sets and on all images: do the sets find the best ones? The same command goes on after a stop."""
     from condensation.cli.views import nas as searching
@@ -85,17 +85,17 @@ def nas(
 
 def _settings(config: Path | None, options: dict[str, Any], proxies: str | None, space: Path | None, overrides: list[str]) -> Any:
     """The settings of a search; a file says what options don't."""
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.config.toml import read
     from condensation.studies.nas.proxies import PROXIES, SearchSettings, proxies_for
-    from condensation.studies.table.study import Labelled, with_overrides
+    from condensation.studies.table.study import NamedMethod, with_overrides
 
     given = study_content(config, {}, []).get("proxies", ())
     listed = names(given) or () if isinstance(given, str) else given
-    of_file = tuple(proxies_for([one])[0] if isinstance(one, str) else build(Labelled, one) for one in listed)
+    of_file = tuple(proxies_for([one])[0] if isinstance(one, str) else from_dict(NamedMethod, one) for one in listed)
     chosen = of_file if of_file and proxies is None else proxies_for(names(proxies) or PROXIES)
     chosen, others = with_overrides(chosen, overrides, SearchSettings, "proxy and no setting of a search")
     content = {key: value for key, value in study_content(config, options, others).items() if key != "proxies"}
     if space is not None:
         content["space"] = read(space)
-    return build(SearchSettings, content, SearchSettings(chosen))
+    return from_dict(SearchSettings, content, SearchSettings(chosen))

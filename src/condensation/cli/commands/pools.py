@@ -11,9 +11,9 @@ from condensation.cli.app import app
 from condensation.cli.groups import grouped
 from condensation.cli.options import (
     DataOption,
+    DataOptions,
     MethodPresetOption,
-    Reading,
-    Showing,
+    OutputOptions,
     folder_and_settings,
     last_name,
     names,
@@ -52,16 +52,16 @@ def pools(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="That judge each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network that judges.", show_default="1000")] = None,
     preset: MethodPresetOption = None,
-    reading: Reading = Reading(),
+    reading: DataOptions = DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="pools/DATA")] = None,
     pool_only: Annotated[bool, typer.Option("--pool-only", help="Make the pool and stop.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
-    showing: Showing = Showing(),
+    showing: OutputOptions = OutputOptions(),
 ) -> None:
     """Train a pool of networks, sort it by validation accuracy, and learn a set on each bucket. The same command goes on after a stop."""
     from condensation.cli.views import pools as studying_pools
     from condensation.cli.views import study as studying
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.studies.pools.study import RUNS, PoolsSettings, jobs_of
 
     paths, overrides = folder_and_settings(given)
@@ -82,7 +82,7 @@ def pools(
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
     }
-    settings = build(PoolsSettings, study_content(reading.config, options, overrides), PoolsSettings())
+    settings = from_dict(PoolsSettings, study_content(reading.config, options, overrides), PoolsSettings())
     out = out or Path("pools") / last_name(settings.source)
     if dry_run:
         return studying.list_jobs(jobs_of(settings, out), out / RUNS, as_json=showing.as_json)

@@ -44,7 +44,7 @@ def ridge(
 ) -> None:
     """Judge sets by kernel ridge regression: what an infinitely wide network, trained on them, gets right."""
     from condensation.cli.views import ridge as regressing
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.runs.ridge_saved import KernelSettings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
@@ -56,7 +56,7 @@ def ridge(
         "seed": seed,
         "compute.device": device,
     }
-    settings = build(KernelSettings, content_of(config, options, overrides))
+    settings = from_dict(KernelSettings, content_of(config, options, overrides))
     if print_config:
         return print_settings(settings)
     return regressing.ridge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)

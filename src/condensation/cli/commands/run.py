@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 # Where a method keeps the network that it learns on, looks through or chooses by, by the name of its setting.
-LEARNS_ON = {"networks": "networks.spec", "network": "network", "learner": "learner", "judged_by": "judged_by"}
+LEARNS_ON = {"networks": "networks.spec", "network": "network", "learner": "learner", "eval_network": "eval_network"}
 
 
 @app.command()
@@ -53,7 +53,7 @@ def run(
     size: SizeOption = None,
     fit: FitOption = None,
     skip_bad: SkipBadOption = False,
-    smaller: SmallerOption = None,
+    small_classes: SmallerOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Condense a data set, judge the result beside random real images, and keep all in a run folder."""
     from condensation.cli.views import run as running
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
@@ -75,12 +75,12 @@ def run(
         **data_options(data, folder, size, fit, skip_bad),
         "method": method,
         "ipc": ipc,
-        "smaller": smaller,
+        "small_classes": small_classes,
         "seed": seed,
         "compute.device": device,
     }
     content = content_of(config, {**options, **_both_networks(network, preset, content_of(config, options, overrides))}, overrides)
-    settings = build(RunSettings, content, preset_for(preset, content))
+    settings = from_dict(RunSettings, content, preset_for(preset, content))
     if print_config:
         return print_settings(settings)
     out = out or _default_folder(settings)
@@ -102,7 +102,7 @@ def evaluate(
     size: SizeOption = None,
     fit: FitOption = None,
     skip_bad: SkipBadOption = False,
-    smaller: SmallerOfSetOption = None,
+    small_classes: SmallerOfSetOption = None,
     config: ConfigOption = None,
     seed: SeedOption = None,
     device: DeviceOption = None,
@@ -113,7 +113,7 @@ def evaluate(
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation.artifacts.condensed_set import CondensedSet
     from condensation.cli.views import run as running
-    from condensation.runs.evaluate_saved import JudgeSettings, judge_settings
+    from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings
     from condensation.runs.run import RunSettings
 
     paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
@@ -121,17 +121,17 @@ def evaluate(
     options = {
         **data_options(data, folder, size, fit, skip_bad),
         "random": random or None,
-        "smaller": smaller,
+        "small_classes": small_classes,
         "whole": whole or None,
         "evaluation.network": network,
         "seed": seed,
     }
     # Of a run's settings, judging takes its part.
-    others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(JudgeSettings)}
+    others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
     content = content_of(config, {**options, "compute.device": device}, overrides, passed_over=others)
     # What is not said of the data, the sets say.
     saved = [CondensedSet.load(Path(path)) for path in paths] if "data" in content else []
-    settings = judge_settings(content, saved)
+    settings = evaluate_settings(content, saved)
     if print_config:
         return print_settings(settings)
     running.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
@@ -139,8 +139,8 @@ def evaluate(
 
 def _both_networks(network: str | None, preset: str, content: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
-    from condensation.config.build import build
-    from condensation.core.plain import plain
+    from condensation.config.build import from_dict
+    from condensation.core.plain import to_dict
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
@@ -148,8 +148,8 @@ def _both_networks(network: str | None, preset: str, content: dict[str, Any]) ->
         return {}
     chosen = content.get("method")
     name = chosen.get("name") if isinstance(chosen, dict) else chosen
-    method = build(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
-    return {"evaluation.network": network, **dict.fromkeys(_learning("method", plain(method)), network)}
+    method = from_dict(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
+    return {"evaluation.network": network, **dict.fromkeys(_learning("method", to_dict(method)), network)}
 
 
 def _learning(path: str, method: dict[str, Any]) -> list[str]:
@@ -159,8 +159,8 @@ def _learning(path: str, method: dict[str, Any]) -> list[str]:
 
 
 def _default_folder(settings: RunSettings) -> Path:
-    from condensation.core.plain import plain
-    from condensation.core.user_code import called
+    from condensation.core.plain import to_dict
+    from condensation.core.user_code import short_name
 
     count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
-    return Path("runs") / f"{last_name(settings.data.source)}-{called(plain(settings.method)['name'])}-ipc{count}-seed{settings.seed}"
+    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(to_dict(settings.method)['name'])}-ipc{count}-seed{settings.seed}"

@@ -45,10 +45,10 @@ def networks(
 ) -> None:
     """List the networks and their sizes; or of one, the layers."""
     from condensation.cli.views import listing
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.networks.base import NetworkSpec
 
     if network is None:
         return listing.networks(shape, classes, as_json=as_json)
     content = content_of(None, {"name": network}, overrides)
-    return listing.network(build(NetworkSpec, content), shape, classes, as_json=as_json)  # type: ignore[type-abstract]
+    return listing.network(from_dict(NetworkSpec, content), shape, classes, as_json=as_json)  # type: ignore[type-abstract]

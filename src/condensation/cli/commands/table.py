@@ -13,14 +13,14 @@ from condensation.cli.groups import grouped
 from condensation.cli.options import (
     ConfigOption,
     DataOption,
+    DataOptions,
     DeviceOption,
     FolderOption,
     JsonOption,
     MethodPresetOption,
     NoProgressOption,
-    Reading,
+    OutputOptions,
     SeedOption,
-    Showing,
     SizeOption,
     data_options,
     folder_and_settings,
@@ -61,11 +61,11 @@ def table(
             show_default="paper",
         ),
     ] = None,
-    reading: Reading = Reading(),
+    reading: DataOptions = DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder of the table.", show_default="tables/DATA")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the jobs and stop.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Print the table from what is there, without running anything.")] = False,
-    showing: Showing = Showing(),
+    showing: OutputOptions = OutputOptions(),
 ) -> None:
     """Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command goes on after a stop."""
     from condensation.cli.views import study as studying
@@ -117,15 +117,15 @@ def transfer(
     networks: Annotated[int | None, typer.Option("--networks", min=1, help="Tested of each kind, on each set.", show_default="3")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, help="Of each network tested.", show_default="1000")] = None,
     preset: MethodPresetOption = None,
-    reading: Reading = Reading(),
+    reading: DataOptions = DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder.", show_default="transfer/DATA-METHOD-ipcN")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the sets to be learned and stop.")] = False,
-    showing: Showing = Showing(),
+    showing: OutputOptions = OutputOptions(),
 ) -> None:
     """Learn sets on some networks and test them on others; random images always stand beside. The same command goes on after a stop."""
     from condensation.cli.views import study as studying
-    from condensation.config.build import build
-    from condensation.core.user_code import called
+    from condensation.config.build import from_dict
+    from condensation.core.user_code import short_name
     from condensation.studies.transfer.study import SETS, TransferSettings, sets_of
 
     paths, overrides = folder_and_settings(given)
@@ -143,8 +143,8 @@ def transfer(
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
     }
-    settings = build(TransferSettings, study_content(reading.config, options, overrides))
-    out = out or Path("transfer") / f"{last_name(settings.source)}-{called(str(settings.method_settings['name']))}-ipc{settings.ipc}"
+    settings = from_dict(TransferSettings, study_content(reading.config, options, overrides))
+    out = out or Path("transfer") / f"{last_name(settings.source)}-{short_name(str(settings.method_settings['name']))}-ipc{settings.ipc}"
     if dry_run:
         return studying.list_jobs(sets_of(settings), out / SETS, as_json=showing.as_json)
     return studying.make_transfer(settings, out, show)
@@ -176,7 +176,7 @@ def theory(
 ) -> None:
     """Measure how near matching last-layer gradients comes to matching features, before and during training."""
     from condensation.cli.views import study as studying
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.studies.theory.study import TheorySettings
 
     paths, overrides = folder_and_settings(given)
@@ -185,23 +185,23 @@ def theory(
         return studying.report_theory(paths[0], show)
     options = {**data_options(data, folder, size, None, False), "network": network, "networks": networks, "seed": seed}
     growing = [one.replace("=", "=[", 1) + "]" if one.startswith("epochs=") and "[" not in one else one for one in overrides]
-    settings = build(TheorySettings, study_content(config, {**options, "compute.device": device}, growing), TheorySettings())
+    settings = from_dict(TheorySettings, study_content(config, {**options, "compute.device": device}, growing), TheorySettings())
     out = out or Path("theory") / last_name(settings.data.source)
     return studying.make_theory(settings, out, show)
 
 
 def _table_settings(config: Path | None, options: dict[str, Any], methods: str | None, overrides: list[str]) -> Any:
     """The settings of a table; a file says what options don't."""
-    from condensation.config.build import build
+    from condensation.config.build import from_dict
     from condensation.studies.table.study import Row, TableSettings, rows_for, with_overrides
     from condensation.studies.table.supplement import TABLES, table_named
 
     whole = table_named(options["preset"], names(methods)) if options["preset"] in TABLES else None
-    of_file = tuple(build(Row, row) for row in study_content(config, {}, []).get("rows", ()))
+    of_file = tuple(from_dict(Row, row) for row in study_content(config, {}, []).get("rows", ()))
     if whole:
         rows, options = whole.rows, {**options, "preset": None}
     else:
         rows = of_file if of_file and methods is None else rows_for(names(methods) or ["random", "dm"])
     rows, others = with_overrides(rows, overrides)
     content = {key: value for key, value in study_content(config, options, others).items() if key != "rows"}
-    return build(TableSettings, content, replace(whole or TableSettings(rows), rows=rows))
+    return from_dict(TableSettings, content, replace(whole or TableSettings(rows), rows=rows))

@@ -18,7 +18,7 @@ from condensation.studies.continual.study import MEMORIES, ContinualSettings, co
 
 def make_continual(settings: ContinualSettings, out: Path, how: Show) -> None:
     """``condense continual``: do what is missing, then print the curves. The exit code is 1 if something failed."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
         settings.compute, lambda watch: run_continual(settings, out, watch), out, how, "continual", lambda: write_continual(settings, out)
     )

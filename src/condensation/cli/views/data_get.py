@@ -31,7 +31,7 @@ def data(name: str, folder: str | None, mirror: str | None, *, quiet: bool) -> N
         screen.print(f"Terms: {about.licence}. Origin: {about.origin}.", markup=False)
     bar = None if quiet or not errors.is_terminal else _bar(errors)
     with bar or nullcontext():
-        get(wanted, Bar(bar) if bar else Lines(errors, quiet))
+        get(wanted, Bar(bar) if bar else DownloadLines(errors, quiet))
     said = "is here, and whole" if place else "is here now"
     return screen.print(f"{wanted.name} {said}: {wanted.folder}", markup=False)
 
@@ -49,7 +49,7 @@ class Bar:
         self._progress.update(self._tasks[file], completed=done, total=total)
 
 
-class Lines:
+class DownloadLines:
     """A line when a file begins, one every `EVERY` seconds, and one when it has come."""
 
     def __init__(self, console: Console, quiet: bool) -> None:

@@ -58,7 +58,7 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
         "shape": list(data.train.shape),
         "needs_size": mixed,
         "found": _found(data.found) if data.found else None,
-        "mirrored": data.train.mirrored,
+        "mirrored": data.train.flip_invariant,
         "memory": {"bytes": size, "text": readable(size), "while_reading": readable(2 * size)},
         "note": data.note,
         **data.details,

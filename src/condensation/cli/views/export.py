@@ -17,7 +17,7 @@ from condensation.artifacts.trained_generator import TrainedGenerator
 from condensation.cli.views.run import INTERRUPTED
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import new_folder, require_free, write
 from condensation.core.text import counted
 from condensation.evaluation.gan_test import recognised, recogniser
@@ -26,7 +26,7 @@ from condensation.report.files import encoded
 from condensation.report.grid import grid
 from condensation.report.progress import StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores
-from condensation.runs.evaluate_saved import JudgeSettings, data_of, judge_settings, judge_views, own_evaluation
+from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_settings, judge_views, own_evaluation
 from condensation.runs.run import GRID
 
 RECOGNISED = "recognised"  # where the card of a drawn set keeps for what its images are taken
@@ -86,11 +86,11 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check
     generator = TrainedGenerator.load(path)
     out = out or _beside(path, f"sample-ipc{ipc}-seed{seed}")
     require_free(out)
-    compute = Compute(device).chosen()
+    compute = Compute(device).resolve()
     condensed = generator.sample(ipc, seed, compute)
     if check:
         condensed = _recognised(condensed, check, compute, quiet=as_json)
-    name = str(plain(generator.method)["name"])
+    name = str(to_dict(generator.method)["name"])
     with new_folder(out) as folder:
         condensed.save(folder / SET)
         write(folder / GRID, encoded(grid(condensed.images, title=f"drawn from {name}, seed {seed}"), folder / GRID))
@@ -132,8 +132,8 @@ def _recognised(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet
 
 
 def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:
-    settings = judge_settings(content, [condensed], JudgeSettings(evaluation=own_evaluation(condensed)))
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = evaluate_settings(content, [condensed], EvaluateSettings(evaluation=own_evaluation(condensed)))
+    settings = replace(settings, compute=settings.compute.resolve())
     errors = Console(stderr=True, soft_wrap=True)
     with StopOnSignal() as stop, reporter(errors, quiet) as shown:
         try:

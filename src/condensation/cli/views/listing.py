@@ -13,14 +13,14 @@ from rich.markup import escape
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.data.locate import available
 from condensation.methods.registry import METHODS
 from condensation.networks.base import NetworkSpec
 from condensation.networks.inspect import Layer, outline
 from condensation.networks.registry import NETWORKS
-from condensation.networks.user_module import Own
+from condensation.networks.user_module import UserModule
 from condensation.report.tables import print_json, table
 from condensation.runs.presets import PRESETS
 
@@ -28,7 +28,7 @@ from condensation.runs.presets import PRESETS
 def methods(*, as_json: bool) -> None:
     """``condense methods``."""
     if as_json:
-        return print_json({name: plain(method()) for name, method in METHODS.items()})
+        return print_json({name: to_dict(method()) for name, method in METHODS.items()})
     rows = table("method", "what it is", "settings and defaults")
     for name, method in METHODS.items():
         settings = ", ".join(f"{field.name}={_short(getattr(method(), field.name))}" for field in fields(method)) or "none"
@@ -49,7 +49,7 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
             found[name] = _size(spec, image_shape, classes)
         except CondensationError as error:
             found[name] = {"unfit": str(error).splitlines()[0]}
-        found[name]["settings"] = {key: value for key, value in plain(spec).items() if key != "name"}
+        found[name]["settings"] = {key: value for key, value in to_dict(spec).items() if key != "name"}
     if as_json:
         return print_json(found)
     rows = table("network", "parameters", "embedding", "settings", right=("parameters", "embedding"))
@@ -75,7 +75,7 @@ def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> No
     except CondensationError as error:  # told below the layers, of which one may be what is wanted
         size, unfit = {"unfit": str(error).splitlines()[0]}, error
     if as_json:
-        print_json({**size, "settings": plain(spec), "layers": [plain(layer) for layer in layers]})
+        print_json({**size, "settings": to_dict(spec), "layers": [to_dict(layer) for layer in layers]})
     else:
         _print_layers(spec, shape, classes, size, layers)
     if unfit:
@@ -88,12 +88,12 @@ def _print_layers(spec: NetworkSpec, shape: str, classes: int, size: Mapping[str
         times = f", the last of {layer.runs} times" if layer.runs > 1 else ""
         rows.add_row(escape(layer.name), escape(layer.kind), f"{'x'.join(map(str, layer.shape))}{times}", f"{math.prod(layer.shape):,}")
     screen = Console(soft_wrap=True)
-    screen.print(f"[bold]{escape(plain(spec)['name'])}[/] for images of {shape} and {classes} classes:", highlight=False)
+    screen.print(f"[bold]{escape(to_dict(spec)['name'])}[/] for images of {shape} and {classes} classes:", highlight=False)
     if "unfit" in size:
         screen.print("It cannot be embedded as it is. With layer=NAME, at any of these:", highlight=False)
     else:
         screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions", highlight=False)
-    if isinstance(spec, Own) and "unfit" not in size:
+    if isinstance(spec, UserModule) and "unfit" not in size:
         at = f"what {spec.layer} gives" if spec.layer else "the module's own embed, else what goes into the last nn.Linear"
         screen.print(f"It is embedded at: {at}. With layer=NAME, at any of these:", highlight=False, markup=False)
     screen.print(rows)
@@ -110,7 +110,7 @@ def data(folder: str | None, *, as_json: bool) -> None:
     """``condense data``."""
     found = available(folder)
     if as_json:
-        return print_json([plain(row) for row in found])
+        return print_json([to_dict(row) for row in found])
     rows = table("data set", "what", "classes", "image", "terms", "here")
     for row in found:
         here = escape(row.where or "no")
@@ -138,7 +138,7 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _short(value: Any) -> str:
-    content = plain(value)
+    content = to_dict(value)
     if not isinstance(content, dict):
         return str(content)
     return str(content["name"]) if "name" in content else f"({', '.join(f'{key}={_short(one)}' for key, one in content.items())})"

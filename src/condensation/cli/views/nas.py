@@ -22,7 +22,7 @@ from condensation.studies.nas.study import run_search
 
 def make_nas(settings: SearchSettings, out: Path, how: Show, workers: int | None) -> None:
     """``condense nas``: do what is missing with so many ``workers``, then print it. The exit code is 1 if something failed."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     workers = workers or suitable_workers(settings.compute.device)
 
     def work(watch: Watch) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from condensation.cli.views.study import Show, carry_out, end, go_on, print_places, print_rows
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.networks.pool_store import RANDOM
 from condensation.report.tables import print_json
 from condensation.studies.pools import report as buckets
@@ -21,7 +21,7 @@ from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, jobs_of,
 
 def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool) -> None:
     """``condense pools``: do what is missing, then print the table. The exit code is 1 if a set failed."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
         settings.compute,
         lambda watch: run_pools(settings, out, watch, pool_only=pool_only),
@@ -61,8 +61,8 @@ def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
 
 def _settings_of(settings: PoolsSettings, folder: Path, found: Ablation) -> str:
     """What is typed after ``condense run`` to embed with networks of this pool."""
-    spec = plain(network_for(settings))
-    usual = plain(type(network_for(settings))()) if spec["name"] == "convnet" else {}
+    spec = to_dict(network_for(settings))
+    usual = to_dict(type(network_for(settings))()) if spec["name"] == "convnet" else {}
     of_spec = [
         f"method.networks.spec{'.' + key if key != 'name' else ''}={value}" for key, value in spec.items() if usual.get(key) != value
     ]

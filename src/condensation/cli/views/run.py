@@ -17,13 +17,13 @@ from rich.markup import escape
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import write
-from condensation.core.user_code import called
+from condensation.core.user_code import short_name
 from condensation.data.catalogue import known_name
 from condensation.evaluation.compare import DataSettings
 from condensation.methods.loop import Stopped
@@ -34,7 +34,7 @@ from condensation.report.progress import Heading, StopOnSignal, reporter
 from condensation.report.tables import print_json, print_scores, said_of_data
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
-from condensation.runs.evaluate_saved import JudgeSettings, judge_saved
+from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
 from condensation.runs.run import GRID, SETTINGS, RunResult, RunSettings, claim, describe, in_words, is_finished
 from condensation.runs.run import run as run_settings
 
@@ -55,7 +55,7 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     """``condense run``."""
     screen, errors = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     talk = not how.quiet and not how.as_json
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     claim(out, settings, resume)
     finished = is_finished(out, settings)
     on = "This run is finished; nothing is done again." if finished else f"on {escape(settings.compute.describe())}"
@@ -86,13 +86,13 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
     return None
 
 
-def judge(settings: JudgeSettings, paths: Sequence[Path], *, quiet: bool, as_json: bool) -> None:
+def judge(settings: EvaluateSettings, paths: Sequence[Path], *, quiet: bool, as_json: bool) -> None:
     """``condense evaluate``."""
     errors = Console(stderr=True, soft_wrap=True)
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     with StopOnSignal() as stop, reporter(errors, quiet or as_json) as shown:
         try:
-            scores = judge_saved(settings, paths, stop.after(shown.judging), stop.after(shown.reading))
+            scores = evaluate_saved(settings, paths, stop.after(shown.judging), stop.after(shown.reading))
         except Stopped:
             errors.print("Stopped; no accuracy was kept.")
             raise SystemExit(INTERRUPTED) from None
@@ -152,7 +152,7 @@ def _title(condensed: CondensedSet, otherwise: str) -> str:
     try:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
-        method = METHODS[name].__name__ if name in METHODS else called(name)
+        method = METHODS[name].__name__ if name in METHODS else short_name(name)
         return f"{title}, {in_words(method, condensed.images.counts.values(), int(steps))}"
     except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title
@@ -164,7 +164,7 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
     if content is None:
         return None, "the set does not say which data it was made from."
     try:
-        source = build(DataSettings, content)
+        source = from_dict(DataSettings, content)
         real = replace(source, folder=folder or source.folder).load().train
     except CondensationError as error:
         return None, str(error).splitlines()[0]
@@ -177,7 +177,7 @@ def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, re
     out = result.folder
     if result.scores:
         print_scores(screen, result.scores)
-    worse = below_random(result.scores, plain(settings.method)["name"])
+    worse = below_random(result.scores, to_dict(settings.method)["name"])
     if worse:
         screen.print(
             f"\nThis set is worth less than random images ({worse[0]:.1f} against {worse[1]:.1f}). To try, one by one:", style="bold"
@@ -212,9 +212,9 @@ def _next_data(settings: RunSettings, images: ImageSet, folder: str) -> tuple[st
 
 def _program() -> str:
     """The command as it can be typed here: by its path where the shell does not find it, as without an active environment."""
-    called = Path(sys.argv[0])
-    found = called.name != "condense" or not called.exists() or shutil.which("condense")
-    return "condense" if found else os.path.relpath(called)
+    short_name = Path(sys.argv[0])
+    found = short_name.name != "condense" or not short_name.exists() or shutil.which("condense")
+    return "condense" if found else os.path.relpath(short_name)
 
 
 def _say_stopped(errors: Console, out: Path, stopped: Stopped) -> int:

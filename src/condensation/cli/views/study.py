@@ -17,8 +17,8 @@ from condensation.cli.views.run import INTERRUPTED
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.compute import Compute
 from condensation.core.text import counted
-from condensation.methods.loop import Moment, Stopped
-from condensation.report.progress import Lines, Silent, StopOnSignal
+from condensation.methods.loop import StepInfo, Stopped
+from condensation.report.progress import LineReporter, Silent, StopOnSignal
 from condensation.report.tables import print_json, table
 from condensation.runs.run import RunSettings, describe
 from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
@@ -46,7 +46,7 @@ class Show:
 
 def make_table(settings: TableSettings, out: Path, how: Show) -> None:
     """``condense table``: do what is missing, then print the table. The exit code is 1 if a job failed."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
         settings.compute, lambda watch: run_table(settings, out, watch), out, how, "table", lambda: write_table(settings, out)
     )
@@ -94,7 +94,7 @@ class JobLines:
 
     def __init__(self, talk: bool) -> None:
         self._talk = talk
-        self._lines: Silent = Lines() if talk else Silent()
+        self._lines: Silent = LineReporter() if talk else Silent()
 
     def watch(self, stop: StopOnSignal, checkpoint_every: float | None) -> Watch:
         """Tell of all that happens, and stop where ``stop`` was asked to."""
@@ -110,16 +110,16 @@ class JobLines:
     def _begin(self, stop: StopOnSignal, number: int, count: int, title: str, how: str) -> None:
         stop.check()
         if self._talk:
-            self._lines = Lines()  # a job's speed is not that of the one before
+            self._lines = LineReporter()  # a job's speed is not that of the one before
             print(f"[{number} of {count}] {title}: {how}", file=sys.stderr, flush=True)
 
-    def _condensing(self, moment: Moment) -> None:
+    def _condensing(self, moment: StepInfo) -> None:
         self._lines.condensing(moment)
 
 
 def make_transfer(settings: TransferSettings, out: Path, how: Show) -> None:
     """``condense transfer``: do what is missing, then print the matrix. The exit code is 1 if something failed."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     made = carry_out(
         settings.compute, lambda watch: run_transfer(settings, out, watch), out, how, "transfer", lambda: write_transfer(settings, out)
     )
@@ -148,7 +148,7 @@ def report_transfer(folder: Path, how: Show) -> None:
 
 def make_theory(settings: TheorySettings, out: Path, how: Show) -> None:
     """``condense theory``: measure what is missing, then print it."""
-    settings = replace(settings, compute=settings.compute.chosen())
+    settings = replace(settings, compute=settings.compute.resolve())
     carry_out(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
     report_theory(out, how)
 

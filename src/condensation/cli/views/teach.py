@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.text import accuracy, counted
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
@@ -41,7 +41,7 @@ def teach_saved(path: Path, school: School, asked: Mapping[str, Any]) -> tuple[T
     """
     condensed = CondensedSet.load(path)
     schedule = Schedule.from_card(condensed.card)
-    network: NetworkSpec = build(NetworkSpec, school.network or _learner(condensed.card))  # type: ignore[type-abstract]
+    network: NetworkSpec = from_dict(NetworkSpec, school.network or _learner(condensed.card))  # type: ignore[type-abstract]
     data = data_of(condensed, asked).load()
     test = replace(data.test, preprocessing=condensed.preprocessing)
     check_fit(condensed.images, test)
@@ -49,7 +49,7 @@ def teach_saved(path: Path, school: School, asked: Mapping[str, Any]) -> tuple[T
     at = sorted({round(steps * point / school.points) for point in range(school.points + 1)})
     compute = Compute(school.device)
     taught = teach(condensed.images, schedule, network, test, networks=school.networks, seed=school.seed, at=at, compute=compute)
-    about = {"learner": plain(network), "test": {"name": data.name, "images": len(test)}, "lessons": len(condensed.images)}
+    about = {"learner": to_dict(network), "test": {"name": data.name, "images": len(test)}, "lessons": len(condensed.images)}
     return taught, about
 
 

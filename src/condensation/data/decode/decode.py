@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from condensation.core import memory
-from condensation.data.dataset import Fit, Reading, as_text
+from condensation.data.dataset import Fit, ReadOptions, as_text
 
 GREY = {"1", "L", "LA", "La"}
 DEEP_GREY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}  # 16 bits, which Pillow would clip instead of scaling
@@ -69,12 +69,12 @@ def strict() -> Iterator[None]:
         yield
 
 
-def read_file(path: str | Path, how: Reading = Reading()) -> Picture:
+def read_file(path: str | Path, how: ReadOptions = ReadOptions()) -> Picture:
     """The picture in the file at ``path``; see `read_picture`."""
     return read_picture(lambda: Image.open(path, formats=formats()), how)
 
 
-def read_picture(opened: Opener, how: Reading = Reading()) -> Picture:
+def read_picture(opened: Opener, how: ReadOptions = ReadOptions()) -> Picture:
     """What ``opened`` gives, upright as its EXIF data say, of the size that is wanted; transparency is left out.
 
     Raises:

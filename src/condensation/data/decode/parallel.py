@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from condensation.core import memory
-from condensation.data.dataset import Found, MixedSizes, Part, Parts, Reading, Skipped
+from condensation.data.dataset import Found, MixedSizes, Part, Parts, ReadOptions, Skipped
 from condensation.data.decode.decode import Picture, Unreadable, read_file, strict
 
 BLOCK = 16  # images that a thread reads at a time
@@ -27,7 +27,7 @@ class Item:
 
     name: str
     label: int
-    read: Callable[[Reading], Picture]  # raises `Unreadable`
+    read: Callable[[ReadOptions], Picture]  # raises `Unreadable`
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def file_item(path: str, name: str, label: int) -> Item:
     return Item(name, label, partial(read_file, path))
 
 
-def read_parts(train: Heap, test: Heap | None, class_names: tuple[str, ...] | None, how: Reading, note: str = "") -> Parts:
+def read_parts(train: Heap, test: Heap | None, class_names: tuple[str, ...] | None, how: ReadOptions, note: str = "") -> Parts:
     """Both parts, in colour if any image of either is.
 
     Raises:
@@ -64,7 +64,7 @@ def read_parts(train: Heap, test: Heap | None, class_names: tuple[str, ...] | No
     return Parts(first, second, note, found + found_too)
 
 
-def read_part(heap: Heap, class_names: tuple[str, ...] | None, how: Reading) -> tuple[Part, Found]:
+def read_part(heap: Heap, class_names: tuple[str, ...] | None, how: ReadOptions) -> tuple[Part, Found]:
     """One part, in colour if any of its images is."""
     array: np.ndarray | None = None
     labels: list[int] = []
@@ -106,7 +106,7 @@ def workers() -> int:
         return os.cpu_count() or 1
 
 
-def _in_parallel(items: Iterable[Item], how: Reading) -> Iterator[tuple[Item, Picture | Skipped]]:
+def _in_parallel(items: Iterable[Item], how: ReadOptions) -> Iterator[tuple[Item, Picture | Skipped]]:
     """Every item with what was read of it, in order; no more is held than the threads need to keep busy."""
     waiting: deque[Future[list[tuple[Item, Picture | Skipped]]]] = deque()
     source, count = iter(items), workers()
@@ -123,7 +123,7 @@ def _in_parallel(items: Iterable[Item], how: Reading) -> Iterator[tuple[Item, Pi
             pool.shutdown(cancel_futures=True)
 
 
-def _read(block: list[Item], how: Reading) -> list[tuple[Item, Picture | Skipped]]:
+def _read(block: list[Item], how: ReadOptions) -> list[tuple[Item, Picture | Skipped]]:
     read: list[tuple[Item, Picture | Skipped]] = []
     for item in block:
         try:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.data.catalogue import DATASETS
-from condensation.data.dataset import Format, Part, Parts, Reading
+from condensation.data.dataset import Format, Part, Parts, ReadOptions
 from condensation.data.formats.archive import TAR_ENDINGS, damaged, files_in
 from condensation.data.formats.safe_pickle import read_pickle
 
@@ -66,7 +66,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Layout:
+class CifarLayout:
     """One version of one of the two data sets."""
 
     dataset: str
@@ -128,14 +128,14 @@ class Layout:
         return tuple(names)
 
 
-def cifar(*layouts: Layout) -> Format:
+def cifar(*layouts: CifarLayout) -> Format:
     """The format that is any of ``layouts``, all of one data set."""
     dataset = layouts[0].dataset
 
-    def at(path: Path) -> Layout | None:
+    def at(path: Path) -> CifarLayout | None:
         return next((layout for layout in layouts if layout.is_at(path)), None)
 
-    def read(path: Path, how: Reading) -> Parts:
+    def read(path: Path, how: ReadOptions) -> Parts:
         layout = at(path)
         if layout is None:
             raise CondensationError(f"{path} is neither an archive nor a folder of {DATASETS[dataset].title}.")
@@ -151,10 +151,10 @@ FIVE = tuple(f"data_batch_{number}" for number in range(1, 6))
 FIVE_BIN = tuple(f"{name}.bin" for name in FIVE)
 
 CIFAR10_FILES = cifar(
-    Layout("cifar10", "cifar-10-python", "cifar-10-batches-py", FIVE, "test_batch", "batches.meta", Pickles("labels", "label_names")),
-    Layout("cifar10", "cifar-10-binary", "cifar-10-batches-bin", FIVE_BIN, "test_batch.bin", "batches.meta.txt", Records(1)),
+    CifarLayout("cifar10", "cifar-10-python", "cifar-10-batches-py", FIVE, "test_batch", "batches.meta", Pickles("labels", "label_names")),
+    CifarLayout("cifar10", "cifar-10-binary", "cifar-10-batches-bin", FIVE_BIN, "test_batch.bin", "batches.meta.txt", Records(1)),
 )
 CIFAR100_FILES = cifar(
-    Layout("cifar100", "cifar-100-python", "cifar-100-python", ("train",), "test", "meta", Pickles("fine_labels", "fine_label_names")),
-    Layout("cifar100", "cifar-100-binary", "cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", Records(2)),
+    CifarLayout("cifar100", "cifar-100-python", "cifar-100-python", ("train",), "test", "meta", Pickles("fine_labels", "fine_label_names")),
+    CifarLayout("cifar100", "cifar-100-binary", "cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", Records(2)),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from condensation.core.errors import CondensationError
 from condensation.data.cache import cached
-from condensation.data.dataset import Format, Found, Parts, Reading, Skipped
+from condensation.data.dataset import Format, Found, Parts, ReadOptions, Skipped
 from condensation.data.decode.decode import Picture, Unreadable
 from condensation.data.decode.list_files import File, listed, shown, stamp
 from condensation.data.decode.parallel import Heap, Item, file_item, read_parts
@@ -27,7 +27,7 @@ TEST = ("test", "testing", "val", "valid", "validation", "dev")  # the first tha
 
 
 @dataclass(frozen=True)
-class Row:
+class CsvRow:
     """A line of the table."""
 
     line: int  # in the file, from 1
@@ -50,7 +50,7 @@ def holds_csv(path: Path) -> bool:
     return path.suffix.lower() in ENDINGS and path.is_file()
 
 
-def read_csv(path: Path, how: Reading = Reading()) -> Parts:
+def read_csv(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """The images that the table at ``path`` names, relative to its folder, with their labels.
 
     A column ``split`` says which images are for training and which for the test. Labels that are all whole numbers are
@@ -72,7 +72,7 @@ def read_csv(path: Path, how: Reading = Reading()) -> Parts:
     return parts if parts.found else Parts(parts.train, parts.test, parts.note, Found())
 
 
-def read_rows(path: Path, columns: Sequence[str] = ()) -> list[Row]:
+def read_rows(path: Path, columns: Sequence[str] = ()) -> list[CsvRow]:
     """The rows of the table; ``columns`` names that of the paths and that of the labels, where they are not to be guessed."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -120,10 +120,10 @@ def _first(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _row(cells: Sequence[str], places: Columns, line: int, path: Path) -> Row:
+def _row(cells: Sequence[str], places: Columns, line: int, path: Path) -> CsvRow:
     if max(places.path, places.label, places.split or 0) >= len(cells):
         raise CondensationError(f"{path}, line {line}: there are only {len(cells)} columns.\nGive a path and a label in each line.")
-    row = Row(
+    row = CsvRow(
         line, cells[places.path].strip(), cells[places.label].strip(), "train" if places.split is None else cells[places.split].strip()
     )
     for what, value in (("path", row.path), ("label", row.label)):
@@ -132,7 +132,7 @@ def _row(cells: Sequence[str], places: Columns, line: int, path: Path) -> Row:
     return row
 
 
-def _parts(rows: Sequence[Row], path: Path) -> tuple[list[Row], list[Row], str]:
+def _parts(rows: Sequence[CsvRow], path: Path) -> tuple[list[CsvRow], list[CsvRow], str]:
     """The training rows, the test rows, and what was decided."""
     for row in rows:
         if row.split.lower() not in TRAIN + TEST:
@@ -146,7 +146,7 @@ def _parts(rows: Sequence[Row], path: Path) -> tuple[list[Row], list[Row], str]:
     return train, test, note
 
 
-def _listed(row: Row, table: Path, how: Reading) -> File | None:
+def _listed(row: CsvRow, table: Path, how: ReadOptions) -> File | None:
     """The file that ``row`` names, or None if it is missing and missing ones are skipped."""
     try:
         return listed(table.parent / row.path, row.path)
@@ -156,18 +156,18 @@ def _listed(row: Row, table: Path, how: Reading) -> File | None:
         raise _missing(row, table).error() from None
 
 
-def _item(row: Row, file: File | None, label: int, table: Path) -> Item:
+def _item(row: CsvRow, file: File | None, label: int, table: Path) -> Item:
     name = f"{table}, line {row.line}: {shown(row.path)}"
     if file is None:
         return Item(name, label, partial(_refuse, _missing(row, table).why))
     return file_item(file.path, name, label)
 
 
-def _missing(row: Row, table: Path) -> Skipped:
+def _missing(row: CsvRow, table: Path) -> Skipped:
     return Skipped(f"{table}, line {row.line}: {shown(row.path)}", f"is not there: {shown(str(table.parent / row.path))} is no file")
 
 
-def _refuse(why: str, how: Reading) -> Picture:
+def _refuse(why: str, how: ReadOptions) -> Picture:
     raise Unreadable(why)
 
 

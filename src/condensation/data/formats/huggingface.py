@@ -15,7 +15,7 @@ from PIL import Image
 
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.data.cache import cached
-from condensation.data.dataset import Format, Parts, Reading
+from condensation.data.dataset import Format, Parts, ReadOptions
 from condensation.data.decode.decode import Picture, Unreadable, formats, read_picture
 from condensation.data.decode.parallel import Heap, Item, read_parts
 from condensation.data.labels import WHOLE, classes_of, numbered
@@ -55,7 +55,7 @@ def is_hugging_face(value: object) -> bool:
     return bool(parts) and all(hasattr(part, "features") and hasattr(part, "column_names") for part in parts)
 
 
-def read_hub(source: str, how: Reading) -> tuple[str, Parts]:
+def read_hub(source: str, how: ReadOptions) -> tuple[str, Parts]:
     """The data set ``hf:NAME`` or ``hf:NAME/CONFIG``, where NAME is that of a repository of the hub, or of a folder.
 
     Raises:
@@ -72,7 +72,7 @@ def read_hub(source: str, how: Reading) -> tuple[str, Parts]:
     return Path(arguments[0]).name, replace(_cached(dataset, None, how, source), format="a data set of Hugging Face")
 
 
-def read_saved(path: Path, how: Reading = Reading()) -> Parts:
+def read_saved(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """What ``save_to_disk`` left in the folder ``path``, or its parquet files."""
     for file in [path] if path.is_file() else [file for folder in (path, path / "data") for file in sorted(folder.glob("*.parquet"))]:
         _check_parquet(file)
@@ -85,7 +85,7 @@ def read_saved(path: Path, how: Reading = Reading()) -> Parts:
     return _cached(dataset, None, how, str(path))
 
 
-def parts_of(train: Any, test: Any, how: Reading, name: str) -> Parts:
+def parts_of(train: Any, test: Any, how: ReadOptions, name: str) -> Parts:
     """A ``Dataset``, perhaps with one for the test, or the parts of a ``DatasetDict``, as parts."""
     train, test, note = _split(train, test, name)
     columns = _columns(train, how.columns, name)
@@ -149,7 +149,7 @@ def _silenced(*packages: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _cached(dataset: Any, test: Any, how: Reading, name: str) -> Parts:
+def _cached(dataset: Any, test: Any, how: ReadOptions, name: str) -> Parts:
     """From the cache if the library's own fingerprint is that of before; not cached where there is none."""
     parts = list(dataset.values()) if isinstance(dataset, Mapping) else [dataset]
     prints = [getattr(part, "_fingerprint", None) for part in parts]
@@ -217,7 +217,7 @@ def _items(dataset: Any, columns: Columns, labels: Sequence[int], origin: str) -
             yield Item(f"{origin}, row {row}{f' ({Path(path).name})' if path else ''}", labels[row], partial(_picture, value))
 
 
-def _picture(value: Mapping[str, Any] | None, how: Reading) -> Picture:
+def _picture(value: Mapping[str, Any] | None, how: ReadOptions) -> Picture:
     if not value or not (value.get("bytes") or value.get("path")):
         raise Unreadable("is empty")
     source = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
-from condensation.data.dataset import COPIES, Format, Part, Parts, Reading
+from condensation.data.dataset import COPIES, Format, Part, Parts, ReadOptions
 
 PREFIXES = {"train": "train", "test": "t10k"}
 UNSIGNED_BYTES = 8
@@ -26,7 +26,7 @@ def holds_idx(folder: Path) -> bool:
     return _find(folder, "train", "images-idx3") is not None
 
 
-def read_idx_folder(folder: Path, how: Reading = Reading()) -> Parts:
+def read_idx_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """The four files of ``folder``; without both test files there is no test part."""
     test = (
         None

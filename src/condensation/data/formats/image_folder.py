@@ -10,7 +10,7 @@ from pathlib import Path
 
 from condensation.core.errors import CondensationError
 from condensation.data.cache import cached
-from condensation.data.dataset import Format, Found, Parts, Reading, only_one_class
+from condensation.data.dataset import Format, Found, Parts, ReadOptions, only_one_class
 from condensation.data.decode.list_files import File, image_files, natural, shown, subfolders
 from condensation.data.decode.parallel import Heap, file_item, read_parts
 
@@ -42,7 +42,7 @@ def holds_images(folder: Path) -> bool:
     return folder.is_dir() and bool(subfolders(folder) or image_files(folder, deep=False)[0])
 
 
-def read_image_folder(folder: Path, how: Reading = Reading()) -> Parts:
+def read_image_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """The classes in ``folder``, or in its ``train`` and ``test`` (or ``val``).
 
     Images are grey if all are, otherwise RGB. What was read before, and is as it was, comes from the cache.

@@ -14,7 +14,7 @@ from numpy.lib import format as npy
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_labels, as_pixels
-from condensation.data.dataset import COPIES, Format, Part, Parts, Reading
+from condensation.data.dataset import COPIES, Format, Part, Parts, ReadOptions
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -24,7 +24,7 @@ def holds_npz(folder: Path) -> bool:
     return (folder / "train.npz").is_file()
 
 
-def read_npz_folder(folder: Path, how: Reading = Reading()) -> Parts:
+def read_npz_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """``train.npz`` and, if it is there, ``test.npz``."""
     test = folder / "test.npz"
     return Parts(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
@@ -35,7 +35,7 @@ def holds_npz_file(path: Path) -> bool:
     return path.suffix.lower() == ".npz" and path.is_file()
 
 
-def read_npz_file(path: Path, how: Reading = Reading()) -> Parts:
+def read_npz_file(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """The images of a file, of which a part is then set aside for the test; of ``train.npz``, with ``test.npz`` beside it."""
     return read_npz_folder(path.parent) if path.name == "train.npz" else Parts(read_npz(path), None)
 

@@ -13,7 +13,7 @@ import torch
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError, MissingExtra
-from condensation.data.dataset import COPIES, Format, Part, Parts, Reading
+from condensation.data.dataset import COPIES, Format, Part, Parts, ReadOptions
 from condensation.data.formats.archive import damaged
 
 TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
@@ -24,7 +24,7 @@ def holds_svhn(path: Path) -> bool:
     return (path.name == TRAIN and path.is_file()) or (path / TRAIN).is_file()
 
 
-def read_svhn(path: Path, how: Reading = Reading()) -> Parts:
+def read_svhn(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """Both files, where ``path`` is their folder or the first of them.
 
     Raises:

@@ -21,7 +21,7 @@ from torch import Tensor
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.cache import cached
-from condensation.data.dataset import Format, Part, Parts, Reading
+from condensation.data.dataset import Format, Part, Parts, ReadOptions
 from condensation.data.decode.decode import fitted
 from condensation.data.decode.list_files import image_files, listed, stamp
 from condensation.data.formats.archive import damaged
@@ -62,7 +62,7 @@ def holds_tiny_imagenet(path: Path) -> bool:
     return path.name.startswith(FOLDER) and path.suffix == ".zip" and path.is_file()
 
 
-def read_tiny_imagenet(path: Path, how: Reading = Reading()) -> Parts:
+def read_tiny_imagenet(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
     """All training and validation images, in colour, the classes in the order of ``wnids.txt`` and named as in ``words.txt``.
 
     Raises:
@@ -80,7 +80,7 @@ def _listing(path: Path) -> list[object]:
     return [*texts, *(file for part in ("train", "val") if (path / part).is_dir() for file in image_files(path / part)[0])]
 
 
-def _read_anew(path: Path, how: Reading) -> Parts:
+def _read_anew(path: Path, how: ReadOptions) -> Parts:
     if path.is_dir():
         below = (Path(folder, name) for part in ("train", "val") for folder, _, names in os.walk(path / part) for name in names)
         names = {name for name in (CLASSES, WORDS) if (path / name).is_file()}
@@ -102,7 +102,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(name)
 
 
-def _read(files: Files, how: Reading) -> Parts:
+def _read(files: Files, how: ReadOptions) -> Parts:
     wnids = files.lines(CLASSES)
     label = {wnid: number for number, wnid in enumerate(wnids)}
     names = class_names(wnids, files.lines(WORDS) if WORDS in files.names else [])
@@ -129,7 +129,7 @@ def class_names(wnids: list[str], words: Iterable[str]) -> tuple[str, ...]:
     return tuple(short if first.count(short) == 1 else name for short, name in zip(first, whole, strict=True))
 
 
-def decode(files: Files, names: list[str], how: Reading) -> Tensor:
+def decode(files: Files, names: list[str], how: ReadOptions) -> Tensor:
     """The images (n, 3, h, w) uint8 called ``names``.
 
     One after another: at 64 x 64 most time goes into Python, not into the decoder, and two threads on two cores were no faster.
@@ -148,7 +148,7 @@ def decode(files: Files, names: list[str], how: Reading) -> Tensor:
     return torch.from_numpy(images)
 
 
-def _decoded(files: Files, name: str, how: Reading) -> np.ndarray:
+def _decoded(files: Files, name: str, how: ReadOptions) -> np.ndarray:
     """The pixels (3, h, w) of one image."""
     try:
         with Image.open(io.BytesIO(files.read(name)), formats=("JPEG",)) as image:

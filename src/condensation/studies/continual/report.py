@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.data.load import titled
@@ -35,7 +35,7 @@ COLOURS = ("#7d7d87", "#b5542b", "#1b7f79", "#3f51a3", "#a8862b", "#8c3f86")
 
 
 @dataclass(frozen=True)
-class Known(Scored):
+class StepScore(Scored):
     """A point of a curve: what networks know after a step of all that was learned so far."""
 
     label: str
@@ -51,7 +51,7 @@ class Retention:
     """The curves in a folder, as far as they are done."""
 
     settings: ContinualSettings
-    curves: Mapping[str, Sequence[Known]]  # of each method, step by step
+    curves: Mapping[str, Sequence[StepScore]]  # of each method, step by step
     published: Mapping[str, Number]  # of each method, after the last step
     differences: Mapping[str, tuple[str, ...]]  # of each of those: in what the settings differ
 
@@ -164,27 +164,27 @@ def as_json(found: Retention, folder: Path) -> dict[str, Any]:
     """The curves with everything that is known of them; more of each point is in the file of its own."""
     about = read_json(folder / SETTINGS)
     return {
-        "settings": plain(found.settings),
-        "methods": {label: plain(made.method) for label in found.curves if (made := _made(folder, label))},
+        "settings": to_dict(found.settings),
+        "methods": {label: to_dict(made.method) for label in found.curves if (made := _made(folder, label))},
         "curves": {label: [_point(point) for point in curve] for label, curve in found.curves.items()},
-        "published": {label: plain(number) for label, number in found.published.items()},
+        "published": {label: to_dict(number) for label, number in found.published.items()},
         "differences": {label: list(way) for label, way in found.differences.items()},
         **{key: about.get(key) for key in ("data", "versions", "machine")},
     }
 
 
-def _seen(points: Sequence[Known]) -> str:
+def _seen(points: Sequence[StepScore]) -> str:
     return next((str(point.seen) for point in points if point.seen), f"step {points[0].step + 1}")
 
 
-def _point(point: Known) -> dict[str, Any]:
+def _point(point: StepScore) -> dict[str, Any]:
     known: dict[str, Any] = {"step": point.step + 1, "seen": point.seen, "orders": point.orders, "failed": dict(point.failed)}
     if point.values:
         known |= {"mean": round(point.mean, 3), "deviation": round(point.deviation, 3), "count": sum(map(len, point.values))}
     return {**known, "values": [list(of_order) for of_order in point.values]}
 
 
-def _known(settings: ContinualSettings, folder: Path, label: str, step: int, failures: Mapping[str, Any]) -> Known:
+def _known(settings: ContinualSettings, folder: Path, label: str, step: int, failures: Mapping[str, Any]) -> StepScore:
     values: list[tuple[float, ...]] = []
     failed: dict[str, str] = {}
     seen: int | None = None
@@ -197,7 +197,7 @@ def _known(settings: ContinualSettings, folder: Path, label: str, step: int, fai
             continue
         rests_on = [shared_name(label), part.name, *(one.memory for one in so_far(part))]
         failed |= {name: str(failures[name]["reason"]) for name in rests_on if name in failures}
-    return Known(label, step, seen, tuple(values), settings.orders, failed)
+    return StepScore(label, step, seen, tuple(values), settings.orders, failed)
 
 
 def _made(folder: Path, label: str) -> RunSettings | None:
@@ -205,7 +205,7 @@ def _made(folder: Path, label: str) -> RunSettings | None:
     for name in (Part(label, 0, 0).memory, shared_name(label)):
         path = folder / MEMORIES / name / RUN_SETTINGS
         if path.exists():
-            return build(RunSettings, read_json(path)["settings"])
+            return from_dict(RunSettings, read_json(path)["settings"])
     return None
 
 
@@ -217,7 +217,7 @@ def _differences(settings: ContinualSettings, folder: Path, label: str) -> tuple
     theirs = continual()
     orders = () if settings.orders == theirs.orders else (f"orders {settings.orders} (published: {theirs.orders})",)
     content = {"data": {"source": settings.source}, "method": str(settings.method_settings(label)["name"]), "ipc": settings.ipc}
-    published = build(RunSettings, content, preset_for("paper", content))
+    published = from_dict(RunSettings, content, preset_for("paper", content))
     column = published_columns().get(str(settings.method_settings(label)["name"]))
     unknown = column.unknown if column else ()
     judged = EvaluationSettings(theirs.networks, recipe=Recipe.paper(theirs.epochs))

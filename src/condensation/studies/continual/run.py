@@ -13,7 +13,7 @@ import numpy as np
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.environment import machine
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.evaluation.evaluate import evaluate_on_each
 from condensation.runs.presets import data_for
@@ -86,7 +86,7 @@ def _claim(settings: ContinualSettings, folder: Path) -> None:
 def _compared(settings: ContinualSettings) -> dict[str, Any]:
     """What decides the curves; the data may lie anywhere."""
     data = replace(data_for(settings.preset, settings.data_settings, settings.ipc), folder=None)
-    return {**{name: plain(getattr(settings, name)) for name in DECIDES}, "data": plain(data)}
+    return {**{name: to_dict(getattr(settings, name)) for name in DECIDES}, "data": to_dict(data)}
 
 
 def _check(settings: ContinualSettings, course: Course, jobs: Mapping[Part, Job], folder: Path) -> None:
@@ -124,8 +124,8 @@ def _test(settings: ContinualSettings, course: Course, part: Part, memories: lis
         # Of several data sets each counts alike, however many test images it has.
         "values": np.mean([one.values[0] for one in accuracies], axis=0).round(3).tolist(),
         "tests": [{"name": name, "images": len(images), **one.summary()} for (name, images), one in zip(tests, accuracies, strict=True)],
-        "evaluation": plain(how),
-        "compute": plain(settings.compute.chosen()),
+        "evaluation": to_dict(how),
+        "compute": to_dict(settings.compute.resolve()),
         "machine": machine(),
         "seconds": round(time.perf_counter() - started, 1),
     }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
@@ -43,7 +43,7 @@ class ContinualSettings:
     memory: Literal["own", "shared"] = "own"
     evaluation: EvaluationSettings = EvaluationSettings()  # after each step
     preset: str = "fast"  # of the methods' settings
-    smaller: SmallClasses = "error"
+    small_classes: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:
@@ -130,8 +130,10 @@ def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
 def _job(settings: ContinualSettings, data: dict[str, object], label: str, name: str, title: str, seed: int) -> Job:
     """A run that makes a memory; it is not judged there."""
     content = {"data": data, "method": settings.method_settings(label), "ipc": settings.ipc}
-    made = build(RunSettings, content, preset_for(settings.preset, content))
-    how = replace(made, baseline=False, evaluation=EvaluationSettings(networks=0), smaller=settings.smaller, compute=settings.compute)
+    made = from_dict(RunSettings, content, preset_for(settings.preset, content))
+    how = replace(
+        made, baseline=False, evaluation=EvaluationSettings(networks=0), small_classes=settings.small_classes, compute=settings.compute
+    )
     return Job(name, title, replace(how, seed=seed))
 
 
@@ -148,7 +150,7 @@ def _shared(settings: ContinualSettings, course: Course, label: str) -> Job | No
     """One run on all classes for all orders; None if what ``label`` makes of a class depends on the classes beside it."""
     data = course.whole(0)
     job = _job(settings, settings.data_settings, label, shared_name(label), f"memory of {label}, all classes", 0)
-    return job if job.settings.method.each_class_alone(data.train) else None
+    return job if job.settings.method.is_classwise(data.train) else None
 
 
 def shared_name(label: str) -> str:

@@ -185,9 +185,9 @@ class ByTask(Course):
         places = torch.tensor([self.class_names.index(name) for name in images.class_names], device=images.device)
         channels = max(one.train.shape[0] for one in self.data)
         inputs = inputs.expand(-1, channels, -1, -1) if inputs.shape[1] == 1 else inputs
-        mirrored = all(one.train.mirrored for one in self.data)
+        flip_invariant = all(one.train.flip_invariant for one in self.data)
         labels, soft = places[images.labels], images.soft_labels
-        return ImageSet.of(inputs, labels, self.class_names, preprocessing=Identity(), mirrored=mirrored, soft_labels=soft)
+        return ImageSet.of(inputs, labels, self.class_names, preprocessing=Identity(), flip_invariant=flip_invariant, soft_labels=soft)
 
 
 def _one_after_the_other(sets: Sequence[ImageSet]) -> ImageSet:

@@ -11,14 +11,14 @@ from typing import ClassVar
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
-from condensation.config.build import build
-from condensation.config.registry import member
+from condensation.config.build import from_dict
+from condensation.config.registry import lookup
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.core.rng import Rng
-from condensation.core.user_code import called
+from condensation.core.user_code import short_name
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import DataSettings, EvaluationSettings
 from condensation.methods.base import Method
@@ -27,9 +27,9 @@ from condensation.runs.run import RunSettings
 from condensation.studies.jobs import Job
 from condensation.studies.nas.search_space import Space
 from condensation.studies.study_folder import slug
-from condensation.studies.table.study import Labelled
+from condensation.studies.table.study import NamedMethod
 from condensation.training.make_pool import held_out
-from condensation.training.train import Passing, Recipe
+from condensation.training.train import EpochWindow, Recipe
 
 SETS = "sets"
 EARLY, WHOLE = "early-stopping", "whole"
@@ -40,7 +40,7 @@ PROXIES = ("random", "herding", "dsa", "dm", EARLY)
 class SearchSettings:
     """Everything that decides a search. By default all is as published, but for the methods' own settings."""
 
-    proxies: tuple[Labelled, ...]
+    proxies: tuple[NamedMethod, ...]
     data: str | dict[str, object] = "fashion-mini"  # a source, or settings of the data
     space: Space = Space()
     subset: int | None = None  # networks: so many from the beginning of the order; None: all
@@ -51,7 +51,7 @@ class SearchSettings:
     validation: float = 0.1  # of each class's training images: kept from condensing and training, and what networks are chosen by
     top: float = 0.05  # of the networks, the best by validation, that are looked at apart
     preset: str = "fast"  # of the methods' settings
-    smaller: SmallClasses = "error"
+    small_classes: SmallClasses = "error"
     seed: int = 0
     compute: Compute = Compute()
 
@@ -90,7 +90,7 @@ class Proxy(ABC):
     fully: ClassVar[bool] = False  # whether that is what proxies stand for
 
     @abstractmethod
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | Passing:
+    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
         """What a network learns from: something made of the images ``real``, or kept in the ``folder`` of the search."""
 
     def recipe(self, settings: SearchSettings) -> Recipe:
@@ -123,8 +123,8 @@ def _loaded(path: Path, written: int) -> ImageSet:
 class EarlyStopping(Proxy):
     """Training on all images, in exactly as many steps of as many images as on a small set, by the same learning rates."""
 
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> Passing:
-        return Passing(real, sum(images_per_class(real, settings.ipc, settings.smaller).values()), rng)
+    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> EpochWindow:
+        return EpochWindow(real, sum(images_per_class(real, settings.ipc, settings.small_classes).values()), rng)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class WholeData(Proxy):
 WITHOUT_A_SET: dict[object, type[Proxy]] = {EARLY: EarlyStopping}
 
 
-def proxies_for(names: Sequence[str]) -> tuple[Labelled, ...]:
+def proxies_for(names: Sequence[str]) -> tuple[NamedMethod, ...]:
     """A proxy for each name, that of a method or ``early-stopping``.
 
     Raises:
@@ -153,8 +153,8 @@ def proxies_for(names: Sequence[str]) -> tuple[Labelled, ...]:
     """
     for name in names:
         if name not in WITHOUT_A_SET:
-            member(Method, name)  # there must be such a method
-    return tuple(Labelled(called(name), name) for name in names)
+            lookup(Method, name)  # there must be such a method
+    return tuple(NamedMethod(short_name(name), name) for name in names)
 
 
 def all_of(settings: SearchSettings) -> list[Proxy]:
@@ -168,9 +168,13 @@ def sets_of(settings: SearchSettings) -> list[Job]:
     for one in settings.proxies:
         if one.method_settings.get("name") not in WITHOUT_A_SET:
             content = {"data": settings.data_settings, "method": one.method_settings, "ipc": settings.ipc, "seed": settings.seed}
-            base = build(RunSettings, content, preset_for(settings.preset, content))
+            base = from_dict(RunSettings, content, preset_for(settings.preset, content))
             how = replace(
-                base, baseline=False, evaluation=EvaluationSettings(networks=0), smaller=settings.smaller, compute=settings.compute
+                base,
+                baseline=False,
+                evaluation=EvaluationSettings(networks=0),
+                small_classes=settings.small_classes,
+                compute=settings.compute,
             )
             jobs.append(Job(slug(one.label), f"set of {one.label}", how))
     return jobs

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import accuracy, counted
@@ -169,7 +169,7 @@ class Search:
         """Everything that is known of the search."""
         about = read_json(self.folder / SETTINGS)
         return {
-            "settings": plain(self.settings),
+            "settings": to_dict(self.settings),
             "verdicts": [{**asdict(one), "networks": len(one.networks), "found": one.found} for one in self.verdicts],
             "methods": _methods(self.folder / SETS, [slug(one.label) for one in self.verdicts]),
             "networks": self.trained,

@@ -10,7 +10,7 @@ from typing import Any
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, remove_unfinished, write_json
 from condensation.evaluation.compare import EvaluationSettings
@@ -47,7 +47,7 @@ def run_search(
     check_all(jobs, data)
     networks, others = order_of(settings, data.train)
     names = list(networks)
-    images_per_class(data.train, settings.ipc, settings.smaller)
+    images_per_class(data.train, settings.ipc, settings.small_classes)
     EvaluationSettings(1, networks[names[0]], settings.recipe).check(data)
     keep(folder, settings, data)
     remove_unfinished(folder / NETWORKS)
@@ -136,5 +136,5 @@ def _claim(settings: SearchSettings, folder: Path) -> None:
 
 
 def _compared(settings: SearchSettings) -> dict[str, Any]:
-    content = {key: value for key, value in plain(settings).items() if key not in OPEN}
-    return {**content, "data": plain(replace(data_of(settings), folder=None))}
+    content = {key: value for key, value in to_dict(settings).items() if key not in OPEN}
+    return {**content, "data": to_dict(replace(data_of(settings), folder=None))}

@@ -13,16 +13,16 @@ import numpy as np
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
 from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import attempt
 from condensation.studies.nas.proxies import Proxy, SearchSettings, all_of, data_of, without_validation
 from condensation.studies.study_folder import SETTINGS, kept_in
-from condensation.training.stacked import crew_of
+from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
-from condensation.training.train_and_test import OnProgress, Training, train_and_test
+from condensation.training.train_and_test import OnProgress, TrainingJob, train_and_test
 
 NETWORKS, SPACE = "networks", "space.json"
 
@@ -76,7 +76,7 @@ def material_in(folder: Path) -> Material:
 def _read(folder: Path, settings_text: str, space_text: str) -> Material:
     """`material_in`, read again only where what it follows from has changed."""
     settings = kept_in(folder, SearchSettings, "proxies", f"There is no search in {folder}.")
-    compute = settings.compute.chosen()
+    compute = settings.compute.resolve()
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # every architecture would have to be compiled for itself
     data, validation = without_validation(data_of(settings).load(), settings.validation, settings.seed)
@@ -106,9 +106,9 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
     for proxy in proxies:
         for number in range(settings.trainings):
             rng = Rng(settings.seed).child("search", name, proxy.label, number)
-            trainings.append(Training(proxy.images(settings, folder, material.real, rng.child("images")), rng))
+            trainings.append(TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng))
     tests, started = [material.validation, material.test], time.perf_counter()
-    with crew_of(network, material.real.shape, material.real.num_classes, settings.compute) as crew:
+    with model_cache(network, material.real.shape, material.real.num_classes, settings.compute) as crew:
         right, finite = train_and_test(crew, trainings, tests, proxies[0].recipe(settings), on_progress)
     seconds = (time.perf_counter() - started) / len(proxies)
     kept, lost = trained(folder, name), []
@@ -122,6 +122,6 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
         ]
         of_validation, of_test = (np.round(one, 3).tolist() for one in percent)
         kept[proxy.label] = {"validation": of_validation, "test": of_test, "seconds": round(seconds, 3)}
-    write_json(folder / NETWORKS / f"{name}.json", {"network": plain(network), "trained": kept})
+    write_json(folder / NETWORKS / f"{name}.json", {"network": to_dict(network), "trained": kept})
     if lost:
         raise CondensationError(f"The weights are no finite numbers after training on {', '.join(lost)}.")

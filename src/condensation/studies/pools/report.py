@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensation.config.build import build
-from condensation.core.plain import plain
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.methods.dm import DM
-from condensation.networks.pool_store import ABOUT, ALL, RANDOM, Shelf
+from condensation.networks.pool_store import ABOUT, ALL, RANDOM, PoolStore
 from condensation.networks.samplers import Fresh
 from condensation.report.tables import markdown_table
-from condensation.runs.advice import called
+from condensation.runs.advice import network_label
 from condensation.runs.presets import preset_for
 from condensation.runs.run import SCORES, RunSettings, describe
 from condensation.studies.jobs import FINISHED, failures_in, state
@@ -37,7 +37,7 @@ NAMED = {RANDOM: "new networks"}  # what stands in the table where there is no c
 
 
 @dataclass(frozen=True)
-class Judged(Scored):
+class BucketScore(Scored):
     """A cell of the table: test accuracies in percent, of the sets learned on one bucket at one ipc."""
 
     bucket: str
@@ -59,11 +59,11 @@ class Ablation:
 
     settings: PoolsSettings
     folder: Path
-    cells: tuple[Judged, ...]  # ipc by ipc
+    cells: tuple[BucketScore, ...]  # ipc by ipc
     networks: Mapping[str, int]  # states of networks in each bucket; nothing while the pool is not finished
     accuracies: tuple[float, ...]  # on validation images, of all of them
 
-    def at(self, ipc: int) -> list[Judged]:
+    def at(self, ipc: int) -> list[BucketScore]:
         """The cells of one ipc, bucket by bucket."""
         return [cell for cell in self.cells if cell.ipc == ipc]
 
@@ -103,7 +103,7 @@ def ablation(settings: PoolsSettings, folder: str | Path) -> Ablation:
             values = [next(iter(read_json(folder / RUNS / name / SCORES)["sets"].values()))["values"][0] for name in done]
             failed = {job.name: str(failures[job.name]["reason"]) for job in jobs if job.name in failures}
             empty = bucket not in (RANDOM, ALL) and networks.get(bucket) == 0
-            cell = Judged(bucket, ipc, tuple(map(tuple, values)), len(jobs), tuple(done), failed, theirs.get(bucket), empty)
+            cell = BucketScore(bucket, ipc, tuple(map(tuple, values)), len(jobs), tuple(done), failed, theirs.get(bucket), empty)
             found.append(cell)
     return Ablation(settings, folder, tuple(found), networks, accuracies)
 
@@ -152,7 +152,7 @@ def notes(found: Ablation) -> list[str]:
     settings, how = found.settings, found.settings.evaluation
     sets = f"{counted(settings.seeds, 'set')} x {counted(how.networks, 'network')} of {counted(how.recipe.epochs, 'epoch')}"
     said = [f"Test accuracy in percent: mean and deviation over {sets}. Each set: {_described(settings)}."]
-    pool, network = settings.pool, called(network_for(settings))
+    pool, network = settings.pool, network_label(network_for(settings))
     said.append(
         f"The pool: {counted(pool.networks, 'network')} ({network}), trained for {counted(pool.recipe.epochs, 'epoch')} on "
         f"{100 * (1 - pool.validation):g} % of the training images. Accuracies are on the other {100 * pool.validation:g} %."
@@ -191,8 +191,8 @@ def as_json(found: Ablation) -> dict[str, Any]:
     about = read_json(found.folder / SETTINGS)
     pool = {"networks": dict(found.networks), "accuracies": list(found.accuracies)}
     return {
-        "settings": plain(found.settings),
-        "pool": {**pool, "network": plain(network_for(found.settings))},
+        "settings": to_dict(found.settings),
+        "pool": {**pool, "network": to_dict(network_for(found.settings))},
         "cells": [_cell(cell) for cell in found.cells],
         "spread": {str(ipc): found.spread(ipc) for ipc in found.settings.ipc},
         "notes": notes(found),
@@ -204,7 +204,7 @@ def _pool(settings: PoolsSettings, folder: Path) -> tuple[dict[str, int], tuple[
     """What is in the pool, once it is finished."""
     if not (folder / POOL / ABOUT).exists():
         return {}, ()
-    shelf = Shelf.at(folder / POOL)
+    shelf = PoolStore.at(folder / POOL)
     return ({}, ()) if shelf.missing() else (dict(counts_of(shelf, settings.names)), tuple(shelf.accuracies()))
 
 
@@ -212,7 +212,7 @@ def _differences(settings: PoolsSettings, ipc: int) -> tuple[str, ...]:
     """In what sets and their judging differ from the published ones, which were those of DM otherwise; of the pool nothing is known."""
     ours = base_of(settings, ipc)
     content = {"data": {"source": settings.source}, "method": "dm", "ipc": ipc}
-    theirs = build(RunSettings, content, preset_for("paper", content))
+    theirs = from_dict(RunSettings, content, preset_for("paper", content))
     if isinstance(ours.method, DM):  # whose networks come from the buckets
         ours = replace(ours, method=replace(ours.method, networks=Fresh(network_for(settings))))
     return differences(ours, theirs)
@@ -223,9 +223,9 @@ def _described(settings: PoolsSettings) -> str:
     return "; ".join(dict.fromkeys(describe(run) for run in runs))
 
 
-def _cell(cell: Judged) -> dict[str, Any]:
+def _cell(cell: BucketScore) -> dict[str, Any]:
     known: dict[str, Any] = {"bucket": cell.bucket, "ipc": cell.ipc, "sets": cell.sets, "runs": list(cell.runs), "empty": cell.empty}
     if cell.values:
         known |= {"mean": round(cell.mean, 3), "deviation": round(cell.deviation, 3), "count": sum(map(len, cell.values))}
-    theirs = plain(cell.published) if cell.published else None
+    theirs = to_dict(cell.published) if cell.published else None
     return {**known, "values": [list(of_set) for of_set in cell.values], "published": theirs, "failed": dict(cell.failed)}

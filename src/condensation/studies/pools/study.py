@@ -10,15 +10,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import ALL, RANDOM, Shelf, between, bucket
+from condensation.networks.pool_store import ALL, RANDOM, PoolStore, between, bucket
 from condensation.networks.samplers import NetworkSampler, Pool
 from condensation.runs.advice import network_of
 from condensation.runs.presets import preset_for
@@ -44,7 +44,7 @@ class PoolsSettings:
     seeds: int = 1  # sets learned on each bucket at each ipc
     evaluation: EvaluationSettings = EvaluationSettings()
     preset: str = "fast"  # of the method's settings
-    smaller: SmallClasses = "error"
+    small_classes: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:
@@ -93,8 +93,8 @@ def network_for(settings: PoolsSettings) -> NetworkSpec:
 def base_of(settings: PoolsSettings, ipc: int) -> RunSettings:
     """A run at ``ipc``, but for its seed and its networks."""
     content: dict[str, object] = {"data": settings.data_settings, "method": settings.method_settings, "ipc": ipc}
-    base = build(RunSettings, content, preset_for(settings.preset, content))
-    return replace(base, baseline=False, evaluation=settings.evaluation, smaller=settings.smaller, compute=settings.compute)
+    base = from_dict(RunSettings, content, preset_for(settings.preset, content))
+    return replace(base, baseline=False, evaluation=settings.evaluation, small_classes=settings.small_classes, compute=settings.compute)
 
 
 def jobs_of(settings: PoolsSettings, folder: str | Path) -> list[Job]:
@@ -158,12 +158,12 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
     return run_jobs(there, folder / RUNS, data, watch, count, before + 1)
 
 
-def has_networks(shelf: Shelf, name: str) -> bool:
+def has_networks(shelf: PoolStore, name: str) -> bool:
     """Whether the bucket called ``name`` holds any network of the pool."""
     return name in (RANDOM, ALL) or bool(_within(shelf, name))
 
 
-def counts_of(shelf: Shelf, names: tuple[str, ...]) -> Mapping[str, int]:
+def counts_of(shelf: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:
     """How many states of networks are in each bucket; new networks are not counted, and all are all."""
     return {name: 0 if name == RANDOM else len(shelf.accuracies()) if name == ALL else _within(shelf, name) for name in names}
 
@@ -185,7 +185,7 @@ def pools_in(folder: str | Path) -> PoolsSettings:
     return kept_in(folder, PoolsSettings, "buckets", otherwise)
 
 
-def _within(shelf: Shelf, name: str) -> int:
+def _within(shelf: PoolStore, name: str) -> int:
     wanted = bucket(name)
     return sum(accuracy in wanted for accuracy in shelf.accuracies())
 
@@ -199,11 +199,11 @@ def _claim(settings: PoolsSettings, folder: Path) -> None:
 def _compared(settings: PoolsSettings) -> dict[str, Any]:
     """What decides a pool; the data may lie anywhere."""
     data = replace(base_of(settings, settings.ipc[0]).data, folder=None)
-    return {"data": plain(data), "network": plain(settings.network), "pool": plain(settings.pool)}
+    return {"data": to_dict(data), "network": to_dict(settings.network), "pool": to_dict(settings.pool)}
 
 
 def _drawing_field(method: Method) -> str:
     for field in fields(method):
         if isinstance(getattr(method, field.name), NetworkSampler):
             return field.name
-    raise CondensationError(f"{plain(method)['name']} draws no networks in its steps.\nTake a method that does, such as dm.")
+    raise CondensationError(f"{to_dict(method)['name']} draws no networks in its steps.\nTake a method that does, such as dm.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json
 from condensation.runs.run import SCORES, RunSettings
 from condensation.studies.jobs import FINISHED, Job, failures_in, state
@@ -92,13 +92,13 @@ def differences(ours: RunSettings, theirs: RunSettings, unknown: Collection[str]
 
 
 def _compared(settings: RunSettings) -> dict[str, Any]:
-    content = plain(settings)
+    content = to_dict(settings)
     recipe = settings.evaluation.recipe
     epochs = recipe.epochs - 1  # the published code trains one more than it says
-    if (recipe.drop_after, recipe.restart_at_drop) == (Recipe.paper(epochs).drop_after, True):
-        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "drop_after"}
+    if (recipe.lr_drop_epoch, recipe.reset_momentum) == (Recipe.paper(epochs).lr_drop_epoch, True):
+        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "lr_drop_epoch"}
         content["evaluation"]["recipe"] = {**told, "epochs": epochs}
-    data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "mirrored")}
+    data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "flip_invariant")}
     return {"method": content["method"], "data": data, "evaluation": content["evaluation"]}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.data.load import titled
@@ -108,7 +108,7 @@ def as_json(settings: TableSettings, found: Sequence[Cell], folder: Path) -> dic
     """The table with everything that is known of it."""
     about = read_json(folder / SETTINGS)
     return {
-        "settings": plain(settings),
+        "settings": to_dict(settings),
         "cells": [_cell(cell) for cell in found],
         "notes": notes(settings, found, folder),
         **{key: about.get(key) for key in ("data", "versions", "machine")},
@@ -159,7 +159,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
     if cell.values:
         numbers = {"mean": cell.mean, "deviation": cell.deviation, "deviation_between_sets": cell.deviation_between_sets}
         ours |= {**{name: round(number, 3) for name, number in numbers.items()}, "count": sum(map(len, cell.values))}
-    theirs = plain(cell.published) if cell.published else None
+    theirs = to_dict(cell.published) if cell.published else None
     return {"method": cell.label, "ipc": cell.ipc, **ours, "published": theirs, "differences": cell.differences, "failed": cell.failed}
 
 

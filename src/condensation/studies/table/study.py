@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from condensation.config.build import build
-from condensation.config.registry import member
-from condensation.config.toml import merge
+from condensation.config.build import from_dict
+from condensation.config.registry import lookup
+from condensation.config.toml import apply_override
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.ipc import SmallClasses
-from condensation.core.plain import plain
-from condensation.core.user_code import called
+from condensation.core.plain import to_dict
+from condensation.core.user_code import short_name
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
 from condensation.runs.presets import preset_for
@@ -29,7 +29,7 @@ NO_COLUMN = "none"
 
 
 @dataclass(frozen=True)
-class Labelled:
+class NamedMethod:
     """A method with its settings, and what it is called: one method may stand in a study several times."""
 
     label: str
@@ -40,11 +40,11 @@ class Labelled:
         return {"name": self.method} if isinstance(self.method, str) else self.method
 
 
-M = TypeVar("M", bound=Labelled)
+M = TypeVar("M", bound=NamedMethod)
 
 
 @dataclass(frozen=True)
-class Row(Labelled):
+class Row(NamedMethod):
     """A row of the table: a method with its settings, and how it is judged where that is not as the table's other rows are."""
 
     evaluation: dict[str, object] = field(default_factory=dict)  # settings over the table's
@@ -73,7 +73,7 @@ class TableSettings:
     networks: int = 20  # that judge each set
     epochs: int = 1000  # of the published recipe
     preset: str = "paper"  # of the methods' settings
-    smaller: SmallClasses = "error"
+    small_classes: SmallClasses = "error"
     evaluation: dict[str, object] = field(default_factory=dict)  # settings of judging, over all that
     compute: Compute = Compute()
 
@@ -116,9 +116,9 @@ def rows_for(methods: Sequence[str]) -> tuple[Row, ...]:
     """
     rows: list[Row] = []
     for name in methods:
-        member(Method, name)  # there must be such a method
+        lookup(Method, name)  # there must be such a method
         known = {key: column for key, column in columns().items() if column.method["name"] == name}
-        rows += [_row_of(key, column) for key, column in known.items()] or [Row(called(name), name)]
+        rows += [_row_of(key, column) for key, column in known.items()] or [Row(short_name(name), name)]
     return tuple(rows)
 
 
@@ -136,7 +136,7 @@ def with_overrides(
         name, _, setting = override.partition(".")
         mine = [place for place, row in enumerate(changed) if row.method_settings.get("name") == name]
         for place in mine:
-            changed[place] = replace(changed[place], method=merge(changed[place].method_settings, setting))
+            changed[place] = replace(changed[place], method=apply_override(changed[place].method_settings, setting))
         if not mine and name.partition("=")[0] not in known:
             methods = dict.fromkeys(str(row.method_settings.get("name")) for row in rows)
             raise CondensationError(f"{override} is of no {what}.\nIt may begin with: {', '.join([*methods, *known])}.")
@@ -203,7 +203,7 @@ def run_settings(settings: TableSettings, row: Row, ipc: int, seed: int) -> RunS
         compute=settings.compute,
     )
     evaluation = _over(settings.evaluation, row.evaluation)
-    return build(RunSettings, {**content, "smaller": settings.smaller, "seed": seed, "evaluation": evaluation}, base)
+    return from_dict(RunSettings, {**content, "small_classes": settings.small_classes, "seed": seed, "evaluation": evaluation}, base)
 
 
 def column_of(settings: TableSettings, row: Row, ipc: int) -> str | None:
@@ -219,10 +219,10 @@ def column_of(settings: TableSettings, row: Row, ipc: int) -> str | None:
             raise unknown("published column", row.published, columns())
         return row.published
     ours = run_settings(settings, row, ipc, 0)
-    method, augmented = plain(ours.method), ours.evaluation.recipe.augmentation is not None
+    method, augmented = to_dict(ours.method), ours.evaluation.recipe.augmentation is not None
     for name, column in columns().items():
         if column.method["name"] == method["name"] and column.augmented == augmented:
-            published = plain(build(Method, dict(column.method)))  # type: ignore[type-abstract]
+            published = to_dict(from_dict(Method, dict(column.method)))  # type: ignore[type-abstract]
             if all(method[key] == published[key] for key in column.method):
                 return name
     return None

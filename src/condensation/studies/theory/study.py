@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.ipc import images_per_class
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write, write_json
 from condensation.data.dataset import Data
@@ -34,7 +34,7 @@ from condensation.studies.rank_correlation import spearman
 from condensation.studies.study_folder import SETTINGS, keep, kept_in
 from condensation.studies.table.report import png
 from condensation.studies.theory.figure import ZERO, figure
-from condensation.training.stacked import Alone
+from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, train
 
 JSON, PICTURE, NETWORKS = "theory.json", "theory.png", "networks"
@@ -71,7 +71,7 @@ def run_theory(settings: TheorySettings, out: str | Path, watch: Watch = Watch()
         Stopped: if ``watch`` asked for it; networks that are done are kept.
     """
     folder = Path(out)
-    settings = build(TheorySettings, plain(settings))  # as it is read again, so that it can be compared
+    settings = from_dict(TheorySettings, to_dict(settings))  # as it is read again, so that it can be compared
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and theory_in(folder) != settings:
         raise CondensationError(f"{folder} holds a measurement with other settings.\nChoose another folder with --out.")
     data = settings.data.load(watch.on_reading)
@@ -121,7 +121,7 @@ def losses(network: Classifier, images: Tensor, target: ImageSet, labels: Tensor
         logits, real_logits = torch.zeros_like(logits), torch.zeros_like(real_logits)
     of_features, of_gradients = images.new_zeros(()), images.new_zeros(())
     for row, label in enumerate(draw.classes):
-        ours, theirs = labels == label, draw.rows == row
+        ours, theirs = labels == label, draw.class_index == row
         real_labels = torch.full((int(theirs.sum()),), label, device=images.device)
         of_features = of_features + squared_distance(real[theirs].mean(0), features[ours].mean(0))
         wanted = mean_last_layer_gradient(real[theirs], real_logits[theirs], real_labels).detach()
@@ -136,14 +136,14 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
 
 def _of_network(settings: TheorySettings, data: Data, number: int, watch: Watch) -> list[dict[str, Any]]:
     """What is measured on one network: with a head of zeros, then after each number of epochs."""
-    compute = settings.compute.chosen()
+    compute = settings.compute.resolve()
     real, test, rng = data.train.to(compute.device), data.test.to(compute.device), Rng(settings.seed).child("network", number)
     network = settings.network.build(real.shape, real.num_classes, rng.child("weights")).to(compute.device, compute.dtype)
     found: list[dict[str, Any]] = []
 
     def measure(epochs: int | str) -> None:
         zero = epochs == ZERO  # such a head answers by chance, so there is nothing to test
-        right = None if zero else float(class_accuracies(Alone(network), test, compute.suitable_chunk(test.shape)).mean())
+        right = None if zero else float(class_accuracies(SingleModel(network), test, compute.suitable_chunk(test.shape)).mean())
         network.train()
         pairs = [_pair(network, real, settings, rng.child("pair", pair), zero) for pair in range(settings.pairs)]
         of_features, of_gradients, cosines = map(list, zip(*pairs, strict=True))
@@ -162,7 +162,7 @@ def _of_network(settings: TheorySettings, data: Data, number: int, watch: Watch)
     if 0 in settings.epochs:
         measure(0)
     if last:
-        recipe = Recipe(epochs=last, lr=settings.lr, drop_after=last, augmentation=None)
+        recipe = Recipe(epochs=last, lr=settings.lr, lr_drop_epoch=last, augmentation=None)
         train(network, real, recipe, rng.child("train"), after_epoch)
     return found
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write, write_json
 from condensation.data.load import titled
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import markdown_table
-from condensation.runs.advice import called, what_to_try
+from condensation.runs.advice import network_label, what_to_try
 from condensation.runs.run import describe
 from condensation.studies.jobs import failures_in
 from condensation.studies.scores import Scored
@@ -116,8 +116,8 @@ def as_json(settings: TransferSettings, found: Sequence[Sequence[Transferred]], 
     """The matrix with everything that is known of it."""
     about = read_json(folder / SETTINGS)
     return {
-        "settings": plain(settings),
-        "rows": [{"label": row.label, "method": plain(row.method)} for row in rows_of(settings)],
+        "settings": to_dict(settings),
+        "rows": [{"label": row.label, "method": to_dict(row.method)} for row in rows_of(settings)],
         "cells": [_cell(cell) for row in found for cell in row],
         "below_random": below_random(found),
         **{key: about.get(key) for key in ("data", "versions", "machine")},
@@ -163,7 +163,7 @@ def _tested(settings: TransferSettings, folder: Path, row: Learned, spec: Networ
             (score,) = read_json(path)["sets"].values()
             values.append(tuple(score["values"][0]))
         failed |= {one: str(failures[one]["reason"]) for one in (name, set_name(row, seed)) if one in failures}
-    return Transferred(row.label, called(spec), tuple(values), settings.seeds, failed)
+    return Transferred(row.label, network_label(spec), tuple(values), settings.seeds, failed)
 
 
 def _cell(cell: Transferred) -> dict[str, Any]:

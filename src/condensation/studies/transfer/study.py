@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import build
+from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
-from condensation.core.plain import plain
+from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import Entry, EvaluationSettings, judge
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare
 from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
-from condensation.runs.advice import called, learning_on, suitable_lr
+from condensation.runs.advice import learning_on, network_label, suitable_lr
 from condensation.runs.presets import preset_for
 from condensation.runs.run import RunSettings
 from condensation.studies.jobs import (
@@ -55,14 +55,14 @@ class TransferSettings:
     seeds: int = 1  # sets learned on each network
     evaluation: EvaluationSettings = EvaluationSettings()  # of each set on each network; its own network does not count
     preset: str = "fast"  # of the method's settings
-    smaller: SmallClasses = "error"
+    small_classes: SmallClasses = "error"
     compute: Compute = Compute()
 
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.evaluation.networks < 1:
             raise CondensationError("Testing needs a seed and a network, at least one of each.\nGive --seeds and --networks from 1.")
         for kind, specs in (("learn", self.learn), ("test", self.test)):
-            names = [slug(called(spec)) for spec in specs]
+            names = [slug(network_label(spec)) for spec in specs]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise CondensationError(f"{kind} has {twice[0]} twice.\nName each network once.")
@@ -97,8 +97,8 @@ def rows_of(settings: TransferSettings) -> list[Learned]:
         CondensationError: if networks to learn on are named and the method learns on none.
     """
     base = preset_for(settings.preset, _content(settings))
-    method = build(RunSettings, _content(settings), base).method
-    random = build(Method, {"name": RANDOM})  # type: ignore[type-abstract]
+    method = from_dict(RunSettings, _content(settings), base).method
+    random = from_dict(Method, {"name": RANDOM})  # type: ignore[type-abstract]
     rows = [Learned(RANDOM, random)]
     if learning_on(method, TEST[0]) is None:
         if settings.learn:
@@ -111,14 +111,16 @@ def rows_of(settings: TransferSettings) -> list[Learned]:
         lr = getattr(on_it, "lr", None)
         if isinstance(lr, float) and "lr" not in settings.method_settings:
             on_it = replace(on_it, lr=suitable_lr(lr, spec))  # type: ignore[call-arg]
-        rows.append(Learned(called(spec), on_it))
+        rows.append(Learned(network_label(spec), on_it))
     return rows
 
 
 def sets_of(settings: TransferSettings) -> list[Job]:
     """The runs that make the sets of all rows; they are not judged there."""
-    base = build(RunSettings, _content(settings), preset_for(settings.preset, _content(settings)))
-    common = replace(base, baseline=False, evaluation=EvaluationSettings(networks=0), smaller=settings.smaller, compute=settings.compute)
+    base = from_dict(RunSettings, _content(settings), preset_for(settings.preset, _content(settings)))
+    common = replace(
+        base, baseline=False, evaluation=EvaluationSettings(networks=0), small_classes=settings.small_classes, compute=settings.compute
+    )
     return [
         Job(set_name(row, seed), f"set of {row.label}, seed {seed}", replace(common, method=row.method, seed=seed))
         for seed in range(settings.seeds)
@@ -151,7 +153,7 @@ def run_transfer(settings: TransferSettings, out: str | Path, watch: Watch = Wat
         there = (folder / CELLS / f"{name}.json").exists()
         if watch.on_job:
             how = FINISHED if there else FAILED if name in failures else TO_DO
-            watch.on_job(number, count, f"{called(spec)}, trained on the set of {row.label}, seed {seed}", how)
+            watch.on_job(number, count, f"{network_label(spec)}, trained on the set of {row.label}, seed {seed}", how)
         if there or set_name(row, seed) in failed:
             continue
         reason = attempt(partial(_test, settings, folder, row, seed, spec, data, watch))
@@ -163,20 +165,20 @@ def run_transfer(settings: TransferSettings, out: str | Path, watch: Watch = Wat
 
 def cell_name(row: Learned, seed: int, spec: NetworkSpec) -> str:
     """Of the file that holds what one set is worth on one network."""
-    return f"{slug(row.label)}-seed{seed}-on-{slug(called(spec))}"
+    return f"{slug(row.label)}-seed{seed}-on-{slug(network_label(spec))}"
 
 
 def _test(settings: TransferSettings, folder: Path, row: Learned, seed: int, spec: NetworkSpec, data: Data, watch: Watch) -> None:
     condensed = CondensedSet.load(folder / SETS / set_name(row, seed))
     how = replace(settings.evaluation, network=spec)
-    scores = judge([Entry(row.label, condensed.images)], data, how, seed, settings.compute, watch.on_progress)
+    scores = compare([Entry(row.label, condensed.images)], data, how, seed, settings.compute, watch.on_progress)
     write_json(folder / CELLS / f"{cell_name(row, seed, spec)}.json", scores)
 
 
 def _claim(settings: TransferSettings, folder: Path) -> None:
     """Make sure that ``folder`` is free, or holds a matrix that was judged in the same way."""
     if in_use(folder):
-        kept, wanted = ({"evaluation": plain(one.evaluation)} for one in (transfer_in(folder), settings))
+        kept, wanted = ({"evaluation": to_dict(one.evaluation)} for one in (transfer_in(folder), settings))
         must_be_alike(folder, "another matrix", kept, wanted)
 
 
