@@ -10,6 +10,7 @@ import typer
 
 from condensation.cli.app import app
 from condensation.cli.commands import continual, data, export, nas, pools, ridge, run, sample, show, table, teach  # noqa: F401  (each adds its subcommands)
+from condensation.cli.errors import for_command_line
 from condensation.core.errors import CondensationError
 
 # The error for wrong options, which typer does not name; in its newer versions it is no longer click's.
@@ -25,7 +26,7 @@ def main() -> None:
         # Without arguments there is nothing to do but explain.
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except CondensationError as error:
-        _fail(str(error), 2)
+        _fail(for_command_line(error), 2)
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "condense"
         _fail(f"{error.format_message()}\nSee: {command} --help", 2)

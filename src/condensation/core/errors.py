@@ -1,4 +1,4 @@
-"""What a person is told when something cannot be done: what was asked, what exists, what to do."""
+"""Errors for people: what is wrong, what was expected, what to do."""
 
 from __future__ import annotations
 
@@ -8,49 +8,63 @@ from difflib import get_close_matches
 
 
 class CondensationError(ValueError):
-    """A mistake that the person can mend; the command line prints it without a traceback and exits with 2."""
+    """A mistake that the user can mend.
+
+    Args:
+        message: What is wrong and what was expected, in one sentence or two.
+        hint: What to do, in terms of Python parameters: ``small_classes="all"``. The command line prints them as its options.
+        setting: Dotted name of the setting at fault, such as ``method.lr``; empty if there is none.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", setting: str = "") -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        self.message, self.hint, self.setting = message, hint, setting
 
 
 class NotEnoughMemory(CondensationError):
-    """The data would not fit in the memory that is free."""
+    """The work does not fit in the free memory."""
 
 
 class NoSuchData(CondensationError):
-    """There are no data of that name, or nothing at that path."""
+    """No data set has this name, or nothing lies at this path."""
 
 
 class MissingExtra(CondensationError):
-    """An optional package is needed; the message names the pip command that brings it."""
+    """An optional package is missing; the hint is the pip command that installs it."""
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs packages that are not installed.\nInstall them with: pip install 'condensation[{extra}]'")
+        super().__init__(
+            f"{purpose} needs packages that are not installed.", hint=f"Install them with: pip install 'condensation[{extra}]'"
+        )
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotWritten(CondensationError):
-    """A file or a folder could not be written; what is advised follows from the cause."""
+    """A file or a folder could not be written."""
 
     def __init__(self, path: object, error: OSError, left: str) -> None:
-        self.said = f"Could not write {path}: {error.strerror or error}. {left}".rstrip()
         self.no_room = error.errno in NO_ROOM
-        elsewhere = "choose another place with --out."
-        super().__init__(f"{self.said}\n{f'Make room, or {elsewhere}' if self.no_room else elsewhere.capitalize()}")
+        elsewhere = "choose another folder (out=...)."
+        hint = f"Make room, or {elsewhere}" if self.no_room else elsewhere.capitalize()
+        super().__init__(f"Could not write {path}: {error.strerror or error}. {left}".rstrip(), hint=hint)
 
-    def of_a_run(self) -> CondensationError:
-        """The same where a run has begun, which can go on."""
-        first = "Make room" if self.no_room else "See that it can be written"
-        return CondensationError(f"{self.said}\n{first} and go on with --resume, or choose another folder with --out.")
+    def during_run(self) -> CondensationError:
+        """Return the error for a run that has begun and can be resumed."""
+        first = "Make room" if self.no_room else "Make the folder writable"
+        return CondensationError(self.message, hint=f"{first} and continue with resume=True, or choose another folder (out=...).")
 
 
 def did_you_mean(name: object, known: Iterable[str]) -> str:
-    """`` Did you mean 'cifar10'?``, or nothing if no known name is like it."""
+    """Return `` Did you mean 'cifar10'?`` for the closest known name, or an empty string."""
     close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def unknown(kind: str, name: object, known: Iterable[str]) -> CondensationError:
-    """The error for a name that does not exist: ``unknown data set 'cifar1'; did you mean 'cifar10'? ...``."""
+def unknown(kind: str, name: object, known: Iterable[str], *, setting: str = "") -> CondensationError:
+    """Return the error for a name that does not exist, with the names that do."""
     names = list(known)
-    return CondensationError(f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}\nThere is: {', '.join(names)}.")
+    return CondensationError(
+        f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}", hint=f"There is: {', '.join(names)}.", setting=setting
+    )

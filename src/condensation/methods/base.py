@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -17,7 +17,11 @@ from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.methods.synthetic import SyntheticImages
+from condensation.networks.base import NetworkSpec
 from condensation.networks.samplers import NetworkSampler
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass
@@ -74,22 +78,87 @@ class Method(Registered, ABC):
         """Whether what becomes of a class of ``real`` is the same whichever other classes are condensed with it, but for rounding."""
         return False
 
-    def validate(self, real: ImageSet) -> None:
-        """Find out before `init` that what the settings name, such as a pool of networks, is not for ``real``.
+    @property
+    def network_setting(self) -> str:
+        """Dotted name of the setting that holds the architecture to learn images on, such as ``networks.spec``; "" if there is none."""
+        return ""
+
+    @property
+    def lr_setting(self) -> str:
+        """Dotted name of the learning rate of the images; "" if there is none."""
+        return ""
+
+    @property
+    def network_settings(self) -> tuple[str, ...]:
+        """Names of all settings that hold an architecture: `network_setting` and, where a method evaluates sets, that of the judge."""
+        return (self.network_setting,) if self.network_setting else ()
+
+    @property
+    def network(self) -> NetworkSpec | None:
+        """The architecture that images are learned on or selected with; None if there is none."""
+        value = _value_at(self, self.network_setting) if self.network_setting else None
+        return value if isinstance(value, NetworkSpec) else None
+
+    def with_network(self, network: NetworkSpec) -> Self:
+        """Return this method with ``network`` as the architecture to learn on.
 
         Raises:
-            CondensationError: if so.
+            CondensationError: if it learns on none.
         """
-        for sampler in self._samplers():
-            sampler.validate(real)
+        field, _, inner = self.network_setting.partition(".")
+        if not field:
+            raise CondensationError(f"{type(self).__name__} learns on no network.")
+        return replace(self, **{field: replace(getattr(self, field), **{inner: network}) if inner else network})
+
+    @property
+    def lr(self) -> float | None:
+        """The learning rate of the images; None if there is none."""
+        return float(_value_at(self, self.lr_setting)) if self.lr_setting else None
+
+    def with_lr(self, lr: float) -> Self:
+        """Return this method with the learning rate ``lr`` of the images.
+
+        Raises:
+            CondensationError: if it has none.
+        """
+        if not self.lr_setting:
+            raise CondensationError(f"{type(self).__name__} has no learning rate.")
+        return replace(self, **{self.lr_setting: lr})
+
+    @property
+    def sampler(self) -> NetworkSampler | None:
+        """What draws the networks of each step; None where one network or none is used."""
+        value = getattr(self, self.network_setting.partition(".")[0], None)
+        return value if isinstance(value, NetworkSampler) else None
+
+    def with_sampler(self, sampler: NetworkSampler) -> Self:
+        """Return this method with ``sampler`` to draw its networks.
+
+        Raises:
+            CondensationError: if it draws none.
+        """
+        if self.sampler is None:
+            raise CondensationError(f"{type(self).__name__} draws no networks.")
+        return replace(self, **{self.network_setting.partition(".")[0]: sampler})
+
+    def validate(self, real: ImageSet) -> None:
+        """Check before `init` that what the settings name, such as a pool of networks, fits ``real``.
+
+        Raises:
+            CondensationError: if it does not.
+        """
+        if self.sampler:
+            self.sampler.validate(real)
 
     def input_digests(self) -> dict[str, str]:
-        """Digests, by name, of the files that decide the result as the settings do: of a pool of networks."""
-        return {name: digest for sampler in self._samplers() for name, digest in sampler.input_digests().items()}
+        """Return the digest, by name, of each file that decides the result as the settings do, such as a pool of networks."""
+        return self.sampler.input_digests() if self.sampler else {}
 
-    def _samplers(self) -> list[NetworkSampler]:
-        values = [getattr(self, field.name) for field in fields(self)]
-        return [value for value in values if isinstance(value, NetworkSampler)]
+
+def _value_at(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = getattr(value, name, None)
+    return value
 
 
 @dataclass(frozen=True)

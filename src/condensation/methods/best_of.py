@@ -20,6 +20,7 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
+from condensation.networks.samplers import NetworkSampler
 from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
@@ -115,6 +116,31 @@ class BestOf(Method):
             )
 
     @property
+    def network_setting(self) -> str:
+        return f"of.{self.of.network_setting}" if self.of.network_setting else ""
+
+    @property
+    def network_settings(self) -> tuple[str, ...]:
+        return (*(f"of.{setting}" for setting in self.of.network_settings), "eval_network")
+
+    @property
+    def lr_setting(self) -> str:
+        return f"of.{self.of.lr_setting}" if self.of.lr_setting else ""
+
+    @property
+    def sampler(self) -> NetworkSampler | None:
+        return self.of.sampler
+
+    def with_network(self, network: NetworkSpec) -> BestOf:
+        return replace(self, of=self.of.with_network(network))
+
+    def with_lr(self, lr: float) -> BestOf:
+        return replace(self, of=self.of.with_lr(lr))
+
+    def with_sampler(self, sampler: NetworkSampler) -> BestOf:
+        return replace(self, of=self.of.with_sampler(sampler))
+
+    @property
     def rounds(self) -> list[tuple[int, int]]:
         """Of each round, how many candidates a class has, and how many groups of as many networks are trained."""
         counts = [self.sets]
@@ -138,9 +164,6 @@ class BestOf(Method):
 
     def validate(self, real: ImageSet) -> None:
         self.of.validate(real)
-
-    def input_digests(self) -> dict[str, str]:
-        return self.of.input_digests()
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BestOfState:
         def begin(number: int) -> State:

@@ -47,6 +47,7 @@ class BigGAN(GenerativeMethod):
     """
 
     name: ClassVar[str] = "biggan"
+    lr_setting = "lr"
     note: ClassVar[str] = (
         "BigGAN as published for CIFAR with DiffAugment; for other sizes the generator has a block more or less, "
         "and the critic halves images to 7 or 8 pixels. Real images are drawn anew for each batch instead of epoch by epoch."

@@ -76,6 +76,8 @@ class DC(Method):
     """
 
     name: ClassVar[str] = "dc"
+    network_setting = "networks.spec"
+    lr_setting = "lr"
     steps: int = 1000  # of one network each
     lr: float = 0.1  # of SGD on pixels; published: 0.01 where the network is an MLP
     momentum: float = 0.5

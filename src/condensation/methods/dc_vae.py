@@ -49,6 +49,7 @@ class DCVAE(GenerativeMethod):
     """
 
     name: ClassVar[str] = "dc-vae"
+    lr_setting = "lr"
     note: ClassVar[str] = (
         "DC-VAE as published for CIFAR, where it knows no classes; how the DM paper gave it some is not published. Here decoder and "
         "critic are told the class (a vector beside the latent, a projection), or each class has an autoencoder of its own."

@@ -56,6 +56,8 @@ class DM(Method):
     """
 
     name: ClassVar[str] = "dm"
+    network_setting = "networks.spec"
+    lr_setting = "lr"
     steps: int = 20_000  # of one network each
     lr: float = 1.0  # of SGD on pixels; the published one up to 50 images per class, 10 above
     schedule: LrSchedule = "constant"  # of lr: published, or falling to 0 at the last step

@@ -53,6 +53,7 @@ class GMMN(GenerativeMethod):
     """
 
     name: ClassVar[str] = "gmmn"
+    lr_setting = "lr"
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "
         "Here each class has a generator of its own unless one is conditional, "

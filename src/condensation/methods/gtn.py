@@ -110,6 +110,8 @@ class GTN(GenerativeMethod):
     """
 
     name: ClassVar[str] = "gtn"
+    network_setting = "learner"
+    lr_setting = "lr"
     note: ClassVar[str] = (
         "The images are lessons: `condense teach` trains a network on them as they are meant, in their order and at their learned rates; "
         "`condense evaluate` judges them as any other set: shuffled, for many epochs, at common rates."

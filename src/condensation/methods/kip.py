@@ -72,6 +72,7 @@ class KIP(Method):
     """
 
     name: ClassVar[str] = "kip"
+    lr_setting = "lr"
     steps: int = 300
     lr: float = 0.04  # of Adam; published
     kernel: NTK = FullyConnected()

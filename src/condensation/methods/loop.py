@@ -122,15 +122,9 @@ def _check_finite(method: Method, state: State, step: int, checkpoint: Checkpoin
 
 
 def _diverged(method: Method, step: int, checkpoint: Checkpoint | None) -> Diverged:
-    return Diverged(step, checkpoint.saved_step if checkpoint else None, _lr_of(method))
-
-
-def _lr_of(method: Method, path: str = "method") -> tuple[str, float] | None:
-    """The setting, and what it is, by which ``method``, or the one that it makes sets by, learns; None if it has none."""
-    inner, lr = getattr(method, "of", None), getattr(method, "lr", None)
-    if isinstance(inner, Method):
-        return _lr_of(inner, f"{path}.of")
-    return None if lr is None else (f"{path}.lr", lr)
+    return Diverged(
+        step, checkpoint.saved_step if checkpoint else None, (f"method.{method.lr_setting}", method.lr) if method.lr is not None else None
+    )
 
 
 def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:

@@ -38,6 +38,7 @@ class PixelMMD(Method):
     """
 
     name: ClassVar[str] = "pixel-mmd"
+    lr_setting = "lr"
     steps: int = 500
     lr: float = 0.5
     momentum: float = 0.0

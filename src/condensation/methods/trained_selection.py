@@ -55,6 +55,7 @@ class TrainedSelection(Selection):
     recipe and seed alone, so herding and k-center look through the same network.
     """
 
+    network_setting = "network"
     network: NetworkSpec = ConvNet()
     recipe: Recipe = Recipe(epochs=10)  # the papers don't state theirs
 

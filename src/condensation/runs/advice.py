@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from condensation.core.plain import to_dict
@@ -12,33 +12,6 @@ from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod
 from condensation.networks.base import PIXEL_LR, NetworkSpec
 from condensation.networks.registry import NETWORKS
-from condensation.networks.samplers import NetworkSampler
-
-
-def network_of(method: Method) -> NetworkSpec | None:
-    """The network that ``method`` learns images on; None if it learns on none."""
-    if isinstance(method, BestOf):
-        return network_of(method.of)
-    for field in fields(method):
-        value = getattr(method, field.name)
-        found = getattr(value, "spec", None) if isinstance(value, NetworkSampler) else value
-        if isinstance(found, NetworkSpec):
-            return found
-    return None
-
-
-def learning_on(method: Method, network: NetworkSpec) -> Method | None:
-    """``method``, learning images on ``network`` in place of its own; None if it learns on none."""
-    if isinstance(method, BestOf):
-        of = learning_on(method.of, network)
-        return of and replace(method, of=of)
-    for field in fields(method):
-        value = getattr(method, field.name)
-        if isinstance(value, NetworkSampler) and isinstance(getattr(value, "spec", None), NetworkSpec):
-            return replace(method, **{field.name: replace(value, spec=network)})  # type: ignore[call-arg]
-        if isinstance(value, NetworkSpec):
-            return replace(method, **{field.name: network})
-    return None
 
 
 def suitable_lr(lr: float, network: NetworkSpec) -> float:
@@ -65,9 +38,9 @@ def what_to_try(method: Method, path: str = "method") -> list[str]:
         return what_to_try(method.of, f"{path}.of")
     if isinstance(method, GenerativeMethod):
         return [f"{path}=dm: sets drawn from generators are seldom worth more than random images, learned ones are"]
-    network, lr = network_of(method), getattr(method, "lr", None)
+    network, lr = method.network, method.lr
     said = []
-    if isinstance(lr, float):
+    if lr is not None:
         usual = network.pixel_lr if network is not None else PIXEL_LR
         smaller = lr / 10 if lr <= usual else usual
         said.append(f"{path}.lr={smaller:g} (it is {lr:g}): on some networks, ResNets above all, images need a smaller rate")

@@ -124,7 +124,7 @@ def _resumable(folder: Path) -> Iterator[None]:
     try:
         yield
     except NotWritten as error:
-        raise error.of_a_run() if (folder / SETTINGS).exists() else error from error.__cause__
+        raise error.during_run() if (folder / SETTINGS).exists() else error from error.__cause__
 
 
 def claim(folder: Path, settings: RunSettings, resume: bool) -> None:

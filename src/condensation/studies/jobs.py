@@ -21,7 +21,6 @@ from condensation.core.user_code import user_error_message
 from condensation.data.dataset import Data
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, Stopped
-from condensation.runs.advice import network_of
 from condensation.runs.run import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
 from condensation.training.train_and_test import OnProgress
 
@@ -89,7 +88,7 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
     for job in jobs:
         job.settings.ipc_of(data.train)
         job.settings.evaluation.check(data)
-        network = network_of(job.settings.method)
+        network = job.settings.method.network
         if network is not None:
             network.build(data.train.shape, data.train.num_classes, Rng(0))
 

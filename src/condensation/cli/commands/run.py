@@ -37,10 +37,6 @@ if TYPE_CHECKING:
     from condensation.runs.run import RunSettings
 
 
-# Where a method keeps the network that it learns on, looks through or chooses by, by the name of its setting.
-LEARNS_ON = {"networks": "networks.spec", "network": "network", "learner": "learner", "eval_network": "eval_network"}
-
-
 @app.command()
 def run(
     overrides: Overrides = None,
@@ -140,7 +136,6 @@ def evaluate(
 def _both_networks(network: str | None, preset: str, content: dict[str, Any]) -> dict[str, Any]:
     """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
     from condensation.config.build import from_dict
-    from condensation.core.plain import to_dict
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
@@ -149,13 +144,7 @@ def _both_networks(network: str | None, preset: str, content: dict[str, Any]) ->
     chosen = content.get("method")
     name = chosen.get("name") if isinstance(chosen, dict) else chosen
     method = from_dict(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
-    return {"evaluation.network": network, **dict.fromkeys(_learning("method", to_dict(method)), network)}
-
-
-def _learning(path: str, method: dict[str, Any]) -> list[str]:
-    """Where the settings of a method, and of the method that it makes several sets by, name a network."""
-    of = _learning(f"{path}.of", method["of"]) if isinstance(method.get("of"), dict) else []
-    return [*of, *(f"{path}.{place}" for key, place in LEARNS_ON.items() if isinstance(method.get(key), dict))]
+    return {"evaluation.network": network, **{f"method.{setting}": network for setting in method.network_settings}}
 
 
 def _default_folder(settings: RunSettings) -> Path:

@@ -6,7 +6,7 @@ The ablation of the supplement of Zhao & Bilen (2023), whose figure has a row of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
 from condensation.networks.pool_store import ALL, RANDOM, PoolStore, between, bucket
-from condensation.networks.samplers import NetworkSampler, Pool
-from condensation.runs.advice import network_of
+from condensation.networks.samplers import Pool
 from condensation.runs.presets import preset_for
 from condensation.runs.run import RunSettings
 from condensation.studies.jobs import FINISHED, TO_DO, Job, Watch, check_all, claim_all, run_jobs
@@ -84,10 +82,10 @@ def network_for(settings: PoolsSettings) -> NetworkSpec:
         CondensationError: if the method draws no networks.
     """
     method = base_of(settings, settings.ipc[0]).method
-    _drawing_field(method)
-    found = settings.network or network_of(method)
-    assert found is not None  # what draws networks has an architecture
-    return found
+    network = settings.network or method.network
+    if method.sampler is None or network is None:
+        raise CondensationError(f"{to_dict(method)['name']} draws no networks in its steps.", hint="Choose a method that does, such as dm.")
+    return network
 
 
 def base_of(settings: PoolsSettings, ipc: int) -> RunSettings:
@@ -105,7 +103,7 @@ def jobs_of(settings: PoolsSettings, folder: str | Path) -> list[Job]:
         for ipc in settings.ipc:
             base = base_of(settings, ipc)
             for name in settings.names:
-                method = replace(base.method, **{_drawing_field(base.method): Pool(place, name, network)})
+                method = base.method.with_sampler(Pool(place, name, network))
                 title = f"networks of {name}, ipc {ipc}, seed {seed}"
                 jobs.append(Job(job_name(name, ipc, seed), title, replace(base, method=method, seed=seed)))
     return jobs
@@ -170,7 +168,7 @@ def counts_of(shelf: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:
 
 def job_bucket(job: Job) -> str:
     """The bucket that a job's networks are drawn from."""
-    sampler = getattr(job.settings.method, _drawing_field(job.settings.method))
+    sampler = job.settings.method.sampler
     assert isinstance(sampler, Pool)
     return sampler.bucket
 
@@ -200,10 +198,3 @@ def _compared(settings: PoolsSettings) -> dict[str, Any]:
     """What decides a pool; the data may lie anywhere."""
     data = replace(base_of(settings, settings.ipc[0]).data, folder=None)
     return {"data": to_dict(data), "network": to_dict(settings.network), "pool": to_dict(settings.pool)}
-
-
-def _drawing_field(method: Method) -> str:
-    for field in fields(method):
-        if isinstance(getattr(method, field.name), NetworkSampler):
-            return field.name
-    raise CondensationError(f"{to_dict(method)['name']} draws no networks in its steps.\nTake a method that does, such as dm.")

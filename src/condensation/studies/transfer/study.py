@@ -19,7 +19,7 @@ from condensation.evaluation.compare import Entry, EvaluationSettings, compare
 from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
-from condensation.runs.advice import learning_on, network_label, suitable_lr
+from condensation.runs.advice import network_label, suitable_lr
 from condensation.runs.presets import preset_for
 from condensation.runs.run import RunSettings
 from condensation.studies.jobs import (
@@ -100,17 +100,15 @@ def rows_of(settings: TransferSettings) -> list[Learned]:
     method = from_dict(RunSettings, _content(settings), base).method
     random = from_dict(Method, {"name": RANDOM})  # type: ignore[type-abstract]
     rows = [Learned(RANDOM, random)]
-    if learning_on(method, TEST[0]) is None:
+    if method.network is None:
         if settings.learn:
             raise CondensationError(f"{settings.method_settings['name']} learns images on no network.\nLeave --learn out.")
         own = str(settings.method_settings["name"])
         return rows if type(method) is type(random) else [*rows, Learned(own, method)]
     for spec in settings.learn or LEARN:
-        on_it = learning_on(method, spec)
-        assert on_it is not None
-        lr = getattr(on_it, "lr", None)
-        if isinstance(lr, float) and "lr" not in settings.method_settings:
-            on_it = replace(on_it, lr=suitable_lr(lr, spec))  # type: ignore[call-arg]
+        on_it = method.with_network(spec)
+        if on_it.lr is not None and "lr" not in settings.method_settings:
+            on_it = on_it.with_lr(suitable_lr(on_it.lr, spec))
         rows.append(Learned(network_label(spec), on_it))
     return rows
 
