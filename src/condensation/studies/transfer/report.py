@@ -94,7 +94,7 @@ def notes(settings: TransferSettings, found: Sequence[Sequence[Transferred]]) ->
         f"Test accuracy in percent of the networks above, trained on the set in front: mean and deviation over {sets} x {how.networks} "
         f"networks of {how.recipe.epochs:,} epochs. {random.learned}: as many real images."
     ]
-    rates = {row.label: row.method.lr for row in rows_of(settings) if hasattr(row.method, "lr")}
+    rates = {row.label: row.method.lr for row in rows_of(settings) if row.method.lr is not None}
     said += [f"Learning rates of images: {', '.join(f'{label} {lr:g}' for label, lr in rates.items())}."] if rates else []
     for label, tested in below_random(found).items():
         (method,) = (row.method for row in rows_of(settings) if row.label == label)
