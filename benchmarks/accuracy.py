@@ -18,7 +18,8 @@ from benchmarks.harness import RESULTS, machine_name, save
 from condensation import Compute, Recipe, StepInfo, evaluate
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.presets import preset_for
 from condensation.runs.run import run
 from condensation.studies.published_numbers import published

@@ -31,7 +31,8 @@ from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.evaluate_saved import own_evaluation
 
 RESULTS = Path(__file__).parent.parent / "results" / "exports.json"

@@ -30,7 +30,8 @@ from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write_json
 from condensation.data.catalogue import DATASETS
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
 from condensation.runs.run import RunSettings, run
 

@@ -29,7 +29,8 @@ from condensation.core.environment import machine, versions
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
 from condensation.networks.weight_norm import WeightNormConvNet
 from condensation.runs.run import RunSettings, run

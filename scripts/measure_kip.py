@@ -27,7 +27,8 @@ from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.kernel_ridge import regress, wide_recipe
 from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from condensation.data.dataset import Data
     from condensation.data.from_dataset import from_dataset
     from condensation.data.load import from_arrays, load
-    from condensation.evaluation.compare import DataSettings, EvaluationSettings
+    from condensation.data.settings import DataSettings
+    from condensation.evaluation.compare import EvaluationSettings
     from condensation.evaluation.evaluate import Accuracies, evaluate
     from condensation.methods.base import Method
     from condensation.methods.best_of import BestOf
@@ -92,10 +93,8 @@ _HOMES = {
         "from_arrays",
         "load",
     ),
-    "evaluation.compare": (
-        "DataSettings",
-        "EvaluationSettings",
-    ),
+    "data.settings": ("DataSettings",),
+    "evaluation.compare": ("EvaluationSettings",),
     "evaluation.evaluate": (
         "Accuracies",
         "evaluate",

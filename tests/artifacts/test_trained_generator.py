@@ -21,7 +21,8 @@ from condensation import (
     load,
     run,
 )
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.gan_test import recognised, recogniser
 from tests.small import CPU, dm, gmmn, gtn, images
 

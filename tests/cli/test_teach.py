@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from condensation import Compute, CondensedSet, Random, RunSettings, Schedule, TrainedGenerator, run
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from tests.small import CPU, gtn
 
 COMPUTE = Compute(**CPU)

@@ -29,7 +29,7 @@ from condensation import (
 )
 from condensation.core.images import Shape
 from condensation.core.storage import read_tensors
-from condensation.evaluation.compare import DataSettings
+from condensation.data.settings import DataSettings
 from condensation.methods.random import Random
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.layers import Stack

@@ -6,7 +6,8 @@ import pytest
 from condensation import CondensationError, CondensedSet, ConvNet, Random, Recipe, condense
 from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_saved
 from tests.small import CPU, images
 

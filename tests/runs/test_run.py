@@ -13,7 +13,8 @@ from condensation.core import storage
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
 from condensation.methods.loop import StepInfo, Stopped
 from condensation.methods.random import Random

@@ -10,7 +10,7 @@ from condensation import load
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
-from condensation.evaluation.compare import DataSettings
+from condensation.data.settings import DataSettings
 from condensation.matching.last_layer import factor
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet

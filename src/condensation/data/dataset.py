@@ -12,13 +12,13 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
+from condensation.core.progress import OnProgress
 
 # Whole images are held at most three times at once: as read, in the order of the classes, and channels first.
 COPIES = 3
 
 Size = int | str | tuple[int, int]  # pixels of both sides, or height and width: 64, (48, 64), "48x64"
 Fit = Literal["crop", "pad"]
-OnProgress = Callable[[int, int], None]  # told how many images are read, and how many there are
 
 
 @dataclass(frozen=True, eq=False)

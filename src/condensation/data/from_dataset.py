@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.progress import OnProgress
 from condensation.data.assemble import assemble
-from condensation.data.dataset import Data, Fit, OnProgress, Part, Parts, ReadOptions, Size
+from condensation.data.dataset import Data, Fit, Part, Parts, ReadOptions, Size
 from condensation.data.decode.decode import Picture, Unreadable, read_picture
 from condensation.data.decode.parallel import Heap, Item, read_parts
 from condensation.data.fit_preprocessing import PreprocessingName

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from condensation.core.errors import CondensationError, NoSuchData
+from condensation.core.progress import OnProgress
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Fit, Format, OnProgress, Part, Parts, ReadOptions, Size
+from condensation.data.dataset import Data, Fit, Format, Part, Parts, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub

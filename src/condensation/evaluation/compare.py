@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -14,54 +14,13 @@ from condensation.core.environment import machine
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
-from condensation.data.dataset import Data, OnProgress, ReadOptions
-from condensation.data.load import load
+from condensation.data.dataset import Data
 from condensation.evaluation.evaluate import Accuracies, check_fit, evaluate
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
-
-
-@dataclass(frozen=True)
-class DataSettings:
-    """Which images; see `condensation.data.load`."""
-
-    source: str = "fashion-mini"
-    folder: str | None = None
-    preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
-    size: int | str | None = None  # pixels of both sides, or height x width: 64, "48x64"
-    fit: Literal["crop", "pad"] = "crop"
-    skip_bad: bool = False  # leave out images that cannot be read
-    columns: tuple[str, ...] = ()  # of a table: that of the images and that of the labels
-    flip_invariant: bool | None = None
-    classes: tuple[str, ...] | None = None  # only these, by name; the others keep their outputs of a network; None: all
-
-    def __post_init__(self) -> None:
-        if not self.source.strip():
-            raise CondensationError("No data set is named.\nGive --data a name that `condense data` lists, or a path.")
-        shape = self._reading().shape
-        if shape:  # written in one way, so that equal settings are equal
-            object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))
-
-    def load(self, on_progress: OnProgress | None = None) -> Data:
-        """The training and the test images."""
-        how = self._reading()
-        data = load(
-            self.source,
-            folder=self.folder,
-            preprocessing=self.preprocessing,
-            size=how.size,
-            fit=how.fit,
-            skip_bad=how.skip_bad,
-            columns=how.columns,
-            flip_invariant=self.flip_invariant,
-            on_progress=on_progress,
-        )
-        return data if self.classes is None else data.only(self.classes)
-
-    def _reading(self) -> ReadOptions:
-        return ReadOptions(self.size, self.fit, self.skip_bad, self.columns)
 
 
 @dataclass(frozen=True)

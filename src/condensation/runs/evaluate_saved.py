@@ -15,8 +15,10 @@ from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, NoSuchData
 from condensation.core.plain import to_dict
-from condensation.data.dataset import Data, OnProgress
-from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, compare, without_seconds
+from condensation.core.progress import OnProgress
+from condensation.data.dataset import Data
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare, without_seconds
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 

@@ -10,7 +10,8 @@ from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError, unknown
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogued
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod

@@ -14,8 +14,9 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
-from condensation.data.dataset import Data, OnProgress
-from condensation.evaluation.compare import DataSettings
+from condensation.core.progress import OnProgress
+from condensation.data.dataset import Data
+from condensation.data.settings import DataSettings
 from condensation.evaluation.kernel_ridge import regress
 from condensation.methods.kip import KIP
 from condensation.methods.loop import condense

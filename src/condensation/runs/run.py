@@ -23,7 +23,8 @@ from condensation.core.ipc import images_per_class, small_classes_note
 from condensation.core.plain import to_dict
 from condensation.core.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, Entry, EvaluationSettings, compare, without_seconds
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare, without_seconds
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod

@@ -56,7 +56,7 @@ def show(
     """Tell what would be read, without condensing: classes, sizes, what is skipped and why, memory, and a picture."""
     from condensation.cli.views import data_show as overview
     from condensation.config.build import from_dict
-    from condensation.evaluation.compare import DataSettings
+    from condensation.data.settings import DataSettings
 
     written = [f"data.{one.removeprefix('data.')}" for one in overrides or []]
     content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), written)

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from condensation.core.memory import readable
+from condensation.core.progress import OnProgress
 from condensation.core.storage import write
-from condensation.data.dataset import Data, Found, MixedSizes, OnProgress
-from condensation.evaluation.compare import DataSettings
+from condensation.data.dataset import Data, Found, MixedSizes
+from condensation.data.settings import DataSettings
 from condensation.methods.loop import Stopped
 from condensation.report.files import encoded
 from condensation.report.grid import grid

@@ -25,7 +25,7 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import write
 from condensation.core.user_code import short_name
 from condensation.data.catalogue import known_name
-from condensation.evaluation.compare import DataSettings
+from condensation.data.settings import DataSettings
 from condensation.methods.loop import Stopped
 from condensation.methods.registry import METHODS
 from condensation.report.files import encoded

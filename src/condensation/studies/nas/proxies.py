@@ -20,7 +20,8 @@ from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.core.rng import Rng
 from condensation.core.user_code import short_name
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings, EvaluationSettings
+from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
 from condensation.runs.presets import data_for, preset_for
 from condensation.runs.run import RunSettings

@@ -25,7 +25,7 @@ from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import read_json, write, write_json
 from condensation.data.dataset import Data
-from condensation.evaluation.compare import DataSettings
+from condensation.data.settings import DataSettings
 from condensation.matching.last_layer import mean_last_layer_gradient, squared_distance
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
