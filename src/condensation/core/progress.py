@@ -1,8 +1,8 @@
-"""Callbacks that report progress."""
+"""Progress of long work, reported to a callback."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 OnProgress = Callable[[int, int], None]
-"""Called with the number of finished items and the total number."""
+"""Callback that receives (done, total) after each unit of work."""

@@ -89,7 +89,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """Return the content of a JSON file.
 
     Raises:
         CondensationError: if it is missing or damaged.
@@ -98,8 +98,10 @@ def read_json(path: Path) -> Any:
         return with_new_names(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CondensationError(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CondensationError(f"{path} is damaged or not JSON: {error}.") from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+        raise CondensationError(
+            f"{path} is damaged or not JSON: {error}.", hint="Restore it from a copy, or remove it to make it again."
+        ) from None
 
 
 def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any], version: int = 1) -> None:

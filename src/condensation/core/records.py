@@ -1,0 +1,118 @@
+"""JSON records read into frozen dataclasses, with errors that name the field."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from condensation.core.errors import CondensationError
+from condensation.core.storage import read_json
+
+T = TypeVar("T")
+
+HINT = "Restore it from a copy, or remove it to make it again."
+KINDS = {
+    **{"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"},
+    **{"array": "a list", "object": "an object", "null": "null"},
+}
+SHOWN = 60  # characters of a wrong value
+_ERROR = re.compile(r"(?P<problem>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>.*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.(?P<field>\w+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+
+
+def read_record(path: Path, kind: type[T]) -> T:
+    """Return the content of a JSON file as ``kind``, a dataclass.
+
+    Raises:
+        CondensationError: if the file is missing, is not JSON, or a field is missing or has a wrong value.
+    """
+    return as_record(read_json(path), kind, str(path))
+
+
+def as_record(content: Any, kind: type[T], origin: str) -> T:
+    """Return JSON ``content`` as ``kind``, a dataclass or a type composed of them; fields that it does not declare are ignored.
+
+    Args:
+        content: Nested dicts, lists, numbers and strings.
+        kind: The type to convert to.
+        origin: The file name that errors begin with.
+
+    Raises:
+        CondensationError: if a field is missing or has a wrong value.
+    """
+    try:
+        for field in _nans(content):
+            raise CondensationError(f"{origin}: {field}: expected a number, got NaN.", hint=HINT)
+        return msgspec.convert(content, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise CondensationError(f"{origin}: {_in_words(content, kind, error)}.", hint=HINT) from None
+    except RecursionError:
+        raise CondensationError(f"{origin} is nested too deeply.", hint=HINT) from None
+
+
+def _nans(value: Any, field: str = "") -> Iterator[str]:
+    """Yield the name of each field that holds NaN, which JSON does not allow but Python reads."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _nans(item, f"{field}.{key}" if field else str(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _nans(item, f"{field}[{index}]")
+    elif isinstance(value, float) and math.isnan(value):
+        yield field
+
+
+def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
+    """Return the problem in words, with the names that msgspec writes as ``[...]``: ``sets.dm.mean: expected a number, got "x"``."""
+    match = _ERROR.fullmatch(str(error))
+    assert match is not None  # every part is optional
+    field, value = _place(content, kind, error, match["path"] or "")
+    begin, problem = f"{field}: " if field else "", match["problem"]
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", problem):
+        return f"{field}.{missing[1]} is missing".lstrip(".")
+    if length := re.fullmatch(r"Expected `array` of (.*length \d+), got (\d+)", problem):
+        return f"{begin}expected a list of {length[1]}, got {length[2]}"
+    expected = re.fullmatch(r"Expected `(.*?)`(.*), got `.*`", problem)
+    if not expected:
+        return f"{begin}{problem[:1].lower()}{problem[1:]}"
+    words = " or ".join(KINDS.get(name, name) for name in expected[1].split(" | ")) + expected[2]
+    if match["key"]:
+        return f"{begin}expected {words} as the name of each field"
+    shown = json.dumps(value, ensure_ascii=False)
+    return f"{begin}expected {words}, got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"
+
+
+def _place(content: Any, kind: type, error: msgspec.ValidationError, path: str) -> tuple[str, Any]:
+    """Return the name and the value of the field at fault."""
+    root = {"": copy.deepcopy(content)}
+    parent: Any = root
+    key: Any = ""
+    field = ""
+    for step in _STEP.finditer(path):
+        node = parent[key]
+        if step["field"] or step["index"]:
+            following: Any = step["field"] or int(step["index"])
+        else:  # msgspec names no key of a dict: the entry at fault is the one that fails alone
+            for following in node:
+                parent[key] = {following: node[following]}
+                if _fails(root[""], kind, error):
+                    break
+            node = parent[key]
+        field += f"[{following}]" if step["index"] else f".{following}"
+        parent, key = node, following
+    return field.lstrip("."), parent[key]
+
+
+def _fails(content: Any, kind: type, error: msgspec.ValidationError) -> bool:
+    try:
+        msgspec.convert(content, kind, str_keys=True)
+    except msgspec.ValidationError as other:
+        return str(other) == str(error)
+    return False
