@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.harness import arguments, in_turns, layer_by_layer, save, timed
 from condensation.networks.base import Classifier
 from condensation.networks.cpu import winograd
-from condensation.networks.layers import directly
+from condensation.networks.layers import use_pytorch_kernels
 
 
 def embedding(network: Classifier, images: Tensor, chunk: int) -> Callable[[], Tensor]:
@@ -50,7 +50,7 @@ def main() -> None:
     results = {}
     for what, make, size in (("embedding", embedding, asked.chunk), ("training", training, asked.batch)):
         ways = {
-            "direct": make(directly(layer_by_layer(asked.width, shape)), images, size),
+            "direct": make(use_pytorch_kernels(layer_by_layer(asked.width, shape)), images, size),
             "winograd": make(layer_by_layer(asked.width, shape), images, size),
         }
         first = {name: timed(work, "cpu") for name, work in ways.items()}

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from condensation import CondensationError, Rng
 from condensation.generators.autoencoder import Autoencoder
-from condensation.networks.base import initialise
+from condensation.networks.base import initialize
 
 HOW = Autoencoder(hidden=6, code=3, steps=5)
 
@@ -14,8 +14,8 @@ HOW = Autoencoder(hidden=6, code=3, steps=5)
 @pytest.fixture
 def networks():
     encoder, decoder = HOW.encoder(8).double(), HOW.decoder(8).double()
-    initialise(encoder, Rng(0).child("encoder"))
-    initialise(decoder, Rng(0).child("decoder"))
+    initialize(encoder, Rng(0).child("encoder"))
+    initialize(decoder, Rng(0).child("decoder"))
     return encoder, decoder
 
 
@@ -74,11 +74,11 @@ def test_gradients_of_each_stage(networks, pictures, step):
 def test_pictures_come_back_from_their_codes():
     how = Autoencoder(hidden=8, code=4, steps=150, dropout=0.0, hidden_dropout=0.0)
     encoder, decoder = how.encoder(6), how.decoder(6)
-    initialise(encoder, Rng(0).child("encoder"))
-    initialise(decoder, Rng(0).child("decoder"))
+    initialize(encoder, Rng(0).child("encoder"))
+    initialize(decoder, Rng(0).child("decoder"))
     pictures = torch.eye(6)[:3].repeat(2, 1)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.1)
-    for step in range(how.all_steps):
+    for step in range(how.total_steps):
         optimizer.zero_grad()
         how.loss(encoder, decoder, pictures, step, Rng(0).child(step)).backward()
         optimizer.step()

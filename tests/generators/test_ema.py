@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from condensation.generators.ema import follow, frozen
+from condensation.generators.ema import frozen, update_ema
 
 
 def network(value: float) -> nn.BatchNorm2d:
@@ -18,7 +18,7 @@ def network(value: float) -> nn.BatchNorm2d:
 
 def test_an_average_keeps_its_part_and_takes_over_counts() -> None:
     average = network(1)
-    follow(average, network(3), 0.75)
+    update_ema(average, network(3), 0.75)
     assert average.weight.tolist() == [1.5, 1.5]
     assert average.running_mean.tolist() == [15, 15]
     assert average.num_batches_tracked == 3
@@ -26,8 +26,8 @@ def test_an_average_keeps_its_part_and_takes_over_counts() -> None:
 
 def test_statistics_can_be_taken_over_or_left() -> None:
     taken, left = network(1), network(1)
-    follow(taken, network(3), 0.75, 0.0)
-    follow(left, network(3), 0.75, 1.0)
+    update_ema(taken, network(3), 0.75, 0.0)
+    update_ema(left, network(3), 0.75, 1.0)
     assert taken.running_mean.tolist() == [30, 30]
     assert left.running_mean.tolist() == [10, 10]
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.distributions import Normal, kl_divergence
 
-from condensation.generators.gan_losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
+from condensation.generators.gan_losses import generator_loss, hinge_loss_fake, hinge_loss_real, info_nce, kl_to_standard_normal
 
 
 def tensor(*values: float) -> Tensor:
@@ -21,30 +21,30 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def test_real_images_cost_what_their_scores_lack_of_one() -> None:
-    assert hinge_of_real(tensor(3, 1, 0, -1)) == (0 + 0 + 1 + 2) / 4
+    assert hinge_loss_real(tensor(3, 1, 0, -1)) == (0 + 0 + 1 + 2) / 4
 
 
 def test_made_images_cost_what_their_scores_exceed_minus_one_by() -> None:
-    assert hinge_of_made(tensor(-3, -1, 0, 1)) == (0 + 0 + 1 + 2) / 4
+    assert hinge_loss_fake(tensor(-3, -1, 0, 1)) == (0 + 0 + 1 + 2) / 4
 
 
 def test_a_generator_pays_without_a_margin() -> None:
-    assert hinge_of_maker(tensor(3, -1)) == -1
+    assert generator_loss(tensor(3, -1)) == -1
 
 
 def test_gradients_of_the_hinges_check_out() -> None:
-    for loss in (hinge_of_real, hinge_of_made, hinge_of_maker):
+    for loss in (hinge_loss_real, hinge_loss_fake, generator_loss):
         assert gradcheck(loss, (random(7),))
 
 
 def test_the_divergence_is_that_of_distributions() -> None:
     mean, log_variance = random(4, 3), random(4, 3, seed=1)
     expected = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(tensor(0), tensor(1))).sum()
-    torch.testing.assert_close(divergence_from_normal(mean, log_variance), expected)
+    torch.testing.assert_close(kl_to_standard_normal(mean, log_variance), expected)
 
 
 def test_gradients_of_the_divergence_check_out() -> None:
-    assert gradcheck(divergence_from_normal, (random(4, 3), random(4, 3, seed=1)))
+    assert gradcheck(kl_to_standard_normal, (random(4, 3), random(4, 3, seed=1)))
 
 
 def test_contrast_is_one_minus_the_share_of_the_own_key() -> None:

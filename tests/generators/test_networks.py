@@ -10,7 +10,7 @@ from condensation import CondensationError, Rng
 from condensation.generators.big_gan import BigGenerator, ClassNorm, ProjectionCritic
 from condensation.generators.dc_vae_decoder import Decoder, Encoder
 from condensation.generators.dc_vae_encoder import DualEncoder
-from condensation.generators.sizes import first_side
+from condensation.generators.sizes import upsampling_plan
 
 SIDES = [16, 28, 32, 64]
 
@@ -20,7 +20,7 @@ def latents(count: int = 4, dims: int = 6) -> Tensor:
 
 
 def big(channels: int = 3, side: int = 32, width: int = 4, classes: int = 3, seed: int = 0) -> BigGenerator:
-    return BigGenerator(channels, *first_side((channels, side, side), "biggan"), width, 6, classes, Rng(seed))
+    return BigGenerator(channels, *upsampling_plan((channels, side, side), "biggan"), width, 6, classes, Rng(seed))
 
 
 def critic(channels: int = 3, side: int = 32, width: int = 4, classes: int = 3, seed: int = 0) -> ProjectionCritic:
@@ -28,7 +28,7 @@ def critic(channels: int = 3, side: int = 32, width: int = 4, classes: int = 3, 
 
 
 def decoder(channels: int = 3, side: int = 32, classes: int = 3) -> Decoder:
-    return Decoder(channels, *first_side((channels, side, side), "dc-vae"), 4, 6, classes, Rng(0))
+    return Decoder(channels, *upsampling_plan((channels, side, side), "dc-vae"), 4, 6, classes, Rng(0))
 
 
 def dual(channels: int = 3, side: int = 32, classes: int = 3) -> DualEncoder:
@@ -60,7 +60,7 @@ def test_critics_and_encoders_see_that_size(side: int) -> None:
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 24, 24), (3, 32, 16), (3, 33, 33), (1, 56, 56)])
 def test_other_sizes_are_refused_with_those_there_are(shape: tuple[int, int, int]) -> None:
     with pytest.raises(CondensationError, match=rf"biggan .* {shape[1]}x{shape[2]} pixels; it makes 16x16, 28x28, 32x32"):
-        first_side(shape, "biggan")
+        upsampling_plan(shape, "biggan")
 
 
 def test_the_class_decides_the_picture() -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import Rng
-from condensation.generators.spectral_norm import largest_singular, normalise_spectrally
+from condensation.generators.spectral_norm import add_spectral_norm, largest_singular
 
 
 def matrix(seed: int = 0) -> Tensor:
@@ -22,7 +22,7 @@ def converged(weight: Tensor) -> Tensor:
 
 def normalised(layer: nn.Module) -> nn.Module:
     network = nn.ModuleList([layer]).double()
-    normalise_spectrally(network, Rng(0), type(layer))
+    add_spectral_norm(network, Rng(0), type(layer))
     return network.double()[0]
 
 
@@ -67,6 +67,6 @@ def test_only_training_goes_on_with_the_iteration() -> None:
 
 def test_other_layers_are_left_alone() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.Conv2d(1, 1, 1))
-    normalise_spectrally(network, Rng(0), nn.Linear)
+    add_spectral_norm(network, Rng(0), nn.Linear)
     assert hasattr(network[0], "parametrizations")
     assert not hasattr(network[1], "parametrizations")

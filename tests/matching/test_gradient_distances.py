@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from condensation.matching.gradient_distances import DISTANCES, layerwise_cosine, squared_difference, whole_cosine
+from condensation.matching.gradient_distances import DISTANCES, global_cosine, layerwise_cosine, squared_difference
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
 
@@ -61,7 +61,7 @@ def test_squared_differences_of_all_parameters_are_summed() -> None:
 
 
 def test_the_cosine_is_of_all_parameters_as_one_vector() -> None:
-    distance = whole_cosine([tensor([[3, 0]]), tensor([4])], [tensor([[4, 0]]), tensor([3])])
+    distance = global_cosine([tensor([[3, 0]]), tensor([4])], [tensor([[4, 0]]), tensor([3])])
     torch.testing.assert_close(distance, tensor(1 - 24 / 25.000001), **EXACT)
 
 

@@ -32,7 +32,7 @@ def plain_mmd(kernel: Kernel, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
 
 def test_kernels_are_their_formulas() -> None:
     x, y = sample(0, 5), sample(1, 3)
-    scale = Scale.of(x)
+    scale = Scale.from_features(x)
     products, relative = x @ y.T, slow_distances(x, y) / scale.median
     expected = {
         Linear(): products,
@@ -49,7 +49,7 @@ def test_kernels_are_their_formulas() -> None:
 def test_the_median_is_that_of_all_pairs_of_the_first_features() -> None:
     features = sample(0, SAMPLE + 40)
     distances = sorted(float((features[i] - features[j]).norm()) for i in range(SAMPLE) for j in range(i))
-    scale = Scale.of(features)
+    scale = Scale.from_features(features)
     assert float(scale.median) == pytest.approx(distances[(len(distances) - 1) // 2])
     assert float(scale.largest) == pytest.approx(max(float(one.square().sum()) for one in features[:SAMPLE]))
 
@@ -57,7 +57,7 @@ def test_the_median_is_that_of_all_pairs_of_the_first_features() -> None:
 @pytest.mark.parametrize("features", [torch.ones(1, 4), torch.ones(6, 4), torch.zeros(3, 4)])
 @pytest.mark.parametrize("kernel", ALL, ids=str)
 def test_features_without_a_length_do_no_harm(features: Tensor, kernel: Kernel) -> None:
-    scale = Scale.of(features)
+    scale = Scale.from_features(features)
     assert float(scale.median) == 1
     other = sample(0, 2).float().requires_grad_()
     value = squared_mmd(kernel, features, other, scale)
@@ -78,7 +78,7 @@ def test_equal_features_are_at_no_distance_in_float32() -> None:
 @settings(deadline=None, max_examples=15)
 def test_it_is_a_squared_distance_of_samples(kernel: Kernel, seed: int, n: int, m: int) -> None:
     x, y = sample(seed, n), sample(seed + 1, m)
-    scale = Scale.of(x)
+    scale = Scale.from_features(x)
     assert torch.linalg.eigvalsh(kernel(x, x, scale)).min() > -1e-8
     value = squared_mmd(kernel, x, y, scale)
     assert value > -1e-9
@@ -90,7 +90,7 @@ def test_it_is_a_squared_distance_of_samples(kernel: Kernel, seed: int, n: int, 
 @pytest.mark.parametrize("kernel", ALL, ids=str)
 def test_pieces_of_the_gram_matrix_give_the_whole_and_its_gradient(kernel: Kernel, chunk: int) -> None:
     x, y = sample(0, 7), sample(1, 5).requires_grad_()
-    scale = Scale.of(x)
+    scale = Scale.from_features(x)
     whole, pieces = plain_mmd(kernel, x, y, scale), squared_mmd(kernel, x, y, scale, chunk)
     torch.testing.assert_close(pieces, whole)
     torch.testing.assert_close(torch.autograd.grad(pieces, y), torch.autograd.grad(whole, y))
@@ -99,7 +99,7 @@ def test_pieces_of_the_gram_matrix_give_the_whole_and_its_gradient(kernel: Kerne
 @pytest.mark.parametrize("kernel", ALL, ids=str)
 def test_gradients_are_those_of_finite_differences(kernel: Kernel) -> None:
     x, y = sample(0, 5), sample(1, 3).requires_grad_()
-    scale = Scale.of(x)
+    scale = Scale.from_features(x)
     assert torch.autograd.gradcheck(lambda y: squared_mmd(kernel, x, y, scale, 2), y)
 
 
@@ -118,7 +118,7 @@ def test_no_more_than_a_piece_is_held() -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        value = mean_kernel(Looking(), x, y, Scale.of(x), 10)
+        value = mean_kernel(Looking(), x, y, Scale.from_features(x), 10)
         forward = len(seen)
         value.backward()
     assert set(seen) == {(10, 10)}
@@ -129,25 +129,25 @@ def test_no_more_than_a_piece_is_held() -> None:
 @pytest.mark.parametrize("kernel", [Linear(), 3 * Linear(), Linear() + 2 * (Linear() + Linear())], ids=str)
 def test_where_means_decide_they_give_the_mmd_of_all_pairs(kernel: Kernel) -> None:
     x, y = sample(0, 7), sample(1, 4)
-    assert kernel.of_means is not None
-    by_means = kernel.of_means * linear_mmd(x.mean(0)[None], y.mean(0)[None])[0]
-    torch.testing.assert_close(by_means, plain_mmd(kernel, x, y, Scale.of(x)))
-    assert float(kernel.curvature(Scale.of(x))) == kernel.of_means
+    assert kernel.mean_factor is not None
+    by_means = kernel.mean_factor * linear_mmd(x.mean(0)[None], y.mean(0)[None])[0]
+    torch.testing.assert_close(by_means, plain_mmd(kernel, x, y, Scale.from_features(x)))
+    assert float(kernel.curvature(Scale.from_features(x))) == kernel.mean_factor
 
 
 @pytest.mark.parametrize("kernel", [RBF(), Laplacian(), Polynomial(), RBF() + Linear(), 2 * Laplacian()], ids=str)
 def test_means_do_not_decide_the_others(kernel: Kernel) -> None:
-    assert kernel.of_means is None
+    assert kernel.mean_factor is None
     x, y = sample(0, 6), 2 * sample(0, 6)
     x, y = x - x.mean(0), y - y.mean(0)  # equal means, other spread
-    assert float(squared_mmd(kernel, x, y, Scale.of(x))) > 1e-3
+    assert float(squared_mmd(kernel, x, y, Scale.from_features(x))) > 1e-3
 
 
 @pytest.mark.parametrize("kernel", ALL, ids=str)
 def test_curvature_bounds_the_second_derivative_or_is_about_it(kernel: Kernel) -> None:
     """Along a line from one feature to another the kernel's slope changes at most by its curvature a length; Laplacian: see there."""
     x = sample(3, 40)
-    scale = Scale.of(x)
+    scale = Scale.from_features(x)
     if "Laplacian" in str(kernel):
         pytest.skip("it has a kink")
 

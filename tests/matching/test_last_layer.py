@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from condensation.core.rng import Rng
-from condensation.matching.last_layer import factor, last_layer_gradients, mean_last_layer_gradient, squared_distance
+from condensation.matching.last_layer import last_layer_gradients, mean_last_layer_gradient, squared_distance, uniform_head_factor
 from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
 
@@ -55,7 +55,7 @@ def test_with_a_head_of_zeros_the_gradient_distance_is_that_of_mean_features(nam
         means.append(features.mean(0))
     of_gradients, of_means = squared_distance(*gradients), squared_distance(*means)
     assert of_means > 0
-    torch.testing.assert_close(of_gradients, factor(classes) * of_means, rtol=1e-12, atol=0)
+    torch.testing.assert_close(of_gradients, uniform_head_factor(classes) * of_means, rtol=1e-12, atol=0)
 
 
 def test_with_another_head_it_is_not(parts):
@@ -64,4 +64,4 @@ def test_with_another_head_it_is_not(parts):
     logits = features @ weight.T
     gradients = [mean_last_layer_gradient(features[half], logits[half], labels[half]) for half in (slice(0, 5), slice(5, None))]
     means = [features[half].mean(0) for half in (slice(0, 5), slice(5, None))]
-    assert abs(squared_distance(*gradients) / squared_distance(*means) / factor(CLASSES) - 1) > 0.01
+    assert abs(squared_distance(*gradients) / squared_distance(*means) / uniform_head_factor(CLASSES) - 1) > 0.01

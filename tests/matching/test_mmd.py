@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from condensation.matching.mmd import averaging, linear_mmd
+from condensation.matching.mmd import class_mean_weights, linear_mmd
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -43,7 +43,7 @@ def test_shares_add_up_to_class_means_however_they_are_cut(seed: int, counts: li
     features = sample(seed, sum(counts))
     rows = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     means = torch.stack([part.mean(0) for part in features.split(counts)])
-    shares = averaging(rows, torch.tensor(counts), torch.float64)
+    shares = class_mean_weights(rows, torch.tensor(counts), torch.float64)
     torch.testing.assert_close(shares @ features, means)
     cut = len(features) // 2
     torch.testing.assert_close(shares[:, :cut] @ features[:cut] + shares[:, cut:] @ features[cut:], means)

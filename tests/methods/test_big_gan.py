@@ -12,7 +12,7 @@ from torch import Tensor
 
 from condensation import BigGAN, Compute, CondensationError, ImageSet, Rng
 from condensation.augment.base import Transform
-from condensation.generators.gan_losses import hinge_of_made, hinge_of_real
+from condensation.generators.gan_losses import hinge_loss_fake, hinge_loss_real
 from condensation.methods.big_gan import BigGANState, signed
 from tests.small import CPU, biggan, images
 from tests.states import same_state
@@ -85,8 +85,8 @@ def test_one_pass_for_real_and_made_is_one_for_each() -> None:
     state.critic.eval()  # in training, each pass goes on with the power iteration
     some, others, rows = torch.rand(4, 3, 16, 16).double(), torch.rand(4, 3, 16, 16).double(), torch.tensor([0, 1, 2, 0])
     together = state.score(torch.cat([some, others]), torch.cat([rows, rows]))
-    expected = hinge_of_real(state.critic(some, rows)) + hinge_of_made(state.critic(others, rows))
-    torch.testing.assert_close(hinge_of_real(together[:4]) + hinge_of_made(together[4:]), expected)
+    expected = hinge_loss_real(state.critic(some, rows)) + hinge_loss_fake(state.critic(others, rows))
+    torch.testing.assert_close(hinge_loss_real(together[:4]) + hinge_loss_fake(together[4:]), expected)
 
 
 def test_the_generator_itself_is_drawn_from_until_averaging_begins() -> None:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from condensation import DC, DSA, NETWORKS, Augmentation, Compute, CondensationError, ConvNet, Fresh, ImageSet, Rng, SiameseDC, condense
 from condensation.core.ipc import images_per_class
 from condensation.matching.class_gradients import (
-    distances_one_by_one,
-    distances_together,
-    fixed_norms,
-    goes_together,
-    groups_alike,
-    learned,
-    mean_gradient,
+    class_mean_gradient,
+    frozen_batch_norm,
+    group_equal_counts,
+    sequential_distances,
+    supports_vmap,
+    trainable_parameters,
+    vmapped_distances,
 )
 from condensation.matching.gradient_distances import DISTANCES, layerwise_cosine
 from condensation.methods.dc import NORM_IMAGES, DCState, loops_for
@@ -104,7 +104,7 @@ def setting(spec: NetworkSpec, classes: int = 3, count: int = 2) -> tuple[Classi
     """A network that is learned, a made-up target, images of which a gradient is wanted, and their labels."""
     network = spec.build((3, 16, 16), classes, Rng(1)).double()
     generator = torch.Generator().manual_seed(0)
-    target = [torch.randn(classes, *p.shape, dtype=torch.float64, generator=generator) for p in learned(network).values()]
+    target = [torch.randn(classes, *p.shape, dtype=torch.float64, generator=generator) for p in trainable_parameters(network).values()]
     pixels = torch.randn(classes, count, 3, 16, 16, dtype=torch.float64, generator=generator).requires_grad_()
     return network, target, pixels, torch.arange(classes)[:, None].expand(classes, count)
 
@@ -120,10 +120,10 @@ SPECS = {
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_together_is_one_by_one(name: str, distance: str) -> None:
     network, target, pixels, labels = setting(SPECS[name])
-    assert goes_together(network, (3, 16, 16))
+    assert supports_vmap(network, (3, 16, 16))
     values = []
-    with fixed_norms(network):
-        for function in (distances_one_by_one, distances_together):
+    with frozen_batch_norm(network):
+        for function in (sequential_distances, vmapped_distances):
             value = function(DISTANCES[distance], target, network, pixels, labels)
             values.append((value.detach(), torch.autograd.grad(value.sum(), pixels)[0]))
     torch.testing.assert_close(values[1], values[0])
@@ -134,10 +134,10 @@ def test_what_torch_vectorises_wrongly_does_not_go_together(caplog: pytest.LogCa
     network, target, pixels, labels = setting(ConvNet(width=4, norm="layer"))
     one, other = (
         torch.autograd.grad(function(layerwise_cosine, target, network, pixels, labels).sum(), pixels)[0]
-        for function in (distances_one_by_one, distances_together)
+        for function in (sequential_distances, vmapped_distances)
     )
     with caplog.at_level(logging.INFO):
-        together = goes_together(network, (3, 16, 16))
+        together = supports_vmap(network, (3, 16, 16))
     assert together == torch.allclose(one, other)  # whatever a later torch does
     assert together or "vectorises its second derivatives wrongly" in caplog.text
 
@@ -145,8 +145,8 @@ def test_what_torch_vectorises_wrongly_does_not_go_together(caplog: pytest.LogCa
 def test_the_class_loop_differentiates_twice_rightly() -> None:
     pixels = torch.randn(2, 1, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     network = ConvNet(width=2, depth=1, norm="layer", activation="swish").build((3, 8, 8), 2, Rng(1)).double()
-    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in learned(network).values()]
-    assert torch.autograd.gradcheck(lambda x: distances_one_by_one(layerwise_cosine, target, network, x, torch.arange(2)[:, None]), pixels)
+    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in trainable_parameters(network).values()]
+    assert torch.autograd.gradcheck(lambda x: sequential_distances(layerwise_cosine, target, network, x, torch.arange(2)[:, None]), pixels)
 
 
 @pytest.mark.slow
@@ -154,13 +154,13 @@ def test_the_class_loop_differentiates_twice_rightly() -> None:
 def test_together_is_one_by_one_for_large_networks(name: str) -> None:
     spec = NETWORKS[name]
     network = spec.build((3, 32, 32), 2, Rng(1)).double()
-    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in learned(network).values()]
+    target = [torch.ones(2, *parameter.shape, dtype=torch.float64) for parameter in trainable_parameters(network).values()]
     pixels = torch.randn(2, 1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     labels = torch.arange(2)[:, None]
-    with fixed_norms(network):
+    with frozen_batch_norm(network):
         one, other = (
             torch.autograd.grad(function(layerwise_cosine, target, network, pixels, labels).sum(), pixels)[0]
-            for function in (distances_one_by_one, distances_together)
+            for function in (sequential_distances, vmapped_distances)
         )
     torch.testing.assert_close(one, other)
 
@@ -168,8 +168,8 @@ def test_together_is_one_by_one_for_large_networks(name: str) -> None:
 def test_the_gradient_of_real_images_is_the_same_in_chunks() -> None:
     network, _, pixels, _ = setting(ConvNet(width=4), count=7)
     of_class = pixels[1].detach()
-    whole = mean_gradient(network, network, [of_class], 1, 7)
-    chunks = mean_gradient(network, network, of_class.split(3), 1, 7)
+    whole = class_mean_gradient(network, network, [of_class], 1, 7)
+    chunks = class_mean_gradient(network, network, of_class.split(3), 1, 7)
     torch.testing.assert_close(chunks, whole)
     assert not any(part.requires_grad for part in whole)
 
@@ -194,7 +194,7 @@ class DroppingSpec(NetworkSpec):
 
 def test_what_cannot_be_vectorised_goes_class_by_class() -> None:
     network = DroppingSpec().build((3, 16, 16), 3, Rng(0))
-    assert not goes_together(network, (3, 16, 16))
+    assert not supports_vmap(network, (3, 16, 16))
     one, other = (
         condense(dc(networks=Fresh(DroppingSpec()), classes_at_a_time=k), images(), 2, compute=Compute(**CPU))  # type: ignore[arg-type]
         for k in (None, 3)
@@ -206,7 +206,7 @@ def test_what_cannot_be_vectorised_goes_class_by_class() -> None:
 def test_batch_norm_sees_real_images_once_and_then_stands_still() -> None:
     network = ConvNet(width=4, norm="batch").build((3, 16, 16), 3, Rng(0))
     norm = next(module for module in network.modules() if isinstance(module, nn.BatchNorm2d))
-    with fixed_norms(network, lambda: torch.randn(48, 3, 16, 16)):
+    with frozen_batch_norm(network, lambda: torch.randn(48, 3, 16, 16)):
         assert network.training
         assert not norm.training
         assert norm.num_batches_tracked == 1
@@ -225,7 +225,7 @@ def test_batch_norm_sees_real_images_once_and_then_stands_still() -> None:
     ],
 )
 def test_classes_of_a_group_have_as_many_images(counts: list[int], most: int, groups: list[int]) -> None:
-    found = groups_alike(counts, most)
+    found = group_equal_counts(counts, most)
     assert [len(group) for group in found] == groups
     assert [place for group in found for place in group] == list(range(len(counts)))
 
@@ -284,10 +284,12 @@ def test_a_compiled_learner_in_bfloat16_is_only_of_real_images_and_training() ->
 def pixel_gradient(logits: Callable[[Tensor], Tensor], network: Classifier, real: ImageSet, seed: int) -> Tensor:
     """Of one made-up image a class, with the gradient of real images as ``logits`` gives it."""
     draw = real.draw(16, Rng(seed))
-    parts = [mean_gradient(logits, network, [real.inputs(draw.indices[draw.class_index == place])], place, 16) for place in real.classes]
+    parts = [
+        class_mean_gradient(logits, network, [real.inputs(draw.indices[draw.class_index == place])], place, 16) for place in real.classes
+    ]
     pixels = Rng(0).child("pixels").normal((3, 1, 3, 16, 16)).requires_grad_()
     target = [torch.stack(part) for part in zip(*parts, strict=True)]
-    loss = distances_one_by_one(layerwise_cosine, target, network, pixels, torch.arange(3)[:, None]).sum()
+    loss = sequential_distances(layerwise_cosine, target, network, pixels, torch.arange(3)[:, None]).sum()
     return torch.autograd.grad(loss, pixels)[0]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from condensation import DCVAE, Compute, CondensationError, ImageSet, Rng
 from condensation.generators.dc_vae_encoder import DualAutoencoder
-from condensation.generators.per_class import Grouped
+from condensation.generators.per_class import PerClassGenerator
 from condensation.methods.dc_vae import DCVAEState
 from condensation.methods.dc_vae_losses import DualLosses
 from tests.small import CPU, dc_vae, images
@@ -107,8 +107,8 @@ def test_queues_are_written_in_a_circle() -> None:
     before = one.queues.clone()
     keys = torch.randn(2, 6, 16, dtype=torch.float64)
     for _ in range(2):
-        one.put(torch.zeros_like(keys) + 1)
-    one.put(keys)  # the third batch of 6 in a queue of 16: places 12 to 15, then 0 and 1
+        one.enqueue(torch.zeros_like(keys) + 1)
+    one.enqueue(keys)  # the third batch of 6 in a queue of 16: places 12 to 15, then 0 and 1
     expected = F.normalize(keys, dim=2)
     torch.testing.assert_close(one.queues[:, 12:], expected[:, :4])
     torch.testing.assert_close(one.queues[:, :2], expected[:, 4:])
@@ -133,7 +133,7 @@ def test_each_class_can_have_an_autoencoder_of_its_own() -> None:
     state = begun(dc_vae(networks="one-a-class"), images())
     assert len(state.groups) == 3
     assert all(one.decoder.of_class is None and one.dual.of_class is None for one in state.groups)
-    assert isinstance(state.source.generator, Grouped)
+    assert isinstance(state.source.generator, PerClassGenerator)
 
 
 def test_grouped_generators_make_what_each_makes_alone() -> None:

@@ -10,7 +10,7 @@ from condensation import Checkpoint, Compute, Rng, condense
 from condensation.core.preprocessing import Identity
 from condensation.generators.base import Generator, normal_latents
 from condensation.generators.dense import DenseGenerator
-from condensation.generators.ema import follow
+from condensation.generators.ema import update_ema
 from condensation.methods.generative import GenerativeMethod, GeneratorState, drawn_images
 from tests.small import CPU, gmmn, images
 
@@ -57,7 +57,7 @@ class Averaged(GenerativeMethod):
         loss.backward()
         optimizer.step()
         state.queue.copy_(torch.stack([loss.detach(), state.queue[0]]))
-        follow(state.source.generator, state.generator, 0.5)
+        update_ema(state.source.generator, state.generator, 0.5)
         return loss.detach()
 
 
@@ -102,7 +102,7 @@ def test_an_average_keeps_its_part_of_weights_and_statistics_and_takes_over_coun
     with torch.no_grad():
         module.weight.fill_(5.0)
     expected = 0.75 * average.running_mean + 0.25 * module.running_mean
-    follow(average, module, 0.75)
+    update_ema(average, module, 0.75)
     torch.testing.assert_close(average.weight, torch.full((2,), 2.0))
     torch.testing.assert_close(average.running_mean, expected)
     assert average.num_batches_tracked == 1

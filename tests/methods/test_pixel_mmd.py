@@ -55,7 +55,7 @@ def plain_loss(kernel: Kernel, real: ImageSet, synthetic: list[Tensor]) -> list[
     losses = []
     for label, y in zip(real.classes, synthetic, strict=True):
         x = real.select([label]).inputs().double().flatten(1)
-        scale = Scale.of(x)
+        scale = Scale.from_features(x)
         losses.append(kernel(x, x, scale).mean() - 2 * kernel(x, y, scale).mean() + kernel(y, y, scale).mean())
     return losses
 
@@ -74,7 +74,7 @@ def test_a_step_is_sgd_on_the_mmd_of_pixels(kernel: Kernel) -> None:
         assert losses[step + 1] == pytest.approx(float(torch.stack(by_class).sum().detach()), abs=1e-9)
         for row, label in enumerate(real.classes):
             gradient = torch.autograd.grad(by_class[row], pixels[row])[0]
-            curvature = kernel.curvature(Scale.of(real.select([label]).inputs().double().flatten(1)))
+            curvature = kernel.curvature(Scale.from_features(real.select([label]).inputs().double().flatten(1)))
             pixels[row] = pixels[row] - 0.3 * IPC[label] / curvature * gradient
     torch.testing.assert_close(small.images.flatten(1), torch.cat(pixels))
 
@@ -136,7 +136,7 @@ def test_dm_with_a_kernel_is_the_mmd_of_embeddings_class_by_class(kernel: Kernel
     expected = torch.zeros((), dtype=torch.float64)
     for row, y in enumerate(pixels):
         x, y = module.embed(real.inputs(draw.indices[draw.class_index == row]).double()), module.embed(y)
-        scale = Scale.of(x)
+        scale = Scale.from_features(x)
         expected = expected + kernel(x, x, scale).mean() - 2 * kernel(x, y, scale).mean() + kernel(y, y, scale).mean()
     torch.testing.assert_close(loss, expected.detach())
     torch.testing.assert_close(before - state.source.images.detach(), torch.cat(torch.autograd.grad(expected, pixels)))
@@ -145,7 +145,7 @@ def test_dm_with_a_kernel_is_the_mmd_of_embeddings_class_by_class(kernel: Kernel
 @pytest.mark.parametrize("settings", [{}, {"classes_at_a_time": 1}, {"augmentation": None}])
 def test_dm_by_all_pairs_of_the_linear_kernel_is_dm_by_means(settings: dict[str, object]) -> None:
     class Pairs(Linear):
-        of_means = None  # type: ignore[assignment]
+        mean_factor = None  # type: ignore[assignment]
 
     by_means, by_pairs = losses_and_images(dm(**settings)), losses_and_images(dm(kernel=Pairs(), **settings))
     torch.testing.assert_close(torch.tensor(by_pairs[0]), torch.tensor(by_means[0]))
@@ -162,7 +162,7 @@ def test_a_kernel_sees_batch_norm_mixed_over_classes_as_means_do() -> None:
     network = Fresh(ConvNet(width=6, norm="batch"))
 
     class Pairs(Linear):
-        of_means = None  # type: ignore[assignment]
+        mean_factor = None  # type: ignore[assignment]
 
     by_means = losses_and_images(dm(networks=network))
     torch.testing.assert_close(losses_and_images(dm(kernel=Pairs(), networks=network)), by_means)

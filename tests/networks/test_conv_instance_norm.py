@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from condensation import ConvNet, Rng, UserModule
 from condensation.networks.base import Classifier
 from condensation.networks.cpu import conv_instance_norm as patches
-from condensation.networks.layers import InstanceNorm, Layers, convolution, directly
+from condensation.networks.layers import InstanceNorm, Layers, convolution, use_pytorch_kernels
 from condensation.networks.vgg import VGG11
 from tests.networks.compiling import gives_the_same_compiled, gradients, stacked_do_without
 
@@ -188,7 +188,7 @@ def test_a_first_convolution_of_another_size_is_computed_by_itself(taken: list[t
 def test_uncompiled_and_where_forbidden_it_is_never_taken(taken: list[tuple[int, ...]]) -> None:
     images = torch.ones(2, 3, 16, 16)
     small()(images)
-    compiled(directly(small()), images)
+    compiled(use_pytorch_kernels(small()), images)
     assert not taken
 
 

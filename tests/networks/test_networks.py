@@ -11,7 +11,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.modules import mixes_images
 from condensation.core.rng import Rng
 from condensation.networks.alexnet import AlexNet
-from condensation.networks.base import initialise
+from condensation.networks.base import initialize
 from condensation.networks.convnet import ConvNet
 from condensation.networks.lenet import LeNet
 from condensation.networks.mlp import MLP
@@ -271,7 +271,7 @@ def test_the_stream_decides_every_weight(name):
 
 
 class Odd(nn.Module):
-    """Layers that `initialise` does not know itself."""
+    """Layers that `initialize` does not know itself."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -281,11 +281,11 @@ class Odd(nn.Module):
 
 def test_layers_of_other_kinds_reset_themselves_under_the_stream():
     first, second = Odd(), Odd()
-    initialise(first, Rng(5))
-    initialise(second, Rng(5))
+    initialize(first, Rng(5))
+    initialize(second, Rng(5))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     before = first.up.weight.detach().clone()
-    initialise(first, Rng(6))
+    initialize(first, Rng(6))
     assert not torch.equal(before, first.up.weight)
 
 
@@ -297,7 +297,7 @@ def test_a_subclass_of_a_known_layer_may_initialise_in_its_own_way():
 
     network = nn.Sequential(Zero(3, 4), nn.Linear(4, 2))
     nn.init.ones_(network[0].weight)
-    initialise(network, Rng(0))
+    initialize(network, Rng(0))
     assert not network[0].weight.any()
     assert network[1].weight.any()
 
@@ -306,7 +306,7 @@ def test_a_layer_that_cannot_draw_weights_is_named():
     network = nn.Sequential(nn.Linear(2, 2))
     network.register_parameter("scale", nn.Parameter(torch.ones(1)))
     with pytest.raises(CondensationError, match=r"Sequential \(the network itself\) holds parameters.*\n.*reset_parameters"):
-        initialise(network, Rng(0))
+        initialize(network, Rng(0))
 
 
 def test_neither_building_nor_initialising_touches_the_global_generator():
@@ -314,7 +314,7 @@ def test_neither_building_nor_initialising_touches_the_global_generator():
     before = torch.get_rng_state()
     for spec in NETWORKS.values():
         spec.build(GREY, 10, Rng(0))
-    initialise(odd, Rng(0))
+    initialize(odd, Rng(0))
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -336,7 +336,7 @@ def test_norms_start_at_one_and_zero_again():
     norm = network.features[1]
     network(images(COLOUR))
     nn.init.constant_(norm.weight, 3.0)
-    initialise(network, Rng(1))
+    initialize(network, Rng(1))
     assert (norm.weight == 1).all()
     assert not norm.bias.any()
     assert not norm.running_mean.any()

@@ -26,7 +26,7 @@ from condensation.config.toml import apply_override
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.plain import to_dict
 from condensation.networks.mlp import MLP
-from condensation.networks.pool_store import Bucket, PoolStore, Snapshot, between, bucket, described, identity
+from condensation.networks.pool_store import Bucket, PoolStore, Snapshot, buckets_between, data_identity, describe_spec, parse_bucket
 from condensation.networks.samplers import Pooled
 from condensation.runs.run import RunSettings, run
 from condensation.training.make_pool import PoolRecipe, make_pool
@@ -46,12 +46,14 @@ def snapshot(number, accuracy, spec=SPEC):
     return Snapshot(number, accuracy, spec.build(SHAPE, 3, Rng(100).child(number)).state_dict())
 
 
-def shelf_of(folder, real, spec=SPEC, networks=2):
+def store_of(folder, real, spec=SPEC, networks=2):
     """A pool whose networks were never trained: their accuracies are made up."""
-    shelf = PoolStore.begin(folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": described(spec), "data": identity(real)})
+    store = PoolStore.create(
+        folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": describe_spec(spec), "data": data_identity(real)}
+    )
     for number in range(networks):
-        shelf.add(number, [snapshot(10 * number + place, accuracy, spec) for place, accuracy in enumerate(LEVELS)])
-    return shelf
+        store.add(number, [snapshot(10 * number + place, accuracy, spec) for place, accuracy in enumerate(LEVELS)])
+    return store
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def real():
 
 @pytest.fixture(scope="module")
 def folder(real, tmp_path_factory):
-    return shelf_of(tmp_path_factory.mktemp("pools") / "pool", real).folder
+    return store_of(tmp_path_factory.mktemp("pools") / "pool", real).folder
 
 
 def pool(folder, name="all", spec=SPEC):
@@ -86,7 +88,7 @@ def kept(*numbers):
 
 @pytest.mark.parametrize(("name", "wanted"), [("20-30", Bucket(20, 30)), ("70+", Bucket(70, float("inf"))), ("2.5-5", Bucket(2.5, 5))])
 def test_a_bucket_has_a_name(name, wanted):
-    assert bucket(name) == wanted
+    assert parse_bucket(name) == wanted
     assert str(wanted) == name
 
 
@@ -97,7 +99,7 @@ def test_what_is_no_bucket_is_refused(name):
 
 
 def test_buckets_meet_at_their_bounds():
-    buckets = between([10, 20, 70])
+    buckets = buckets_between([10, 20, 70])
     assert [str(one) for one in buckets] == ["10-20", "20-70", "70+"]
     for accuracy, there in ((9.9, []), (10, [0]), (19.999, [0]), (20, [1]), (70, [2]), (100, [2])):
         assert [place for place, one in enumerate(buckets) if accuracy in one] == there
@@ -176,10 +178,10 @@ def test_the_network_is_frozen_and_in_training_mode(folder):
 
 def test_statistics_of_batch_norm_are_those_of_the_snapshot(real, tmp_path):
     spec = ConvNet(width=8, norm="batch")
-    shelf = PoolStore.begin(tmp_path, {"networks": 1, "bounds": [0], "spec": described(spec), "data": identity(real)})
+    store = PoolStore.create(tmp_path, {"networks": 1, "bounds": [0], "spec": describe_spec(spec), "data": data_identity(real)})
     trained = spec.build(SHAPE, 3, Rng(0)).train()
     trained(real.inputs())
-    shelf.add(0, [Snapshot(1, 50.0, trained.state_dict())])
+    store.add(0, [Snapshot(1, 50.0, trained.state_dict())])
     sampler = Pool(str(tmp_path), "0+", spec)
     network = sampler.network(SHAPE, 3, "cpu")
     assert mixes_images(network)
@@ -261,25 +263,25 @@ def test_a_part_of_the_classes_is_the_same_data(folder, real):
 
 
 def test_a_pool_that_is_not_finished_is_refused(real, tmp_path):
-    shelf = PoolStore.begin(tmp_path, {"networks": 2, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
-    shelf.add(0, [snapshot(0, 15.0)])
-    assert shelf.missing() == [1]
+    store = PoolStore.create(tmp_path, {"networks": 2, "bounds": [10], "spec": describe_spec(SPEC), "data": data_identity(real)})
+    store.add(0, [snapshot(0, 15.0)])
+    assert store.missing() == [1]
     with pytest.raises(CondensationError, match="is not finished: 1 of 2 networks are there"):
         pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
 
 
 def test_a_damaged_network_is_refused(real, tmp_path):
-    shelf = shelf_of(tmp_path, real)
-    content = bytearray(shelf.path(0).read_bytes())
+    store = store_of(tmp_path, real)
+    content = bytearray(store.path(0).read_bytes())
     content[-1] ^= 1
-    shelf.path(0).write_bytes(content)
+    store.path(0).write_bytes(content)
     with pytest.raises(CondensationError, match="is damaged"):
         pool(tmp_path).network(SHAPE, 3, "cpu")
 
 
 def test_weights_that_do_not_fit_are_refused(real, tmp_path):
-    shelf = PoolStore.begin(tmp_path, {"networks": 1, "bounds": [10], "spec": described(SPEC), "data": identity(real)})
-    shelf.add(0, [snapshot(0, 15.0, ConvNet(width=4))])
+    store = PoolStore.create(tmp_path, {"networks": 1, "bounds": [10], "spec": describe_spec(SPEC), "data": data_identity(real)})
+    store.add(0, [snapshot(0, 15.0, ConvNet(width=4))])
     with pytest.raises(CondensationError, match="do not fit this network"):
         pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
 
@@ -320,9 +322,9 @@ def test_resume_is_exact(folder, real, tmp_path):
 
 def test_a_run_does_not_go_on_with_another_pool_in_the_same_place(real, tmp_path):
     method = dm(networks=pool(tmp_path / "pool"))
-    shelf = shelf_of(tmp_path / "pool", real)
+    store = store_of(tmp_path / "pool", real)
     stopped(method, real, tmp_path / "checkpoint")
-    shelf.add(1, [snapshot(99, 15.0)])
+    store.add(1, [snapshot(99, 15.0)])
     with pytest.raises(CondensationError, match=r"of another run: reads\.pool is"):
         condense(method, real, 1, checkpoint=Checkpoint(tmp_path / "checkpoint"), compute=COMPUTE)
 
@@ -347,12 +349,12 @@ def test_a_run_says_which_pool_it_read_and_is_repeated_from_its_settings(tmp_pat
     data = load("digits")
     spec = ConvNet(width=4)
     how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
-    shelf = make_pool(spec, data.train, tmp_path / "pool", how, compute=COMPUTE)
+    store = make_pool(spec, data.train, tmp_path / "pool", how, compute=COMPUTE)
     method = DM(steps=2, batch_per_class=4, networks=Pool(str(tmp_path / "pool"), "0+", spec))
     settings = RunSettings(method=method, ipc=1, compute=COMPUTE)
     settings = from_dict(RunSettings, {"data": {"source": "digits"}, "evaluation": {"networks": 0}}, settings)
     first = run(settings, tmp_path / "first").condensed
-    assert first.card["reads"] == {"pool": shelf.digest()}
+    assert first.card["reads"] == {"pool": store.digest()}
     again = from_dict(RunSettings, json.loads((tmp_path / "first" / "settings.json").read_text())["settings"])
     assert torch.equal(run(again, tmp_path / "again").condensed.images.images, first.images.images)
 
@@ -363,7 +365,7 @@ class Odd:
 
 
 def test_an_architecture_is_described_without_code():
-    assert described(SPEC) == {
+    assert describe_spec(SPEC) == {
         "kind": "ConvNet",
         "width": 8,
         "depth": None,
@@ -371,8 +373,8 @@ def test_an_architecture_is_described_without_code():
         "activation": "relu",
         "pooling": "avg",
     }
-    own = described(UserModule(shelf_of, options={"width": 3, "odd": Odd()}))
-    assert own["target"] == "tests.networks.test_pool_store:shelf_of"
+    own = describe_spec(UserModule(store_of, options={"width": 3, "odd": Odd()}))
+    assert own["target"] == "tests.networks.test_pool_store:store_of"
     assert json.loads(json.dumps(own)) == own
 
 
@@ -393,4 +395,4 @@ def test_a_pool_may_be_of_a_network_of_ones_own(real, tmp_path):
     method = dm(networks=Pool(str(tmp_path), "0+", spec))
     assert condense(method, real, 1, compute=COMPUTE).images.isfinite().all()
     with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pools:small\."):
-        condense(dm(networks=Pool(str(tmp_path), "0+", UserModule(shelf_of))), real, 1, compute=COMPUTE)
+        condense(dm(networks=Pool(str(tmp_path), "0+", UserModule(store_of))), real, 1, compute=COMPUTE)

@@ -10,7 +10,7 @@ from torch import Tensor
 from condensation import ConvNet, Rng
 from condensation.networks.base import Classifier
 from condensation.networks.cpu import winograd
-from condensation.networks.layers import directly
+from condensation.networks.layers import use_pytorch_kernels
 from tests.networks.compiling import gives_the_same_compiled, gradients, stacked_do_without
 
 
@@ -73,7 +73,7 @@ def sides(shape: tuple[int, int, int], width: int = 8) -> Classifier:
         (sides((3, 16, 16), 4), (3, 16, 16), torch.float32, False),  # narrow
         (sides((3, 16, 16)), (3, 16, 16), torch.float64, False),
         (sides((3, 16, 16)), (3, 16, 16), torch.float32, True),
-        (directly(sides((3, 16, 16))), (3, 16, 16), torch.float32, False),
+        (use_pytorch_kernels(sides((3, 16, 16))), (3, 16, 16), torch.float32, False),
     ],
 )
 def test_where_it_can_not_be_the_convolution_is_direct(

@@ -130,7 +130,7 @@ def test_sets_of_different_buckets_differ(finished):
 
 
 def test_an_empty_bucket_is_passed_over_and_said_plainly(finished):
-    assert PoolStore.at(finished / "pool").accuracies()[-1] < 99.9
+    assert PoolStore.open(finished / "pool").accuracies()[-1] < 99.9
     assert not (finished / "runs" / JOBS[3]).exists()
     found = ablation(SETTINGS, finished)
     assert [cell.empty for cell in found.cells] == [False, False, False, True, False]

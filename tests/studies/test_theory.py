@@ -11,7 +11,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
 from condensation.data.settings import DataSettings
-from condensation.matching.last_layer import factor
+from condensation.matching.last_layer import uniform_head_factor
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import Watch
@@ -52,7 +52,7 @@ def never(*_):
 
 def test_with_a_head_of_zeros_one_loss_is_the_other_times_a_factor(drawn):
     of_features, of_gradients = losses(*drawn, zero=True)
-    torch.testing.assert_close(of_gradients, factor(10) * of_features, rtol=1e-12, atol=0)
+    torch.testing.assert_close(of_gradients, uniform_head_factor(10) * of_features, rtol=1e-12, atol=0)
 
 
 def test_gradient_matching_is_what_autograd_makes_of_it(drawn):

@@ -8,7 +8,7 @@ from condensation import Compute, CondensationError, ConvNet, PoolRecipe, Recipe
 from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
 from condensation.core.storage import to_tensors, unpack
-from condensation.networks.pool_store import PoolStore, Snapshot, bucket
+from condensation.networks.pool_store import PoolStore, Snapshot, parse_bucket
 from condensation.training.make_pool import held_out
 from condensation.training.pool_trainer import PoolTrainer, _Kept
 from condensation.training.stacked import SingleModel
@@ -30,12 +30,12 @@ def made(real, tmp_path_factory):
     return make_pool(SPEC, real, tmp_path_factory.mktemp("made") / "pool", HOW, compute=COMPUTE)
 
 
-def files(shelf):
-    return {path.name: path.read_bytes() for path in sorted(shelf.folder.rglob("*.safetensors"))}
+def files(store):
+    return {path.name: path.read_bytes() for path in sorted(store.folder.rglob("*.safetensors"))}
 
 
-def steps_of(shelf):
-    return [one.step for one in shelf.snapshots()]
+def steps_of(store):
+    return [one.step for one in store.snapshots()]
 
 
 def snapshots_of(learner, training, validation, how, number):
@@ -146,7 +146,7 @@ def test_of_each_network_at_most_so_many_are_kept_in_a_bucket(made):
 
 def test_buckets_hold_what_their_names_say(made):
     for name in made.counts():
-        assert all(one.accuracy in bucket(name) for one in made.snapshots(bucket(name)))
+        assert all(one.accuracy in parse_bucket(name) for one in made.snapshots(parse_bucket(name)))
 
 
 def test_which_of_many_states_is_kept_is_random_and_even():
@@ -165,9 +165,9 @@ def test_which_of_many_states_is_kept_is_random_and_even():
 
 
 def test_a_network_that_is_lost_is_not_kept(real, tmp_path):
-    shelf = make_pool(SPEC, real, tmp_path / "pool", replace(HOW, networks=1, recipe=replace(HOW.recipe, lr=1e30)), compute=COMPUTE)
-    assert all(tensor.isfinite().all() for one in shelf.snapshots() for tensor in one.weights.values())
-    assert max(steps_of(shelf)) < 12
+    store = make_pool(SPEC, real, tmp_path / "pool", replace(HOW, networks=1, recipe=replace(HOW.recipe, lr=1e30)), compute=COMPUTE)
+    assert all(tensor.isfinite().all() for one in store.snapshots() for tensor in one.weights.values())
+    assert max(steps_of(store)) < 12
 
 
 # -- seeds, stopping, other settings
@@ -199,7 +199,7 @@ def test_a_pool_that_is_broken_off_goes_on_to_the_same_bytes(made, real, tmp_pat
 
     with pytest.raises(Stopped):
         make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=stop)
-    done = set(files(PoolStore.at(tmp_path / "pool")))
+    done = set(files(PoolStore.open(tmp_path / "pool")))
     seen = []
     again = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_network=lambda *now: seen.append(now))
     assert seen == [(number, 3, f"{number}.safetensors" in done) for number in range(3)]
@@ -218,9 +218,9 @@ def test_a_network_goes_on_from_its_last_epoch(made, real, tmp_path):
     with pytest.raises(Stopped):
         make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, checkpoint_every=0, on_progress=stop)
     assert told[12:] == [12, 0, 1, 2, 3, 4, 5, 6, 7]  # of the second network, whose epochs are of three batches
-    shelf = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=lambda done, total: again.append(done))
+    store = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=lambda done, total: again.append(done))
     assert again[:2] == [6, 7]
-    assert files(shelf) == files(made)
+    assert files(store) == files(made)
     assert {path.suffix for path in (tmp_path / "pool" / "networks").iterdir()} == {".safetensors"}
 
 

@@ -46,7 +46,7 @@ class Autoencoder(Registered):
                 raise CondensationError(f"autoencoder.{name} is {getattr(self, name)}; it must be above 0.")
 
     @property
-    def all_steps(self) -> int:
+    def total_steps(self) -> int:
         """Of all stages together."""
         return STAGES * self.steps
 

@@ -8,10 +8,10 @@ from torch.nn.functional import interpolate, relu
 
 from condensation.core.rng import Rng
 from condensation.generators.base import Generator
-from condensation.generators.channels_last import by_pixel
+from condensation.generators.channels_last import to_channels_last
 from condensation.generators.residual import Trunk
-from condensation.generators.spectral_norm import normalise_spectrally
-from condensation.networks.base import initialise
+from condensation.generators.spectral_norm import add_spectral_norm
+from condensation.networks.base import initialize
 
 DEVIATION = 0.02  # of the normal distribution that weights begin with
 
@@ -52,26 +52,26 @@ class UpBlock(nn.Module):
 class BigGenerator(Generator):
     """Pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and the rows (n,) of their classes.
 
-    The side is ``first_side`` doubled ``doublings`` times, every map has ``width`` channels: 256 for CIFAR.
+    The side is ``upsampling_plan`` doubled ``doublings`` times, every map has ``width`` channels: 256 for CIFAR.
     """
 
-    def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
+    def __init__(self, channels: int, upsampling_plan: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()
-        self.side, self.latent = first_side, latent
+        self.side, self.latent = upsampling_plan, latent
         with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
-            self.linear = nn.Linear(latent, width * first_side**2)
+            self.linear = nn.Linear(latent, width * upsampling_plan**2)
             self.blocks = nn.ModuleList(UpBlock(width, width, classes) for _ in range(doublings))
             self.norm = nn.BatchNorm2d(width)
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
-        begin_normal(self, rng.child("weights"))
-        normalise_spectrally(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
+        initialize_normal(self, rng.child("weights"))
+        add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
 
     def draw(self, count: int, rng: Rng) -> Tensor:
         return rng.normal((count, self.latent))
 
     def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
         features: Tensor = self.linear(latents)
-        features = by_pixel(features.view(len(latents), -1, self.side, self.side))
+        features = to_channels_last(features.view(len(latents), -1, self.side, self.side))
         for block in self.blocks:
             features = block(features, rows)
         images: Tensor = self.conv(relu(self.norm(features)))
@@ -90,8 +90,8 @@ class ProjectionCritic(nn.Module):
             self.trunk = Trunk(channels, side, width, depth)
             self.linear = nn.Linear(width, 1)
             self.of_class = nn.Embedding(classes, width)
-        begin_normal(self, rng.child("weights"))
-        normalise_spectrally(self, rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
+        initialize_normal(self, rng.child("weights"))
+        add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
 
     def forward(self, images: Tensor, rows: Tensor) -> Tensor:
         _, features = self.trunk(images)
@@ -99,9 +99,9 @@ class ProjectionCritic(nn.Module):
         return score
 
 
-def begin_normal(network: nn.Module, rng: Rng) -> None:
+def initialize_normal(network: nn.Module, rng: Rng) -> None:
     """Weights from N(0, 0.02^2), biases and norms as PyTorch has them."""
-    initialise(network, rng.child("others"))
+    initialize(network, rng.child("others"))
     with torch.no_grad():
         for name, layer in network.named_modules():
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):

@@ -10,10 +10,10 @@ from torch.nn.functional import interpolate, relu
 
 from condensation.core.rng import Rng
 from condensation.generators.base import Generator
-from condensation.generators.channels_last import by_pixel
+from condensation.generators.channels_last import to_channels_last
 from condensation.generators.residual import Trunk
-from condensation.generators.spectral_norm import normalise_spectrally
-from condensation.networks.base import initialise
+from condensation.generators.spectral_norm import add_spectral_norm
+from condensation.networks.base import initialize
 
 ENLARGING = ("nearest", "bilinear")  # by turns
 
@@ -49,16 +49,16 @@ class Decoder(Generator):
     A class is a learned vector beside the latent; with one class there is none, as in the paper.
     """
 
-    def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
+    def __init__(self, channels: int, upsampling_plan: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()
-        self.side, self.latent = first_side, latent
+        self.side, self.latent = upsampling_plan, latent
         with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
             self.of_class = nn.Embedding(classes, latent) if classes > 1 else None
-            self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * first_side**2)
+            self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * upsampling_plan**2)
             self.cells = nn.ModuleList(UpCell(width, number, number == doublings - 1) for number in range(doublings))
             self.norm = nn.BatchNorm2d(width)
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
-        begin_uniform(self, rng)
+        initialize_glorot(self, rng)
 
     def draw(self, count: int, rng: Rng) -> Tensor:
         return rng.normal((count, self.latent))
@@ -67,7 +67,7 @@ class Decoder(Generator):
         if self.of_class is not None:
             latents = torch.cat([latents, self.of_class(rows).to(latents.dtype)], 1)
         features: Tensor = self.linear(latents)
-        features = by_pixel(features.view(len(latents), -1, self.side, self.side))
+        features = to_channels_last(features.view(len(latents), -1, self.side, self.side))
         maps: list[Tensor] = []
         for cell in self.cells:
             features, inner = cell(features, maps)
@@ -84,8 +84,8 @@ class Encoder(nn.Module):
         with torch.random.fork_rng(devices=[]):
             self.trunk = Trunk(channels, side, width, depth)
             self.linear = nn.Linear(width, 2 * latent, bias=False)
-        begin_uniform(self, rng.child("weights"))
-        normalise_spectrally(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
+        initialize_glorot(self, rng.child("weights"))
+        add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
 
     def forward(self, images: Tensor) -> Tensor:
         _, features = self.trunk(images)
@@ -93,9 +93,9 @@ class Encoder(nn.Module):
         return moments
 
 
-def begin_uniform(network: nn.Module, rng: Rng) -> None:
+def initialize_glorot(network: nn.Module, rng: Rng) -> None:
     """Convolutions as Glorot & Bengio (2010) have them, scales of norms from N(1, 0.02^2), the rest as PyTorch has it."""
-    initialise(network, rng.child("others"))
+    initialize(network, rng.child("others"))
     with torch.no_grad():
         for name, layer in network.named_modules():
             if isinstance(layer, nn.Conv2d):

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
-from condensation.generators.dc_vae_decoder import Decoder, Encoder, begin_uniform
-from condensation.generators.ema import follow
+from condensation.generators.dc_vae_decoder import Decoder, Encoder, initialize_glorot
+from condensation.generators.ema import update_ema
 from condensation.generators.residual import Trunk
-from condensation.generators.spectral_norm import normalise_spectrally
+from condensation.generators.spectral_norm import add_spectral_norm
 
 CONTRAST = 16  # dimensions in which reconstructions are compared with their images
 VIEWS = 2
@@ -35,10 +35,10 @@ class DualEncoder(nn.Module):
             self.of_class = nn.Embedding(classes, width) if classes > 1 else None
             self.flat = nn.Conv2d(width, 1, 1)
             self.early = nn.Linear((side // 2) ** 2, CONTRAST, bias=False)
-        begin_uniform(self, rng.child("weights"))
+        initialize_glorot(self, rng.child("weights"))
         of_critic = [self.trunk, self.final, self.score, *([self.of_class] if self.of_class is not None else [])]
         # The early view has no spectral norm.
-        normalise_spectrally(nn.ModuleList(of_critic), rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
+        add_spectral_norm(nn.ModuleList(of_critic), rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
 
     def forward(self, images: Tensor, rows: Tensor) -> Tensor:
         """Scores (n,) of ``images`` (n, c, h, w) as images of the classes ``rows`` (n,)."""
@@ -68,11 +68,11 @@ class DualAutoencoder(nn.Module):
         self.register_buffer("queues", F.normalize(rng.child("queues").normal((VIEWS, queue, CONTRAST)), dim=2))
         self.register_buffer("next", torch.zeros((), dtype=torch.int64))
 
-    def follow(self, kept: float) -> None:
+    def update_momentum_encoder(self, kept: float) -> None:
         """Let the momentum encoder keep that part of itself, and take the rest from the dual encoder."""
-        follow(self.momentum, self.dual, kept, kept_of_buffers=1.0)
+        update_ema(self.momentum, self.dual, kept, buffer_decay=1.0)
 
-    def put(self, keys: Tensor) -> None:
+    def enqueue(self, keys: Tensor) -> None:
         """Let ``keys`` (2, n, 16) take the places of the oldest in the queues."""
         places = (self.next + torch.arange(keys.shape[1], device=keys.device)) % self.queues.shape[1]
         self.queues[:, places] = F.normalize(keys, dim=2)

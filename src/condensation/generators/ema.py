@@ -9,20 +9,20 @@ import torch
 from torch import nn
 
 
-def follow(average: nn.Module, network: nn.Module, kept: float, kept_of_buffers: float | None = None) -> None:
+def update_ema(average: nn.Module, network: nn.Module, kept: float, buffer_decay: float | None = None) -> None:
     """Let ``average`` keep that part of itself, and take the rest from ``network``, which has the same layers.
 
-    Statistics that are no parameters keep ``kept_of_buffers``, or as much as these; whole numbers, such as counts of batches, are taken.
+    Statistics that are no parameters keep ``buffer_decay``, or as much as these; whole numbers, such as counts of batches, are taken.
     """
-    kept_of_buffers = kept if kept_of_buffers is None else kept_of_buffers
+    buffer_decay = kept if buffer_decay is None else buffer_decay
     with torch.no_grad():
         for parameter, theirs in zip(average.parameters(), network.parameters(), strict=True):
             parameter.lerp_(theirs, 1 - kept)
         for buffer, new in zip(average.buffers(), network.buffers(), strict=True):
             if not buffer.is_floating_point():
                 buffer.copy_(new)
-            elif kept_of_buffers < 1:
-                buffer.lerp_(new, 1 - kept_of_buffers)
+            elif buffer_decay < 1:
+                buffer.lerp_(new, 1 - buffer_decay)
 
 
 @contextmanager

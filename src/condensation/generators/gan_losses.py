@@ -7,22 +7,22 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 
-def hinge_of_real(scores: Tensor) -> Tensor:
+def hinge_loss_real(scores: Tensor) -> Tensor:
     """What a critic pays for its scores (n,) of real images: the mean of max(0, 1 - score)."""
     return F.relu(1 - scores).mean()
 
 
-def hinge_of_made(scores: Tensor) -> Tensor:
+def hinge_loss_fake(scores: Tensor) -> Tensor:
     """What a critic pays for its scores (n,) of images that were made: the mean of max(0, 1 + score)."""
     return F.relu(1 + scores).mean()
 
 
-def hinge_of_maker(scores: Tensor) -> Tensor:
+def generator_loss(scores: Tensor) -> Tensor:
     """What a generator pays for the critic's scores (n,) of its images: the mean of -score."""
     return -scores.mean()
 
 
-def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     """The Kullback-Leibler divergence of N(mean, variance) from N(0, 1), both (n, dims), summed over images and dimensions."""
     return -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum()
 

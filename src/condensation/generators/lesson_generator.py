@@ -13,8 +13,8 @@ from condensation.core.images import Shape
 from condensation.core.preprocessing import Preprocessing
 from condensation.core.rng import Rng
 from condensation.generators.base import Generator, normal_latents
-from condensation.networks.base import initialise
-from condensation.networks.layers import need_pixels
+from condensation.networks.base import initialize
+from condensation.networks.layers import require_pixels
 from condensation.networks.weight_norm import SLOPE, NormedLinear
 
 HIGHEST = 2.0  # of what a network sees: the generator ends in 2 tanh
@@ -30,7 +30,7 @@ class LessonGenerator(Generator):
 
     def __init__(self, latent: int, classes: int, shape: Shape, hidden: int, channels: Sequence[int]) -> None:
         super().__init__()
-        need_pixels("The generator of GTN", shape, 4)
+        require_pixels("The generator of GTN", shape, 4)
         colours, *sides = shape
         self.latent, self.classes = latent, classes
         self.sizes = [tuple(math.ceil(side / part) for side in sides) for part in (4, 2, 1)]
@@ -51,7 +51,7 @@ class LessonGenerator(Generator):
 
     def redraw(self, rng: Rng) -> None:
         """New weights, as PyTorch would draw them, decided by ``rng``."""
-        initialise(self, rng)
+        initialize(self, rng)
 
     def draw(self, count: int, rng: Rng) -> Tensor:
         return normal_latents(count, self.latent, rng)

@@ -11,7 +11,7 @@ from condensation.core.rng import Rng
 from condensation.generators.base import Generator
 
 
-class Grouped(Generator):
+class PerClassGenerator(Generator):
     """One generator for all classes, or as many as there are classes, each for its own; all take the same latents."""
 
     def __init__(self, generators: Sequence[Generator]) -> None:

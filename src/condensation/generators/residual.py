@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 
-from condensation.generators.channels_last import by_pixel
+from condensation.generators.channels_last import to_channels_last
 
 SMALLEST_MAP = 8  # pixels; the trunk halves an image until its side is no more than this
 
@@ -50,7 +50,7 @@ class Trunk(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The map (n, width, h, w) of the first block, and features (n, width): the last ones after a ReLU, summed over the map."""
-        first: Tensor = self.blocks[0](by_pixel(images))
+        first: Tensor = self.blocks[0](to_channels_last(images))
         features = first
         for block in list(self.blocks)[1:]:
             features = block(features)

@@ -9,7 +9,7 @@ SMALLEST = 16
 SIZES = "16x16, 28x28, 32x32, 64x64, 128x128 and so on, doubling"
 
 
-def first_side(image_shape: Shape, method: str) -> tuple[int, int]:
+def upsampling_plan(image_shape: Shape, method: str) -> tuple[int, int]:
     """The side of the smallest map, and how often it is doubled to make images of ``image_shape``.
 
     Raises:

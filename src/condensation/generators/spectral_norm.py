@@ -47,7 +47,7 @@ class SpectralNorm(nn.Module):
         return weight / value
 
 
-def normalise_spectrally(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> None:
+def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> None:
     """Put `SpectralNorm` on the weight of every layer of ``network`` that is one of ``kinds``, once it is initialised."""
     for name, layer in list(network.named_modules()):
         if type(layer) in kinds:

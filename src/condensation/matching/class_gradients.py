@@ -27,18 +27,18 @@ TOLERANCE = 1e-6  # of two ways to compute a gradient in float64
 Logits = Callable[[Tensor], Tensor]  # (n, classes) of images (n, c, h, w)
 
 
-def learned(network: nn.Module) -> dict[str, nn.Parameter]:
+def trainable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that gradients are taken with respect to."""
     return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
-def mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor], label: int, count: int) -> list[Tensor]:
+def class_mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor], label: int, count: int) -> list[Tensor]:
     """The gradient of the mean cross-entropy of ``count`` images of class ``label``, which come in ``batches``; no graph is kept.
 
     It is a sum over images, so memory does not grow with their number. ``logits`` computes ``network``, in a lower
     precision perhaps; the loss and the sum have that of the parameters.
     """
-    parameters = list(learned(network).values())
+    parameters = list(trainable_parameters(network).values())
     total: list[Tensor] | None = None
     for images in batches:
         labels = torch.full((len(images),), label, device=images.device)
@@ -49,12 +49,12 @@ def mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor],
     return total
 
 
-def distances_one_by_one(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+def sequential_distances(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """The ``distance`` (k,) from ``target`` of the gradient of each class of ``images`` (k, n, c, h, w), with ``labels`` (k, n).
 
     It can be differentiated with respect to the images: the graph goes through the backward pass of the network.
     """
-    parameters, result = list(learned(network).values()), []
+    parameters, result = list(trainable_parameters(network).values()), []
     for place, (of_class, own) in enumerate(zip(images, labels, strict=True)):
         loss = F.cross_entropy(network(of_class), own)
         gradient = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
@@ -62,19 +62,19 @@ def distances_one_by_one(distance: Distance, target: Gradient, network: nn.Modul
     return torch.stack(result)
 
 
-def distances_together(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """`distances_one_by_one` with every operation done once for all classes; for a network that `goes_together`."""
+def vmapped_distances(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """`sequential_distances` with every operation done once for all classes; for a network that `supports_vmap`."""
 
     def loss(parameters: dict[str, Tensor], of_class: Tensor, own: Tensor) -> Tensor:
         return F.cross_entropy(functional_call(network, parameters, (of_class,)), own)
 
-    parameters = {name: parameter.detach() for name, parameter in learned(network).items()}
+    parameters = {name: parameter.detach() for name, parameter in trainable_parameters(network).items()}
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, images, labels)
     return vmap(distance)(list(target), [gradients[name] for name in parameters])
 
 
-def goes_together(network: nn.Module, shape: Shape) -> bool:
-    """Whether `distances_together` can compute ``network``, and does so rightly; it must draw no numbers and keep no count.
+def supports_vmap(network: nn.Module, shape: Shape) -> bool:
+    """Whether `vmapped_distances` can compute ``network``, and does so rightly; it must draw no numbers and keep no count.
 
     Both ways are tried on a few numbers, for torch (2.13) vectorises some second derivatives wrongly, without a word: those
     of layer norm.
@@ -87,11 +87,11 @@ def goes_together(network: nn.Module, shape: Shape) -> bool:
         device = next(network.parameters()).device
         images = Rng(0).normal((2, 2, *shape)).to(device, torch.float64).requires_grad_()
         labels = torch.arange(2, device=device)[:, None].expand(2, 2)
-        target = [Rng(1).normal((2, *parameter.shape)).to(device, torch.float64) for parameter in learned(network).values()]
-        with fixed_norms(network):
+        target = [Rng(1).normal((2, *parameter.shape)).to(device, torch.float64) for parameter in trainable_parameters(network).values()]
+        with frozen_batch_norm(network):
             one, other = (
                 torch.autograd.grad(function(layerwise_cosine, target, network, images, labels).sum(), images)[0]
-                for function in (distances_one_by_one, distances_together)
+                for function in (sequential_distances, vmapped_distances)
             )
         if not (one - other).norm() <= TOLERANCE * one.norm():
             raise RuntimeError("torch vectorises its second derivatives wrongly")
@@ -102,7 +102,7 @@ def goes_together(network: nn.Module, shape: Shape) -> bool:
 
 
 @contextmanager
-def fixed_norms(network: nn.Module, images: Callable[[], Tensor] | None = None) -> Iterator[None]:
+def frozen_batch_norm(network: nn.Module, images: Callable[[], Tensor] | None = None) -> Iterator[None]:
     """Let batch norm have the statistics that it has, and all else be in training mode.
 
     Before that, where there is batch norm, ``images`` (n, c, h, w), if any, pass through the network once, so that the running
@@ -121,7 +121,7 @@ def fixed_norms(network: nn.Module, images: Callable[[], Tensor] | None = None) 
         network.train()
 
 
-def groups_alike(counts: Sequence[int], most: int) -> list[range]:
+def group_equal_counts(counts: Sequence[int], most: int) -> list[range]:
     """Places of neighbours in ``counts`` that are equal, at most ``most`` in a group."""
     groups: list[range] = []
     for place, count in enumerate(counts):

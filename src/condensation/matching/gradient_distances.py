@@ -43,7 +43,7 @@ def squared_difference(real: Gradient, synthetic: Gradient) -> Tensor:
     return total
 
 
-def whole_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
+def global_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
     """One minus the cosine of all parameters taken as one vector."""
     one, other = (torch.cat([part.flatten() for part in gradient]) for gradient in (real, synthetic))
     similarity: Tensor = (one * other).sum() / (one.norm() * other.norm() + EPSILON)
@@ -55,4 +55,4 @@ def _zero(gradient: Gradient) -> Tensor:
 
 
 # By the names that they have in the published code.
-DISTANCES: dict[DistanceName, Distance] = {"ours": layerwise_cosine, "mse": squared_difference, "cos": whole_cosine}
+DISTANCES: dict[DistanceName, Distance] = {"ours": layerwise_cosine, "mse": squared_difference, "cos": global_cosine}

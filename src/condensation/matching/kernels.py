@@ -24,7 +24,7 @@ class Scale:
     largest: Tensor  # squared length of a feature, a scalar
 
     @classmethod
-    def of(cls, features: Tensor) -> Scale:
+    def from_features(cls, features: Tensor) -> Scale:
         """That of the first `SAMPLE` of ``features`` (n, dims): the lower median over all pairs; 1 if that is no length."""
         some = features.detach()[:SAMPLE]
         first, second = torch.triu_indices(len(some), len(some), 1, device=some.device)
@@ -46,7 +46,7 @@ class Kernel(Registered, ABC):
         """How fast the kernel's gradient changes with a feature, about: its inverse is the step that suits gradient descent."""
 
     @property
-    def of_means(self) -> float | None:
+    def mean_factor(self) -> float | None:
         """By what the squared distance of two means is multiplied to give the squared MMD; None if means don't decide it."""
         return None
 
@@ -72,7 +72,7 @@ class Linear(Kernel):
         return torch.ones_like(scale.median)
 
     @property
-    def of_means(self) -> float | None:
+    def mean_factor(self) -> float | None:
         return 1.0
 
 
@@ -170,8 +170,8 @@ class Sum(Kernel):
         return torch.stack([kernel.curvature(scale) for kernel in self.kernels]).sum()
 
     @property
-    def of_means(self) -> float | None:
-        factors = [kernel.of_means for kernel in self.kernels]
+    def mean_factor(self) -> float | None:
+        factors = [kernel.mean_factor for kernel in self.kernels]
         known = [factor for factor in factors if factor is not None]
         return sum(known) if len(known) == len(factors) else None
 
@@ -195,8 +195,8 @@ class Scaled(Kernel):
         return self.factor * self.kernel.curvature(scale)
 
     @property
-    def of_means(self) -> float | None:
-        return None if self.kernel.of_means is None else self.factor * self.kernel.of_means
+    def mean_factor(self) -> float | None:
+        return None if self.kernel.mean_factor is None else self.factor * self.kernel.mean_factor
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:

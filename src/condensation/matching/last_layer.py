@@ -12,19 +12,19 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 
-def last_layer_weights(logits: Tensor, labels: Tensor) -> Tensor:
+def logit_gradients(logits: Tensor, labels: Tensor) -> Tensor:
     """By what each feature is multiplied in the gradient of each class: p_ij - 1[j = y_i], (n, classes) from logits (n, classes)."""
     return logits.softmax(1) - F.one_hot(labels, logits.shape[1]).to(logits.dtype)
 
 
 def last_layer_gradients(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """The gradient of each image's cross-entropy in the last layer's weights: (n, classes, dims) from features (n, dims)."""
-    return last_layer_weights(logits, labels)[:, :, None] * features[:, None]
+    return logit_gradients(logits, labels)[:, :, None] * features[:, None]
 
 
 def mean_last_layer_gradient(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """The mean of `last_layer_gradients`, (classes, dims), which is the gradient of the mean loss; no image's is kept."""
-    return last_layer_weights(logits, labels).T @ features / len(features)
+    return logit_gradients(logits, labels).T @ features / len(features)
 
 
 def squared_distance(real: Tensor, synthetic: Tensor) -> Tensor:
@@ -32,6 +32,6 @@ def squared_distance(real: Tensor, synthetic: Tensor) -> Tensor:
     return (real - synthetic).square().sum()
 
 
-def factor(classes: int) -> float:
+def uniform_head_factor(classes: int) -> float:
     """(C - 1) / C: what the squared distance of mean features is multiplied by where all probabilities are 1 / C."""
     return (classes - 1) / classes

@@ -15,7 +15,7 @@ from condensation.matching.kernels import Kernel, Scale
 CHUNK = 1024  # features on each side of a piece of a Gram matrix
 
 
-def averaging(rows: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def class_mean_weights(rows: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """The matrix (classes, n) that takes n features to their shares in the means of their classes.
 
     ``rows`` (n,) says which class each feature is of, ``counts`` (classes,) how many each class has in all; the shares

@@ -12,7 +12,7 @@ from condensation.matching.kernels import Kernel, Scale
 from condensation.matching.mmd import squared_mmd
 
 
-def pair_loss(
+def pairwise_mmd_loss(
     kernel: Kernel,
     embed: Embedding,
     real: ImageSet,
@@ -29,7 +29,7 @@ def pair_loss(
     graph, and their embeddings kept: memory grows with the images drawn of ``classes``. Lengths are those of the real
     embeddings, class by class, see `Scale`.
     """
-    mine = places_of(classes, draw.class_index)
+    mine = slice_of_classes(classes, draw.class_index)
     of_draw, indices = draw.class_index[mine], draw.indices[mine]
     pieces = []
     with torch.no_grad():
@@ -37,15 +37,15 @@ def pair_loss(
             seen = real.inputs(indices[piece]).to(images.dtype)
             pieces.append(embed(transform(seen, of_draw[piece]) if transform else seen).to(images.dtype))
     features = embed(transform(images, rows) if transform else images).to(images.dtype)
-    of_class = zip(by_class(torch.cat(pieces), of_draw, classes), by_class(features, rows, classes), strict=True)
-    return torch.stack([squared_mmd(kernel, one, other, Scale.of(one)) for one, other in of_class]).sum()
+    of_class = zip(split_by_class(torch.cat(pieces), of_draw, classes), split_by_class(features, rows, classes), strict=True)
+    return torch.stack([squared_mmd(kernel, one, other, Scale.from_features(one)) for one, other in of_class]).sum()
 
 
-def places_of(classes: slice | range, rows: Tensor) -> slice:
+def slice_of_classes(classes: slice | range, rows: Tensor) -> slice:
     """Where the images of ``classes`` lie among those of the ascending ``rows`` (n,)."""
     return slice(int((rows < classes.start).sum()), int((rows < classes.stop).sum()))
 
 
-def by_class(features: Tensor, rows: Tensor, classes: slice) -> tuple[Tensor, ...]:
+def split_by_class(features: Tensor, rows: Tensor, classes: slice) -> tuple[Tensor, ...]:
     """``features`` (n, dims) of the ascending ``rows`` (n,), apart for each of ``classes``."""
     return torch.split(features, rows.bincount(minlength=classes.stop)[classes].tolist())

@@ -16,10 +16,10 @@ from condensation.core.compute import Compute
 from condensation.core.images import ImageSet, Shape
 from condensation.core.rng import Rng
 from condensation.generators.big_gan import BigGenerator, ProjectionCritic
-from condensation.generators.channels_last import by_pixel
-from condensation.generators.ema import follow, frozen
-from condensation.generators.gan_losses import hinge_of_made, hinge_of_maker, hinge_of_real
-from condensation.generators.sizes import first_side
+from condensation.generators.channels_last import to_channels_last
+from condensation.generators.ema import frozen, update_ema
+from condensation.generators.gan_losses import generator_loss, hinge_loss_fake, hinge_loss_real
+from condensation.generators.sizes import upsampling_plan
 from condensation.methods.base import State, need_at_least, need_fraction, need_positive
 from condensation.methods.generative import GenerativeMethod, GeneratorState
 
@@ -85,17 +85,17 @@ class BigGAN(GenerativeMethod):
         need_fraction(self, "averaging")
 
     def build(self, shape: Shape, classes: int) -> BigGenerator:
-        return by_pixel(self._generator(shape, classes, Rng(0)))
+        return to_channels_last(self._generator(shape, classes, Rng(0)))
 
     def _generator(self, shape: Shape, classes: int, rng: Rng) -> BigGenerator:
-        return BigGenerator(shape[0], *first_side(shape, "biggan"), self.width, self.latent, classes, rng)
+        return BigGenerator(shape[0], *upsampling_plan(shape, "biggan"), self.width, self.latent, classes, rng)
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BigGANState:
         classes = len(real.classes)
         generator = self._generator(real.shape, classes, rng.child("generator"))
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
         for network in (generator, critic):
-            by_pixel(network.to(real.device, compute.dtype))
+            to_channels_last(network.to(real.device, compute.dtype))
         if self.augmentation is not None:  # find out before the first step that it cannot be used
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))
@@ -115,7 +115,7 @@ class BigGAN(GenerativeMethod):
         losses = [self._teach_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]
         self._teach_generator(state, real, rng.child("generator"))
         kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
-        follow(state.source.generator, state.generator, kept)
+        update_ema(state.source.generator, state.generator, kept)
         state.done += 1
         return torch.stack(losses).mean()
 
@@ -133,7 +133,7 @@ class BigGAN(GenerativeMethod):
         optimizer.zero_grad()
         # One pass for both, as no layer of the critic mixes images.
         scores = self._scores(state, real, torch.cat([pictures, made]), torch.cat([real.class_index[places], rows]), rng)
-        loss = hinge_of_real(scores[:count]) + hinge_of_made(scores[count:])
+        loss = hinge_loss_real(scores[:count]) + hinge_loss_fake(scores[count:])
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.detach()
@@ -143,7 +143,7 @@ class BigGAN(GenerativeMethod):
         optimizer.zero_grad()
         with frozen(state.critic):
             made, rows = self._made(state, real, self.batch, rng)
-            hinge_of_maker(self._scores(state, real, made, rows, rng)).backward()  # type: ignore[no-untyped-call]
+            generator_loss(self._scores(state, real, made, rows, rng)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     def _made(self, state: BigGANState, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:

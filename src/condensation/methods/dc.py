@@ -17,16 +17,16 @@ from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 from condensation.matching.class_gradients import (
-    distances_one_by_one,
-    distances_together,
-    fixed_norms,
-    goes_together,
-    groups_alike,
-    learned,
-    mean_gradient,
+    class_mean_gradient,
+    frozen_batch_norm,
+    group_equal_counts,
+    sequential_distances,
+    supports_vmap,
+    trainable_parameters,
+    vmapped_distances,
 )
 from condensation.matching.gradient_distances import DISTANCES, DistanceName
-from condensation.matching.pairwise_mmd import places_of
+from condensation.matching.pairwise_mmd import slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import STARTS, Initialization
 from condensation.methods.synthetic import SyntheticImages
@@ -128,7 +128,7 @@ class DC(Method):
             network=network,
             learner=SingleModel(network, compute.with_compile_decision(real.shape, seen)),
             loops=(outer, inner),
-            groups=groups_alike(list(ipc.values()), self._at_a_time(network, real, ipc, compute)),
+            groups=group_equal_counts(list(ipc.values()), self._at_a_time(network, real, ipc, compute)),
             chunk=compute.chunk_for(network, real.shape),
         )
 
@@ -137,9 +137,9 @@ class DC(Method):
         if count is None:
             if torch.device(compute.device).type == "cpu":
                 return 1
-            numbers = sum(parameter.numel() for parameter in learned(network).values())
+            numbers = sum(parameter.numel() for parameter in trainable_parameters(network).values())
             count = max(1, min(compute.suitable_chunk(real.shape) // max(ipc.values()), GRADIENT_NUMBERS // numbers))
-        return count if count > 1 and goes_together(network, real.shape) else 1
+        return count if count > 1 and supports_vmap(network, real.shape) else 1
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         assert isinstance(state, DCState)  # what init made
@@ -171,9 +171,9 @@ class DC(Method):
             transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
         gradient, total = torch.zeros_like(images), images.new_zeros(())
-        with fixed_norms(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
+        with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
-                mine = places_of(group, start.class_index)
+                mine = slice_of_classes(group, start.class_index)
                 labels = start.labels[mine].view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)
@@ -181,7 +181,7 @@ class DC(Method):
                     synthetic = synthetic.view(*labels.shape, *real.shape)
                     # In float32 and not compiled: torch cannot compile a graph that goes through a backward pass, and as
                     # pure functions, which it can, it took longer than this, and over a minute to compile.
-                    distances = distances_together if len(group) > 1 else distances_one_by_one
+                    distances = vmapped_distances if len(group) > 1 else sequential_distances
                     loss = distances(DISTANCES[self.distance], target, state.network, synthetic, labels).sum()
                     gradient += torch.autograd.grad(loss, images)[0]
                 total += loss.detach()
@@ -221,7 +221,7 @@ def _target(state: DCState, real: ImageSet, draw: ClassDraw, group: range, trans
 
     of_class = [draw.indices[draw.class_index == place] for place in group]
     gradients = [
-        mean_gradient(logits, state.network, batches(indices, place), real.classes[place], len(indices))
+        class_mean_gradient(logits, state.network, batches(indices, place), real.classes[place], len(indices))
         for place, indices in zip(group, of_class, strict=True)
     ]
     return [torch.stack(of_parameter) for of_parameter in zip(*gradients, strict=True)]

@@ -13,12 +13,12 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
 from condensation.core.rng import Rng
-from condensation.generators.channels_last import by_pixel
+from condensation.generators.channels_last import to_channels_last
 from condensation.generators.dc_vae_decoder import Decoder
 from condensation.generators.dc_vae_encoder import DualAutoencoder
-from condensation.generators.ema import follow, frozen
-from condensation.generators.per_class import Grouped
-from condensation.generators.sizes import first_side
+from condensation.generators.ema import frozen, update_ema
+from condensation.generators.per_class import PerClassGenerator
+from condensation.generators.sizes import upsampling_plan
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.big_gan import signed
 from condensation.methods.dc_vae_losses import DualLosses
@@ -99,12 +99,12 @@ class DCVAE(GenerativeMethod):
         if self.queue < self.batch:
             raise CondensationError(f"method.queue is {self.queue}; it must hold a batch, method.batch={self.batch}.")
 
-    def build(self, shape: Shape, classes: int) -> Grouped:
+    def build(self, shape: Shape, classes: int) -> PerClassGenerator:
         each = [1] * classes if self.networks == "one-a-class" else [classes]
-        return by_pixel(Grouped([self._decoder(shape, count, Rng(0)) for count in each]))
+        return to_channels_last(PerClassGenerator([self._decoder(shape, count, Rng(0)) for count in each]))
 
     def _decoder(self, shape: Shape, classes: int, rng: Rng) -> Decoder:
-        return Decoder(shape[0], *first_side(shape, "dc-vae"), self.width, self.latent, classes, rng)
+        return Decoder(shape[0], *upsampling_plan(shape, "dc-vae"), self.width, self.latent, classes, rng)
 
     def _groups(self, real: ImageSet) -> list[tuple[int, ...]]:
         """The labels that share an autoencoder."""
@@ -116,8 +116,8 @@ class DCVAE(GenerativeMethod):
             stream = stream_of(rng, labels)
             decoder = self._decoder(real.shape, len(labels), stream.child("decoder"))
             groups.append(DualAutoencoder(real.shape, decoder, self.critic_width, self.depth, self.queue, len(labels), stream))
-        networks = by_pixel(nn.ModuleList(groups).to(real.device, compute.dtype))
-        averages = Grouped([copy.deepcopy(group.decoder) for group in groups])
+        networks = to_channels_last(nn.ModuleList(groups).to(real.device, compute.dtype))
+        averages = PerClassGenerator([copy.deepcopy(group.decoder) for group in groups])
         makers = [parameter for group in groups for part in (group.decoder, group.encoder) for parameter in part.parameters()]
         critics = [parameter for group in groups for parameter in group.dual.parameters()]
         return DCVAEState(
@@ -133,12 +133,12 @@ class DCVAE(GenerativeMethod):
         assert isinstance(state, DCVAEState)  # what init made
         losses = []
         averages = state.source.generator
-        assert isinstance(averages, Grouped)
+        assert isinstance(averages, PerClassGenerator)
         for labels, group, average in zip(self._groups(real), state.groups, averages.generators, strict=True):
             assert isinstance(group, DualAutoencoder)
             losses.append(self._train(state, group, real, labels, stream_of(rng, labels)))
             kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
-            follow(average, group.decoder, kept, kept_of_buffers=0.0)
+            update_ema(average, group.decoder, kept, buffer_decay=0.0)
         state.done += 1
         return torch.stack(losses).mean()
 
@@ -161,12 +161,12 @@ class DCVAE(GenerativeMethod):
         makers.step()
         makers.zero_grad()
         critics.zero_grad()
-        group.follow(MOMENTUM)
+        group.update_momentum_encoder(MOMENTUM)
         contrast, divergence, keys = losses_of.contrast(images, rows, self.temperature, rng.child("contrast"))
         (contrast + self.divergence * divergence).backward()  # type: ignore[no-untyped-call]
         makers.step()
         critics.step()
-        group.put(keys)
+        group.enqueue(keys)
         return torch.stack(losses).mean() + contrast.detach()
 
     def _draw(self, real: ImageSet, labels: tuple[int, ...], rng: Rng, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from condensation.core.compute import Compute
 from condensation.core.rng import Rng
 from condensation.generators.dc_vae_encoder import DualAutoencoder
-from condensation.generators.gan_losses import divergence_from_normal, hinge_of_made, hinge_of_maker, hinge_of_real, info_nce
+from condensation.generators.gan_losses import generator_loss, hinge_loss_fake, hinge_loss_real, info_nce, kl_to_standard_normal
 from condensation.methods.big_gan import signed
 
 
@@ -31,14 +31,14 @@ class DualLosses:
             reconstructed, _ = self.reconstructed(images, rows, rng)
         # One pass for all, as no layer of the critic mixes images.
         scores = self.scores(torch.cat([images, samples, reconstructed]), torch.cat([rows, their_rows, rows]))
-        return hinge_of_real(scores[:count]) + (hinge_of_made(scores[count : 2 * count]) + hinge_of_made(scores[2 * count :])) / 2
+        return hinge_loss_real(scores[:count]) + (hinge_loss_fake(scores[count : 2 * count]) + hinge_loss_fake(scores[2 * count :])) / 2
 
     def maker_loss(self, images: Tensor, rows: Tensor, count: int, weight: float, rng: Rng) -> Tensor:
         """What encoder and decoder pay for ``count`` samples and for reconstructions, and ``weight`` times the divergence."""
         samples, their_rows = self.samples(images, count, rng)
         reconstructed, divergence = self.reconstructed(images, rows, rng)
         scores = self.scores(torch.cat([samples, reconstructed]), torch.cat([their_rows, rows]))
-        return (hinge_of_maker(scores[:count]) + hinge_of_maker(scores[count:])) / 2 + weight * divergence
+        return (generator_loss(scores[:count]) + generator_loss(scores[count:])) / 2 + weight * divergence
 
     def contrast(self, images: Tensor, rows: Tensor, temperature: float, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
         """The mean contrast of both views, the divergence, and the momentum encoder's views (2, n, 16) of ``images``."""
@@ -61,7 +61,7 @@ class DualLosses:
         mean, log_variance = self.compute.wrap(self.group.encoder)(images).to(images).chunk(2, 1)
         noise = rng.child("noise").normal((len(images), self.latent)).to(images)
         latents = mean + (log_variance / 2).exp() * noise
-        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(images)), divergence_from_normal(mean, log_variance)
+        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(images)), kl_to_standard_normal(mean, log_variance)
 
     def scores(self, images: Tensor, rows: Tensor) -> Tensor:
         """What the critic gives ``images`` (n, c, h, w) as images of the classes ``rows`` (n,): (n,)."""

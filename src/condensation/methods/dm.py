@@ -20,8 +20,8 @@ from condensation.core.microbatch import Embedding, microbatched, split
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear
-from condensation.matching.mmd import averaging, linear_mmd
-from condensation.matching.pairwise_mmd import pair_loss, places_of
+from condensation.matching.mmd import class_mean_weights, linear_mmd
+from condensation.matching.pairwise_mmd import pairwise_mmd_loss, slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import STARTS, Initialization
 from condensation.methods.synthetic import SyntheticImages
@@ -148,7 +148,7 @@ class DM(Method):
             loss_of = self._loss_against(state, real, draw, transform)
             loss = state.source.images.new_zeros(())
             for part in split(len(real.classes), self.classes_at_a_time):
-                mine = places_of(part, rows)
+                mine = slice_of_classes(part, rows)
                 of_part = loss_of(part, state.source.images[mine], rows[mine])
                 of_part.backward()  # type: ignore[no-untyped-call]
                 loss += of_part.detach()
@@ -165,9 +165,9 @@ class DM(Method):
 
     def _loss_against(self, state: DMState, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
         """What gives the loss of synthetic images of some classes against the real images drawn."""
-        weight, dtype = self.kernel.of_means, state.source.images.dtype
+        weight, dtype = self.kernel.mean_factor, state.source.images.dtype
         if weight is None:
-            return partial(pair_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
+            return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
         target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
         return lambda part, images, rows: weight * matching_loss(state.embed, target, images, rows, transform)
 
@@ -187,7 +187,7 @@ def mean_embeddings(
             rows = draw.class_index[block]
             images = real.inputs(draw.indices[block]).to(dtype)
             images = transform(images, rows) if transform else images
-            shares = averaging(rows, counts, dtype)
+            shares = class_mean_weights(rows, counts, dtype)
             for piece in split(len(rows), chunk):
                 of_piece = shares[:, piece] @ embed(images[piece]).to(dtype)
                 means = of_piece if means is None else means.add_(of_piece)
@@ -202,5 +202,5 @@ def matching_loss(embed: Embedding, target: Tensor, images: Tensor, rows: Tensor
     """
     features = embed(transform(images, rows) if transform else images).to(target.dtype)
     counts = rows.bincount(minlength=len(target))
-    distances = linear_mmd(target, averaging(rows, counts, target.dtype) @ features)
+    distances = linear_mmd(target, class_mean_weights(rows, counts, target.dtype) @ features)
     return distances[counts > 0].sum()

@@ -19,10 +19,10 @@ from condensation.generators.autoencoder import Autoencoder
 from condensation.generators.dense import DenseGenerator
 from condensation.matching.kernels import RBF, Kernel, Scale
 from condensation.matching.mmd import squared_mmd
-from condensation.matching.pairwise_mmd import by_class
+from condensation.matching.pairwise_mmd import split_by_class
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.generative import GenerativeMethod, GeneratorState
-from condensation.networks.base import initialise
+from condensation.networks.base import initialize
 
 Networks = Literal["one-a-class", "conditional"]
 OptimizerName = Literal["adam", "sgd"]
@@ -107,7 +107,7 @@ class GMMN(GenerativeMethod):
 
     @property
     def _before(self) -> int:
-        return self.autoencoder.all_steps if self.autoencoder else 0
+        return self.autoencoder.total_steps if self.autoencoder else 0
 
     def build(self, shape: Shape, classes: int) -> DenseGenerator:
         networks = 1 if self.networks == "conditional" else classes
@@ -122,11 +122,11 @@ class GMMN(GenerativeMethod):
             encoder = self.autoencoder.encoder(math.prod(real.shape)) if self.autoencoder else None
         streams = [rng.child("generator", label) for label in real.classes]
         generator.redraw(streams if generator.networks > 1 else [rng.child("generator")])
-        initialise(generator.decoder, rng.child("decoder"))
+        initialize(generator.decoder, rng.child("decoder"))
         generator = generator.to(real.device, compute.dtype)
         optimizers = [OPTIMIZERS[self.optimizer](list(generator.layers.parameters()), self.lr, self.momentum)]
         if self.autoencoder and encoder:
-            initialise(encoder, rng.child("encoder"))
+            initialize(encoder, rng.child("encoder"))
             encoder = encoder.to(real.device, compute.dtype)
             optimizers.append(torch.optim.Adam([*encoder.parameters(), *generator.decoder.parameters()], lr=self.autoencoder.lr))
         return MomentMatching(
@@ -153,7 +153,7 @@ class GMMN(GenerativeMethod):
             pictures = real.pictures(draw.indices).flatten(1).to(state.source.images)
             target = state.encoder(pictures) if state.encoder else pictures
         made = state.generator.codes(latents.to(target))
-        of_real = by_class(target, draw.class_index, slice(0, len(real.classes)))
+        of_real = split_by_class(target, draw.class_index, slice(0, len(real.classes)))
         distances = torch.stack([self.distance(one, other) for one, other in zip(of_real, made, strict=True)])
         optimizer.zero_grad()
         # The networks of classes share nothing, so that a sum trains each as if alone; one network descends their mean.
@@ -164,7 +164,7 @@ class GMMN(GenerativeMethod):
 
     def distance(self, real: Tensor, generated: Tensor) -> Tensor:
         """The MMD, not squared, of real (n, dims) and generated (m, dims) pictures or codes of a class: a scalar."""
-        scale = Scale.of(real)
+        scale = Scale.from_features(real)
         if self.unit is not None:
             scale = Scale(scale.dims, torch.full_like(scale.median, self.unit), scale.largest)
         # It is never below zero but by rounding; where it is zero the root has no slope.

@@ -12,8 +12,8 @@ from condensation.core.compute import Compute
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear, Scale
-from condensation.matching.mmd import averaging, linear_mmd, squared_mmd
-from condensation.matching.pairwise_mmd import by_class
+from condensation.matching.mmd import class_mean_weights, linear_mmd, squared_mmd
+from condensation.matching.pairwise_mmd import split_by_class
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.dm import mean_embeddings
 from condensation.methods.initialization import STARTS, Initialization
@@ -67,7 +67,7 @@ class PixelMMD(Method):
         assert isinstance(state, PixelMatching)  # what init made
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        weight = self.kernel.of_means
+        weight = self.kernel.mean_factor
         distances, rates = self._by_pairs(state, real, rng.child("real")) if weight is None else self._by_means(state, weight)
         (rates * distances).sum().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -81,16 +81,16 @@ class PixelMMD(Method):
         """Squared MMD of each class (classes,) by the mean of all its real images, and by what its gradient is multiplied."""
         images, rows = state.source.images, state.source.template.class_index
         counts = rows.bincount(minlength=len(state.means))
-        distances = linear_mmd(state.means, averaging(rows, counts, images.dtype) @ flat(images))
+        distances = linear_mmd(state.means, class_mean_weights(rows, counts, images.dtype) @ flat(images))
         return weight * distances, counts / weight
 
     def _by_pairs(self, state: PixelMatching, real: ImageSet, rng: Rng) -> tuple[Tensor, Tensor]:
         """As `_by_means`, by all pairs with some of the real images; lengths are theirs, class by class, see `Scale`."""
         images, rows, classes = state.source.images, state.source.template.class_index, slice(0, len(real.classes))
         draw = real.draw(self.batch_per_class, rng)
-        of_real = by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)
-        scales = [Scale.of(one) for one in of_real]
-        pairs = zip(of_real, by_class(flat(images), rows, classes), scales, strict=True)
+        of_real = split_by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)
+        scales = [Scale.from_features(one) for one in of_real]
+        pairs = zip(of_real, split_by_class(flat(images), rows, classes), scales, strict=True)
         distances = torch.stack([squared_mmd(self.kernel, one, other, scale) for one, other, scale in pairs])
         return distances, rows.bincount() / torch.stack([self.kernel.curvature(scale) for scale in scales])
 

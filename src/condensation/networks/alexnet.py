@@ -9,7 +9,7 @@ from torch import nn
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels
+from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
 
 Norm = Literal["none", "batch"]
 LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))  # channels, kernel, max-pooled
@@ -23,12 +23,12 @@ class AlexNet(NetworkSpec):
     norm: Norm = "none"
 
     def __post_init__(self) -> None:
-        choose("AlexNet norm", self.norm, get_args(Norm))
+        require_choice("AlexNet norm", self.norm, get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape
-        extra = margin(image_shape)
-        need_pixels("AlexNet", image_shape, 8 - 2 * extra)
+        extra = extra_padding(image_shape)
+        require_pixels("AlexNet", image_shape, 8 - 2 * extra)
         height, width = ((side + 2 * extra) // 8 for side in sides)
         layers: list[nn.Module] = []
         for outputs, kernel, pooled in LAYERS:

@@ -44,7 +44,7 @@ class Classifier(nn.Module, ABC):
 
     def redraw(self, rng: Rng) -> None:
         """New weights in place, decided by ``rng``, so that a compiled network stays compiled."""
-        initialise(self, rng)
+        initialize(self, rng)
 
 
 PIXEL_LR = 1.0
@@ -72,12 +72,12 @@ class NetworkSpec(Registered, ABC):
         network.redraw(rng)
         return network
 
-    def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
+    def raw_module(self, image_shape: Shape, num_classes: int) -> nn.Module:
         """The module whose layers a person is shown, though it may be one that cannot be embedded."""
         return self.layers(image_shape, num_classes)
 
     @property
-    def code(self) -> object:
+    def factory(self) -> object:
         """What makes the module: specs may be equal and this not, where it goes by a name that means something else now."""
         return type(self)
 
@@ -96,7 +96,7 @@ def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
 USUAL = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
 
 
-def initialise(network: nn.Module, rng: Rng) -> None:
+def initialize(network: nn.Module, rng: Rng) -> None:
     """Give ``network`` new weights in place, as PyTorch's default initialisation would, drawn from ``rng``.
 
     In place, because a compiled network stays compiled. Convolutions and linear layers are uniform within

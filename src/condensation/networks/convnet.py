@@ -12,7 +12,7 @@ from torch import nn
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels, need_positive
+from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels, require_positive
 
 Norm = Literal["none", "batch", "layer", "instance", "group"]
 Activation = Literal["sigmoid", "relu", "leakyrelu", "swish"]
@@ -45,19 +45,19 @@ class ConvNet(NetworkSpec):
     pooling: Pooling = "avg"
 
     def __post_init__(self) -> None:
-        need_positive("The width of a ConvNet", self.width)
+        require_positive("The width of a ConvNet", self.width)
         if self.depth is not None:
-            need_positive("The depth of a ConvNet", self.depth)
-        choose("ConvNet norm", self.norm, get_args(Norm))
-        choose("ConvNet activation", self.activation, get_args(Activation))
-        choose("ConvNet pooling", self.pooling, get_args(Pooling))
+            require_positive("The depth of a ConvNet", self.depth)
+        require_choice("ConvNet norm", self.norm, get_args(Norm))
+        require_choice("ConvNet activation", self.activation, get_args(Activation))
+        require_choice("ConvNet pooling", self.pooling, get_args(Pooling))
         if self.norm == "group" and self.width % 4:
             raise CondensationError(f"Group norm makes four groups of channels: a width of {self.width} does not divide by 4.")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, height, width = image_shape
         depth = self._depth(image_shape)
-        extra = margin(image_shape)
+        extra = extra_padding(image_shape)
         pool, shrink = POOLINGS[self.pooling]
         blocks: list[nn.Module] = []
         for _ in range(depth):
@@ -76,9 +76,9 @@ class ConvNet(NetworkSpec):
         depth = self.depth if self.depth is not None else max(1, round(math.log2(side)) - 2)
         if POOLINGS[self.pooling][1] == 1:
             return depth
-        deepest = int(math.log2(side + 2 * margin(image_shape)))  # a block needs two pixels to pool
+        deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # a block needs two pixels to pool
         if deepest == 0:
-            need_pixels("A ConvNet with pooling", image_shape, 2)
+            require_pixels("A ConvNet with pooling", image_shape, 2)
         if depth > deepest:
             raise CondensationError(
                 f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]}: every block halves them.\n"

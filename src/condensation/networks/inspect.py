@@ -18,7 +18,7 @@ from condensation.networks.base import NetworkSpec
 
 
 @dataclass
-class Looked:
+class ForwardTrace:
     """What one forward pass in training mode showed."""
 
     runs: dict[nn.Module, int] = field(default_factory=dict)  # how often each layer ran
@@ -27,13 +27,13 @@ class Looked:
     draws_numbers: bool = False
 
 
-def look(module: nn.Module, images: Tensor, num_classes: int, name: str) -> Looked:
+def look(module: nn.Module, images: Tensor, num_classes: int, name: str) -> ForwardTrace:
     """Let ``module`` classify ``images``, and see which layers run.
 
     Raises:
         CondensationError: if it cannot, or gives something else than logits (n, classes).
     """
-    found = Looked()
+    found = ForwardTrace()
 
     def seen(layer: nn.Module, inputs: Any, output: Any) -> None:
         found.runs[layer] = found.runs.get(layer, 0) + 1
@@ -78,7 +78,7 @@ class Layer:
 def outline(spec: NetworkSpec, image_shape: Shape, num_classes: int) -> list[Layer]:
     """The layers of a network that run and give a tensor, a row for each image."""
     with Rng(0).child("outline").globally():
-        module = spec.outlined(image_shape, num_classes)
+        module = spec.raw_module(image_shape, num_classes)
         images = torch.randn(2, *image_shape)
         found = look(module, images, num_classes, str(getattr(spec, "name", type(spec).__name__)))
     layers = []

@@ -53,7 +53,7 @@ class InstanceNorm(nn.GroupNorm):
         return result.permute(0, 3, 1, 2)
 
 
-def directly(network: Classifier) -> Classifier:
+def use_pytorch_kernels(network: Classifier) -> Classifier:
     """``network``, which from now on computes all convolutions directly: vectorised, it can't otherwise."""
     for module in network.modules():
         if isinstance(module, Convolution | InstanceNorm):
@@ -87,7 +87,7 @@ def first_two_as_one(images: Tensor, layers: Sequence[nn.Module]) -> Tensor | No
     if len(layers) < 2:
         return None
     first, norm = layers[:2]
-    if not isinstance(first, Convolution | Framed) or not isinstance(norm, InstanceNorm) or norm.direct:
+    if not isinstance(first, Convolution | PaddedConv) or not isinstance(norm, InstanceNorm) or norm.direct:
         return None
     hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in (first, norm))  # which want to see each by itself
     if hooked or first.kernel_size != (3, 3) or not patches.pays(images, first.weight):
@@ -110,7 +110,7 @@ class Stack(Classifier):
         return features.flatten(1)
 
 
-class Framed(nn.Conv2d):
+class PaddedConv(nn.Conv2d):
     """A convolution with more zeros around the image than its kernel asks for, computed in the way that is fast; the numbers are the same.
 
     Where weights are learned, images are padded first: oneDNN, which computes this on a CPU, takes seven times as long for
@@ -128,28 +128,28 @@ def convolution(inputs: int, outputs: int, kernel: int, extra: int = 0) -> nn.Co
     """A convolution that keeps the size of an image, ``extra`` zeros on each side included."""
     if kernel == 3 and not extra:
         return Convolution(inputs, outputs)
-    return (Framed if extra else nn.Conv2d)(inputs, outputs, kernel, padding=kernel // 2 + extra)
+    return (PaddedConv if extra else nn.Conv2d)(inputs, outputs, kernel, padding=kernel // 2 + extra)
 
 
-def margin(image_shape: Shape) -> int:
+def extra_padding(image_shape: Shape) -> int:
     """Extra zeros the first convolution puts around grey images: 28 pixels become 32, the size the networks are made for."""
     return 2 if image_shape[0] == 1 else 0
 
 
-def choose(setting: str, value: object, choices: Iterable[str]) -> None:
+def require_choice(setting: str, value: object, choices: Iterable[str]) -> None:
     """Refuse a ``value`` of ``setting`` that is not among ``choices``."""
     names = tuple(choices)
     if value not in names:
         raise unknown(setting, value, names)
 
 
-def need_positive(setting: str, value: int) -> None:
+def require_positive(setting: str, value: int) -> None:
     """Refuse a ``value`` of ``setting`` below one."""
     if value < 1:
         raise CondensationError(f"{setting} must be at least 1; it is {value}.")
 
 
-def need_pixels(family: str, image_shape: Shape, smallest: int) -> None:
+def require_pixels(family: str, image_shape: Shape, smallest: int) -> None:
     """Refuse images with a side below ``smallest`` pixels."""
     _, height, width = image_shape
     if min(height, width) < smallest:

@@ -9,7 +9,7 @@ from torch import nn
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import Stack, margin, need_pixels
+from condensation.networks.layers import Stack, extra_padding, require_pixels
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class LeNet(NetworkSpec):
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape
-        padding = margin(image_shape)
-        need_pixels("LeNet", image_shape, 16 - 2 * padding)
+        padding = extra_padding(image_shape)
+        require_pixels("LeNet", image_shape, 16 - 2 * padding)
         height, width = (((side + 2 * padding - 4) // 2 - 4) // 2 for side in sides)
         layers = [
             nn.Conv2d(channels, 6, 5, padding=padding),

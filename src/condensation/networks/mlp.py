@@ -10,7 +10,7 @@ from torch import nn
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import Stack, need_positive
+from condensation.networks.layers import Stack, require_positive
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class MLP(NetworkSpec):
     width: int = 128
 
     def __post_init__(self) -> None:
-        need_positive("The width of an MLP", self.width)
+        require_positive("The width of an MLP", self.width)
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         hidden = [

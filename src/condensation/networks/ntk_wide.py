@@ -9,7 +9,7 @@ import torch
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import Stack, need_positive
+from condensation.networks.layers import Stack, require_positive
 from condensation.ntk.base import NTK
 from condensation.ntk.finite import ScaledLinear
 from condensation.ntk.fully_connected import FullyConnected
@@ -28,7 +28,7 @@ class Wide(NetworkSpec):
     width: int = 1024  # published for the transfer of KIP's sets
 
     def __post_init__(self) -> None:
-        need_positive("The width of a network", self.width)
+        require_positive("The width of a network", self.width)
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         self.kernel.check(image_shape)

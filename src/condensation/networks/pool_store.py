@@ -19,7 +19,7 @@ from condensation.core.storage import read_card, read_json, read_tensors, write_
 from condensation.core.user_code import qualified_name
 from condensation.networks.base import NetworkSpec
 
-ABOUT, NETWORKS, KIND = "pool.json", "networks", "network under training"
+POOL_FILE, NETWORKS_FOLDER, KIND = "pool.json", "networks", "network under training"
 RANDOM, ALL = "random", "all"
 FORMS = "Write random, all, a range in percent such as 20-30, or 70+."
 
@@ -38,7 +38,7 @@ class Bucket:
         return f"{self.low:g}+" if self.high == math.inf else f"{self.low:g}-{self.high:g}"
 
 
-def bucket(name: str) -> Bucket:
+def parse_bucket(name: str) -> Bucket:
     """The bucket called ``20-30`` or ``70+``.
 
     Raises:
@@ -51,7 +51,7 @@ def bucket(name: str) -> Bucket:
     return Bucket(low, high)
 
 
-def between(bounds: Sequence[float]) -> list[Bucket]:
+def buckets_between(bounds: Sequence[float]) -> list[Bucket]:
     """The buckets between ``bounds``, and the one from the last on."""
     return [*(Bucket(low, high) for low, high in pairwise(bounds)), Bucket(bounds[-1], math.inf)]
 
@@ -65,13 +65,13 @@ class Snapshot:
     weights: Mapping[str, Tensor]  # its parameters and buffers by name
 
 
-def described(spec: NetworkSpec) -> dict[str, Any]:
+def describe_spec(spec: NetworkSpec) -> dict[str, Any]:
     """An architecture in words and numbers, from which no code is made: for comparing."""
     values = {field.name: getattr(spec, field.name) for field in fields(spec)}
     return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else qualified_name(value) for name, value in values.items()}}
 
 
-def identity(real: ImageSet) -> dict[str, Any]:
+def data_identity(real: ImageSet) -> dict[str, Any]:
     """What must be known of images to tell whether networks were made for them; digests class by class, since a part may be condensed."""
     return {
         "shape": list(real.shape),
@@ -89,33 +89,33 @@ class PoolStore:
     about: Mapping[str, Any]  # how it was made, and for which images and architecture
 
     @classmethod
-    def begin(cls, folder: Path, about: Mapping[str, Any]) -> PoolStore:
+    def create(cls, folder: Path, about: Mapping[str, Any]) -> PoolStore:
         """A pool that is still empty; ``about`` must have ``networks`` (how many there will be), ``bounds``, ``spec`` and ``data``."""
-        write_json(folder / ABOUT, {"format": 1, **about})
+        write_json(folder / POOL_FILE, {"format": 1, **about})
         return cls(folder, about)
 
     @classmethod
-    def at(cls, folder: Path) -> PoolStore:
+    def open(cls, folder: Path) -> PoolStore:
         """The pool in ``folder``.
 
         Raises:
             CondensationError: if there is none.
         """
-        if not (folder / ABOUT).is_file():
+        if not (folder / POOL_FILE).is_file():
             raise CondensationError(f"There is no pool of networks in {folder}.\nMake one: condense pools --data NAME --out FOLDER")
-        about = read_json(folder / ABOUT)
+        about = read_json(folder / POOL_FILE)
         if not isinstance(about, dict) or not {"networks", "bounds", "spec", "data"} <= about.keys() or about.get("format") != 1:
-            raise CondensationError(f"{folder / ABOUT} does not say what the pool holds, or is of a later version.\nMake the pool again.")
+            raise CondensationError(f"{folder / POOL_FILE} does not say what the pool holds, or is of a later version.\nMake the pool again.")
         return cls(folder, about)
 
     @property
     def buckets(self) -> list[Bucket]:
         """Those into which the pool was sorted when it was made."""
-        return between(self.about["bounds"])
+        return buckets_between(self.about["bounds"])
 
     def path(self, number: int) -> Path:
         """The file of one network."""
-        return self.folder / NETWORKS / f"{number}.safetensors"
+        return self.folder / NETWORKS_FOLDER / f"{number}.safetensors"
 
     def add(self, number: int, snapshots: Sequence[Snapshot]) -> None:
         """Keep the snapshots of one network, in the order of their steps."""

@@ -11,28 +11,28 @@ from torch.nn.functional import relu
 
 from condensation.core.images import Shape
 from condensation.networks.base import PIXEL_LR, Classifier, NetworkSpec
-from condensation.networks.layers import NORMS, choose, need_pixels
+from condensation.networks.layers import NORMS, require_choice, require_pixels
 
 Norm = Literal["instance", "batch"]
 STAGES = (64, 128, 256, 512)  # channels; every stage is two blocks, and every stage but the first halves the image
 
 
 @dataclass(frozen=True)
-class Halving:
+class Downsampling:
     """What makes the image smaller in a block: the stride of its first convolution, or a pooling after it."""
 
     stride: int
     pool: Callable[[], nn.Module]
 
 
-STRIDE = Halving(2, nn.Identity)
-POOL = Halving(1, lambda: nn.AvgPool2d(2))
+STRIDE = Downsampling(2, nn.Identity)
+POOL = Downsampling(1, lambda: nn.AvgPool2d(2))
 
 
 class Block(nn.Module):
     """Two 3x3 convolutions beside a shortcut, which has a convolution of its own where the block halves the image."""
 
-    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], halving: Halving | None) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], halving: Downsampling | None) -> None:
         super().__init__()
         stride, pool = (halving.stride, halving.pool) if halving else (1, nn.Identity)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
@@ -53,7 +53,7 @@ class ResidualNetwork(Classifier):
     """A 3x3 convolution without stride, four stages of two blocks, and ``pool`` over what they give."""
 
     def __init__(
-        self, channels: int, norm: Callable[[int], nn.Module], halving: Halving, pool: nn.Module, dims: int, num_classes: int
+        self, channels: int, norm: Callable[[int], nn.Module], halving: Downsampling, pool: nn.Module, dims: int, num_classes: int
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, STAGES[0], 3, padding=1, bias=False)
@@ -82,11 +82,11 @@ class ResNet18(NetworkSpec):
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
-        choose("ResNet18 norm", self.norm, get_args(Norm))
+        require_choice("ResNet18 norm", self.norm, get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         # Three halvings, rounded up. Instance norm of a single pixel would give the same for every image.
-        need_pixels(f"ResNet18 with {self.norm} norm", image_shape, {"instance": 9, "batch": 1}[self.norm])
+        require_pixels(f"ResNet18 with {self.norm} norm", image_shape, {"instance": 9, "batch": 1}[self.norm])
         return ResidualNetwork(image_shape[0], NORMS[self.norm], STRIDE, nn.AdaptiveAvgPool2d(1), STAGES[-1], num_classes)
 
 
@@ -103,11 +103,11 @@ class ResNet18AP(NetworkSpec):
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
-        choose("ResNet18AP norm", self.norm, get_args(Norm))
+        require_choice("ResNet18AP norm", self.norm, get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         channels, height, width = image_shape
         # Three halvings, rounded down; at least two pixels a side for instance norm, as above.
-        need_pixels(f"ResNet18AP with {self.norm} norm", image_shape, {"instance": 16, "batch": 8}[self.norm])
+        require_pixels(f"ResNet18AP with {self.norm} norm", image_shape, {"instance": 16, "batch": 8}[self.norm])
         dims = STAGES[-1] * (height // 8) * (width // 8)
         return ResidualNetwork(channels, NORMS[self.norm], POOL, nn.Identity(), dims, num_classes)

@@ -17,7 +17,7 @@ from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, bucket, described
+from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, describe_spec, parse_bucket
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class Pool(NetworkSampler):
 
     def __post_init__(self) -> None:
         if self.bucket not in (RANDOM, ALL):
-            bucket(self.bucket)
+            parse_bucket(self.bucket)
 
     @property
-    def shelf(self) -> PoolStore:
+    def store(self) -> PoolStore:
         """The pool itself.
 
         Raises:
@@ -87,25 +87,25 @@ class Pool(NetworkSampler):
             raise CondensationError(
                 "Which pool of networks is not said.\nName its folder, for example method.networks.path=pools/cifar10/pool."
             )
-        shelf = PoolStore.at(Path(self.path))
-        ours = described(self.spec)
-        for name, theirs in shelf.about["spec"].items():
+        store = PoolStore.open(Path(self.path))
+        ours = describe_spec(self.spec)
+        for name, theirs in store.about["spec"].items():
             if ours.get(name, theirs) != theirs:
                 raise CondensationError(
                     f"The pool in {self.path} is of other networks: {name} is {theirs!r} there, {ours[name]!r} here.\n"
                     f"Give the spec that the pool was made with, for example method.networks.spec{_setting(name, theirs)}."
                 )
-        return shelf
+        return store
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
-        shelf = self.shelf
-        _need_alike(shelf, image_shape, num_classes)
+        store = self.store
+        _need_alike(store, image_shape, num_classes)
         inner = self.spec.build(image_shape, num_classes, Rng(0))
         wanted = {RANDOM: None, ALL: None}.get(self.bucket, self.bucket)
-        groups: list[Sequence[Snapshot]] = [shelf.snapshots(bucket(wanted))] if wanted else [()]
+        groups: list[Sequence[Snapshot]] = [store.snapshots(parse_bucket(wanted))] if wanted else [()]
         if self.bucket == ALL:
-            everything = shelf.snapshots()
-            sorted_out = [[one for one in everything if one.accuracy in of] for of in shelf.buckets]
+            everything = store.snapshots()
+            sorted_out = [[one for one in everything if one.accuracy in of] for of in store.buckets]
             groups += [group for group in sorted_out if group]
         return Pooled(inner, groups, self.path).requires_grad_(False).train().to(device)
 
@@ -113,9 +113,9 @@ class Pool(NetworkSampler):
         network.redraw(rng)
 
     def validate(self, real: ImageSet) -> None:
-        shelf = self.shelf
-        _need_alike(shelf, real.shape, real.num_classes)
-        made_for, preprocessing = shelf.about["data"], real.preprocessing.fingerprint()
+        store = self.store
+        _need_alike(store, real.shape, real.num_classes)
+        made_for, preprocessing = store.about["data"], real.preprocessing.fingerprint()
         if made_for["preprocessing"] != preprocessing:
             raise CondensationError(
                 f"The networks in {self.path} see images preprocessed by {made_for['preprocessing']}; here it is {preprocessing}.\n"
@@ -129,7 +129,7 @@ class Pool(NetworkSampler):
                 )
 
     def input_digests(self) -> dict[str, str]:
-        return {"pool": self.shelf.digest()}
+        return {"pool": self.store.digest()}
 
 
 class Pooled(Classifier):
@@ -176,11 +176,11 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
-def _need_alike(shelf: PoolStore, image_shape: Shape, num_classes: int) -> None:
-    shape, classes = shelf.about["data"]["shape"], len(shelf.about["data"]["class_names"])
+def _need_alike(store: PoolStore, image_shape: Shape, num_classes: int) -> None:
+    shape, classes = store.about["data"]["shape"], len(store.about["data"]["class_names"])
     if list(image_shape) != shape or num_classes != classes:
         raise CondensationError(
-            f"The networks in {shelf.folder} are for images of {_times(shape)} and {classes} classes; "
+            f"The networks in {store.folder} are for images of {_times(shape)} and {classes} classes; "
             f"these are {_times(image_shape)} and {num_classes} classes.\nMake a pool with these images."
         )
 

@@ -17,7 +17,7 @@ from condensation.core.errors import CondensationError, did_you_mean
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
 from condensation.core.user_code import import_object, qualified_name, user_errors
-from condensation.networks.base import Classifier, NetworkSpec, initialise
+from condensation.networks.base import Classifier, NetworkSpec, initialize
 from condensation.networks.user_module_adapter import UserModuleAdapter, materialise
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class UserModule(NetworkSpec):
         return qualified_name(self.target)
 
     @property
-    def code(self) -> Callable[..., nn.Module]:
+    def factory(self) -> Callable[..., nn.Module]:
         """What ``target`` names.
 
         Raises:
@@ -70,7 +70,7 @@ class UserModule(NetworkSpec):
         with Rng(0).child("own").globally():  # what is seen depends on no generator
             return UserModuleAdapter(make(Rng(0).child("first")), self.label, self.layer, make, image_shape, num_classes)
 
-    def outlined(self, image_shape: Shape, num_classes: int) -> nn.Module:
+    def raw_module(self, image_shape: Shape, num_classes: int) -> nn.Module:
         return self._maker(image_shape, num_classes)(Rng(0).child("first"))
 
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
@@ -83,7 +83,7 @@ class UserModule(NetworkSpec):
         return network
 
     def _maker(self, image_shape: Shape, num_classes: int) -> Callable[[Rng], nn.Module]:
-        code = self.code
+        code = self.factory
         if isinstance(code, nn.Module):
             return lambda rng: _redrawn(code, rng)
         arguments = self._arguments(code, image_shape, num_classes)
@@ -149,5 +149,5 @@ def _filled(value: object, values: dict[str, object]) -> object:
 def _redrawn(made: nn.Module, rng: Rng) -> nn.Module:
     """Another module like ``made``, initialised layer by layer."""
     module = copy.deepcopy(made).to("cpu", torch.float32)
-    initialise(module, rng)
+    initialize(module, rng)
     return module

@@ -15,7 +15,7 @@ from condensation.core.images import Shape
 from condensation.core.rng import Rng
 from condensation.core.user_code import user_errors
 from condensation.networks.base import Classifier
-from condensation.networks.inspect import Looked, look, refused
+from condensation.networks.inspect import ForwardTrace, look, refused
 
 Make = Callable[[Rng], nn.Module]  # the same module again, with other weights
 SHOWN = 12  # layers in a message
@@ -82,7 +82,7 @@ class UserModuleAdapter(Classifier):
             self._embed_at(found.last_linear, found, inputs=True)
         self._check_embedding(images)
 
-    def _embed_at(self, layer: nn.Module, found: Looked, inputs: bool) -> None:
+    def _embed_at(self, layer: nn.Module, found: ForwardTrace, inputs: bool) -> None:
         runs = found.runs.get(layer, 0)
         if not runs:
             raise CondensationError(f"The layer {self.layer!r} of {self.name} does not run, so one can't embed at it.")

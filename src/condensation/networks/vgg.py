@@ -9,7 +9,7 @@ from torch import nn
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, choose, convolution, margin, need_pixels
+from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
 
 Norm = Literal["instance", "batch"]
 STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the convolutions; every stage ends in max-pooling
@@ -23,12 +23,12 @@ class VGG11(NetworkSpec):
     norm: Norm = "instance"
 
     def __post_init__(self) -> None:
-        choose("VGG11 norm", self.norm, get_args(Norm))
+        require_choice("VGG11 norm", self.norm, get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape
-        extra = margin(image_shape)
-        need_pixels("VGG11", image_shape, 32 - 2 * extra)
+        extra = extra_padding(image_shape)
+        require_pixels("VGG11", image_shape, 32 - 2 * extra)
         height, width = ((side + 2 * extra) // 32 for side in sides)
         layers: list[nn.Module] = []
         for stage in STAGES:

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import Stack, need_pixels, need_positive
+from condensation.networks.layers import Stack, require_pixels, require_positive
 
 SLOPE = 0.1  # of leaky ReLUs, for negative numbers
 SIDE = 3  # of convolutions, in pixels
@@ -108,10 +108,10 @@ class WeightNormConvNet(NetworkSpec):
 
     def __post_init__(self) -> None:
         for width in (*self.widths, self.hidden):
-            need_positive("The width of a weight-norm ConvNet", width)
+            require_positive("The width of a weight-norm ConvNet", width)
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
-        need_pixels("A weight-norm ConvNet", image_shape, 4)
+        require_pixels("A weight-norm ConvNet", image_shape, 4)
         channels, height, width = image_shape
         layers: list[nn.Module] = []
         for wide in self.widths:

@@ -20,7 +20,7 @@ from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import ABOUT, NETWORKS, PoolStore, described, identity
+from condensation.networks.pool_store import NETWORKS_FOLDER, POOL_FILE, PoolStore, data_identity, describe_spec
 from condensation.training.pool_trainer import OnProgress, PoolRecipe, PoolTrainer
 from condensation.training.stacked import SingleModel, model_cache
 
@@ -50,10 +50,10 @@ def make_pool(
     folder, compute = Path(folder), compute.resolve()
     training, validation = held_out(real, how.validation, Rng(how.seed).child("validation"))
     network.build(real.shape, real.num_classes, Rng(0))  # that it does not fit is found out before a folder is made
-    shelf = _claimed(network, real, folder, how)
+    store = _claimed(network, real, folder, how)
     remove_unfinished(folder)
-    remove_unfinished(folder / NETWORKS)
-    missing = shelf.missing()
+    remove_unfinished(folder / NETWORKS_FOLDER)
+    missing = store.missing()
     training, validation = training.to(compute.device), validation.to(compute.device)
     looks = len(how.looks(how.batches(training)))
     # By all networks, the finished ones too: what is compiled may round otherwise, and must not depend on a stop.
@@ -66,8 +66,8 @@ def make_pool(
                 on_network(number, how.networks, number not in missing)
             if number in missing:
                 trainee = PoolTrainer(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
-                _train(trainee, shelf, number, how, checkpoint_every, on_progress)
-    return shelf
+                _train(trainee, store, number, how, checkpoint_every, on_progress)
+    return store
 
 
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
@@ -85,16 +85,16 @@ def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet
     return real.take((~chosen).nonzero().squeeze(1)), real.take(chosen.nonzero().squeeze(1))
 
 
-def _train(trainee: PoolTrainer, shelf: PoolStore, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
+def _train(trainee: PoolTrainer, store: PoolStore, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
     """Train one network to the end, from where it was broken off, and keep what is to be kept of it."""
-    checkpoint = Checkpoint(shelf.path(number).with_suffix(".checkpoint"), every)
+    checkpoint = Checkpoint(store.path(number).with_suffix(".checkpoint"), every)
     run = {"network": number}
     checkpoint.restore(trainee, run)
     while trainee.epochs < how.recipe.epochs:
         trainee.epoch(on_progress)
         if checkpoint.due():
             checkpoint.save(trainee, trainee.epochs, run)
-    shelf.add(number, trainee.finish(on_progress))
+    store.add(number, trainee.finish(on_progress))
     checkpoint.path.unlink(missing_ok=True)
 
 
@@ -105,24 +105,24 @@ def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe
     about = {
         "recipe": to_dict(how),
         "network": to_dict(network),
-        "spec": described(network),
+        "spec": describe_spec(network),
         "networks": how.networks,
         "bounds": list(how.bounds),
-        "data": identity(real),
+        "data": data_identity(real),
         "versions": versions(),
         "machine": machine(),
     }
-    if not (folder / ABOUT).exists():
+    if not (folder / POOL_FILE).exists():
         if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
             raise CondensationError(f"{folder} is not empty and holds no pool.\nChoose another folder.")
-        return PoolStore.begin(folder, about)
-    shelf = PoolStore.at(folder)
+        return PoolStore.create(folder, about)
+    store = PoolStore.open(folder)
     for name in ("network", "recipe", "data"):
-        differing = difference(shelf.about.get(name), about[name], name)
+        differing = difference(store.about.get(name), about[name], name)
         if differing:
             what = "it was made with other images, or they are preprocessed otherwise" if name == "data" else differing
             raise CondensationError(f"{folder} holds another pool: {what}.\nChoose another folder, or take the same settings.")
-    return shelf
+    return store
 
 
 __all__ = ["PoolRecipe", "held_out", "make_pool"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from condensation.core.rng import Rng
-from condensation.matching.class_gradients import learned
+from condensation.matching.class_gradients import trainable_parameters
 from condensation.networks.base import Classifier, seeded
 from condensation.networks.weight_norm import MeanOnlyBatchNorm
 
@@ -66,7 +66,7 @@ class Progress:
 
 def beginning(network: Classifier) -> Progress:
     """Where training begins: the weights that ``network`` has, at rest."""
-    weights = {name: parameter.detach().clone() for name, parameter in learned(network).items()}
+    weights = {name: parameter.detach().clone() for name, parameter in trainable_parameters(network).items()}
     statistics = {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
     return Progress(weights, {name: torch.zeros_like(weight) for name, weight in weights.items()}, statistics)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
-from condensation.networks.pool_store import Snapshot, between
+from condensation.networks.pool_store import Snapshot, buckets_between
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, optimizer_of, train_epoch
 
@@ -129,7 +129,7 @@ class _Kept:
 
     def __init__(self, how: PoolRecipe, rng: Rng) -> None:
         self._most, self._rng = how.per_bucket, rng
-        self._buckets = between(how.bounds)
+        self._buckets = buckets_between(how.bounds)
         self._seen = [0] * len(self._buckets)
         self._chosen: list[list[Snapshot]] = [[] for _ in self._buckets]
 

@@ -21,7 +21,7 @@ from condensation.core.microbatch import microbatch_size, split
 from condensation.core.modules import draws_numbers
 from condensation.core.rng import Rng
 from condensation.networks.base import Classifier, NetworkSpec, seeded
-from condensation.networks.layers import directly
+from condensation.networks.layers import use_pytorch_kernels
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,9 @@ class ModelCache:
     def learners(self, count: int) -> ModelBatch:
         """``count`` networks under training; one if they cannot be stacked."""
         if count not in self._learners:
-            self._learners[count] = StackedModels(directly(self._built()), count, self.compute) if self.stackable else self._learners[1]
+            self._learners[count] = (
+                StackedModels(use_pytorch_kernels(self._built()), count, self.compute) if self.stackable else self._learners[1]
+            )
         return self._learners[count]
 
     def forget(self, learners: ModelBatch) -> None:
@@ -212,7 +214,7 @@ def model_cache(network: NetworkSpec, shape: Shape, num_classes: int, compute: C
 
     Afterwards it waits for the next of its kind: compiling takes longer than training on a small set.
     """
-    key = (network, network.code, shape, num_classes, compute) if _has_value(network) else None
+    key = (network, network.factory, shape, num_classes, compute) if _has_value(network) else None
     with _guard:
         crew = _idle.pop(key, None) if key else None
     crew = crew or ModelCache(network, shape, num_classes, compute)
@@ -227,7 +229,7 @@ def model_cache(network: NetworkSpec, shape: Shape, num_classes: int, compute: C
 def _has_value(network: NetworkSpec) -> bool:
     """Whether equal specs are the same architecture: not so for a class that only inherits its idea of equality."""
     try:
-        hash((network, network.code))
+        hash((network, network.factory))
     except TypeError:
         return False
     return "__eq__" in vars(type(network))

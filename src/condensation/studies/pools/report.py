@@ -13,7 +13,7 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write, write_json
 from condensation.core.text import counted
 from condensation.methods.dm import DM
-from condensation.networks.pool_store import ABOUT, ALL, RANDOM, PoolStore
+from condensation.networks.pool_store import ALL, POOL_FILE, RANDOM, PoolStore
 from condensation.networks.samplers import Fresh
 from condensation.report.tables import markdown_table
 from condensation.runs.advice import network_label
@@ -202,10 +202,10 @@ def as_json(found: Ablation) -> dict[str, Any]:
 
 def _pool(settings: PoolsSettings, folder: Path) -> tuple[dict[str, int], tuple[float, ...]]:
     """What is in the pool, once it is finished."""
-    if not (folder / POOL / ABOUT).exists():
+    if not (folder / POOL / POOL_FILE).exists():
         return {}, ()
-    shelf = PoolStore.at(folder / POOL)
-    return ({}, ()) if shelf.missing() else (dict(counts_of(shelf, settings.names)), tuple(shelf.accuracies()))
+    store = PoolStore.open(folder / POOL)
+    return ({}, ()) if store.missing() else (dict(counts_of(store, settings.names)), tuple(store.accuracies()))
 
 
 def _differences(settings: PoolsSettings, ipc: int) -> tuple[str, ...]:

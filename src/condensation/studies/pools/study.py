@@ -17,7 +17,7 @@ from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import ALL, RANDOM, PoolStore, between, bucket
+from condensation.networks.pool_store import ALL, RANDOM, PoolStore, buckets_between, parse_bucket
 from condensation.networks.samplers import Pool
 from condensation.runs.presets import preset_for
 from condensation.runs.run import RunSettings
@@ -72,7 +72,7 @@ class PoolsSettings:
     @property
     def names(self) -> tuple[str, ...]:
         """The buckets, in the order of the table."""
-        return self.buckets or (RANDOM, *map(str, between(self.pool.bounds)), ALL)
+        return self.buckets or (RANDOM, *map(str, buckets_between(self.pool.bounds)), ALL)
 
 
 def network_for(settings: PoolsSettings) -> NetworkSpec:
@@ -136,7 +136,7 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
         if watch.on_job:
             watch.on_job(number + 1, count, f"network {number} of the pool", FINISHED if there else TO_DO)
 
-    shelf = make_pool(
+    store = make_pool(
         network_for(settings),
         data.train,
         folder / POOL,
@@ -148,7 +148,7 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
     )
     if pool_only:
         return {}
-    there = [job for job in jobs if has_networks(shelf, job_bucket(job))]
+    there = [job for job in jobs if has_networks(store, job_bucket(job))]
     for number, job in enumerate((job for job in jobs if job not in there), networks + 1):
         if watch.on_job:
             watch.on_job(number, count, job.title, EMPTY)
@@ -156,14 +156,14 @@ def run_pools(settings: PoolsSettings, out: str | Path, watch: Watch = Watch(), 
     return run_jobs(there, folder / RUNS, data, watch, count, before + 1)
 
 
-def has_networks(shelf: PoolStore, name: str) -> bool:
+def has_networks(store: PoolStore, name: str) -> bool:
     """Whether the bucket called ``name`` holds any network of the pool."""
-    return name in (RANDOM, ALL) or bool(_within(shelf, name))
+    return name in (RANDOM, ALL) or bool(_within(store, name))
 
 
-def counts_of(shelf: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:
+def counts_of(store: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:
     """How many states of networks are in each bucket; new networks are not counted, and all are all."""
-    return {name: 0 if name == RANDOM else len(shelf.accuracies()) if name == ALL else _within(shelf, name) for name in names}
+    return {name: 0 if name == RANDOM else len(store.accuracies()) if name == ALL else _within(store, name) for name in names}
 
 
 def job_bucket(job: Job) -> str:
@@ -183,9 +183,9 @@ def pools_in(folder: str | Path) -> PoolsSettings:
     return kept_in(folder, PoolsSettings, "buckets", otherwise)
 
 
-def _within(shelf: PoolStore, name: str) -> int:
-    wanted = bucket(name)
-    return sum(accuracy in wanted for accuracy in shelf.accuracies())
+def _within(store: PoolStore, name: str) -> int:
+    wanted = parse_bucket(name)
+    return sum(accuracy in wanted for accuracy in store.accuracies())
 
 
 def _claim(settings: PoolsSettings, folder: Path) -> None:
