@@ -28,7 +28,7 @@ from condensation import (
     run,
 )
 from condensation.core.images import Shape
-from condensation.core.storage import read_tensors
+from condensation.core.tensor_files import read_tensors
 from condensation.data.settings import DataSettings
 from condensation.methods.random import Random
 from condensation.networks.base import Classifier, NetworkSpec
@@ -122,8 +122,8 @@ def test_a_run_takes_methods_and_networks_of_ones_own(tmp_path: Path) -> None:
     judged = EvaluationSettings(networks=1, network=Narrow(), recipe=Recipe(epochs=1))
     settings = RunSettings(data=DataSettings("digits"), method=OwnMethod(), ipc=1, evaluation=judged, compute=COMPUTE)
     result = run(settings, tmp_path / "run")
-    assert f"{__name__}:OwnMethod" in result.scores["sets"]
-    assert result.scores["evaluation"]["network"]["name"] == f"{__name__}:Narrow"
+    assert f"{__name__}:OwnMethod" in result.scores.sets
+    assert result.scores.evaluation["network"]["name"] == f"{__name__}:Narrow"
 
 
 def test_a_first_file_cut_off_by_a_kill_does_not_block_the_folder(tmp_path: Path) -> None:

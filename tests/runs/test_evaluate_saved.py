@@ -8,6 +8,7 @@ from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
+from condensation.evaluation.scores import TestImages
 from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_saved
 from tests.small import CPU, images
 
@@ -40,7 +41,7 @@ def judged(paths, **settings):
 
 
 def numbers(score):
-    return score["values"], score["per_class"]
+    return score.values, score.per_class
 
 
 def test_each_set_is_judged_on_the_data_that_it_was_made_from(tmp_path):
@@ -49,22 +50,22 @@ def test_each_set_is_judged_on_the_data_that_it_was_made_from(tmp_path):
     paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("one", "two")]
     alone = [judged([path]) for path in paths]
     together = judged(paths)
-    assert together["test"] is None
+    assert together.test is None
     for path, single, source in zip(paths, alone, ("./one", "./two"), strict=True):
-        score = together["sets"][str(path)]
-        assert numbers(score) == numbers(single["sets"][str(path)])
-        assert score["test"] == {"name": source, "images": single["test"]["images"]}
-    assert alone[0]["test"] != alone[1]["test"]
+        score = together.sets[str(path)]
+        assert numbers(score) == numbers(single.sets[str(path)])
+        assert score.test == TestImages(source, single.test.images)
+    assert alone[0].test != alone[1].test
 
 
 def test_how_images_are_read_is_each_sets_own(tmp_path):
     write_data(tmp_path / "one")
     wide = [DataSettings("./one", size="8x16", fit=fit) for fit in ("crop", "pad")]
     paths = [write_set(tmp_path / f"{one.fit}.safetensors", one) for one in wide]
-    together = judged(paths)["sets"]
+    together = judged(paths).sets
     for path, fit in zip(paths, ("crop", "pad"), strict=True):
-        assert together[str(path)]["test"]["name"] == f"./one, fit {fit}"
-        assert numbers(together[str(path)]) == numbers(judged([path])["sets"][str(path)])
+        assert together[str(path)].test.name == f"./one, fit {fit}"
+        assert numbers(together[str(path)]) == numbers(judged([path]).sets[str(path)])
 
 
 def test_the_same_data_are_read_once(tmp_path, monkeypatch):
@@ -75,17 +76,17 @@ def test_the_same_data_are_read_once(tmp_path, monkeypatch):
     monkeypatch.setattr(DataSettings, "load", lambda self, on_progress=None: (read.append(self), load(self, on_progress))[1])
     scores = judged(paths)
     assert len(read) == 1
-    assert scores["test"] == {"name": "one", "images": 12}
+    assert scores.test == TestImages("one", 12)
 
 
 def test_real_images_stand_beside_the_sets_of_their_data(tmp_path):
     write_data(tmp_path / "one")
     write_data(tmp_path / "two", seed=7)
     paths = [write_set(tmp_path / f"{name}.safetensors", DataSettings(f"./{name}")) for name in ("two", "one")]
-    found = judged(paths, random=2, whole=True)["sets"]
+    found = judged(paths, random=2, whole=True).sets
     assert list(found)[:2] == [str(path) for path in paths]
     assert [name for name in found if name.startswith("whole")] == ["whole (./two)", "whole (./one)"]
-    assert numbers(found["random (./one)"]) == numbers(judged(paths[1:], random=2)["sets"]["random"])
+    assert numbers(found["random (./one)"]) == numbers(judged(paths[1:], random=2).sets["random"])
 
 
 def test_a_set_that_does_not_fit_is_named(tmp_path):
@@ -120,7 +121,7 @@ def test_data_that_are_elsewhere_are_told_of_by_their_set(tmp_path, monkeypatch,
     assert str(caught.value).startswith(
         f"{path} was made from {source}, which is not here, seen from {tmp_path / 'else'}.\nName the data with --data"
     )
-    assert judged([path], data={"source": "../grey"})["test"]["images"] == 12
+    assert judged([path], data={"source": "../grey"}).test.images == 12
 
 
 def test_a_data_folder_that_is_elsewhere_is_told_of_by_its_set(tmp_path):
@@ -129,7 +130,7 @@ def test_a_data_folder_that_is_elsewhere_is_told_of_by_its_set(tmp_path):
     (tmp_path / "data").rename(tmp_path / "moved")
     with pytest.raises(CondensationError, match=r"was made from grey in the folder .*data, which is not here\.\n"):
         judged([path])
-    assert judged([path], data={"folder": str(tmp_path / "moved")})["test"]["images"] == 12
+    assert judged([path], data={"folder": str(tmp_path / "moved")}).test.images == 12
 
 
 def test_data_that_a_person_named_themselves_are_told_of_as_such(tmp_path):

@@ -1,11 +1,10 @@
-"""Judging several sets alike: condensed ones, random real images, the whole data."""
+"""Evaluation of several sets in the same way: condensed sets, random real images, the whole training set."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
@@ -18,6 +17,7 @@ from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
 from condensation.evaluation.evaluate import Accuracies, check_fit, evaluate
+from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
@@ -25,18 +25,25 @@ from condensation.training.train import Recipe
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How a set is judged; see `condensation.evaluation.evaluate.evaluate`."""
+    """Evaluation of a set; see `condensation.evaluation.evaluate.evaluate`."""
 
-    networks: int = 3  # newly drawn for each set; 0: no judging
+    networks: int = 3
+    """Networks trained on each set, each from a new initialization; 0: no evaluation."""
     network: NetworkSpec = ConvNet()
+    """Network to train."""
     recipe: Recipe = Recipe()
+    """Training recipe: ``clean``, ``paper``, or its settings."""
 
     def __post_init__(self) -> None:
         if self.networks < 0:
-            raise CondensationError(f"evaluation.networks is {self.networks}; it must be at least 1, or 0 for no judging.")
+            raise CondensationError(f"Expected networks >= 0, got {self.networks}.", setting="evaluation.networks")
 
     def check(self, data: Data) -> None:
-        """Find out before the work, not after it, that the network or the augmentation does not fit the images."""
+        """Check that the network and the augmentation accept the images of ``data``.
+
+        Raises:
+            CondensationError: if they do not.
+        """
         if self.networks:
             self.network.build(data.test.shape, data.test.num_classes, Rng(0))
             if self.recipe.augmentation:
@@ -46,68 +53,72 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Entry:
-    """A set under judgement; ``recipe`` takes the place of the common one, ``test`` that of the common test images."""
+    """A set to evaluate."""
 
     name: str
     images: ImageSet
-    recipe: Recipe | None = None
-    test: ImageSet | None = None
-    tested_on: str = ""  # what ``test`` is called
+    recipe: Recipe | None = None  # None: the common recipe
+    test: ImageSet | None = None  # None: the common test set
+    test_name: str = ""  # name of ``test``
 
 
 def compare(
-    entries: Sequence[Entry], data: Data, how: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
-) -> dict[str, Any]:
-    """The accuracies of each entry on the test images of ``data``, and all that must be known to repeat them, for JSON.
+    entries: Sequence[Entry],
+    data: Data,
+    settings: EvaluationSettings,
+    seed: int,
+    compute: Compute,
+    on_progress: OnProgress | None = None,
+) -> Scores:
+    """Evaluate each entry on the test images of ``data`` or on its own.
 
-    Where entries have test images of their own, these are named beside each accuracy, and ``test`` is None.
+    Test images are preprocessed like the set, whatever preprocessing ``data`` was loaded with.
 
     Raises:
         CondensationError: if an entry does not fit its test images.
     """
-    scores: dict[str, Any] = {}
-    # Test images are seen as the set's networks see theirs, whatever the data was loaded with.
     tests = [replace(entry.test or data.test, preprocessing=entry.images.preprocessing) for entry in entries]
-    for entry, test in zip(entries, tests, strict=True):  # all of them before the first takes its time
+    for entry, test in zip(entries, tests, strict=True):  # all checks come before the first training
         try:
             check_fit(entry.images, test)
-        except CondensationError as problem:
-            raise CondensationError(f"{entry.name}: {problem}") from None
+        except CondensationError as error:
+            raise CondensationError(f"{entry.name}: {error.message}", hint=error.hint, setting=error.setting) from None
+    scores: dict[str, SetScore] = {}
     for number, (entry, test) in enumerate(zip(entries, tests, strict=True)):
         name = entry.name if entry.name not in scores else f"{entry.name} ({number + 1})"
         started = time.perf_counter()
-        accuracies: Accuracies = evaluate(
+        accuracies = evaluate(
             entry.images,
             test,
-            network=how.network,
-            recipe=entry.recipe or how.recipe,
-            networks=how.networks,
+            network=settings.network,
+            recipe=entry.recipe or settings.recipe,
+            networks=settings.networks,
             seed=seed,
             compute=compute,
             on_progress=_shifted(on_progress, number, len(entries)),
         )
-        seconds = round(time.perf_counter() - started, 1)
-        scores[name] = {"images": len(entry.images), **accuracies.summary(), "text": str(accuracies), "seconds": seconds}
-        if entry.images.soft_labels:
-            scores[name]["loss"] = entry.images.soft_labels.loss
-        if entry.recipe:
-            scores[name]["recipe"] = to_dict(entry.recipe)
-        if entry.test:
-            scores[name]["test"] = {"name": entry.tested_on, "images": len(test)}
-    return {
-        "sets": scores,
-        "test": None if any(entry.test for entry in entries) else {"name": data.name, "images": len(data.test)},
-        "seed": seed,
-        "evaluation": to_dict(how),
-        "compute": to_dict(compute.resolve()),
-        "machine": machine(),
-    }
+        scores[name] = _score(entry, accuracies, round(time.perf_counter() - started, 1), len(test))
+    return Scores(
+        sets=scores,
+        test=None if any(entry.test for entry in entries) else TestImages(data.name, len(data.test)),
+        seed=seed,
+        evaluation=to_dict(settings),
+        compute=to_dict(accuracies.compute if entries else compute),
+        machine=machine(),
+    )
 
 
-def without_seconds(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What the card of a set says: no clock, since the same work shall give the same file."""
-    sets = {name: {key: value for key, value in score.items() if key != "seconds"} for name, score in scores["sets"].items()}
-    return {**scores, "sets": sets}
+def _score(entry: Entry, accuracies: Accuracies, seconds: float, tested: int) -> SetScore:
+    summary = accuracies.summary()
+    return SetScore(
+        images=len(entry.images),
+        **{**summary, "values": tuple(map(tuple, summary["values"]))},
+        text=str(accuracies),
+        seconds=seconds,
+        loss=entry.images.soft_labels.loss if entry.images.soft_labels else None,
+        recipe=to_dict(entry.recipe) if entry.recipe else None,
+        test=TestImages(entry.test_name, tested) if entry.test else None,
+    )
 
 
 def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

@@ -1,4 +1,4 @@
-"""One function judges every set, real or synthetic: train networks on it, and count what they get right."""
+"""Evaluation of sets, real or synthetic: train networks on a set, test them on real images."""
 
 from __future__ import annotations
 
@@ -11,50 +11,54 @@ import numpy as np
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import ModelCache, model_cache
+from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
-from condensation.training.train_and_test import OnProgress, TrainingJob, train_and_test
+from condensation.training.train_and_test import TrainingJob, train_and_test
 
 
 @dataclass(frozen=True, eq=False)
 class Accuracies:
-    """Test accuracies in percent, of every network trained on every set."""
+    """Test accuracies in percent of each network trained on each set."""
 
     values: np.ndarray  # (sets, networks)
     per_class: np.ndarray  # (sets, networks, classes)
-    class_names: tuple[str, ...]  # of the classes of the test set
+    class_names: tuple[str, ...]  # classes of the test set
     recipe: Recipe
     network: NetworkSpec
+    compute: Compute  # resolved
 
     @property
     def mean(self) -> float:
+        """Mean over all networks of all sets."""
         return float(self.values.mean())
 
     @property
     def deviation(self) -> float:
-        """Over all networks of all sets at once, of the population: the one that papers print."""
+        """Population standard deviation over all networks of all sets, as papers report it."""
         return float(self.values.std())
 
     @property
     def deviation_between_sets(self) -> float:
-        """Of the sets' means: how far a method's result depends on its own seed."""
+        """Population standard deviation of the sets' means: how far a method's result depends on its seed."""
         return float(self.values.mean(1).std())
 
     @property
     def count(self) -> int:
+        """Number of networks."""
         return self.values.size
 
     @property
     def class_means(self) -> dict[str, float]:
-        """The mean accuracy of each class."""
+        """Mean accuracy of each class."""
         return dict(zip(self.class_names, self.per_class.mean((0, 1)).tolist(), strict=True))
 
     def summary(self) -> dict[str, Any]:
-        """The numbers, for JSON."""
+        """Return the numbers for JSON."""
         return {
             "mean": round(self.mean, 3),
             "deviation": round(self.deviation, 3),
@@ -80,17 +84,16 @@ def evaluate(
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
 ) -> Accuracies:
-    """Train ``networks`` newly drawn networks on each of ``sets`` and count what they get right on ``test``.
+    """Train ``networks`` networks on each of ``sets`` and return their accuracies on ``test``.
 
-    On a set with soft labels they are trained by the loss that these are for.
-
-    ``test`` must be preprocessed like the sets. It decides nothing: what is counted is the network after its
-    last epoch. Each network's numbers depend on ``seed`` and its place alone.
+    ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch; ``test`` selects nothing.
+    Sets with soft labels are trained with the loss of these labels. The numbers of a network depend on ``seed`` and on its
+    position only.
 
     Raises:
-        CondensationError: if the sets and ``test`` differ in image shape, classes or preprocessing.
+        CondensationError: if a set and ``test`` differ in image shape, classes or preprocessing.
     """
-    (found,) = evaluate_on_each(
+    (accuracies,) = evaluate_on_each(
         sets,
         [test],
         network=network,
@@ -100,7 +103,7 @@ def evaluate(
         compute=compute,
         on_progress=on_progress,
     )
-    return found
+    return accuracies
 
 
 def evaluate_on_each(
@@ -114,60 +117,49 @@ def evaluate_on_each(
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
 ) -> list[Accuracies]:
-    """As `evaluate`, but every network, trained once, is tested on each of ``tests``: accuracies in their order."""
+    """Train each network once and test it on each of ``tests``; otherwise as `evaluate`."""
     sets = [sets] if isinstance(sets, ImageSet) else list(sets)
     if networks < 1 or not sets or not tests:
-        raise CondensationError(f"Asked to train {networks} networks on {len(sets)} sets; there must be at least one of each.")
+        raise CondensationError(
+            f"Expected at least one network, set and test set, got {networks}, {len(sets)} and {len(tests)}.", setting="networks"
+        )
     for test in tests:
-        for one in sets:
-            check_fit(one, test)
-    compute = compute.resolve()
-    tests = [test.to(compute.device) for test in tests]
-    sets = [one.to(compute.device) for one in sets]
+        for images in sets:
+            check_fit(images, test)
+    resolved = compute.resolve()
+    tests = [test.to(resolved.device) for test in tests]
+    sets = [images.to(resolved.device) for images in sets]
     shape, classes = tests[0].shape, tests[0].num_classes
-    # Where test images are many, they too make compiling pay.
-    compute = compute.with_compile_decision(shape, networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests))))
-    with model_cache(network, shape, classes, compute) as crew:
-        found = _judged(crew, sets, tests, recipe, networks, seed, on_progress)
-    return [_accuracies(test, per_class, recipe, network) for test, per_class in zip(tests, found, strict=True)]
+    # Many test images make compiling worthwhile too.
+    seen = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests)))
+    jobs = [TrainingJob(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
+    with model_cache(network, shape, classes, resolved.with_compile_decision(shape, seen)) as cache:
+        correct, _ = train_and_test(cache, jobs, tests, recipe, on_progress)
+    results = []
+    for test, fractions in zip(tests, correct, strict=True):
+        per_class = 100 * fractions.reshape(len(sets), networks, -1)
+        values = np.average(per_class, axis=2, weights=np.array(list(test.counts.values())))
+        names = tuple(test.class_names[label] for label in test.classes)
+        results.append(Accuracies(values, per_class, names, recipe, network, resolved))
+    return results
 
 
-def _accuracies(test: ImageSet, per_class: np.ndarray, recipe: Recipe, network: NetworkSpec) -> Accuracies:
-    weights = np.array(list(test.counts.values()))
-    names = tuple(test.class_names[label] for label in test.classes)
-    return Accuracies(np.average(per_class, axis=2, weights=weights), per_class, names, recipe, network)
-
-
-def _judged(
-    crew: ModelCache,
-    sets: Sequence[ImageSet],
-    tests: Sequence[ImageSet],
-    recipe: Recipe,
-    networks: int,
-    seed: int,
-    on_progress: OnProgress | None,
-) -> list[np.ndarray]:
-    """Percent right, for each of ``tests``: (sets, networks, classes)."""
-    trainings = [TrainingJob(one, Rng(seed).child("evaluate", s, n)) for s, one in enumerate(sets) for n in range(networks)]
-    right, _ = train_and_test(crew, trainings, tests, recipe, on_progress)
-    return [100 * of_test.reshape(len(sets), networks, -1) for of_test in right]
-
-
-def check_fit(one: ImageSet, test: ImageSet) -> None:
-    """Make sure that networks trained on ``one`` can be tested on ``test``.
+def check_fit(images: ImageSet, test: ImageSet) -> None:
+    """Check that networks trained on ``images`` can be tested on ``test``.
 
     Raises:
         CondensationError: if they differ in image shape, classes or preprocessing.
     """
-    if one.shape != test.shape:
-        raise CondensationError(f"The set has images of {_times(one.shape)}, the test set of {_times(test.shape)}; they must be alike.")
-    if one.class_names != test.class_names:
+    if images.shape != test.shape:
+        raise CondensationError(f"The set has images of {_times(images.shape)}, the test set of {_times(test.shape)}; they must be equal.")
+    if images.class_names != test.class_names:
         raise CondensationError(
-            f"The set has {one.num_classes} classes ({one.class_names[0]}, ...), "
-            f"the test set {test.num_classes} ({test.class_names[0]}, ...)."
+            f"The set has {images.num_classes} classes ({images.class_names[0]}, ...), "
+            f"the test set {test.num_classes} ({test.class_names[0]}, ...); they must be the same."
         )
-    if one.preprocessing != test.preprocessing:
-        raise CondensationError("The set and the test set are preprocessed differently; give the test set the preprocessing of the set.")
+    if images.preprocessing != test.preprocessing:
+        hint = "Give the test set the preprocessing of the set: dataclasses.replace(test, preprocessing=images.preprocessing)."
+        raise CondensationError("The set and the test set have different preprocessing.", hint=hint)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -17,7 +17,7 @@ from condensation.evaluation.evaluate import check_fit
 from condensation.ntk.base import NTK
 from condensation.ntk.gram import BLOCK_BYTES, gram
 from condensation.ntk.memory import require_room
-from condensation.ntk.ridge import weights
+from condensation.ntk.ridge import ridge_weights
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import OnProgress
 
@@ -57,7 +57,7 @@ def regress(
         NotPositiveDefinite: if the kernel matrix cannot be solved with.
     """
     check_fit(one, test)
-    kernel.check(one.shape)
+    kernel.validate(one.shape)
     soft = one.soft_labels
     if soft and soft.loss != "squared":
         raise CondensationError(f"Kernel ridge regression is by the squared loss; the soft labels of this set are for {soft.loss}.")
@@ -71,7 +71,7 @@ def regress(
     right = torch.zeros(len(test.classes), dtype=torch.int64, device=device)
     with torch.no_grad():
         images = one.inputs().double()
-        learned = weights(gram(kernel, images, images), labels, reg)
+        learned = ridge_weights(gram(kernel, images, images), labels, reg)
         for piece in split(len(test), TESTED):
             said = (gram(kernel, test.inputs(piece).double(), images) @ learned).argmax(1)
             right.index_add_(0, test.class_index[piece], (said == test.labels[piece]).long())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
 
 from condensation.core.plain import to_dict
+from condensation.evaluation.scores import Scores
 from condensation.methods.base import Method
 from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod
@@ -23,13 +22,12 @@ def suitable_lr(lr: float, network: NetworkSpec) -> float:
     return lr * network.pixel_lr
 
 
-def below_random(scores: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None:
     """The accuracies of the set called ``name`` and of random images, if the set's is the lower one."""
-    sets = scores.get("sets", {})
-    if name not in sets or "random" not in sets or name == "random":
+    if scores is None or name == "random" or not {name, "random"} <= scores.sets.keys():
         return None
-    ours, theirs = float(sets[name]["mean"]), float(sets["random"]["mean"])
-    return (ours, theirs) if ours < theirs else None
+    ours, random = scores.sets[name].mean, scores.sets["random"].mean
+    return (ours, random) if ours < random else None
 
 
 def what_to_try(method: Method, path: str = "method") -> list[str]:

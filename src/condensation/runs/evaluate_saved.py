@@ -18,7 +18,8 @@ from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
-from condensation.evaluation.compare import Entry, EvaluationSettings, compare, without_seconds
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare
+from condensation.evaluation.scores import Scores
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 
@@ -42,7 +43,7 @@ class EvaluateSettings:
 
 def evaluate_saved(
     settings: EvaluateSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
-) -> dict[str, Any]:
+) -> Scores:
     """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for, on each data in question.
 
     Data are loaded once for all sets that share their settings. Where there are several, the scores name those of each set.
@@ -97,7 +98,7 @@ def judge_views(condensed: CondensedSet, settings: EvaluateSettings, on_progress
     view = replace(condensed.images, images=eight_bit(condensed.images))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
     scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
-    return replace(condensed, card={**condensed.card, VIEWS: without_seconds(scores)})
+    return replace(condensed, card={**condensed.card, VIEWS: scores.without_seconds().to_json()})
 
 
 def own_evaluation(condensed: CondensedSet) -> EvaluationSettings:
@@ -185,7 +186,7 @@ def _labels(wanted: Sequence[DataSettings]) -> list[str]:
 
 def _apart(entry: Entry, data: Data, label: str, *, own: bool) -> Entry:
     """The entry with its test images, where those of others differ; real images then need a name that says whose they are."""
-    return replace(entry, name=entry.name if own else f"{entry.name} ({label})", test=data.test, tested_on=label)
+    return replace(entry, name=entry.name if own else f"{entry.name} ({label})", test=data.test, test_name=label)
 
 
 def _check_split(one: CondensedSet, data: Data, name: str) -> None:

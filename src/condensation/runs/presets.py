@@ -9,7 +9,7 @@ from typing import Any
 from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError, unknown
 from condensation.data.catalogue import DATASETS
-from condensation.data.load import catalogued
+from condensation.data.load import catalogue_key
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.best_of import BestOf
@@ -44,7 +44,7 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     ipc, data = content.get("ipc"), content.get("data")
     data = data if isinstance(data, Mapping) else {}
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
-    known = DATASETS.get(catalogued(str(data.get("source", DataSettings.source))) or "")
+    known = DATASETS.get(catalogue_key(str(data.get("source", DataSettings.source))) or "")
     chosen = data.get("classes")  # as a list, or as text between commas
     classes = len(chosen.split(",") if isinstance(chosen, str) else chosen) if chosen else known.classes if known else 10
     ipc_and_classes = max(counts, default=10), classes

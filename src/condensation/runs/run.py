@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from typing import Any, Literal
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR, KeepGenerator, TrainedGenerator
-from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, difference
+from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, first_difference
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
@@ -24,7 +24,8 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import UNFINISHED, read_json, remove_unfinished, write, write_json
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
-from condensation.evaluation.compare import Entry, EvaluationSettings, compare, without_seconds
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare
+from condensation.evaluation.scores import Scores
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
@@ -71,7 +72,7 @@ class RunResult:
 
     folder: Path
     condensed: CondensedSet
-    scores: dict[str, Any] = field(default_factory=dict)
+    scores: Scores | None = None
 
 
 def run(
@@ -101,7 +102,7 @@ def run(
     checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
     claim(folder, settings, resume)
     if is_finished(folder, settings):
-        scores = read_json(folder / SCORES) if settings.evaluation.networks else {}
+        scores = Scores.read(folder / SCORES) if settings.evaluation.networks else None
         return RunResult(folder, CondensedSet.load(folder / SET), scores)
     data = data or settings.data.load(on_reading)
     ipc = settings.ipc_of(data.train)
@@ -113,9 +114,9 @@ def run(
         write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {_made(settings, condensed.images)}"))
         scores = _scores(settings, data, ipc, condensed.images, on_progress)
         if scores:
-            condensed = condensed.with_scores(without_seconds(scores))
+            condensed = condensed.with_scores(scores.without_seconds().to_json())
             condensed.save(folder / SET)
-            write_json(folder / SCORES, scores)  # last: they say that the run is finished
+            write_json(folder / SCORES, scores.to_json())  # last: they say that the run is finished
     return RunResult(folder, condensed, scores)
 
 
@@ -153,7 +154,7 @@ def claim(folder: Path, settings: RunSettings, resume: bool) -> None:
     if not isinstance(kept, dict):
         raise CondensationError(f"{folder / SETTINGS} does not say what was run.\nChoose another folder with --out.")
     # How it is computed may change when a run goes on, on another machine for example; what is computed may not.
-    differing = difference({**kept, "compute": None}, {**json.loads(json.dumps(to_dict(settings))), "compute": None})
+    differing = first_difference({**kept, "compute": None}, {**json.loads(json.dumps(to_dict(settings))), "compute": None})
     if differing:
         raise CondensationError(f"{folder} holds another run: {differing}.\nChoose another folder with --out, or take the same settings.")
     if not resume:
@@ -239,9 +240,9 @@ def _note(card: dict[str, Any], moment: StepInfo) -> None:
         card.update(moment.state.card())
 
 
-def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> dict[str, Any]:
+def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> Scores | None:
     if not settings.evaluation.networks:
-        return {}
+        return None
     entries = [Entry(to_dict(settings.method)["name"], images)]
     if settings.baseline and not isinstance(settings.method, Random):
         entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))

@@ -1,0 +1,96 @@
+"""Results of an evaluation, as written to ``scores.json`` and to the card of a set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from condensation.core.errors import CondensationError
+from condensation.core.plain import to_dict
+from condensation.core.records import as_record, read_record
+
+
+@dataclass(frozen=True)
+class TestImages:
+    """Name and size of a test set."""
+
+    __test__ = False  # pytest collects classes named Test...
+
+    name: str
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetScore:
+    """Test accuracies in percent of the networks trained on one set."""
+
+    images: int
+    """Training images of the set."""
+    mean: float
+    """Mean over all networks."""
+    deviation: float
+    """Population standard deviation over all networks."""
+    deviation_between_sets: float | None = None
+    """Population standard deviation of the means of several sets; 0 for one set, None in files that lack it."""
+    count: int
+    """Number of networks."""
+    values: tuple[tuple[float, ...], ...] = ()
+    """Accuracy of each network: (sets, networks)."""
+    per_class: dict[str, float]
+    """Mean accuracy of each class."""
+    text: str = ""
+    """Accuracy in words: ``64.5 ± 1.8 (1 set x 2 networks)``."""
+    seconds: float | None = None
+    """Wall-clock time of the evaluation; None on the card of a set, which the same run must write alike."""
+    loss: str | None = None
+    """Loss of the set's soft labels; None for hard labels."""
+    recipe: dict[str, Any] | None = None
+    """Training recipe, if it differs from the common one."""
+    test: TestImages | None = None
+    """Test set, if each set has its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Scores of several sets and the settings that reproduce them."""
+
+    sets: dict[str, SetScore]
+    """Score of each set by name."""
+    test: TestImages | None
+    """Common test set; None if each set has its own."""
+    seed: int
+    """Seed of the evaluation."""
+    evaluation: dict[str, Any]
+    """Plain `EvaluationSettings`; they may name code of the user, so they are not built."""
+    compute: dict[str, Any]
+    """Plain resolved `Compute`."""
+    machine: dict[str, Any]
+    """Machine and version of torch."""
+
+    @classmethod
+    def read(cls, path: str | Path) -> Scores:
+        """Read a ``scores.json``.
+
+        Raises:
+            CondensationError: if the file is missing or damaged; the message names the field.
+        """
+        return read_record(Path(path), cls)
+
+    @classmethod
+    def from_card(cls, content: object) -> Scores | None:
+        """Return the scores on the card of a set, or None if the user put something else there."""
+        try:
+            return as_record(content, cls, "The card")
+        except CondensationError:
+            return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON; fields of a set that are None are left out."""
+        content: dict[str, Any] = to_dict(self)
+        sets = {name: {key: value for key, value in score.items() if value is not None} for name, score in content["sets"].items()}
+        return {**content, "sets": sets}
+
+    def without_seconds(self) -> Scores:
+        """Return the scores without times, so that the same run writes the same file."""
+        return replace(self, sets={name: replace(score, seconds=None) for name, score in self.sets.items()})
