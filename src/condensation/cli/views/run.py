@@ -78,7 +78,7 @@ def run(settings: RunSettings, out: Path, how: Show, *, resume: bool, checkpoint
         except Stopped as stopped:
             raise SystemExit(_say_stopped(errors, out, stopped)) from None
     if how.as_json:
-        return print_json({"folder": str(out), **result.scores})
+        return print_json({"folder": str(out), **(result.scores.to_json() if result.scores else {})})
     if talk:
         if not finished:
             screen.print(f"\nDone in {_duration(time.perf_counter() - started)}.")
@@ -97,8 +97,8 @@ def judge(settings: EvaluateSettings, paths: Sequence[Path], *, quiet: bool, as_
             errors.print("Stopped; no accuracy was kept.")
             raise SystemExit(INTERRUPTED) from None
     if as_json:
-        return print_json(scores)
-    return print_scores(Console(soft_wrap=True), scores)
+        return print_json(scores.to_json())
+    return print_scores(Console(soft_wrap=True), scores.to_json())
 
 
 def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
@@ -176,7 +176,7 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
 def _say_result(screen: Console, settings: RunSettings, result: RunResult, *, read: bool) -> None:
     out = result.folder
     if result.scores:
-        print_scores(screen, result.scores)
+        print_scores(screen, result.scores.to_json())
     worse = below_random(result.scores, to_dict(settings.method)["name"])
     if worse:
         screen.print(

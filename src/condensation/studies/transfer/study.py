@@ -170,7 +170,7 @@ def _test(settings: TransferSettings, folder: Path, row: Learned, seed: int, spe
     condensed = CondensedSet.load(folder / SETS / set_name(row, seed))
     how = replace(settings.evaluation, network=spec)
     scores = compare([Entry(row.label, condensed.images)], data, how, seed, settings.compute, watch.on_progress)
-    write_json(folder / CELLS / f"{cell_name(row, seed, spec)}.json", scores)
+    write_json(folder / CELLS / f"{cell_name(row, seed, spec)}.json", scores.to_json())
 
 
 def _claim(settings: TransferSettings, folder: Path) -> None:
