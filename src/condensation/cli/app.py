@@ -1,13 +1,34 @@
-"""The command itself, to which each module beside this one adds its subcommands."""
+"""The command itself, to which each module of `condensation.cli.commands` adds its subcommand."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+# The subcommands as ``condense --help`` lists them: what people need first comes first.
+PANELS = {
+    "Condense": ("run", "sample"),
+    "Evaluate": ("evaluate", "ridge", "teach"),
+    "Inspect": ("show", "methods", "networks", "data", "export", "import"),
+    "Studies": ("table", "transfer", "continual", "nas", "pools", "theory"),
+}
+
+
+class PanelGroup(TyperGroup):
+    """Lists the subcommands in the order of `PANELS`, each under its heading."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        for panel, names in PANELS.items():
+            for name in names:
+                self.commands[name].rich_help_panel = panel  # type: ignore[attr-defined]
+        return [name for names in PANELS.values() for name in names]
+
 
 app = typer.Typer(
     name="condense",
+    cls=PanelGroup,
     help="Turn an image training set into a few synthetic images per class that train a network nearly as well.",
     add_completion=False,
     pretty_exceptions_enable=False,

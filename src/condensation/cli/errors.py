@@ -1,4 +1,4 @@
-"""Errors of the library in the words of the command line: parameters become options."""
+"""Errors and warnings of the library in the words of the command line: parameters become options."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ OPTIONS = {
     "ipc": "--ipc",
     "small_classes": "--small-classes",
     "seed": "--seed",
+    "preset": "--preset",
     "size": "--size",
     "fit": "--fit",
     "skip_bad": "--skip-bad",
     "folder": "--folder",
+    "mirror": "--mirror",
     "source": "--data",
+    "data": "--data",
     "device": "--device",
+    "network": "--network",
+    "networks": "--networks",
     "kernel": "--kernel",
+    "random": "--random",
+    "whole": "--whole",
+    "which": "--which",
+    "shape": "--shape",
+    "tensorboard": "--tensorboard",
+    "checkpoint_every": "--checkpoint-every",
     "data.source": "--data",
     "data.folder": "--folder",
     "data.size": "--size",
@@ -31,8 +42,13 @@ _ASSIGNED = re.compile(r"(?<![\w.])(" + "|".join(re.escape(name) for name in OPT
 
 
 def for_command_line(error: CondensationError) -> str:
-    """Return the message and the hint of ``error`` with parameters such as ``resume=True`` written as options: ``--resume``."""
-    return _ASSIGNED.sub(_option, str(error))
+    """Return the message and the hint of ``error`` in the words of the command line."""
+    return in_option_names(str(error))
+
+
+def in_option_names(text: str) -> str:
+    """Return ``text`` with parameters such as ``resume=True`` and ``size=64`` written as options: ``--resume``, ``--size 64``."""
+    return _ASSIGNED.sub(_option, text)
 
 
 def _option(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands share, written once: a dataclass of them stands in a command's signature for all of its fields."""
+"""Groups of options: a dataclass in a command's signature becomes one option per field."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any, get_type_hints
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """``command`` as the command line takes it: each parameter that is a dataclass of options gives way to its fields, in their order."""
-    taken = signature(command, eval_str=True)
-    kinds: dict[str, Any] = {name: one.annotation for name, one in taken.parameters.items() if is_dataclass(one.annotation)}
+    """Return ``command`` with each parameter that is a dataclass of options replaced by the fields of the dataclass, in order."""
+    original = signature(command, eval_str=True)
+    annotations = {name: parameter.annotation for name, parameter in original.parameters.items()}
+    groups: dict[str, Any] = {name: kind for name, kind in annotations.items() if is_dataclass(kind)}
     parameters: list[Parameter] = []
-    for name, one in taken.parameters.items():
-        parameters += _options_of(kinds[name]) if name in kinds else [one]
+    for name, parameter in original.parameters.items():
+        parameters += _options_of(groups[name]) if name in groups else [parameter]
 
     @wraps(command)
-    def on_the_command_line(**given: Any) -> None:
-        groups = {name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in kinds.items()}
-        return command(**given, **groups)
+    def with_options(**values: Any) -> None:
+        made = {name: group(**{field.name: values.pop(field.name) for field in fields(group)}) for name, group in groups.items()}
+        return command(**values, **made)
 
-    on_the_command_line.__signature__ = taken.replace(parameters=parameters)  # type: ignore[attr-defined]
-    on_the_command_line.__annotations__ = {one.name: one.annotation for one in parameters}
-    return on_the_command_line
+    with_options.__signature__ = original.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return with_options
 
 
-def _options_of(kind: Any) -> list[Parameter]:
-    types = get_type_hints(kind, include_extras=True)
-    assert all(field.default is not MISSING for field in fields(kind)), f"an option of {kind.__name__} has no default"
-    usual = {field.name: field.default for field in fields(kind)}
-    return [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=usual[name], annotation=types[name]) for name in usual]
+def _options_of(group: Any) -> list[Parameter]:
+    types = get_type_hints(group, include_extras=True)
+    assert all(field.default is not MISSING for field in fields(group)), f"an option of {group.__name__} has no default"
+    kind = Parameter.POSITIONAL_OR_KEYWORD
+    return [Parameter(field.name, kind, default=field.default, annotation=types[field.name]) for field in fields(group)]

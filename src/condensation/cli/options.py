@@ -1,18 +1,16 @@
-"""The options that several subcommands share, and what becomes of them."""
+"""Options that several commands share, and the plain settings they make."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from condensation.cli.choices import DEVICES, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
 from condensation.core.errors import CondensationError
-
-if TYPE_CHECKING:
-    from condensation.cli.views.study import Show
 
 Overrides = Annotated[
     list[str] | None,
@@ -24,98 +22,155 @@ DataOverrides = Annotated[
         metavar="[NAME=VALUE]...", help="Settings of the data: data.columns=img,label data.preprocessing=none", show_default=False
     ),
 ]
-DataOption = Annotated[str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default=False)]
-RunDataOption = Annotated[
-    str | None, typer.Option("--data", "-d", help="A name that `condense data` lists, or a path.", show_default="fashion-mini")
+SetsAndOverrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SET | NAME=VALUE]...", help="Run folders or set files, and settings.", show_default=False),
 ]
+_DATA = "Name that `condense data` lists, or a path."
+DataOption = Annotated[str | None, typer.Option("--data", "-d", help=_DATA, show_default=False)]
+RunDataOption = Annotated[str | None, typer.Option("--data", "-d", help=_DATA, show_default="fashion-mini")]
 FolderOption = Annotated[
-    str | None, typer.Option("--folder", help="Where data sets lie; else the variable CONDENSATION_DATA says.", show_default=False)
+    str | None, typer.Option("--folder", help="Folder of data sets; else the variable CONDENSATION_DATA.", show_default=False)
 ]
 NetworkOption = Annotated[
     str | None,
-    typer.Option("--network", help="One that `condense networks` lists, or your own: module:name, file.py:name.", show_default="convnet"),
+    typer.Option(
+        "--network",
+        help="Name that `condense networks` lists, or your own: module:name, file.py:name.",
+        show_default="convnet",
+        callback=one_of("network", NETWORKS),
+    ),
 ]
 SizeOption = Annotated[
     str | None,
-    typer.Option("--size", metavar="N|HxW", help="Pixels of both sides, or height x width.", show_default="as they are, if alike"),
+    typer.Option(
+        "--size", metavar="N|HxW", help="Resize to N pixels a side, or height x width.", show_default="unchanged", callback=check_size
+    ),
 ]
 FitOption = Annotated[
     str | None,
-    typer.Option("--fit", help="crop: the centre of an image of another shape; pad: all of it, between black bars.", show_default="crop"),
+    typer.Option(
+        "--fit", help="Images of another shape: crop to the centre, or pad with black.", show_default="crop", callback=one_of("fit", FITS)
+    ),
 ]
-SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read, and list them.")]
-_TOO_FEW = "A class with too few images is an: error; all: takes all that it has."
-SmallerOption = Annotated[str | None, typer.Option("--small-classes", help=_TOO_FEW, show_default="error")]
-SmallerOfSetOption = Annotated[
-    str | None, typer.Option("--small-classes", help=_TOO_FEW, show_default="as when the set was made, else error")
+SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, and list them.")]
+_SMALL_CLASSES = "If a class has fewer than ipc images: error, or all to use every one of them."
+_check_small_classes = one_of("rule for small classes", SMALL_CLASSES, "small_classes")
+SmallClassesOption = Annotated[
+    str | None, typer.Option("--small-classes", help=_SMALL_CLASSES, show_default="error", callback=_check_small_classes)
+]
+SavedSmallClassesOption = Annotated[
+    str | None,
+    typer.Option("--small-classes", help=_SMALL_CLASSES, show_default="that of the set, else error", callback=_check_small_classes),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
 ]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Decides every random number.", show_default="0")]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of all random numbers.", show_default="0")]
 _PRESETS = "settings: fast, long, best, paper."
-MethodPresetOption = Annotated[str | None, typer.Option("--preset", help=f"Of the method's {_PRESETS}", show_default="fast")]
-MethodsPresetOption = Annotated[str | None, typer.Option("--preset", help=f"Of the methods' {_PRESETS}", show_default="fast")]
-DeviceOption = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto")]
+_check_preset = one_of("preset", PRESETS)
+MethodPresetOption = Annotated[
+    str | None, typer.Option("--preset", help=f"The method's {_PRESETS}", show_default="fast", callback=_check_preset)
+]
+MethodsPresetOption = Annotated[
+    str | None, typer.Option("--preset", help=f"The methods' {_PRESETS}", show_default="fast", callback=_check_preset)
+]
+RunPresetOption = Annotated[
+    str | None,
+    typer.Option("--preset", help="fast: minutes; long, best: an hour; paper: as published.", show_default="fast", callback=_check_preset),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", callback=one_of("device", DEVICES)),
+]
+RandomOption = Annotated[int, typer.Option("--random", help="Also evaluate this many random real images per class.", metavar="N", min=0)]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show the result alone: no progress, no places of files.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no paths.")]
 CheckpointOption = Annotated[
     float | None,
-    typer.Option("--checkpoint-every", metavar="SECONDS", help="How often the state is kept; 0: each step.", show_default="20"),
+    typer.Option("--checkpoint-every", metavar="SEC", help="Time between checkpoints; 0: each step.", show_default="20", min=0),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How a study reads images and settings, and where it computes; see `condensation.cli.groups`."""
+    """Options that say which images are read, from which file settings come, and on which device work runs."""
 
     folder: FolderOption = None
     size: SizeOption = None
     fit: FitOption = None
     skip_bad: SkipBadOption = False
-    small_classes: SmallerOption = None
+    small_classes: SmallClassesOption = None
     config: ConfigOption = None
     device: DeviceOption = None
 
     def settings(self, source: str | None) -> dict[str, Any]:
-        """The settings of the study that these options are, with the data set ``source``."""
-        of_data = data_options(source, self.folder, self.size, self.fit, self.skip_bad)
-        return {**of_data, "small_classes": self.small_classes, "compute.device": self.device}
+        """Return the options as settings, with the data set ``source``."""
+        data = data_options(source, self.folder, self.size, self.fit, self.skip_bad)
+        return {**data, "small_classes": self.small_classes, "compute.device": self.device}
 
 
 @dataclass(frozen=True)
-class OutputOptions:
-    """What a study shows, and how often it keeps its state."""
+class SavedDataOptions(DataOptions):
+    """`DataOptions` of a command that evaluates saved sets."""
 
-    checkpoint_every: CheckpointOption = None
-    quiet: NoProgressOption = False
+    small_classes: SavedSmallClassesOption = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """Output of a command: text and progress, JSON, or errors only."""
+
+    quiet: QuietOption = False
     as_json: JsonOption = False
 
-    def show(self) -> Show:
-        from condensation.cli.views.study import Show
+    @property
+    def talks(self) -> bool:
+        """True if progress and text are printed, not the result alone."""
+        return not self.quiet and not self.as_json
 
-        return Show(self.quiet, self.as_json, self.checkpoint_every)
+
+@dataclass(frozen=True)
+class ResultOutput(Output):
+    """Output of a command whose result is printed text: ``--quiet`` leaves out progress and paths."""
+
+    quiet: NoProgressOption = False
 
 
-def data_options(source: str | None, folder: str | None, size: str | None, fit: str | None, skip_bad: bool) -> dict[str, str | bool | None]:
-    """The options that say which images, and how they are read, by the names of the settings."""
+@dataclass(frozen=True)
+class OutputOptions(ResultOutput):
+    """Output of a study, and the time between its checkpoints."""
+
+    checkpoint_every: CheckpointOption = None
+
+
+def data_options(
+    source: str | None, folder: str | None = None, size: str | None = None, fit: str | None = None, skip_bad: bool = False
+) -> dict[str, str | bool | None]:
+    """Return the options that select and read images, by the names of their settings."""
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
 def last_name(source: str) -> str:
-    """What a default folder is called after: of a path such as "..", the name that it really has."""
+    """Return the last part of a path, resolved so that ".." has one too: default folders are named after it."""
     return Path(source).resolve().name or "data"
 
 
 def content_of(
-    config: Path | None, options: dict[str, Any], overrides: list[str] | None, passed_over: Collection[str] = ()
+    config: Path | None, options: Mapping[str, Any], overrides: Sequence[str] | None, skip: Collection[str] = ()
 ) -> dict[str, Any]:
-    """What the file says, but for what is ``passed_over`` in it, changed by the options, changed by the overrides."""
-    from condensation.config.toml import apply_override, read, set_path
+    """Return plain settings: those of the ``config`` file except the names in ``skip``, then ``options``, then ``overrides``.
 
-    content = {name: value for name, value in (read(config) if config else {}).items() if name not in passed_over}
+    The file may give a data set or a method as its name alone.
+    """
+    from condensation.config.toml import apply_override, read_settings, set_path
+
+    content = {name: value for name, value in (read_settings(config) if config else {}).items() if name not in skip}
+    for group, key in (("data", "source"), ("method", "name")):
+        if isinstance(content.get(group), str):
+            content[group] = {key: content[group]}
     for name, value in options.items():
         if value is not None:
             content = set_path(content, name, value)
@@ -124,56 +179,46 @@ def content_of(
     return content
 
 
-def folder_and_settings(given: list[str] | None) -> tuple[list[Path], list[str]]:
-    """What was named: a folder of a study, and overrides.
+def split_arguments(arguments: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+    """Split arguments into paths and overrides, ``NAME=VALUE``; a path may have an equals sign if it exists."""
+    paths = [argument for argument in arguments or [] if "=" not in argument or Path(argument).exists()]
+    return [Path(path) for path in paths], [argument for argument in arguments or [] if argument not in paths]
+
+
+def folder_and_settings(arguments: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+    """Return the folder of a study to print again, or the overrides of a new one.
 
     Raises:
-        CondensationError: if both were given, or more than one folder.
+        CondensationError: if both are given, or more than one folder.
     """
-    paths = [Path(one) for one in given or [] if "=" not in one or Path(one).exists()]
-    overrides = [one for one in given or [] if Path(one) not in paths]
+    paths, overrides = split_arguments(arguments)
     if len(paths) > 1 or (paths and overrides):
-        raise CondensationError(f"{paths[0]} is to be printed again, and that is all.\nLeave the rest out, or name the folder with --out.")
+        hint = "Leave the rest out, or name the folder of a new study with out=..."
+        raise CondensationError(f"{paths[0]} is a study to print again; nothing else can be given with it.", hint=hint)
     return paths, overrides
 
 
 def numbers(text: str | None, option: str = "--ipc") -> list[int] | None:
-    """``1,10,50`` as numbers.
+    """Parse ``1,10,50``.
 
     Raises:
-        CondensationError: if it is anything else.
+        CondensationError: if a part is not a whole number from 1.
     """
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
-        raise CondensationError(f"{option} is {text!r}; it must be whole numbers from 1, for example 1,10,50.")
+        raise CondensationError(f"Expected whole numbers from 1 for {option}, such as 1,10,50; got {text!r}.")
     return [int(part) for part in parts]
 
 
 def names(text: str | None) -> list[str] | None:
-    """``convnet, vgg11`` as a list."""
+    """Parse ``convnet, vgg11``."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def study_content(config: Path | None, options: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """As `content_of`; a data set may be given by its name alone."""
-    from condensation.config.toml import apply_override, read, set_path
-
-    content = read(config) if config else {}
-    for name in ("data", "method"):
-        if isinstance(content.get(name), str):
-            content = {**content, name: {"source" if name == "data" else "name": content[name]}}
-    for name, value in options.items():
-        if value is not None:
-            content = set_path(content, name, value)
-    for override in overrides:
-        content = apply_override(content, override)
-    return content
-
-
 def print_settings(settings: object) -> None:
-    """Print ``settings`` as TOML, from which they can be read again."""
+    """Print ``settings`` as TOML that ``--config`` reads."""
     from condensation.config.toml import to_toml
     from condensation.core.plain import to_dict
 

@@ -1,1 +1,1 @@
-"""Pictures, tables and progress for people."""
+"""Pictures, tables and progress."""

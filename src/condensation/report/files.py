@@ -1,4 +1,4 @@
-"""Pictures as the bytes of a file, whose kind its name says."""
+"""Pictures as the bytes of a file."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from PIL import Image
 from condensation.core.errors import CondensationError
 
 
-def encoded(picture: Image.Image, path: Path) -> bytes:
-    """What is to be written to ``path`` to have ``picture`` there.
+def encode_picture(picture: Image.Image, path: Path) -> bytes:
+    """Return ``picture`` in the format that the suffix of ``path`` names.
 
     Raises:
-        CondensationError: if no picture can have that name.
+        CondensationError: if the suffix names no image format that can be written.
     """
     kind = Image.registered_extensions().get(path.suffix.lower())
     buffer = io.BytesIO()
     try:
         picture.save(buffer, kind or "")
     except (KeyError, OSError, ValueError):
-        raise CondensationError(
-            f"No picture can be written as {path}.\nGive --out a name that ends in .png, for example grid.png."
-        ) from None
+        hint = "Choose a name that ends in .png, such as out=grid.png."
+        raise CondensationError(f"No picture can be written as {path}.", hint=hint) from None
     return buffer.getvalue()

@@ -1,60 +1,56 @@
-"""What is shown while a run goes on: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Progress of a run: a live bar on a terminal, a line now and then elsewhere, or nothing."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType, TracebackType
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from condensation.methods.loop import StepInfo, Stopped
 
-WORTH_SAYING = 2.0  # seconds that reading takes before a line tells of it: from the cache it takes less
+READING = "reading images"
+READING_DELAY = 2.0  # seconds of reading before the first line about it; reading from the cache takes less
 
 
-class Reporter(Protocol):
-    """Shows how far a run is: an ``on_progress`` of `load`, an observer of `condense`, and an ``on_progress`` of `evaluate`."""
+class Reporter:
+    """Receives the progress of each part of a run and shows nothing; subclasses override `show`.
 
-    def reading(self, done: int, total: int) -> None: ...
-
-    def condensing(self, moment: StepInfo) -> None: ...
-
-    def judging(self, done: int, total: int) -> None: ...
-
-    def __enter__(self) -> Reporter: ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
-
-
-class Silent:
-    """Shows nothing."""
+    `condensing` is an observer of `condense`; the others are ``on_progress`` callbacks of `load`, `train` and `evaluate`.
+    """
 
     def reading(self, done: int, total: int) -> None:
-        pass
+        """Show that ``done`` of ``total`` images are read."""
+        self.show(READING, done, total)
 
-    def condensing(self, moment: StepInfo) -> None:
-        pass
+    def condensing(self, info: StepInfo) -> None:
+        """Show the step and its loss."""
+        self.show(*info.phase, "" if info.loss is None else f"loss {info.loss:.4g}")
 
     def training(self, done: int, total: int) -> None:
-        pass
+        """Show that ``done`` of ``total`` epochs of training a pool or a proxy are done."""
+        self.show("training", done, total)
 
-    def judging(self, done: int, total: int) -> None:
-        pass
+    def evaluating(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` epochs of evaluation are done."""
+        self.show("evaluating", done, total)
 
-    def __enter__(self) -> Silent:
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        """Show that ``done`` of ``total`` steps of ``part`` are done."""
+
+    def __enter__(self) -> Reporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         pass
 
 
-class LineReporter(Silent):
-    """One line at the start of each part, then one every ``every`` seconds, on standard error."""
+class LineReporter(Reporter):
+    """Prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
 
     def __init__(self, every: float = 15.0) -> None:
         self.every = every
@@ -62,33 +58,23 @@ class LineReporter(Silent):
         self._reading_since = 0.0
         self._pace = _Pace()
 
-    def reading(self, done: int, total: int) -> None:
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        self._reading_since = self._reading_since or now
-        if now - self._reading_since > WORTH_SAYING:
-            self._say("reading images", done, total, "")
-
-    def condensing(self, moment: StepInfo) -> None:
-        self._say(*moment.part, "" if moment.loss is None else f"  loss {moment.loss:.4g}")
-
-    def training(self, done: int, total: int) -> None:
-        self._say("training", done, total, "")
-
-    def judging(self, done: int, total: int) -> None:
-        self._say("judging", done, total, "")
-
-    def _say(self, part: str, done: int, total: int, more: str) -> None:
+        if part == READING:
+            self._reading_since = self._reading_since or now
+            if now - self._reading_since <= READING_DELAY:
+                return
         if not total:
             return
         speed, left = self._pace.update(part, done, total)
-        if done == total or time.monotonic() - self._last >= self.every:
-            self._last = time.monotonic()
-            ahead = f"  {speed:.1f}/s  {_clock(left)} left" if speed else ""
-            print(f"{part} {done:,}/{total:,}{more}{ahead}", file=sys.stderr, flush=True)
+        if done == total or now - self._last >= self.every:
+            self._last = now
+            pace = f"{speed:.1f}/s  {_clock(left)} left" if speed else ""
+            print("  ".join(filter(None, (f"{part} {done:,}/{total:,}", note, pace))), file=sys.stderr, flush=True)
 
 
-class Live(Silent):
-    """A rich progress bar with loss, speed and time left."""
+class LiveReporter(Reporter):
+    """Draws a progress bar with loss, speed and time left for each part."""
 
     def __init__(self, console: Console) -> None:
         self._pace = _Pace()
@@ -104,29 +90,18 @@ class Live(Silent):
         )
         self._tasks: dict[str, TaskID] = {}
 
-    def reading(self, done: int, total: int) -> None:
-        self._show("reading images", done, total, "")
-
-    def condensing(self, moment: StepInfo) -> None:
-        if moment.part[0] not in self._tasks:
-            for begun in self._tasks.values():  # a part of a run comes when those before it are done
-                self._progress.update(begun, completed=self._progress.tasks[begun].total)
-        self._show(*moment.part, "" if moment.loss is None else f"loss {moment.loss:.4g}")
-
-    def judging(self, done: int, total: int) -> None:
-        self._show("judging", done, total, "")
-
-    def _show(self, part: str, done: int, total: int, note: str) -> None:
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
         if not total:
             return
         if part not in self._tasks:
-            # A run that goes on must not count the steps of its first part into its speed.
+            for task in self._tasks.values():  # a part begins when those before it are done
+                self._progress.update(task, completed=self._progress.tasks[task].total)
+            # The steps before a resume don't count towards the speed.
             self._tasks[part] = self._progress.add_task(part, total=total, completed=done, note="")
         speed, _ = self._pace.update(part, done, total)
-        shown = f"{note}  {speed:.1f}/s" if speed else note
-        self._progress.update(self._tasks[part], completed=done, note=shown.strip())
+        self._progress.update(self._tasks[part], completed=done, note=f"{note}  {speed:.1f}/s".strip() if speed else note)
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveReporter:
         self._progress.start()
         return self
 
@@ -135,26 +110,26 @@ class Live(Silent):
 
 
 def reporter(console: Console, quiet: bool) -> Reporter:
-    """What suits where the output goes."""
+    """Return the reporter that suits ``console``."""
     if quiet:
-        return Silent()
-    return Live(console) if console.is_terminal else LineReporter()
+        return Reporter()
+    return LiveReporter(console) if console.is_terminal else LineReporter()
 
 
 class _Pace:
-    """Steps a second since the part began, and seconds left."""
+    """Steps per second since a part began, and the seconds left."""
 
     def __init__(self) -> None:
         self._part = ""
-        self._begin = 0  # the step at which the part began, perhaps not its first
-        self._start = (0, 0.0)
+        self._begin = 0  # first step of the part in this process
+        self._since = (0, 0.0)
 
     def update(self, part: str, done: int, total: int) -> tuple[float, float]:
-        # The first step may compile, and says nothing about those that follow.
+        # The first step may compile, so the speed is measured from the second.
         if part != self._part or done == self._begin + 1:
             self._begin = done if part != self._part else self._begin
-            self._part, self._start = part, (done, time.monotonic())
-        steps, seconds = done - self._start[0], time.monotonic() - self._start[1]
+            self._part, self._since = part, (done, time.monotonic())
+        steps, seconds = done - self._since[0], time.monotonic() - self._since[1]
         speed = steps / seconds if steps and seconds > 0.5 else 0.0
         return speed, (total - done) / speed if speed else 0.0
 
@@ -165,32 +140,27 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-class Heading:
-    """Says its ``lines`` once, before the first progress of any kind: what is refused before then is not announced."""
+class HeadedReporter(Reporter):
+    """Prints ``lines`` once before the first progress, so that a refused run prints nothing but the error."""
 
-    def __init__(self, screen: Console | None, lines: Sequence[str]) -> None:
-        self._screen, self._lines = screen, list(lines)
+    def __init__(self, shown: Reporter, screen: Console | None, lines: Sequence[str]) -> None:
+        self._shown, self._screen, self._lines = shown, screen, list(lines)
 
-    def __call__(self, *_: object) -> None:
+    def print_heading(self) -> None:
+        """Print the lines unless they are printed already."""
         lines, self._lines = self._lines, []
-        if self._screen:
-            for line in lines:
-                self._screen.print(line, highlight=False)
+        for line in lines if self._screen else []:
+            self._screen.print(line, highlight=False)  # type: ignore[union-attr]
 
-    def before(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        """An ``on_progress`` that says the lines, then shows how far it is."""
-
-        def shown(done: int, total: int) -> None:
-            self()
-            show(done, total)
-
-        return shown
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        self.print_heading()
+        self._shown.show(part, done, total, note)
 
 
 class StopOnSignal:
-    """Turns Ctrl-C and a polite kill into a stop between two steps, after which the state is kept.
+    """Turns Ctrl-C and SIGTERM into a stop between two steps, after which the state is saved.
 
-    A second Ctrl-C ends the program at once; what was kept before then stays.
+    A second Ctrl-C ends the program at once; the last saved state remains.
     """
 
     def __init__(self) -> None:
@@ -198,18 +168,9 @@ class StopOnSignal:
         self._before: dict[int, object] = {}
 
     def check(self, *_: object) -> None:
-        """Stop here if it was asked for; fits as an observer and as an ``on_progress``."""
+        """Raise `Stopped` after a signal; usable as an observer and as an ``on_progress``."""
         if self._asked:
             raise Stopped("stopped on request")
-
-    def after(self, show: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        """An ``on_progress`` that shows how far it is, then stops if that was asked for."""
-
-        def shown(done: int, total: int) -> None:
-            show(done, total)
-            self.check()
-
-        return shown
 
     def __enter__(self) -> StopOnSignal:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -224,4 +185,15 @@ class StopOnSignal:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
-        print("\nStopping after this step; once more stops at once, at the last state that was kept.", file=sys.stderr, flush=True)
+        print("\nStopping after this step. Press Ctrl-C again to stop at once with the last saved state.", file=sys.stderr, flush=True)
+
+
+class StoppableReporter(Reporter):
+    """Shows progress, then raises `Stopped` if a signal asked for it."""
+
+    def __init__(self, shown: Reporter, stop: StopOnSignal) -> None:
+        self._shown, self._stop = shown, stop
+
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        self._shown.show(part, done, total, note)
+        self._stop.check()

@@ -1,4 +1,4 @@
-"""An observer that shows a run in TensorBoard: the loss, and now and then the images."""
+"""An observer that writes the loss and the images of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from condensation.report.grid import grid
 
 
 class TensorBoard:
-    """Writes events below ``folder``: the loss of every step, a grid of the images about twenty times a run.
+    """Writes events to ``folder``: the loss of every step, and about twenty pictures per run.
 
     Raises:
         MissingExtra: if tensorboard is not installed.
@@ -24,18 +24,18 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
-            raise MissingExtra("--tensorboard", "track") from None
-        # The folder is made when there is something to write: a run that is refused must leave nothing.
+            raise MissingExtra("TensorBoard", "track") from None
+        # The folder is created with the first event: a refused run must leave nothing.
         self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step + 1)
         self._writer: Any = None
 
-    def __call__(self, moment: StepInfo) -> None:
+    def __call__(self, info: StepInfo) -> None:
         if self._writer is None:
-            self._writer = self._open(moment.step)  # steps of a broken-off run that are done again are not shown twice
-        if moment.loss is not None:
-            self._writer.add_scalar("loss", moment.loss, moment.step)
-        if moment.step % max(1, moment.steps // 20) == 0 or moment.step == moment.steps:
-            picture = grid(moment.snapshot().to("cpu"), title=f"step {moment.step:,}")
-            self._writer.add_image("images", np.asarray(picture), moment.step, dataformats="HWC")
-        if moment.step == moment.steps:
+            self._writer = self._open(info.step)  # a resumed run replaces the steps it repeats
+        if info.loss is not None:
+            self._writer.add_scalar("loss", info.loss, info.step)
+        if info.step % max(1, info.steps // 20) == 0 or info.step == info.steps:
+            picture = grid(info.snapshot().to("cpu"), title=f"step {info.step:,}")
+            self._writer.add_image("images", np.asarray(picture), info.step, dataformats="HWC")
+        if info.step == info.steps:
             self._writer.flush()

@@ -15,10 +15,10 @@ from condensation.cli.options import (
     DataOptions,
     MethodsPresetOption,
     OutputOptions,
+    content_of,
     folder_and_settings,
     last_name,
     names,
-    study_content,
 )
 
 METHODS = ("random", "herding", "dm")
@@ -59,7 +59,7 @@ def continual(
     from condensation.studies.continual.study import ContinualSettings
 
     paths, overrides = folder_and_settings(given)
-    show = showing.show()
+    show = showing
     if paths:
         return continuing.report_continual(paths[0], show)
     options = {
@@ -72,7 +72,7 @@ def continual(
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
     }
-    content = study_content(reading.config, options, [])
+    content = content_of(reading.config, options, [])
     of_file = content.get("methods") or {}
     if not isinstance(of_file, Mapping):  # names alone, listed or between commas
         listed = names(of_file) if isinstance(of_file, str) else of_file

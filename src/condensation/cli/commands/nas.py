@@ -15,10 +15,10 @@ from condensation.cli.options import (
     MethodsPresetOption,
     OutputOptions,
     SeedOption,
+    content_of,
     folder_and_settings,
     last_name,
     names,
-    study_content,
 )
 
 
@@ -62,7 +62,7 @@ def nas(
     from condensation.cli.views import nas as searching
 
     paths, overrides = folder_and_settings(given)
-    show = showing.show()
+    show = showing
     if paths:
         return searching.report_nas(paths[0], show)
     options = {
@@ -86,16 +86,16 @@ def nas(
 def _settings(config: Path | None, options: dict[str, Any], proxies: str | None, space: Path | None, overrides: list[str]) -> Any:
     """The settings of a search; a file says what options don't."""
     from condensation.config.build import from_dict
-    from condensation.config.toml import read
+    from condensation.config.toml import read_settings
     from condensation.studies.nas.proxies import PROXIES, SearchSettings, proxies_for
     from condensation.studies.table.study import NamedMethod, with_overrides
 
-    given = study_content(config, {}, []).get("proxies", ())
+    given = content_of(config, {}, []).get("proxies", ())
     listed = names(given) or () if isinstance(given, str) else given
     of_file = tuple(proxies_for([one])[0] if isinstance(one, str) else from_dict(NamedMethod, one) for one in listed)
     chosen = of_file if of_file and proxies is None else proxies_for(names(proxies) or PROXIES)
     chosen, others = with_overrides(chosen, overrides, SearchSettings, "proxy and no setting of a search")
-    content = {key: value for key, value in study_content(config, options, others).items() if key != "proxies"}
+    content = {key: value for key, value in content_of(config, options, others).items() if key != "proxies"}
     if space is not None:
-        content["space"] = read(space)
+        content["space"] = read_settings(space)
     return from_dict(SearchSettings, content, SearchSettings(chosen))

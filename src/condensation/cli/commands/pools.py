@@ -14,11 +14,11 @@ from condensation.cli.options import (
     DataOptions,
     MethodPresetOption,
     OutputOptions,
+    content_of,
     folder_and_settings,
     last_name,
     names,
     numbers,
-    study_content,
 )
 
 
@@ -65,7 +65,7 @@ def pools(
     from condensation.studies.pools.study import RUNS, PoolsSettings, jobs_of
 
     paths, overrides = folder_and_settings(given)
-    show = showing.show()
+    show = showing
     if paths:
         return studying_pools.report_pools(paths[0], show)
     options = {
@@ -82,7 +82,7 @@ def pools(
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
     }
-    settings = from_dict(PoolsSettings, study_content(reading.config, options, overrides), PoolsSettings())
+    settings = from_dict(PoolsSettings, content_of(reading.config, options, overrides), PoolsSettings())
     out = out or Path("pools") / last_name(settings.source)
     if dry_run:
         return studying.list_jobs(jobs_of(settings, out), out / RUNS, as_json=showing.as_json)

@@ -1,34 +1,29 @@
-"""``condense run`` and ``condense evaluate``."""
+"""``condense run``."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from condensation.cli.app import app
+from condensation.cli.choices import METHODS, one_of
+from condensation.cli.groups import grouped
 from condensation.cli.options import (
     CheckpointOption,
-    ConfigOption,
-    DataOption,
-    DeviceOption,
-    FitOption,
-    FolderOption,
-    JsonOption,
+    DataOptions,
     NetworkOption,
+    Output,
     Overrides,
     PrintConfig,
-    QuietOption,
     RunDataOption,
+    RunPresetOption,
     SeedOption,
-    SizeOption,
-    SkipBadOption,
-    SmallerOfSetOption,
-    SmallerOption,
     content_of,
-    data_options,
     last_name,
     print_settings,
 )
@@ -38,118 +33,86 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@grouped
 def run(
     overrides: Overrides = None,
     data: RunDataOption = None,
-    method: Annotated[str | None, typer.Option("--method", "-m", help="One that `condense methods` lists.", show_default="dm")] = None,
-    ipc: Annotated[int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="Name that `condense methods` lists.", show_default="dm", callback=one_of("method", METHODS)),
+    ] = None,
+    ipc: Annotated[
+        int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10", metavar="N", min=1)
+    ] = None,
     network: NetworkOption = None,
-    preset: Annotated[str, typer.Option("--preset", help="fast: minutes; long, best: an hour; paper: as published.")] = "fast",
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    small_classes: SmallerOption = None,
-    config: ConfigOption = None,
+    preset: RunPresetOption = None,
     seed: SeedOption = None,
-    device: DeviceOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    reading: DataOptions = DataOptions(),
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     checkpoint_every: CheckpointOption = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Show the run in TensorBoard, from the run folder.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard to the run folder.")] = False,
     print_config: PrintConfig = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    output: Output = Output(),
 ) -> None:
-    """Condense a data set, judge the result beside random real images, and keep all in a run folder."""
-    from condensation.cli.views import run as running
+    """Condense a data set, evaluate the result beside random real images, and keep everything in a run folder."""
+    from condensation.cli.views import run as view
     from condensation.config.build import from_dict
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
-    options = {
-        **data_options(data, folder, size, fit, skip_bad),
-        "method": method,
-        "ipc": ipc,
-        "small_classes": small_classes,
-        "seed": seed,
-        "compute.device": device,
-    }
-    content = content_of(config, {**options, **_both_networks(network, preset, content_of(config, options, overrides))}, overrides)
+    options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed}
+    preset = preset or "fast"
+    if network is not None:
+        options |= _network_settings(network, preset, content_of(reading.config, options, overrides))
+    content = content_of(reading.config, options, overrides)
     settings = from_dict(RunSettings, content, preset_for(preset, content))
     if print_config:
         return print_settings(settings)
-    out = out or _default_folder(settings)
-    show = running.Show(tensorboard=tensorboard, quiet=quiet, as_json=as_json)
-    running.run(settings, out, show, resume=resume, checkpoint_every=checkpoint_every)
+    out = out or default_folder(settings)
+    return view.run(settings, out, output, resume=resume, checkpoint_every=checkpoint_every, tensorboard=tensorboard)
 
 
-@app.command()
-def evaluate(
-    sets: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[SET | NAME=VALUE]...", help="Run folders or set files, and settings.", show_default=False),
-    ] = None,
-    data: DataOption = None,
-    network: NetworkOption = None,
-    random: Annotated[int, typer.Option("--random", help="Judge this many random real images a class as well.", min=0)] = 0,
-    whole: Annotated[bool, typer.Option("--whole", help="Judge the whole training set as well.")] = False,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
-    skip_bad: SkipBadOption = False,
-    small_classes: SmallerOfSetOption = None,
-    config: ConfigOption = None,
-    seed: SeedOption = None,
-    device: DeviceOption = None,
-    print_config: PrintConfig = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the accuracies alone.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Train networks on condensed sets, random real images or the whole data, and test them."""
-    from condensation.artifacts.condensed_set import CondensedSet
-    from condensation.cli.views import run as running
-    from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings
-    from condensation.runs.run import RunSettings
-
-    paths = [one for one in sets or [] if "=" not in one or Path(one).exists()]
-    overrides = [one for one in sets or [] if one not in paths]
-    options = {
-        **data_options(data, folder, size, fit, skip_bad),
-        "random": random or None,
-        "small_classes": small_classes,
-        "whole": whole or None,
-        "evaluation.network": network,
-        "seed": seed,
-    }
-    # Of a run's settings, judging takes its part.
-    others = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
-    content = content_of(config, {**options, "compute.device": device}, overrides, passed_over=others)
-    # What is not said of the data, the sets say.
-    saved = [CondensedSet.load(Path(path)) for path in paths] if "data" in content else []
-    settings = evaluate_settings(content, saved)
-    if print_config:
-        return print_settings(settings)
-    running.judge(settings, [Path(path) for path in paths], quiet=quiet, as_json=as_json)
-
-
-def _both_networks(network: str | None, preset: str, content: dict[str, Any]) -> dict[str, Any]:
-    """The settings that ``--network`` stands for: the network that judges, and the one to learn on where the method has one."""
+def _network_settings(network: str, preset: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that ``--network`` sets: the network of the evaluation, and those of the method."""
     from condensation.config.build import from_dict
     from condensation.runs.presets import preset_for
     from condensation.runs.run import RunSettings
 
-    if network is None:
-        return {}
-    chosen = content.get("method")
-    name = chosen.get("name") if isinstance(chosen, dict) else chosen
+    group = content.get("method")
+    name = group.get("name") if isinstance(group, dict) else group
     method = from_dict(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
     return {"evaluation.network": network, **{f"method.{setting}": network for setting in method.network_settings}}
 
 
-def _default_folder(settings: RunSettings) -> Path:
+def default_folder(settings: RunSettings) -> Path:
+    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of all other settings that differ from those of the preset ``fast``.
+
+    The compute settings are left out: a run may be resumed on another device.
+    """
+    from condensation.config.build import from_dict
     from condensation.core.plain import to_dict
     from condensation.core.user_code import short_name
+    from condensation.runs.presets import preset_for
+    from condensation.runs.run import RunSettings
 
-    count = settings.ipc if isinstance(settings.ipc, int) else "mixed"
-    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(to_dict(settings.method)['name'])}-ipc{count}-seed{settings.seed}"
+    content = to_dict(settings)
+    name, seed = content["method"]["name"], settings.seed
+    named = {"data": {"source": settings.data.source}, "method": {"name": name}, "seed": seed}
+    named |= {"ipc": settings.ipc} if isinstance(settings.ipc, int) else {}
+    default = to_dict(from_dict(RunSettings, named, preset_for("fast", named)))
+    changed = _changed({**content, "compute": {}}, {**default, "compute": {}})
+    text = json.dumps(changed, sort_keys=True).encode()
+    digest = f"-{hashlib.blake2b(text, digest_size=2).hexdigest()}" if changed else ""
+    ipc = settings.ipc if isinstance(settings.ipc, int) else "mixed"
+    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(name)}-ipc{ipc}-seed{seed}{digest}"
+
+
+def _changed(content: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of ``content`` that differs from ``default``."""
+    changed = {}
+    for key, value in content.items():
+        usual = default.get(key)
+        if value != usual:
+            changed[key] = _changed(value, usual) if isinstance(value, Mapping) and isinstance(usual, Mapping) else value
+    return changed

@@ -1,4 +1,4 @@
-"""``condense sample``: new sets from trained generators."""
+"""``condense sample``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from condensation.cli.options import DeviceOption, JsonOption
 
 @app.command()
 def sample(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run that trained a generator, or the generator's file.")],
-    ipc: Annotated[int, typer.Option("--ipc", "-i", min=1, help="Images per class; any number.")] = 10,
-    seed: Annotated[int, typer.Option("--seed", help="Decides which images are drawn.")] = 0,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run that trained a generator, or the generator's file.")],
+    ipc: Annotated[int, typer.Option("--ipc", "-i", metavar="N", min=1, help="Images per class.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the latents.")] = 0,
     device: DeviceOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The new folder.", show_default="RUN-sample-ipcN-seedN")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="RUN-sample-ipcN-seedN")] = None,
     check: Annotated[
-        int, typer.Option("--check", min=0, help="Train a network on the real images for so many epochs, and say how many it recognises.")
+        int,
+        typer.Option(
+            "--check",
+            metavar="N",
+            min=0,
+            help="Train a classifier on the real images for this many epochs, and print its accuracy on the samples.",
+        ),
     ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a new set from the generator that a run trained (gmmn, ...)."""
-    from condensation.cli.views import export as exporting
+    from condensation.cli.views import sample as view
 
-    exporting.sample(run, ipc, seed, device or "auto", out, check, as_json=as_json)
+    view.sample(run, ipc, seed, device or "auto", out, check, as_json=as_json)

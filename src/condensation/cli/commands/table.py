@@ -22,12 +22,12 @@ from condensation.cli.options import (
     OutputOptions,
     SeedOption,
     SizeOption,
+    content_of,
     data_options,
     folder_and_settings,
     last_name,
     names,
     numbers,
-    study_content,
 )
 
 NetworksOption = Annotated[int | None, typer.Option("--networks", min=1, help="Networks that judge each set.", show_default="20")]
@@ -73,7 +73,7 @@ def table(
     from condensation.studies.table.supplement import TABLES, missing
 
     paths, overrides = folder_and_settings(given)
-    show = showing.show()
+    show = showing
     if paths:
         return studying.report_table(paths[0], show)
     options = {
@@ -129,7 +129,7 @@ def transfer(
     from condensation.studies.transfer.study import SETS, TransferSettings, sets_of
 
     paths, overrides = folder_and_settings(given)
-    show = showing.show()
+    show = showing
     if paths:
         return studying.report_transfer(paths[0], show)
     options = {
@@ -143,7 +143,7 @@ def transfer(
         "evaluation.recipe.epochs": epochs,
         "preset": preset,
     }
-    settings = from_dict(TransferSettings, study_content(reading.config, options, overrides))
+    settings = from_dict(TransferSettings, content_of(reading.config, options, overrides))
     out = out or Path("transfer") / f"{last_name(settings.source)}-{short_name(str(settings.method_settings['name']))}-ipc{settings.ipc}"
     if dry_run:
         return studying.list_jobs(sets_of(settings), out / SETS, as_json=showing.as_json)
@@ -180,12 +180,12 @@ def theory(
     from condensation.studies.theory.study import TheorySettings
 
     paths, overrides = folder_and_settings(given)
-    show = studying.Show(quiet, as_json)
+    show = OutputOptions(quiet=quiet, as_json=as_json)
     if paths:
         return studying.report_theory(paths[0], show)
     options = {**data_options(data, folder, size, None, False), "network": network, "networks": networks, "seed": seed}
     growing = [one.replace("=", "=[", 1) + "]" if one.startswith("epochs=") and "[" not in one else one for one in overrides]
-    settings = from_dict(TheorySettings, study_content(config, {**options, "compute.device": device}, growing), TheorySettings())
+    settings = from_dict(TheorySettings, content_of(config, {**options, "compute.device": device}, growing), TheorySettings())
     out = out or Path("theory") / last_name(settings.data.source)
     return studying.make_theory(settings, out, show)
 
@@ -197,11 +197,11 @@ def _table_settings(config: Path | None, options: dict[str, Any], methods: str |
     from condensation.studies.table.supplement import TABLES, table_named
 
     whole = table_named(options["preset"], names(methods)) if options["preset"] in TABLES else None
-    of_file = tuple(from_dict(Row, row) for row in study_content(config, {}, []).get("rows", ()))
+    of_file = tuple(from_dict(Row, row) for row in content_of(config, {}, []).get("rows", ()))
     if whole:
         rows, options = whole.rows, {**options, "preset": None}
     else:
         rows = of_file if of_file and methods is None else rows_for(names(methods) or ["random", "dm"])
     rows, others = with_overrides(rows, overrides)
-    content = {key: value for key, value in study_content(config, options, others).items() if key != "rows"}
+    content = {key: value for key, value in content_of(config, options, others).items() if key != "rows"}
     return from_dict(TableSettings, content, replace(whole or TableSettings(rows), rows=rows))

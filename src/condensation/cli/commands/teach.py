@@ -1,4 +1,4 @@
-"""``condense teach``: networks taught the lessons of a set by its own schedule."""
+"""``condense teach``."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption, data_options
+from condensation.cli.choices import NETWORKS, one_of
+from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption
 
 
 @app.command()
 def teach(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run of gtn, or its set.")],
-    networks: Annotated[int, typer.Option("--networks", "-n", min=1, help="How many new networks are taught.")] = 5,
-    network: Annotated[str | None, typer.Option("--network", help="Another learner.", show_default="that of the run")] = None,
-    points: Annotated[int, typer.Option("--points", min=1, help="How often, on the way, they are tested.")] = 8,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of gtn, or its set.")],
+    networks: Annotated[int, typer.Option("--networks", "-n", metavar="N", min=1, help="New networks to train.")] = 5,
+    network: Annotated[
+        str | None,
+        typer.Option("--network", help="Another network.", show_default="that of the run", callback=one_of("network", NETWORKS)),
+    ] = None,
+    points: Annotated[int, typer.Option("--points", metavar="N", min=1, help="Tests during training, evenly spaced.")] = 8,
     data: DataOption = None,
     folder: FolderOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Decides how the networks begin.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the networks' initialization.")] = 0,
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Teach new networks the lessons of a set (of gtn) as they are meant: once, in order, at their learned rates. Then test them."""
-    from condensation.cli.views import teach as schooling
+    """Train new networks on a set of gtn by its own curriculum: once, in order, at the learned rates. Then test them."""
+    from condensation.cli.views import teach as view
 
-    asked = {
-        name.removeprefix("data."): value for name, value in data_options(data, folder, None, None, False).items() if value is not None
-    }
-    schooling.report(run, schooling.School(networks, network, points, seed, device or "auto"), asked, as_json=as_json)
+    content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}
+    view.teach(run, view.TeachSettings(networks, network, points, seed, device or "auto"), content, as_json=as_json)

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.cli.views.study import Show, carry_out, end, go_on, list_jobs, print_places, print_rows
+from condensation.cli.options import OutputOptions
+from condensation.cli.views.study import carry_out, end, go_on, list_jobs, print_places, print_rows
 from condensation.report.tables import print_json
 from condensation.studies.continual import report as retention
 from condensation.studies.continual.report import write_continual
@@ -16,7 +17,7 @@ from condensation.studies.continual.run import run_continual
 from condensation.studies.continual.study import MEMORIES, ContinualSettings, continual_in, course_of, jobs_of
 
 
-def make_continual(settings: ContinualSettings, out: Path, how: Show) -> None:
+def make_continual(settings: ContinualSettings, out: Path, how: OutputOptions) -> None:
     """``condense continual``: do what is missing, then print the curves. The exit code is 1 if something failed."""
     settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
@@ -26,13 +27,13 @@ def make_continual(settings: ContinualSettings, out: Path, how: Show) -> None:
     end(failed)
 
 
-def list_continual(settings: ContinualSettings, out: Path, how: Show) -> None:
+def list_continual(settings: ContinualSettings, out: Path, how: OutputOptions) -> None:
     """``--dry-run``: the memories to be made; the data are read, since they say which classes there are."""
     jobs = jobs_of(settings, course_of(settings)).values()
     list_jobs(list({job.name: job for job in jobs}.values()), out / MEMORIES, as_json=how.as_json)
 
 
-def report_continual(folder: Path, how: Show) -> None:
+def report_continual(folder: Path, how: OutputOptions) -> None:
     """``condense continual FOLDER``: print the curves again, from what is there."""
     settings = continual_in(folder)
     found = write_continual(settings, folder)

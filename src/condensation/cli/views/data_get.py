@@ -1,4 +1,4 @@
-"""What ``condense data get`` prints: the terms of the data set, how far it is, where it is."""
+"""Printed form of ``condense data get``: terms, progress and path."""
 
 from __future__ import annotations
 
@@ -10,34 +10,36 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from condensation.core.memory import readable
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.download import already, get, order
+from condensation.data.download import download_dataset, local_copy, plan_download
+from condensation.report.tables import plain_console
 
-EVERY = 15.0  # seconds between two lines where there is no terminal
+EVERY = 15.0  # seconds between two lines without a terminal
 
 
 def data(name: str, folder: str | None, mirror: str | None, *, quiet: bool) -> None:
-    """``condense data get``."""
-    screen, errors = Console(soft_wrap=True, quiet=quiet, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+    """Run ``condense data get``."""
+    screen, errors = plain_console(), plain_console(stderr=True)
+    screen.quiet = quiet
     info = DATASETS.get(known_name(name) or "")
-    if info is not None and info.embedded:
-        return screen.print(f"{name} comes with the package: there is nothing to get.", markup=False)
-    wanted = order(name, folder, mirror)
-    place = already(wanted, folder)
-    if place is not None and place != wanted.folder:
-        return screen.print(f"{wanted.name} is here: {place}. Nothing is got.", markup=False)
-    about = DATASETS[wanted.name]
-    if place is None:
-        screen.print(f"{about.title}: {readable(wanted.remote.size)} from {wanted.base}", markup=False)
-        screen.print(f"Terms: {about.licence}. Origin: {about.origin}.", markup=False)
+    if info is not None and info.bundled:
+        return screen.print(f"{name} comes with the package; there is nothing to download.")
+    plan = plan_download(name, folder, mirror)
+    path = local_copy(plan, folder)
+    if path is not None and path != plan.folder:
+        return screen.print(f"{plan.name} is already here: {path}")
+    if path is None:
+        info = DATASETS[plan.name]
+        screen.print(f"{info.title}: {readable(plan.remote.size)} from {plan.base}")
+        screen.print(f"Terms: {info.licence}. Origin: {info.origin}.")
     bar = None if quiet or not errors.is_terminal else _bar(errors)
     with bar or nullcontext():
-        get(wanted, Bar(bar) if bar else DownloadLines(errors, quiet))
-    said = "is here, and whole" if place else "is here now"
-    return screen.print(f"{wanted.name} {said}: {wanted.folder}", markup=False)
+        download_dataset(plan, DownloadBar(bar) if bar else DownloadLines(errors, quiet))
+    state = "is complete" if path else "is downloaded"
+    return screen.print(f"{plan.name} {state}: {plan.folder}")
 
 
-class Bar:
-    """A live bar for each file."""
+class DownloadBar:
+    """Draws a live bar for each file."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -50,7 +52,7 @@ class Bar:
 
 
 class DownloadLines:
-    """A line when a file begins, one every `EVERY` seconds, and one when it has come."""
+    """Prints a line when a file begins, one every `EVERY` seconds, and one when it is complete."""
 
     def __init__(self, console: Console, quiet: bool) -> None:
         self._console, self._quiet = console, quiet
@@ -61,8 +63,7 @@ class DownloadLines:
         if self._quiet or (file in self._last and done != total and now - self._last[file] < EVERY):
             return
         self._last[file] = now
-        of_total = "" if total is None else f" of {readable(total)}"
-        self._console.print(f"{file}: {readable(done)}{of_total}", markup=False)
+        self._console.print(f"{file}: {readable(done)}" + ("" if total is None else f" of {readable(total)}"))
 
 
 def _bar(console: Console) -> Progress:

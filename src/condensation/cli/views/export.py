@@ -1,143 +1,55 @@
-"""What ``condense export``, ``condense import`` and ``condense sample`` do and print."""
+"""Printed form of ``condense export``."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.card import VIEWS
 from condensation.artifacts.export.export import EXPORTS, check
-from condensation.artifacts.set_file import SET
-from condensation.artifacts.trained_generator import TrainedGenerator
-from condensation.cli.views.run import INTERRUPTED
-from condensation.core.compute import Compute
+from condensation.cli.options import Output
+from condensation.cli.views.stopping import stoppable
 from condensation.core.errors import CondensationError
-from condensation.core.plain import to_dict
-from condensation.core.storage import new_folder, require_free, write
-from condensation.core.text import counted
-from condensation.evaluation.gan_test import recognised, recogniser
-from condensation.methods.loop import Stopped
-from condensation.report.files import encoded
-from condensation.report.grid import grid
-from condensation.report.progress import StopOnSignal, reporter
-from condensation.report.tables import print_json, print_scores
-from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_settings, judge_views, own_evaluation
-from condensation.runs.run import GRID
-
-RECOGNISED = "recognised"  # where the card of a drawn set keeps for what its images are taken
+from condensation.report.tables import plain_console, print_json, print_scores
+from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, judge_views, own_evaluation
 
 
-def export(path: Path, to: str, out: Path | None, content: dict[str, Any] | None, *, quiet: bool, as_json: bool) -> None:
-    """``condense export``; ``content`` holds settings of judging, None for no judging."""
+def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output) -> None:
+    """Run ``condense export``; ``evaluation`` holds plain settings of the evaluation, None for no evaluation."""
     condensed = CondensedSet.load(path)
-    out = out or _beside(path, to)
+    out = out or path_beside(path, to)
     check(condensed.images, out, to)
-    if content is not None:
+    if evaluation is not None:
         if not EXPORTS[to].pictures:
-            raise CondensationError(f"{to} keeps every bit, so it is worth what the set is.\n--judge is for png, parquet and hub.")
-        condensed = _judged(condensed, content, quiet=quiet or as_json)
+            hint = "Leave --evaluate out, or export to png, parquet or hub."
+            raise CondensationError(f"{to} stores exact values, so its accuracy is that of the set.", hint=hint)
+        condensed = _evaluate_views(condensed, evaluation, quiet=not output.talks)
     condensed.export(out, to)
-    if as_json:
+    if output.as_json:
         return print_json({"folder": str(out), "to": to, VIEWS: condensed.card.get(VIEWS)})
-    if quiet:
+    if output.quiet:
         return None
-    screen = Console(soft_wrap=True)
-    if content is not None:
+    screen = plain_console()
+    if evaluation is not None:
         print_scores(screen, condensed.card[VIEWS])
-    screen.print(f"{to}: {out}", markup=False, highlight=False)
-    screen.print(f"Card: {out / 'README.md'} says how to train on it.", markup=False, highlight=False)
+    screen.print(f"{to}: {out}\nCard: {out / 'README.md'} shows how to train on it.")
     if to == "hub":
-        screen.print(
-            f"To put it on the hub: hf upload OWNER/NAME {shlex.quote(str(out))} --repo-type dataset", markup=False, highlight=False
-        )
+        screen.print(f"Upload it: hf upload OWNER/NAME {shlex.quote(str(out))} --repo-type dataset")
     return None
 
 
-def import_official(path: Path, data: str, which: int, out: Path | None, *, as_json: bool) -> None:
-    """``condense import``."""
-    condensed = CondensedSet.from_official(path, data=data, which=which)
-    out = out or path.with_suffix(".safetensors")
-    if out.exists():
-        raise CondensationError(f"{out} exists; nothing is overwritten.\nChoose another with --out.")
-    condensed.save(out)
-    images, official = condensed.images, condensed.card["official"]
-    if as_json:
-        return print_json({"set": str(out), **condensed.card})
-    screen = Console(soft_wrap=True)
-    screen.print(
-        f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes; "
-        f"set {which} of {official['sets']} in {path.name}, normalised by the constants published for {data}.",
-        markup=False,
-        highlight=False,
-    )
-    if condensed.card.get("scores"):
-        print_scores(screen, condensed.card["scores"])
-    screen.print(f"Set: {out}", markup=False, highlight=False)
-    return None
-
-
-def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check: int, *, as_json: bool) -> None:
-    """``condense sample``; ``check``: epochs of the network that is to recognise the images, 0 for none."""
-    generator = TrainedGenerator.load(path)
-    out = out or _beside(path, f"sample-ipc{ipc}-seed{seed}")
-    require_free(out)
-    compute = Compute(device).resolve()
-    condensed = generator.sample(ipc, seed, compute)
-    if check:
-        condensed = _recognised(condensed, check, compute, quiet=as_json)
-    name = str(to_dict(generator.method)["name"])
-    with new_folder(out) as folder:
-        condensed.save(folder / SET)
-        write(folder / GRID, encoded(grid(condensed.images, title=f"drawn from {name}, seed {seed}"), folder / GRID))
-    if as_json:
-        return print_json({"folder": str(out), **condensed.card})
-    screen = Console(soft_wrap=True)
-    images = condensed.images
-    screen.print(
-        f"{len(images)} images of {len(images.classes)} classes, drawn from the generator of {name}, seed {seed}.", highlight=False
-    )
-    found = condensed.card.get(RECOGNISED)
-    if found:
-        screen.print(
-            f"{found['images']:.1f} % of them are taken for what they are by a network that gets {found['test']:.1f} % of the test images "
-            f"right after {counted(found['epochs'], 'epoch')} on the training images.",
-            highlight=False,
-        )
-    screen.print(f"Set: {out}\nJudge it: condense evaluate {shlex.quote(str(out))}", markup=False, highlight=False)
-    return None
-
-
-def _beside(path: Path, to: str) -> Path:
-    """Where something goes if nothing is said: beside what it is made from, under its name."""
+def path_beside(path: Path, suffix: str) -> Path:
+    """Return the default path of something made from ``path``: beside it, with its name and ``suffix``."""
     parent = path.parent if path.name not in ("", "..") else path / ".."
-    return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{to}"
+    return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{suffix}"
 
 
-def _recognised(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet: bool) -> CondensedSet:
-    errors = Console(stderr=True, soft_wrap=True)
-    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
-        try:
-            data = data_of(condensed, None).load(stop.after(shown.reading))
-            by = recogniser(data, condensed.images, epochs=epochs, compute=compute, on_progress=stop.after(shown.judging))
-            found = {**recognised(condensed.images, data, by, compute), "epochs": epochs}
-        except Stopped:
-            errors.print("Stopped; nothing was written.")
-            raise SystemExit(INTERRUPTED) from None
-    return replace(condensed, card={**condensed.card, RECOGNISED: found})
-
-
-def _judged(condensed: CondensedSet, content: dict[str, Any], *, quiet: bool) -> CondensedSet:
+def _evaluate_views(condensed: CondensedSet, content: Mapping[str, Any], *, quiet: bool) -> CondensedSet:
     settings = evaluate_settings(content, [condensed], EvaluateSettings(evaluation=own_evaluation(condensed)))
     settings = replace(settings, compute=settings.compute.resolve())
-    errors = Console(stderr=True, soft_wrap=True)
-    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
-        try:
-            return judge_views(condensed, settings, stop.after(shown.judging))
-        except Stopped:
-            errors.print("Stopped; nothing was written.")
-            raise SystemExit(INTERRUPTED) from None
+    with stoppable(quiet=quiet, message=lambda stopped: "Stopped; nothing was written.") as shown:
+        return judge_views(condensed, settings, shown.evaluating)

@@ -11,7 +11,8 @@ import torch
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.cli.views.study import Show, carry_out, end, go_on, list_jobs, print_places, print_rows
+from condensation.cli.options import OutputOptions
+from condensation.cli.views.study import carry_out, end, go_on, list_jobs, print_places, print_rows
 from condensation.report.tables import print_json
 from condensation.studies.executors import Processes
 from condensation.studies.jobs import Watch
@@ -20,7 +21,7 @@ from condensation.studies.nas.report import MARKDOWN, ON_SCREEN, PICTURE, read_s
 from condensation.studies.nas.study import run_search
 
 
-def make_nas(settings: SearchSettings, out: Path, how: Show, workers: int | None) -> None:
+def make_nas(settings: SearchSettings, out: Path, how: OutputOptions, workers: int | None) -> None:
     """``condense nas``: do what is missing with so many ``workers``, then print it. The exit code is 1 if something failed."""
     settings = replace(settings, compute=settings.compute.resolve())
     workers = workers or suitable_workers(settings.compute.device)
@@ -42,7 +43,7 @@ def suitable_workers(device: str) -> int:
     return torch.get_num_threads() if device == "cpu" else 1
 
 
-def report_nas(folder: Path, how: Show) -> None:
+def report_nas(folder: Path, how: OutputOptions) -> None:
     """``condense nas FOLDER``: print the search again, from what is there."""
     found = write_search(folder)
     if how.as_json:
@@ -62,6 +63,6 @@ def report_nas(folder: Path, how: Show) -> None:
     return None
 
 
-def list_nas(settings: SearchSettings, out: Path, how: Show) -> None:
+def list_nas(settings: SearchSettings, out: Path, how: OutputOptions) -> None:
     """``condense nas --dry-run``: which sets would be made."""
     list_jobs(sets_of(settings), out / SETS, as_json=how.as_json)

@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.cli.views.study import Show, carry_out, end, go_on, print_places, print_rows
+from condensation.cli.options import OutputOptions
+from condensation.cli.views.study import carry_out, end, go_on, print_places, print_rows
 from condensation.core.plain import to_dict
 from condensation.networks.pool_store import RANDOM
 from condensation.report.tables import print_json
@@ -19,7 +20,7 @@ from condensation.studies.pools.report import Ablation, write_pools
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, jobs_of, network_for, pools_in, run_pools
 
 
-def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool) -> None:
+def make_pools(settings: PoolsSettings, out: Path, how: OutputOptions, *, pool_only: bool) -> None:
     """``condense pools``: do what is missing, then print the table. The exit code is 1 if a set failed."""
     settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
@@ -34,7 +35,7 @@ def make_pools(settings: PoolsSettings, out: Path, how: Show, *, pool_only: bool
     end(failed, len(jobs_of(settings, out)))
 
 
-def report_pools(folder: Path, how: Show, *, pool_only: bool = False) -> None:
+def report_pools(folder: Path, how: OutputOptions, *, pool_only: bool = False) -> None:
     """``condense pools FOLDER``: print the table again, from what is there."""
     settings = pools_in(folder)
     found = write_pools(settings, folder)

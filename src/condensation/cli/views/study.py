@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from condensation.cli.views.run import INTERRUPTED
+from condensation.cli.options import OutputOptions
+from condensation.cli.views.stopping import INTERRUPTED
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.compute import Compute
 from condensation.core.text import counted
-from condensation.methods.loop import StepInfo, Stopped
-from condensation.report.progress import LineReporter, Silent, StopOnSignal
+from condensation.methods.loop import Stopped
+from condensation.report.progress import LineReporter, Reporter, StopOnSignal, StoppableReporter
 from condensation.report.tables import print_json, table
 from condensation.runs.run import RunSettings, describe
 from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
@@ -35,16 +36,7 @@ from condensation.studies.transfer.study import SETS, TransferSettings, run_tran
 SOME_FAILED = 1  # the exit code where a table is done but for jobs that failed
 
 
-@dataclass(frozen=True)
-class Show:
-    """What is printed, and how often a state is kept meanwhile."""
-
-    quiet: bool = False
-    as_json: bool = False
-    checkpoint_every: float | None = None
-
-
-def make_table(settings: TableSettings, out: Path, how: Show) -> None:
+def make_table(settings: TableSettings, out: Path, how: OutputOptions) -> None:
     """``condense table``: do what is missing, then print the table. The exit code is 1 if a job failed."""
     settings = replace(settings, compute=settings.compute.resolve())
     failed = carry_out(
@@ -54,7 +46,7 @@ def make_table(settings: TableSettings, out: Path, how: Show) -> None:
     end(failed, len(jobs_of(settings)))
 
 
-def report_table(folder: Path, how: Show) -> None:
+def report_table(folder: Path, how: OutputOptions) -> None:
     """``condense table FOLDER``: print the table again, from what is there."""
     settings = settings_in(folder)
     found = write_table(settings, folder)
@@ -89,35 +81,36 @@ def list_jobs(jobs: Sequence[Job], runs: Path, *, as_json: bool) -> None:
     return None
 
 
-class JobLines:
-    """Plain lines on standard error: which job of how many, and how far it is."""
+class JobReporter(Reporter):
+    """Plain lines on standard error: the job, its number and its progress."""
 
-    def __init__(self, talk: bool) -> None:
-        self._talk = talk
-        self._lines: Silent = LineReporter() if talk else Silent()
+    def __init__(self, talks: bool) -> None:
+        self._talks = talks
+        self._lines = LineReporter() if talks else Reporter()
+
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        self._lines.show(part, done, total, note)
 
     def watch(self, stop: StopOnSignal, checkpoint_every: float | None) -> Watch:
-        """Tell of all that happens, and stop where ``stop`` was asked to."""
+        """Return callbacks that show all progress and stop the study after a signal."""
+        shown = StoppableReporter(self, stop)
         return Watch(
             on_job=lambda number, count, title, how: self._begin(stop, number, count, title, how),
-            observers=[lambda moment: self._condensing(moment), stop.check],
-            on_progress=stop.after(lambda done, total: self._lines.judging(done, total)),
-            on_reading=stop.after(lambda done, total: self._lines.reading(done, total)),
-            on_training=stop.after(lambda done, total: self._lines.training(done, total)),
+            observers=[shown.condensing],
+            on_progress=shown.evaluating,
+            on_reading=shown.reading,
+            on_training=shown.training,
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
         )
 
     def _begin(self, stop: StopOnSignal, number: int, count: int, title: str, how: str) -> None:
         stop.check()
-        if self._talk:
-            self._lines = LineReporter()  # a job's speed is not that of the one before
+        if self._talks:
+            self._lines = LineReporter()  # the speed of each job is measured on its own
             print(f"[{number} of {count}] {title}: {how}", file=sys.stderr, flush=True)
 
-    def _condensing(self, moment: StepInfo) -> None:
-        self._lines.condensing(moment)
 
-
-def make_transfer(settings: TransferSettings, out: Path, how: Show) -> None:
+def make_transfer(settings: TransferSettings, out: Path, how: OutputOptions) -> None:
     """``condense transfer``: do what is missing, then print the matrix. The exit code is 1 if something failed."""
     settings = replace(settings, compute=settings.compute.resolve())
     made = carry_out(
@@ -127,7 +120,7 @@ def make_transfer(settings: TransferSettings, out: Path, how: Show) -> None:
     end(made, len(sets_of(settings)) * (1 + len(settings.test)))
 
 
-def report_transfer(folder: Path, how: Show) -> None:
+def report_transfer(folder: Path, how: OutputOptions) -> None:
     """``condense transfer FOLDER``: print the matrix again, from what is there."""
     settings = transfer_in(folder)
     found = write_transfer(settings, folder)
@@ -146,14 +139,14 @@ def report_transfer(folder: Path, how: Show) -> None:
     return None
 
 
-def make_theory(settings: TheorySettings, out: Path, how: Show) -> None:
+def make_theory(settings: TheorySettings, out: Path, how: OutputOptions) -> None:
     """``condense theory``: measure what is missing, then print it."""
     settings = replace(settings, compute=settings.compute.resolve())
     carry_out(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
     report_theory(out, how)
 
 
-def report_theory(folder: Path, how: Show) -> None:
+def report_theory(folder: Path, how: OutputOptions) -> None:
     """``condense theory FOLDER``: print it again, from what is there."""
     settings = theory_in(folder)
     measured = write_theory(folder)
@@ -180,16 +173,16 @@ def report_theory(folder: Path, how: Show) -> None:
 
 
 def carry_out(
-    compute: Compute, work: Callable[[Watch], dict[str, Any]], out: Path, how: Show, command: str, write: Callable[[], object]
+    compute: Compute, work: Callable[[Watch], dict[str, Any]], out: Path, how: OutputOptions, command: str, write: Callable[[], object]
 ) -> dict[str, Any]:
     """Do ``work`` while telling of it; if it is stopped, write down what is there, say how to go on, and end here."""
     errors = Console(stderr=True, soft_wrap=True)
-    talk = not how.quiet and not how.as_json
+    talk = how.talks
     if talk:
         errors.print(f"on {compute.describe()}", highlight=False)
     with StopOnSignal() as stop:
         try:
-            return work(JobLines(talk).watch(stop, how.checkpoint_every))
+            return work(JobReporter(talk).watch(stop, how.checkpoint_every))
         except Stopped:
             there = (out / SETTINGS).exists()
             if there:

@@ -1,0 +1,59 @@
+"""Printed form of ``condense methods``."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import Any
+
+from condensation.config.field_docs import field_docs
+from condensation.config.registry import lookup
+from condensation.core.plain import to_dict
+from condensation.methods.base import Method
+from condensation.methods.registry import METHODS
+from condensation.report.tables import plain_console, print_json, table
+from condensation.runs.presets import PRESETS
+
+
+def methods(*, as_json: bool) -> None:
+    """Run ``condense methods``."""
+    if as_json:
+        return print_json({name: to_dict(method()) for name, method in METHODS.items()})
+    rows = table("method", "description", "settings and defaults")
+    for name, method in METHODS.items():
+        settings = ", ".join(f"{field.name}={in_short(getattr(method(), field.name))}" for field in fields(method)) or "none"
+        rows.add_row(name, (inspect.getdoc(method) or "").splitlines()[0], settings)
+    screen = plain_console()
+    screen.print(rows, soft_wrap=False)
+    return screen.print(f"Each setting explained: condense methods METHOD. Presets (--preset {', '.join(PRESETS)}) change some defaults.")
+
+
+def method(name: str, *, as_json: bool) -> None:
+    """Run ``condense methods METHOD``."""
+    found = lookup(Method, name)
+    kind = found if isinstance(found, type) else type(found)
+    if as_json:
+        return print_json(settings_of(kind))
+    print(f"{name}: {inspect.getdoc(kind)}\n")
+    return print_settings_of(kind)
+
+
+def settings_of(kind: Any) -> dict[str, dict[str, Any]]:
+    """Return type, default and description of each setting of a dataclass of settings."""
+    return {name: {"type": doc.type, "default": doc.default, "text": doc.text} for name, doc in field_docs(kind).items()}
+
+
+def print_settings_of(kind: Any) -> None:
+    """Print a table of the settings of a dataclass."""
+    rows = table("setting", "type", "default", "description")
+    for name, doc in field_docs(kind).items():
+        rows.add_row(name, doc.type, doc.default, doc.text)
+    plain_console().print(rows if rows.row_count else "It has no settings.", soft_wrap=False)
+
+
+def in_short(value: Any) -> str:
+    """Return a setting in one line; a group of settings with a name is written as its name."""
+    content = to_dict(value)
+    if not isinstance(content, dict):
+        return str(content)
+    return str(content["name"]) if "name" in content else f"({', '.join(f'{key}={in_short(item)}' for key, item in content.items())})"

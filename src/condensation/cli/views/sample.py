@@ -1,0 +1,59 @@
+"""Printed form of ``condense sample``."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.artifacts.set_file import SET
+from condensation.artifacts.trained_generator import TrainedGenerator
+from condensation.cli.views.export import path_beside
+from condensation.cli.views.stopping import stoppable
+from condensation.core.compute import Compute
+from condensation.core.plain import to_dict
+from condensation.core.storage import new_folder, require_free, write
+from condensation.core.text import counted
+from condensation.evaluation.gan_test import recognised, recogniser
+from condensation.report.files import encode_picture
+from condensation.report.grid import grid
+from condensation.report.tables import plain_console, print_json
+from condensation.runs.evaluate_saved import data_of
+from condensation.runs.run import GRID
+
+GAN_TEST = "recognised"  # key of the GAN test on the card of a sampled set
+
+
+def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check: int, *, as_json: bool) -> None:
+    """Run ``condense sample``; ``check`` is the number of epochs of the classifier of the GAN test, 0 for no test."""
+    generator = TrainedGenerator.load(path)
+    out = out or path_beside(path, f"sample-ipc{ipc}-seed{seed}")
+    require_free(out)
+    compute = Compute(device).resolve()
+    condensed = generator.sample(ipc, seed, compute)
+    if check:
+        condensed = _with_gan_test(condensed, check, compute, quiet=as_json)
+    name = str(to_dict(generator.method)["name"])
+    with new_folder(out) as folder:
+        condensed.save(folder / SET)
+        write(folder / GRID, encode_picture(grid(condensed.images, title=f"drawn from {name}, seed {seed}"), folder / GRID))
+    if as_json:
+        return print_json({"folder": str(out), **condensed.card})
+    screen, images = plain_console(), condensed.images
+    screen.print(f"{len(images)} images of {len(images.classes)} classes, drawn from the generator of {name}, seed {seed}.")
+    result = condensed.card.get(GAN_TEST)
+    if result:
+        screen.print(
+            f"GAN test: a classifier trained on the real images for {counted(result['epochs'], 'epoch')} recognizes "
+            f"{result['images']:.1f} % of them, and {result['test']:.1f} % of the test images."
+        )
+    return screen.print(f"Set: {out}\nEvaluate it: condense evaluate {shlex.quote(str(out))}")
+
+
+def _with_gan_test(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet: bool) -> CondensedSet:
+    with stoppable(quiet=quiet, message=lambda stopped: "Stopped; nothing was written.") as shown:
+        data = data_of(condensed, None).load(shown.reading)
+        classifier = recogniser(data, condensed.images, epochs=epochs, compute=compute, on_progress=shown.evaluating)
+        result = {**recognised(condensed.images, data, classifier, compute), "epochs": epochs}
+    return replace(condensed, card={**condensed.card, GAN_TEST: result})

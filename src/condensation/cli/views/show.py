@@ -1,0 +1,99 @@
+"""Printed form of ``condense show``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.artifacts.set_file import SET
+from condensation.config.build import from_dict
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.storage import write
+from condensation.core.user_code import short_name
+from condensation.data.settings import DataSettings
+from condensation.methods.registry import METHODS
+from condensation.report.files import encode_picture
+from condensation.report.grid import grid
+from condensation.report.tables import plain_console, print_json, print_scores
+from condensation.runs.run import GRID, in_words
+
+PICTURE = "show.png"
+
+
+def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
+    """Run ``condense show``."""
+    path = paths[0]
+    sets = {_label(each, paths): CondensedSet.load(each) for each in paths}
+    first, several = sets[_label(path, paths)], len(sets) > 1
+    real, problem = _real_images(first, folder)
+    if out is None:
+        # The picture of a run is only replaced by one that shows as much.
+        beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
+        out = beside if path.is_dir() else path.with_suffix(".png")
+    titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
+    images = {label: condensed.images for label, condensed in sets.items()} if several else first.images
+    write(out, encode_picture(grid(images, real, title="\n".join(titles), rows=rows), out))
+    if as_json:
+        cards = {"sets": {label: condensed.card for label, condensed in sets.items()}} if several else first.card
+        return print_json({"picture": str(out), **cards})
+    screen = plain_console()
+    for condensed, title in zip(sets.values(), titles, strict=True):
+        _print_card(screen, condensed, title)
+    if problem:
+        screen.print(f"Without real images: {problem}")
+    return screen.print(f"Picture: {out}")
+
+
+def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
+    screen.print(title, style="bold")
+    images = condensed.images
+    counts = sorted(set(images.counts.values()))
+    per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
+    screen.print(
+        f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes, {per_class} per class; "
+        f"preprocessing: {condensed.card['preprocessing']}"
+    )
+    if condensed.card.get("scores"):
+        print_scores(screen, condensed.card["scores"])
+
+
+def _label(path: Path, paths: Sequence[Path]) -> str:
+    """Return the name of a set file or run folder, or the whole path if another set has the same name."""
+    names = [(each.parent if each.name == SET else each).resolve().name.removesuffix(".safetensors") for each in paths]
+    name = names[list(paths).index(path)]
+    return name if names.count(name) == 1 else str(path)
+
+
+def _title(condensed: CondensedSet, default: str) -> str:
+    """Return data, method and steps from the card.
+
+    The settings on the card are not built: they may name code of the user, which building would import.
+    """
+    title = str(condensed.card.get("data", {}).get("name", default))
+    try:
+        settings = condensed.card["settings"]
+        name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
+        method = METHODS[name].__name__ if name in METHODS else short_name(name)
+        return f"{title}, {in_words(method, condensed.images.counts.values(), int(steps))}"
+    except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
+        return title
+
+
+def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet | None, str]:
+    """Return the training images of the set, or None and the reason why they are not available."""
+    content = condensed.card.get("settings", {}).get("data")
+    if content is None:
+        return None, "the card of the set does not name its data."
+    try:
+        settings = from_dict(DataSettings, content)
+        real = replace(settings, folder=folder or settings.folder).load().train
+    except CondensationError as error:
+        return None, error.message
+    if real.fingerprint() != condensed.card.get("data", {}).get("fingerprint", real.fingerprint()):
+        return None, f"{settings.source} has changed since the set was made."
+    return real, ""
