@@ -1,4 +1,4 @@
-"""The report of measure_dm.py: docs/results.md and docs/images/curve.png from results/dm/*.json."""
+"""Write the report of measure_dm.py: tables of docs/results.md and docs/notes/results.md, and docs/images/curve.png."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from page_parts import update
 
 from condensation import CondensedSet, ImageSet, grid
 from condensation.core.storage import read_json
@@ -26,46 +27,41 @@ TITLES = {
 }
 COLOURS = {"fashion-mnist": "#1b7f79", "mnist": "#b5542b", "cifar10": "#3f51a3", "cifar100": "#a33f7c", "tiny20": "#7a7a2a"}
 
-HEAD = """# Results
-
-Written by `python scripts/measure_dm.py --report` from `results/dm/*.json`; each of those files holds the settings, the
-commit, the versions and the machine of its numbers, and `python scripts/measure_dm.py` makes them again. Published numbers
-are in `src/condensation/studies/published.json`, with their sources; those with a question mark are quoted from memory of the
-paper, and unverified.
-
-## DM and Random beside the published numbers
-
-Test accuracy in percent, mean ± deviation (number of networks). Networks are ConvNets, trained by `Recipe.paper()` for 1,000 epochs
-(fewer where the row says so), the published quirks included; those of "Random, no augmentation" for 300, without. The last iterate is
-what is judged, and test images decided nothing.
-
-| data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images a class, width | condensing |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
-"""
+PAGES = (ROOT / "docs" / "results.md", ROOT / "docs" / "notes" / "results.md")
+HEAD = "data | ipc | Random, no augmentation | published | Random, DSA | DM | published | steps x real images per class, width | condensing"
 
 
 def write_report(folder: Path) -> None:
-    """Write the page and the figure from what is in ``folder`` so far."""
-    jobs = [read_json(path) for path in sorted(folder.glob("*.json"))]
-    jobs = [job for job in jobs if "dm" in job]
-    jobs.sort(key=lambda job: (list(TITLES).index(job["job"]["data"]), job["job"]["ipc"]))
-    rows = [_row(job, _published(job)) for job in jobs]
+    """Write the tables of the pages and the figure from the results in ``folder`` so far."""
+    jobs = jobs_in(folder)
     _figure(jobs)
-    notes = ROOT / "results" / "dm" / "notes.md"
-    text = HEAD + "\n".join(rows) + "\n\n" + _machines(jobs) + (notes.read_text() if notes.exists() else "") + _curve_text(jobs)
-    (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+    for page in PAGES:
+        update(page, parts(jobs))
+
+
+def jobs_in(folder: Path) -> list[dict[str, Any]]:
+    """Return the finished jobs in ``folder``, in the order of the pages."""
+    jobs = [job for job in map(read_json, sorted(folder.glob("*.json"))) if "dm" in job]
+    return sorted(jobs, key=lambda job: (list(TITLES).index(job["job"]["data"]), job["job"]["ipc"]))
+
+
+def parts(jobs: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the text of each generated part."""
+    columns = HEAD.split(" | ")
+    rows = [f"| {HEAD} |", "| --- " * len(columns) + "|", *(_row(job, _published(job)) for job in jobs)]
+    return {"dm": "\n".join(rows), "machines": _machines(jobs), "curves": _curves(jobs)}
 
 
 def write_picture(run: Path, real: ImageSet) -> None:
-    """The README's picture: a part of the set in the folder ``run``, below real images."""
+    """Write the README's picture: a part of the set in the folder ``run``, below real images."""
     images = CondensedSet.load(run).images
-    title = f"Fashion-MNIST: {len(real):,} images condensed into {max(images.counts.values())} a class by DM"
+    title = f"Fashion-MNIST: {len(real):,} images condensed into {max(images.counts.values())} per class by DM"
     IMAGES.mkdir(parents=True, exist_ok=True)
     grid(images, real, title=title, rows=3, real_rows=1).save(IMAGES / "fashion-mnist-ipc10.png", optimize=True)
 
 
 def _published(job: dict[str, Any]) -> dict[str, Number]:
-    """What the papers report for this job; nothing for data that they do not have."""
+    """Return the published numbers of this job, if there are any."""
     return published(job["job"]["data"], job["job"]["ipc"])
 
 
@@ -100,26 +96,18 @@ def _machines(jobs: list[dict[str, Any]]) -> str:
         f"{job['made_by']['machine']['bfloat16']}, torch {job['made_by']['machine']['torch']}, commit {job['made_by']['commit']}"
         for job in jobs
     }
-    return "Made on: " + "; ".join(sorted(made)) + ".\n\n"
+    return "Measured on: " + "; ".join(sorted(made)) + "."
 
 
-def _curve_text(jobs: list[dict[str, Any]]) -> str:
+def _curves(jobs: list[dict[str, Any]]) -> str:
     steps = sorted({step for job in jobs for step in _curve(job)})
-    head = """## Accuracy against steps and seconds
-
-![Accuracy against steps and against seconds; dashed: published](images/curve.png)
-
-Each point is judged quickly, by as many networks of as many epochs as the last column says, not as in the table above;
-dashed is what is published after 20,000 steps of 256 real images. Seconds are of condensing alone, compilation included.
-
-| data | ipc | """
-    lines = [head + " | ".join(f"{step:,}" for step in steps) + " | judge |", "| --- " * (len(steps) + 3) + "|"]
+    lines = ["| data | ipc | " + " | ".join(f"{step:,}" for step in steps) + " | networks x epochs |", "| --- " * (len(steps) + 3) + "|"]
     for job in jobs:
         curve = _curve(job)
         cells = [f"{curve[step]:.1f}" if step in curve else "" for step in steps]
-        how = f"{job['curve']['networks']} x {job['curve']['recipe']['epochs']}" if curve else ""
-        lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join([*cells, how]) + " |")
-    return "\n".join(lines) + "\n"
+        networks = f"{job['curve']['networks']} x {job['curve']['recipe']['epochs']}" if curve else ""
+        lines.append(f"| {TITLES[job['job']['data']]} | {job['job']['ipc']} | " + " | ".join([*cells, networks]) + " |")
+    return "\n".join(lines)
 
 
 def _curve(job: dict[str, Any]) -> dict[int, float]:
@@ -139,7 +127,7 @@ def _figure(jobs: list[dict[str, Any]]) -> None:
         reported = _published(job).get("dm")
         for axis in axes if reported else ():
             axis.axhline(reported.mean, color=COLOURS[data], linestyle="--", linewidth=0.8, alpha=0.7)
-    axes[0].set(xscale="log", xlabel="steps (the leftmost point is the start, random real images)", ylabel="test accuracy, %")
+    axes[0].set(xscale="log", xlabel="steps (leftmost point: initialization, random real images)", ylabel="test accuracy, %")
     axes[1].set(xlabel="seconds of condensing")
     figure.legend(*axes[1].get_legend_handles_labels(), fontsize=8, loc="outside right center", frameon=False)
     for axis in axes:
