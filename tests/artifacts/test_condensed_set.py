@@ -9,7 +9,7 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
-from condensation.core.storage import write_tensors
+from condensation.core.tensor_files import write_tensors
 
 PICTURES = torch.rand((40, 3, 4, 4), generator=torch.Generator().manual_seed(0))
 PREPROCESSINGS = {"identity": Identity(), "standardize": Standardize.fit([PICTURES]), "zca": Zca.fit([PICTURES])}

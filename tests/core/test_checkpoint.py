@@ -4,23 +4,23 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from condensation.core.checkpoint import Checkpoint, difference
+from condensation.core.checkpoint import Checkpoint, first_difference
 from condensation.core.errors import CondensationError
-from condensation.core.storage import read_tensors, write_tensors
-from condensation.data.load import from_arrays
+from condensation.core.images import ImageSet
+from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.methods.dm import DM
 from condensation.methods.loop import Diverged, Stopped, condense
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
 
 GENERATOR = torch.Generator().manual_seed(0)
-REAL = from_arrays(torch.randint(0, 256, (60, 1, 8, 8), generator=GENERATOR, dtype=torch.uint8), torch.arange(60) % 3).train
+REAL = ImageSet.of(torch.randint(0, 256, (60, 1, 8, 8), generator=GENERATOR, dtype=torch.uint8), torch.arange(60) % 3)
 METHOD = DM(steps=6, batch_per_class=4, networks=Fresh(ConvNet(width=4)))
 
 
 def stop_after(step):
-    def stop(moment):
-        if moment.step == step:
+    def stop(info):
+        if info.step == step:
             raise Stopped("enough")
 
     return stop
@@ -31,7 +31,7 @@ def images(method=METHOD, **settings):
 
 
 @pytest.fixture
-def broken_off(tmp_path):
+def interrupted(tmp_path):
     """A checkpoint after step 3 of 6."""
     checkpoint = Checkpoint(tmp_path / "checkpoint")
     with pytest.raises(Stopped) as stopped:
@@ -40,36 +40,36 @@ def broken_off(tmp_path):
     return tmp_path / "checkpoint"
 
 
-def test_a_run_goes_on_to_the_same_bits(broken_off):
-    assert torch.equal(images(checkpoint=Checkpoint(broken_off)), images())
+def test_a_resumed_run_ends_with_the_same_bits(interrupted):
+    assert torch.equal(images(checkpoint=Checkpoint(interrupted)), images())
 
 
-def test_a_run_goes_on_where_it_was(broken_off):
+def test_a_run_resumes_at_the_saved_step(interrupted):
     steps = []
-    images(checkpoint=Checkpoint(broken_off), observers=[lambda moment: steps.append(moment.step)])
+    images(checkpoint=Checkpoint(interrupted), observers=[lambda info: steps.append(info.step)])
     assert steps == [3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("every", [0.0, 1e9])
-def test_how_often_the_state_is_kept_changes_nothing(tmp_path, every):
+def test_the_interval_changes_no_result(tmp_path, every):
     assert torch.equal(images(checkpoint=Checkpoint(tmp_path / "a", every)), images())
 
 
-def test_the_state_can_be_kept_at_each_step(tmp_path):
-    kept = []
+def test_the_state_can_be_saved_after_each_step(tmp_path):
+    saved = []
     checkpoint = Checkpoint(tmp_path / "a", 0)
-    images(checkpoint=checkpoint, observers=[lambda moment: kept.append(checkpoint.saved_step)])
-    assert kept == [None, 0, 1, 2, 3, 4, 5]
+    images(checkpoint=checkpoint, observers=[lambda info: saved.append(checkpoint.saved_step)])
+    assert saved == [None, 0, 1, 2, 3, 4, 5]
     assert checkpoint.saved_step == 6
 
 
-def test_the_first_state_is_kept_at_once(tmp_path):
+def test_the_first_state_is_saved_at_once(tmp_path):
     assert Checkpoint(tmp_path / "a", every=1e12).due()
 
 
-def test_time_decides_when_it_is_due(tmp_path, monkeypatch):
+def test_a_save_is_due_after_the_interval(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "a", every=20)
-    images(replace_steps(0), checkpoint=checkpoint)
+    images(dm_steps(0), checkpoint=checkpoint)
     images(checkpoint=checkpoint)
     assert not checkpoint.due()
     now = time.monotonic()
@@ -77,13 +77,13 @@ def test_time_decides_when_it_is_due(tmp_path, monkeypatch):
     assert checkpoint.due()
 
 
-def replace_steps(steps):
+def dm_steps(steps):
     return DM(steps=steps, batch_per_class=4, networks=Fresh(ConvNet(width=4)))
 
 
 @pytest.mark.parametrize("every", [-1.0, float("nan")])
 def test_a_negative_interval_is_refused(tmp_path, every):
-    with pytest.raises(CondensationError, match="it must be 0 or more"):
+    with pytest.raises(CondensationError, match="0 or more"):
         Checkpoint(tmp_path / "a", every)
 
 
@@ -95,51 +95,52 @@ def test_a_negative_interval_is_refused(tmp_path, every):
         (METHOD, 1, "seed is 0 there, 1 here"),
     ],
 )
-def test_other_settings_are_refused_by_name(broken_off, method, seed, message):
-    before = broken_off.read_bytes()
+def test_other_settings_are_refused_by_name(interrupted, method, seed, message):
+    before = interrupted.read_bytes()
     with pytest.raises(CondensationError, match=message):
-        images(method, seed=seed, checkpoint=Checkpoint(broken_off))
-    assert broken_off.read_bytes() == before
+        images(method, seed=seed, checkpoint=Checkpoint(interrupted))
+    assert interrupted.read_bytes() == before
 
 
-def test_other_data_are_refused(broken_off):
+def test_other_data_are_refused(interrupted):
     with pytest.raises(CondensationError, match=r"data is '[0-9a-f]+' there"):
-        condense(METHOD, REAL.take(torch.arange(len(REAL) - 1)), 1, checkpoint=Checkpoint(broken_off))
+        condense(METHOD, REAL.take(torch.arange(len(REAL) - 1)), 1, checkpoint=Checkpoint(interrupted))
 
 
-def test_another_ipc_is_refused(broken_off):
+def test_another_ipc_is_refused(interrupted):
     with pytest.raises(CondensationError, match=r"ipc\.0 is 1 there, 2 here"):
-        condense(METHOD, REAL, 2, checkpoint=Checkpoint(broken_off))
+        condense(METHOD, REAL, 2, checkpoint=Checkpoint(interrupted))
 
 
 @pytest.mark.parametrize("keep", [0, 50, -10])
-def test_a_truncated_checkpoint_is_refused(broken_off, keep):
-    broken_off.write_bytes(broken_off.read_bytes()[:keep])
+def test_a_truncated_checkpoint_is_refused(interrupted, keep):
+    interrupted.write_bytes(interrupted.read_bytes()[:keep])
     with pytest.raises(CondensationError, match="damaged"):
-        images(checkpoint=Checkpoint(broken_off))
+        images(checkpoint=Checkpoint(interrupted))
 
 
-def test_a_later_format_says_upgrade(broken_off):
-    save_file({}, broken_off, {"kind": "checkpoint", "format": "3"})
+def test_a_later_format_says_upgrade(interrupted):
+    save_file({}, interrupted, {"kind": "checkpoint", "format": "3"})
     with pytest.raises(CondensationError, match="pip install -U condensation"):
-        images(checkpoint=Checkpoint(broken_off))
+        images(checkpoint=Checkpoint(interrupted))
 
 
 @pytest.mark.parametrize("missing", ["step", "run", "state"])
-def test_a_card_that_lacks_a_part_is_damaged(broken_off, missing):
-    tensors, card = read_tensors(broken_off, "checkpoint")
+def test_a_card_without_a_part_is_damaged(interrupted, missing):
+    tensors, card = read_tensors(interrupted, "checkpoint")
     del card[missing]
-    write_tensors(broken_off, "checkpoint", tensors, card)
-    with pytest.raises(CondensationError, match=r"damaged.*\nRemove it to start again"):
-        images(checkpoint=Checkpoint(broken_off))
+    write_tensors(interrupted, "checkpoint", tensors, card)
+    with pytest.raises(CondensationError, match="damaged") as caught:
+        images(checkpoint=Checkpoint(interrupted))
+    assert caught.value.hint.startswith("Remove it")
 
 
 @pytest.mark.parametrize("state", [None, [], {"value": 3}, {"dict": [["source", {"value": 1}]]}])
-def test_a_senseless_state_is_damaged(broken_off, state):
-    tensors, card = read_tensors(broken_off, "checkpoint")
-    write_tensors(broken_off, "checkpoint", tensors, {**card, "state": state})
+def test_a_state_that_does_not_load_is_damaged(interrupted, state):
+    tensors, card = read_tensors(interrupted, "checkpoint")
+    write_tensors(interrupted, "checkpoint", tensors, {**card, "state": state})
     with pytest.raises(CondensationError, match="damaged"):
-        images(checkpoint=Checkpoint(broken_off))
+        images(checkpoint=Checkpoint(interrupted))
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_the_last_good_state_is_kept(tmp_path, wild):
 
 
 @pytest.mark.parametrize(
-    ("kept", "wanted", "said"),
+    ("saved", "wanted", "text"),
     [
         ({"a": 1}, {"a": 1}, None),
         ({"a": 1}, {"a": 2}, "a is 1 there, 2 here"),
@@ -172,5 +173,5 @@ def test_the_last_good_state_is_kept(tmp_path, wild):
         ({"a": {"b": 1}}, {"a": None}, "a is {'b': 1} there, None here"),
     ],
 )
-def test_the_first_difference_is_named(kept, wanted, said):
-    assert difference(kept, wanted) == said
+def test_the_first_difference_is_named(saved, wanted, text):
+    assert first_difference(saved, wanted) == text

@@ -1,3 +1,6 @@
+import re
+
+import numpy as np
 import pytest
 import torch
 
@@ -6,6 +9,7 @@ from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class, small_classes_note
 from condensation.core.preprocessing import Identity, Standardize
 from condensation.core.rng import Rng
+from condensation.data.dataset import Data
 
 
 def numbered(labels, **settings):
@@ -39,8 +43,15 @@ def test_selected_classes_keep_their_labels():
     assert part.num_classes == 3
     assert part.class_index.tolist() == [0, 0, 1, 1, 1, 1]
     assert places(part) == [1, 4, 0, 2, 5, 6]
-    with pytest.raises(CondensationError, match="no image of class 1"):
-        part.select([1])
+    assert places(UNEVEN.select(torch.tensor([1]))) == [3]
+    assert places(UNEVEN.select({1})) == [3]
+
+
+@pytest.mark.parametrize("classes", [[1], [0, 9], 0, "0", None, ["0"]])
+def test_select_refuses_what_are_no_labels_of_the_set(classes):
+    with pytest.raises(CondensationError) as caught:
+        UNEVEN.select([0, 2]).select(classes)
+    assert "\n" not in str(caught.value)
 
 
 def test_draw_takes_different_images_of_each_class():
@@ -73,33 +84,38 @@ def test_concat_joins_and_sorts():
 
 
 @pytest.mark.parametrize(
-    ("other", "message"),
+    ("other", "part"),
     [
-        (ImageSet.of(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1])), "like images"),
-        (ImageSet.of(torch.zeros(2, 1, 1, 1), torch.tensor([0, 1])), "like images"),
-        (numbered([0, 1], class_names=("a", "b")), "same classes"),
-        (numbered([0, 1], preprocessing=Standardize(torch.zeros(1), torch.ones(1))), "same preprocessing"),
+        (ImageSet.of(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1])), "(1, 2, 2)"),
+        (ImageSet.of(torch.zeros(2, 1, 1, 1), torch.tensor([0, 1])), "torch.float32"),
+        (numbered([0, 1], class_names=("a", "b")), "classes"),
+        (numbered([0, 1], preprocessing=Standardize(torch.zeros(1), torch.ones(1))), "preprocessing"),
+        (torch.zeros(2, 1, 1, 1), "ImageSet"),
     ],
 )
-def test_unlike_sets_are_not_joined(other, message):
-    with pytest.raises(CondensationError, match=message):
+def test_sets_that_differ_are_not_joined(other, part):
+    with pytest.raises(CondensationError, match=re.escape(part)):
         numbered([0, 1]).concat(other)
 
 
 @pytest.mark.parametrize(
     ("images", "labels", "names", "message"),
     [
-        (torch.zeros(2, 3, 3), torch.zeros(2, dtype=torch.int64), None, "must be"),
-        (torch.zeros(2, 1, 3, 3), torch.zeros(3, dtype=torch.int64), None, "don't match"),
-        (torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, dtype=torch.int64), None, "don't match"),
-        (torch.zeros(0, 1, 3, 3), torch.zeros(0, dtype=torch.int64), None, "no images"),
-        (torch.zeros(2, 1, 3, 3), torch.zeros(2), None, "whole numbers"),
-        (torch.zeros(2, 1, 3, 3), torch.tensor([0, -1]), None, "from -1"),
-        (torch.zeros(2, 1, 3, 3), torch.tensor([0, 2]), ("a", "b"), "must lie in 0 to 1"),
+        (torch.zeros(2, 3, 3), torch.zeros(2, dtype=torch.int64), None, "(2, 3, 3)"),
+        (torch.zeros(2, 1, 3, 3), torch.zeros(3, dtype=torch.int64), None, "(3,) labels for 2 images"),
+        (torch.zeros(2, 1, 3, 3), torch.zeros(2, 1, dtype=torch.int64), None, "(2, 1) labels for 2 images"),
+        (torch.zeros(0, 1, 3, 3), torch.zeros(0, dtype=torch.int64), None, "none"),
+        (torch.zeros(2, 1, 3, 3), torch.zeros(2), None, "torch.float32"),
+        (torch.zeros(2, 1, 3, 3), torch.tensor([0, -1]), None, "0..0, got -1"),
+        (torch.zeros(2, 1, 3, 3), torch.tensor([0, 2]), ("a", "b"), "0..1, got 2"),
+        (torch.zeros(2, 1, 3, 3), torch.tensor([0, 1]), "ab", "list of class names"),
+        (np.zeros((2, 1, 3, 3)), torch.tensor([0, 1]), None, "numpy.ndarray"),
+        (torch.zeros(2, 1, 3, 3), [0, 1], None, "tensor of labels"),
+        (torch.zeros(2, 1, 3, 3), np.zeros(2, dtype=int), None, "torch.from_numpy"),
     ],
 )
 def test_bad_sets(images, labels, names, message):
-    with pytest.raises(CondensationError, match=message):
+    with pytest.raises(CondensationError, match=re.escape(message)):
         ImageSet.of(images, labels, names)
 
 
@@ -128,17 +144,50 @@ def test_images_per_class():
 
 
 @pytest.mark.parametrize(
-    ("real", "ipc", "message"),
+    ("real", "ipc", "part"),
     [
-        (UNEVEN, 2, "class '1' has 1"),
+        (UNEVEN, 2, "class '1'"),
         (UNEVEN, 0, "at least 1"),
-        (UNEVEN, {0: 1, 1: 1}, "Asked for 0 images of class '2'"),
-        (UNEVEN.select([2]), 1, "only one class, '2'"),
+        (UNEVEN, -3, "-3"),
+        (UNEVEN, {0: 1, 1: 1}, "class '2'"),
+        (UNEVEN, {0: 1, 1: 1, 2: 1, "cat": 1}, "'cat'"),
+        (UNEVEN, {0: 1, 1: 1, 2: 1.5}, "whole number for class '2', got 1.5"),
+        (UNEVEN, "ten", "whole number, got 'ten'"),
+        (UNEVEN, 2.5, "2.5"),
+        (UNEVEN, 1.0, "1.0"),
+        (UNEVEN, True, "True"),
+        (UNEVEN, None, "None"),
+        (UNEVEN, [1, 1, 1], "[1, 1, 1]"),
     ],
 )
-def test_what_cannot_be_given(real, ipc, message):
-    with pytest.raises(CondensationError, match=message):
+def test_impossible_ipc_is_refused(real, ipc, part):
+    with pytest.raises(CondensationError, match=re.escape(part)) as caught:
         images_per_class(real, ipc)
+    assert caught.value.setting == "ipc"
+
+
+def test_ipc_may_be_an_integer_of_numpy():
+    assert images_per_class(UNEVEN, np.int64(1)) == {0: 1, 1: 1, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("real", "hint"),
+    [
+        (Data("mine", numbered([0, 1]), numbered([0, 1])), "data.train"),
+        (np.zeros((2, 1, 3, 3)), "ImageSet.of"),
+        (torch.zeros(2, 1, 3, 3), "ImageSet.of"),
+        ("cifar10", "ImageSet.of"),
+    ],
+)
+def test_only_image_sets_are_condensed(real, hint):
+    with pytest.raises(CondensationError) as caught:
+        images_per_class(real, 1)
+    assert hint in caught.value.hint
+
+
+def test_a_single_class_is_refused():
+    with pytest.raises(CondensationError, match="class, '2'"):
+        images_per_class(UNEVEN.select([2]), 1)
 
 
 def test_moving_keeps_everything():
@@ -149,12 +198,15 @@ def test_moving_keeps_everything():
 
 def test_small_classes_give_all_they_have_and_it_is_said():
     real = numbered([0] * 3 + [1] * 12 + [2] * 7)
-    with pytest.raises(CondensationError, match="leave that class out, or take all images of such classes: --smaller all"):
+    with pytest.raises(CondensationError) as caught:
         images_per_class(real, 5)
+    assert caught.value.setting == "ipc"
+    assert 'small_classes="all"' in caught.value.hint
     assert images_per_class(real, 5, "all") == {0: 3, 1: 5, 2: 5}
     assert images_per_class(real, {0: 9, 1: 1, 2: 7}, "all") == {0: 3, 1: 1, 2: 7}
     assert small_classes_note(real, {0: 3, 1: 5, 2: 5}) == "Of classes with fewer than 5 training images, all are taken: 0 3."
     assert small_classes_note(real, {0: 3, 1: 10, 2: 7}) == "Of classes with fewer than 10 training images, all are taken: 0 3, 2 7."
     assert small_classes_note(real, {0: 2, 1: 2, 2: 2}) == ""
-    with pytest.raises(CondensationError, match="smaller is 'repeat'; it can be error or all"):
+    with pytest.raises(CondensationError) as caught:
         images_per_class(real, 5, "repeat")
+    assert caught.value.setting == "small_classes"

@@ -1,4 +1,4 @@
-"""In how many pieces images are computed, and that it changes nothing."""
+"""Sizes of microbatches, and gradients equal to those of the whole batch."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_split(count: int, chunk: int | None, sizes: list[int]) -> None:
         (7, 512, 1),
     ],
 )
-def test_networks_learn_from_equal_pieces_if_there_are_some(count: int, side: int, size: int) -> None:
+def test_pieces_have_one_size(count: int, side: int, size: int) -> None:
     assert microbatch_size(network(), torch.empty(1).expand(count, 3, side, side)) == size
 
 
 @pytest.mark.parametrize("module", [torch.nn.BatchNorm2d(3), torch.nn.Dropout()], ids=["batch norm", "dropout"])
-def test_networks_whose_pieces_would_not_add_up_learn_from_all_at_once(module: torch.nn.Module) -> None:
+def test_networks_that_mix_images_or_draw_numbers_get_whole_batches(module: torch.nn.Module) -> None:
     assert microbatch_size(torch.nn.Sequential(network(), module), torch.empty(1).expand(100, 3, 32, 32)) == 100
 
 
@@ -55,9 +55,9 @@ def test_pieces_give_the_gradients_of_the_whole(monkeypatch: pytest.MonkeyPatch)
     batch = torch.randn(20, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     (whole,) = torch.autograd.grad(module.embed(batch).square().sum(), batch)
     monkeypatch.setattr("condensation.core.microbatch.LEARNED_PIXELS", (2 * 256, 6 * 256))
-    (ours,) = torch.autograd.grad(microbatched(module, embed)(batch).square().sum(), batch)
+    (gradient,) = torch.autograd.grad(microbatched(module, embed)(batch).square().sum(), batch)
     assert seen == [5] * 4
-    assert torch.allclose(ours, whole, rtol=1e-10, atol=0)
+    assert torch.allclose(gradient, whole, rtol=1e-10, atol=0)
     with torch.no_grad():
         microbatched(module, embed)(batch)
     assert seen == [5] * 4 + [20]

@@ -28,7 +28,7 @@ def test_inverse(preprocessing):
 
 
 @pytest.mark.parametrize("preprocessing", FITTED, ids=lambda value: type(value).__name__)
-def test_made_again_from_its_tensors(preprocessing):
+def test_its_tensors_make_an_equal_map(preprocessing):
     assert type(preprocessing) in PREPROCESSINGS.values()
     again = type(preprocessing)(**preprocessing.tensors())
     assert again == preprocessing
@@ -48,7 +48,7 @@ def test_standardize_in_batches_is_standardize_at_once():
     torch.testing.assert_close(fitted.std, exact.std((0, 2, 3), correction=0).float())
 
 
-def test_a_channel_that_never_changes_is_not_divided():
+def test_a_constant_channel_is_not_divided():
     fitted = Standardize.fit([torch.full((4, 1, 3, 3), 0.25)])
     assert torch.equal(fitted.std, torch.ones(1))
     assert fitted(torch.full((1, 1, 3, 3), 0.25)).abs().max() < 1e-6
@@ -76,7 +76,7 @@ def test_zca_follows_the_formula(reg):
     torch.testing.assert_close(fitted(images).flatten(1).double(), flat @ whiten, atol=1e-3, rtol=1e-3)
 
 
-def test_whitened_covariance_is_the_identity_as_far_as_reg_lets_it():
+def test_the_whitened_covariance_is_the_identity_up_to_reg():
     images = pictures()
     _, _, covariance, ridge = whitening_by_svd(images, 0.1)
     inputs = Zca.fit([images])(images).flatten(1).double()
@@ -97,14 +97,14 @@ def test_a_blank_image_stays_finite():
     assert fitted(torch.zeros(1, 3, 5, 5)).isfinite().all()
 
 
-def test_zca_refuses_what_has_no_inverse():
-    with pytest.raises(CondensationError, match="above 0"):
+def test_zca_refuses_singular_covariances():
+    with pytest.raises(CondensationError, match="reg is 0"):
         Zca.fit([pictures()], reg=0)
     with pytest.raises(CondensationError, match="blank"):
         Zca.fit([torch.ones(4, 3, 5, 5)])
 
 
-def test_a_fingerprint_tells_other_constants_apart() -> None:
-    one, other = Standardize(torch.zeros(3), torch.ones(3)), Standardize(torch.zeros(3), torch.full((3,), 2.0))
-    assert one.fingerprint() == Standardize(torch.zeros(3), torch.ones(3)).fingerprint()
-    assert len({one.fingerprint(), other.fingerprint(), Identity().fingerprint()}) == 3
+def test_the_fingerprint_depends_on_the_constants() -> None:
+    first, second = Standardize(torch.zeros(3), torch.ones(3)), Standardize(torch.zeros(3), torch.full((3,), 2.0))
+    assert first.fingerprint() == Standardize(torch.zeros(3), torch.ones(3)).fingerprint()
+    assert len({first.fingerprint(), second.fingerprint(), Identity().fingerprint()}) == 3

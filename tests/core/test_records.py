@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 
 from condensation.core.errors import CondensationError
-from condensation.core.records import HINT, as_record, read_record
-from condensation.core.storage import read_json
+from condensation.core.records import as_record, read_record
+from condensation.core.storage import RESTORE, read_json
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ GOOD = {"sets": {"idm": {"mean": 1, "values": [1, 2.5]}}, "names": {"3": "three"
 def problem(content: Any) -> str:
     with pytest.raises(CondensationError) as caught:
         as_record(content, Record, "scores.json")
-    assert caught.value.hint == HINT
+    assert caught.value.hint == RESTORE
     assert "\n" not in caught.value.message
     return caught.value.message
 
@@ -115,4 +115,4 @@ def test_damaged_files_are_one_line(tmp_path: Path, content: bytes) -> None:
             read(path)
         assert caught.value.message.startswith(f"{path} is damaged or not JSON: ")
         assert "\n" not in caught.value.message
-        assert caught.value.hint == HINT
+        assert caught.value.hint == RESTORE

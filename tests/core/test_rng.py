@@ -11,7 +11,7 @@ def test_the_same_name_gives_the_same_numbers():
     assert torch.equal(Rng(3).child("a", 1).normal((4, 5)), Rng(3).child("a").child(1).normal((4, 5)))
 
 
-def test_asking_twice_or_in_another_order_changes_nothing():
+def test_repeating_or_reordering_draws_changes_nothing():
     rng = Rng(0)
     first, second = rng.child("a").normal((8,)), rng.child("b").normal((8,))
     assert torch.equal(rng.child("b").normal((8,)), second)
@@ -38,7 +38,7 @@ def test_numbers_stay_what_they_are():
     assert Rng(0).child("step", 41).permutation(6).tolist() == [5, 0, 4, 2, 1, 3]
 
 
-def test_numbers_of_numpy_are_numbers():
+def test_names_may_be_numbers_of_numpy():
     assert Rng(np.int64(2)).child(np.int64(5), np.str_("a")).integer() == Rng(2).child(5, "a").integer()
 
 
@@ -62,7 +62,7 @@ def test_kinds_of_draws():
     assert Rng(0).normal((2, 3)).dtype == torch.float32
 
 
-def test_what_others_draw_is_decided_too_and_their_generators_are_put_back():
+def test_globally_seeds_the_global_generators_and_restores_them():
     def drawn():
         return random.random(), float(np.random.rand()), float(torch.rand(()))
 
@@ -74,7 +74,7 @@ def test_what_others_draw_is_decided_too_and_their_generators_are_put_back():
         with rng.globally():
             drawn_inside.append(drawn())
     assert drawn_inside[0] == first
-    assert all(one != other for one, other in zip(first, drawn_inside[1], strict=True))
+    assert all(number != different for number, different in zip(first, drawn_inside[1], strict=True))
     assert random.getstate() == before[0]
     assert np.array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(torch.get_rng_state(), before[2])

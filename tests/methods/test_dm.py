@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, StepInfo, condense
-from condensation.core.storage import read_tensors
+from condensation.core.tensor_files import read_tensors
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
 from condensation.methods.synthetic import SyntheticImages

@@ -7,7 +7,7 @@ import torch
 from condensation import Compute, CondensationError, ConvNet, PoolRecipe, Recipe, Rng, Stopped, make_pool
 from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
-from condensation.core.storage import to_tensors, unpack
+from condensation.core.tensor_files import to_tensors, unpack
 from condensation.networks.pool_store import PoolStore, Snapshot, parse_bucket
 from condensation.training.make_pool import held_out
 from condensation.training.pool_trainer import PoolTrainer, _Kept

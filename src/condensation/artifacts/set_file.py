@@ -12,7 +12,7 @@ from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import PREPROCESSINGS, Preprocessing
 from condensation.core.soft_labels import SoftLabels
-from condensation.core.storage import read_tensors, write_tensors
+from condensation.core.tensor_files import read_tensors, write_tensors
 
 KIND = "condensed set"
 SET = "set.safetensors"  # its name in a run folder, and on the hub

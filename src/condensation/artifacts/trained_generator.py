@@ -18,7 +18,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
-from condensation.core.storage import read_tensors, write_tensors
+from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.generators.base import Generator
 from condensation.methods.base import Method
 from condensation.methods.generative import GeneratedImages, GenerativeMethod, blank, drawn_images, latents_for

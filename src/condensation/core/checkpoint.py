@@ -1,4 +1,4 @@
-"""The state of a run on disk, from which it goes on to the same bytes that it would have reached unbroken."""
+"""Checkpoints: the state of a run on disk, from which it resumes to the same bytes as without an interruption."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from condensation.core.errors import CondensationError
-from condensation.core.storage import read_tensors, to_tensors, unpack, write_tensors
+from condensation.core.tensor_files import read_tensors, to_tensors, unpack, write_tensors
 
 EVERY_SECONDS = 20.0
 
 
-class Kept(Protocol):
-    """What a checkpoint can hold: the state of a run, or of a network under training."""
+class Stateful(Protocol):
+    """An object that a checkpoint can hold, such as the state of a method or of a network in training."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -24,60 +24,61 @@ class Kept(Protocol):
 
 @dataclass
 class Checkpoint:
-    """Where, and how often, a run saves its state. Nothing but time decides when, and it changes no result."""
+    """The file of a run's state and the interval between saves, which changes no result."""
 
     path: Path
-    every: float = EVERY_SECONDS  # seconds; 0 for each step
+    every: float = EVERY_SECONDS
+    """Seconds between saves, at least 0; 0 saves after each step."""
     saved_step: int | None = None
+    """Steps done at the last save; None before the first."""
     _saved_at: float = field(default=float("-inf"), repr=False)
 
     def __post_init__(self) -> None:
         if not self.every >= 0:
-            raise CondensationError(f"Asked to keep the state every {self.every:g} seconds; it must be 0 or more.")
+            raise CondensationError(f"The interval between checkpoints is {self.every:g} seconds; it must be 0 or more.")
 
     def due(self) -> bool:
-        """Whether it is time to save."""
+        """Return whether the interval has passed since the last save."""
         return time.monotonic() - self._saved_at >= self.every
 
-    def save(self, state: Kept, step: int, run: Mapping[str, Any]) -> None:
-        """Keep ``state`` after ``step`` steps of the run that ``run`` describes, in place of what was kept before."""
+    def save(self, state: Stateful, step: int, run: Mapping[str, Any]) -> None:
+        """Write ``state`` after ``step`` steps of the run that ``run`` describes, in place of the earlier state."""
         tensors, tree = to_tensors(state.state_dict())
         write_tensors(self.path, "checkpoint", tensors, {"step": step, "run": dict(run), "state": tree})
         self._saved_at, self.saved_step = time.monotonic(), step
 
-    def restore(self, state: Kept, run: Mapping[str, Any]) -> int:
-        """Put into ``state`` what was kept, and say after how many steps that was; 0 if nothing was.
+    def restore(self, state: Stateful, run: Mapping[str, Any]) -> int:
+        """Load the saved state into ``state`` and return the number of steps done; 0 if nothing is saved.
 
         Raises:
-            CondensationError: if what is there is damaged or belongs to a run with other settings.
+            CondensationError: if the file is damaged or belongs to a run with other settings.
         """
         if not self.path.exists():
             return 0
         tensors, card = read_tensors(self.path, "checkpoint")
         try:
-            step, kept, tree = int(card["step"]), card["run"], card["state"]
-            differing = difference(kept, dict(run))
-            if differing:
+            step, saved_run, tree = int(card["step"]), card["run"], card["state"]
+            difference = first_difference(saved_run, dict(run))
+            if difference:
                 raise CondensationError(
-                    f"{self.path} is of another run: {differing}.\nGo on with those settings, or choose another folder."
+                    f"{self.path} is of another run: {difference}.",
+                    hint="Continue with those settings, or choose another folder (out=...).",
                 )
             state.load_state_dict(unpack(tree, tensors))
         except CondensationError:
             raise
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise CondensationError(f"{self.path} is damaged: {error}.\nRemove it to start again from the beginning.") from None
+            raise CondensationError(f"{self.path} is damaged: {error}.", hint="Remove it to start from the beginning.") from None
         self.saved_step = step
         return step
 
 
-def difference(kept: Any, wanted: Any, name: str = "") -> str | None:
-    """The first place where two nested settings differ, in words: ``method.lr is 1.0 there, 2.0 here``; None if they agree."""
-    if isinstance(kept, Mapping) and isinstance(wanted, Mapping):
-        for key in [*kept, *(key for key in wanted if key not in kept)]:
-            found = difference(kept.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
-            if found:
-                return found
+def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
+    """Return the first difference of two nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
+    if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
+        for key in [*saved, *(key for key in wanted if key not in saved)]:
+            difference = first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
+            if difference:
+                return difference
         return None
-    if kept == wanted:
-        return None
-    return f"{name} is {kept!r} there, {wanted!r} here"
+    return None if saved == wanted else f"{name} is {saved!r} there, {wanted!r} here"

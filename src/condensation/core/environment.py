@@ -14,7 +14,7 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """Return what a timing or a result must state of the machine that it was made on."""
+    """Return the properties of this machine that a timing or a result depends on."""
     return {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
@@ -34,8 +34,8 @@ def has_fast_bfloat16(device: str) -> bool:
     """Return whether the hardware computes in bfloat16; emulated, it is ten times slower than float32."""
     if device.startswith("cuda"):
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Older versions of torch can't say; float32 is the safe answer.
+    # Older versions of torch do not report it; float32 is the safe choice.
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     supported = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    # ATEN_CPU_CAPABILITY may forbid what the processor has; this call tells what is used.
+    # ATEN_CPU_CAPABILITY may disable what the processor has; get_cpu_capability returns what torch uses.
     return device == "cpu" and bool(supported) and torch.backends.cpu.get_cpu_capability() == "AVX512"

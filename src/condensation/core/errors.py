@@ -1,4 +1,4 @@
-"""Errors for people: what is wrong, what was expected, what to do."""
+"""Errors that the user can correct: message, hint and setting."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from difflib import get_close_matches
 
 
 class CondensationError(ValueError):
-    """A mistake that the user can mend.
+    """Error that the user can correct.
 
     Args:
-        message: What is wrong and what was expected, in one sentence or two.
-        hint: What to do, in terms of Python parameters: ``small_classes="all"``. The command line prints them as its options.
+        message: Problem and expected value, in one or two sentences.
+        hint: Correction in terms of Python parameters, such as ``small_classes="all"``; the command line prints them as options.
         setting: Dotted name of the setting at fault, such as ``method.lr``; empty if there is none.
     """
 
@@ -22,15 +22,15 @@ class CondensationError(ValueError):
 
 
 class NotEnoughMemory(CondensationError):
-    """The work does not fit in the free memory."""
+    """Error for work that does not fit in the free memory."""
 
 
 class NoSuchData(CondensationError):
-    """No data set has this name, or nothing lies at this path."""
+    """Error for a data set whose name or path does not exist."""
 
 
 class MissingExtra(CondensationError):
-    """An optional package is missing; the hint is the pip command that installs it."""
+    """Error for a missing optional package; the hint is the pip command that installs it."""
 
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NotWritten(CondensationError):
-    """A file or a folder could not be written."""
+    """Error for a file or folder that could not be written."""
 
     def __init__(self, path: object, error: OSError, left: str) -> None:
         self.no_room = error.errno in NO_ROOM

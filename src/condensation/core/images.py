@@ -1,11 +1,12 @@
-"""Labelled images, real or synthetic: the one type that every method takes and gives."""
+"""Labelled images, real or synthetic: the type that every method takes and returns."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,34 +15,44 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.core.preprocessing import Identity, Preprocessing
 from condensation.core.rng import Rng
-from condensation.core.soft_labels import SoftLabels, joined
+from condensation.core.soft_labels import SoftLabels, concat_soft_labels
 
-Shape = tuple[int, int, int]  # channels, height, width
+Shape = tuple[int, int, int]
+"""Channels, height, width."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClassDraw:
-    """Some images of each class, class by class, as places in an `ImageSet`: nothing is copied."""
+    """Images drawn from each class, ordered by class, as indices into an `ImageSet`."""
 
-    indices: Tensor  # (n,) places in the set
-    class_index: Tensor  # (n,) which of `classes` each belongs to, from 0
-    classes: tuple[int, ...]  # the labels
+    indices: Tensor
+    """Indices into the set, (n,)."""
+    class_index: Tensor
+    """Index into `classes` of each image, (n,)."""
+    classes: tuple[int, ...]
+    """Labels, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images sorted by class, all on one device.
 
-    Build one with `ImageSet.of`, which checks and sorts. A label keeps its number when classes are selected, so a
-    part of a set still speaks of the classes of the whole.
+    Build one with `ImageSet.of`, which checks and sorts. `select` keeps the labels, so that a subset of the classes uses the label
+    numbers of the whole task.
     """
 
-    images: Tensor  # (n, c, h, w): uint8 pixels, or floats that are already what a network sees
-    labels: Tensor  # (n,) int64, ascending
-    class_names: tuple[str, ...]  # of all classes of the task, in the order of the labels
+    images: Tensor
+    """Pixels, uint8 (n, c, h, w), or preprocessed inputs of a network, floats (n, c, h, w)."""
+    labels: Tensor
+    """Class labels, int64 (n,), ascending."""
+    class_names: tuple[str, ...]
+    """Names of all classes of the task, in the order of the labels."""
     preprocessing: Preprocessing = Identity()
-    flip_invariant: bool = True  # whether an image and its mirror image mean the same; not so for digits
-    soft_labels: SoftLabels | None = None  # what networks are trained to say instead of the label, where that was learned
+    """Map from pixels in [0, 1] to the inputs of a network."""
+    flip_invariant: bool = True
+    """Whether a mirrored image keeps its class; False for digits."""
+    soft_labels: SoftLabels | None = None
+    """Learned targets that networks are trained on instead of the labels; None to train on the labels."""
 
     @classmethod
     def of(
@@ -54,30 +65,38 @@ class ImageSet:
         flip_invariant: bool = True,
         soft_labels: SoftLabels | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and, if there are any, ``soft_labels``.
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
 
         Raises:
-            CondensationError: if they do not match, a label has no name, or there is nothing at all.
+            CondensationError: if they are no tensors, do not match, are empty, or a label has no name.
         """
+        for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
+            if not isinstance(value, Tensor):
+                raise CondensationError(
+                    f"Expected a tensor of {kind}, got {_kind(value)}.",
+                    hint="Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels).",
+                )
         if images.ndim != 4:
-            raise CondensationError(f"Images must be (n, channels, height, width); these are {tuple(images.shape)}.")
+            raise CondensationError(f"Expected images of shape (n, channels, height, width), got {tuple(images.shape)}.")
         if labels.ndim != 1 or len(labels) != len(images):
             raise CondensationError(
-                f"Labels don't match images: {tuple(labels.shape)} labels for {len(images)} images.\nGive one whole number an image."
+                f"Labels don't match images: {tuple(labels.shape)} labels for {len(images)} images.", hint="Give one label for each image."
             )
         if len(images) == 0:
-            raise CondensationError("There are no images here.")
+            raise CondensationError("Expected at least one image, got none.")
         if labels.is_floating_point() or labels.dtype == torch.bool:
-            raise CondensationError(f"Labels must be whole numbers from 0; these are {labels.dtype}.")
+            raise CondensationError(f"Expected labels to be integers from 0, got {labels.dtype}.")
+        if isinstance(class_names, str):
+            raise CondensationError(f"Expected a list of class names, got the text {class_names!r}.")
         labels = labels.to(torch.int64)
-        names = tuple(class_names) if class_names is not None else tuple(str(c) for c in range(int(labels.max()) + 1))
         low, high = int(labels.min()), int(labels.max())
+        names = tuple(class_names) if class_names is not None else tuple(str(label) for label in range(high + 1))
         if low < 0 or high >= len(names):
             raise CondensationError(
-                f"Labels run from {low} to {high}, but there are {len(names)} classes: they must lie in 0 to {len(names) - 1}."
+                f"Expected labels in 0..{len(names) - 1}, got {low if low < 0 else high}.", hint="Give a class name for each label, from 0."
             )
         order = torch.argsort(labels, stable=True)
-        soft = soft_labels.checked(len(images), len(names)).at(order) if soft_labels else None
+        soft = soft_labels.validated(len(images), len(names)).take(order) if soft_labels else None
         return cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft)
 
     def __len__(self) -> int:
@@ -95,29 +114,29 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
-        """How many outputs a network needs: all classes of the task, present here or not."""
+        """Number of classes of the task, present here or not: the outputs of a network."""
         return len(self.class_names)
 
     @cached_property
     def counts(self) -> dict[int, int]:
-        """How many images there are of each label that is present, in order."""
+        """Number of images of each label that is present, ascending."""
         labels, counts = torch.unique_consecutive(self.labels, return_counts=True)
         return dict(zip(labels.tolist(), counts.tolist(), strict=True))
 
     @cached_property
     def starts(self) -> dict[int, int]:
-        """Where the images of each label that is present begin."""
+        """Index of the first image of each label that is present."""
         ends = np.cumsum(list(self.counts.values()))
         return {label: int(end) - count for end, (label, count) in zip(ends, self.counts.items(), strict=True)}
 
     @property
     def classes(self) -> tuple[int, ...]:
-        """The labels that are present, ascending."""
+        """Labels that are present, ascending."""
         return tuple(self.counts)
 
     @cached_property
     def class_index(self) -> Tensor:
-        """For each image, which of `classes` it belongs to, from 0: (n,)."""
+        """Index into `classes` of each image, (n,)."""
         return torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(list(self.counts.values()))).to(self.device)
 
     def to(self, device: torch.device | str) -> ImageSet:
@@ -125,54 +144,72 @@ class ImageSet:
         moved = replace(self, images=self.images.to(device), labels=self.labels.to(device), soft_labels=soft)
         return replace(moved, preprocessing=self.preprocessing.to(device))
 
-    def select(self, classes: Sequence[int]) -> ImageSet:
-        """Only the images of ``classes``; labels and names stay what they were."""
-        missing = sorted(set(classes) - set(self.classes))
+    def select(self, classes: Collection[int]) -> ImageSet:
+        """Return the images of ``classes``, with their labels and all class names unchanged.
+
+        Raises:
+            CondensationError: if ``classes`` is no list of labels, or a class has no images.
+        """
+        if isinstance(classes, Tensor | np.ndarray):
+            classes = classes.tolist()
+        if isinstance(classes, str) or not isinstance(classes, Collection):
+            raise CondensationError(f"Expected a list of labels, such as [0, 1], got {classes!r}.")
+        missing = [label for label in classes if label not in self.classes]
         if missing:
-            raise CondensationError(f"There is no image of class {missing[0]}; there are images of {', '.join(map(str, self.classes))}.")
+            labels = ", ".join(map(str, self.classes))
+            raise CondensationError(f"There is no image of class {missing[0]}; there are images of {labels}.")
         return self.take(torch.isin(self.labels, torch.tensor(sorted(classes), device=self.device)).nonzero().squeeze(1))
 
     def take(self, indices: Tensor) -> ImageSet:
-        """The images at ascending ``indices`` (n,)."""
-        soft = self.soft_labels and self.soft_labels.at(indices)
+        """Return the images at ascending ``indices`` (n,)."""
+        soft = self.soft_labels and self.soft_labels.take(indices)
         return replace(self, images=self.images[indices], labels=self.labels[indices], soft_labels=soft)
 
     def concat(self, other: ImageSet) -> ImageSet:
-        """Both sets as one; they must agree in kind of pixels, shape, classes and preprocessing."""
+        """Return the images of both sets.
+
+        Raises:
+            CondensationError: if they differ in shape, type of pixels, classes or preprocessing.
+        """
+        require_image_set(other)
         if self.shape != other.shape or self.images.dtype != other.images.dtype:
             raise CondensationError(
-                f"Sets to be joined must hold like images: {self.shape} {self.images.dtype} and {other.shape} {other.images.dtype}."
+                f"Expected images of {self.shape} {self.images.dtype} in both sets, got {other.shape} {other.images.dtype}."
             )
         if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
-            raise CondensationError("Sets to be joined must have the same classes and the same preprocessing.")
-        images, labels = torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
-        soft = joined(self.soft_labels, other.soft_labels)
-        names, preprocessing = self.class_names, self.preprocessing
-        return ImageSet.of(images, labels, names, preprocessing=preprocessing, flip_invariant=self.flip_invariant, soft_labels=soft)
+            raise CondensationError("Expected the same classes and the same preprocessing in both sets.")
+        return ImageSet.of(
+            torch.cat([self.images, other.images]),
+            torch.cat([self.labels, other.labels]),
+            self.class_names,
+            preprocessing=self.preprocessing,
+            flip_invariant=self.flip_invariant,
+            soft_labels=concat_soft_labels(self.soft_labels, other.soft_labels),
+        )
 
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
-        """What a network sees of the images at ``indices``: floats (n, c, h, w), preprocessed."""
+        """Return the images at ``indices`` as inputs of a network: preprocessed floats (n, c, h, w)."""
         images = self.images[indices]
         return images if images.is_floating_point() else self.preprocessing(images.float() / 255)
 
     def pictures(self, indices: Tensor | slice = slice(None)) -> Tensor:
-        """What a person sees of the images at ``indices``: floats (n, c, h, w) in [0, 1]."""
+        """Return the images at ``indices`` for viewing: floats (n, c, h, w) in [0, 1]."""
         images = self.images[indices]
         return self.preprocessing.inverse(images).clamp(0, 1) if images.is_floating_point() else images.float() / 255
 
     def draw(self, per_class: int | Mapping[int, int], rng: Rng) -> ClassDraw:
-        """Different random images of each class; where a class has fewer than ``per_class``, all that it has.
+        """Draw ``per_class`` random images of each class without replacement, or all images of a class that has fewer.
 
-        What is drawn from a class depends on its label and ``rng``, not on which other classes are here.
+        The draw of a class depends on its label and ``rng``, not on the other classes.
         """
         wanted = {label: per_class[label] if isinstance(per_class, Mapping) else int(per_class) for label in self.classes}
-        places = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
-        rows = np.repeat(np.arange(len(places)), [len(of_class) for of_class in places])
-        indices = torch.from_numpy(np.concatenate(places))
-        return ClassDraw(indices.to(self.device), torch.from_numpy(rows).to(self.device), self.classes)
+        drawn = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
+        class_index = np.repeat(np.arange(len(drawn)), [len(indices) for indices in drawn])
+        indices = torch.from_numpy(np.concatenate(drawn))
+        return ClassDraw(indices.to(self.device), torch.from_numpy(class_index).to(self.device), self.classes)
 
     def fingerprint(self) -> str:
-        """A digest of every pixel, label and name, to tell which data something was made from."""
+        """Return a digest of all pixels, labels, names and soft labels."""
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
         digest.update(self.images.cpu().contiguous().numpy().data)
@@ -180,3 +217,20 @@ class ImageSet:
         if self.soft_labels:
             digest.update(self.soft_labels.values.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def require_image_set(value: Any) -> None:
+    """Check that ``value`` is an `ImageSet`.
+
+    Raises:
+        CondensationError: if it is anything else, such as the `Data` that holds one.
+    """
+    if not isinstance(value, ImageSet):
+        holds_sets = isinstance(getattr(value, "train", None), ImageSet)
+        hint = "Pass its train or test images: data.train." if holds_sets else "Make one with ImageSet.of(images, labels)."
+        raise CondensationError(f"Expected an ImageSet, got {_kind(value)}.", hint=hint)
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return f"a {kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else repr(value)[:60]

@@ -1,55 +1,70 @@
-"""Numbers of images per class (ipc), and what becomes of classes that have fewer real images."""
+"""Number of images per class (ipc), with a choice for classes that have fewer real images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from numbers import Integral
+from typing import Any, Literal, get_args
 
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet
+from condensation.core.images import ImageSet, require_image_set
 
-SmallClasses = Literal["error", "all"]  # if a class has fewer images than ipc: an error, or all of its images
+SmallClasses = Literal["error", "all"]
+"""If a class has fewer images than ipc: raise an error, or use all of its images."""
 
 
 def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error") -> dict[int, int]:
-    """How many synthetic images each class of ``real`` gets.
+    """Return the number of synthetic images of each class of ``real``.
 
     Args:
-        real: The images that are condensed.
-        ipc: How many images of each class, or of each label.
-        small_classes: What becomes of a class that has fewer real images: ``error``, or ``all``, as many as it has.
+        real: The images to condense.
+        ipc: Images per class, one number for all or one for each label.
+        small_classes: If a class has fewer real images than that: ``error``, or ``all`` to use every one of them.
 
     Raises:
-        CondensationError: if that is not at least one and at most what the class has (the official code silently gives
+        CondensationError: if a number is not whole, below 1 or above the real images of its class (the official code silently uses
             fewer), or if there is only one class.
     """
+    require_image_set(real)
     if small_classes not in get_args(SmallClasses):
-        raise CondensationError(f"small_classes is {small_classes!r}; it can be {' or '.join(get_args(SmallClasses))}.")
+        raise CondensationError(f"Expected 'error' or 'all', got {small_classes!r}.", setting="small_classes")
     if len(real.classes) < 2:
-        raise CondensationError(f"There is only one class, {real.class_names[real.classes[0]]!r}: condensing needs at least two.")
-    if not isinstance(ipc, Mapping):
-        wanted = dict.fromkeys(real.classes, int(ipc))
+        raise CondensationError(f"There is only one class, {real.class_names[real.classes[0]]!r}; condensation needs at least two.")
+    if isinstance(ipc, Mapping):
+        unknown_labels = [label for label in ipc if label not in real.classes]
+        if unknown_labels:
+            labels = ", ".join(map(str, real.classes))
+            raise CondensationError(f"ipc names a class {unknown_labels[0]!r}; there are images of {labels}.", setting="ipc")
+        wanted = {label: _checked(ipc.get(label, 0), f" for class {real.class_names[label]!r}") for label in real.classes}
     else:
-        strange = sorted(set(ipc) - set(real.classes))
-        if strange:
-            raise CondensationError(f"ipc names a class {strange[0]}; there are images of {', '.join(map(str, real.classes))}.")
-        wanted = {label: ipc.get(label, 0) for label in real.classes}
-    for label, count in wanted.items():
-        if count < 1:
-            raise CondensationError(f"Asked for {count} images of class {real.class_names[label]!r}; ipc must be at least 1.")
+        wanted = dict.fromkeys(real.classes, _checked(ipc))
     if small_classes == "all":
         return {label: min(count, real.counts[label]) for label, count in wanted.items()}
     label = min(real.classes, key=lambda label: real.counts[label] - wanted[label])
-    if wanted[label] > real.counts[label]:
+    available, name = real.counts[label], real.class_names[label]
+    if wanted[label] > available:
         raise CondensationError(
-            f"Asked for {wanted[label]} images a class; class {real.class_names[label]!r} has {real.counts[label]}.\n"
-            f"Use an ipc of at most {real.counts[label]}, leave that class out, or take all images of such classes: --small-classes all."
+            f"Expected ipc of at most {available}, the number of images of class {name!r}; got {wanted[label]}.",
+            hint=f'Use ipc={available}, leave that class out, or use all images of such classes: small_classes="all".',
+            setting="ipc",
         )
     return wanted
 
 
+def _checked(value: Any, place: str = "") -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise CondensationError(
+            f"Expected ipc to be a whole number{place}, got {value!r}.",
+            hint="Use ipc=10, or one number for each label: ipc={0: 10, 1: 5}.",
+            setting="ipc",
+        )
+    if value < 1:
+        raise CondensationError(f"ipc must be at least 1{place}; it is {value}.", setting="ipc")
+    return int(value)
+
+
 def small_classes_note(real: ImageSet, wanted: Mapping[int, int]) -> str:
-    """A sentence on the classes of ``real`` of which ``wanted`` takes all images though others get more; "" if there is none."""
+    """Return a sentence that lists the classes of ``real`` with fewer images than the largest ``wanted``; "" if there are none."""
     most = max(wanted.values())
     short = [f"{real.class_names[label]} {count}" for label, count in wanted.items() if count < most and count == real.counts[label]]
     shown = ", ".join(short[:10]) + (f" and {len(short) - 10} more" if len(short) > 10 else "")

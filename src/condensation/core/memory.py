@@ -1,4 +1,4 @@
-"""Whether data will fit in memory, asked before it is read."""
+"""Checks that data fit in memory, made before they are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MEMINFO = Path("/proc/meminfo")
 
 
 def free_memory() -> int | None:
-    """How many bytes can be had without swapping; None where the system does not say."""
+    """Return the bytes available without swapping; None if the system does not report them."""
     try:
         for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -25,18 +25,18 @@ def free_memory() -> int | None:
 
 
 def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
-    """Go on only if ``needed`` bytes are ``free``, or without it free in this machine's memory, as far as can be told.
+    """Check that ``needed`` bytes are available; ``free`` defaults to the memory of this machine, if it is known.
 
     Raises:
-        NotEnoughMemory: if they are not; the message gives both sizes and ends with ``advice``.
+        NotEnoughMemory: if they are not; the message gives both sizes, and ``advice`` is the hint.
     """
     free = free_memory() if free is None else free
     if free is not None and needed > free:
-        raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.\n{advice}")
+        raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)
 
 
 def readable(size: int) -> str:
-    """``size`` bytes in a unit that suits it: ``153.6 MB``."""
+    """Return ``size`` bytes in a suitable unit: ``153.6 MB``."""
     amount = float(size)
     for unit in ("bytes", "kB", "MB", "GB"):
         if amount < 1000:

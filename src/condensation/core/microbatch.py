@@ -1,4 +1,4 @@
-"""Many images in pieces that suit the machine: what is embedded, and what is learned from, at a time."""
+"""Batches split into pieces that suit the machine, for forward and backward passes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from condensation.core.modules import draws_numbers, mixes_images
 
 Embedding = Callable[[Tensor], Tensor]
 
-# What a network learns from at a time on a CPU, from the least to the most, in pixels: 16 to 63 images of 32x32. From 64 on a
-# feature map (width 128, float32) has 32 MB, which malloc hands back to the system after each use, to get it again page by page.
+# Pixels per backward pass on a CPU, least and most: 16 to 63 images of 32x32. From 64 images on, a feature map (width 128, float32)
+# takes 32 MB, which malloc returns to the system after each use and then gets again page by page.
 LEARNED_PIXELS = (16 * 1024, 63 * 1024)
 
 
 def split(count: int, chunk: int | None) -> list[slice]:
-    """The places 0 to ``count`` in even pieces of at most ``chunk``."""
+    """Return slices that cover 0 to ``count`` in even pieces of at most ``chunk``; one slice if ``chunk`` is None."""
     if not chunk or chunk >= count:
         return [slice(0, count)]
     pieces = math.ceil(count / chunk)
@@ -26,10 +26,10 @@ def split(count: int, chunk: int | None) -> list[slice]:
 
 
 def microbatch_size(network: nn.Module, images: Tensor) -> int:
-    """How many of ``images`` (n, c, h, w) ``network`` had best learn from at a time; gradients are then added up.
+    """Return the number of ``images`` (n, c, h, w) per backward pass of ``network``; gradients of the pieces are added.
 
-    On a CPU the most of `LEARNED_PIXELS` that divide them: pieces are of one size, since each size is a program of its own. All
-    at once where none does, and for a network that mixes images or draws numbers for each.
+    On a CPU it is the largest divisor of n within `LEARNED_PIXELS`: pieces have one size, because each size is compiled separately.
+    It is n if there is none, on a GPU, and for a network that mixes images or draws numbers for each.
     """
     count, _, height, width = images.shape
     least, most = math.ceil(LEARNED_PIXELS[0] / (height * width)), max(1, LEARNED_PIXELS[1] // (height * width))
@@ -39,12 +39,12 @@ def microbatch_size(network: nn.Module, images: Tensor) -> int:
 
 
 def microbatched(network: nn.Module, function: Embedding) -> Embedding:
-    """``function``, by which ``network`` computes images (n, c, h, w), doing it `microbatch_size`; if a gradient is asked for."""
+    """Return ``function`` of images (n, c, h, w), which calls ``network``, split by `microbatch_size` if gradients are enabled."""
 
-    def of_pieces(images: Tensor) -> Tensor:
+    def in_pieces(images: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
             return function(images)
         pieces = [function(images[piece]) for piece in split(len(images), microbatch_size(network, images))]
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
-    return of_pieces
+    return in_pieces

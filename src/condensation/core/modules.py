@@ -10,7 +10,7 @@ from torch.nn.modules.dropout import _DropoutNd
 def mixes_images(network: nn.Module) -> bool:
     """Return whether the output for an image depends on the other images of its batch, as with batch norm in training mode.
 
-    A module that mixes images in a way that its layers don't show says so with an attribute ``mixes_images = True``.
+    A module whose layers do not show it declares it with an attribute ``mixes_images = True``.
     """
     declared = getattr(network, "mixes_images", False)
     return declared is True or any(isinstance(module, _BatchNorm) for module in network.modules())
@@ -19,7 +19,7 @@ def mixes_images(network: nn.Module) -> bool:
 def draws_numbers(network: nn.Module) -> bool:
     """Return whether ``network`` draws random numbers in training mode, as dropout does.
 
-    A module that draws them in a way that its layers don't show says so with an attribute ``draws_numbers = True``.
+    A module whose layers do not show it declares it with an attribute ``draws_numbers = True``.
     """
     declared = getattr(network, "draws_numbers", False)
     return declared is True or any(isinstance(module, _DropoutNd) for module in network.modules())

@@ -1,4 +1,4 @@
-"""Settings as plain values: nested dicts, lists, numbers and strings, such as TOML and JSON hold."""
+"""Settings as plain values: nested dicts, lists, numbers and strings, as in TOML and JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from condensation.core.user_code import qualified_name
 class Registered:
     """Base of the classes that settings choose by name: methods, networks, samplers, augmentations, kernels."""
 
-    name: ClassVar[str]  # in settings; declared by each class of this library, not by those of users, which go by module:name
-    name_field: ClassVar[str | None] = None  # the field that holds a user's callable, whose name stands in settings instead
+    name: ClassVar[str]
+    """Name in settings, declared by each class of this library; classes of users are named ``module:name``."""
+    name_field: ClassVar[str | None] = None
+    """Field that holds a user's callable, whose ``module:name`` is the name in settings; None if there is none."""
 
 
 def name_of(value: object) -> str | None:
-    """Return the name of ``value`` in settings; of a user's own code, ``module:name``; None for values without a name."""
+    """Return the name of ``value`` in settings, ``module:name`` for code of the user; None for values without a name."""
     if not isinstance(value, Registered):
         return qualified_name(type(value)) if hasattr(value, "per_class") and hasattr(value, "per_image") else None
     if value.name_field:
@@ -28,7 +30,7 @@ def name_of(value: object) -> str | None:
 
 
 def to_dict(value: Any) -> Any:
-    """Return ``value`` as nested dicts, lists, numbers and strings, from which `condensation.config.build.build` makes it again."""
+    """Return ``value`` as nested dicts, lists, numbers and strings; `condensation.config.build.from_dict` is the inverse."""
     if is_dataclass(value) and not isinstance(value, type):
         name = name_of(value)
         replaced = getattr(value, "name_field", None)

@@ -1,4 +1,4 @@
-"""How raw pixels become what a network sees, as a value: fitted once, invertible, and saved with every condensed set."""
+"""Invertible maps from pixels to the inputs of a network, fitted once and saved with every condensed set."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Preprocessing(ABC):
 
     @abstractmethod
     def __call__(self, pictures: Tensor) -> Tensor:
-        """The inputs of a network for ``pictures``."""
+        """Return the inputs of a network for ``pictures``."""
 
     @abstractmethod
     def inverse(self, inputs: Tensor) -> Tensor:
-        """The pictures for ``inputs``; values may fall outside [0, 1] where the inputs were learned."""
+        """Return the pictures for ``inputs``; learned inputs may give values outside [0, 1]."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """All that is needed to make it again, for saving: ``type(self)(**tensors)``."""
+        """Return the constants to save, from which ``type(self)(**tensors)`` makes an equal map."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def to(self, device: torch.device | str) -> Preprocessing:
-        """The same on ``device``."""
+        """Return the map on ``device``."""
         return type(self)(**{name: tensor.to(device) for name, tensor in self.tensors().items()})
 
     def fingerprint(self) -> str:
-        """A name for what it does, to tell whether something was made with the same."""
+        """Return the type and a digest of the constants."""
         digest = hashlib.blake2b(digest_size=8)
         for tensor in self.tensors().values():
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
@@ -42,8 +42,8 @@ class Preprocessing(ABC):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
             return NotImplemented
-        mine, theirs = self.tensors(), other.tensors()
-        return mine.keys() == theirs.keys() and all(torch.equal(mine[name].cpu(), theirs[name].cpu()) for name in mine)
+        tensors, others = self.tensors(), other.tensors()
+        return tensors.keys() == others.keys() and all(torch.equal(tensors[name].cpu(), others[name].cpu()) for name in tensors)
 
     def __hash__(self) -> int:
         return hash(type(self))
@@ -51,7 +51,7 @@ class Preprocessing(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Identity(Preprocessing):
-    """Pictures in [0, 1] as they are."""
+    """Map that leaves pictures in [0, 1] unchanged."""
 
     def __call__(self, pictures: Tensor) -> Tensor:
         return pictures
@@ -62,14 +62,16 @@ class Identity(Preprocessing):
 
 @dataclass(frozen=True, eq=False)
 class Standardize(Preprocessing):
-    """Each channel less its mean, over its standard deviation."""
+    """Map that subtracts the mean of each channel and divides by its standard deviation."""
 
-    mean: Tensor  # (c,)
-    std: Tensor  # (c,)
+    mean: Tensor
+    """Mean of each channel, (c,)."""
+    std: Tensor
+    """Standard deviation of each channel, (c,)."""
 
     @classmethod
     def fit(cls, batches: Iterable[Tensor]) -> Standardize:
-        """The mean and deviation of every pixel of ``batches`` (n, c, h, w) in [0, 1], summed in float64."""
+        """Return the map for all pixels of ``batches`` (n, c, h, w) in [0, 1], summed in float64."""
         total: Tensor | float = 0.0
         squares: Tensor | float = 0.0
         pixels = 0
@@ -82,7 +84,7 @@ class Standardize(Preprocessing):
 
     @classmethod
     def of_counts(cls, counts: Tensor) -> Standardize:
-        """As `fit`, of images of bytes, from how often each channel has each value: ``counts`` (c, 256)."""
+        """Return the map for uint8 images with ``counts`` (c, 256) of each value in each channel, as `fit` would."""
         exact = (torch.arange(256).float() / 255).double()
         counts, pixels = counts.double(), counts.sum(1)
         return cls._of_sums((counts * exact).sum(1), (counts * exact.square()).sum(1), pixels)
@@ -90,7 +92,7 @@ class Standardize(Preprocessing):
     @classmethod
     def _of_sums(cls, total: Tensor, squares: Tensor, pixels: Tensor | int) -> Standardize:
         mean = total / pixels
-        # A channel that never changes would divide by zero; it is left as it is, less its mean.
+        # A constant channel would be divided by zero; only its mean is subtracted.
         variance = (squares / pixels - mean.square()).clamp(min=0)
         return cls(mean.float(), torch.where(variance > 1e-12, variance.sqrt(), 1.0).float())
 
@@ -103,25 +105,29 @@ class Standardize(Preprocessing):
 
 @dataclass(frozen=True, eq=False)
 class Zca(Preprocessing):
-    """Regularised ZCA whitening, as of "KIP" (Nguyen et al., 2021, appendix).
+    """Regularised ZCA whitening of KIP (Nguyen et al., 2021, appendix).
 
-    Channels are standardised, then each image is brought to mean zero and length one, then whitened by
-    W = U (S + reg tr(S) / d)^(-1/2) U^T, where U S U^T is the covariance of the training images. An image's own mean and
-    length are lost on the way: `inverse` puts the average ones of the training images in their place, or
-    those given.
+    It standardizes each channel, normalizes each image to mean zero and length one, and multiplies by
+    W = U (S + reg tr(S) / d)^(-1/2) U^T, where U S U^T is the covariance of the training images. The normalization discards the mean
+    and length of an image: `inverse` uses those given, or the average of the training images.
     """
 
-    mean: Tensor  # (c,)
-    std: Tensor  # (c,)
-    whiten: Tensor  # (d, d) with d = c h w
-    unwhiten: Tensor  # (d, d), its inverse
-    average: Tensor  # (2,) the average mean and length of a training image, once standardised
+    mean: Tensor
+    """Mean of each channel, (c,)."""
+    std: Tensor
+    """Standard deviation of each channel, (c,)."""
+    whiten: Tensor
+    """The matrix W, (d, d) with d = c h w."""
+    unwhiten: Tensor
+    """The inverse of W, (d, d)."""
+    average: Tensor
+    """Average mean and length of a standardized training image, (2,)."""
 
     @classmethod
     def fit(cls, batches: Iterable[Tensor], reg: float = 0.1) -> Zca:
-        """Fitted on ``batches`` (n, c, h, w) of pictures in [0, 1], which are gone through twice; the covariance is summed in float64.
+        """Return the map for ``batches`` (n, c, h, w) of pictures in [0, 1], read twice; the covariance is summed in float64.
 
-        An iterable that makes its batches anew each time never holds them all at once; an iterator has to be kept whole.
+        An iterable that can be read twice is never held in memory at once; an iterator is.
         """
         batches = list(batches) if isinstance(batches, Iterator) else batches
         standardize = Standardize.fit(batches)
@@ -129,15 +135,14 @@ class Zca(Preprocessing):
         statistics = []
         for pictures in batches:
             standard = standardize(pictures)
-            own = _mean_and_length(standard)
-            flat = _normalise(standard, own).flatten(1).double()
+            statistics.append(_mean_and_length(standard))
+            flat = _normalise(standard, statistics[-1]).flatten(1).double()
             covariance = covariance + flat.T @ flat
-            statistics.append(own)
-        own = torch.cat(statistics)
-        covariance = covariance / len(own)
+        all_statistics = torch.cat(statistics)
+        covariance = covariance / len(all_statistics)
         dims = len(covariance)
-        if not (reg > 0 and covariance.trace() > 0):  # every image has mean zero, so the plain covariance has no inverse
-            raise CondensationError("ZCA needs a reg above 0 and images that are not all blank.")
+        if not (reg > 0 and covariance.trace() > 0):  # every image has mean zero, so the covariance alone has no inverse
+            raise CondensationError(f"ZCA needs reg above 0 and images that are not all blank; reg is {reg:g}.")
         ridge = reg * covariance.trace() / dims * torch.eye(dims, dtype=covariance.dtype, device=covariance.device)
         values, vectors = torch.linalg.eigh(covariance + ridge)
         return cls(
@@ -145,11 +150,11 @@ class Zca(Preprocessing):
             standardize.std,
             ((vectors * values.rsqrt()) @ vectors.T).float(),
             ((vectors * values.sqrt()) @ vectors.T).float(),
-            own.mean(0),
+            all_statistics.mean(0),
         )
 
     def statistics(self, pictures: Tensor) -> Tensor:
-        """The mean and length (n, 2) that each of ``pictures`` loses; `inverse` takes them."""
+        """Return the mean and length (n, 2) of each of ``pictures``, for `inverse`."""
         return _mean_and_length(self._standardize(pictures))
 
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -159,8 +164,8 @@ class Zca(Preprocessing):
 
     def inverse(self, inputs: Tensor, statistics: Tensor | None = None) -> Tensor:
         flat = (inputs.flatten(1) @ self.unwhiten.to(inputs)).view_as(inputs)
-        own = (self.average[None] if statistics is None else statistics).to(inputs)
-        standard = flat * own[:, 1].view(-1, 1, 1, 1) + own[:, 0].view(-1, 1, 1, 1)
+        mean, length = (self.average[None] if statistics is None else statistics).to(inputs).view(-1, 2, 1, 1, 1).unbind(1)
+        standard = flat * length + mean
         return Standardize(self.mean, self.std).inverse(standard)
 
     def _standardize(self, pictures: Tensor) -> Tensor:
@@ -177,7 +182,7 @@ def _per_channel(values: Tensor, images: Tensor) -> Tensor:
 def _mean_and_length(images: Tensor) -> Tensor:
     flat = images.flatten(1)
     mean = flat.mean(1, keepdim=True)
-    # A blank image has no length; one keeps it at zero instead of dividing by zero.
+    # A length of one keeps a blank image at zero instead of dividing by zero.
     length = (flat - mean).norm(dim=1, keepdim=True)
     return torch.cat([mean, torch.where(length > 1e-8, length, 1.0)], dim=1)
 

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from condensation.core.errors import CondensationError
-from condensation.core.storage import read_json
+from condensation.core.storage import RESTORE, read_json
 
 T = TypeVar("T")
 
-HINT = "Restore it from a copy, or remove it to make it again."
 KINDS = {
     **{"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"},
     **{"array": "a list", "object": "an object", "null": "null"},
@@ -49,12 +48,12 @@ def as_record(content: Any, kind: type[T], origin: str) -> T:
     """
     try:
         for field in _nans(content):
-            raise CondensationError(f"{origin}: {field}: expected a number, got NaN.", hint=HINT)
+            raise CondensationError(f"{origin}: {field}: expected a number, got NaN.", hint=RESTORE)
         return msgspec.convert(content, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise CondensationError(f"{origin}: {_in_words(content, kind, error)}.", hint=HINT) from None
+        raise CondensationError(f"{origin}: {_in_words(content, kind, error)}.", hint=RESTORE) from None
     except RecursionError:
-        raise CondensationError(f"{origin} is nested too deeply.", hint=HINT) from None
+        raise CondensationError(f"{origin} is nested too deeply.", hint=RESTORE) from None
 
 
 def _nans(value: Any, field: str = "") -> Iterator[str]:

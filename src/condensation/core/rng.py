@@ -1,4 +1,4 @@
-"""Named random streams: what is drawn is decided by the name of the draw, not by what was drawn before it."""
+"""Named random streams: a draw depends on the seed and its name, not on earlier draws."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch import Tensor
 class Rng:
     """A seed and a path of names; each path is an independent stream.
 
-    Nothing here has a position: asking for the same stream twice gives the same numbers twice. So resuming needs no
-    random state, looking on changes nothing, and the global generators of torch and numpy stay untouched. Numbers are
-    drawn on the CPU by numpy's counter-based Philox, hence the same on every device.
+    A stream has no position: it returns the same numbers each time. So resuming needs no random state, observers change nothing, and
+    the global generators of torch and numpy are not used. Numbers are drawn on the CPU by numpy's counter-based Philox, so they are
+    the same for every device.
 
     >>> Rng(0).child("step", 41).permutation(6).tolist()
     [5, 0, 4, 2, 1, 3]
@@ -29,49 +29,49 @@ class Rng:
     path: tuple[str | int, ...] = ()
 
     def child(self, *names: str | int) -> Rng:
-        """The stream below this one that goes by ``names``."""
+        """Return the stream called ``names`` below this one."""
         return Rng(self.seed, self.path + names)
 
     def generator(self) -> np.random.Generator:
-        """A generator at the start of this stream."""
+        """Return a numpy generator at the beginning of this stream."""
         return np.random.Generator(np.random.Philox(key=self._digest(16)))
 
     def integer(self) -> int:
-        """One whole number in [0, 2**63), for libraries that want a seed."""
+        """Return an integer in [0, 2**63), for libraries that need a seed."""
         return self._digest(8) >> 1
 
     def normal(self, shape: tuple[int, ...]) -> Tensor:
-        """Standard normal numbers, float32, of ``shape``."""
+        """Return standard normal numbers, float32, of ``shape``."""
         return torch.from_numpy(self.generator().standard_normal(shape, dtype=np.float32))
 
     def permutation(self, count: int) -> Tensor:
-        """The whole numbers below ``count`` in random order."""
+        """Return the integers below ``count`` in random order."""
         return torch.from_numpy(self.generator().permutation(count))
 
     def choice(self, population: int, count: int) -> np.ndarray:
-        """``count`` different whole numbers below ``population``, in random order."""
+        """Return ``count`` different integers below ``population``, in random order."""
         return self.generator().choice(population, count, replace=False)
 
     @contextmanager
     def globally(self) -> Iterator[None]:
-        """Let this stream decide what others draw inside from the global generators of Python, numpy and torch; all are put back."""
-        seed, of_python, of_numpy = self.integer(), random.getstate(), np.random.get_state()
+        """Seed the global generators of Python, numpy and torch from this stream inside the block, and restore them afterwards."""
+        seed, python_state, numpy_state = self.integer(), random.getstate(), np.random.get_state()
         gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-        elsewhere = gpus or torch.backends.mps.is_available()
+        has_gpu = gpus or torch.backends.mps.is_available()
         with torch.random.fork_rng(devices=gpus):
             try:
                 random.seed(seed)
                 np.random.seed(seed % 2**32)
-                # Where there is no GPU to seed, without asking for one, which takes a tenth of a millisecond.
-                (torch.manual_seed if elsewhere else torch.default_generator.manual_seed)(seed)
+                # Without a GPU, seed the CPU alone: torch.manual_seed looks for GPUs, which takes 0.1 ms.
+                (torch.manual_seed if has_gpu else torch.default_generator.manual_seed)(seed)
                 yield
             finally:
-                random.setstate(of_python)
-                np.random.set_state(of_numpy)
+                random.setstate(python_state)
+                np.random.set_state(numpy_state)
 
     def _digest(self, size: int) -> int:
-        # repr keeps the string "1" and the number 1 apart; blake2b spreads neighbouring names over the whole key space.
-        # numpy's numbers print otherwise than Python's: int and str make equal names one name.
+        # repr distinguishes the string "1" from the number 1; blake2b spreads similar names over the whole key space.
+        # numpy's numbers have another repr than Python's, so int and str make them equal.
         path = tuple(str(name) if isinstance(name, str) else int(name) for name in self.path)
         name = repr((int(self.seed), path)).encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=size).digest(), "little")

@@ -1,4 +1,4 @@
-"""A person's own code by name: ``module:name`` or ``path/to/file.py:name``, found, named again, and its errors told as theirs."""
+"""Code of the user: imported by ``module:name`` or ``path/to/file.py:name``, with errors that show the line at fault."""
 
 from __future__ import annotations
 
@@ -19,60 +19,62 @@ from typing import Any
 from condensation.core.errors import CondensationError, did_you_mean
 
 FORM = "module:name or path/to/file.py:name"
-FROM_FILE = "condensation_own_"  # how the names of modules begin that were read from a file
+FROM_FILE = "condensation_own_"  # prefix of the names of modules imported from a file
 SHOWN = 12  # names in a message
 
-_files: set[str] = set()  # of the modules that were found, so that errors in them can be told from ours
+_user_files: set[str] = set()  # files of imported modules, to recognize errors in code of the user
 
 
 def import_object(target: str) -> Any:
-    """What ``target`` names. Its module is imported, so its code runs: once in a process, as with any import.
+    """Return the object called ``target``, importing its module as Python does: once in a process.
 
-    A module is looked for in the current folder first, then where Python looks; a file, from the current folder.
+    Modules are found in the current folder first, then on Python's path; files are relative to the current folder.
 
     Raises:
         CondensationError: if there is no such file, module or name, or the module cannot be imported.
     """
     place, _, name = target.rpartition(":")
     if "<" in target:
-        raise CondensationError(f"{target} cannot be found again: it has no name of its own.\nGive it one, at the top level of a module.")
+        raise CondensationError(
+            f"{target} cannot be found again: it has no name of its own.", hint="Define it with a name at the top level of a module."
+        )
     if not place or not name:
-        raise CondensationError(f"{target!r} does not say where a person's own code is.\nWrite {FORM}.")
-    found: Any = _of_file(place) if place.endswith(".py") else _of_name(place)
-    file = getattr(found, "__file__", None)  # what is built in has none
+        raise CondensationError(f"{target!r} names no object of a module or file.", hint=f"Write {FORM}.")
+    value: Any = _import_file(place) if place.endswith(".py") else _import_module(place)
+    file = getattr(value, "__file__", None)  # built-in modules have none
     if file:
-        _files.add(os.path.abspath(file))
+        _user_files.add(os.path.abspath(file))
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise _no_name(place, name, found)
-        found = getattr(found, part)
-    return found
+        if not hasattr(value, part):
+            raise _unknown_name(place, name, value)
+        value = getattr(value, part)
+    return value
 
 
 def qualified_name(value: Any) -> str:
-    """The text from which `import_object` finds ``value``, a function or a class; of an object, its class.
+    """Return the name by which `import_object` finds ``value``, a function or a class; for other objects, that of the class.
 
-    What has no name of its own (a lambda, a function within a function, a partial) gets a text that `import_object` refuses.
+    For a lambda, a nested function or a partial, it is a description that `import_object` refuses.
     """
     if isinstance(value, str):
         return value
     if isinstance(value, functools.partial):
-        given = [*map(repr, value.args), *(f"{key}={item!r}" for key, item in value.keywords.items())]
-        return f"<{qualified_name(value.func)} with {', '.join(given)}>"
-    owner = value if hasattr(value, "__qualname__") else type(value)
-    return f"{_place(owner.__module__)}:{owner.__qualname__}"
+        arguments = [*map(repr, value.args), *(f"{key}={item!r}" for key, item in value.keywords.items())]
+        return f"<{qualified_name(value.func)} with {', '.join(arguments)}>"
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{_module_or_file(named.__module__)}:{named.__qualname__}"
 
 
 def short_name(text: str) -> str:
-    """The last part of a name, short enough for titles: ``small`` of ``nets.py:small``."""
+    """Return the last part of a name: ``small`` for ``nets.py:small``."""
     return text.rpartition(":")[2]
 
 
 @contextmanager
-def user_errors(what: str) -> Iterator[None]:
-    """Tell an error inside a person's own code in a line or two that begin with ``what``; the error itself is its cause.
+def user_errors(problem: str) -> Iterator[None]:
+    """Raise an error of the user's code as a `CondensationError` that begins with ``problem`` and shows the line at fault.
 
-    Errors that others know to handle pass: ours, and those for want of memory.
+    `CondensationError` and errors for lack of memory pass unchanged.
     """
     try:
         yield
@@ -81,39 +83,41 @@ def user_errors(what: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, RuntimeError) and "memory" in str(error).lower():
             raise
-        raise CondensationError("\n".join(filter(None, (f"{what}: {last_line(error)}", where(error))))) from error
+        raise CondensationError(f"{problem}: {last_line(error)}", hint=line_at_fault(error)) from error
 
 
 def last_line(error: BaseException) -> str:
-    """``RuntimeError: what it says``, in one line."""
+    """Return the type and the message of ``error`` in one line, as at the end of a traceback."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
 def user_error_message(error: BaseException) -> str | None:
-    """An error that came out of code that `import_object` found, for a person: what it says and where; None if it came from elsewhere."""
-    line = where(error)
+    """Return the message of an error raised in code of the user and the line at fault; None if it was raised elsewhere."""
+    line = line_at_fault(error)
     return f"{last_line(error)}\n{line}" if line else None
 
 
-def where(error: BaseException) -> str:
-    """``nets.py, line 12, in forward: return self.head(images)``, the last line of a person's own that ``error`` passed; or nothing."""
+def line_at_fault(error: BaseException) -> str:
+    """Return the innermost line of the user's code: ``nets.py, line 12, in forward: return self.head(images)``; "" if there is none."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return f"{_shown(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.abspath(frame.filename) in _files]
+        return f"{_relative(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.abspath(frame.filename) in _user_files]
     if not frames:
         return ""
     last = frames[-1]
     inside = f", in {last.name}" if not last.name.startswith("<") else ""
-    return f"{_shown(last.filename)}, line {last.lineno}{inside}: {last.line}"
+    return f"{_relative(last.filename)}, line {last.lineno}{inside}: {last.line}"
 
 
-def _of_file(place: str) -> ModuleType:
+def _import_file(place: str) -> ModuleType:
     path = os.path.abspath(place)
     if not os.path.isfile(path):
-        there = [entry.name for entry in _entries(Path(path).parent) if entry.suffix == ".py"]
-        raise CondensationError(f"There is no file {place}.{did_you_mean(Path(path).name, there)}\nIt is looked for from {os.getcwd()}.")
-    for module in list(sys.modules.values()):  # it may be the program itself
+        names = [entry.name for entry in _entries(Path(path).parent) if entry.suffix == ".py"]
+        raise CondensationError(
+            f"There is no file {place}.{did_you_mean(Path(path).name, names)}", hint=f"It is looked for from {os.getcwd()}."
+        )
+    for module in list(sys.modules.values()):  # it may be the running program itself
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and os.path.basename(file) == os.path.basename(path) and os.path.abspath(file) == path:
             return module
@@ -122,44 +126,44 @@ def _of_file(place: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up while it is made
+    sys.modules[name] = module  # dataclasses look up their module while it is imported
     loader = spec.loader
     try:
-        _imported(place, path, lambda: loader.exec_module(module))
+        _load(place, path, lambda: loader.exec_module(module))
     except BaseException:
         del sys.modules[name]
         raise
     return module
 
 
-def _of_name(place: str) -> ModuleType:
+def _import_module(place: str) -> ModuleType:
     if not all(part.isidentifier() for part in place.split(".")):
-        raise CondensationError(f"{place!r} is not the name of a module.\nWrite {FORM}.")
+        raise CondensationError(f"{place!r} is not the name of a module.", hint=f"Write {FORM}.")
 
     def load() -> ModuleType:
-        importlib.invalidate_caches()  # the file may be a moment old
+        importlib.invalidate_caches()  # the file may be new
         return importlib.import_module(place)
 
     try:
-        module: ModuleType = _imported(place, os.path.join(os.getcwd(), ""), load)
+        module: ModuleType = _load(place, os.path.join(os.getcwd(), ""), load)
         return module
     except ModuleNotFoundError:
-        there = [entry.stem for entry in _entries(Path.cwd()) if entry.suffix == ".py" or (entry / "__init__.py").exists()]
+        names = [entry.stem for entry in _entries(Path.cwd()) if entry.suffix == ".py" or (entry / "__init__.py").exists()]
         raise CondensationError(
-            f"There is no module {place!r}.{did_you_mean(place, there)}\n"
-            f"It is looked for in {os.getcwd()} and among the installed packages; of a file elsewhere give the path, path/to/file.py:name."
+            f"There is no module {place!r}.{did_you_mean(place, names)}",
+            hint=f"It is looked for in {os.getcwd()} and in the installed packages. For a file elsewhere, write path/to/file.py:name.",
         ) from None
 
 
-def _imported(place: str, path: str, load: Callable[[], Any]) -> Any:
-    """What ``load`` gives, with the folder of ``path`` among those where Python looks for modules.
+def _load(place: str, path: str, load: Callable[[], Any]) -> Any:
+    """Return the result of ``load``, called with the folder of ``path`` on Python's path.
 
     Raises:
-        ModuleNotFoundError: if it is the module itself that is missing.
+        ModuleNotFoundError: if the module itself is missing.
         CondensationError: if its code raises.
     """
     try:
-        with _looked_in(os.path.dirname(path)):
+        with _on_path(os.path.dirname(path)):
             return load()
     except CondensationError:
         raise
@@ -167,13 +171,13 @@ def _imported(place: str, path: str, load: Callable[[], Any]) -> Any:
         missing = isinstance(error, ModuleNotFoundError) and error.name
         if missing and f"{place}.".startswith(f"{missing}.") and not place.endswith(".py"):
             raise
-        passed = [frame.filename for frame in traceback.extract_tb(error.__traceback__) if os.path.isfile(frame.filename)]
-        _files.update([os.path.abspath(file) for file in passed if file not in (__file__, importlib.__file__)][:1])
-        raise CondensationError("\n".join(filter(None, (f"{place} cannot be imported: {last_line(error)}", where(error))))) from error
+        files = [frame.filename for frame in traceback.extract_tb(error.__traceback__) if os.path.isfile(frame.filename)]
+        _user_files.update([os.path.abspath(file) for file in files if file not in (__file__, importlib.__file__)][:1])
+        raise CondensationError(f"{place} cannot be imported: {last_line(error)}", hint=line_at_fault(error)) from error
 
 
 @contextmanager
-def _looked_in(folder: str) -> Iterator[None]:
+def _on_path(folder: str) -> Iterator[None]:
     sys.path.insert(0, folder)
     try:
         yield
@@ -182,16 +186,16 @@ def _looked_in(folder: str) -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _place(module_name: str) -> str:
-    """Where `import_object` finds a module: by its file if it has no name that can be imported."""
+def _module_or_file(module_name: str) -> str:
+    """Return the name of a module, or its file if it cannot be imported by name."""
     file = getattr(sys.modules.get(module_name), "__file__", None)
     if file and (module_name == "__main__" or module_name.startswith(FROM_FILE)):
-        return _shown(file)
+        return _relative(file)
     return module_name
 
 
-def _shown(file: str) -> str:
-    """A file as seen from here: without the folders that lead here."""
+def _relative(file: str) -> str:
+    """Return ``file`` relative to the current folder if it is inside it."""
     path = Path(os.path.abspath(file))
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
 
@@ -203,8 +207,8 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _no_name(place: str, name: str, module: Any) -> CondensationError:
+def _unknown_name(place: str, name: str, module: Any) -> CondensationError:
     names = [key for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)]
-    own = [key for key in names if getattr(getattr(module, key), "__module__", None) == module.__name__]
-    shown = ", ".join((own or names)[:SHOWN]) or "nothing"
-    return CondensationError(f"{place} has no {name!r}.{did_you_mean(name, names)}\nIt has: {shown}.")
+    defined = [key for key in names if getattr(getattr(module, key), "__module__", None) == module.__name__]
+    shown = ", ".join((defined or names)[:SHOWN]) or "nothing"
+    return CondensationError(f"{place} has no {name!r}.{did_you_mean(name, names)}", hint=f"It has: {shown}.")

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
-from condensation.augment.base import Augmentation, side_by_side
+from condensation.augment.base import Augmentation, concat_transforms
 from condensation.augment.dsa import DSA
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
@@ -157,7 +157,7 @@ def train_epoch(
             if recipe.augmentation:
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
                 drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
-                images = side_by_side(drawn, count)(images, torch.arange(len(images)))
+                images = concat_transforms(drawn, count)(images, torch.arange(len(images)))
             images, labels = (one.view(learners.count, count, *one.shape[1:]) for one in (images, labels))
             optimizer.zero_grad()
             said = []
