@@ -22,8 +22,8 @@ from benchmarks.harness import RESULTS, in_turns, save
 from condensation.data.dataset import ReadOptions
 from condensation.data.decode import decode as pictures
 from condensation.data.decode import parallel as decoding
-from condensation.data.decode.list_files import File, image_files
-from condensation.data.decode.parallel import Heap, file_item, read_part, workers
+from condensation.data.decode.list_files import ListedFile, list_images
+from condensation.data.decode.parallel import PendingImages, file_image, read_split, thread_count
 
 # What a start is: a new process that imports the package and loads.
 START = """
@@ -48,7 +48,7 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = asked.folder or make_photographs(Path(made) / "photographs", asked.photographs)
-        files, _ = image_files(folder)
+        files, _ = list_images(folder)
         result: dict[str, Any] = {"decoding": {"files": len(files), "bytes": sum(file.stamp[0] for file in files), "size": asked.size}}
         result["decoding"] |= decode(files, asked.size, asked.rounds)
         if asked.small:
@@ -57,16 +57,16 @@ def main() -> None:
     save("reading", result, asked.out, of=f"{asked.folder.name if asked.folder else 'photographs'}-{asked.size}px")
 
 
-def decode(files: list[File], size: int, rounds: int) -> dict[str, Any]:
+def decode(files: list[ListedFile], size: int, rounds: int) -> dict[str, Any]:
     """Seconds for all of ``files``: by threads, and with whole JPEGs decoded; and by how much pixels then differ."""
 
     def read(count: int, scale: int) -> np.ndarray:
-        decoding.workers, pictures.DRAFT = (lambda: count), scale  # type: ignore[assignment]
-        items = [file_item(file.path, file.name, 0) for file in files]
-        part, _ = read_part(Heap(items, len(items), "the benchmark"), None, ReadOptions(size, skip_bad=True))
+        decoding.thread_count, pictures.DRAFT = (lambda: count), scale  # type: ignore[assignment]
+        items = [file_image(file.path, file.name, 0) for file in files]
+        part, _ = read_split(PendingImages(items, len(items), "the benchmark"), None, ReadOptions(size, skip_bad=True))
         return part.images.numpy().astype(np.int16)
 
-    scale, never, count = pictures.DRAFT, 1_000_000, workers()
+    scale, never, count = pictures.DRAFT, 1_000_000, thread_count()
     works = {
         "1 thread": lambda: read(1, scale),
         f"{count} threads": lambda: read(count, scale),

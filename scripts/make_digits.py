@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from condensation.core.rng import Rng
 from condensation.data.catalogue import DIGITS
-from condensation.data.formats.bundled import EMBEDDED
+from condensation.data.formats.bundled import BUNDLED_FOLDER
 
 LARGEST = 16
 
@@ -25,7 +25,7 @@ def main() -> None:
         places = np.flatnonzero(labels == label)
         order = Rng(0).child("digits", "test", label).permutation(len(places)).numpy()
         test[places[order[: round(len(places) / 5)]]] = True
-    folder = EMBEDDED / "digits"
+    folder = BUNDLED_FOLDER / "digits"
     folder.mkdir(parents=True, exist_ok=True)
     for name, chosen in (("train", ~test), ("test", test)):
         np.savez_compressed(folder / f"{name}.npz", images=images[chosen], labels=labels[chosen], class_names=np.array(DIGITS))

@@ -16,15 +16,15 @@ from PIL import Image
 from torch import Tensor
 
 from condensation.core.rng import Rng
-from condensation.data.dataset import Part
-from condensation.data.formats.bundled import CLASSES, EMBEDDED, SIDE
+from condensation.data.dataset import RawSplit
+from condensation.data.formats.bundled import BUNDLED_FOLDER, CLASSES, SIDE
 from condensation.data.formats.idx import read_idx_folder
 
 PER_CLASS = {"train": 500, "test": 200}
 COLUMNS = 100
 
 
-def cut(part: Part, name: str) -> Tensor:
+def cut(part: RawSplit, name: str) -> Tensor:
     """The chosen images (n, 1, 28, 28), class after class."""
     chosen = []
     for label in range(CLASSES):
@@ -50,7 +50,7 @@ def main() -> int:
     same = True
     for name, part in (("train", parts.train), ("test", parts.test)):
         assert part is not None
-        path, picture = EMBEDDED / "fashion-mini" / f"{name}.png", mosaic(cut(part, name))
+        path, picture = BUNDLED_FOLDER / "fashion-mini" / f"{name}.png", mosaic(cut(part, name))
         if options.check:
             same &= np.array_equal(np.asarray(Image.open(path)), picture)
         else:

@@ -396,7 +396,7 @@ def test_data_are_listed(condense, tmp_path):
     colour_data(tmp_path / "root" / "mine")
     assert condense("data")[0] == 0
     rows = {row["name"]: row for row in json.loads(condense("data", "--folder", "root", "--json")[1])}
-    assert rows["digits"]["where"] == "embedded"
+    assert rows["digits"]["where"] == "bundled"
     assert rows["mine"]["where"] == "root/mine"
 
 

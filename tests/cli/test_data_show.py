@@ -86,7 +86,7 @@ def test_json_and_the_picture_of_a_chosen_name(here):
 
 
 def test_a_name_arrays_and_a_table(here):
-    assert "digits: embedded" in show("digits")
+    assert "digits: bundled" in show("digits")
     (here / "arrays").mkdir()
     np.savez(here / "arrays" / "train.npz", images=np.zeros((40, 8, 8), dtype=np.uint8), labels=np.arange(40) % 2)
     assert "arrays: train.npz and test.npz" in show(here / "arrays")

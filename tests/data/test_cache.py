@@ -32,8 +32,8 @@ def kept(tmp_path):
 def decoded(monkeypatch):
     """How many images were decoded."""
     counts = []
-    plain = decoding.read_file
-    monkeypatch.setattr(decoding, "read_file", lambda path, how: counts.append(path) or plain(path, how))
+    plain = decoding.decode_file
+    monkeypatch.setattr(decoding, "decode_file", lambda path, how: counts.append(path) or plain(path, how))
     return counts
 
 
@@ -49,7 +49,7 @@ def test_the_second_time_nothing_is_decoded_and_all_is_the_same(folder, decoded)
     assert same(first, second)
     assert first.train.labels.tolist() == second.train.labels.tolist()
     assert first.train.class_names == second.train.class_names
-    assert (first.note, first.details, first.found) == (second.note, second.details, second.found)
+    assert (first.note, first.details, first.files) == (second.note, second.details, second.files)
 
 
 def test_parts_of_their_own_are_cached_too(tmp_path, folder, decoded):

@@ -139,8 +139,8 @@ def test_it_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
 
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
     counts = []
-    plain = decoding.read_file
-    monkeypatch.setattr(decoding, "read_file", lambda path, how: counts.append(path) or plain(path, how))
+    plain = decoding.decode_file
+    monkeypatch.setattr(decoding, "decode_file", lambda path, how: counts.append(path) or plain(path, how))
     table = write(tmp_path, rows(CATS))
     load(table)
     load(table)

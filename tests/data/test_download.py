@@ -15,10 +15,10 @@ import pytest
 
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.data import download
-from condensation.data.download import already, get, order
+from condensation.data.download import download_dataset, local_copy, plan_download
 from condensation.data.load import load
-from condensation.data.locate import available
-from condensation.data.mirrors import REMOTES, Remote, RemoteFile
+from condensation.data.locate import list_datasets
+from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
 from tests.data import official
 
 CIFAR10 = "cifar-10-python.tar.gz"
@@ -93,8 +93,8 @@ def server(archive, monkeypatch):
 
 def publish(monkeypatch, name, server):
     """Let the catalogue say that the files of the server are those of ``name``."""
-    files = tuple(RemoteFile(file, len(content), hashlib.md5(content).hexdigest()) for file, content in server.files.items())
-    monkeypatch.setitem(REMOTES, name, Remote(server.url, files))
+    files = tuple(DownloadFile(file, len(content), hashlib.md5(content).hexdigest()) for file, content in server.files.items())
+    monkeypatch.setitem(DOWNLOADS, name, Download(server.url, files))
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +110,7 @@ def left(folder):
 
 
 def test_what_was_got_is_loaded_by_name(server, tmp_path, archive):
-    place = get(order("cifar10", tmp_path))
+    place = download_dataset(plan_download("cifar10", tmp_path))
     assert place == tmp_path / "cifar10"
     assert left(tmp_path) == [CIFAR10]
     data = load("cifar10", folder=tmp_path)
@@ -121,10 +121,10 @@ def test_what_was_got_is_loaded_by_name(server, tmp_path, archive):
 def test_without_a_folder_it_goes_where_load_looks_last(server, tmp_path):
     with pytest.raises(CondensationError, match="condense data get cifar10"):
         load("cifar10")
-    place = get(order("cifar10"))
+    place = download_dataset(plan_download("cifar10"))
     assert tmp_path / "user" in place.parents
     assert load("cifar10").name == "cifar10"
-    assert {row.name: row.where for row in available()}["cifar10"] == str(place / CIFAR10)
+    assert {row.name: row.where for row in list_datasets()}["cifar10"] == str(place / CIFAR10)
     (tmp_path / "other").mkdir()
     assert load("cifar10", folder=tmp_path / "other").name == "cifar10"
 
@@ -137,12 +137,12 @@ def test_loading_asks_no_server(server, tmp_path):
 
 def test_the_variable_says_where_it_goes(server, tmp_path, monkeypatch):
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "new"))
-    assert get(order("CIFAR-10")) == tmp_path / "new" / "cifar10"
+    assert download_dataset(plan_download("CIFAR-10")) == tmp_path / "new" / "cifar10"
 
 
 def test_progress_is_told(server, tmp_path, archive):
     told = []
-    get(order("cifar10", tmp_path), lambda *progress: told.append(progress))
+    download_dataset(plan_download("cifar10", tmp_path), lambda *progress: told.append(progress))
     size = len(archive[0])
     assert told[0] == (CIFAR10, 0, size)
     assert told[-1] == (CIFAR10, size, size)
@@ -152,7 +152,7 @@ def test_progress_is_told(server, tmp_path, archive):
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_transfer_that_is_cut_goes_on(server, tmp_path, archive, ranges):
     server.ranges, server.cut_after = ranges, [50_000, 30_000]
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
     assert [asked for _, asked in server.asked] == [None, "bytes=50000-", "bytes=80000-" if ranges else "bytes=30000-"]
     assert left(tmp_path) == [CIFAR10]
@@ -161,11 +161,11 @@ def test_a_transfer_that_is_cut_goes_on(server, tmp_path, archive, ranges):
 def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path, archive):
     server.cut_after = [50_000, 0, 0, 0]
     with pytest.raises(CondensationError, match=r"(?s)could not be got.*50\.0 kB have come and are kept.*run the same command again"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == [CIFAR10 + ".part"]
     with pytest.raises(CondensationError, match="condense data get cifar10"):
         load("cifar10", folder=tmp_path)
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert server.asked[-1] == (f"/{CIFAR10}", "bytes=50000-")
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
 
@@ -173,14 +173,14 @@ def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path, archive)
 def test_a_whole_part_is_taken_as_it_is(server, tmp_path, archive):
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0])
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == [CIFAR10]
 
 
 def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, tmp_path, archive):
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0] + b"more")
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
 
 
@@ -193,45 +193,45 @@ def test_another_file_than_the_published_is_removed(server, tmp_path, archive, b
         (tmp_path / "cifar10").mkdir()
         (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(b"y" * 100)
     with pytest.raises(CondensationError, match=rf"(?s)not the file that was published.*{expected}.*{wrong}.*--mirror"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == []
     server.files[CIFAR10] = archive[0]
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == [CIFAR10]
 
 
 def test_a_missing_file_is_said_at_once(server, tmp_path):
     server.files.clear()
     with pytest.raises(CondensationError, match=rf"{CIFAR10} answers 404 Not Found.\nGive another address with --mirror"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     assert len(server.asked) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_network(server, tmp_path):
     with pytest.raises(CondensationError, match=r"127\.0\.0\.1:9/cifar-10-python\.tar\.gz could not be got: .*refused") as refused:
-        get(order("cifar10", tmp_path, "http://127.0.0.1:9"))
+        download_dataset(plan_download("cifar10", tmp_path, "http://127.0.0.1:9"))
     assert "object at 0x" not in str(refused.value)
     with pytest.raises(CondensationError, match=r"could not be got: .*resolve"):
-        get(order("cifar10", tmp_path, "http://nowhere.invalid"))
+        download_dataset(plan_download("cifar10", tmp_path, "http://nowhere.invalid"))
 
 
 def test_a_mirror_takes_the_place_of_the_address(server, tmp_path, archive):
     server.files[f"far/away/{CIFAR10}"] = archive[0]
-    get(order("cifar10", tmp_path, server.url + "/far/away/"))
+    download_dataset(plan_download("cifar10", tmp_path, server.url + "/far/away/"))
     assert server.asked == [(f"/far/away/{CIFAR10}", None)]
 
 
 def test_what_a_server_calls_packed_is_left_packed(server, tmp_path, archive):
     server.packed = True
-    get(order("cifar10", tmp_path))
+    download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
 
 
 def test_room_is_looked_for_before_anything_is_written(server, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
     with pytest.raises(CondensationError, match=r"(?s)cifar-10-python\.tar\.gz needs .* more, and 1\.0 kB are free in .*--folder"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == []
 
 
@@ -252,7 +252,7 @@ def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch,
     monkeypatch.setattr(download, "BLOCK", 10_000)
     monkeypatch.setattr(download.Transfer, "write", write)
     with pytest.raises(CondensationError, match=r"\.part could not be written: No space left on device\.\nMake room"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     kept = tmp_path / "cifar10" / (CIFAR10 + ".part")
     assert kept.read_bytes() == archive[0][:20_000]
 
@@ -260,7 +260,7 @@ def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch,
 def test_a_folder_that_cannot_be_made(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CondensationError, match="could not be made: Not a directory"):
-        get(order("cifar10", tmp_path / "file"))
+        download_dataset(plan_download("cifar10", tmp_path / "file"))
 
 
 def test_a_file_that_is_there_is_checked_and_never_replaced(server, tmp_path):
@@ -268,7 +268,7 @@ def test_a_file_that_is_there_is_checked_and_never_replaced(server, tmp_path):
     path.parent.mkdir()
     path.write_bytes(b"mine")
     with pytest.raises(CondensationError, match=f"{CIFAR10} is not the file that was published"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
     assert path.read_bytes() == b"mine"
     assert server.asked == []
 
@@ -279,44 +279,44 @@ def test_only_the_files_that_are_missing_are_got(server, tmp_path, monkeypatch):
     publish(monkeypatch, "svhn", server)
     (tmp_path / "svhn").mkdir()
     shutil.copy(folder / "train_32x32.mat", tmp_path / "svhn")
-    wanted = order("svhn", tmp_path)
-    assert already(wanted, tmp_path) is None
-    get(wanted)
+    wanted = plan_download("svhn", tmp_path)
+    assert local_copy(wanted, tmp_path) is None
+    download_dataset(wanted)
     assert server.asked == [("/test_32x32.mat", None)]
-    assert already(wanted, tmp_path) == tmp_path / "svhn"
+    assert local_copy(wanted, tmp_path) == tmp_path / "svhn"
     assert load("svhn", folder=tmp_path).name == "svhn"
 
 
 def test_data_that_lie_there_in_another_form_are_here(server, tmp_path):
     official.write_cifar(tmp_path, ("cifar10", "binary"), packed=False)
-    assert already(order("cifar10", tmp_path), tmp_path) == tmp_path / "cifar-10-batches-bin"
+    assert local_copy(plan_download("cifar10", tmp_path), tmp_path) == tmp_path / "cifar-10-batches-bin"
 
 
 def test_what_cannot_be_got(tmp_path):
     with pytest.raises(CondensationError, match=r"no data set to get 'cifar1'\. Did you mean 'cifar10'"):
-        order("cifar1", tmp_path)
+        plan_download("cifar1", tmp_path)
     with pytest.raises(CondensationError, match="'digits' comes with the package"):
-        order("digits", tmp_path)
+        plan_download("digits", tmp_path)
     with pytest.raises(CondensationError, match="give an address such as https://"):
-        order("cifar10", tmp_path, "ftp://example.org")
+        plan_download("cifar10", tmp_path, "ftp://example.org")
 
 
 def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
-        get(order("cifar10", tmp_path))
+        download_dataset(plan_download("cifar10", tmp_path))
 
 
 def test_without_platformdirs_a_folder_must_be_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "platformdirs", None)
     with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
-        order("cifar10")
-    assert available()[0].name == "digits"
+        plan_download("cifar10")
+    assert list_datasets()[0].name == "digits"
 
 
 def test_every_data_set_that_is_not_embedded_can_be_got():
-    assert {row.name for row in available() if not row.info.embedded} == set(REMOTES)
-    for remote in REMOTES.values():
+    assert {row.name for row in list_datasets() if not row.info.bundled} == set(DOWNLOADS)
+    for remote in DOWNLOADS.values():
         assert remote.base.startswith(("http://", "https://"))
         assert all(len(file.md5) == 32 and file.size for file in remote.files)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from condensation.data import duplicates
-from condensation.data.duplicates import in_both
+from condensation.data.duplicates import find_duplicates
 from condensation.data.load import from_arrays
 
 
@@ -23,7 +23,7 @@ def by_looking_at_all_pairs(train, test):
 def test_it_finds_what_looking_at_all_pairs_finds(shape):
     train, test = images(40, shape), images(30, shape, seed=1)
     test[[3, 17, 29]] = train[[5, 5, 0]]
-    found = in_both(train, test).tolist()
+    found = find_duplicates(train, test).tolist()
     assert found == by_looking_at_all_pairs(train, test)
     assert {3, 17, 29} <= set(found)
 
@@ -32,22 +32,24 @@ def test_a_bit_is_a_difference():
     train = images(10)
     test = train.clone()
     test[:, 0, 0, 0] ^= 1
-    assert in_both(train, test).tolist() == []
+    assert find_duplicates(train, test).tolist() == []
 
 
 def test_alike_hashes_are_not_believed(monkeypatch):
     monkeypatch.setattr(duplicates, "hashes", lambda rows: np.zeros(len(rows), dtype=np.uint64))
-    assert in_both(images(10), images(10, seed=1)).tolist() == []
+    assert find_duplicates(images(10), images(10, seed=1)).tolist() == []
 
 
 def test_the_order_of_axes_in_memory_is_no_matter():
     train = images(6).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-    assert in_both(train, images(6)).tolist() == list(range(6))
+    assert find_duplicates(train, images(6)).tolist() == list(range(6))
 
 
 def test_many_alike_images_take_no_longer():
     started = time.perf_counter()
-    assert len(in_both(torch.zeros((20_000, 1, 8, 8), dtype=torch.uint8), torch.zeros((5_000, 1, 8, 8), dtype=torch.uint8))) == 5_000
+    assert (
+        len(find_duplicates(torch.zeros((20_000, 1, 8, 8), dtype=torch.uint8), torch.zeros((5_000, 1, 8, 8), dtype=torch.uint8))) == 5_000
+    )
     assert time.perf_counter() - started < 5  # some 0.02 s; every pair would be 10^8 comparisons
 
 

@@ -6,7 +6,7 @@ from condensation.core import memory
 from condensation.core.errors import NotEnoughMemory
 from condensation.core.preprocessing import Identity, Standardize, Zca
 from condensation.data import fit_preprocessing as fitting
-from condensation.data.fit_preprocessing import Batches, value_counts
+from condensation.data.fit_preprocessing import FloatBatches, value_counts
 from condensation.data.load import from_arrays, load
 
 COLOUR = np.random.default_rng(0).integers(0, 256, (60, 6, 6, 3), dtype=np.uint8)
@@ -24,7 +24,7 @@ def test_fitted_on_train_alone():
 def test_batches_are_small_and_can_be_had_twice(monkeypatch):
     images = torch.from_numpy(COLOUR).permute(0, 3, 1, 2)
     monkeypatch.setattr(fitting, "BATCH_VALUES", 108 * 7)
-    batches = Batches(images)
+    batches = FloatBatches(images)
     assert [len(batch) for batch in batches] == [7] * 8 + [4]
     assert torch.equal(torch.cat(list(batches)), images.float() / 255)
     whole = Standardize.fit([images.float() / 255])
@@ -68,7 +68,7 @@ def test_zca_that_does_not_fit_is_refused(monkeypatch):
 def test_counting_bytes_gives_what_summing_floats_gives(monkeypatch, shape):
     monkeypatch.setattr(fitting, "BATCH_VALUES", 200)
     images = torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    plain, fast = Standardize.fit(Batches(images)), Standardize.of_counts(value_counts(images))
+    plain, fast = Standardize.fit(FloatBatches(images)), Standardize.of_counts(value_counts(images))
     assert torch.equal(plain.mean, fast.mean)
     assert torch.equal(plain.std, fast.std)
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from condensation.core.errors import CondensationError
-from condensation.data.dataset import Part, ReadOptions
+from condensation.data.dataset import RawSplit, ReadOptions
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.load import load
-from condensation.data.split import set_aside
+from condensation.data.split import hold_out_test
 from tests.data import official
 from tests.data.test_idx import write_idx_folder
 from tests.data.test_image_folder import picture
@@ -46,8 +46,8 @@ def npz_file(folder: Path) -> Written:
     images, labels = official.images(12, (8, 10, 3)), np.arange(12) % 3
     names = ("a", "b", "c")
     np.savez(folder / "mine.npz", images=images, labels=labels, class_names=np.array(names))
-    whole = Part(torch.from_numpy(images.transpose(0, 3, 1, 2)), torch.from_numpy(labels), names, "mine")
-    train, test = ((part.images.numpy(), part.labels.numpy()) for part in set_aside(whole, names)[:2])
+    whole = RawSplit(torch.from_numpy(images.transpose(0, 3, 1, 2)), torch.from_numpy(labels), names, "mine")
+    train, test = ((part.images.numpy(), part.labels.numpy()) for part in hold_out_test(whole, names)[:2])
     return Written(folder / "mine.npz", folder / "mine.npz", train, test, names)
 
 

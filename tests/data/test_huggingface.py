@@ -9,7 +9,7 @@ import torch
 
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.data.decode import parallel as decoding
-from condensation.data.formats.huggingface import holds_hugging_face
+from condensation.data.formats.huggingface import is_saved_dataset
 from condensation.data.from_dataset import from_dataset
 from condensation.data.load import load
 
@@ -132,7 +132,7 @@ def test_what_was_saved_is_loaded(tmp_path, kind):
         below.mkdir(parents=True)
         made().to_parquet(str(below / "train-00000-of-00001.parquet"))
         made(4).to_parquet(str(below / "test-00000-of-00001.parquet"))
-    assert holds_hugging_face(place)
+    assert is_saved_dataset(place)
     data = load(place)
     assert data.name == "saved"
     assert (len(data.train), len(data.test)) == ((12, 4) if "parts" in kind or kind in ("parquet", "parquet in data") else (10, 2))

@@ -10,9 +10,9 @@ from PIL import Image
 from condensation.core import memory
 from condensation.core.errors import CondensationError, NotEnoughMemory
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.formats.bundled import EMBEDDED
+from condensation.data.formats.bundled import BUNDLED_FOLDER
 from condensation.data.load import load
-from condensation.data.locate import available
+from condensation.data.locate import list_datasets
 
 ROOT = os.environ.get("CONDENSATION_DATA")
 CIFAR10 = Path(ROOT or "") / "cifar10" / "train.npz"
@@ -62,12 +62,12 @@ def test_no_embedded_test_image_is_in_train(name):
 
 
 def test_embedded_data_are_small_and_bring_their_terms():
-    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*") if path.is_file()) < 2_900_000
-    assert "Zalando SE" in (EMBEDDED / "fashion-mini" / "LICENSE").read_text()
-    assert "CC BY 4.0" in (EMBEDDED / "digits" / "README.md").read_text()
+    assert sum(path.stat().st_size for path in BUNDLED_FOLDER.rglob("*") if path.is_file()) < 2_900_000
+    assert "Zalando SE" in (BUNDLED_FOLDER / "fashion-mini" / "LICENSE").read_text()
+    assert "CC BY 4.0" in (BUNDLED_FOLDER / "digits" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("name", [name for name, info in DATASETS.items() if info.embedded])
+@pytest.mark.parametrize("name", [name for name, info in DATASETS.items() if info.bundled])
 def test_the_catalogue_tells_the_truth(name):
     data, info = load(name), DATASETS[name]
     assert (data.train.num_classes, data.train.shape, len(data.train), len(data.test)) == (info.classes, info.shape, info.train, info.test)
@@ -81,11 +81,11 @@ def test_names_are_compared_loosely():
 
 
 def test_available_lists_what_is_found(tmp_path):
-    assert [row.name for row in available()] == list(DATASETS)
-    assert {row.name for row in available() if row.where} == {"digits", "fashion-mini"}
+    assert [row.name for row in list_datasets()] == list(DATASETS)
+    assert {row.name for row in list_datasets() if row.where} == {"digits", "fashion-mini"}
     (tmp_path / "svhn").mkdir()
     np.savez(tmp_path / "svhn" / "train.npz", images=np.zeros((4, 8, 8, 3), dtype=np.uint8), labels=[0, 0, 1, 1])
-    assert {row.name: row.where for row in available(tmp_path)}["svhn"] == str(tmp_path / "svhn")
+    assert {row.name: row.where for row in list_datasets(tmp_path)}["svhn"] == str(tmp_path / "svhn")
 
 
 def test_unknown_names(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from condensation.data.load import catalogued, load
-from condensation.data.locate import available
+from condensation.data.load import catalogue_key, load
+from condensation.data.locate import list_datasets
 from condensation.runs.presets import preset_for
 from tests.data import official
 from tests.data.official import write_cifar, write_svhn, write_tar, write_tiny_imagenet
@@ -23,7 +23,7 @@ def test_cifar_is_found_in_the_data_folder(tmp_path, below, version, packed):
     path, held = write_cifar(tmp_path / below, version, packed=packed)
     data = load("cifar10", folder=tmp_path)
     assert (data.name, len(data.train)) == ("cifar10", len(held["train"][1]))
-    assert {row.name: row.where for row in available(tmp_path)}["cifar10"] == str(path)
+    assert {row.name: row.where for row in list_datasets(tmp_path)}["cifar10"] == str(path)
     if below:
         assert load(tmp_path / below).train.fingerprint() == data.train.fingerprint()
 
@@ -52,7 +52,7 @@ def test_one_data_folder_may_hold_them_all(tmp_path):
     for name, classes in (("cifar10", 10), ("cifar100", 100), ("svhn", 10), ("tiny-imagenet", 3)):
         data = load(name, folder=tmp_path)
         assert (data.name, data.train.num_classes) == (name, classes)
-    assert {row.name for row in available(tmp_path) if row.where} == {
+    assert {row.name for row in list_datasets(tmp_path) if row.where} == {
         "digits",
         "fashion-mini",
         "cifar10",
@@ -88,9 +88,9 @@ def test_an_archive_here_needs_no_slash(tmp_path, monkeypatch):
 def test_the_catalogue_is_known_by_a_quick_look(tmp_path):
     path, _ = write_cifar(tmp_path, ("cifar100", "binary"), packed=True)
     path.write_bytes(b"")
-    assert catalogued(path) == catalogued(str(path)) == "cifar100"
-    assert catalogued("CIFAR-10") == "cifar10"
-    assert catalogued(tmp_path) is catalogued(tmp_path / "nowhere") is None
+    assert catalogue_key(path) == catalogue_key(str(path)) == "cifar100"
+    assert catalogue_key("CIFAR-10") == "cifar10"
+    assert catalogue_key(tmp_path) is catalogue_key(tmp_path / "nowhere") is None
     assert preset_for("fast", {"data": {"source": str(path)}}) == preset_for("fast", {"data": {"source": "cifar100"}})
 
 

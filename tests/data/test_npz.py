@@ -4,7 +4,7 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.data.load import load
-from condensation.data.locate import available
+from condensation.data.locate import list_datasets
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
@@ -33,8 +33,8 @@ def test_the_variable_names_the_folder(tmp_path, monkeypatch):
     write(tmp_path / "mine")
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path))
     assert load("mine").test.counts == {0: 2, 1: 2, 2: 2}
-    assert available()[-1].name == "mine"
-    assert available()[-1].where == str(tmp_path / "mine")
+    assert list_datasets()[-1].name == "mine"
+    assert list_datasets()[-1].where == str(tmp_path / "mine")
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(CondensationError, match="which CONDENSATION_DATA names"):
         load("mine")

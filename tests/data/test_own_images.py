@@ -10,18 +10,18 @@ import torch
 from PIL import Image
 
 from condensation.core.errors import CondensationError, NotEnoughMemory
-from condensation.data.dataset import ReadOptions, as_shape
+from condensation.data.dataset import ReadOptions, parse_size
 from condensation.data.decode import parallel as decoding
-from condensation.data.decode.decode import read_file
+from condensation.data.decode.decode import decode_file
 from condensation.data.load import load
 
 from .pictures import picture, write_classes
 
 
 def test_a_size_may_be_a_number_or_a_pair():
-    assert as_shape(None) is None
-    assert as_shape(64) == as_shape("64") == as_shape("64x64") == as_shape((64, 64)) == (64, 64)
-    assert as_shape("48x64") == as_shape("48X64") == as_shape((48, 64)) == (48, 64)
+    assert parse_size(None) is None
+    assert parse_size(64) == parse_size("64") == parse_size("64x64") == parse_size((64, 64)) == (64, 64)
+    assert parse_size("48x64") == parse_size("48X64") == parse_size((48, 64)) == (48, 64)
 
 
 @pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
@@ -50,11 +50,11 @@ def test_images_need_not_be_square(tmp_path, fit):
 
 def test_pad_keeps_all_and_crop_the_centre(tmp_path):
     Image.fromarray(np.full((10, 30), 255, dtype=np.uint8)).save(tmp_path / "wide.png")
-    padded = read_file(tmp_path / "wide.png", ReadOptions(30, "pad")).pixels[0]
+    padded = decode_file(tmp_path / "wide.png", ReadOptions(30, "pad")).pixels[0]
     assert (padded[10:20] == 255).all()
     assert not padded[:10].any()
     assert not padded[20:].any()
-    assert (read_file(tmp_path / "wide.png", ReadOptions(30, "crop")).pixels == 255).all()
+    assert (decode_file(tmp_path / "wide.png", ReadOptions(30, "crop")).pixels == 255).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
@@ -63,7 +63,7 @@ def test_every_mode_becomes_grey_or_colour(tmp_path, mode):
     picture(7).convert(mode).save(tmp_path / "a" / "odd.tiff" if mode in ("CMYK", "YCbCr") else tmp_path / "a" / "odd.png")
     data = load(tmp_path)
     assert data.train.shape == (3, 8, 10)
-    assert sum(data.found.modes.values()) == len(data.train) + len(data.test) == 16
+    assert sum(data.files.modes.values()) == len(data.train) + len(data.test) == 16
 
 
 def test_grey_images_among_colour_ones_have_three_alike_channels(tmp_path):
@@ -88,7 +88,7 @@ def test_photographs_stored_sideways_stand_upright(tmp_path):
     upright = picture(50, size=(10, 8))
     upright.rotate(-90, expand=True).save(tmp_path / "a" / "0.png", exif=exif)
     data = load(tmp_path)  # or the sizes would differ
-    assert data.found.sizes == {(8, 10): 15}
+    assert data.files.sizes == {(8, 10): 15}
 
 
 @pytest.mark.parametrize("name", ["with space", "été", "海", "-dash", "a'b", "[x]", "#1", "%s", "dots.in.it"])
@@ -121,7 +121,7 @@ def test_what_other_programs_leave_is_passed_over_and_counted(tmp_path):
     (tmp_path / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
     data = load(tmp_path)
     assert data.train.class_names == ("a", "b", "c")
-    assert data.found.passed_over == {
+    assert data.files.ignored == {
         "hidden": 1,
         "no image by its name": 1,
         "no file, or a broken link": 1,
@@ -190,7 +190,7 @@ def test_bad_images_are_skipped_and_listed_where_that_is_asked_for(tmp_path):
 def test_a_photograph_of_several_views_is_one_image(tmp_path):
     write_classes(tmp_path)
     picture(1).save(tmp_path / "a" / "views.jpg", "MPO", save_all=True, append_images=[picture(2)])
-    assert sum(load(tmp_path).found.sizes.values()) == 16
+    assert sum(load(tmp_path).files.sizes.values()) == 16
 
 
 def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
@@ -299,6 +299,6 @@ def test_large_photographs_are_decoded_smaller_and_look_the_same(tmp_path):
     )
     photograph.save(tmp_path / "large.jpg", quality=95)
     photograph.save(tmp_path / "large.png")
-    small, plain = (read_file(tmp_path / name, ReadOptions(32)) for name in ("large.jpg", "large.png"))
+    small, plain = (decode_file(tmp_path / name, ReadOptions(32)) for name in ("large.jpg", "large.png"))
     assert small.shape == plain.shape == (1200, 1600)
     assert np.abs(small.pixels.astype(int) - plain.pixels).mean() < 2

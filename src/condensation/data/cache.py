@@ -1,4 +1,4 @@
-"""What was decoded before, kept so that the next start need not decode it again; safe to delete at any time."""
+"""Cache of decoded images; it can be deleted at any time."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from condensation.core.atomic import whole
 from condensation.core.memory import readable
-from condensation.data.dataset import Found, Part, Parts, ReadOptions, Skipped
+from condensation.core.storage import atomic_file
+from condensation.data.dataset import FileSummary, RawData, RawSplit, ReadOptions, SkippedImage
 
 logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
-FORMAT = 1  # of what is kept; other formats are not read but made again
-DAMAGES = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
+FORMAT = 1  # version of the cached files; other versions are decoded again
+DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def cache_folder() -> Path | None:
-    """Where decoded images are kept: what CONDENSATION_CACHE names, or the user's cache folder; None if that is ``none``."""
+    """Return the folder of CONDENSATION_CACHE or the user's cache folder; None if the variable is ``none``."""
     named = os.environ.get(VARIABLE)
     if named == NONE:
         return None
@@ -43,111 +43,111 @@ def cache_folder() -> Path | None:
     return user_cache_path("condensation", appauthor=False) / "images"
 
 
-def cached(source: tuple[str, Path | str], listing: Iterable[object], how: ReadOptions, read: Callable[[], Parts]) -> Parts:
-    """What ``read`` gives, from the cache if it is there.
+def read_cached(source: tuple[str, Path | str], listing: Iterable[object], options: ReadOptions, read: Callable[[], RawData]) -> RawData:
+    """Return the result of ``read``, from the cache if possible.
 
     Args:
-        source: A kind of reader and what it reads: of each source, read in one way, the cache keeps one state.
-        listing: What tells that state from any other, such as the names, sizes and times of all files.
-        how: How it is read. Whether bad images are skipped changes no key: they are kept as skipped.
-        read: Reads it where the cache has nothing, or something damaged.
+        source: Reader and location. The cache keeps one state per source, size, fit and columns.
+        listing: Identifies the state: for example names, sizes and times of all files.
+        options: Reading options. ``skip_bad`` is not part of the key: skipped images are cached as skipped.
+        read: Reads the source if the cache misses or is damaged.
     """
     folder = cache_folder()
     if folder is None:
         return read()
-    kind, place = source
+    reader, place = source
     place = place.resolve() if isinstance(place, Path) else place
-    where = _digest([kind, os.fsencode(place), how.shape, how.fit, how.columns])
-    path = folder / f"{where}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
-    kept = _kept(path)
-    if kept is None:
-        kept = read()
-        _keep(path, kept, where)
-    if kept.found and kept.found.skipped and not how.skip_bad:
-        raise kept.found.skipped[0].error()
-    return kept
+    source_key = _digest([reader, os.fsencode(place), options.shape, options.fit, options.columns])
+    path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
+    raw = _load(path)
+    if raw is None:
+        raw = read()
+        _store(path, raw, source_key)
+    if raw.files and raw.files.skipped and not options.skip_bad:
+        raise raw.files.skipped[0].error()
+    return raw
 
 
 def _digest(content: Iterable[object]) -> str:
     digest = hashlib.blake2b(digest_size=12)
-    for one in content:
-        digest.update(repr(one).encode("utf-8", "surrogateescape"))
+    for value in content:
+        digest.update(repr(value).encode("utf-8", "surrogateescape"))
         digest.update(b"\n")
     return digest.hexdigest()
 
 
-def _keep(path: Path, parts: Parts, where: str) -> None:
-    """Keep ``parts`` if there is room; of the same source, nothing older stays."""
-    tensors, card = _packed(parts)
+def _store(path: Path, raw: RawData, source_key: str) -> None:
+    """Write ``raw`` if there is room, and remove older states of the same source."""
+    tensors, card = _pack(raw)
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    metadata = {"format": str(FORMAT), "card": json.dumps(card), "sum": _sum(tensors)}
+    metadata = {"format": str(FORMAT), "card": json.dumps(card), "sum": _checksum(tensors)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if size > free_space(path.parent):
-            raise OSError("there is no room")
-        with whole(path) as unfinished:
+            raise OSError("not enough free space")
+        with atomic_file(path) as unfinished:
             save_file(tensors, unfinished, metadata)
     except (OSError, SafetensorError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
         logger.warning(
-            f"The decoded images ({readable(size)}) could not be kept in {path.parent}: {reason}. "
-            f"The next start decodes them again; {VARIABLE} can name another folder, or be {NONE}."
+            f"Could not cache the decoded images ({readable(size)}) in {path.parent}: {reason}. "
+            f"They are decoded again next time. Set {VARIABLE} to another folder, or to {NONE}."
         )
         return
-    for older in path.parent.glob(f"{where}-*.safetensors"):
+    for older in path.parent.glob(f"{source_key}-*.safetensors"):
         if older != path:
             older.unlink(missing_ok=True)
 
 
 def free_space(folder: Path) -> int:
-    """How many bytes can be written in ``folder``."""
+    """Return the free bytes of the disk of ``folder``."""
     return shutil.disk_usage(folder).free
 
 
-def _kept(path: Path) -> Parts | None:
-    """What is kept at ``path``; None if there is nothing, or it is damaged."""
+def _load(path: Path) -> RawData | None:
+    """Return the cached data at ``path``, or None if the file is missing or damaged."""
     if not path.is_file():
         return None
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-        if metadata["sum"] != _sum(tensors):
-            raise ValueError("some bytes are not what was written")
-        return _unpacked(tensors, json.loads(metadata["card"]))
-    except DAMAGES as problem:
-        logger.info(f"{path} is damaged and made again: {problem}.")
+        if metadata["sum"] != _checksum(tensors):
+            raise ValueError("the checksum does not match")
+        return _unpack(tensors, json.loads(metadata["card"]))
+    except DAMAGE as problem:
+        logger.info(f"{path} is damaged and decoded again: {problem}.")
         return None
 
 
-def _packed(parts: Parts) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def _pack(raw: RawData) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors: dict[str, Tensor] = {}
-    card: dict[str, Any] = {"note": parts.note, "parts": {}}
-    for key, part in (("train", parts.train), ("test", parts.test)):
-        if part is not None:
-            tensors |= {f"{key}.images": part.images.contiguous(), f"{key}.labels": part.labels.contiguous()}
-            card["parts"][key] = {"class_names": part.class_names, "origin": part.origin, "names": part.names}
-    if parts.found:
-        sizes = [[*shape, count] for shape, count in parts.found.sizes.items()]
-        card["found"] = {"sizes": sizes, "modes": parts.found.modes, "skipped": [asdict(one) for one in parts.found.skipped]}
+    card: dict[str, Any] = {"note": raw.note, "parts": {}}
+    for key, split in (("train", raw.train), ("test", raw.test)):
+        if split is not None:
+            tensors |= {f"{key}.images": split.images.contiguous(), f"{key}.labels": split.labels.contiguous()}
+            card["parts"][key] = {"class_names": split.class_names, "origin": split.origin, "names": split.names}
+    if raw.files:
+        sizes = [[*shape, count] for shape, count in raw.files.sizes.items()]
+        card["found"] = {"sizes": sizes, "modes": raw.files.modes, "skipped": [asdict(image) for image in raw.files.skipped]}
     return tensors, card
 
 
-def _unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> Parts:
-    parts = {}
-    for key, about in card["parts"].items():
-        class_names, names = (None if about[name] is None else tuple(about[name]) for name in ("class_names", "names"))
-        parts[key] = Part(tensors[f"{key}.images"], tensors[f"{key}.labels"], class_names, about["origin"], names)
-    found = None
+def _unpack(tensors: dict[str, Tensor], card: dict[str, Any]) -> RawData:
+    splits = {}
+    for key, entry in card["parts"].items():
+        class_names, names = (None if entry[name] is None else tuple(entry[name]) for name in ("class_names", "names"))
+        splits[key] = RawSplit(tensors[f"{key}.images"], tensors[f"{key}.labels"], class_names, entry["origin"], names)
+    files = None
     if "found" in card:
-        about = card["found"]
-        sizes = {(height, width): count for height, width, count in about["sizes"]}
-        found = Found(sizes, about["modes"], tuple(Skipped(**one) for one in about["skipped"]))
-    return Parts(parts["train"], parts.get("test"), card["note"], found)
+        entry = card["found"]
+        sizes = {(height, width): count for height, width, count in entry["sizes"]}
+        files = FileSummary(sizes, entry["modes"], tuple(SkippedImage(**image) for image in entry["skipped"]))
+    return RawData(splits["train"], splits.get("test"), card["note"], files)
 
 
-def _sum(tensors: dict[str, Tensor]) -> str:
-    """Of every byte, to notice damage: not against forgery, so a fast one will do."""
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    """Return a CRC of all bytes, against damage."""
     total = 0
     for name in sorted(tensors):
         total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)

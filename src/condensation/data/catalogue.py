@@ -1,4 +1,4 @@
-"""The data sets that are known by name: what they are, on what terms, and the constants published for them."""
+"""Catalogue of the data sets known by name: facts, licences and published constants."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What is known of a data set before any of it is read."""
+    """Facts about a data set, known before it is read."""
 
     title: str
     classes: int
     shape: tuple[int, int, int]  # channels, height, width
     train: int  # images
-    test: int
+    test: int  # images
     licence: str
     origin: str
-    embedded: bool = False  # comes with the package
-    flip_invariant: bool = True  # whether an image and its mirror image mean the same
+    bundled: bool = False  # comes with the package
+    flip_invariant: bool = True  # mirrored images keep their label
     class_names: tuple[str, ...] | None = None
-    published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and deviation of each channel, as the papers use them
+    published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and standard deviation per channel, from the papers
 
 
 DIGITS = tuple("0123456789")
@@ -42,7 +42,7 @@ DATASETS: dict[str, DatasetInfo] = {
         359,
         "CC BY 4.0",
         "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it",
-        embedded=True,
+        bundled=True,
         flip_invariant=False,
         class_names=DIGITS,
     ),
@@ -53,8 +53,8 @@ DATASETS: dict[str, DatasetInfo] = {
         5000,
         2000,
         "MIT",
-        "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images a class, chosen at random",
-        embedded=True,
+        "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images per class, chosen at random",
+        bundled=True,
         class_names=CLOTHES,
         published=FASHION_CONSTANTS,
     ),
@@ -127,11 +127,11 @@ DATASETS: dict[str, DatasetInfo] = {
 }
 
 
-def plain(name: str) -> str:
-    """``name`` as it is compared: ``FashionMNIST``, ``fashion_mnist`` and ``fashion-mnist`` are one."""
+def normalized_name(name: str) -> str:
+    """Return ``name`` for comparison: ``FashionMNIST``, ``fashion_mnist`` and ``fashion-mnist`` are equal."""
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 def known_name(name: str) -> str | None:
-    """The key of `DATASETS` that ``name`` means, or None."""
-    return next((key for key in DATASETS if plain(key) == plain(name)), None)
+    """Return the key in `DATASETS` that equals ``name`` after normalization, or None."""
+    return next((key for key in DATASETS if normalized_name(key) == normalized_name(name)), None)

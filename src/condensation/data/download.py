@@ -1,4 +1,4 @@
-"""Getting a data set when a person asks for it: checked against its checksum, and gone on with after a cut. Loading never does this."""
+"""Download of data sets: verified by checksum and resumable. Loading never downloads."""
 
 from __future__ import annotations
 
@@ -15,110 +15,120 @@ from typing import Any
 from condensation.core.errors import CondensationError, MissingExtra, unknown
 from condensation.core.memory import readable
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.locate import VARIABLE, find, roots, user_folder
-from condensation.data.mirrors import REMOTES, Remote, RemoteFile
+from condensation.data.locate import VARIABLE, find_folder, search_folders, user_folder
+from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
 
 BLOCK = 1 << 16  # bytes written at a time
-TRIES = 3  # in a row that bring nothing, before it is given up
-PAUSE = 1.0  # seconds between two tries
-SILENCE = 30.0  # seconds without a byte, after which a transfer counts as cut off
+TRIES = 3  # consecutive attempts without a byte before giving up
+PAUSE = 1.0  # seconds between two attempts
+TIMEOUT = 30.0  # seconds without a byte before a transfer counts as interrupted
 
-OnProgress = Callable[[str, int, int | None], None]  # file, bytes so far, bytes in all if the server says
+OnTransfer = Callable[[str, int, int | None], None]
+"""Called with the file name, the bytes received, and the total bytes if the server states them."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be got, and where it goes."""
+class DownloadPlan:
+    """Files to download and their destination."""
 
-    name: str  # in the catalogue
-    remote: Remote
+    name: str  # key in `DATASETS`
+    remote: Download
     folder: Path  # of this data set alone
-    base: str  # the address that the files lie below
+    base: str  # address of the folder of the files
 
-    def path(self, file: RemoteFile) -> Path:
+    def path(self, file: DownloadFile) -> Path:
+        """Return the destination of ``file``."""
         return self.folder / file.name
 
-    def url(self, file: RemoteFile) -> str:
+    def url(self, file: DownloadFile) -> str:
+        """Return the address of ``file``."""
         return f"{self.base}/{file.name}"
 
 
-def order(name: str, folder: str | Path | None = None, mirror: str | None = None) -> Order:
-    """What getting ``name`` into the data folder means; without a folder, into that of the user.
+def plan_download(name: str, folder: str | Path | None = None, mirror: str | None = None) -> DownloadPlan:
+    """Return the plan to download ``name`` into the data folder; by default CONDENSATION_DATA, else the user's.
 
     Raises:
-        CondensationError: if there is no such data set, it cannot be got, or the mirror is no address.
+        CondensationError: if the data set is unknown or bundled, or the mirror is not an address.
+        MissingExtra: if no folder is named and platformdirs is not installed.
     """
     known = known_name(name)
-    if known not in REMOTES:
+    if known not in DOWNLOADS:
         if known is not None:
-            raise CondensationError(f"{known!r} comes with the package: there is nothing to get.")
-        raise unknown("data set to get", name, REMOTES)
+            raise CondensationError(f"{known!r} is bundled with the package: there is nothing to download.")
+        raise unknown("data set to get", name, DOWNLOADS)
     if mirror is not None and not mirror.startswith(("http://", "https://")):
-        raise CondensationError(f"The mirror is {mirror!r}; give an address such as https://example.org/data.")
+        raise CondensationError(f"The mirror is {mirror!r}, expected an http or https address.", hint='Set mirror="https://example.org".')
     named = folder or os.environ.get(VARIABLE) or None
     root = Path(named).expanduser() if named else user_folder()
     if root is None:
-        raise MissingExtra("Getting data without naming a folder", "data")
-    remote = REMOTES[known]
-    return Order(known, remote, root / known, (mirror or remote.base).rstrip("/"))
+        raise MissingExtra("Downloading data without naming a folder", "data")
+    remote = DOWNLOADS[known]
+    return DownloadPlan(known, remote, root / known, (mirror or remote.base).rstrip("/"))
 
 
-def already(wanted: Order, folder: str | Path | None = None) -> Path | None:
-    """Where the data set lies already, in any format; None if anything of what was ordered is to be got."""
-    begun = [file for file in wanted.remote.files if wanted.path(file).is_file()]
-    if begun:
-        return None if len(begun) < len(wanted.remote.files) else wanted.folder
-    # Whoever names a folder wants the data there, wherever else they may be.
-    places = [Path(folder).expanduser()] if folder else roots(None)
-    return next((found for place in places if place.is_dir() and (found := find(wanted.name, place))), None)
+def local_copy(plan: DownloadPlan, folder: str | Path | None = None) -> Path | None:
+    """Return the path of the data set on this machine, in any format; None if a file of the plan is missing."""
+    present = [file for file in plan.remote.files if plan.path(file).is_file()]
+    if present:
+        return None if len(present) < len(plan.remote.files) else plan.folder
+    # A named folder must hold the data itself, wherever else a copy may be.
+    roots = [Path(folder).expanduser()] if folder else search_folders(None)
+    return next((path for root in roots if root.is_dir() and (path := find_folder(plan.name, root))), None)
 
 
-def get(wanted: Order, on_progress: OnProgress = lambda file, done, total: None) -> Path:
-    """Bring all files of ``wanted`` that are not there, and return their folder. What is there is checked, and never replaced.
+def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, done, total: None) -> Path:
+    """Download the missing files of ``plan`` and return their folder. Existing files are verified, never replaced.
 
     Raises:
-        CondensationError: if the server or the network fails, the disk is full, or a file is not the one that was published.
-            What has come so far is kept, and the next call goes on from there.
+        CondensationError: if the server or the network fails, the disk is full, or a checksum differs. The bytes received
+            are kept; the next call resumes there.
         MissingExtra: if pooch is not installed.
     """
     try:
         import pooch
     except ImportError:
-        raise MissingExtra("Getting data", "data") from None
-    pooch.get_logger().setLevel("ERROR")  # what there is to say is said by `on_progress`
-    _make(wanted.folder)
+        raise MissingExtra("Downloading data", "data") from None
+    pooch.get_logger().setLevel("ERROR")  # `on_progress` reports instead
     try:
-        for file in wanted.remote.files:
-            path = wanted.path(file)
+        plan.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CondensationError(
+            f"Could not create {plan.folder}: {problem.strerror}.", hint="Choose another folder: folder=....", setting="data.folder"
+        ) from problem
+    try:
+        for file in plan.remote.files:
+            path = plan.path(file)
             if path.is_file():
-                _check(path, pooch.file_hash(str(path), "md5"), file.md5)
+                _verify(path, pooch.file_hash(str(path), "md5"), file.md5)
             else:
-                _retrieve(wanted, file, partial(on_progress, file.name))
+                _retrieve(plan, file, partial(on_progress, file.name))
     finally:
-        with suppress(OSError):  # so that nothing is left of a try that brought nothing; it fails if there is anything
-            wanted.folder.rmdir()
-    return wanted.folder
+        with suppress(OSError):  # removes the folder only if it is empty
+            plan.folder.rmdir()
+    return plan.folder
 
 
-def _retrieve(wanted: Order, file: RemoteFile, on_progress: Callable[[int, int | None], None]) -> None:
+def _retrieve(plan: DownloadPlan, file: DownloadFile, on_progress: Callable[[int, int | None], None]) -> None:
     import pooch
 
-    url, path = wanted.url(file), wanted.path(file)
+    url, path = plan.url(file), plan.path(file)
     transfer = Transfer(path.with_name(path.name + ".part"), on_progress)
     try:
-        pooch.retrieve(url, f"md5:{file.md5}", path.name, str(wanted.folder), downloader=transfer)
+        pooch.retrieve(url, f"md5:{file.md5}", path.name, str(plan.folder), downloader=transfer)
     except CondensationError:
         raise
-    except ValueError as problem:  # the checksums differ, and pooch has removed what came
+    except ValueError as problem:  # the checksums differ, and pooch has removed the file
+        checksums = str(problem).split(" Deleted")[0].strip()
         raise CondensationError(
-            f"{url} is not the file that was published, or came damaged; it was removed. {_sentence(problem)}\n"
-            f"Run the same command again, or with --mirror ADDRESS from another place that has {DATASETS[wanted.name].title}."
+            f"{url} is damaged or not the published file, and was removed. {checksums}",
+            hint=f"Try again, or set mirror=... to another address that has {DATASETS[plan.name].title}.",
         ) from problem
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A downloader for pooch that keeps what has come in ``part`` and asks only for the rest."""
+    """Downloader for pooch that keeps the received bytes in ``part`` and requests only the rest."""
 
     part: Path
     on_progress: Callable[[int, int | None], None]
@@ -131,33 +141,32 @@ class Transfer:
         while True:
             before = self.size()
             try:
-                self.go_on(url)
+                self.resume(url)
                 os.replace(self.part, output_file)
                 return
-            except (RequestException, HTTPError, Cut) as problem:
+            except (RequestException, HTTPError, Interrupted) as problem:
                 failures = 0 if self.size() > before else failures + 1
                 if failures == TRIES:
-                    raise self.gave_up(url, problem) from problem
+                    raise self.failure(url, problem) from problem
                 time.sleep(PAUSE)
 
-    def go_on(self, url: str) -> None:
-        """Bring the rest of the file, or all of it from a server that can't give a part."""
+    def resume(self, url: str) -> None:
+        """Request the rest of the file, or all of it from a server without range requests."""
         import requests
 
         have = self.size()
-        # Not packed on the way: a packed archive would be unpacked, and then be another file.
+        # Without "identity" a server may compress the archive, and the checksum would differ.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        with requests.get(url, headers=headers, stream=True, timeout=SILENCE) as answer:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             status, ranged = answer.status_code, answer.headers.get("Content-Range", "")
             if status == 416 and ranged == f"bytes */{have}":
-                return  # it was whole
+                return  # complete already
             if status == 416 or (status == 206 and not ranged.startswith(f"bytes {have}-")):
                 self.part.unlink()
-                raise Cut("the server has another file than before")
+                raise Interrupted("the file on the server has changed")
             if 400 <= status < 500:
-                raise CondensationError(
-                    f"{url} answers {status} {answer.reason}.\nGive another address with --mirror, which {self.part.stem} lies below."
-                )
+                hint = f"Set mirror=... to the address of another folder that has {self.part.stem}."
+                raise CondensationError(f"{url} answers {status} {answer.reason}.", hint=hint)
             answer.raise_for_status()
             done = have if status == 206 else 0
             length = answer.headers.get("Content-Length")
@@ -170,63 +179,53 @@ class Transfer:
                     done += len(block)
                     self.on_progress(done, total)
         if total is not None and done < total:
-            raise Cut(f"the connection ended after {done:,} of {total:,} bytes")
+            raise Interrupted(f"the connection ended after {done:,} of {total:,} bytes")
 
     def size(self) -> int:
+        """Return the number of bytes received so far."""
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def write(self, file: Any, block: bytes) -> None:
+        """Write ``block``, or raise with the reason."""
         try:
             file.write(block)
         except OSError as problem:
             raise CondensationError(
-                f"{self.part} could not be written: {problem.strerror}.\nMake room, or name another --folder; what has come is kept."
+                f"Could not write {self.part}: {problem.strerror}. The bytes received are kept.",
+                hint="Make room, or choose another folder: folder=....",
             ) from problem
 
     def require_space(self, needed: int) -> None:
+        """Check that ``needed`` bytes are free."""
         free = shutil.disk_usage(self.part.parent).free
         if needed > free:
             raise CondensationError(
-                f"{self.part.stem} needs {readable(needed)} more, and {readable(free)} are free in {self.part.parent}.\n"
-                "Make room, or name another --folder."
+                f"{self.part.stem} needs {readable(needed)} more, and {readable(free)} are free in {self.part.parent}.",
+                hint="Make room, or choose another folder: folder=....",
             )
 
-    def gave_up(self, url: str, problem: Exception) -> CondensationError:
-        kept = f"{readable(self.size())} have come and are kept. " if self.size() else ""
+    def failure(self, url: str, problem: Exception) -> CondensationError:
+        """Return the error after the last attempt."""
+        kept = f" {readable(self.size())} were received and are kept; the next download resumes there." if self.size() else ""
         return CondensationError(
-            f"{url} could not be got: {_reason(problem)}.\n{kept}See that the network is there and run the same command again"
-            f"{', which goes on from there' if kept else ''}, or give another address with --mirror."
+            f"Could not download {url}: {_reason(problem)}.{kept}", hint="Check the network and try again, or set mirror=...."
         )
 
 
-class Cut(Exception):
-    """A transfer that ended early, or can't be gone on with."""
+class Interrupted(Exception):
+    """A transfer that ended early or cannot be resumed."""
 
 
-def _check(path: Path, found: str, expected: str) -> None:
-    if found != expected:
+def _verify(path: Path, actual: str, expected: str) -> None:
+    if actual != expected:
         raise CondensationError(
-            f"{path} is not the file that was published: its md5 is {found}, and should be {expected}.\n"
-            "Move or remove it, and run the same command again."
+            f"{path} is not the published file: its md5 is {actual}, expected {expected}.", hint="Move or remove it, and try again."
         )
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise CondensationError(f"{folder} could not be made: {problem.strerror}.\nName another folder with --folder.") from problem
 
 
 def _reason(problem: Exception) -> str:
-    """What went wrong in the network, without the names of the objects that noticed."""
+    """Return the network error without the names of the connection objects."""
     while problem.args and isinstance(problem.args[0], Exception):
         problem = problem.args[0]
-    inner = getattr(problem, "reason", None)
-    text = str(inner or problem)
+    text = str(getattr(problem, "reason", None) or problem)
     return text.split(": ", 1)[1] if text.startswith(("HTTPConnection", "HTTPSConnection", "<")) and ": " in text else text
-
-
-def _sentence(problem: Exception) -> str:
-    """What pooch says of the checksums, without its advice."""
-    return str(problem).split(" Deleted")[0].strip()

@@ -1,4 +1,4 @@
-"""Images that are in both parts: a test on them says nothing."""
+"""Search for test images that are also training images."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WORD = 8  # bytes that are hashed at once
+WORD = 8  # bytes hashed at once
 
 
-def in_both(train: Tensor, test: Tensor) -> Tensor:
-    """Which images of ``test`` are, pixel for pixel, in ``train`` too: their places. Both are (n, c, h, w) uint8."""
+def find_duplicates(train: Tensor, test: Tensor) -> Tensor:
+    """Return the indices of the ``test`` images that equal a ``train`` image; both are (n, c, h, w) uint8."""
     train_rows, test_rows = (images.contiguous().flatten(1).numpy() for images in (train, test))
-    keys, firsts = np.unique(hashes(train_rows), return_index=True)
-    wanted = hashes(test_rows)
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    alike = (keys[places] == wanted).nonzero()[0]
-    # The same hash may be chance, so look; an image as good as never shares it with one that it does not equal and one that it does.
-    same = [place for place in alike.tolist() if np.array_equal(train_rows[firsts[places[place]]], test_rows[place])]
-    return torch.tensor(same, dtype=torch.int64)
+    hashes, indices = np.unique(hash_rows(train_rows), return_index=True)
+    test_hashes = hash_rows(test_rows)
+    matches = np.minimum(np.searchsorted(hashes, test_hashes), len(hashes) - 1)
+    candidates = (hashes[matches] == test_hashes).nonzero()[0].tolist()
+    # Equal hashes may be chance, so compare the pixels with the first image of that hash.
+    return torch.tensor([i for i in candidates if np.array_equal(train_rows[indices[matches[i]]], test_rows[i])], dtype=torch.int64)
 
 
-def hashes(rows: np.ndarray) -> np.ndarray:
-    """A hash (n,) uint64 of each of ``rows`` (n, bytes): the sum of its words, each times a number of its own."""
+def hash_rows(rows: np.ndarray) -> np.ndarray:
+    """Return a hash (n,) uint64 per row of ``rows`` (n, bytes): the sum of its words times random odd weights."""
     whole = rows.shape[1] // WORD * WORD
     weights = np.random.default_rng(0).integers(1, 2**63, whole // WORD + rows.shape[1] - whole, dtype=np.uint64) * 2 + 1
     words = np.ascontiguousarray(rows[:, :whole]).view(np.uint64)

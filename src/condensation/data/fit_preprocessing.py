@@ -1,4 +1,4 @@
-"""Which preprocessing a data set gets, fitted on its training images a few at a time."""
+"""Preprocessing of a data set, fitted on its training images in batches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from condensation.data.catalogue import DATASETS, DatasetInfo
 
 PreprocessingName = Literal["standardize", "published", "zca", "none"]
 
-ZCA_IMAGES = 50_000  # more would change the covariance little
-BATCH_VALUES = 1 << 22  # floats held at once while fitting
+ZCA_IMAGES = 50_000  # more hardly change the covariance
+BATCH_VALUES = 1 << 22  # floats in memory at once while fitting
+USE_STANDARDIZE = 'Set preprocessing="standardize".'
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
-    """Stored images as floats in [0, 1], a batch at a time, as often as wanted: never all of them at once."""
+class FloatBatches:
+    """Stored images as float batches in [0, 1]; can be iterated repeatedly."""
 
     images: Tensor  # (n, c, h, w) uint8
 
@@ -32,28 +33,31 @@ class Batches:
 
 
 def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    """The preprocessing called ``kind`` for training ``images`` (n, c, h, w) uint8.
+    """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8.
 
     Args:
-        kind: ``standardize`` takes each channel's mean and deviation from the images; ``published`` takes those that the
-            papers use; ``zca`` whitens colour images (regularised, as KIP does) and standardises grey ones; ``none``
-            leaves pixels in [0, 1].
-        images: What is fitted on.
-        info: What is known of the data set, if anything is.
-        name: What errors call the data set.
+        kind: ``standardize`` by mean and standard deviation per channel; ``published`` constants of the papers; ``zca``
+            whitening of colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1].
+        images: Training images.
+        info: Catalogue entry of the data set, if there is one.
+        name: Name of the data set in messages.
+
+    Raises:
+        CondensationError: if ``kind`` is unknown, or no constants are published for these images.
+        NotEnoughMemory: if the matrices of ``zca`` do not fit.
     """
     if kind not in FITS:
-        raise unknown("preprocessing", kind, FITS)
+        raise unknown("preprocessing", kind, FITS, setting="data.preprocessing")
     return FITS[kind](images, info, name)
 
 
 def value_counts(images: Tensor) -> Tensor:
-    """How often each channel of ``images`` (n, c, h, w) uint8 has each value: (c, 256). Faster than floats, and as exact."""
-    counts = torch.zeros((images.shape[1], 256), dtype=torch.int64)
+    """Return the histogram of each channel of ``images`` (n, c, h, w) uint8: (c, 256). Faster than floats and exact."""
+    histogram = torch.zeros((images.shape[1], 256), dtype=torch.int64)
     for batch in torch.split(images, max(1, BATCH_VALUES // images[0].numel())):
-        for of_channel, values in zip(counts, batch.unbind(1), strict=True):
-            of_channel += torch.bincount(values.reshape(-1), minlength=256)
-    return counts
+        for counts, values in zip(histogram, batch.unbind(1), strict=True):
+            counts += torch.bincount(values.reshape(-1), minlength=256)
+    return histogram
 
 
 def _standardize(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
@@ -62,21 +66,23 @@ def _standardize(images: Tensor, info: DatasetInfo | None, name: str) -> Preproc
 
 def _published(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
     if info is None or info.published is None:
-        having = ", ".join(key for key, known in DATASETS.items() if known.published)
-        raise CondensationError(f"No constants are published for {name!r}; there are for {having}.\nUse the preprocessing 'standardize'.")
+        known = ", ".join(key for key, entry in DATASETS.items() if entry.published)
+        message = f"No constants are published for {name!r}; they are for {known}."
+        raise CondensationError(message, hint=USE_STANDARDIZE, setting="data.preprocessing")
     mean, std = info.published
     if len(mean) != images.shape[1]:
-        raise CondensationError(f"The constants published for {name!r} are for {len(mean)} channels; these images have {images.shape[1]}.")
+        message = f"The constants published for {name!r} have {len(mean)} channels; the images have {images.shape[1]}."
+        raise CondensationError(message, hint=USE_STANDARDIZE, setting="data.preprocessing")
     return Standardize(torch.tensor(mean), torch.tensor(std))
 
 
 def _zca(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
     if images.shape[1] == 1:
         return _standardize(images, info, name)
-    # Seven float64 matrices are alive while the covariance is taken apart.
-    memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", "Use the preprocessing 'standardize', or a smaller size.")
-    every = -(-len(images) // ZCA_IMAGES)  # evenly spaced, so that a sorted set keeps all its classes
-    return Zca.fit(Batches(images[::every]))
+    # The eigendecomposition of the covariance holds seven float64 matrices.
+    memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", 'Set preprocessing="standardize", or a smaller size=....')
+    step = -(-len(images) // ZCA_IMAGES)  # evenly spaced, so that a sorted set keeps all classes
+    return Zca.fit(FloatBatches(images[::step]))
 
 
 def _none(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:

@@ -1,4 +1,4 @@
-"""Labels as a person gives them: numbers, or names, which are kept."""
+"""Labels as numbers, from numbers or class names."""
 
 from __future__ import annotations
 
@@ -12,58 +12,62 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_labels
-from condensation.data.decode.list_files import natural
+from condensation.data.decode.list_files import natural_key
 
-WHOLE = re.compile(r"[+-]?\d+")
-
-
-def classes_of(labels: Sequence[str]) -> tuple[str, ...]:
-    """The different ``labels`` in the order in which classes are numbered: as numbers if all are, else as names."""
-    different = {_plain(label) for label in labels}
-    if all(WHOLE.fullmatch(label) for label in different):
-        return tuple(sorted(different, key=int))
-    return tuple(sorted(different, key=natural))
+INTEGER = re.compile(r"[+-]?\d+")
 
 
-def numbered(labels: Sequence[str], class_names: Sequence[str], origin: str, training: str) -> list[int]:
-    """The place in ``class_names`` of each of ``labels``.
+def infer_class_names(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the distinct ``labels``: in numeric order if all are integers, else in natural order."""
+    distinct = {_normalized(label) for label in labels}
+    if all(INTEGER.fullmatch(label) for label in distinct):
+        return tuple(sorted(distinct, key=int))
+    return tuple(sorted(distinct, key=natural_key))
+
+
+def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str, known_from: str) -> list[int]:
+    """Return the index in ``class_names`` of each of ``labels``.
 
     Raises:
-        CondensationError: for a label that is not among them.
+        CondensationError: if a label of ``origin`` is not a class of ``known_from``.
     """
-    places = {name: place for place, name in enumerate(class_names)}
+    indices = {name: index for index, name in enumerate(class_names)}
     try:
-        return [places[label] if label in places else places[_plain(label)] for label in labels]
+        return [indices[label] if label in indices else indices[_normalized(label)] for label in labels]
     except KeyError as missing:
-        raise CondensationError(f"{origin} has a class {missing.args[0]!r}, which {training} doesn't have.") from None
+        raise CondensationError(
+            f"{origin} has the class {missing.args[0]!r}, which is not in {known_from}.", hint="Add the class there, or drop its images."
+        ) from None
 
 
-def as_numbers(
+def encode_labels(
     labels: npt.ArrayLike | Tensor, test_labels: npt.ArrayLike | Tensor | None, class_names: tuple[str, ...] | None
 ) -> tuple[Tensor, Tensor | None, tuple[str, ...] | None]:
-    """Both parts' labels as (n,) int64, and the names of the classes where there are any.
+    """Return the labels of both splits as (n,) int64, and the class names if there are any.
 
     Raises:
-        CondensationError: if labels are neither whole numbers nor texts, or a text is not the name of a class.
+        CondensationError: if labels are neither integers nor strings, or a string is not a class name.
     """
-    if not _are_texts(labels):
+    if not _are_strings(labels):
         test = None if test_labels is None else as_labels(test_labels, "test")
         return as_labels(labels, "train"), test, class_names
-    train_texts = [str(label) for label in np.asarray(labels).reshape(-1)]
-    test_texts = None if test_labels is None else [str(label) for label in np.asarray(test_labels).reshape(-1)]
-    names = class_names or classes_of(train_texts)
-    test = None if test_texts is None else torch.tensor(numbered(test_texts, names, "test", "train"))
-    return torch.tensor(numbered(train_texts, names, "train", "class_names")), test, names
+    train_names = [str(label) for label in np.asarray(labels).reshape(-1)]
+    names = class_names or infer_class_names(train_names)
+    test = None
+    if test_labels is not None:
+        test_names = [str(label) for label in np.asarray(test_labels).reshape(-1)]
+        test = torch.tensor(class_indices(test_names, names, "test", "train"))
+    return torch.tensor(class_indices(train_names, names, "train", "class_names")), test, names
 
 
-def _are_texts(labels: npt.ArrayLike | Tensor) -> bool:
+def _are_strings(labels: npt.ArrayLike | Tensor) -> bool:
     if isinstance(labels, Tensor):
         return False
     array = np.asarray(labels)
-    return array.dtype.kind == "U" or (array.dtype.kind == "O" and array.size > 0 and all(isinstance(one, str) for one in array.flat))
+    return array.dtype.kind == "U" or (array.dtype.kind == "O" and array.size > 0 and all(isinstance(label, str) for label in array.flat))
 
 
-def _plain(label: str) -> str:
-    """``label`` without space around it; of whole numbers, ``07`` and ``7`` are one class."""
+def _normalized(label: str) -> str:
+    """Return ``label`` without surrounding space; ``07`` and ``7`` are one class."""
     label = label.strip()
-    return str(int(label)) if WHOLE.fullmatch(label) else label
+    return str(int(label)) if INTEGER.fullmatch(label) else label

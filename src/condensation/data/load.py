@@ -1,4 +1,4 @@
-"""One way in for all data: `load` by name or path, `from_arrays` for what is in memory already."""
+"""Entry points for data: `load` by name or path, `from_arrays` for arrays in memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from condensation.core.progress import OnProgress
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Fit, Format, Part, Parts, ReadOptions, Size
+from condensation.data.dataset import Data, Fit, Format, RawData, RawSplit, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import FORMATS, format_of
-from condensation.data.labels import as_numbers
-from condensation.data.locate import data_folder, find_anywhere, not_found, official
+from condensation.data.labels import encode_labels
+from condensation.data.locate import data_folder, find_dataset, not_found_error, official_paths
 
 logger = logging.getLogger(__name__)
 
@@ -39,39 +39,45 @@ def load(
     flip_invariant: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
-    """The training and the test part of ``source``: uint8 in memory, normalised after sampling.
+    """Return the training and test images of ``source``, stored as uint8 and normalized after sampling.
+
+    Without a test split, a fifth of each class is held out, always the same images. Nothing is downloaded except for
+    ``hf:NAME``; ``condense data get NAME`` downloads the known data sets.
 
     Args:
-        source: A name (``digits`` and ``fashion-mini`` are embedded; others are looked for in the data folder), or the
-            path of an archive or a folder of CIFAR, SVHN or Tiny ImageNet as their authors give them out, of a folder
-            with ``train.npz`` and ``test.npz``, or of one npz file; of a folder with IDX files, or with one sub-folder of
-            images a class, perhaps below ``train`` and ``test`` (or ``val``); of a CSV file of paths and labels; of a
-            folder with a Hugging Face data set; or ``hf:NAME`` for one from the hub. Where there is no test part, a fifth
-            of each class is set aside as one, always the same. But for ``hf:`` nothing is ever downloaded: ``condense data
-            get NAME`` does that.
-        folder: The data folder; by default what the environment variable ``CONDENSATION_DATA`` names. After it, the
-            folder is looked in into which ``condense data get`` puts what it gets.
-        preprocessing: ``standardize`` by each channel's mean and deviation; ``published`` constants, where there are any;
-            ``zca`` whitening for colour (grey images are standardised); or ``none``. Fitted on the training part.
-        size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; without it, images must be alike.
-        fit: How an image of another shape gets that size: ``crop`` keeps its centre, ``pad`` all of it, between black bars.
-        skip_bad: Leave out images that cannot be read, and list them in the data's ``details``, rather than stop.
-        columns: Of a table: what the column of the images and that of the labels are called.
-        flip_invariant: Whether an image and its mirror image mean the same; by default yes, but for digits.
-        on_progress: Told how many images are read and how many there are, where they are read one by one.
+        source: A name (``digits`` and ``fashion-mini`` are bundled; others are looked up in the data folder); ``hf:NAME``
+            for the Hugging Face hub; or a path: the official files of CIFAR, SVHN or Tiny ImageNet, IDX files,
+            ``train.npz`` and ``test.npz``, one npz file, one sub-folder of images per class (optionally below ``train``
+            and ``test`` or ``val``), a CSV file of paths and labels, or a Hugging Face data set.
+        folder: The data folder; by default the environment variable ``CONDENSATION_DATA``. The folder of
+            ``condense data get`` is searched after it.
+        preprocessing: ``standardize`` per channel; ``published`` constants; ``zca`` whitening for colour (grey images are
+            standardized); or ``none``. Fitted on the training split.
+        size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; by default all images must
+            have one size.
+        fit: Resizing to another aspect ratio: ``crop`` keeps the centre, ``pad`` adds black bars.
+        skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of stopping.
+        columns: Names of the image column and the label column of a table.
+        flip_invariant: Whether mirrored images keep their label; by default True except for digits.
+        on_progress: Called with the number of images read and their total.
 
     Raises:
-        CondensationError: if there is no such data, or it is damaged or inconsistent.
-        NotEnoughMemory: if it would not fit.
+        CondensationError: if the data do not exist, or are damaged or inconsistent.
+        NotEnoughMemory: if they do not fit.
     """
-    how = ReadOptions(size, fit, skip_bad, tuple(columns), on_progress)
+    if not isinstance(source, str | Path):
+        raise CondensationError(
+            f"load expects a name or a path, got {type(source).__name__}.",
+            hint="Use from_arrays for arrays and tensors, and from_dataset for data set objects.",
+        )
+    options = ReadOptions(size, fit, skip_bad, columns, on_progress)
     if is_hub_name(source):
-        name, parts = read_hub(str(source), how)
+        name, raw = read_hub(str(source), options)
     elif _is_path(source):
-        name, parts = _read_path(Path(source).expanduser(), how)
+        name, raw = _read_path(Path(source).expanduser(), options)
     else:
-        name, parts = _read_named(str(source), folder, how)
-    return assemble(name, parts, preprocessing, how, flip_invariant)
+        name, raw = _read_named(str(source), folder, options)
+    return assemble(name, raw, preprocessing, options, flip_invariant)
 
 
 def from_arrays(
@@ -87,103 +93,111 @@ def from_arrays(
     fit: Fit = "crop",
     flip_invariant: bool | None = None,
 ) -> Data:
-    """Numpy arrays or tensors as data; without a test part, a fifth of each class is set aside as one.
+    """Return arrays or tensors as data; without a test split, a fifth of each class is held out.
 
     Args:
         images: uint8, or floats in [0, 1], which are stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one
-            or three channels. Where both ends could be the channels, a tensor has them first and an array last.
-        labels: (n,) whole numbers from 0, or texts, which then name the classes.
+            or three channels. If both axes could be the channels, tensors have them first and arrays last.
+        labels: (n,) integers from 0, or strings, which then name the classes.
         test_images: Like ``images``.
         test_labels: Like ``labels``.
-        class_names: A name for each label; by default its number.
-        name: What the data set is called; one from `DATASETS` brings its class names and published constants.
-        preprocessing: As for `load`.
-        size: As for `load`.
-        fit: As for `load`.
-        flip_invariant: As for `load`.
+        class_names: A name per label; by default its number.
+        name: Name of the data set; a key of `DATASETS` adds its class names and published constants.
+        preprocessing: See `load`.
+        size: See `load`.
+        fit: See `load`.
+        flip_invariant: See `load`.
+
+    Raises:
+        CondensationError: if types, shapes, ranges or numbers do not match.
     """
     if (test_images is None) != (test_labels is None):
-        raise CondensationError("A test part needs both images and labels; only one of them was given.")
+        missing = "test_labels" if test_labels is None else "test_images"
+        raise CondensationError(f"A test split needs images and labels, but {missing} is None.", hint=f"Pass {missing}, or neither.")
     names = None if class_names is None else tuple(class_names)
-    train_numbers, test_numbers, names = as_numbers(labels, test_labels, names)
-    train = Part(as_pixels(images, "train"), train_numbers, names, "train")
+    train_labels, encoded_test_labels, names = encode_labels(labels, test_labels, names)
+    train = RawSplit(as_pixels(images, "train"), train_labels, names, "train")
     test = None
-    if test_images is not None and test_numbers is not None:
-        test = Part(as_pixels(test_images, "test"), test_numbers, names, "test")
-    return assemble(name, Parts(train, test), preprocessing, ReadOptions(size, fit), flip_invariant)
+    if test_images is not None and encoded_test_labels is not None:
+        test = RawSplit(as_pixels(test_images, "test"), encoded_test_labels, names, "test")
+    return assemble(name, RawData(train, test), preprocessing, ReadOptions(size, fit), flip_invariant)
+
+
+def catalogue_key(source: str | Path) -> str | None:
+    """Return the key in `DATASETS` of ``source``, a name or a path, from names alone; None if unknown."""
+    if not _is_path(source) and (known := known_name(str(source))):
+        return known
+    path = Path(source).expanduser()
+    located = _format_in(path) if path.exists() else None
+    return (located[1].dataset or _name_of(path)[1]) if located else None
+
+
+def dataset_title(source: str) -> str:
+    """Return the title of the data set ``source``, or ``source`` itself if it is unknown."""
+    key = catalogue_key(source)
+    return DATASETS[key].title if key else source
 
 
 def _is_path(source: str | Path) -> bool:
     return isinstance(source, Path) or "/" in source or os.sep in source or source.startswith((".", "~"))
 
 
-def catalogued(source: str | Path) -> str | None:
-    """The key of `DATASETS` that ``source``, a name or a path, is sure to be of; a quick look, nothing is read."""
-    if not _is_path(source) and (known := known_name(str(source))):
-        return known
-    path = Path(source).expanduser()
-    found = _format_in(path) if path.exists() else None
-    return (found[1].dataset or _name_of(path)[1]) if found else None
-
-
-def titled(source: str) -> str:
-    """What people call the data set ``source``; one that is not known is called as it was given."""
-    name = catalogued(source)
-    return DATASETS[name].title if name else source
-
-
-def _read_named(name: str, folder: str | Path | None, how: ReadOptions) -> tuple[str, Parts]:
+def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> tuple[str, RawData]:
     known = known_name(name)
     if known in BUNDLED:
-        return known, replace(BUNDLED[known](), format="embedded")
-    place = find_anywhere(name, folder)
+        return known, replace(BUNDLED[known](), format="bundled")
+    place = find_dataset(name, folder)
     if place is not None:
-        return known or name, _read(place, how)
+        return known or name, _read(place, options)
     path = Path(name)
-    # What is called like a known data set and holds none of it, such as a download that was broken off, is passed over.
+    # A path named like a known data set may be an interrupted download, which holds none.
     if path.exists() and (known is None or _format_in(path)):
-        return _read_path(path, how)
-    raise not_found(name, data_folder(folder))
+        return _read_path(path, options)
+    raise not_found_error(name, data_folder(folder))
 
 
-def _read_path(path: Path, how: ReadOptions) -> tuple[str, Parts]:
+def _read_path(path: Path, options: ReadOptions) -> tuple[str, RawData]:
     if not path.exists():
-        raise NoSuchData(f"There is no folder or file {path}.")
-    found = _format_in(path)
+        raise NoSuchData(f"There is no folder or file {path}.", setting="data.source")
+    located = _format_in(path)
     name, known = _name_of(path)
-    return (found and found[1].dataset) or known or name, _read(path, how)
+    return (located and located[1].dataset) or known or name, _read(path, options)
 
 
 def _name_of(path: Path) -> tuple[str, str | None]:
-    """What the data at ``path`` are called after their folder, and which data set of the catalogue that means."""
+    """Return the name that the folder of ``path`` gives the data, and its key in `DATASETS`."""
     owner = path.resolve()
     name = owner.parent.name if owner.name in ("raw", "train.npz") else owner.stem if owner.is_file() else owner.name
     return name, known_name(name)
 
 
 def _format_in(path: Path) -> tuple[Path, Format] | None:
-    """The format of ``path``, or of the official files in it if it is called after their data set; and where they are."""
+    """Return path and format of the data at ``path``, or of the official files in a folder named after their data set."""
     known = _name_of(path)[1]
-    # Those first: a folder with an unpacked archive in it looks like a folder of images.
-    places = [*(official(known, path) if known and path.is_dir() else ()), path]
-    return next(((place, found) for place in places if (found := format_of(place))), None)
+    # Official files first: a folder with an unpacked archive looks like a folder of images.
+    places = [*(official_paths(known, path) if known and path.is_dir() else ()), path]
+    return next(((place, form) for place in places if (form := format_of(place))), None)
 
 
-def _read(path: Path, how: ReadOptions) -> Parts:
-    found = _format_in(path)
-    if found is None:
-        raise CondensationError(f"There are no data in {path}.\nIt must be, or hold: {'; or '.join(one.name for one in FORMATS)}.")
-    place, form = found
-    parts = replace(form.read(place, how), format=form.name)
-    return parts if form.dataset is None else _noted(parts, form.dataset)
+def _read(path: Path, options: ReadOptions) -> RawData:
+    located = _format_in(path)
+    if located is None:
+        raise CondensationError(
+            f"There are no data in {path}.",
+            hint=f"It must be, or contain: {'; or '.join(form.name for form in FORMATS)}.",
+            setting="data.source",
+        )
+    place, form = located
+    raw = replace(form.read(place, options), format=form.name)
+    return raw if form.dataset is None else _with_count_note(raw, form.dataset)
 
 
-def _noted(parts: Parts, dataset: str) -> Parts:
-    """``parts`` of official files with a note where they are fewer or more images than their data set has."""
+def _with_count_note(raw: RawData, dataset: str) -> RawData:
+    """Add a note to official files whose number of images is not that of ``dataset``."""
     info = DATASETS[dataset]
-    counts = len(parts.train.images), len(parts.test.images) if parts.test else 0
+    counts = len(raw.train.images), len(raw.test.images) if raw.test else 0
     if counts == (info.train, info.test):
-        return parts
-    note = f"{info.title} has {info.train:,} training and {info.test:,} test images; here are {counts[0]:,} and {counts[1]:,}."
+        return raw
+    note = f"{info.title} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
     logger.warning(note)
-    return replace(parts, note=" ".join(filter(None, (parts.note, note))))
+    return replace(raw, note=" ".join(filter(None, (raw.note, note))))

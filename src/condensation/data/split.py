@@ -1,4 +1,4 @@
-"""A part of the training images set aside as a test part, where a person has none."""
+"""Hold-out of a test split from the training images of data that have none."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
-from condensation.data.dataset import Part
+from condensation.data.dataset import RawSplit
 
-TEST_SHARE = 5  # one in five images of each class
+TEST_SHARE = 5  # one of five images per class
 SEED = 0
 
 
-def set_aside(train: Part, names: Sequence[str]) -> tuple[Part, Part, str, dict[str, Any]]:
-    """A fifth of each class, at least one image, as the test part; the same images whenever it is asked.
+def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawSplit, str, dict[str, Any]]:
+    """Split off a fifth of each class, at least one image, as the test split; always the same images.
 
     Returns:
-        The rest, the test part, a sentence, and for a card what decides the split and a digest of which images it set aside.
+        Training split, test split, a sentence for the user, and the details for cards with a digest of the chosen images.
     """
     chosen = torch.zeros(len(train.labels), dtype=torch.bool)
     for label, name in enumerate(names):
-        places = (train.labels == label).nonzero().squeeze(1)
-        if len(places) < 2:
-            raise CondensationError(f"Class {name!r} has one image, so none can be set aside for a test.\nAdd images, or give a test part.")
-        count = max(1, round(len(places) / TEST_SHARE))
-        chosen[places[Rng(SEED).child("test", label).permutation(len(places))[:count]]] = True
+        indices = (train.labels == label).nonzero().squeeze(1)
+        if len(indices) < 2:
+            raise CondensationError(
+                f"Class {name!r} has one image; a held-out test split needs at least two.", hint="Add images, or give a test split."
+            )
+        count = max(1, round(len(indices) / TEST_SHARE))
+        chosen[indices[Rng(SEED).child("test", label).permutation(len(indices))[:count]]] = True
     count = int(chosen.sum())
-    note = f"There was no test part: {count} of {len(chosen)} images, a fifth of each class, were set aside at random (seed {SEED})."
-    rest, test = _only(train, ~chosen), _only(train, chosen)
-    about = {"set_aside": count, "of": len(chosen), "share_of_each_class": 1 / TEST_SHARE, "seed": SEED, "digest": digest(test, chosen)}
-    return rest, test, note, about
+    note = f"No test split given: {count} of {len(chosen)} images, a fifth of each class, were held out at random (seed {SEED})."
+    rest, test = _subset(train, ~chosen), _subset(train, chosen)
+    details = {"set_aside": count, "of": len(chosen), "share_of_each_class": 1 / TEST_SHARE, "seed": SEED, "digest": _digest(test, chosen)}
+    return rest, test, note, details
 
 
-def digest(test: Part, chosen: torch.Tensor) -> str:
-    """Which images were set aside: a digest of their names within the data, or of their places where they have none."""
+def _digest(test: RawSplit, chosen: torch.Tensor) -> str:
+    """Return a digest of the names of the held-out images, or of their indices if they have no names."""
     names = [name.removeprefix(test.origin) for name in test.names] if test.names else chosen.nonzero().squeeze(1).tolist()
     return hashlib.blake2b(repr(names).encode(), digest_size=16).hexdigest()
 
 
-def _only(part: Part, chosen: torch.Tensor) -> Part:
-    places = chosen.nonzero().squeeze(1).tolist()
-    names = tuple(part.names[place] for place in places) if part.names else None
-    return replace(part, images=part.images[chosen], labels=part.labels[chosen], names=names)
+def _subset(split: RawSplit, chosen: torch.Tensor) -> RawSplit:
+    indices = chosen.nonzero().squeeze(1).tolist()
+    names = tuple(split.names[index] for index in indices) if split.names else None
+    return replace(split, images=split.images[chosen], labels=split.labels[chosen], names=names)

@@ -10,7 +10,7 @@ from torch import nn
 from condensation import CondensedSet, EvaluationSettings, ImageSet, Recipe
 from condensation.core.plain import to_dict
 from condensation.data.dataset import ReadOptions
-from condensation.data.decode.decode import read_file
+from condensation.data.decode.decode import decode_file
 from tests.artifacts.export.sets import PAIRS, PICTURES, SETS, seen
 
 SCORES = {
@@ -62,7 +62,7 @@ def test_the_lines_of_the_card_resize_test_images(tmp_path, monkeypatch, name, f
     names = {"paths": paths}
     for block in (blocks(tmp_path / "out")[0], *blocks(tmp_path / "out")[1:3]):
         exec(block, names)
-    expected = np.stack([read_file(path, ReadOptions("4x6", fit)).pixels for path in paths])
+    expected = np.stack([decode_file(path, ReadOptions("4x6", fit)).pixels for path in paths])
     assert torch.equal(names["pictures"], torch.tensor(expected) / 255)
     torch.testing.assert_close(names["test_images"], SETS[name].preprocessing(names["pictures"]))
 

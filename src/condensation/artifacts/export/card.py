@@ -1,4 +1,4 @@
-"""The card of an export: a page for people, with the lines that train on it, and all that is known of the set as JSON."""
+"""Card of an export: ``README.md`` with the code that trains on the set, and ``card.json`` with everything known about it."""
 
 from __future__ import annotations
 
@@ -6,46 +6,54 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from condensation.artifacts.export.base import Export, loss_of, normalising
-from condensation.artifacts.set_file import whole_card
+from condensation.artifacts.export.base import Export, normalization_code, rounding_of
+from condensation.artifacts.export.card_fields import Card, DataSettingsEntry
+from condensation.artifacts.set_file import complete_card
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.preprocessing import Zca
+from condensation.core.records import as_record
 from condensation.core.soft_labels import LOSS_LINES
 from condensation.core.storage import write_json
-from condensation.core.text import accuracy_of, counted
+from condensation.core.text import accuracy, counted
 from condensation.data.catalogue import DATASETS
-from condensation.data.dataset import as_text
+from condensation.data.dataset import format_shape
 from condensation.data.decode.decode import DRAFT
+from condensation.evaluation.scores import Scores
 from condensation.training.train import Recipe
 
-# How a picture becomes another size, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
+# How an image gets another shape, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
 FITTING = {
-    "crop": ("each was scaled until it filled the size, and what was too long was cut off at both ends, so that the centre stays", "fit"),
-    "pad": ("each was scaled until all of it fitted, and what was too short was filled with black bars at both ends", "pad"),
+    "crop": ("scaled to fill the size, then cropped at both ends to the centre", "fit"),
+    "pad": ("scaled to fit into the size, then padded with black at both ends", "pad"),
 }
-VIEWS = "views"  # where a set's card keeps what its 8-bit view was judged to be worth
+VIEWS = "views"  # key of the scores of the set and of its 8-bit images
 
 
-def write_card(images: ImageSet, card: Mapping[str, Any], how: Export, folder: Path) -> None:
-    """``README.md`` and ``card.json``."""
-    (folder / "README.md").write_text(how.front(images, card) + readme(images, card, how), encoding="utf-8")
-    write_json(folder / "card.json", whole_card(images, card))
+def write_card(images: ImageSet, card: Mapping[str, Any], form: Export, folder: Path) -> None:
+    """Write ``README.md`` and ``card.json``."""
+    (folder / "README.md").write_text(form.front_matter(images, card) + readme(images, card, form), encoding="utf-8")
+    write_json(folder / "card.json", complete_card(images, card))
 
 
-def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
-    """The page, as Markdown."""
-    source = str(card.get("data", {}).get("name", ""))
+def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
+    """Return the page in Markdown.
+
+    Raises:
+        CondensationError: if a field of the card has a wrong type.
+    """
+    card = as_record(dict(content), Card, "The card of the set")
+    source = card.data.name
     sections = [
-        f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_made(images, card, source)}{_noted(card)}",
-        f"Here {how.what}. `card.json` holds all that is known of how they were made.",
-        f"## Train on them\n\nIn plain PyTorch, in this folder:\n\n{_python(_reading(images, how))}\n\n{_as_they_are(images, how)}",
-        f"## Test images\n\n{_resizing(images, card)}{_testing(images, how)}",
-        f"## The recipe\n\n{_soft(images)}{_recipe(images, card)}",
-        f"## Accuracy\n\n{_scores(card)}",
+        f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_origin(images, card)}",
+        f"In this folder, {form.contents}. `card.json` records everything known about how the images were made.",
+        f"## Train on the set\n\nPlain PyTorch, run in this folder:\n\n{_python(_loading(images, form))}\n\n{_stored(images, form)}",
+        f"## Test images\n\n{_resizing(images, card.settings.data)}{_preprocessing(images, form)}",
+        f"## Recipe\n\n{_soft_labels(images)}{_recipe(images, card)}",
+        f"## Accuracy\n\n{_accuracy(card.scores)}",
     ]
-    if how.pictures:
-        sections.append(f"## What the pictures keep\n\n{_kept(images, card, how)}")
+    if form.pictures:
+        sections.append(f"## 8-bit images\n\n{_eight_bit(images, card, form)}")
     names = "\n".join(f"| {label} | {name.replace('|', chr(92) + '|')} |" for label, name in enumerate(images.class_names))
     sections.append(f"## Classes\n\n| label | class |\n| --- | --- |\n{names}")
     if source in DATASETS:
@@ -54,170 +62,153 @@ def readme(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _made(images: ImageSet, card: Mapping[str, Any], source: str) -> str:
+def _origin(images: ImageSet, card: Card) -> str:
     counts = sorted(set(images.counts.values()))
-    each = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    method, data = card.get("settings", {}).get("method", {}), card.get("data", {})
-    steps = f" in {method['steps']:,} steps" if method.get("steps") else ""
-    by = f" by the method `{method['name']}`{steps}" if "name" in method else ""
-    of = f" from {source}" if source else ""
-    of += f" ({data['images']:,} training images)" if "images" in data else ""
-    official = card.get("official")
-    by = f" by the official project of dataset condensation (`{official['file']}`, set {official['which']})" if official else by
+    per_class = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
+    made = f" with the method `{name}`{f' in {steps:,} steps' if steps else ''}" if name else ""
+    if card.official:
+        made = f" by the official project of dataset condensation (`{card.official.file}`, set {card.official.which})"
+    source = f" from {card.data.name}" if card.data.name else ""
+    source += f" ({card.data.images:,} training images)" if card.data.images is not None else ""
+    note = f"\n\n{card.note}" if card.note else ""
     return (
-        f"{len(images)} images of {'x'.join(map(str, images.shape))} (channels, height, width), {each} of each of {len(images.classes)} "
-        f"classes, made{of}{by}, and written by the Python package `condensation`."
+        f"{len(images)} images of {'x'.join(map(str, images.shape))} (channels, height, width), {per_class} per class, "
+        f"{len(images.classes)} classes. Made{source}{made}; written by the Python package `condensation`.{note}"
     )
 
 
-def _noted(card: Mapping[str, Any]) -> str:
-    """What the method says of itself: what of it is not published."""
-    return f"\n\n{card['note']}" if card.get("note") else ""
+def _loading(images: ImageSet, form: Export) -> str:
+    constants = f"{normalization_code(images)}\n" if _normalizes(images, form) else ""
+    return f"{form.imports}\n\n{constants}{form.code(images)}"
 
 
-def _reading(images: ImageSet, how: Export) -> str:
-    constants = f"{normalising(images)}\n" if _normalises(images, how) else ""
-    return f"{how.imports}\n\n{constants}{how.lines(images)}"
+def _normalizes(images: ImageSet, form: Export) -> bool:
+    """Return True if the code normalizes 8-bit images."""
+    return "- mean" in form.code(images)
 
 
-def _soft(images: ImageSet) -> str:
-    if images.soft_labels is None:
-        return ""
-    return (
-        f"Labels are soft: each is a vector of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; "
-        "with another they are worth less. The class of an image is in the file as well, as `labels`.\n\n"
-    )
+def _stored(images: ImageSet, form: Export) -> str:
+    if _normalizes(images, form):
+        return "The images have 8 bits. The code above normalizes them; train on `dataset`."
+    return "The images are stored as normalized float32 values, exactly. Train on `dataset` and do not normalize again."
 
 
-def _normalises(images: ImageSet, how: Export) -> bool:
-    """Whether the lines start from pictures."""
-    return "- mean" in how.lines(images)
-
-
-def _as_they_are(images: ImageSet, how: Export) -> str:
-    if not _normalises(images, how):
-        return "What is stored is float32, to the last bit, and already normalised: train on `dataset` as it is, and don't normalise again."
-    return "The pictures have 8 bits; the lines above normalise them, and `dataset` is what a network expects."
-
-
-def _resizing(images: ImageSet, card: Mapping[str, Any]) -> str:
-    """How a picture becomes the size, where those of the data were not of one from the start; as `condensation.data.decode.decode` does it."""
-    data = card.get("settings", {}).get("data", {})
-    if data.get("size") is None:
+def _resizing(images: ImageSet, settings: DataSettingsEntry) -> str:
+    """Return how the training images were resized, in words and as code that repeats `condensation.data.decode.decode`."""
+    if settings.size is None:
         return ""
     channels, height, width = images.shape
-    made, call = FITTING[data.get("fit", "crop")]
-    lines = f"""import numpy as np
+    words, function = FITTING[settings.fit]
+    code = f"""import numpy as np
 import torch
 from PIL import Image, ImageOps
 
 def picture(path):
     with Image.open(path) as image:
-        image.draft(None, {(DRAFT * max(height, width),) * 2})  # a much larger JPEG is decoded at a part of its sides
+        image.draft(None, {(DRAFT * max(height, width),) * 2})  # decode a much larger JPEG at reduced size
         upright = ImageOps.exif_transpose(image).convert("{"L" if channels == 1 else "RGB"}")
-    return np.array(ImageOps.{call}(upright, ({width}, {height}), Image.Resampling.BICUBIC)).reshape({height}, {width}, {channels})
+    return np.array(ImageOps.{function}(upright, ({width}, {height}), Image.Resampling.BICUBIC)).reshape({height}, {width}, {channels})
 
 pictures = torch.tensor(np.stack([picture(path) for path in paths])).permute(0, 3, 1, 2) / 255"""
     return (
-        f"The pictures it was made from were resized to {as_text((height, width))} (height x width): {made}. "
-        f"So must test images be; for `paths`, those of their files:\n\n{_python(lines)}\n\n"
+        f"The training images were resized to {format_shape((height, width))} (height x width): {words}. "
+        f"Resize test images in the same way; `paths` are those of their files:\n\n{_python(code)}\n\n"
     )
 
 
-def _testing(images: ImageSet, how: Export) -> str:
+def _preprocessing(images: ImageSet, form: Export) -> str:
     shape = ", ".join(map(str, images.shape))
-    said = f"must go through the same, or accuracy is near chance. For `pictures`, floats in [0, 1] of shape (n, {shape}):"
-    if not isinstance(images.preprocessing, Zca):
-        return f"They {said}\n\n{_python(normalising(images) + chr(10) + 'test_images = (pictures - mean) / std')}"
-    lines = f"""{normalising(images)}
+    zca = isinstance(images.preprocessing, Zca)
+    code = f"{normalization_code(images)}\ntest_images = (pictures - mean) / std"
+    if zca:
+        code = f"""{normalization_code(images)}
 flat = ((pictures - mean) / std).flatten(1)
 flat = flat - flat.mean(1, keepdim=True)
 flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-8)
-test_images = (flat @ {how.tensor.format("whiten")}).view_as(pictures)"""
-    return f"The set is whitened (ZCA): test images {said}\n\n{_python(lines)}"
+test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
+    return (
+        f"{'The set is whitened (ZCA). ' if zca else ''}Test images need the same preprocessing; without it, accuracy is near chance. "
+        f"For `pictures`, floats in [0, 1] of shape (n, {shape}):\n\n{_python(code)}"
+    )
 
 
-def _recipe(images: ImageSet, card: Mapping[str, Any]) -> str:
-    how = card.get("scores", {}).get("evaluation") or card.get("settings", {}).get("evaluation", {})
-    recipe = {**to_dict(Recipe()), **how.get("recipe", {})}
+def _soft_labels(images: ImageSet) -> str:
+    if images.soft_labels is None:
+        return ""
+    return (
+        f"The labels are soft: vectors of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; other losses give a "
+        "lower accuracy. The class of each image is in the file as `labels`.\n\n"
+    )
+
+
+def _recipe(images: ImageSet, card: Card) -> str:
+    evaluation = card.scores.get("evaluation") or card.settings.evaluation
+    recipe = {**to_dict(Recipe()), **evaluation.get("recipe", {})}
     drop = recipe["epochs"] // 2 if recipe["lr_drop_epoch"] is None else recipe["lr_drop_epoch"]
-    loop = f"""# network: any module that takes (n, {", ".join(map(str, images.shape))}) and gives (n, {images.num_classes})
+    loss = "        torch.nn.functional.cross_entropy(network(images), labels).backward()"
+    if images.soft_labels:
+        loss = f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
+    code = f"""# network: any module that maps (n, {", ".join(map(str, images.shape))}) to (n, {images.num_classes})
 optimizer = torch.optim.SGD(network.parameters(), lr={recipe["lr"]}, momentum={recipe["momentum"]}, weight_decay={recipe["weight_decay"]})
 schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
 for epoch in range({recipe["epochs"]}):
     for images, labels in torch.utils.data.DataLoader(dataset, batch_size={recipe["batch"]}, shuffle=True):
         optimizer.zero_grad()
-{_loss(images)}
+{loss}
         optimizer.step()
     schedule.step()"""
-    network = how.get("network", {}).get("name", "convnet")
-    augmentation = recipe["augmentation"]
+    network, augmentation = evaluation.get("network", {}).get("name", "convnet"), recipe["augmentation"]
     if augmentation is None:
-        return f"{_python(loop)}\n\nNothing is augmented. The network of the condensation papers is {network}."
-    kinds = f" ({', '.join(augmentation['operations'])})" if isinstance(augmentation, dict) and "operations" in augmentation else ""
-    name = str(augmentation["name"] if isinstance(augmentation, dict) else augmentation).upper()
-    flips = "" if images.flip_invariant else " Mirror images mean something else here: don't flip."
+        return f"{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."
+    settings = augmentation if isinstance(augmentation, dict) else {"name": augmentation}
+    operations = f" ({', '.join(settings['operations'])})" if "operations" in settings else ""
+    flips = "" if images.flip_invariant else " Do not flip images: mirrored, they show something else."
     return (
-        f"{_python(loop)}\n\nThe set is judged with {network} and each batch augmented by {name}{kinds}. The lines above leave that out: "
-        f"expect less without it. `condensation.DSA` is that augmentation; random crops, flips and colours do much of it.{flips}"
+        f"{_python(code)}\n\nThe evaluation trains {network} with {str(settings['name']).upper()} augmentation{operations}. The code above "
+        "does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour changes "
+        f"have much of its effect.{flips}"
     )
 
 
-def _loss(images: ImageSet) -> str:
-    """The lines of the loop that go back from the loss."""
-    if images.soft_labels is None:
-        return "        torch.nn.functional.cross_entropy(network(images), labels).backward()"
-    return f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
+def _accuracy(content: Mapping[str, Any]) -> str:
+    scores = Scores.from_card(content)
+    if scores is None or scores.test is None:
+        return "\n".join(f"- {name}: {value}" for name, value in content.items()) or "Not measured."
+    return f"On the {counted(scores.test.images, 'test image')} of {scores.test.name}: {_over(scores)}.\n\n{_table(scores)}"
 
 
-def _scores(card: Mapping[str, Any]) -> str:
-    scores = card.get("scores")
-    if not scores:
-        return "It was not measured."
-    if not {"sets", "test", "evaluation"} <= set(scores):
-        return "\n".join(f"- {name}: {value}" for name, value in scores.items())
-    how = scores["evaluation"]
-    return (
-        f"On the {counted(scores['test']['images'], 'test image')} of {scores['test']['name']}: {_over(how)} "
-        f"newly drawn, after {counted(how['recipe']['epochs'], 'epoch')}.\n\n{_table(scores['sets'])}"
+def _over(scores: Scores) -> str:
+    count, network = scores.evaluation["networks"], scores.evaluation["network"]["name"]
+    over = f"one {network}" if count == 1 else f"mean and standard deviation over {counted(count, network)}"
+    return f"{over}, trained for {counted(scores.evaluation['recipe']['epochs'], 'epoch')}"
+
+
+def _table(scores: Scores) -> str:
+    rows = "".join(
+        f"\n| {name} | {score.images} | {accuracy(score.mean, score.deviation, score.count)} |" for name, score in scores.sets.items()
     )
+    return f"| trained on | images | test accuracy, % |\n| --- | --- | --- |{rows}"
 
 
-def _over(how: Mapping[str, Any]) -> str:
-    count, network = how["networks"], how["network"]["name"]
-    return f"one {network}" if count == 1 else f"mean and deviation over {counted(count, network)}"
-
-
-def _table(sets: Mapping[str, Any]) -> str:
-    rows = "\n".join(f"| {name} | {score['images']} | {accuracy_of(score)} |" for name, score in sets.items())
-    return f"| trained on | images | test accuracy, % |\n| --- | --- | --- |\n{rows}"
-
-
-def _kept(images: ImageSet, card: Mapping[str, Any], how: Export) -> str:
+def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:
     if isinstance(images.preprocessing, Zca):
-        return "They are for looking at alone: whitening takes each image's own mean and length away, so no picture can be whitened back."
-    exact = "They are an 8-bit view of the set. "
-    if how.exact:
-        exact = (
-            "`set.safetensors` is exact; the pictures, which `datasets.load_dataset` gives, are an 8-bit view of it, "
-            "to be normalised as test images are. "
-        )
+        return "For viewing only: whitening removes the mean and length of each image, so 8-bit images cannot be whitened back."
+    kind = "The images are an 8-bit view of the set."
+    if form.exact:
+        kind = "`set.safetensors` is exact. `datasets.load_dataset` gives an 8-bit view of it; normalize it like test images."
     if not images.images.is_floating_point():
-        return f"{exact}Nothing is lost: the images of this set had 8 bits from the start."
-    loss = loss_of(images)
-    changes = (
-        f"{exact}Values were cut to [0, 1] and rounded: {100 * loss.clipped:.1f} % of them lay outside; a value changed "
-        f"by {loss.mean:.2f} of 255 in the mean, by {loss.largest:.1f} at most."
+        return f"{kind} Nothing is lost: the images of this set had 8 bits from the start."
+    rounding = rounding_of(images)
+    change = (
+        f"{kind} Values were clipped to [0, 1] and rounded: {100 * rounding.clipped:.1f} % lay outside; the mean change is "
+        f"{rounding.mean:.2f}/255, the largest {rounding.largest:.1f}/255."
     )
-    views = card.get(VIEWS)
-    if not views:
-        return f"{changes} What accuracy that costs was not measured; `condense export --judge` measures it."
-    how_judged = views["evaluation"]
-    return (
-        f"{changes} Measured on {counted(views['test']['images'], 'test image')}: {_over(how_judged)}, "
-        f"drawn and trained alike, after {counted(how_judged['recipe']['epochs'], 'epoch')}.\n\n{_table(views['sets'])}"
-    )
+    scores = Scores.from_card(card.views)
+    if scores is None or scores.test is None:
+        return f"{change} The effect on accuracy was not measured; `condense export --evaluate` measures it."
+    return f"{change} Accuracy on {counted(scores.test.images, 'test image')}: {_over(scores)}, initialized alike.\n\n{_table(scores)}"
 
 
-def _python(lines: str) -> str:
-    return f"```python\n{lines}\n```"
+def _python(code: str) -> str:
+    return f"```python\n{code}\n```"

@@ -1,4 +1,4 @@
-"""Which files there are in a folder of images: found quickly, since there may be very many."""
+"""Fast listing of folders with very many image files."""
 
 from __future__ import annotations
 
@@ -9,81 +9,77 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-from condensation.data.decode.decode import endings
+from condensation.data.decode.decode import image_suffixes
 
-# What unpacking, file servers and disks leave beside a person's own folders.
+# Folders that archives, file servers and disks add.
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
 
-class File(NamedTuple):
-    """A file as it was when it was listed."""
+class ListedFile(NamedTuple):
+    """A file at the time of listing."""
 
-    path: str  # a pathlib.Path of each of very many files would take longer than finding them
-    name: str  # relative to the folder that was listed, as it can be shown
-    stamp: tuple[int, int, int]  # size in bytes, and when it was last written and last changed, in nanoseconds
+    path: str  # a string, since creating a pathlib.Path takes longer than listing
+    name: str  # printable, relative to the listed folder
+    stamp: tuple[int, int, int]  # size in bytes, modification time and change time in nanoseconds
 
 
-def natural(name: str) -> tuple[tuple[str | int, ...], str]:
-    """A key that sorts ``class2`` before ``class10``."""
-    parts: list[str | int] = list(re.split(r"(\d+)", name.lower()))
-    parts[1::2] = [int(number) for number in parts[1::2]]
-    return tuple(parts), name
+def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
+    """Return a key that sorts ``class2`` before ``class10``."""
+    pieces: list[str | int] = list(re.split(r"(\d+)", name.lower()))
+    pieces[1::2] = [int(number) for number in pieces[1::2]]
+    return tuple(pieces), name
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in ``folder`` that are neither hidden nor `FOREIGN`, in natural order."""
-    found = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in FOREIGN and path.is_dir())
-    return sorted(found, key=lambda path: natural(path.name))
+    """Return the folders in ``folder`` that are neither hidden nor `FOREIGN`, in natural order."""
+    paths = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in FOREIGN and path.is_dir())
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
-def image_files(folder: Path, deep: bool = True) -> tuple[list[File], Counter[str]]:
-    """The image files in ``folder``, and below it if ``deep``, in order; and how many other files there are, by why they are none."""
-    readable = endings()
-    found: list[tuple[list[str], File]] = []
+def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Counter[str]]:
+    """Return the image files in ``folder`` (and below if ``deep``), sorted, and the number of other files by reason."""
+    suffixes = image_suffixes()
+    files: list[tuple[list[str], ListedFile]] = []
     others: Counter[str] = Counter()
     waiting = [(str(folder), "")]
     while waiting:
-        place, below = waiting.pop()
+        place, prefix = waiting.pop()
         with os.scandir(place) as entries:
             for entry in entries:
-                name = below + entry.name
+                name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
                     if deep and not entry.name.startswith(".") and entry.name not in FOREIGN:
                         waiting.append((entry.path, name + os.sep))
                 elif entry.name.startswith("."):
                     others["hidden"] += 1
-                elif os.path.splitext(entry.name)[1].lower() not in readable:
-                    others["no image by its name"] += 1
-                elif about := _about(entry):
-                    found.append((name.split(os.sep), File(entry.path, shown(name), stamp(about))))
+                elif os.path.splitext(entry.name)[1].lower() not in suffixes:
+                    others["not an image by name"] += 1
+                elif status := _status(entry):
+                    files.append((name.split(os.sep), ListedFile(entry.path, printable(name), file_stamp(status))))
                 else:
-                    others["no file, or a broken link"] += 1
-    return [file for _, file in sorted(found, key=lambda one: one[0])], others
+                    others["not a file, or a broken link"] += 1
+    return [file for _, file in sorted(files, key=lambda pair: pair[0])], others
 
 
-def listed(path: Path, name: str) -> File:
-    """The file at ``path``, under ``name``.
-
-    Raises:
-        OSError: if there is none.
-    """
-    return File(str(path), shown(name), stamp(path.stat()))
+def stat_file(path: Path, name: str) -> ListedFile:
+    """Return the file at ``path`` under ``name``; raises OSError if it does not exist."""
+    return ListedFile(str(path), printable(name), file_stamp(path.stat()))
 
 
-def stamp(stat: os.stat_result) -> tuple[int, int, int]:
-    """What changes when a file does."""
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+def file_stamp(status: os.stat_result) -> tuple[int, int, int]:
+    """Return values that change with the file."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _about(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """None if ``entry`` is no file, or a link to nothing."""
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the status of ``entry``, or None if it is no file or a broken link."""
     try:
-        about = entry.stat()
+        status = entry.stat()
     except OSError:
         return None
-    return about if S_ISREG(about.st_mode) else None
+    return status if S_ISREG(status.st_mode) else None
 
 
-def shown(name: str) -> str:
-    """``name`` with what is no text in it, as in names of other systems' making, replaced: it can then be printed and kept."""
+def printable(name: str) -> str:
+    """Return ``name`` with undecodable bytes replaced, so that it can be printed and stored."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Many images into one array, decoded in parallel; bad ones are named, and mixed ones made alike."""
+"""Parallel decoding of many images into one array."""
 
 from __future__ import annotations
 
@@ -14,108 +14,114 @@ import numpy as np
 import torch
 
 from condensation.core import memory
-from condensation.data.dataset import Found, MixedSizes, Part, Parts, ReadOptions, Skipped
-from condensation.data.decode.decode import Picture, Unreadable, read_file, strict
+from condensation.core.errors import CondensationError
+from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
+from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, strict_pillow
 
-BLOCK = 16  # images that a thread reads at a time
-AHEAD = 4  # blocks for each thread that wait or are done, before more are handed out
+BLOCK = 16  # images per task of a thread
+AHEAD = 4  # blocks per thread that wait or are done
 
 
 @dataclass(frozen=True, eq=False)
-class Item:
-    """An image that is to be read."""
+class PendingImage:
+    """An image to be read."""
 
     name: str
     label: int
-    read: Callable[[ReadOptions], Picture]  # raises `Unreadable`
+    read: Callable[[ReadOptions], DecodedImage]  # raises `UnreadableImage`
 
 
 @dataclass(frozen=True, eq=False)
-class Heap:
-    """The images of a part before they are read."""
+class PendingImages:
+    """The images of a split to be read."""
 
-    items: Iterable[Item]
-    count: int  # how many items there are
-    origin: str  # what errors call them
-
-
-def file_item(path: str, name: str, label: int) -> Item:
-    """The image in the file at ``path``."""
-    return Item(name, label, partial(read_file, path))
+    items: Iterable[PendingImage]
+    count: int
+    origin: str  # for messages
 
 
-def read_parts(train: Heap, test: Heap | None, class_names: tuple[str, ...] | None, how: ReadOptions, note: str = "") -> Parts:
-    """Both parts, in colour if any image of either is.
+def file_image(path: str, name: str, label: int) -> PendingImage:
+    """Return the pending image of the file at ``path``."""
+    return PendingImage(name, label, partial(decode_file, path))
+
+
+def read_splits(
+    train: PendingImages, test: PendingImages | None, class_names: tuple[str, ...] | None, options: ReadOptions, note: str = ""
+) -> RawData:
+    """Return both splits, in colour if any image is.
 
     Raises:
-        CondensationError: if an image cannot be read and ``how`` does not skip such, sizes differ and none is wanted, or
-            there is no image.
-        NotEnoughMemory: if the images would not fit.
+        CondensationError: if an image cannot be read and ``options`` do not skip it, sizes differ and none is set, or there
+            is no image.
+        NotEnoughMemory: if the images do not fit.
     """
     total = train.count + (test.count if test else 0)
-    told = how.on_progress
-    first, found = read_part(train, class_names, replace(how, on_progress=(lambda done, _: told(done, total)) if told else None))
+    first, files = read_split(train, class_names, _offset_progress(options, 0, total))
     if test is None:
-        return Parts(first, None, note, found)
-    how = replace(how, on_progress=(lambda done, _: told(train.count + done, total)) if told else None)
-    second, found_too = read_part(test, class_names, how)
+        return RawData(first, None, note, files)
+    second, test_files = read_split(test, class_names, _offset_progress(options, train.count, total))
     channels = max(first.images.shape[1], second.images.shape[1])
-    first, second = (part if part.images.shape[1] == channels else _in_colour(part) for part in (first, second))
-    return Parts(first, second, note, found + found_too)
+    first, second = (replace(split, images=split.images.expand(-1, channels, -1, -1)) for split in (first, second))
+    return RawData(first, second, note, files + test_files)
 
 
-def read_part(heap: Heap, class_names: tuple[str, ...] | None, how: ReadOptions) -> tuple[Part, Found]:
-    """One part, in colour if any of its images is."""
+def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, options: ReadOptions) -> tuple[RawSplit, FileSummary]:
+    """Return one split, in colour if any of its images is."""
     array: np.ndarray | None = None
     labels: list[int] = []
     names: list[str] = []
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
-    skipped: list[Skipped] = []
-    for done, (item, got) in enumerate(_in_parallel(heap.items, how), 1):
-        if how.on_progress:
-            how.on_progress(done, heap.count)
-        if isinstance(got, Skipped):
-            if not how.skip_bad:
-                raise got.error()
-            skipped.append(got)
+    skipped: list[SkippedImage] = []
+    for done, (item, image) in enumerate(_decode_in_parallel(pending.items, options), 1):
+        if options.on_progress:
+            options.on_progress(done, pending.count)
+        if isinstance(image, SkippedImage):
+            if not options.skip_bad:
+                raise image.error()
+            skipped.append(image)
             continue
         if array is None:
-            array = _room(heap, got.pixels.shape)
-        elif got.pixels.shape[1:] != array.shape[2:]:
-            raise _mixed(names[0], array.shape[2:], item.name, got.pixels.shape[1:])
-        if len(got.pixels) > array.shape[1]:
-            _room(heap, got.pixels.shape)
+            array = _allocate(pending, image.pixels.shape)
+        elif image.pixels.shape[1:] != array.shape[2:]:
+            raise _mixed_sizes(names[0], array.shape[2:], item.name, image.pixels.shape[1:])
+        if len(image.pixels) > array.shape[1]:
+            _allocate(pending, image.pixels.shape)
             array = np.repeat(array, 3, axis=1)
-        array[len(names)] = got.pixels
+        array[len(names)] = image.pixels
         names.append(item.name)
         labels.append(item.label)
-        sizes[got.shape] += 1
-        modes[got.mode] += 1
-    found = Found(dict(sizes), dict(modes), tuple(skipped))
+        sizes[image.shape] += 1
+        modes[image.mode] += 1
     if array is None:
-        raise skipped[0].error() if skipped else Skipped(heap.origin, "has no images").error()
-    return Part(torch.from_numpy(array[: len(names)]), torch.tensor(labels), class_names, heap.origin, tuple(names)), found
+        raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
+    files = FileSummary(dict(sizes), dict(modes), tuple(skipped))
+    return RawSplit(torch.from_numpy(array[: len(names)]), torch.tensor(labels), class_names, pending.origin, tuple(names)), files
 
 
-def workers() -> int:
-    """How many threads read: one a core that this process may use. Pillow decodes without the lock that threads share."""
+def thread_count() -> int:
+    """Return the number of reading threads: one per available core, since Pillow decodes without the GIL."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
         return os.cpu_count() or 1
 
 
-def _in_parallel(items: Iterable[Item], how: ReadOptions) -> Iterator[tuple[Item, Picture | Skipped]]:
-    """Every item with what was read of it, in order; no more is held than the threads need to keep busy."""
-    waiting: deque[Future[list[tuple[Item, Picture | Skipped]]]] = deque()
-    source, count = iter(items), workers()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="images")
-    with strict():
+def _offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOptions:
+    on_progress = options.on_progress
+    return replace(options, on_progress=lambda done, _: on_progress(offset + done, total)) if on_progress else options
+
+
+def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, DecodedImage | SkippedImage]]:
+    """Yield every item with its image, in order, with a bounded number of images in memory."""
+    waiting: deque[Future[list[tuple[PendingImage, DecodedImage | SkippedImage]]]] = deque()
+    source, threads = iter(items), thread_count()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
+    with strict_pillow():
         try:
             while block := list(islice(source, BLOCK)):
-                waiting.append(pool.submit(_read, block, how))
-                if len(waiting) >= AHEAD * count:
+                waiting.append(pool.submit(_decode_block, block, options))
+                if len(waiting) >= AHEAD * threads:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()
@@ -123,33 +129,26 @@ def _in_parallel(items: Iterable[Item], how: ReadOptions) -> Iterator[tuple[Item
             pool.shutdown(cancel_futures=True)
 
 
-def _read(block: list[Item], how: ReadOptions) -> list[tuple[Item, Picture | Skipped]]:
-    read: list[tuple[Item, Picture | Skipped]] = []
+def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple[PendingImage, DecodedImage | SkippedImage]]:
+    results: list[tuple[PendingImage, DecodedImage | SkippedImage]] = []
     for item in block:
         try:
-            read.append((item, item.read(how)))
-        except Unreadable as problem:
-            read.append((item, Skipped(item.name, str(problem))))
-    return read
+            results.append((item, item.read(options)))
+        except UnreadableImage as problem:
+            results.append((item, SkippedImage(item.name, str(problem))))
+    return results
 
 
-def _room(heap: Heap, shape: tuple[int, ...]) -> np.ndarray:
-    # Twice: once as read, once sorted into an image set.
-    needed = 2 * heap.count * int(np.prod(shape))
-    memory.require(needed, f"Reading {heap.count:,} images from {heap.origin}", "Give a size, or a smaller one.")
-    return np.empty((heap.count, *shape), dtype=np.uint8)
+def _allocate(pending: PendingImages, shape: tuple[int, ...]) -> np.ndarray:
+    # Twice: as read, and sorted into an image set.
+    needed = 2 * pending.count * int(np.prod(shape))
+    memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=..., or a smaller one.")
+    return np.empty((pending.count, *shape), dtype=np.uint8)
 
 
-def _in_colour(part: Part) -> Part:
-    return replace(part, images=part.images.expand(-1, 3, -1, -1))
-
-
-def _mixed(one: str, shape: tuple[int, ...], other: str, other_shape: tuple[int, ...]) -> MixedSizes:
+def _mixed_sizes(first: str, shape: tuple[int, ...], second: str, second_shape: tuple[int, ...]) -> MixedSizes:
     return MixedSizes(
-        f"The images differ in size: {one} has {_pixels(shape)}, {other} has {_pixels(other_shape)}.\n"
-        "Give a size to which all are scaled and cropped: --size 64 (in Python: size=64); `condense data show` tells which sizes there are."
+        f"The images differ in size: {first} has {shape[1]} x {shape[0]} pixels, {second} has {second_shape[1]} x {second_shape[0]}.",
+        hint="Set a common size, such as size=64; `condense data show` lists the sizes.",
+        setting="data.size",
     )
-
-
-def _pixels(shape: tuple[int, ...]) -> str:
-    return f"{shape[-1]} x {shape[-2]} pixels"

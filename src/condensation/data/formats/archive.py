@@ -1,4 +1,4 @@
-"""The files of a data set, read one after another from a folder or from a tar archive that is never unpacked to disk."""
+"""Sequential reading of files from a folder or a tar archive, without unpacking it to disk."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.dataset import COPIES
 
-TAR_ENDINGS = (".tar.gz", ".tgz", ".tar")
+TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 20
+FREE_MEMORY = "Close other programs, or use a machine with more memory."
 
 
 def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each of ``names`` that is in ``path``, a folder or a tar archive, in the order in which they lie there.
+    """Yield name and content of each of ``names`` in ``path``, a folder or a tar archive, in stored order.
 
-    In an archive they may be in one folder, whatever it is called. Links, devices and paths that lead out of the archive
-    are passed over.
+    In an archive they may be in one folder of any name. Links, devices and paths that leave the archive are ignored.
 
     Raises:
-        CondensationError: if the archive is cut off or damaged, or has a file twice.
-        NotEnoughMemory: if a file would not fit.
+        CondensationError: if the archive is damaged or contains a file twice.
+        NotEnoughMemory: if a file does not fit.
     """
     return _in_folder(path, names) if path.is_dir() else _in_tar(path, names, dataset)
 
 
-def damaged(path: Path | str, problem: object, dataset: str) -> CondensationError:
-    """The error for a file of ``dataset`` that is not whole."""
-    return CondensationError(f"{path} is cut off or damaged: {problem}.\nRemove it and get it again: condense data get {dataset}")
+def damaged_file(path: Path | str, problem: object, dataset: str) -> CondensationError:
+    """Return the error for a damaged file of ``dataset``."""
+    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint=f"Remove it and get it again: condense data get {dataset}")
 
 
 def _in_folder(folder: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
     for name in names:
         file = folder / name
         if file.is_file():
-            _require(file.stat().st_size, file)
+            _require_memory(file.stat().st_size, file)
             yield name, file.read_bytes()
 
 
@@ -49,26 +49,26 @@ def _in_tar(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[
     with ExitStack() as stack:
         try:
             stream = _open(path, stack)
-            # As a stream: each byte is decompressed once, and nothing is sought.
+            # Stream mode decompresses each byte once and never seeks.
             tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK))
             for member in tar:
-                name = _name(member)
+                name = _safe_name(member)
                 if name is None or name not in names:
                     continue
                 if name in seen:
-                    raise CondensationError(f"{path} has {name} twice, so it is not the archive that its authors gave out.")
+                    raise CondensationError(f"{path} contains {name} twice, so it is not the published archive.")
                 seen.add(name)
-                _require(member.size, path)
+                _require_memory(member.size, path)
                 content = cast(IO[bytes], tar.extractfile(member)).read()
                 if len(content) != member.size:
-                    raise EOFError(f"{name} has {len(content):,} bytes of {member.size:,}")
+                    raise EOFError(f"{name} has {len(content):,} bytes, expected {member.size:,}")
                 yield name, content
-            while stream.read(BLOCK):  # the checksum is looked at when the end is reached
+            while stream.read(BLOCK):  # gzip verifies its checksum at the end
                 pass
         except (CondensationError, MemoryError):
             raise
         except Exception as problem:  # tarfile raises errors of many types on damaged headers
-            raise damaged(path, problem, dataset) from problem
+            raise damaged_file(path, problem, dataset) from problem
 
 
 def _open(path: Path, stack: ExitStack) -> IO[bytes]:
@@ -80,11 +80,11 @@ def _open(path: Path, stack: ExitStack) -> IO[bytes]:
     return cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=file))) if magic == GZIP_MAGIC else file
 
 
-def _name(member: tarfile.TarInfo) -> str | None:
-    """What a file in an archive is called; None for all that is not a plain file at most one folder deep."""
+def _safe_name(member: tarfile.TarInfo) -> str | None:
+    """Return the file name of a regular file at most one folder deep, else None."""
     path = PurePosixPath(member.name)
     return path.name if member.isreg() and len(path.parts) <= 2 and not path.is_absolute() and ".." not in path.parts else None
 
 
-def _require(size: int, path: Path) -> None:
-    memory.require(COPIES * size, f"Reading {path}", "Close other programs, or use a machine with more memory.")
+def _require_memory(size: int, path: Path) -> None:
+    memory.require(COPIES * size, f"Reading {path}", FREE_MEMORY)

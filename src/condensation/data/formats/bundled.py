@@ -1,4 +1,4 @@
-"""The data sets that come with the package, in the folder ``embedded`` beside their licences."""
+"""Data sets that come with the package, in ``data/bundled`` with their licences."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 import torch
 from PIL import Image
 
-from condensation.data.dataset import Part, Parts
+from condensation.data.dataset import RawData, RawSplit
 from condensation.data.formats.npz import read_npz_folder
 
-EMBEDDED = Path(__file__).parents[1] / "embedded"
+BUNDLED_FOLDER = Path(__file__).parents[1] / "bundled"
 SIDE = 28
 CLASSES = 10
 
 
-def read_mosaic(path: Path) -> Part:
-    """A picture that is a grid of 28 x 28 images, row by row, class after class, as many of each."""
+def read_mosaic(path: Path) -> RawSplit:
+    """Return the 28 x 28 images of a grid in one picture, stored row by row and class by class, equally many per class."""
     with Image.open(path, formats=("PNG",)) as mosaic:
         pixels = np.array(mosaic)
     rows, columns = pixels.shape[0] // SIDE, pixels.shape[1] // SIDE
     images = pixels.reshape(rows, SIDE, columns, SIDE).swapaxes(1, 2).reshape(-1, 1, SIDE, SIDE)
     labels = torch.arange(CLASSES).repeat_interleave(len(images) // CLASSES)
-    return Part(torch.from_numpy(images), labels, None, str(path))
+    return RawSplit(torch.from_numpy(images), labels, None, str(path))
 
 
-def _digits() -> Parts:
-    return read_npz_folder(EMBEDDED / "digits")
+def _fashion_mini() -> RawData:
+    folder = BUNDLED_FOLDER / "fashion-mini"
+    return RawData(read_mosaic(folder / "train.png"), read_mosaic(folder / "test.png"))
 
 
-def _fashion_mini() -> Parts:
-    return Parts(read_mosaic(EMBEDDED / "fashion-mini" / "train.png"), read_mosaic(EMBEDDED / "fashion-mini" / "test.png"))
-
-
-BUNDLED: dict[str, Callable[[], Parts]] = {"digits": _digits, "fashion-mini": _fashion_mini}
+BUNDLED: dict[str, Callable[[], RawData]] = {
+    "digits": lambda: read_npz_folder(BUNDLED_FOLDER / "digits"),
+    "fashion-mini": _fashion_mini,
+}

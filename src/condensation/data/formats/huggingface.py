@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face: by name from the hub, from a folder, or as objects of their library."""
+"""Hugging Face data sets: from the hub, from a folder, or as objects of their library."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from typing import Any
 from PIL import Image
 
 from condensation.core.errors import CondensationError, MissingExtra
-from condensation.data.cache import cached
-from condensation.data.dataset import Format, Parts, ReadOptions
-from condensation.data.decode.decode import Picture, Unreadable, formats, read_picture
-from condensation.data.decode.parallel import Heap, Item, read_parts
-from condensation.data.labels import WHOLE, classes_of, numbered
+from condensation.data.cache import read_cached
+from condensation.data.dataset import Format, RawData, ReadOptions
+from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, readable_formats
+from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
+from condensation.data.labels import INTEGER, class_indices, infer_class_names
 
 PREFIX = "hf:"
 TRAIN = ("train", "training")
-TEST = ("test", "validation", "valid", "val", "dev")  # the first that is there is the test part
+TEST = ("test", "validation", "valid", "val", "dev")  # the first that exists is the test split
 LABELS = ("label", "labels", "class", "target", "category", "fine_label")
-SAVED = ("dataset_info.json", "dataset_dict.json")  # what `save_to_disk` leaves
-ROWS = 256  # fetched at a time
+SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
+ROWS = 256  # rows fetched at a time
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The columns of a data set that are read, and the names of the classes where it has them."""
+class HubColumns:
+    """Names of the columns, and the class names if the label column has them."""
 
     image: str
     label: str
@@ -38,75 +38,76 @@ class Columns:
 
 
 def is_hub_name(source: object) -> bool:
-    """Whether ``source`` is ``hf:NAME`` or ``hf:NAME/CONFIG``."""
+    """Return whether ``source`` is ``hf:NAME`` or ``hf:NAME/CONFIG``."""
     return isinstance(source, str) and source.startswith(PREFIX)
 
 
-def holds_hugging_face(path: Path) -> bool:
-    """Whether ``path`` is a folder that ``save_to_disk`` made, has parquet files, or is one."""
+def is_saved_dataset(path: Path) -> bool:
+    """Return whether ``path`` is a folder of ``save_to_disk``, a folder with parquet files, or a parquet file."""
     if path.is_file():
         return path.suffix == ".parquet"
     return any((path / name).is_file() for name in SAVED) or any(next(folder.glob("*.parquet"), None) for folder in (path, path / "data"))
 
 
 def is_hugging_face(value: object) -> bool:
-    """Whether ``value`` is a data set of Hugging Face, or several by name of part."""
-    parts = list(value.values()) if isinstance(value, Mapping) else [value]
-    return bool(parts) and all(hasattr(part, "features") and hasattr(part, "column_names") for part in parts)
+    """Return whether ``value`` is a Hugging Face data set or a mapping of several."""
+    splits = list(value.values()) if isinstance(value, Mapping) else [value]
+    return bool(splits) and all(hasattr(split, "features") and hasattr(split, "column_names") for split in splits)
 
 
-def read_hub(source: str, how: ReadOptions) -> tuple[str, Parts]:
-    """The data set ``hf:NAME`` or ``hf:NAME/CONFIG``, where NAME is that of a repository of the hub, or of a folder.
+def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
+    """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``; NAME is a repository of the hub or a folder.
 
     Raises:
-        CondensationError: if there is no such data set, or the hub is out of reach.
-        MissingExtra: without the packages of Hugging Face.
+        CondensationError: if the data set does not exist or the hub cannot be reached.
+        MissingExtra: if the packages of Hugging Face are not installed.
     """
-    name = source.removeprefix(PREFIX).strip("/") if not Path(source.removeprefix(PREFIX)).exists() else source.removeprefix(PREFIX)
+    name = source.removeprefix(PREFIX)
+    exists = bool(name) and Path(name).exists()
+    name = name if exists else name.strip("/")
     if not name:
-        raise CondensationError("hf: needs the name of a data set of the hub, such as hf:ylecun/mnist.")
+        raise CondensationError("hf: needs the name of a data set.", hint="For example hf:ylecun/mnist.", setting="data.source")
     owner, _, rest = name.partition("/")
     repository, _, config = rest.partition("/")
-    arguments = [name] if Path(name).exists() or not rest else [f"{owner}/{repository}", *([config] if config else [])]
-    dataset = _loaded(lambda library: library.load_dataset(*arguments), name)
-    return Path(arguments[0]).name, replace(_cached(dataset, None, how, source), format="a data set of Hugging Face")
+    arguments = [name] if exists or not rest else [f"{owner}/{repository}", *([config] if config else [])]
+    dataset = _load(lambda library: library.load_dataset(*arguments), name)
+    return Path(arguments[0]).name, replace(_read_with_cache(dataset, options, source), format="a data set of Hugging Face")
 
 
-def read_saved(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
-    """What ``save_to_disk`` left in the folder ``path``, or its parquet files."""
+def read_saved(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the data that ``save_to_disk`` wrote to the folder ``path``, or that of its parquet files."""
     for file in [path] if path.is_file() else [file for folder in (path, path / "data") for file in sorted(folder.glob("*.parquet"))]:
         _check_parquet(file)
     if path.is_file():
-        dataset = _loaded(lambda library: library.load_dataset("parquet", data_files=str(path)), str(path))
+        dataset = _load(lambda library: library.load_dataset("parquet", data_files=str(path)), str(path))
     elif any((path / name).is_file() for name in SAVED):
-        dataset = _loaded(lambda library: library.load_from_disk(str(path)), str(path))
+        dataset = _load(lambda library: library.load_from_disk(str(path)), str(path))
     else:
-        dataset = _loaded(lambda library: library.load_dataset(str(path)), str(path))
-    return _cached(dataset, None, how, str(path))
+        dataset = _load(lambda library: library.load_dataset(str(path)), str(path))
+    return _read_with_cache(dataset, options, str(path))
 
 
-def parts_of(train: Any, test: Any, how: ReadOptions, name: str) -> Parts:
-    """A ``Dataset``, perhaps with one for the test, or the parts of a ``DatasetDict``, as parts."""
-    train, test, note = _split(train, test, name)
-    columns = _columns(train, how.columns, name)
-    train_labels, test_labels = (_labels(one, columns, name) if one is not None else [] for one in (train, test))
+def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str) -> RawData:
+    """Return the data of a ``Dataset`` and an optional test ``Dataset``, or of a ``DatasetDict``."""
+    train, test, note = _choose_splits(train, test, name)
+    columns = _find_columns(train, options.columns, name)
+    labels = _labels(train, columns, name)
+    test_labels = _labels(test, columns, name) if test is not None else []
     names = columns.class_names
-    if names is None and any(not WHOLE.fullmatch(label) for label in train_labels):
-        names = classes_of(train_labels)
-    numbers, test_numbers = (
-        numbered(labels, names, name, "its training part") if names and columns.class_names is None else [int(label) for label in labels]
-        for labels in (train_labels, test_labels)
-    )
-    heaps = [
-        Heap(_items(one, columns, labels, f"{name}, {part}"), len(one), f"{name} ({part})") if one is not None else None
-        for one, labels, part in ((train, numbers, "train"), (test, test_numbers, "test"))
-    ]
-    assert heaps[0] is not None  # as train is not None
-    return read_parts(heaps[0], heaps[1], names, how, note)
+    if names is None and any(not INTEGER.fullmatch(label) for label in labels):
+        names = infer_class_names(labels)
+
+    def pending(dataset: Any, labels: list[str], split: str) -> PendingImages:
+        by_name = names and columns.class_names is None
+        numbers = class_indices(labels, names, name, "its training split") if by_name and names else [int(label) for label in labels]
+        return PendingImages(_items(dataset, columns, numbers, f"{name}, {split}"), len(dataset), f"{name} ({split})")
+
+    second = pending(test, test_labels, "test") if test is not None else None
+    return read_splits(pending(train, labels, "train"), second, names, options, note)
 
 
 def _check_parquet(path: Path) -> None:
-    """Look at the end of the file, where its layout stands: of a file that is cut off the library does not tell the name."""
+    """Check the metadata of a parquet file, since the error of the library does not name a damaged file."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -114,30 +115,33 @@ def _check_parquet(path: Path) -> None:
     try:
         parquet.read_metadata(path)
     except (ArrowException, OSError) as problem:
-        raise CondensationError(f"{path} is damaged or truncated, or no parquet file: {problem}\nGet or make the file again.") from None
+        raise CondensationError(
+            f"{path} is damaged or truncated, or no parquet file: {problem}", hint="Get or make the file again."
+        ) from None
 
 
-def _loaded(load: Callable[[Any], Any], name: str) -> Any:
+def _load(load: Callable[[Any], Any], name: str) -> Any:
     try:
         import datasets
     except ImportError:
         raise MissingExtra("Reading data sets of Hugging Face", "hub") from None
     try:
-        with _silenced("datasets", "huggingface_hub"):
+        with _without_warnings("datasets", "huggingface_hub"):
             return load(datasets)
     except MemoryError:
         raise
-    except Exception as problem:  # the hub, the network and many file formats: errors of any type
+    except Exception as problem:  # errors of any type from the hub, the network and many file formats
         reason = " ".join(str(problem).split())[:300]
         raise CondensationError(
-            f"Hugging Face's datasets could not load {name}: {type(problem).__name__}: {reason}\n"
-            "See that the name is right (hf:OWNER/NAME, or hf:OWNER/NAME/CONFIG) and the network is there; datasets are kept once loaded."
+            f"The library datasets could not load {name}: {type(problem).__name__}: {reason}",
+            hint="Check the name (hf:OWNER/NAME or hf:OWNER/NAME/CONFIG) and the network.",
+            setting="data.source",
         ) from None
 
 
 @contextmanager
-def _silenced(*packages: str) -> Iterator[None]:
-    """Without the warnings that ``packages`` log, such as each attempt to reach the hub: what comes of them is said once, as an error."""
+def _without_warnings(*packages: str) -> Iterator[None]:
+    """Hide the warnings of ``packages``, such as each attempt to reach the hub; the final error is reported."""
     loggers = [logging.getLogger(name) for name in packages]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -149,79 +153,84 @@ def _silenced(*packages: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _cached(dataset: Any, test: Any, how: ReadOptions, name: str) -> Parts:
-    """From the cache if the library's own fingerprint is that of before; not cached where there is none."""
-    parts = list(dataset.values()) if isinstance(dataset, Mapping) else [dataset]
-    prints = [getattr(part, "_fingerprint", None) for part in parts]
-    if not all(prints):
-        return parts_of(dataset, test, how, name)
-    return cached(("hf", name), prints, how, lambda: parts_of(dataset, test, how, name))
+def _read_with_cache(dataset: Any, options: ReadOptions, name: str) -> RawData:
+    """Return the data from the cache if the library's fingerprints match; data without fingerprints are not cached."""
+    splits = list(dataset.values()) if isinstance(dataset, Mapping) else [dataset]
+    fingerprints = [getattr(split, "_fingerprint", None) for split in splits]
+    if not all(fingerprints):
+        return read_splits_of(dataset, None, options, name)
+    return read_cached(("hf", name), fingerprints, options, lambda: read_splits_of(dataset, None, options, name))
 
 
-def _split(train: Any, test: Any, name: str) -> tuple[Any, Any, str]:
+def _choose_splits(train: Any, test: Any, name: str) -> tuple[Any, Any, str]:
     if not isinstance(train, Mapping):
         return train, test, ""
-    parts = dict(train)
-    first = next((parts[key] for key in TRAIN if key in parts), None)
-    if first is None and len(parts) > 1:
-        raise CondensationError(f"{name} has no part called train; it has {', '.join(parts)}.\nGive the parts: from_dataset(train, test).")
+    splits = dict(train)
+    first = next((splits[key] for key in TRAIN if key in splits), None)
+    if first is None and len(splits) > 1:
+        raise CondensationError(
+            f"{name} has no split train; it has {', '.join(splits)}.", hint="Pass the splits: from_dataset(train, test)."
+        )
     if first is None:
-        first = next(iter(parts.values()))
-    found = [key for key in TEST if key in parts and parts[key] is not first]
-    note = f"Of {' and '.join(found)}, {found[0]} was used." if test is None and len(found) > 1 else ""
-    return first, test if test is not None else parts[found[0]] if found else None, note
+        first = next(iter(splits.values()))
+    if test is not None:
+        return first, test, ""
+    present = [key for key in TEST if key in splits and splits[key] is not first]
+    note = f"Of {' and '.join(present)}, {present[0]} was used." if len(present) > 1 else ""
+    return first, splits[present[0]] if present else None, note
 
 
-def _columns(dataset: Any, wanted: Sequence[str], name: str) -> Columns:
-    """Found by their types, unless they are named."""
+def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
+    """Return the columns ``wanted``, by default those of the types of images and labels."""
     features = dataset.features or {}
     kinds = {column: type(feature).__name__ for column, feature in features.items()}
+    listing = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
     images = [column for column, kind in kinds.items() if kind == "Image"]
     labels = [column for column, kind in kinds.items() if kind == "ClassLabel"] or [column for column in LABELS if column in kinds]
     if wanted:
         for column in wanted:
             if column not in kinds:
-                raise CondensationError(f"{name} has no column {column!r}; it has {', '.join(kinds)}.")
-        images, labels = [wanted[0]], [wanted[1]]
+                raise CondensationError(f"{name} has no column {column!r}; it has {listing}.", setting="data.columns")
         if kinds[wanted[0]] != "Image":
-            raise CondensationError(f"The column {wanted[0]!r} of {name} holds no images but {kinds[wanted[0]]}.")
+            message = f"The column {wanted[0]!r} of {name} has type {kinds[wanted[0]]}, expected Image."
+            raise CondensationError(message, setting="data.columns")
+        images, labels = [wanted[0]], [wanted[1]]
     if len(labels) > 1:
-        labels = [column for column in LABELS[:2] if column in labels]  # of several, only one with that very name is clear
+        labels = [column for column in LABELS[:2] if column in labels]  # among several, only these names are unambiguous
     if len(images) != 1 or len(labels) != 1:
-        having = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
         raise CondensationError(
-            f"Which columns of {name} are the images and the labels is not clear; it has {having}.\n"
-            "Name both: data.columns=IMAGE,LABEL (in Python: columns=('IMAGE', 'LABEL'))."
+            f"{name} has no unambiguous image column and label column; it has {listing}.",
+            hint='Name both, for example data.columns=["image", "label"].',
+            setting="data.columns",
         )
-    label = labels[0]
-    names = getattr(features[label], "names", None)
-    return Columns(images[0], label, tuple(names) if names else None)
+    names = getattr(features[labels[0]], "names", None)
+    return HubColumns(images[0], labels[0], tuple(names) if names else None)
 
 
-def _labels(dataset: Any, columns: Columns, name: str) -> list[str]:
+def _labels(dataset: Any, columns: HubColumns, name: str) -> list[str]:
     labels = list(dataset.with_format(None)[columns.label])
     for row, label in enumerate(labels):
         if isinstance(label, bool) or not isinstance(label, int | str):
-            raise CondensationError(f"Row {row} of {name} has the label {label!r}; it must be a whole number or a text.")
+            raise CondensationError(f"Row {row} of {name} has the label {label!r}, expected an integer or a string.")
     return [str(label) for label in labels]
 
 
-def _items(dataset: Any, columns: Columns, labels: Sequence[int], origin: str) -> Iterator[Item]:
-    """Files as they were stored: they are decoded later, by several threads."""
+def _items(dataset: Any, columns: HubColumns, labels: Sequence[int], origin: str) -> Iterator[PendingImage]:
+    """Yield the images as stored files, which threads decode later."""
     import datasets
 
     stored = dataset.select_columns([columns.image]).with_format(None).cast_column(columns.image, datasets.Image(decode=False))
     for first in range(0, len(stored), ROWS):
         for row, value in enumerate(stored[first : first + ROWS][columns.image], first):
             path = (value or {}).get("path")
-            yield Item(f"{origin}, row {row}{f' ({Path(path).name})' if path else ''}", labels[row], partial(_picture, value))
+            yield PendingImage(f"{origin}, row {row}{f' ({Path(path).name})' if path else ''}", labels[row], partial(_decode, value))
 
 
-def _picture(value: Mapping[str, Any] | None, how: ReadOptions) -> Picture:
+def _decode(value: Mapping[str, Any] | None, options: ReadOptions) -> DecodedImage:
     if not value or not (value.get("bytes") or value.get("path")):
-        raise Unreadable("is empty")
+        raise UnreadableImage("is empty")
     source = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
-    return read_picture(lambda: Image.open(source, formats=formats()), how)
+    return decode_image(lambda: Image.open(source, formats=readable_formats()), options)
 
 
-HUGGING_FACE = Format("a data set of Hugging Face (save_to_disk, or parquet)", holds_hugging_face, read_saved)
+HUGGING_FACE = Format("a data set of Hugging Face (save_to_disk, or parquet)", is_saved_dataset, read_saved)

@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and Fashion-MNIST, plain or gzipped."""
+"""IDX files of MNIST and Fashion-MNIST, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -15,64 +15,63 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
-from condensation.data.dataset import COPIES, Format, Part, Parts, ReadOptions
+from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
+from condensation.data.formats.archive import FREE_MEMORY
 
 PREFIXES = {"train": "train", "test": "t10k"}
+IMAGES, LABELS = "images-idx3", "labels-idx1"
 UNSIGNED_BYTES = 8
 
 
-def holds_idx(folder: Path) -> bool:
-    """Whether ``folder`` has the training images."""
-    return _find(folder, "train", "images-idx3") is not None
+def is_idx_folder(folder: Path) -> bool:
+    """Return whether ``folder`` has the training images."""
+    return _idx_path(folder, "train", IMAGES) is not None
 
 
-def read_idx_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
-    """The four files of ``folder``; without both test files there is no test part."""
-    test = (
-        None
-        if _find(folder, "test", "images-idx3") is None and _find(folder, "test", "labels-idx1") is None
-        else _read_part(folder, "test")
-    )
-    return Parts(_read_part(folder, "train"), test)
+def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the splits of the four files in ``folder``; without both test files there is no test split."""
+    has_test = any(_idx_path(folder, "test", kind) for kind in (IMAGES, LABELS))
+    return RawData(_read_split(folder, "train"), _read_split(folder, "test") if has_test else None)
 
 
 def read_idx(path: Path, dims: int) -> Tensor:
-    """The bytes in an IDX file of ``dims`` dimensions, in its shape.
+    """Return the uint8 values of an IDX file with ``dims`` dimensions.
 
     Raises:
-        CondensationError: if it is no such file, or its length is not what its header says.
-        NotEnoughMemory: if what the header promises would not fit.
+        CondensationError: if it is not such a file, or its length does not match its header.
+        NotEnoughMemory: if the size in its header does not fit.
     """
     try:
         with _open(path) as file:
             shape = _read_header(file, dims, path)
-            memory.require(math.prod(shape) * COPIES, f"Reading {path}", "Close other programs, or use a machine with more memory.")
+            memory.require(math.prod(shape) * COPIES, f"Reading {path}", FREE_MEMORY)
             values = np.empty(shape, dtype=np.uint8)
-            count = _fill(file, values.reshape(-1).data)
-            more = bool(file.read(1))
+            count = _read_into(file, values.reshape(-1).data)
+            longer = bool(file.read(1))
     except (OSError, EOFError, zlib.error) as problem:
-        raise CondensationError(f"{path} is damaged or truncated: {problem}.\nGet the file again.") from problem
-    if count < values.size or more:
-        found = "more" if more else f"{count:,}"
-        raise CondensationError(
-            f"{path} is damaged or truncated: its header says {values.size:,} bytes, there are {found}.\nGet the file again."
-        )
+        raise _damaged(path, problem) from problem
+    if count < values.size or longer:
+        raise _damaged(path, f"expected {values.size:,} bytes, got {'more' if longer else f'{count:,}'}")
     return torch.from_numpy(values)
 
 
-def _read_part(folder: Path, part: str) -> Part:
+def _damaged(path: Path, problem: object) -> CondensationError:
+    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint="Get the file again.")
+
+
+def _read_split(folder: Path, split: str) -> RawSplit:
     paths = []
-    for kind in ("images-idx3", "labels-idx1"):
-        path = _find(folder, part, kind)
+    for kind in (IMAGES, LABELS):
+        path = _idx_path(folder, split, kind)
         if path is None:
-            raise CondensationError(f"{folder} lacks {PREFIXES[part]}-{kind}-ubyte (or .gz), which belongs to the IDX files there.")
+            raise CondensationError(f"{folder} has IDX files but lacks {PREFIXES[split]}-{kind}-ubyte (or .gz).", hint="Add that file.")
         paths.append(path)
-    return Part(read_idx(paths[0], 3).unsqueeze(1), read_idx(paths[1], 1).long(), None, str(paths[0]))
+    return RawSplit(read_idx(paths[0], 3).unsqueeze(1), read_idx(paths[1], 1).long(), None, str(paths[0]))
 
 
-def _find(folder: Path, part: str, kind: str) -> Path | None:
-    stem = f"{PREFIXES[part]}-{kind}"
-    names = [f"{stem}-ubyte", f"{stem}-ubyte.gz", f"{stem.replace('-idx', '.idx')}-ubyte", f"{stem.replace('-idx', '.idx')}-ubyte.gz"]
+def _idx_path(folder: Path, split: str, kind: str) -> Path | None:
+    stem = f"{PREFIXES[split]}-{kind}"
+    names = [f"{spelling}-ubyte{suffix}" for spelling in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
@@ -83,14 +82,13 @@ def _open(path: Path) -> BinaryIO:
 def _read_header(file: BinaryIO, dims: int, path: Path) -> tuple[int, ...]:
     header = file.read(4 + 4 * dims)
     if len(header) < 4 + 4 * dims or header[:4] != bytes([0, 0, UNSIGNED_BYTES, dims]):
-        raise CondensationError(
-            f"{path} is not an IDX file of bytes in {dims} dimensions: it begins with {header[:4].hex(' ') or 'nothing'}."
-        )
+        start = header[:4].hex(" ") or "nothing"
+        raise CondensationError(f"{path} is not an IDX file of uint8 in {dims} dimensions: its first bytes are {start}.")
     return struct.unpack(f">{dims}I", header[4:])
 
 
-def _fill(file: BinaryIO, target: memoryview) -> int:
-    """Read into ``target`` until it is full or the file ends; how many bytes that were."""
+def _read_into(file: BinaryIO, target: memoryview) -> int:
+    """Read until ``target`` is full or the file ends; return the number of bytes."""
     filled = 0
     while filled < len(target):
         count = cast(int, file.readinto(target[filled : filled + (1 << 24)]))  # type: ignore[attr-defined]
@@ -100,4 +98,4 @@ def _fill(file: BinaryIO, target: memoryview) -> int:
     return filled
 
 
-IDX = Format("IDX files", holds_idx, read_idx_folder)
+IDX = Format("IDX files", is_idx_folder, read_idx_folder)

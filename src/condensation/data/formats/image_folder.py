@@ -1,4 +1,4 @@
-"""A folder of images with one sub-folder a class, perhaps below ``train`` and ``test``."""
+"""Folders of images with one sub-folder per class, optionally below ``train`` and ``test``."""
 
 from __future__ import annotations
 
@@ -9,96 +9,93 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
-from condensation.data.cache import cached
-from condensation.data.dataset import Format, Found, Parts, ReadOptions, only_one_class
-from condensation.data.decode.list_files import File, image_files, natural, shown, subfolders
-from condensation.data.decode.parallel import Heap, file_item, read_parts
+from condensation.data.cache import read_cached
+from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
+from condensation.data.decode.list_files import ListedFile, list_images, printable, subfolders
+from condensation.data.decode.parallel import PendingImages, file_image, read_splits
 
-# What the part is called that is the training part, and those of which the first that is there is the test part.
 TRAIN_NAMES = ("train", "training")
-TEST_NAMES = ("test", "testing", "val", "valid", "validation")
+TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that exists is the test split
 
 
 @dataclass(frozen=True)
-class Tree:
-    """The files of a part, class by class."""
+class ClassFolders:
+    """Image files of a split by class."""
 
     folder: Path
-    classes: Mapping[str, list[File]]
-    others: Counter[str]  # files that are not read, by why
+    classes: Mapping[str, list[ListedFile]]
+    others: Counter[str]  # reason: number of ignored files
 
-    def heap(self, names: tuple[str, ...]) -> Heap:
-        """The images, made only when they are asked for: from the cache they come without."""
+    def pending(self, names: tuple[str, ...]) -> PendingImages:
+        """Return the images; items are created lazily, since a cached data set needs none."""
         items = (
-            file_item(file.path, os.path.join(shown(str(self.folder)), name, file.name), names.index(name))
+            file_image(file.path, os.path.join(printable(str(self.folder)), name, file.name), names.index(name))
             for name, files in self.classes.items()
             for file in files
         )
-        return Heap(items, sum(map(len, self.classes.values())), str(self.folder))
+        return PendingImages(items, sum(map(len, self.classes.values())), str(self.folder))
 
 
-def holds_images(folder: Path) -> bool:
-    """Whether ``folder`` has sub-folders, which may be classes, or images, which should lie in some."""
-    return folder.is_dir() and bool(subfolders(folder) or image_files(folder, deep=False)[0])
+def is_image_folder(folder: Path) -> bool:
+    """Return whether ``folder`` has sub-folders, which may be classes, or images, which should be in some."""
+    return folder.is_dir() and bool(subfolders(folder) or list_images(folder, deep=False)[0])
 
 
-def read_image_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
-    """The classes in ``folder``, or in its ``train`` and ``test`` (or ``val``).
-
-    Images are grey if all are, otherwise RGB. What was read before, and is as it was, comes from the cache.
+def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the classes in ``folder``, or in its ``train`` and ``test`` (or ``val``); grey if all images are, else RGB.
 
     Raises:
-        CondensationError: if there is no class, a class has no image, sizes differ and none is wanted, or an image cannot
-            be read.
-        NotEnoughMemory: if the images would not fit.
+        CondensationError: if there is no class, a class has no image, sizes differ and none is set, or an image cannot be read.
+        NotEnoughMemory: if the images do not fit.
     """
     inside = {path.name.lower(): path for path in subfolders(folder)}
     train_folder = next((inside[name] for name in TRAIN_NAMES if name in inside and subfolders(inside[name])), None)
-    if train_folder is None:  # or a class is called "train"
-        train, test, note = _tree(folder), None, ""
+    if train_folder is None:  # or a class is named "train"
+        train, test, note = _class_folders(folder), None, ""
     else:
-        train = _tree(train_folder)
-        found = [inside[name] for name in TEST_NAMES if name in inside]
-        test = _tree(found[0]) if found else None
-        note = f"Of {' and '.join(path.name for path in found)}, {found[0].name} was used." if len(found) > 1 else ""
+        train = _class_folders(train_folder)
+        test_folders = [inside[name] for name in TEST_NAMES if name in inside]
+        test = _class_folders(test_folders[0]) if test_folders else None
+        names = [path.name for path in test_folders]
+        note = f"Of {' and '.join(names)}, {names[0]} was used." if len(names) > 1 else ""
     for name in test.classes if test else ():
-        if name not in train.classes:
-            raise CondensationError(f"{test and test.folder} has a class {name!r}, which {train.folder} doesn't have.")
-    if len(train.classes) < 2:  # before all images are read, to no avail
-        raise only_one_class(next(iter(train.classes)), str(train.folder))
-    trees = [tree for tree in (train, test) if tree]
-    listing = [(tree.folder.name, name, *file) for tree in trees for name, files in tree.classes.items() for file in files]
-    names = tuple(train.classes)
-    parts = cached(
+        if test and name not in train.classes:
+            raise CondensationError(
+                f"{test.folder} has the class {name!r}, which is not in {train.folder}.", hint="Add the class there, or remove its folder."
+            )
+    if len(train.classes) < 2:  # checked before the images are read
+        raise single_class_error(next(iter(train.classes)), str(train.folder))
+    splits = [split for split in (train, test) if split]
+    listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
+    classes = tuple(train.classes)
+    raw = read_cached(
         ("folder", folder),
         listing,
-        how,
-        lambda: read_parts(train.heap(names), test.heap(names) if test else None, names, how, note),
+        options,
+        lambda: read_splits(train.pending(classes), test.pending(classes) if test else None, classes, options, note),
     )
-    others = sum((tree.others for tree in trees), Counter[str]())
-    return replace(parts, found=(parts.found or Found()) + Found(passed_over=dict(others)))
+    others = sum((split.others for split in splits), Counter[str]())
+    return replace(raw, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
 
 
-def _tree(folder: Path) -> Tree:
-    """The image files of each class in ``folder``, however deep below the class's folder."""
+def _class_folders(folder: Path) -> ClassFolders:
+    """Return the image files at any depth below each class folder in ``folder``."""
     classes = {}
-    beside, others = image_files(folder, deep=False)
+    stray, others = list_images(folder, deep=False)
     for path in subfolders(folder):
-        classes[shown(path.name)], more = image_files(path)
-        others += more
+        classes[printable(path.name)], ignored = list_images(path)
+        others += ignored
     if not classes:
         raise CondensationError(
-            f"{folder} has {f'{len(beside):,} images but ' if beside else ''}no class folders.\n"
-            "Put the images of each class into a sub-folder with its name, or list them in a CSV file with the columns path and label."
+            f"{folder} has {f'{len(stray):,} images but ' if stray else ''}no class folders.",
+            hint="Put the images of each class into a sub-folder with its name, or list them in a CSV file with columns path and label.",
         )
     for name, files in classes.items():
         if not files:
-            raise CondensationError(f"Class {name!r} has no images: there are none in {folder / name}.\nAdd images, or remove the folder.")
-    if beside:
-        others["in no class folder"] += len(beside)
-    return Tree(folder, classes, others)
+            raise CondensationError(f"Class {name!r} has no images in {folder / name}.", hint="Add images, or remove the folder.")
+    if stray:
+        others["outside the class folders"] += len(stray)
+    return ClassFolders(folder, classes, others)
 
 
-__all__ = ["IMAGE_FOLDER", "holds_images", "natural", "read_image_folder", "subfolders"]
-
-IMAGE_FOLDER = Format("a sub-folder of images for each class", holds_images, read_image_folder)
+IMAGE_FOLDER = Format("a sub-folder of images for each class", is_image_folder, read_image_folder)

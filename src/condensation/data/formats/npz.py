@@ -1,4 +1,4 @@
-"""``train.npz`` and ``test.npz``, or one such file: images, labels and perhaps class names, as numpy saves them."""
+"""NumPy archives with images, labels and optional class names: ``train.npz`` and ``test.npz``, or one file."""
 
 from __future__ import annotations
 
@@ -14,78 +14,82 @@ from numpy.lib import format as npy
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_labels, as_pixels
-from condensation.data.dataset import COPIES, Format, Part, Parts, ReadOptions
+from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def holds_npz(folder: Path) -> bool:
-    """Whether ``folder`` has ``train.npz``."""
+def is_npz_folder(folder: Path) -> bool:
+    """Return whether ``folder`` has ``train.npz``."""
     return (folder / "train.npz").is_file()
 
 
-def read_npz_folder(folder: Path, how: ReadOptions = ReadOptions()) -> Parts:
-    """``train.npz`` and, if it is there, ``test.npz``."""
+def read_npz_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the splits of ``train.npz`` and, if it exists, ``test.npz``."""
     test = folder / "test.npz"
-    return Parts(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
+    return RawData(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
 
 
-def holds_npz_file(path: Path) -> bool:
-    """Whether ``path`` is a file of numpy arrays."""
+def is_npz_file(path: Path) -> bool:
+    """Return whether ``path`` is an npz file, from its name alone."""
     return path.suffix.lower() == ".npz" and path.is_file()
 
 
-def read_npz_file(path: Path, how: ReadOptions = ReadOptions()) -> Parts:
-    """The images of a file, of which a part is then set aside for the test; of ``train.npz``, with ``test.npz`` beside it."""
-    return read_npz_folder(path.parent) if path.name == "train.npz" else Parts(read_npz(path), None)
+def read_npz_file(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the split of one file, without a test split; for ``train.npz`` also ``test.npz`` beside it."""
+    return read_npz_folder(path.parent) if path.name == "train.npz" else RawData(read_npz(path), None)
 
 
-def read_npz(path: Path) -> Part:
-    """``images`` (n, h, w[, c]), ``labels`` (n,) and perhaps ``class_names`` (classes,).
+def read_npz(path: Path) -> RawSplit:
+    """Return the split of a file with ``images`` (n, h, w[, c]), ``labels`` (n,) and optional ``class_names`` (classes,).
 
     Raises:
-        CondensationError: if the file is damaged, lacks one of these, or holds Python objects, which could run code.
-        NotEnoughMemory: if what its headers promise would not fit.
+        CondensationError: if the file is damaged, lacks an array, or contains Python objects, which could run code.
+        NotEnoughMemory: if the sizes in its headers do not fit.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            found = {name.removesuffix(".npy") for name in archive.namelist()}
+            keys = {name.removesuffix(".npy") for name in archive.namelist()}
             for key in ("images", "labels"):
-                if key not in found:
-                    raise CondensationError(f"{path} has no {key!r}; it must hold 'images' and 'labels', and may hold 'class_names'.")
-            images, labels = _read(archive, "images", path), _read(archive, "labels", path)
-            names = _read(archive, "class_names", path) if "class_names" in found else None
+                if key not in keys:
+                    raise CondensationError(f"{path} has no {key!r}; expected 'images', 'labels' and optionally 'class_names'.")
+            images, labels = _read_array(archive, "images", path), _read_array(archive, "labels", path)
+            names = _read_array(archive, "class_names", path) if "class_names" in keys else None
     except (OSError, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        raise CondensationError(f"{path} is damaged or truncated: {problem}.\nGet or make the file again.") from problem
+        raise _damaged(str(path), problem) from problem
     class_names = None if names is None else tuple(str(name) for name in names.reshape(-1).tolist())
-    return Part(as_pixels(images, str(path)), as_labels(labels, str(path)), class_names, str(path))
+    return RawSplit(as_pixels(images, str(path)), as_labels(labels, str(path)), class_names, str(path))
 
 
-def _read(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
+def _damaged(origin: str, problem: object) -> CondensationError:
+    return CondensationError(f"{origin} is damaged or truncated: {problem}.", hint="Get or make the file again.")
+
+
+def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
     try:
         with archive.open(member) as file:
-            shape, dtype = _header(file)
+            shape, dtype = _read_header(file)
         if dtype.hasobject:
-            raise CondensationError(f"{key!r} in {path} holds Python objects, which could run code and are not read; save plain arrays.")
+            raise CondensationError(f"{key!r} in {path} contains Python objects, which could run code.", hint="Save plain arrays.")
         memory.require(math.prod(shape) * dtype.itemsize * COPIES, f"Reading {path}", "Use fewer or smaller images.")
         with archive.open(member) as file:
             array: np.ndarray = npy.read_array(file, allow_pickle=False)
-            file.read()  # the checksum is looked at when the end is reached
+            file.read()  # zipfile verifies its checksum at the end
     except (CondensationError, MemoryError):
         raise
     except Exception as problem:  # numpy's reader raises errors of many types on damaged headers
-        raise CondensationError(f"{key!r} in {path} is damaged or truncated: {problem}.\nGet or make the file again.") from problem
+        raise _damaged(f"{key!r} in {path}", problem) from problem
     return array
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     version = npy.read_magic(file)
     if version not in HEADERS:
-        raise ValueError(f"version {version} of the array format is not known")
+        raise ValueError(f"unknown version {version} of the array format")
     shape, _, dtype = HEADERS[version](file)
     return shape, dtype
 
 
-NPZ = Format("train.npz and test.npz", holds_npz, read_npz_folder)
-NPZ_FILE = Format("an npz file of images and labels", holds_npz_file, read_npz_file)
+NPZ = Format("train.npz and test.npz", is_npz_folder, read_npz_folder)
+NPZ_FILE = Format("an npz file of images and labels", is_npz_file, read_npz_file)

@@ -1,4 +1,4 @@
-"""Every format that is read, in the order in which they are tried."""
+"""Registry of data formats, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from condensation.data.formats.npz import NPZ, NPZ_FILE
 from condensation.data.formats.svhn import SVHN_FILES
 from condensation.data.formats.tiny_imagenet import TINY_IMAGENET_FILES
 
-# A folder of images is anything with sub-folders, so it comes last.
+# IMAGE_FOLDER is last because it matches any folder with sub-folders.
 FORMATS: tuple[Format, ...] = (
     NPZ,
     NPZ_FILE,
@@ -30,5 +30,5 @@ FORMATS: tuple[Format, ...] = (
 
 
 def format_of(path: Path) -> Format | None:
-    """The format of what lies at ``path``, a file or a folder; None if it is none of them."""
-    return next((one for one in FORMATS if one.holds(path)), None)
+    """Return the format of the file or folder at ``path``, or None."""
+    return next((form for form in FORMATS if form.matches(path)), None)

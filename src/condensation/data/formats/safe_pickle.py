@@ -1,13 +1,16 @@
-"""What the pickle files of CIFAR hold, read without unpickling them.
+"""Reading of CIFAR's pickle files with a restricted unpickler.
 
-A pickle is a program: whoever loads one runs it. Here the standard library's `pickletools` splits it into its operations,
-and of those only the ones are followed that make plain containers and arrays of whole numbers. No name in the file is looked
-up and nothing is called, so that a file can ask for whatever it likes.
+Loading a pickle runs it as a program. `SafeUnpickler` resolves no name: the few constructors of NumPy's integer arrays get
+stand-ins that only collect data, and every other name is an error. `pickle` alone can still be made to exhaust memory or the C
+stack, by sizes that the file does not have, memo indices or nested tuples as dictionary keys. So `_check_operations` rejects
+these first, with the operations that such files do not need.
 """
 
 from __future__ import annotations
 
+import io
 import math
+import pickle
 import pickletools
 import re
 from collections.abc import Callable
@@ -18,203 +21,158 @@ import numpy as np
 
 from condensation.core.errors import CondensationError
 
-# What arrays are pickled by, under the names of numpy before and since 2.0; the last is how Python 3 writes bytes for Python 2.
-NDARRAY, DTYPE = "numpy.ndarray", "numpy.dtype"
-RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
-FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
-ENCODE = "_codecs.encode"
-KNOWN = {NDARRAY, DTYPE, ENCODE, *RECONSTRUCT, *FROM_BUFFER}
+INTEGERS = re.compile(r"[iu][1248]")
+# The file of a data set needs about ten tuples. Hashing tuples within tuples takes time 2^depth and C stack of the depth.
+MOST_TUPLES = 24
+OPERATIONS = frozenset(
+    "PROTO FRAME STOP NONE NEWTRUE NEWFALSE MARK INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
+    "SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 PUT BINPUT "
+    "LONG_BINPUT GET BINGET LONG_BINGET MEMOIZE EMPTY_LIST EMPTY_DICT EMPTY_TUPLE LIST DICT TUPLE TUPLE1 TUPLE2 TUPLE3 APPEND "
+    "APPENDS SETITEM SETITEMS GLOBAL STACK_GLOBAL REDUCE BUILD".split()
+)
 
-WHOLE_NUMBERS = re.compile(r"[iu][1248]")
+
+class Forbidden(Exception):
+    """A request of the file for anything but arrays and plain values."""
 
 
 @dataclass(frozen=True)
-class Global:
-    """A name that the file wants to call."""
+class Constructor:
+    """Stand-in for a class or function that a pickle names."""
 
     name: str
+    make: Callable[..., Any]
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.make(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise Forbidden("the state of an object")
 
 
 @dataclass
-class ElementType:
-    """A numpy type of whole numbers."""
+class IntegerType:
+    """Stand-in for a NumPy integer type."""
 
     code: str
     order: str = "="
 
-    def build(self, state: Any) -> None:
+    def __setstate__(self, state: Any) -> None:
         if state[1] not in ("|", "<", ">", "="):
-            raise ValueError(f"{state[1]!r} is no byte order")
+            raise ValueError("an array has no byte order")
         self.order = state[1]
-
-    def numpy(self) -> np.dtype[Any]:
-        return np.dtype(self.order + self.code)
 
 
 @dataclass
-class Array:
-    """An array, once its content has come."""
+class IntegerArray:
+    """Stand-in for a NumPy array of integers; its values arrive in `__setstate__` or `fill`."""
 
     values: np.ndarray | None = None
 
-    def build(self, state: Any) -> None:
-        _, shape, kind, by_column, raw = state
-        self.fill(raw, kind, shape, "F" if by_column else "C")
+    def __setstate__(self, state: Any) -> None:
+        _, shape, dtype, by_column, raw = state
+        self.fill(raw, dtype, shape, "F" if by_column else "C")
 
-    def fill(self, raw: Any, kind: Any, shape: Any, order: str) -> None:
-        if not isinstance(kind, ElementType) or not isinstance(raw, str | bytes | bytearray):
-            raise ValueError("an array has no type of whole numbers, or no bytes")
+    def fill(self, raw: Any, dtype: Any, shape: Any, order: str) -> None:
+        if not isinstance(dtype, IntegerType) or not isinstance(raw, str | bytes | bytearray):
+            raise ValueError("an array has no integer type, or no bytes")
         content = raw.encode("latin-1") if isinstance(raw, str) else raw
         if not isinstance(shape, tuple) or len(shape) > 4 or not all(isinstance(side, int) and side >= 0 for side in shape):
             raise ValueError("an array has no shape")
-        expected = math.prod(shape) * kind.numpy().itemsize
+        element = np.dtype(dtype.order + dtype.code)
+        expected = math.prod(shape) * element.itemsize
         if len(content) != expected:
             raise ValueError(f"an array of shape {shape} needs {expected} bytes, and has {len(content)}")
-        self.values = np.frombuffer(content, kind.numpy()).reshape(shape, order="F" if order == "F" else "C")
+        self.values = np.frombuffer(content, element).reshape(shape, order="F" if order == "F" else "C")
 
 
 def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
-    """The dictionary that ``content`` holds: lists, tuples, strings, numbers and numpy arrays of whole numbers by their names.
+    """Return the dictionary in ``content``: lists, tuples, strings, numbers and NumPy integer arrays.
 
     Raises:
-        CondensationError: if it asks for anything else, or is cut off or damaged; the message calls it ``origin``.
+        CondensationError: if the file asks for anything else, or is damaged. Nothing in it is run.
     """
-    machine = Machine()
     try:
-        for operation, argument, _ in pickletools.genops(content):
-            if operation.name not in OPERATIONS:
-                raise Forbidden(f"the operation {operation.name}")
-            OPERATIONS[operation.name](machine, argument)
-        (result,) = machine.stack
+        _check_operations(content)
+        result = SafeUnpickler(io.BytesIO(content), encoding="latin-1").load()
         if not isinstance(result, dict):
-            raise ValueError("it holds no dictionary")
-        return {_text(key): value.values if isinstance(value, Array) else value for key, value in result.items()}
-    except Forbidden as what:
+            raise ValueError("expected a dictionary")
+        return {_text(key): value.values if isinstance(value, IntegerArray) else value for key, value in result.items()}
+    except Forbidden as request:
         raise CondensationError(
-            f"{origin} asks for {what}, which could run code; only arrays and plain values are read, and nothing was run.\n"
-            "It is not the file that its authors gave out: get the data set again, from where you trust it."
+            f"{origin} asks for {request}, which could run code. Nothing was run.",
+            hint="It is not the published file: get the data set again from a source that you trust.",
         ) from None
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as problem:
-        raise CondensationError(f"{origin} is cut off or damaged: {problem}.\nGet the data set again.") from problem
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, EOFError, pickle.UnpicklingError) as problem:
+        raise CondensationError(f"{origin} is damaged or truncated: {problem}.", hint="Get the data set again.") from problem
 
 
-class Forbidden(Exception):
-    """Something that has no place among arrays and plain values."""
+class SafeUnpickler(pickle.Unpickler):
+    """Unpickler that resolves names in `CONSTRUCTORS` only."""
 
-
-class Machine:
-    """The stack and the memo that the operations of a pickle work on."""
-
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.below: list[list[Any]] = []  # what lay on the stack at each mark
-        self.memo: dict[int, Any] = {}
-
-    def push(self, value: Any) -> None:
-        self.stack.append(value)
-
-    def pop(self) -> Any:
-        return self.stack.pop()
-
-    def mark(self) -> None:
-        self.below.append(self.stack)
-        self.stack = []
-
-    def to_mark(self) -> list[Any]:
-        values = self.stack
-        self.stack = self.below.pop()
-        return values
-
-    def last(self, count: int) -> tuple[Any, ...]:
-        return tuple(self.pop() for _ in range(count))[::-1]
-
-    def keep(self, number: Any) -> None:
-        self.memo[int(number)] = self.stack[-1]
-
-    def add(self, values: list[Any]) -> None:
-        target = self.stack[-1]
-        if not isinstance(target, list):
-            raise ValueError("a value is to be added to something that is no list")
-        target.extend(values)
-
-    def put(self, pairs: list[Any]) -> None:
-        target = self.stack[-1]
-        # Only plain keys: to hash a tuple that is nested deeply enough ends the program.
-        if not isinstance(target, dict) or len(pairs) % 2 or not all(isinstance(key, str | bytes) for key in pairs[::2]):
-            raise ValueError("something else than names and their values is to be put into a dictionary")
-        target.update(zip(pairs[::2], pairs[1::2], strict=True))
-
-    def dictionary(self) -> None:
-        pairs = self.to_mark()
-        self.push({})
-        self.put(pairs)
-
-    def name(self, module: Any, name: Any) -> None:
-        full = f"{_text(module)}.{_text(name)}"
-        if full not in KNOWN:
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in for ``module.name``; it is never imported."""
+        full = f"{module}.{name}"
+        if full not in CONSTRUCTORS:
             raise Forbidden(repr(full[:100]))
-        self.push(Global(full))
+        return CONSTRUCTORS[full]
 
-    def call(self) -> None:
-        what, arguments = self.last(2)
-        if not isinstance(what, Global) or not isinstance(arguments, tuple):
-            raise ValueError("something is called that is no function")
-        if what.name in RECONSTRUCT and arguments[0] == Global(NDARRAY):
-            self.push(Array())
-        elif what.name == DTYPE and WHOLE_NUMBERS.fullmatch(_text(arguments[0])):
-            self.push(ElementType(_text(arguments[0])))
-        elif what.name in FROM_BUFFER:
-            array = Array()
-            array.fill(*arguments)
-            self.push(array)
-        elif what.name == ENCODE and arguments[1:] in (("latin1",), ("latin-1",)):
-            self.push(arguments[0].encode("latin-1"))
-        else:
-            raise Forbidden(f"{what.name} of something else than whole numbers")
 
-    def build(self) -> None:
-        state = self.pop()
-        if not isinstance(self.stack[-1], Array | ElementType) or not isinstance(state, tuple):
-            raise Forbidden("the state of an object")
-        self.stack[-1].build(state)
+def _check_operations(content: bytes) -> None:
+    """Check that all operations are allowed, all data present, memo indices small and tuples few."""
+    tuples = 0
+    for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
+        if operation.name not in OPERATIONS:
+            raise Forbidden(f"the operation {operation.name}")
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise ValueError("a memo index is too large")
+        tuples += operation.name.startswith("TUPLE")
+    if tuples > MOST_TUPLES:
+        raise ValueError(f"expected at most {MOST_TUPLES} tuples, got {tuples:,}")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str | bytes):
-        raise ValueError("a name is no text")
+        raise ValueError("a name is not a string")
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
-Operation = Callable[[Machine, Any], None]
-LITERALS = (
-    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE "
-    "BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8"
-).split()
-OPERATIONS: dict[str, Operation] = {
-    **{name: lambda machine, argument: None for name in ("PROTO", "FRAME", "STOP")},
-    **{name: Machine.push for name in LITERALS},
-    **{name: Machine.keep for name in ("PUT", "BINPUT", "LONG_BINPUT")},
-    **{name: lambda machine, number: machine.push(machine.memo[int(number)]) for name in ("GET", "BINGET", "LONG_BINGET")},
-    "MEMOIZE": lambda machine, _: machine.keep(len(machine.memo)),
-    "NONE": lambda machine, _: machine.push(None),
-    "NEWTRUE": lambda machine, _: machine.push(True),
-    "NEWFALSE": lambda machine, _: machine.push(False),
-    "MARK": lambda machine, _: machine.mark(),
-    "EMPTY_LIST": lambda machine, _: machine.push([]),
-    "EMPTY_DICT": lambda machine, _: machine.push({}),
-    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
-    "LIST": lambda machine, _: machine.push(machine.to_mark()),
-    "DICT": lambda machine, _: machine.dictionary(),
-    "TUPLE": lambda machine, _: machine.push(tuple(machine.to_mark())),
-    "TUPLE1": lambda machine, _: machine.push(machine.last(1)),
-    "TUPLE2": lambda machine, _: machine.push(machine.last(2)),
-    "TUPLE3": lambda machine, _: machine.push(machine.last(3)),
-    "APPEND": lambda machine, _: machine.add([machine.pop()]),
-    "APPENDS": lambda machine, _: machine.add(machine.to_mark()),
-    "SETITEM": lambda machine, _: machine.put(list(machine.last(2))),
-    "SETITEMS": lambda machine, _: machine.put(machine.to_mark()),
-    "GLOBAL": lambda machine, names: machine.name(*names.split(" ", 1)),
-    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.last(2)),
-    "REDUCE": lambda machine, _: machine.call(),
-    "BUILD": lambda machine, _: machine.build(),
+def _forbidden(*arguments: Any) -> Any:
+    raise Forbidden("numpy.ndarray of something else than integers")
+
+
+def _reconstruct(kind: Any, *arguments: Any) -> IntegerArray:
+    return IntegerArray() if kind is NDARRAY else _forbidden()
+
+
+def _frombuffer(*arguments: Any) -> IntegerArray:
+    array = IntegerArray()
+    array.fill(*arguments)
+    return array
+
+
+def _dtype(code: Any, *arguments: Any) -> IntegerType:
+    if not INTEGERS.fullmatch(_text(code)):
+        raise Forbidden("numpy.dtype of something else than integers")
+    return IntegerType(_text(code))
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise Forbidden("_codecs.encode of something else than bytes")
+    return text.encode("latin-1")
+
+
+# The constructors of arrays in NumPy before and since 2.0; Python 3 writes bytes for Python 2 as calls of `_codecs.encode`.
+NDARRAY = Constructor("numpy.ndarray", _forbidden)
+CONSTRUCTORS = {NDARRAY.name: NDARRAY} | {
+    name: Constructor(name, make)
+    for name, make in (
+        ("numpy.dtype", _dtype),
+        ("numpy.core.multiarray._reconstruct", _reconstruct),
+        ("numpy._core.multiarray._reconstruct", _reconstruct),
+        ("numpy.core.numeric._frombuffer", _frombuffer),
+        ("numpy._core.numeric._frombuffer", _frombuffer),
+        ("_codecs.encode", _encode),
+    )
 }
