@@ -1,1 +1,1 @@
-"""The files that a run leaves: the condensed set, the trained generator, and exports of a set for other programs."""
+"""Files that a run writes: the condensed set, the trained generator, and exports of a set for other programs."""

@@ -1,4 +1,4 @@
-"""A condensed set: the images, and all that is needed to use them, here and elsewhere."""
+"""Condensed set: synthetic images and everything needed to train on them."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from condensation.core.preprocessing import Preprocessing
 
 @dataclass(frozen=True, eq=False)
 class CondensedSet:
-    """Synthetic images with their labels, class names and preprocessing, and a card that says how they were made."""
+    """Synthetic images with labels, class names and preprocessing, and a card that records how they were made."""
 
     images: ImageSet
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """Turns pictures in [0, 1], (n, c, h, w), into what a network trained on this set expects; use it on test images."""
+        """Map from images in [0, 1], (n, c, h, w), to network inputs; apply it to test images."""
         return self.images.preprocessing
 
     def dataset(self) -> TensorDataset:
-        """A torch data set of (image, label), images (c, h, w) already preprocessed: ready to train on.
+        """Return a torch data set of (image, label) with preprocessed images (c, h, w).
 
-        A soft label, where the set has them, is a vector (classes,); which loss it is for is ``images.soft_labels.loss``.
+        A soft label is a vector (classes,) for the loss ``images.soft_labels.loss``.
         """
         soft = self.images.soft_labels
         return TensorDataset(self.images.inputs(), soft.values if soft else self.images.labels)
 
     def pictures(self) -> Tensor:
-        """The images as a person sees them: (n, c, h, w) in [0, 1]."""
+        """Return the images without preprocessing, clipped to [0, 1]: (n, c, h, w)."""
         return self.images.pictures()
 
     def with_scores(self, scores: Mapping[str, Any]) -> CondensedSet:
-        """The same set, with measured ``scores`` on its card."""
+        """Return the same set with ``scores`` on its card."""
         return replace(self, card={**self.card, "scores": dict(scores)})
 
     def save(self, path: str | Path) -> None:
-        """Write the set to one file, at once. Values are kept to the last bit.
+        """Write the set to one file, atomically and exactly.
 
         Raises:
             CondensationError: if it cannot be written.
@@ -56,7 +56,7 @@ class CondensedSet:
 
     @classmethod
     def load(cls, path: str | Path) -> CondensedSet:
-        """Read a set; ``path`` may also be the run folder that holds it.
+        """Read a set from its file or its run folder.
 
         Raises:
             CondensationError: if it is missing, damaged, or of a later format.
@@ -66,31 +66,29 @@ class CondensedSet:
 
     @classmethod
     def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:
-        """Read a set of the official project, a file such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``.
+        """Read a set of the official project, a file such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``, without running code in it.
 
         Args:
-            path: A file of ``torch.save`` with one or more sets of normalised images and their labels. It is read without
-                running any code that may be in it.
-            data: The data set, by a name of `DATASETS`: the file does not say which it is, and with it by which constants
-                the images are normalised.
-            which: Of several runs in one file, which, from 0.
+            path: File of ``torch.save`` with one or more sets of normalized images and their labels.
+            data: Name of the data set in `DATASETS`, which the file does not record; its published constants normalized the images.
+            which: Index of the set in the file.
 
         Raises:
-            CondensationError: if it is missing, damaged, holds anything else, or is not of that data set.
+            CondensationError: if the file is missing, damaged, holds anything else, or is not of that data set.
         """
         return cls(*read_official(Path(path), data, which))
 
     def export(self, path: str | Path, to: str) -> Path:
-        """Write the set as ``to``, one of `EXPORTS`, into a new folder ``path``, with a card that says how to train on it.
+        """Write the set in the format ``to``, one of `EXPORTS`, to the new folder ``path``, with a card that shows how to train on it.
 
         Raises:
-            CondensationError: if the folder exists and is not empty, or cannot be written; nothing is then left behind.
-            MissingExtra: if the format needs a package that is not here.
+            CondensationError: if the folder is not empty or cannot be written; no partial export remains.
+            MissingExtra: if the format needs a package that is not installed.
         """
         return export(self.images, self.card, Path(path), to)
 
     def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the set into a new ``folder`` as it lies on the Hugging Face hub, the same as ``export(folder, "hub")``."""
+        """Write the set as a data set repository of the Hugging Face hub, like ``export(folder, "hub")``."""
         return self.export(folder, "hub")
 
     @classmethod
@@ -99,18 +97,17 @@ class CondensedSet:
 
         Raises:
             CondensationError: if there is no such folder or repository, the hub cannot be reached, or the set is damaged.
-            MissingExtra: if it has to be fetched and ``huggingface_hub`` is not here.
+            MissingExtra: if ``huggingface_hub`` is needed and not installed.
         """
-        here = Path(source).is_dir()
-        return cls.load(source if here else fetch(str(source), SET, revision))
+        return cls.load(source if Path(source).is_dir() else fetch(str(source), SET, revision))
 
     def push_to_hub(self, repository: str, *, private: bool = False, message: str = "Add the condensed set") -> str:
-        """Put the set, its pictures and its card into the data set repository ``owner/name`` of the Hugging Face hub.
+        """Upload the set, its images and its card to the data set repository ``owner/name`` and return its address.
 
-        The repository is made if it is not there; ``hf auth login`` or ``HF_TOKEN`` say who you are. Returns its address.
+        The repository is created if needed. ``hf auth login`` or ``HF_TOKEN`` authenticate you.
 
         Raises:
-            CondensationError: if the hub cannot be reached, or does not let you.
-            MissingExtra: if packages of the extra ``hub`` are not here.
+            CondensationError: if the hub cannot be reached or refuses the upload.
+            MissingExtra: if packages of the extra ``hub`` are not installed.
         """
         return push(self.images, self.card, repository, private=private, message=message)

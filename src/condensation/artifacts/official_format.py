@@ -1,9 +1,8 @@
-"""Sets of the official project of dataset condensation: files named like ``res_DM_CIFAR10_ConvNet_10ipc.pt``."""
+"""Files of the official project of dataset condensation, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,118 +16,102 @@ from condensation.core.preprocessing import Standardize
 from condensation.core.text import accuracy, counted
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name
 
-# Accuracies lie in the files as numpy's numbers. Before numpy 2 the function that makes them had another name.
-_SCALAR: Any = getattr(np, "_core", None) or np.core
-NUMBERS: list[Any] = [
+# Accuracies in the files are numpy scalars, whose constructor has another module name since numpy 2.
+_MULTIARRAY: Any = (getattr(np, "_core", None) or np.core).multiarray
+ALLOWED: list[Any] = [
     np.dtype,
     type(np.dtype(np.float64)),
     type(np.dtype(np.float32)),
-    (_SCALAR.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (_SCALAR.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    (_MULTIARRAY.scalar, "numpy.core.multiarray.scalar"),
+    (_MULTIARRAY.scalar, "numpy._core.multiarray.scalar"),
 ]
-SAFE_SINCE = (2, 6)  # before, torch.load could be made to run code even with weights_only
+SAFE_SINCE = (2, 6)  # earlier versions of torch.load could run code despite weights_only
+OTHER_DATA = 'Name the data set that the file was made from, such as data="fashion-mnist".'
 
 
 def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict[str, Any]]:
-    """One of the sets in an official file, or in a plain ``[images, labels]`` that torch.save wrote, and a card.
+    """Return a set and its card from an official file, or from a plain ``[images, labels]`` of ``torch.save``.
 
-    The images are normalised by the constants published for the data set, which the file does not name. Nothing but
-    tensors, numbers and plain containers is read, so no code can run.
+    The images are normalized by the published constants of the data set, which the file does not name. Only tensors, numbers and
+    plain containers are read, so no code can run.
 
     Raises:
         CondensationError: if the file is missing, damaged or holds anything else, or its images are not of that data set.
     """
     name = known_name(data)
-    having = [key for key, info in DATASETS.items() if info.published]
-    if name not in having:
-        raise unknown("data set with published constants", data, having)
+    published = [key for key, info in DATASETS.items() if info.published]
+    if name not in published:
+        raise unknown("data set with published constants", data, published)
     content = _load(path)
     sets = content.get("data") if isinstance(content, dict) else content
-    if isinstance(sets, list | tuple) and len(sets) == 2 and all(isinstance(part, Tensor) for part in sets):
-        sets = [sets]
-    if not isinstance(sets, list | tuple) or not sets or not all(_is_set(one) for one in sets):
-        raise CondensationError(
-            f"{path} holds no condensed set.\nIt must hold {{'data': [[images, labels], ...]}}, as the official project saves, or "
-            "[images, labels]."
-        )
+    sets = [sets] if _is_set(sets) else sets
+    if not isinstance(sets, list | tuple) or not sets or not all(map(_is_set, sets)):
+        hint = "Expected {'data': [[images, labels], ...]}, as the official project saves, or [images, labels]."
+        raise CondensationError(f"{path} holds no condensed set.", hint=hint)
     if not 0 <= which < len(sets):
-        raise CondensationError(
-            f"{path} holds {len(sets)} {'set' if len(sets) == 1 else 'sets'}; there is no number {which}. Count from 0."
-        )
-    images = _checked(path, sets[which], name)
-    official = {"file": path.name, "which": which, "sets": len(sets)}
-    # Judging looks here for the test images.
-    card = {"settings": {"data": {"source": name, "preprocessing": "published"}}, "data": {"name": name}, "official": official}
+        raise CondensationError(f"{path} holds {counted(len(sets), 'set')}, counted from 0; got which={which}.", setting="which")
+    images = _to_images(path, *sets[which], DATASETS[name])
+    card = {
+        "settings": {"data": {"source": name, "preprocessing": "published"}},  # evaluation finds the test images by these
+        "data": {"name": name},
+        "official": {"file": path.name, "which": which, "sets": len(sets)},
+    }
     scores = _scores(content.get("accs_all_exps") if isinstance(content, dict) else None)
     return images, {**card, "scores": scores} if scores else card
 
 
 def _load(path: Path) -> Any:
     if tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2]) < SAFE_SINCE:
-        raise CondensationError(
-            f"Reading {path} safely needs PyTorch {'.'.join(map(str, SAFE_SINCE))} or newer; this is {torch.__version__}."
-        )
+        needed = ".".join(map(str, SAFE_SINCE))
+        raise CondensationError(f"Reading {path} safely needs PyTorch {needed} or newer; this is {torch.__version__}.")
     if not path.is_file():
         raise CondensationError(f"There is no file {path}.")
     try:
-        with torch.serialization.safe_globals(NUMBERS):
+        with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises errors of many types on damaged files
+    except Exception as error:  # torch raises errors of many types for damaged files
         forbidden = re.search(r"GLOBAL (\S+)", str(error))
         if forbidden:
-            raise CondensationError(
-                f"{path} asks for {forbidden[1]}, which no condensed set needs and which could run code. Nothing of it was run."
-            ) from None
-        raise CondensationError(f"{path} is cut off, or not a file of torch.save.\nGet it again.") from None
+            raise CondensationError(f"{path} refers to {forbidden[1]}, which could run code, so nothing of it was read.") from None
+        raise CondensationError(f"{path} is incomplete, or not a file of torch.save.", hint="Download it again.") from None
 
 
-def _is_set(one: Any) -> bool:
-    return isinstance(one, list | tuple) and len(one) == 2 and all(isinstance(part, Tensor) for part in one)
+def _is_set(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, Tensor) for part in value)
 
 
-def _checked(path: Path, one: Sequence[Tensor], name: str) -> ImageSet:
-    info = DATASETS[name]
-    images, labels = (part.detach() for part in one)
-    if not images.is_floating_point() or images.ndim != 4 or tuple(images.shape[1:]) != info.shape:
-        raise CondensationError(
-            f"{path} has images {tuple(images.shape)} of {images.dtype}; {info.title} has floats (n, {', '.join(map(str, info.shape))}).\n"
-            "Name the data set that it was made from with --data."
-        )
-    if not bool(images.isfinite().all()):
-        raise CondensationError(f"{path} has images with values that are no numbers.")
-    if float(images.min()) >= 0 and float(images.max()) <= 1:
-        raise CondensationError(
-            f"The images in {path} lie in 0 to 1, so they are not normalised as those of the official project are.\n"
-            "In Python, CondensedSet(ImageSet.of(...)) takes them with the preprocessing that they have."
-        )
-    names = info.class_names or tuple(str(label) for label in range(info.classes))
-    _check_labels(path, labels, info)
-    mean, std = (torch.tensor(values) for values in _constants(info))
-    return ImageSet.of(images.float(), labels, names, preprocessing=Standardize(mean, std), flip_invariant=info.flip_invariant)
-
-
-def _check_labels(path: Path, labels: Tensor, info: DatasetInfo) -> None:
-    if labels.ndim == 2 or labels.is_floating_point():
-        raise CondensationError(f"{path} has soft labels; sets with one class an image can be read.")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < info.classes:
-        raise CondensationError(
-            f"Labels in {path} run from {int(labels.min())} to {int(labels.max())}; {info.title} has classes 0 to {info.classes - 1}.\n"
-            "Name the data set that it was made from with --data."
-        )
-
-
-def _constants(info: DatasetInfo) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) -> ImageSet:
     assert info.published is not None
-    return info.published
+    if not images.is_floating_point() or images.ndim != 4 or tuple(images.shape[1:]) != info.shape:
+        expected = f"floats (n, {', '.join(map(str, info.shape))}) for {info.title}"
+        raise CondensationError(f"Expected images as {expected}, got {images.dtype} {tuple(images.shape)} in {path}.", hint=OTHER_DATA)
+    if not bool(images.isfinite().all()):
+        raise CondensationError(f"{path} has pixels that are infinite or not a number.")
+    if float(images.min()) >= 0 and float(images.max()) <= 1:
+        hint = "In Python, CondensedSet(ImageSet.of(...)) takes images with any preprocessing."
+        raise CondensationError(f"Expected normalized images, got values in [0, 1] in {path}.", hint=hint)
+    if labels.ndim == 2 or labels.is_floating_point():
+        raise CondensationError(f"{path} has soft labels. Expected one class label per image.")
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+    if not 0 <= low <= high < info.classes:
+        message = f"Expected labels in 0..{info.classes - 1} for {info.title}, got {low}..{high} in {path}."
+        raise CondensationError(message, hint=OTHER_DATA)
+    mean, std = (torch.tensor(values) for values in info.published)
+    return ImageSet.of(
+        images.detach().float(),
+        labels.detach(),
+        info.class_names or tuple(str(label) for label in range(info.classes)),
+        preprocessing=Standardize(mean, std),
+        flip_invariant=info.flip_invariant,
+    )
 
 
 def _scores(accuracies: Any) -> dict[str, str]:
-    """What the file says of accuracies, by network: over all sets and networks, in percent."""
-    if not isinstance(accuracies, dict):
-        return {}
-    found = {}
-    for network, values in accuracies.items():
+    """Return the accuracies in the file by network, in percent over all sets and trained networks."""
+    scores = {}
+    for network, values in accuracies.items() if isinstance(accuracies, dict) else ():
         if isinstance(values, list | tuple) and values and all(isinstance(value, float | int | np.floating) for value in values):
             percent = 100 * np.array(values, dtype=np.float64)
-            found[f"by its file, {network}"] = f"{accuracy(percent.mean(), percent.std(), len(values))} ({counted(len(values), 'network')})"
-    return found
+            text = accuracy(percent.mean(), percent.std(), len(values))
+            scores[f"by its file, {network}"] = f"{text} ({counted(len(values), 'network')})"
+    return scores

@@ -1,4 +1,4 @@
-"""Trained generators: kept in a file beside the set that was drawn from them, and read again to draw more."""
+"""Trained generators: saved beside the set that a run drew from them, and loaded to draw more sets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import preprocessing_from, preprocessing_name, preprocessing_tensors
+from condensation.artifacts.set_file import preprocessing_name, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.records import as_record
 from condensation.core.rng import Rng
+from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.generators.base import Generator
 from condensation.methods.base import Method
@@ -25,32 +27,47 @@ from condensation.methods.generative import GeneratedImages, GenerativeMethod, b
 from condensation.methods.loop import StepInfo
 
 KIND = "trained generator"
-GENERATOR = "generator.safetensors"  # its name in a run folder
+GENERATOR = "generator.safetensors"  # file name in a run folder
 WEIGHTS = "generator."
+
+
+@dataclass(frozen=True)
+class GeneratorCard:
+    """Fields of the file from which a generator is built again."""
+
+    method: dict[str, Any]
+    shape: tuple[int, int, int]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    mirrored: bool
+    preprocessing: str
+    card: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedGenerator:
-    """A generator as a run left it, and what its pictures are of: any number of new images can be drawn from it."""
+    """Generator of a run, from which any number of new images can be drawn."""
 
     method: GenerativeMethod
     generator: Generator
-    like: ImageSet  # one image of each class that it knows: of their shape, with their names and preprocessing
-    card: Mapping[str, Any] = field(default_factory=dict)  # how it came to be: settings and data of the run
+    like: ImageSet
+    """One blank image per class, with the shape, names and preprocessing of the images that are drawn."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """Card of the run's set: settings and data."""
 
     @classmethod
     def of(cls, method: GenerativeMethod, source: GeneratedImages, card: Mapping[str, Any] | None = None) -> TrainedGenerator:
-        """That of a run of ``method``, whose state has ``source``."""
+        """Return the generator of a run of ``method`` whose state has the images ``source``."""
         like = blank(source.template, dict.fromkeys(source.template.classes, 1), source.images.dtype)
         return cls(method, source.generator, like, card or {})
 
     def images(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> ImageSet:
-        """New images, ``ipc`` of each class or ``ipc[label]``, preprocessed as the real ones were; the seed decides them.
+        """Return ``ipc`` new images per class, or ``ipc[label]``, preprocessed as the real ones were.
 
-        More images of one seed begin with the fewer. No seed gives again the images that the run itself drew.
+        With the same seed, a smaller set is the beginning of a larger one. No seed repeats the images of the run's own set.
 
         Raises:
-            CondensationError: if ``ipc`` is below 1, or names a class that the generator does not know.
+            CondensationError: if ``ipc`` is below 1, or names a class that the generator does not have.
         """
         counts = self._counts(ipc)
         compute = compute.resolve()
@@ -63,7 +80,7 @@ class TrainedGenerator:
         return replace(start, images=drawn).to("cpu")
 
     def sample(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> CondensedSet:
-        """As `images`, with a card: that of the run, and how many images of which seed these are.
+        """Return `images` as a set whose card is that of the run with this ipc and seed.
 
         Raises:
             CondensationError: as `images`.
@@ -71,24 +88,24 @@ class TrainedGenerator:
         images = self.images(ipc, seed, compute)
         settings = {
             **self.card.get("settings", {"method": to_dict(self.method)}),
-            "ipc": ipc if isinstance(ipc, int) else _named(ipc, images),
+            "ipc": ipc if isinstance(ipc, int) else {images.class_names[label]: count for label, count in ipc.items()},
         }
         return CondensedSet(images, {**self.card, "settings": settings, "sample": {"seed": seed}, "versions": versions()})
 
-    def is_of(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
-        """Whether a run of ``method`` and ``seed`` on ``real``, of that fingerprint, trains this very generator, whatever its ipc."""
-        theirs = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
+    def matches_run(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
+        """Return True if a run of ``method`` and ``seed`` on ``real``, with that fingerprint, would train this generator at any ipc."""
+        origin = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
         inputs = (self.like.preprocessing, self.like.flip_invariant) == (real.preprocessing, real.flip_invariant)
-        return self.method.any_ipc and inputs and (self.method, *theirs) == (method, seed, fingerprint)
+        return self.method.any_ipc and inputs and (self.method, *origin) == (method, seed, fingerprint)
 
-    def for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
-        """The images that a run of this seed draws, whatever its ipc was: training does not depend on that."""
+    def images_for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
+        """Return the images that a run with this seed draws; training does not depend on ``ipc``."""
         home, real = real.device, real.to(compute.device)
         generator = self.generator.to(compute.device)
         return self.method.drawn(real, ipc, generator, Rng(seed).child("init"), compute).snapshot().to(home)
 
     def save(self, path: str | Path) -> None:
-        """Write it to one file, at once: the weights, and the method's settings, from which the generator is built again.
+        """Write weights and settings of the method to one file, atomically.
 
         Raises:
             CondensationError: if it cannot be written.
@@ -108,63 +125,54 @@ class TrainedGenerator:
 
     @classmethod
     def load(cls, path: str | Path) -> TrainedGenerator:
-        """Read one from its file, or from the folder of the run that trained it.
+        """Read a generator from its file or its run folder.
 
         Raises:
-            CondensationError: if it is missing, damaged, or of a method that is not here.
+            CondensationError: if it is missing or damaged, or its method is unknown.
         """
         path = Path(path)
         if path.is_dir():
             path = path / GENERATOR
             if not path.exists():
-                raise CondensationError(
-                    f"{path.parent} holds no trained generator.\nRuns of methods that train one keep it as {GENERATOR}."
-                )
-        tensors, about = read_tensors(path, KIND)
+                hint = f"Runs of methods that train a generator, such as gmmn, save it as {GENERATOR}."
+                raise CondensationError(f"{path.parent} holds no trained generator.", hint=hint)
+        tensors, content = read_tensors(path, KIND)
+        card = as_record(content, GeneratorCard, str(path))
+        preprocessing = read_preprocessing(path, tensors, card.preprocessing)
+        method = from_dict(Method, card.method)  # type: ignore[type-abstract]
+        weights = {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
+        dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
+        if not isinstance(method, GenerativeMethod) or dtype is None:
+            problem = "it has no weights" if dtype is None else f"{card.method['name']} trains no generator"
+            raise CondensationError(f"{path} is damaged: {problem}.", hint=RESTORE)
+        blank_images = torch.zeros(len(card.labels), *card.shape, dtype=dtype)
+        labels = torch.tensor(card.labels)
+        like = ImageSet.of(blank_images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored)
+        with torch.random.fork_rng(devices=[]):
+            generator = method.build(like.shape, len(like.classes)).to(dtype)
         try:
-            method = from_dict(Method, about["method"])  # type: ignore[type-abstract]
-            assert isinstance(method, GenerativeMethod)
-            labels = torch.tensor(about["labels"])
-            weights = {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
-            dtype = next(tensor.dtype for tensor in weights.values() if tensor.is_floating_point())
-            like = ImageSet.of(
-                torch.zeros(len(labels), *about["shape"], dtype=dtype),
-                labels,
-                about["class_names"],
-                preprocessing=preprocessing_from(tensors, about["preprocessing"]),
-                flip_invariant=about["mirrored"],
-            )
-            with torch.random.fork_rng(devices=[]):
-                generator = method.build(like.shape, len(like.classes)).to(dtype)
             generator.load_state_dict(weights)
-            return cls(method, generator, like, about["card"])
-        except CondensationError:
-            raise
-        except (AssertionError, KeyError, TypeError, AttributeError, RuntimeError, StopIteration) as error:
-            raise CondensationError(
-                f"{path} is damaged: {error} is missing or wrong.\nRestore it from a copy, or train it again."
-            ) from None
+        except RuntimeError as error:  # names or shapes differ
+            raise CondensationError(f"{path} is damaged: {str(error).splitlines()[-1].strip()}", hint=RESTORE) from None
+        return cls(method, generator, like, card.card)
 
     def _counts(self, ipc: int | Mapping[int, int]) -> dict[int, int]:
         counts = dict(ipc) if isinstance(ipc, Mapping) else dict.fromkeys(self.like.classes, ipc)
-        strange = sorted(set(counts) - set(self.like.classes))
-        if strange:
-            raise CondensationError(f"ipc names a class {strange[0]}; the generator knows {', '.join(map(str, self.like.classes))}.")
+        unknown_labels = sorted(set(counts) - set(self.like.classes))
+        if unknown_labels:
+            known = ", ".join(map(str, self.like.classes))
+            raise CondensationError(f"The generator has no class {unknown_labels[0]}; it has {known}.", setting="ipc")
         if not counts or min(counts.values()) < 1:
-            raise CondensationError(f"Asked for {min(counts.values(), default=0)} images of a class; ipc must be at least 1.")
+            raise CondensationError(f"Expected at least 1 image per class, got {min(counts.values(), default=0)}.", setting="ipc")
         return dict(sorted(counts.items()))
 
 
 class KeepGenerator:
-    """An observer that writes the trained generator after the last step of a method that trains one."""
+    """Observer that saves the trained generator after the last step of a generative method."""
 
     def __init__(self, method: GenerativeMethod, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         self.method, self.path, self.card = method, Path(path), card or {}
 
-    def __call__(self, moment: StepInfo) -> None:
-        if moment.step == moment.steps and isinstance(moment.state.source, GeneratedImages):
-            TrainedGenerator.of(self.method, moment.state.source, self.card).save(self.path)
-
-
-def _named(ipc: Mapping[int, int], images: ImageSet) -> dict[str, int]:
-    return {images.class_names[label]: count for label, count in ipc.items()}
+    def __call__(self, info: StepInfo) -> None:
+        if info.step == info.steps and isinstance(info.state.source, GeneratedImages):
+            TrainedGenerator.of(self.method, info.state.source, self.card).save(self.path)

@@ -1,4 +1,4 @@
-"""What an export is, and the 8-bit view of a set that those with pictures share."""
+"""Description of an export format, and the 8-bit images that formats with image files share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condensation.artifacts.set_file import SOFT, preprocessing_name
+from condensation.artifacts.set_file import SOFT_LABELS, preprocessing_name
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Zca
@@ -22,95 +22,103 @@ from condensation.core.preprocessing import Zca
 
 @dataclass(frozen=True)
 class Export:
-    """A format in which a set is written, and the lines of Python that read it."""
+    """Export format: how a set is written, and the Python code that reads it."""
 
     name: str
-    what: str  # is in the folder, in a sentence
-    exact: bool  # holds what a network sees, to the last bit
-    pictures: bool  # holds pictures, which have 8 bits
-    suffix: str  # of the file, where it is one
-    imports: str  # of the lines that read it
-    lines: Callable[[ImageSet], str]  # make ``dataset`` in the folder; with 8 bits, ``mean`` and ``std`` are there
-    tensor: str  # how the lines have a tensor of the file, by its name
+    contents: str
+    """Sentence on the card about the files."""
+    exact: bool
+    """True if the files hold the network inputs exactly."""
+    pictures: bool
+    """True if the files hold 8-bit images."""
+    suffix: str
+    """Suffix of the file, empty for a folder."""
+    imports: str
+    """Import lines of the code on the card."""
+    code: Callable[[ImageSet], str]
+    """Code that defines ``dataset``, run in the folder; for 8-bit images, ``mean`` and ``std`` are defined before it."""
+    tensor: str
+    """Expression for a tensor of the file, with ``{}`` for its name."""
     write: Callable[[ImageSet, Mapping[str, Any], Path], None]
-    needs: tuple[str, ...] = ()  # packages of the extra ``hub``
-    front: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""  # what stands above the card
+    packages: tuple[str, ...] = ()
+    """Packages of the extra ``hub`` that the format needs."""
+    front_matter: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""
+    """Text above the card."""
 
     def check(self, images: ImageSet) -> None:
-        """Refuse what would be no use, or could not be written.
+        """Check that the format can hold ``images``.
 
         Raises:
-            CondensationError: for pictures of a whitened set, from which it cannot be made again, or of one with soft labels,
-                for which there is no place, and for a preprocessing of a person's own.
-            MissingExtra: if a package is not here.
+            CondensationError: for 8-bit images of a whitened set or of one with soft labels, and for a preprocessing of the user.
+            MissingExtra: if a package is not installed.
         """
         preprocessing_name(images.preprocessing)
-        for package in self.needs:
+        for package in self.packages:
             try:
                 import_module(package)
             except ImportError:
                 raise MissingExtra(f"Writing {self.name}", "hub") from None
+        hint = 'Use to="npz", to="torch" or to="hub"; `condense show` draws the set.'
         if not self.exact and isinstance(images.preprocessing, Zca):
-            raise CondensationError(
-                f"A set whitened by ZCA cannot be written as {self.name}: whitening takes each image's own mean and length away,\n"
-                "so that its pictures, whitened again, would be other images. Use --to npz, torch or hub; `condense show` draws it."
-            )
+            reason = "whitening removes the mean and length of each image, so its 8-bit image cannot be whitened back"
+            raise CondensationError(f"A set whitened by ZCA cannot be written as {self.name}: {reason}.", hint=hint)
         if not self.exact and images.soft_labels:
             raise CondensationError(
-                f"A set with soft labels cannot be written as {self.name}, which has room for the class of an image alone.\n"
-                "Use --to npz, torch or hub; `condense show` draws it."
+                f"A set with soft labels cannot be written as {self.name}, which stores one class per image.", hint=hint
             )
 
 
 @dataclass(frozen=True)
-class Loss:
-    """What rounding the pictures to 8 bits and cutting them to [0, 1] changes."""
+class Rounding:
+    """Change of the pixels by rounding to 8 bits and clipping to [0, 1]."""
 
-    clipped: float  # the part of all values that lay outside, in [0, 1]
-    mean: float  # change of a value, in 255ths
+    clipped: float
+    """Fraction of values outside [0, 1]."""
+    mean: float
+    """Mean absolute change, in units of 1/255."""
     largest: float
+    """Largest absolute change, in units of 1/255."""
 
 
 def eight_bit(images: ImageSet) -> Tensor:
-    """The pictures with 8 bits, (n, c, h, w) uint8: rounded, and cut to what a pixel can be."""
+    """Return the images without preprocessing, clipped and rounded: (n, c, h, w) uint8."""
     if not images.images.is_floating_point():
         return images.images
     return (images.pictures() * 255).round().to(torch.uint8)
 
 
-def loss_of(images: ImageSet) -> Loss:
-    """How far `eight_bit` is from ``images``."""
+def rounding_of(images: ImageSet) -> Rounding:
+    """Return the difference of `eight_bit` from ``images``."""
     if not images.images.is_floating_point():
-        return Loss(0.0, 0.0, 0.0)
+        return Rounding(0.0, 0.0, 0.0)
     exact = images.preprocessing.inverse(images.images)
-    # A picture that was one when it was normalised may come back a rounding error outside.
+    # Undoing the normalization of a real image may leave [0, 1] by a rounding error.
     outside = ((exact < -1e-5) | (exact > 1 + 1e-5)).double().mean()
     change = (exact * 255 - eight_bit(images).float()).abs()
-    return Loss(float(outside), float(change.double().mean()), float(change.max()))
+    return Rounding(float(outside), float(change.double().mean()), float(change.max()))
 
 
 def png_bytes(pixels: Tensor) -> bytes:
-    """One image (c, h, w) uint8 as the content of a PNG file."""
+    """Return one image (c, h, w) uint8 as a PNG file."""
     array = pixels.numpy().transpose(1, 2, 0)
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.shape[2] == 1 else array)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
-def normalising(images: ImageSet) -> str:
-    """Lines that define ``mean`` and ``std``, to the last bit."""
-    values = {
-        name: ", ".join(str(value) for value in tensor.numpy()) for name, tensor in constants(images).items() if name in ("mean", "std")
-    }
-    return "\n".join(f"{name} = torch.tensor([{values[name]}]).view(-1, 1, 1)" for name in ("mean", "std"))
+def normalization_code(images: ImageSet) -> str:
+    """Return code that defines ``mean`` and ``std`` exactly."""
+    tensors = preprocessing_constants(images)
+    values = {name: ", ".join(map(str, tensors[name].numpy())) for name in ("mean", "std")}
+    return "\n".join(f"{name} = torch.tensor([{text}]).view(-1, 1, 1)" for name, text in values.items())
 
 
-def constants(images: ImageSet) -> dict[str, Tensor]:
-    """What test images are preprocessed with: ``mean`` and ``std`` (c,) always, and a whitened set's matrices."""
+def preprocessing_constants(images: ImageSet) -> dict[str, Tensor]:
+    """Return the constants that preprocess test images: ``mean`` and ``std`` (c,), and the matrices of a whitened set."""
     identity = {"mean": torch.zeros(images.shape[0]), "std": torch.ones(images.shape[0])}
     return identity | images.preprocessing.tensors()
 
 
 def labels_key(images: ImageSet) -> str:
-    """What a file calls the labels that networks are trained on."""
-    return SOFT if images.soft_labels else "labels"
+    """Return the name of the labels that networks are trained on."""
+    return SOFT_LABELS if images.soft_labels else "labels"

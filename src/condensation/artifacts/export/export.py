@@ -1,4 +1,4 @@
-"""A set as other programs read it: each format is a file here, and a line in `EXPORTS`."""
+"""Export of a set for other programs; each format is a module here and an entry of `EXPORTS`."""
 
 from __future__ import annotations
 
@@ -17,39 +17,34 @@ from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
 from condensation.core.storage import new_folder, require_free
 
-EXPORTS: dict[str, Export] = {"png": PNG, "npz": NPZ, "parquet": PARQUET, "torch": TORCH, "hub": HUB}
+EXPORTS: dict[str, Export] = {form.name: form for form in (PNG, NPZ, PARQUET, TORCH, HUB)}
 
 
 def check(images: ImageSet, path: Path, to: str) -> None:
-    """Find out before any work whether `export` can do what is asked.
+    """Check that `export` can write ``images``, before any work.
 
     Raises:
         CondensationError: if there is no such format, it cannot hold this set, or the folder is in use.
-        MissingExtra: if the format needs a package that is not here.
+        MissingExtra: if the format needs a package that is not installed.
     """
     if to not in EXPORTS:
         raise unknown("export", to, EXPORTS)
-    how = EXPORTS[to]
-    if path.suffix and path.suffix == how.suffix:
-        raise CondensationError(
-            f"{path} looks like a file; an export is a folder, which holds the set and its card.\nGive --out a name without {path.suffix}."
-        )
-    how.check(images)
+    if path.suffix and path.suffix == EXPORTS[to].suffix:
+        hint = f"Choose a name without {path.suffix} (out=...)."
+        raise CondensationError(f"Expected a folder, which will hold the set and its card; got the file name {path}.", hint=hint)
+    EXPORTS[to].check(images)
     require_free(path)
 
 
 def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Path:
-    """Write a set as ``to``, with a card that says how to train on it, into a new folder ``path``, which is returned.
+    """Write a set in the format ``to``, with a card that shows how to train on it, to the new folder ``path``, and return ``path``.
 
     Raises:
-        CondensationError: as `check`, or if the folder cannot be written; nothing is then left behind.
+        CondensationError: as `check`, or if the folder cannot be written; no partial export remains.
     """
     check(images, path, to)
-    how, images = EXPORTS[to], images.to("cpu")
+    form, images = EXPORTS[to], images.to("cpu")
     with new_folder(path) as folder:
-        how.write(images, card, folder)
-        write_card(images, card, how, folder)
+        form.write(images, card, folder)
+        write_card(images, card, form, folder)
     return path
-
-
-__all__ = ["EXPORTS", "Export", "check", "export"]

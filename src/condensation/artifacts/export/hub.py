@@ -1,4 +1,4 @@
-"""A folder as the Hugging Face hub has it: the float set, its pictures for the viewer, and a card with front matter."""
+"""Export as a data set repository of the Hugging Face hub: the exact set, its images for the viewer, and a card with front matter."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from condensation.core.preprocessing import Zca
 from condensation.data.catalogue import DATASETS
 
 TABLE = "data/train-00000-of-00001.parquet"
-# How the hub calls the terms of the data sets that are known by name; it has no name for others.
-LICENCES = {"MIT": "mit", "CC BY 4.0": "cc-by-4.0"}
+LICENCES = {"MIT": "mit", "CC BY 4.0": "cc-by-4.0"}  # names on the hub; the terms of the other data sets have none
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
 def write_hub(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``set.safetensors`` and, for the viewer and for `datasets`, the pictures as parquet."""
+    """Write ``set.safetensors``, and the 8-bit images as parquet for the viewer and `datasets`."""
     (folder / TABLE).parent.mkdir()
     write_table(images, folder / TABLE)
     if isinstance(images.preprocessing, Zca):
-        images = replace(images, images=images.inputs())  # so that plain PyTorch need not whiten it first
+        images = replace(images, images=images.inputs())  # whitened, so that plain PyTorch need not whiten
     write_set(folder / SET, images, card)
 
 
 def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
-    """What the hub and `datasets` read of a card, as YAML between two lines of dashes."""
+    """Return the metadata that the hub and `datasets` read: YAML between two lines of dashes."""
     from huggingface_hub import DatasetCardData
 
     source = str(card.get("data", {}).get("name", ""))
     licence = LICENCES.get(DATASETS[source].licence, "other") if source in DATASETS else "unknown"
     names = {str(label): name for label, name in enumerate(images.class_names)}
-    about = DatasetCardData(
+    metadata = DatasetCardData(
         license=licence,
         pretty_name=f"{source or 'Images'}, condensed to {len(images)}",
         task_categories=["image-classification"],
@@ -45,27 +44,27 @@ def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
         dataset_info={"features": [{"name": "image", "dtype": "image"}, {"name": "label", "dtype": {"class_label": {"names": names}}}]},
     )
-    return f"---\n{about.to_yaml()}\n---\n\n"
+    return f"---\n{metadata.to_yaml()}\n---\n\n"
 
 
-def _lines(images: ImageSet) -> str:
+def _code(images: ImageSet) -> str:
     stored = images.images.is_floating_point() or isinstance(images.preprocessing, Zca)
-    seen = 'file["images"]' if stored else '(file["images"] / 255 - mean) / std'
+    inputs = 'file["images"]' if stored else '(file["images"] / 255 - mean) / std'
     return f"""file = load_file("{SET}")
-images, labels = {seen}, file["{labels_key(images)}"]
+images, labels = {inputs}, file["{labels_key(images)}"]
 dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 
 HUB = Export(
     name="hub",
-    what=f"`{SET}` holds tensors, what a network sees; `{TABLE}` holds their pictures, which `datasets.load_dataset` and the viewer read",
+    contents=f"`{SET}` holds the network inputs as tensors; `{TABLE}` holds 8-bit images for `datasets.load_dataset` and the viewer",
     exact=True,
     pictures=True,
     suffix="",
     imports="import torch\nfrom safetensors.torch import load_file",
-    lines=_lines,
+    code=_code,
     tensor='file["preprocessing.{}"]',
     write=write_hub,
-    needs=("pyarrow", "huggingface_hub"),
-    front=front_matter,
+    packages=("pyarrow", "huggingface_hub"),
+    front_matter=front_matter,
 )

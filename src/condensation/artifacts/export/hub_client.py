@@ -1,4 +1,4 @@
-"""To and from the Hugging Face hub."""
+"""Upload to and download from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from condensation.artifacts.export.export import export
 from condensation.core.errors import NO_ROOM, CondensationError, MissingExtra
 from condensation.core.images import ImageSet
 
+LOGIN = "Log in with: hf auth login, or set HF_TOKEN."
+CONNECT = "Check the network connection."
+
 
 def push(images: ImageSet, card: Mapping[str, Any], repository: str, *, private: bool, message: str) -> str:
-    """Put a set into the data set ``repository``, which is made if need be; its address is returned.
+    """Upload a set to the data set ``repository``, which is created if needed, and return its address.
 
     Raises:
         CondensationError: if the hub cannot be reached or refuses.
-        MissingExtra: if packages of the extra ``hub`` are not here.
+        MissingExtra: if packages of the extra ``hub`` are not installed.
     """
-    with tempfile.TemporaryDirectory() as beside, _plainly(f"The set was not put on the hub as {repository}"):
+    with tempfile.TemporaryDirectory() as temporary, _hub_errors(f"Could not upload the set to {repository}"):
         from huggingface_hub import HfApi
 
-        folder = export(images, card, Path(beside) / "set", "hub")  # before the repository is made
+        folder = export(images, card, Path(temporary) / "set", "hub")  # before the repository is created
         hub = HfApi()
         address = hub.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
         hub.upload_folder(repo_id=address.repo_id, repo_type="dataset", folder_path=folder, commit_message=message)
@@ -32,21 +35,21 @@ def push(images: ImageSet, card: Mapping[str, Any], repository: str, *, private:
 
 
 def fetch(repository: str, name: str, revision: str | None) -> Path:
-    """The file ``name`` of the data set ``repository``, from the hub or from where it was kept after an earlier call.
+    """Return the path of the file ``name`` of the data set ``repository``, downloaded or in the cache of the hub's library.
 
     Raises:
         CondensationError: if there is no such file or repository, or the hub cannot be reached.
-        MissingExtra: if huggingface_hub is not here.
+        MissingExtra: if huggingface_hub is not installed.
     """
-    with _plainly(f"There is no folder {repository}, and no set was found on the hub as {repository}"):
+    with _hub_errors(f"There is no folder {repository}, and no set on the hub as {repository}"):
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(repository, name, repo_type="dataset", revision=revision))
 
 
 @contextmanager
-def _plainly(failed: str) -> Iterator[None]:
-    """What the hub's library raises, in plain words."""
+def _hub_errors(failed: str) -> Iterator[None]:
+    """Raise the errors of the hub's library as `CondensationError`; messages begin with ``failed``."""
     try:
         from huggingface_hub.errors import (
             EntryNotFoundError,
@@ -58,26 +61,28 @@ def _plainly(failed: str) -> Iterator[None]:
         )
     except ImportError:
         raise MissingExtra("The Hugging Face hub", "hub") from None
-    # The errors of the HTTP library below, which has changed from one version to the next.
+    # The errors of the HTTP library, which differs between versions of huggingface_hub.
     unreachable: Any = (OSError, *HfHubHTTPError.__bases__)
     try:
         yield
     except HFValidationError:
-        raise CondensationError(f"{failed}: that is not a name of a repository.\nGive it as owner/name.") from None
+        raise CondensationError(f"{failed}: that is not the name of a repository.", hint="Write it as owner/name.") from None
     except LocalTokenNotFoundError:
-        raise CondensationError(f"{failed}: nobody is logged in.\nLog in with: hf auth login, or set HF_TOKEN.") from None
+        raise CondensationError(f"{failed}: you are not logged in.", hint=LOGIN) from None
     except LocalEntryNotFoundError:
-        raise CondensationError(f"{failed}: the hub cannot be reached, and nothing of it is kept here.\nSee to the network.") from None
+        raise CondensationError(f"{failed}: the hub cannot be reached, and the file is not cached.", hint=CONNECT) from None
     except RepositoryNotFoundError:
-        raise CondensationError(f"{failed}: there is no such repository, or it is private.\nSee to the name, or: hf auth login.") from None
+        hint = "Check the name, or log in with: hf auth login."
+        raise CondensationError(f"{failed}: there is no such repository, or it is private.", hint=hint) from None
     except EntryNotFoundError:
-        raise CondensationError(f"{failed}: the repository has no set of this package.") from None
+        raise CondensationError(f"{failed}: the repository holds no set of this package.") from None
     except HfHubHTTPError as error:
         status = error.response.status_code
-        advice = "\nLog in with: hf auth login, or set HF_TOKEN." if status in (401, 403) else "\nTry again later."
-        raise CondensationError(f"{failed}: the hub answered {status}.{advice}") from None
+        raise CondensationError(
+            f"{failed}: the hub answered {status}.", hint=LOGIN if status in (401, 403) else "Try again later."
+        ) from None
     except unreachable as error:
         if getattr(error, "errno", None) in (*NO_ROOM, errno.EACCES, errno.EROFS):
-            advice = "Make room, or let" if error.errno in NO_ROOM else "Let"
-            raise CondensationError(f"{failed}: {error}.\n{advice} HF_HOME name a folder that can be written.") from None
-        raise CondensationError(f"{failed}: the hub cannot be reached ({type(error).__name__}).\nSee to the network.") from None
+            hint = f"{'Make room, or set' if error.errno in NO_ROOM else 'Set'} HF_HOME to a folder that can be written."
+            raise CondensationError(f"{failed}: {error}.", hint=hint) from None
+        raise CondensationError(f"{failed}: the hub cannot be reached ({type(error).__name__}).", hint=CONNECT) from None

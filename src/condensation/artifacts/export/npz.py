@@ -1,4 +1,4 @@
-"""``set.npz``: float arrays as a network sees them, to the last bit."""
+"""Export as ``set.npz``: exact float arrays."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from condensation.artifacts.export.base import Export, constants, labels_key
-from condensation.artifacts.set_file import SOFT, whole_card
+from condensation.artifacts.export.base import Export, labels_key, preprocessing_constants
+from condensation.artifacts.set_file import SOFT_LABELS, complete_card
 from condensation.core.images import ImageSet
 
 
-def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON.
+def contents(images: ImageSet, card: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[str], str]:
+    """Return the tensors of an exact export, the class names, and the card as JSON.
 
-    Soft labels, where there are any, are beside the others, as ``soft_labels`` (n, classes).
+    The tensors are ``images`` (n, c, h, w) float32, ``labels`` (n,), ``soft_labels`` (n, classes) if there are any, and the
+    constants that preprocess test images.
     """
-    arrays: dict[str, Any] = {
-        "images": images.inputs().float().numpy(),
-        "labels": images.labels.numpy(),
-        **({SOFT: images.soft_labels.values.numpy()} if images.soft_labels else {}),
-        "class_names": np.array(images.class_names),
-        "card": np.array(json.dumps(whole_card(images, card), ensure_ascii=False)),
-        **{name: tensor.numpy() for name, tensor in constants(images).items()},
-    }
-    np.savez_compressed(folder / "set.npz", **arrays)
+    soft = {SOFT_LABELS: images.soft_labels.values} if images.soft_labels else {}
+    tensors = {"images": images.inputs().float(), "labels": images.labels, **soft, **preprocessing_constants(images)}
+    return tensors, list(images.class_names), json.dumps(complete_card(images, card), ensure_ascii=False)
 
 
-def _lines(images: ImageSet) -> str:
+def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
+    """Write the `contents` as numpy arrays."""
+    tensors, names, text = contents(images, card)
+    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+    np.savez_compressed(folder / "set.npz", **arrays, class_names=np.array(names), card=np.array(text))
+
+
+def _code(images: ImageSet) -> str:
     return f"""file = dict(np.load("set.npz"))
 images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["{labels_key(images)}"])
 dataset = torch.utils.data.TensorDataset(images, labels)"""
@@ -38,12 +41,12 @@ dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 NPZ = Export(
     name="npz",
-    what="`set.npz` holds arrays of numpy",
+    contents="`set.npz` holds numpy arrays",
     exact=True,
     pictures=False,
     suffix=".npz",
     imports="import numpy as np\nimport torch",
-    lines=_lines,
+    code=_code,
     tensor='torch.from_numpy(file["{}"])',
     write=write_npz,
 )

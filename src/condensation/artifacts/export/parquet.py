@@ -1,4 +1,4 @@
-"""``train.parquet``: PNG pictures and labels in columns that Hugging Face ``datasets`` knows as Image and ClassLabel."""
+"""Export as ``train.parquet``: PNG images and labels in columns that Hugging Face ``datasets`` reads as Image and ClassLabel."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ TABLE = "train.parquet"
 
 
 def write_table(images: ImageSet, path: Path) -> None:
-    """The columns ``image`` (bytes of a PNG file, path) and ``label``."""
+    """Write the columns ``image`` (bytes of a PNG file, path) and ``label``."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pictures = [{"bytes": png_bytes(pixels), "path": None} for pixels in eight_bit(images)]
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(images.class_names)}}
-    # What `datasets` writes itself, and by which it knows that the bytes are pictures and the numbers names.
-    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    # The metadata of `datasets` itself, by which it decodes the bytes as images and the numbers as class names.
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    schema = pa.schema([("image", picture), ("label", pa.int64())], metadata=about)
+    schema = pa.schema([("image", picture), ("label", pa.int64())], metadata=metadata)
     pq.write_table(pa.table({"image": pa.array(pictures, picture), "label": images.labels.numpy()}, schema), path)
 
 
 def write_parquet(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``train.parquet``; the card is beside it."""
+    """Write ``train.parquet``."""
     write_table(images, folder / TABLE)
 
 
-def _lines(images: ImageSet) -> str:
+def _code(images: ImageSet) -> str:
     channels, height, width = images.shape
     return f"""rows = pq.read_table("{TABLE}").to_pylist()
 arrays = [np.array(Image.open(io.BytesIO(row["image"]["bytes"]))) for row in rows]
@@ -50,13 +50,13 @@ from PIL import Image"""
 
 PARQUET = Export(
     name="parquet",
-    what=f"`{TABLE}` holds the pictures and their labels; `datasets.load_dataset` reads it, given this folder",
+    contents=f"`{TABLE}` holds the images and their labels; `datasets.load_dataset` reads this folder",
     exact=False,
     pictures=True,
     suffix=".parquet",
     imports=IMPORTS,
-    lines=_lines,
+    code=_code,
     tensor="",
     write=write_parquet,
-    needs=("pyarrow",),
+    packages=("pyarrow",),
 )

@@ -1,4 +1,4 @@
-"""A folder of pictures, one sub-folder a class, and their labels as a table."""
+"""Export as PNG files, one sub-folder per class, with a table of labels."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from condensation.artifacts.export.base import Export, eight_bit, png_bytes
 from condensation.core.images import ImageSet
 
 LABELS = "labels.csv"
-LONGEST = 60  # characters of a class's name that its folder keeps
-# Devices on Windows, and what readers of image folders take for parts of a data set.
+LONGEST = 60  # characters of a class name in a folder name
+# Names of devices on Windows, and of splits for readers of image folders.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)), "train", "test", "val"}
 
 
 def class_folders(names: Sequence[str]) -> list[str]:
-    """A folder for each class, which any file system takes, and whose order is that of the labels.
+    """Return a folder name for each class that every file system accepts, in an order that matches the labels.
 
-    Readers of image folders number the classes by the order of their folders. Where names are not in that order, or
-    had to be changed, the label goes before each: ``3-Dress``.
+    Readers of image folders number the classes by the order of their folders. If the names are not in order, or had to be changed,
+    each gets its label as a prefix: ``3-Dress``.
     """
     safe = [re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:LONGEST].strip(" .") for name in names]
     folded = [name.casefold() for name in safe]
-    plain = safe == list(names) and all(safe) and len(set(folded)) == len(safe) and not RESERVED & {name.split(".")[0] for name in folded}
-    if plain and sorted(safe) == safe:
+    unchanged = safe == list(names) and all(safe) and len(set(folded)) == len(safe)
+    if unchanged and sorted(safe) == safe and not RESERVED & {name.split(".")[0] for name in folded}:
         return safe
     width = len(str(len(names) - 1))
     return [f"{label:0{width}}-{name}".rstrip("-") for label, name in enumerate(safe)]
 
 
 def write_png(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``CLASS/000.png`` and so on, and ``labels.csv`` with the columns file, label and class_name."""
+    """Write ``CLASS/000.png``, ..., and ``labels.csv`` with the columns file, label and class_name."""
     folders = class_folders(images.class_names)
     pixels = eight_bit(images)
     width = max(3, len(str(max(images.counts.values()) - 1)))
@@ -48,7 +48,7 @@ def write_png(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
                 table.writerow([name, label, images.class_names[label]])
 
 
-def _lines(images: ImageSet) -> str:
+def _code(images: ImageSet) -> str:
     channels, height, width = images.shape
     return f"""rows = list(csv.DictReader(Path("{LABELS}").read_text(encoding="utf-8").splitlines()))
 pixels = torch.tensor(np.stack([np.array(Image.open(row["file"])) for row in rows])).view(-1, {height}, {width}, {channels})
@@ -65,12 +65,12 @@ from PIL import Image"""
 
 PNG = Export(
     name="png",
-    what=f"each class has a folder of pictures, and `{LABELS}` lists them",
+    contents=f"each class has a folder of PNG files, and `{LABELS}` lists them with their labels",
     exact=False,
     pictures=True,
     suffix=".png",
     imports=IMPORTS,
-    lines=_lines,
+    code=_code,
     tensor="",
     write=write_png,
 )

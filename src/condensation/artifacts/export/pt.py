@@ -1,37 +1,26 @@
-"""``set.pt``: a dictionary of tensors as ``torch.save`` writes it, which ``torch.load(..., weights_only=True)`` reads."""
+"""Export as ``set.pt``: a dictionary of tensors for ``torch.load(..., weights_only=True)``."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from condensation.artifacts.export.base import Export, constants, labels_key
-from condensation.artifacts.set_file import SOFT, whole_card
+from condensation.artifacts.export.base import Export, labels_key
+from condensation.artifacts.export.npz import contents
 from condensation.core.images import ImageSet
 
 
 def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
-    """``images`` (n, c, h, w) float32, ``labels`` (n,), ``class_names``, the constants for test images, and ``card`` as JSON.
-
-    Soft labels, where there are any, are beside the others, as ``soft_labels`` (n, classes).
-    """
-    content = {
-        # Copies, since a view would bring the whole of what it is a view of into the file.
-        "images": images.inputs().float().clone(),
-        "labels": images.labels.clone(),
-        **({SOFT: images.soft_labels.values.clone()} if images.soft_labels else {}),
-        "class_names": list(images.class_names),
-        "card": json.dumps(whole_card(images, card), ensure_ascii=False),
-        **constants(images),
-    }
-    torch.save(content, folder / "set.pt")
+    """Write the `contents` with ``torch.save``."""
+    tensors, names, text = contents(images, card)
+    # Copies, because torch.save writes the whole storage of a view.
+    torch.save({**{name: tensor.clone() for name, tensor in tensors.items()}, "class_names": names, "card": text}, folder / "set.pt")
 
 
-def _lines(images: ImageSet) -> str:
+def _code(images: ImageSet) -> str:
     return f"""file = torch.load("set.pt", weights_only=True)
 images, labels = file["images"], file["{labels_key(images)}"]
 dataset = torch.utils.data.TensorDataset(images, labels)"""
@@ -39,12 +28,12 @@ dataset = torch.utils.data.TensorDataset(images, labels)"""
 
 TORCH = Export(
     name="torch",
-    what="`set.pt` holds a dictionary of tensors",
+    contents="`set.pt` holds a dictionary of tensors",
     exact=True,
     pictures=False,
     suffix=".pt",
     imports="import torch",
-    lines=_lines,
+    code=_code,
     tensor='file["{}"]',
     write=write_torch,
 )

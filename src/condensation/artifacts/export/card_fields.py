@@ -1,0 +1,51 @@
+"""Fields of a set's card that the page of an export shows; other fields are ignored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class DataEntry:
+    """Entry of a card about the training data."""
+
+    name: str = ""
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class DataSettingsEntry:
+    """Data settings on a card, as far as the page needs them."""
+
+    size: int | str | None = None
+    fit: Literal["crop", "pad"] = "crop"
+
+
+@dataclass(frozen=True)
+class SettingsEntry:
+    """Settings on a card, as far as the page needs them."""
+
+    data: DataSettingsEntry = DataSettingsEntry()
+    method: dict[str, Any] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OfficialEntry:
+    """File of the official project from which a set was imported."""
+
+    file: str
+    which: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """Fields of a card that the page shows."""
+
+    data: DataEntry = DataEntry()
+    settings: SettingsEntry = SettingsEntry()
+    official: OfficialEntry | None = None
+    note: str = ""
+    scores: dict[str, Any] = field(default_factory=dict)
+    views: dict[str, Any] | None = None
