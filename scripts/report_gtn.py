@@ -1,8 +1,7 @@
-"""The report of measure_gtn.py: the measured part of docs/gtn.md and its pictures, from results/gtn/*.json."""
+"""Write the report of measure_gtn.py: the table of docs/gtn.md and its pictures, from results/gtn/*.json."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,14 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
+from page_parts import update
 from PIL import Image
 
 from condensation import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.core.storage import read_json
 from condensation.core.text import accuracy_of, counted
-from condensation.training.curriculum import lesson_order
+from condensation.training.curriculum import curriculum_order
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -36,14 +36,11 @@ JUDGED = {"judged by convnet": "as any set: ConvNet", "judged by convnet-wn": "a
 
 
 def write_report(folder: Path, runs: Path) -> None:
-    """Write the tables and pictures from what is in ``folder`` so far; the picture of lessons, where their run is here."""
-    jobs = {name: read_json(folder / f"{name}.json") for name in NAMES if (folder / f"{name}.json").exists()}
-    jobs = {name: job for name, job in jobs.items() if "condensing" in job}
+    """Write the table and the pictures from the results in ``folder`` so far; the picture of lessons only if their run is here."""
+    jobs = jobs_in(folder)
     if not jobs:
         return
-    text = PAGE.read_text(encoding="utf-8")
-    measured = _table(jobs) + _machine(jobs)
-    PAGE.write_text(re.sub(r"(<!-- measured -->\n).*(<!-- end -->)", lambda found: found[1] + measured + found[2], text, flags=re.S))
+    update(PAGE, parts(jobs))
     shown = next(
         (
             name
@@ -56,6 +53,17 @@ def write_report(folder: Path, runs: Path) -> None:
         _figure(jobs[shown], IMAGES / "gtn-curve.png")
         if (runs / shown / SET).exists():
             _lessons(CondensedSet.load(runs / shown)).save(IMAGES / "gtn-lessons.png", optimize=True)
+
+
+def parts(jobs: dict[str, Any]) -> dict[str, str]:
+    """Return the text of each generated part of the page."""
+    return {"scores": _table(jobs) + _machine(jobs)}
+
+
+def jobs_in(folder: Path) -> dict[str, Any]:
+    """Return the finished jobs in ``folder`` by name, in the order of the page."""
+    jobs = {name: read_json(folder / f"{name}.json") for name in NAMES if (folder / f"{name}.json").exists()}
+    return {name: job for name, job in jobs.items() if "condensing" in job}
 
 
 def _table(jobs: dict[str, Any]) -> str:
@@ -81,16 +89,16 @@ def _machine(jobs: dict[str, Any]) -> str:
 
 
 def _figure(job: dict[str, Any], path: Path) -> None:
-    """Left: what a learner knows as it goes through the lessons, for lessons of several ages. Right: the loss that is descended."""
+    """Draw the accuracy of a learner along the lessons of several steps (left), and the loss of the generator (right)."""
     made, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
-    curve = [(name, found) for name, found in job.items() if name.startswith("after ")]
-    for (name, found), colour in zip(curve, COLOURS, strict=False):
-        left.plot(found["images"], torch.tensor(found["values"]).mean(0), "o-", color=colour, markersize=3, label=name)
+    curve = [(name, points) for name, points in job.items() if name.startswith("after ")]
+    for (name, points), colour in zip(curve, COLOURS, strict=False):
+        left.plot(points["images"], torch.tensor(points["values"]).mean(0), "o-", color=colour, markersize=3, label=name)
     left.set(xlabel="lesson images that a new learner has seen", ylabel="test accuracy, %", title="Learning from lessons only")
     left.legend(fontsize=8, frameon=False, loc="center right", bbox_to_anchor=(1, 0.3))  # between the curves
     losses = job["condensing"]["losses"]
     right.plot(list(map(int, losses)), list(losses.values()), color=COLOURS[0], linewidth=0.8)
-    right.set(xlabel="steps of GTN", ylabel="loss on real images", title="What the generator descends")
+    right.set(xlabel="steps of GTN", ylabel="loss on real images", title="Loss of the generator")
     for axis in (left, right):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
@@ -99,8 +107,8 @@ def _figure(job: dict[str, Any], path: Path) -> None:
 
 
 def _lessons(kept: CondensedSet) -> Image.Image:
-    """The first lessons in the order in which they are taught, from left to right and line by line; then, below a gap, the last."""
-    order = lesson_order(list(kept.images.counts.values()))
+    """Return a picture of the first lessons in the order in which they are taught, row by row, and of the last ones below a gap."""
+    order = curriculum_order(list(kept.images.counts.values()))
     pictures = kept.pictures()[order]
     half = COLUMNS * ROWS // 2
     channels, height, width = pictures.shape[1:]
