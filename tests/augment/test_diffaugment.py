@@ -1,6 +1,8 @@
-"""DiffAugment: all operations on each image, and all of it has a gradient."""
+"""DiffAugment: all operations on each image, and gradients."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,7 +21,7 @@ def batch(count: int = 5, shape: tuple[int, int, int] = (3, 8, 8), seed: int = 0
     return torch.randn(count, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_operations_follow_each_other_with_numbers_of_their_own() -> None:
+def test_operations_are_applied_in_order_with_separate_parameters() -> None:
     numbers = torch.from_numpy(Rng(3).generator().random((5, 2, 3), dtype="float32")).double()
     shifted = OPERATIONS["crop"](DSA(), batch(), numbers[:, 0])
     expected = OPERATIONS["cutout"](DSA(), shifted, numbers[:, 1])
@@ -53,17 +55,17 @@ def test_no_operation_leaves_images_as_they_are() -> None:
 def test_digits_are_not_mirrored() -> None:
     real = images()
     assert DiffAugment(("crop", "flip")).fit(real).operations == ("crop", "flip")
-    flip_invariant = type(real)(real.images, real.labels, real.class_names, real.preprocessing, flip_invariant=False)
-    assert DiffAugment(("crop", "flip")).fit(flip_invariant).operations == ("crop",)
+    digits = replace(real, flip_invariant=False)
+    assert DiffAugment(("crop", "flip")).fit(digits).operations == ("crop",)
 
 
 @pytest.mark.parametrize(("operations", "message"), [(("blur",), "blur"), (("crop", "crop"), "at most once")])
-def test_strange_operations_are_refused(operations: tuple[str, ...], message: str) -> None:
+def test_unknown_and_repeated_operations_are_refused(operations: tuple[str, ...], message: str) -> None:
     with pytest.raises(CondensationError, match=message):
         DiffAugment(operations)
 
 
-def test_it_is_a_setting() -> None:
+def test_settings_choose_it_by_name() -> None:
     chosen = from_dict(Augmentation, "diffaugment")  # type: ignore[type-abstract]
     assert chosen == DiffAugment()
     assert from_dict(Augmentation, to_dict(DiffAugment(("cutout",)))) == DiffAugment(("cutout",))  # type: ignore[type-abstract]

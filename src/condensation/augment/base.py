@@ -1,7 +1,7 @@
-"""What an augmentation is: it draws parameters, and gives a transform that applies them.
+"""Augmentations: objects that draw parameters and return a transform that applies them.
 
-Drawing and applying are apart, because one draw applied to two batches *is* Siamese augmentation. An augmentation is
-anything with the methods of `Augmentation`; `DSA` is ours, and `Seeded` makes one of any callable.
+Drawing and applying are separate, because one draw applied to two batches is Siamese augmentation. Any object with the methods of
+`Augmentation` is one; `Seeded` makes one from any callable.
 """
 
 from __future__ import annotations
@@ -20,63 +20,64 @@ from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 from condensation.core.user_code import import_object, qualified_name, user_errors
 
-# A transform takes images (n, c, h, w) and the row (n,) of the draw that each of them follows, on any device.
 Transform = Callable[[Tensor, Tensor], Tensor]
+"""Function of images (n, c, h, w) and the index (n,) of the draw for each image, on any device."""
 
 
 class Augmentation(Protocol):
-    """How images are augmented, when condensing and when training."""
+    """Augmentation of images during condensation and training."""
 
     def fit(self, images: ImageSet) -> Augmentation:
-        """The augmentation that suits ``images``."""
+        """Return this augmentation restricted to what suits ``images``."""
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
-        """A transform whose row r treats all images of ``classes[r]`` alike, real and synthetic."""
+        """Return a transform whose draw r applies the same parameters to all images of ``classes[r]``, real and synthetic."""
 
     def per_image(self, count: int, rng: Rng) -> Transform:
-        """A transform whose row i is for image i of a batch of ``count``."""
+        """Return a transform whose draw i is for image i of a batch of ``count``."""
 
 
 @runtime_checkable
-class Joinable(Protocol):
-    """A transform that knows how to become one with others of its kind."""
+class Concatenable(Protocol):
+    """Transform that can be computed together with others of its kind."""
 
-    def joined(self, others: Sequence[Transform], count: int) -> Transform | None:
-        """`side_by_side` of this one and ``others``; None if they are not alike."""
+    def concat(self, others: Sequence[Transform], count: int) -> Transform | None:
+        """Return one transform as `concat_transforms` does; None if the others differ in kind or settings."""
 
 
-def side_by_side(transforms: Sequence[Transform], count: int) -> Transform:
-    """One transform for batches of ``count`` images that lie one after the other: row r of batch k is k * count + r."""
+def concat_transforms(transforms: Sequence[Transform], count: int) -> Transform:
+    """Return one transform for concatenated batches of ``count`` images: its draw k * count + r is draw r of transform k."""
     first, *others = transforms
     if not others:
         return first
-    together = first.joined(others, count) if isinstance(first, Joinable) else None
-    return together or partial(_one_by_one, transforms, count)
+    together = first.concat(others, count) if isinstance(first, Concatenable) else None
+    return together or partial(_apply_each, transforms, count)
 
 
-def _one_by_one(transforms: Sequence[Transform], count: int, images: Tensor, rows: Tensor) -> Tensor:
+def _apply_each(transforms: Sequence[Transform], count: int, images: Tensor, rows: Tensor) -> Tensor:
     result = torch.empty_like(images)
     for k, transform in enumerate(transforms):
-        mine = (rows // count == k).nonzero().squeeze(1)
-        if len(mine):
-            on_device = mine.to(images.device)
-            result = result.index_copy(0, on_device, transform(images[on_device], rows[mine] - k * count))
+        indices = (rows // count == k).nonzero().squeeze(1)
+        if len(indices):
+            on_device = indices.to(images.device)
+            result = result.index_copy(0, on_device, transform(images[on_device], rows[indices] - k * count))
     return result
 
 
 @dataclass(frozen=True)
 class Seeded(Registered):
-    """Any callable from images (n, c, h, w) to such images, as an augmentation; by name too, ``module:name`` or ``file.py:name``.
+    """Augmentation by any callable that maps images (n, c, h, w) to images of the same shape.
 
-    What the callable draws from the global generators of torch, numpy and Python is seeded for each class (condensing) or
-    each batch (training), and the generators are put back afterwards. It sees the images of one class at a time when
-    condensing, so it is Siamese to the letter where it draws the same for a batch as for one image. ``options`` go to it
-    by name with each call; a class is made with them once, and what it makes is called.
+    The global generators of torch, numpy and Python are seeded for each class (condensation) or batch (training) and restored
+    afterwards. In condensation the callable gets the images of one class at a time; it is exactly Siamese if its draws do not depend
+    on the number of images.
     """
 
     name_field: ClassVar[str | None] = "function"
     function: str | Callable[..., Tensor]
+    """The callable, or its name: ``module:name`` or ``path/to/file.py:name``. A class is instantiated once, with `options`."""
     options: dict[str, object] = field(default_factory=dict, hash=False)
+    """Keyword arguments of each call, or of the class."""
 
     @property
     def label(self) -> str:
@@ -84,7 +85,7 @@ class Seeded(Registered):
         return qualified_name(self.function)
 
     def fit(self, images: ImageSet) -> Seeded:
-        _ = self._callable  # found now, if it can be found at all
+        _ = self._callable  # raises now if it cannot be imported
         return self
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
@@ -95,33 +96,31 @@ class Seeded(Registered):
 
     @cached_property
     def _callable(self) -> Callable[[Tensor], Tensor]:
-        found = import_object(self.function) if isinstance(self.function, str) else self.function
-        if not callable(found):
-            raise CondensationError(f"{self.label} is of type {type(found).__name__}; an augmentation is a function of images.")
+        function = import_object(self.function) if isinstance(self.function, str) else self.function
+        if not callable(function):
+            raise CondensationError(f"Expected {self.label} to be a function of images, got {type(function).__name__}.")
         with user_errors(f"The augmentation {self.label} cannot be made"):
-            made = found(**self.options) if isinstance(found, type) else partial(found, **self.options)
-        if not callable(made):
-            raise CondensationError(f"{self.label} makes {type(made).__name__}, which cannot be called with images.")
-        return made
+            augment = function(**self.options) if isinstance(function, type) else partial(function, **self.options)
+        if not callable(augment):
+            raise CondensationError(f"Expected instances of {self.label} to be functions of images; they cannot be called.")
+        return augment
 
     def _by_class(self, rngs: Sequence[Rng], images: Tensor, rows: Tensor) -> Tensor:
         result = torch.empty_like(images)
         for row in sorted(set(rows.tolist())):
-            mine = (rows == row).nonzero().squeeze(1).to(images.device)
-            result = result.index_copy(0, mine, self._seeded(images[mine], rngs[row]))
+            indices = (rows == row).nonzero().squeeze(1).to(images.device)
+            result = result.index_copy(0, indices, self._seeded(images[indices], rngs[row]))
         return result
 
     def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
         with rng.globally(), user_errors(f"The augmentation {self.label} failed on images {tuple(images.shape)}"):
             result = self._callable(images)
         if not isinstance(result, Tensor) or result.shape != images.shape:
-            gave = tuple(result.shape) if isinstance(result, Tensor) else f"a {type(result).__name__}"
-            raise CondensationError(
-                f"The augmentation {self.label} turned images {tuple(images.shape)} into {gave}; it must keep the shape."
-            )
+            got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
+            raise CondensationError(f"Expected the augmentation {self.label} to return images {tuple(images.shape)}, got {got}.")
         if images.requires_grad and torch.is_grad_enabled() and not result.requires_grad:
             raise CondensationError(
-                f"No gradient passes through the augmentation {self.label}, so no images can be learned through it.\n"
-                "Write it with torch operations alone; as evaluation.recipe.augmentation it may be anything."
+                f"No gradient passes through the augmentation {self.label}, so images cannot be learned with it.",
+                hint="Write it with torch operations only. An augmentation for training alone (evaluation.recipe.augmentation) needs none.",
             )
         return result.to(images.dtype)

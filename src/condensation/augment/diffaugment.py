@@ -1,4 +1,4 @@
-"""Differentiable augmentation as adversarial training has it (DiffAugment; Zhao et al., 2020): all operations, image by image."""
+"""DiffAugment (Zhao et al., 2020): all operations on each image, as in adversarial training."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ RANGES = DSA()
 
 @dataclass(frozen=True)
 class DiffAugment(Registered):
-    """Every one of ``operations``, in this order, each with parameters of its own from the ranges of `DSA`.
+    """Augmentation by several operations of `DSA` in a row, each with its own parameters.
 
-    The ranges are those of the paper; ``crop`` is what it calls translation. A shift is up to the nearest whole pixel to an eighth of
-    the side, where the published code rounds down. An empty tuple leaves images as they are.
+    The ranges are those of the paper, which calls ``crop`` translation. The largest shift is an eighth of the side, rounded to the
+    nearest pixel; the published code rounds down.
     """
 
     name: ClassVar[str] = "diffaugment"
     operations: tuple[str, ...] = ("crop", "cutout")
+    """Names of operations of `DSA`, in this order, each at most once; empty for none."""
 
     def __post_init__(self) -> None:
         if self.operations:
-            DSA(operations=self.operations)  # knows which there are
+            DSA(operations=self.operations)  # raises for unknown names
         if len(set(self.operations)) < len(self.operations):
-            raise CondensationError(f"DiffAugment's operations are {', '.join(self.operations)}; name each at most once.")
+            raise CondensationError(f"Expected each operation of DiffAugment at most once, got {', '.join(self.operations)}.")
 
     def fit(self, images: ImageSet) -> DiffAugment:
-        """Without flips, where a mirror image means something else."""
-        kept = tuple(name for name in self.operations if images.flip_invariant or name != "flip")
-        return DiffAugment(kept)
+        """Return this without flips if a mirrored image may change its class."""
+        return DiffAugment(tuple(name for name in self.operations if images.flip_invariant or name != "flip"))
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
         return self._transform([rng.child(label).generator() for label in classes])
@@ -51,12 +51,12 @@ class DiffAugment(Registered):
         return self._transform([stream] * count)
 
     def _transform(self, streams: Sequence[np.random.Generator]) -> Transform:
-        """A row for each of ``streams``, with numbers for all operations."""
+        """Return a transform with one draw per stream, of parameters for all operations."""
         uniforms = np.stack([stream.random((len(self.operations), UNIFORMS), dtype=np.float32) for stream in streams])
         return partial(self._apply, torch.from_numpy(uniforms))
 
     def _apply(self, uniforms: Tensor, images: Tensor, rows: Tensor) -> Tensor:
-        of_images = uniforms[rows.cpu()].to(images)
-        for place, name in enumerate(self.operations):
-            images = OPERATIONS[name](RANGES, images, of_images[:, place])
+        per_image = uniforms[rows.cpu()].to(images)
+        for index, name in enumerate(self.operations):
+            images = OPERATIONS[name](RANGES, images, per_image[:, index])
         return images

@@ -1,4 +1,4 @@
-"""What every neural tangent kernel has: the architecture that it is of, its value for pairs of images, and what that takes."""
+"""Base of the neural tangent kernels: architecture, values for pairs of images, and memory."""
 
 from __future__ import annotations
 
@@ -12,57 +12,60 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
 from condensation.core.plain import Registered
 
-BYTES = 8  # of a float64: in float32, small eigenvalues drown
-TENSORS = 7  # of as many numbers as `NTK.entries` says, that torch keeps of a layer for the gradient; and as many on the way back
+BYTES = 8  # per float64; float32 rounding would exceed small eigenvalues
+TENSORS = 7  # tensors of `NTK.numbers_per_pair` numbers that torch keeps per layer for the gradient, and again in the backward pass
 
 
 @dataclass(frozen=True)
 class NTK(Registered, ABC):
-    """The kernel of the gradients of an infinitely wide ReLU network at initialisation (Jacot et al., 2018); settings, frozen.
+    """Neural tangent kernel of an infinitely wide ReLU network at initialization (Jacot et al., 2018).
 
-    Networks are in the parametrisation of that paper: weights and biases are standard normal, a layer multiplies the one by
-    w_std / sqrt(fan-in) and the other by b_std. All layers learn, and the last one is linear.
+    Networks have the parametrization of that paper: weights and biases are standard normal; a layer multiplies its weights by
+    w_std / sqrt(fan-in) and its biases by b_std. All layers are trained, and the last one is linear.
     """
 
-    depth: int = 1  # layers before the last, each with a ReLU
-    w_std: float = math.sqrt(2)  # published
-    b_std: float = 0.1  # published
+    depth: int = 1
+    """Hidden layers, each with a ReLU; at least 1."""
+    w_std: float = math.sqrt(2)
+    """Standard deviation of the weights, above 0; the default is published."""
+    b_std: float = 0.1
+    """Standard deviation of the biases, at least 0; the default is published."""
 
     def __post_init__(self) -> None:
         if self.depth < 1:
-            raise CondensationError(f"The depth of a kernel is {self.depth}; it must be at least 1.")
+            raise CondensationError(f"Expected a kernel of depth at least 1, got {self.depth}.")
         if not self.w_std > 0 or not self.b_std >= 0:
             raise CondensationError(
-                f"The w_std of a kernel is {self.w_std} and its b_std {self.b_std}; w_std must be above 0, b_std 0 or more."
+                f"Expected a kernel with w_std above 0 and b_std of at least 0, got w_std {self.w_std} and b_std {self.b_std}."
             )
 
     @abstractmethod
     def variances(self, images: Tensor) -> list[Tensor]:
-        """Of what goes into each ReLU, for each of ``images`` (n, c, h, w): tensors (n, ...)."""
+        """Return the variances of the inputs of each ReLU for ``images`` (n, c, h, w): tensors (n, ...)."""
 
     @abstractmethod
-    def pairs(self, x: Tensor, y: Tensor, of_x: list[Tensor], of_y: list[Tensor]) -> Tensor:
-        """The kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of both."""
+    def pairs(self, x: Tensor, y: Tensor, x_variances: list[Tensor], y_variances: list[Tensor]) -> Tensor:
+        """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of both."""
 
-    def check(self, image_shape: Shape) -> None:
-        """Refuse images that are too small for the architecture.
+    def validate(self, image_shape: Shape) -> None:
+        """Check that images are large enough for the architecture.
 
         Raises:
-            CondensationError: if they are.
+            CondensationError: if they are too small.
         """
 
     @abstractmethod
-    def entries(self, image_shape: Shape) -> int:
-        """How many numbers a layer keeps of a pair of images, at most."""
+    def numbers_per_pair(self, image_shape: Shape) -> int:
+        """Return the largest number of values that a layer keeps per pair of images."""
 
     @abstractmethod
-    def hidden(self, image_shape: Shape, width: int) -> list[nn.Module]:
-        """All layers but the last of the same network with ``width`` units or channels a layer; they give (n, dims)."""
+    def hidden_layers(self, image_shape: Shape, width: int) -> list[nn.Module]:
+        """Return all layers but the last of a finite network with ``width`` units or channels per layer; their output is (n, dims)."""
 
     def pair_bytes(self, image_shape: Shape) -> int:
-        """About how much memory a pair of images takes while its gradient is worked out."""
-        return BYTES * self.entries(image_shape) * TENSORS * (self.depth + 1)
+        """Return the approximate memory in bytes per pair of images while its gradient is computed."""
+        return BYTES * self.numbers_per_pair(image_shape) * TENSORS * (self.depth + 1)
 
-    def dense(self, kernel: Tensor) -> Tensor:
-        """What a layer of weights makes of a mean product ``kernel`` of what goes into it."""
+    def after_weights(self, kernel: Tensor) -> Tensor:
+        """Return the covariance of the outputs of a layer of weights whose inputs have the mean product ``kernel``."""
         return self.w_std**2 * kernel + self.b_std**2

@@ -1,4 +1,4 @@
-"""Kernels of convolutional networks: without pooling, where each pixel meets only itself in the other image, and with it."""
+"""Kernels of convolutional networks, without and with pooling."""
 
 from __future__ import annotations
 
@@ -12,89 +12,94 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 from condensation.ntk.finite import ScaledConv
-from condensation.ntk.relu import rectified
+from condensation.ntk.relu import relu_expectations
 
 
 @dataclass(frozen=True)
 class Convolutional(NTK):
-    """``depth`` 3x3 convolutions with ReLU, then flattened: no pooling, so h w numbers a pair of images.
+    """Kernel of ``depth`` 3x3 convolutions with ReLU and a linear layer on the flattened output, without pooling.
 
-    The last layer has weights of its own for each pixel, so only the covariances of like pixels count (Arora et al., 2019).
+    The last layer has separate weights for each pixel, so only covariances of equal pixels matter (Arora et al., 2019): h w numbers
+    per pair of images.
     """
 
     name: ClassVar[str] = "conv"
     depth: int = 3
+    """Convolutions, each with a ReLU; at least 1."""
 
     def variances(self, images: Tensor) -> list[Tensor]:
-        found = [self.dense(_window(images.square().mean(1)))]
+        variances = [self.after_weights(_window(images.square().mean(1)))]
         for _ in range(self.depth - 1):
-            found.append(self.dense(_window(found[-1] / 2)))
-        return found
+            variances.append(self.after_weights(_window(variances[-1] / 2)))
+        return variances
 
-    def pairs(self, x: Tensor, y: Tensor, of_x: list[Tensor], of_y: list[Tensor]) -> Tensor:
+    def pairs(self, x: Tensor, y: Tensor, x_variances: list[Tensor], y_variances: list[Tensor]) -> Tensor:
         kernel = (x[:, None] * y[None]).mean(2)  # (n, m, h, w)
         tangent: Tensor | None = None
-        for one, other in zip(of_x, of_y, strict=True):
-            covariance = self.dense(_window(kernel))
+        for x_variance, y_variance in zip(x_variances, y_variances, strict=True):
+            covariance = self.after_weights(_window(kernel))
             learned = covariance if tangent is None else covariance + self.w_std**2 * _window(tangent)
-            kernel, slopes = rectified(covariance, one[:, None], other[None])
+            kernel, slopes = relu_expectations(covariance, x_variance[:, None], y_variance[None])
             tangent = slopes * learned
-        assert tangent is not None  # there is a layer
-        return self.dense(kernel.mean((2, 3))) + self.w_std**2 * tangent.mean((2, 3))
+        assert tangent is not None  # depth is at least 1
+        return self.after_weights(kernel.mean((2, 3))) + self.w_std**2 * tangent.mean((2, 3))
 
-    def entries(self, image_shape: Shape) -> int:
+    def numbers_per_pair(self, image_shape: Shape) -> int:
         return image_shape[1] * image_shape[2]
 
-    def hidden(self, image_shape: Shape, width: int) -> list[nn.Module]:
+    def hidden_layers(self, image_shape: Shape, width: int) -> list[nn.Module]:
         return [*_convolutions(self, image_shape[0], width, self.depth), nn.Flatten()]
 
 
 @dataclass(frozen=True)
 class PooledConvolutional(NTK):
-    """``depth`` blocks of 3x3 convolution, ReLU and 2x2 average pooling, then flattened: the ConvNet of KIP, without norm.
+    """Kernel of ``depth`` blocks of 3x3 convolution, ReLU and 2x2 average pooling and a linear layer: KIP's ConvNet without norm.
 
-    Pooling mixes pixels, so all pairs of pixels count: (h w)² numbers a pair of images, 8.4 MB at 32x32.
+    Pooling mixes pixels, so all pairs of pixels matter: (h w)² numbers per pair of images, 8.4 MB at 32x32.
     """
 
     name: ClassVar[str] = "conv-pool"
     depth: int = 3
-    prepended: int = 0  # convolutions with ReLU before the first block; KIP's has one in some experiments
+    """Blocks with pooling; at least 1."""
+    prepended: int = 0
+    """Convolutions with ReLU before the first block; 1 in some experiments of KIP."""
 
-    def check(self, image_shape: Shape) -> None:
+    def validate(self, image_shape: Shape) -> None:
         side = min(image_shape[1:])
         if side < 2**self.depth:
             raise CondensationError(
-                f"A kernel with {self.depth} poolings needs images of at least {2**self.depth}x{2**self.depth} pixels; "
-                f"these are {image_shape[1]}x{image_shape[2]}.\nUse a kernel of smaller depth, or one without pooling: conv."
+                f"A kernel with {self.depth} poolings needs images of at least {2**self.depth}x{2**self.depth} pixels, "
+                f"got {image_shape[1]}x{image_shape[2]}.",
+                hint='Use a smaller depth, or a kernel without pooling: "conv".',
             )
 
     def variances(self, images: Tensor) -> list[Tensor]:
         kernel = (images[:, :, :, :, None, None] * images[:, :, None, None]).mean(1)  # (n, h, w, h, w)
-        found = []
-        for pools in self._layers():
-            covariance = self.dense(_diagonal_window(kernel))
-            found.append(_like_pixels(covariance))
-            kernel, _ = rectified(covariance, found[-1][:, :, :, None, None], found[-1][:, None, None])
+        variances = []
+        for pools in self._pools():
+            covariance = self.after_weights(_diagonal_window(kernel))
+            variances.append(_equal_pixels(covariance))
+            kernel, _ = relu_expectations(covariance, variances[-1][:, :, :, None, None], variances[-1][:, None, None])
             kernel = _pool(kernel) if pools else kernel
-        return found
+        return variances
 
-    def pairs(self, x: Tensor, y: Tensor, of_x: list[Tensor], of_y: list[Tensor]) -> Tensor:
+    def pairs(self, x: Tensor, y: Tensor, x_variances: list[Tensor], y_variances: list[Tensor]) -> Tensor:
         kernel = (x[:, None, :, :, :, None, None] * y[None, :, :, None, None]).mean(2)  # (n, m, h, w, h, w)
         tangent: Tensor | None = None
-        for pools, one, other in zip(self._layers(), of_x, of_y, strict=True):
-            covariance = self.dense(_diagonal_window(kernel))
+        for pools, x_variance, y_variance in zip(self._pools(), x_variances, y_variances, strict=True):
+            covariance = self.after_weights(_diagonal_window(kernel))
             learned = covariance if tangent is None else covariance + self.w_std**2 * _diagonal_window(tangent)
-            kernel, slopes = rectified(covariance, one[:, None, :, :, None, None], other[None, :, None, None])
+            kernel, slopes = relu_expectations(covariance, x_variance[:, None, :, :, None, None], y_variance[None, :, None, None])
             tangent = slopes * learned
             if pools:
                 kernel, tangent = _pool(kernel), _pool(tangent)
-        assert tangent is not None  # there is a layer
-        return self.dense(_like_pixels(kernel).mean((2, 3))) + self.w_std**2 * _like_pixels(tangent).mean((2, 3))
+        assert tangent is not None  # depth is at least 1
+        return self.after_weights(_equal_pixels(kernel).mean((2, 3))) + self.w_std**2 * _equal_pixels(tangent).mean((2, 3))
 
-    def entries(self, image_shape: Shape) -> int:
+    def numbers_per_pair(self, image_shape: Shape) -> int:
         return (image_shape[1] * image_shape[2]) ** 2
 
-    def hidden(self, image_shape: Shape, width: int) -> list[nn.Module]:
+    def hidden_layers(self, image_shape: Shape, width: int) -> list[nn.Module]:
         layers = _convolutions(self, image_shape[0], width, self.prepended)
         channels = width if self.prepended else image_shape[0]
         for _ in range(self.depth):
@@ -103,11 +108,11 @@ class PooledConvolutional(NTK):
         return [*layers, nn.Flatten()]
 
     def pair_bytes(self, image_shape: Shape) -> int:
-        of_layer = super().pair_bytes(image_shape) // (self.depth + 1)
-        return (self.prepended + 2) * of_layer + of_layer // 8  # each pooling leaves a sixteenth
+        layer_bytes = super().pair_bytes(image_shape) // (self.depth + 1)
+        return (self.prepended + 2) * layer_bytes + layer_bytes // 8  # each pooling leaves a sixteenth
 
-    def _layers(self) -> list[bool]:
-        """Of each convolution, whether it is pooled."""
+    def _pools(self) -> list[bool]:
+        """Return for each convolution whether pooling follows."""
         return [False] * self.prepended + [True] * self.depth
 
 
@@ -119,13 +124,13 @@ def _convolutions(kernel: NTK, channels: int, width: int, count: int) -> list[nn
 
 
 def _window(kernel: Tensor) -> Tensor:
-    """The mean over 3x3 pixels (..., h, w), those beyond the edge as zeros: what a convolution sees."""
+    """Return the mean over the 3x3 pixels that a convolution reads, (..., h, w), with zeros beyond the edge."""
     flat = kernel.reshape(-1, 1, *kernel.shape[-2:])
     return F.avg_pool2d(flat, 3, stride=1, padding=1).view_as(kernel)
 
 
 def _diagonal_window(kernel: Tensor) -> Tensor:
-    """The same of pairs of pixels (..., h, w, h, w): the window moves over both alike. Along one side, then along the other."""
+    """Return the mean over equal offsets of both pixels in 3x3 windows, (..., h, w, h, w): first along rows, then along columns."""
     height, width = kernel.shape[-2:]
     padded = F.pad(kernel, (0, 0, 1, 1, 0, 0, 1, 1))
     rows = padded[..., :height, :, :height, :] + padded[..., 1:-1, :, 1:-1, :] + padded[..., 2:, :, 2:, :]
@@ -135,18 +140,18 @@ def _diagonal_window(kernel: Tensor) -> Tensor:
 
 
 def _pool(kernel: Tensor) -> Tensor:
-    """The mean over 2x2 pixels of either image, of pairs of pixels (..., h, w, h, w); an odd row or column is left out."""
+    """Return the mean over 2x2 pixels of each image for pairs of pixels (..., h, w, h, w), without a last odd row or column."""
     height, width = kernel.shape[-2:]
     flat = kernel.reshape(-1, height * width, height, width)
     halved = F.avg_pool2d(flat, 2)
-    other = halved.shape[-2:]
-    turned = halved.flatten(2).transpose(1, 2).reshape(-1, other.numel(), height, width)
-    both = F.avg_pool2d(turned, 2).flatten(2).transpose(1, 2)
-    return both.reshape(*kernel.shape[:-4], *other, *other)
+    size = halved.shape[-2:]
+    transposed = halved.flatten(2).transpose(1, 2).reshape(-1, size.numel(), height, width)
+    both = F.avg_pool2d(transposed, 2).flatten(2).transpose(1, 2)
+    return both.reshape(*kernel.shape[:-4], *size, *size)
 
 
-def _like_pixels(kernel: Tensor) -> Tensor:
-    """Of pairs of pixels (..., h, w, h, w), those of like pixels: (..., h, w)."""
+def _equal_pixels(kernel: Tensor) -> Tensor:
+    """Return the entries of equal pixels, (..., h, w), of pairs of pixels (..., h, w, h, w)."""
     height, width = kernel.shape[-2:]
-    like = kernel.reshape(*kernel.shape[:-4], height * width, height * width).diagonal(dim1=-2, dim2=-1)
-    return like.reshape(*kernel.shape[:-4], height, width)
+    diagonal = kernel.reshape(*kernel.shape[:-4], height * width, height * width).diagonal(dim1=-2, dim2=-1)
+    return diagonal.reshape(*kernel.shape[:-4], height, width)

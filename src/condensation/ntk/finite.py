@@ -1,4 +1,4 @@
-"""Layers of finite networks in the parametrisation of the kernels: what is drawn and learned is of order one, whatever the width."""
+"""Layers of finite networks in the parametrization of the kernels: parameters are of order one at every width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class ScaledLinear(nn.Linear):
-    """Standard normal weights times ``w_std`` / sqrt(fan-in), and standard normal biases times ``b_std``."""
+    """Linear layer with standard normal weights times ``w_std`` / sqrt(fan-in) and standard normal biases times ``b_std``."""
 
     def __init__(self, fan_in: int, fan_out: int, w_std: float, b_std: float) -> None:
         self.w_scale, self.b_std = w_std / math.sqrt(fan_in), b_std
@@ -24,7 +24,7 @@ class ScaledLinear(nn.Linear):
 
 
 class ScaledConv(nn.Conv2d):
-    """The same as a 3x3 convolution with zeros around the image; the fan-in counts those zeros."""
+    """Zero-padded 3x3 convolution with weights and biases as in `ScaledLinear`; the fan-in counts the padding."""
 
     def __init__(self, fan_in: int, fan_out: int, w_std: float, b_std: float) -> None:
         self.w_scale, self.b_std = w_std / math.sqrt(9 * fan_in), b_std
@@ -32,7 +32,7 @@ class ScaledConv(nn.Conv2d):
 
     def reset_parameters(self) -> None:
         nn.init.normal_(self.weight)
-        assert self.bias is not None  # which it has unless it is asked for without
+        assert self.bias is not None  # nn.Conv2d has biases by default
         nn.init.normal_(self.bias)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The kernel of a fully connected network."""
+"""Kernel of a fully connected network."""
 
 from __future__ import annotations
 
@@ -11,36 +11,35 @@ from torch import Tensor, nn
 from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 from condensation.ntk.finite import ScaledLinear
-from condensation.ntk.relu import rectified
+from condensation.ntk.relu import relu_expectations
 
 
 @dataclass(frozen=True)
 class FullyConnected(NTK):
-    """``depth`` hidden layers with ReLU on the flattened image; with one it is the FC1 of KIP (Nguyen et al., 2021)."""
+    """Kernel of ``depth`` hidden layers with ReLU on the flattened image; depth 1 is the FC1 of KIP (Nguyen et al., 2021)."""
 
     name: ClassVar[str] = "fc"
 
     def variances(self, images: Tensor) -> list[Tensor]:
-        variance = self.dense(images.flatten(1).square().mean(1))
-        found = [variance]
+        variances = [self.after_weights(images.flatten(1).square().mean(1))]
         for _ in range(self.depth - 1):
-            found.append(self.dense(found[-1] / 2))  # a ReLU keeps half of a variance
-        return found
+            variances.append(self.after_weights(variances[-1] / 2))  # a ReLU halves the mean square
+        return variances
 
-    def pairs(self, x: Tensor, y: Tensor, of_x: list[Tensor], of_y: list[Tensor]) -> Tensor:
+    def pairs(self, x: Tensor, y: Tensor, x_variances: list[Tensor], y_variances: list[Tensor]) -> Tensor:
         dims = x[0].numel()
-        covariance = self.dense(x.flatten(1) @ y.flatten(1).T / dims)
+        covariance = self.after_weights(x.flatten(1) @ y.flatten(1).T / dims)
         tangent = covariance
-        for one, other in zip(of_x, of_y, strict=True):
-            kernel, slopes = rectified(covariance, one[:, None], other[None])
-            covariance = self.dense(kernel)
+        for x_variance, y_variance in zip(x_variances, y_variances, strict=True):
+            kernel, slopes = relu_expectations(covariance, x_variance[:, None], y_variance[None])
+            covariance = self.after_weights(kernel)
             tangent = covariance + self.w_std**2 * slopes * tangent
         return tangent
 
-    def entries(self, image_shape: Shape) -> int:
+    def numbers_per_pair(self, image_shape: Shape) -> int:
         return 1
 
-    def hidden(self, image_shape: Shape, width: int) -> list[nn.Module]:
+    def hidden_layers(self, image_shape: Shape, width: int) -> list[nn.Module]:
         channels, height, side = image_shape
         sizes = [channels * height * side, *[width] * self.depth]
         layers: list[nn.Module] = [nn.Flatten()]

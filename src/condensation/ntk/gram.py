@@ -1,4 +1,4 @@
-"""Gram matrices of neural tangent kernels, block by block, and again for the gradient."""
+"""Gram matrices of neural tangent kernels, computed in blocks that are recomputed for the gradient."""
 
 from __future__ import annotations
 
@@ -10,51 +10,44 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from condensation.core.images import Shape
 from condensation.ntk.base import NTK
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What a block may take while its gradient is worked out: about what a CPU's caches and memory do well with, and a GPU.
+# Memory of a block while its gradient is computed; the sizes at which CPUs and GPUs are fast.
 BLOCK_BYTES = {"cpu": 2**27, "cuda": 2**31}
 
 
 def gram(kernel: NTK, x: Tensor, y: Tensor, block_bytes: int | None = None) -> Tensor:
-    """The kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), with gradients.
+    """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), with gradients.
 
-    Memory beside the result is that of one block of pairs, at most ``block_bytes`` or that of one pair.
+    It takes ``block_bytes`` of memory beside the result, or the memory of one pair if that is more.
     """
     shape = (x.shape[1], x.shape[2], x.shape[3])
     budget = block_bytes or BLOCK_BYTES[x.device.type]
-    of_x = _variances(kernel, x, shape, budget)
-    of_y = of_x if y is x else _variances(kernel, y, shape, budget)
+    pairs = max(1, budget // kernel.pair_bytes(shape))
+    x_variances = _variances(kernel, x, pairs)
+    y_variances = x_variances if y is x else _variances(kernel, y, pairs)
     if len(x) * len(y) * kernel.pair_bytes(shape) <= budget:
-        return kernel.pairs(x, y, of_x, of_y)
-    rows, columns = block_sizes(kernel, shape, len(x), budget)
+        return kernel.pairs(x, y, x_variances, y_variances)
+    height = min(len(x), pairs)  # all rows, or as many as fit
     bands = []
-    for some_x in _pieces(len(x), rows):
+    for rows in _pieces(len(x), height):
+        layers = [variance[rows] for variance in x_variances]
         band = [
-            _again(kernel.pairs, x[some_x], y[some_y], [one[some_x] for one in of_x], [one[some_y] for one in of_y])
-            for some_y in _pieces(len(y), columns)
+            _recomputed(kernel.pairs, x[rows], y[columns], layers, [variance[columns] for variance in y_variances])
+            for columns in _pieces(len(y), max(1, pairs // height))
         ]
         bands.append(torch.cat(band, 1))
     return torch.cat(bands)
 
 
-def block_sizes(kernel: NTK, shape: Shape, rows: int, budget: int) -> tuple[int, int]:
-    """How many rows and columns a block has: as many rows as there are, or as fit."""
-    pairs = max(1, budget // kernel.pair_bytes(shape))
-    of_rows = min(rows, pairs)
-    return of_rows, max(1, pairs // of_rows)
-
-
-def _variances(kernel: NTK, images: Tensor, shape: Shape, budget: int) -> list[Tensor]:
-    """Those of all images, a few at a time."""
-    some = max(1, budget // kernel.pair_bytes(shape))
-    if len(images) <= some:
+def _variances(kernel: NTK, images: Tensor, chunk: int) -> list[Tensor]:
+    """Return `NTK.variances`, computed for ``chunk`` images at a time."""
+    if len(images) <= chunk:
         return kernel.variances(images)
-    pieces = [_again(kernel.variances, images[piece]) for piece in _pieces(len(images), some)]
+    pieces = [_recomputed(kernel.variances, images[piece]) for piece in _pieces(len(images), chunk)]
     return [torch.cat(layer) for layer in zip(*pieces, strict=True)]
 
 
@@ -62,7 +55,7 @@ def _pieces(count: int, size: int) -> list[slice]:
     return [slice(start, start + size) for start in range(0, count, size)]
 
 
-def _again(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """``function(*args)``, whose inner values are not kept but worked out again for the gradient; it draws no numbers."""
-    found: T = checkpoint(partial(function, *args, **kwargs), use_reentrant=False, preserve_rng_state=False)
-    return found
+def _recomputed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return ``function(*args)``, whose intermediate values are recomputed for the gradient; it must draw no numbers."""
+    result: T = checkpoint(partial(function, *args, **kwargs), use_reentrant=False, preserve_rng_state=False)
+    return result

@@ -1,4 +1,4 @@
-"""The memory that kernel matrices take."""
+"""Memory of kernel matrices."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from condensation.ntk.gram import BLOCK_BYTES
 
 
 def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:
-    """Find out beforehand whether ``what`` has room for kernel matrices of so many ``pairs`` of images of ``shape``.
+    """Check that there is memory for kernel matrices of ``pairs`` pairs of images of ``shape`` in all.
 
     Raises:
-        NotEnoughMemory: if not; it ends with ``advice``.
+        NotEnoughMemory: if there is not; the message begins with ``what``, and ``advice`` is the hint.
     """
-    of_pair = kernel.pair_bytes(shape)
-    block = max(of_pair, min(pairs * of_pair, BLOCK_BYTES[device.type]))
-    # A block of pairs, as much for variances, and the matrices: themselves, their gradients, and what is solved with.
+    pair_bytes = kernel.pair_bytes(shape)
+    block = max(pair_bytes, min(pairs * pair_bytes, BLOCK_BYTES[device.type]))
+    # A block of pairs, as much again for variances, and float64 matrices with their gradients and two factorizations.
     needed = 2 * block + 4 * 8 * pairs
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
-    about = f"{what} with {type(kernel).__name__} on images of {shape[1]}x{shape[2]}, {readable(of_pair)} a pair of them,"
-    require(needed, about, advice, free)
+    work = f"{what} with {type(kernel).__name__} on images of {shape[1]}x{shape[2]} ({readable(pair_bytes)} per pair)"
+    require(needed, work, advice, free)

@@ -1,4 +1,4 @@
-"""Neural tangent kernels of infinitely wide ReLU networks, in closed form, with gradients; `NTKS` lists those that have a name."""
+"""Registry of the neural tangent kernels by name."""
 
 from condensation.ntk.base import NTK
 from condensation.ntk.convolutional import Convolutional, PooledConvolutional

@@ -1,4 +1,4 @@
-"""Kernel ridge regression: what a set of images with labels says of others, and labels that say it best."""
+"""Kernel ridge regression on a labelled set, and the labels that minimize its error."""
 
 from __future__ import annotations
 
@@ -11,54 +11,66 @@ from condensation.core.errors import CondensationError
 
 
 class NotPositiveDefinite(CondensationError):
-    """The kernel matrix of a set cannot be solved with."""
+    """Error for a kernel matrix that has no Cholesky factor."""
 
     def __init__(self, images: int, reg: float) -> None:
         super().__init__(
             f"The kernel matrix of {images} images with reg {reg:g} times its mean diagonal is not positive definite: "
-            "some images are the same, or nearly.\nUse a larger reg; 1e-6 is the published one."
+            "some images are equal, or nearly.",
+            hint="Use a larger reg; the published value is 1e-6.",
         )
 
 
-def factor(of_set: Tensor, reg: float) -> Tensor:
-    """The Cholesky factor of the kernel matrix ``of_set`` (n, n) with ``reg`` times its mean diagonal added to the diagonal.
+def cholesky_factor(kernel: Tensor, reg: float) -> Tensor:
+    """Return the Cholesky factor of ``kernel`` (n, n) with ``reg`` times its mean diagonal added to the diagonal.
 
     Raises:
-        NotPositiveDefinite: if it has none, which names ``reg``.
+        NotPositiveDefinite: if there is none.
     """
-    count = len(of_set)
-    ridge = reg * of_set.diagonal().mean() * torch.eye(count, dtype=of_set.dtype, device=of_set.device)
+    count = len(kernel)
+    ridge = reg * kernel.diagonal().mean() * torch.eye(count, dtype=kernel.dtype, device=kernel.device)
     lower: Tensor
-    lower, info = torch.linalg.cholesky_ex(of_set + ridge)
+    lower, info = torch.linalg.cholesky_ex(kernel + ridge)
     if int(info):
         raise NotPositiveDefinite(count, reg)
     return lower
 
 
-def predictions(across: Tensor, of_set: Tensor, labels: Tensor, reg: float) -> Tensor:
-    """K_ts (K_ss + reg tr(K_ss)/n I)^-1 y_s (m, classes): ``across`` is K_ts (m, n), ``of_set`` K_ss, ``labels`` y_s (n, classes).
+def ridge_predictions(cross_kernel: Tensor, kernel: Tensor, labels: Tensor, reg: float) -> Tensor:
+    """Return the predictions K_ts (K_ss + reg tr(K_ss)/n I)^-1 y_s (m, classes) for m images t from n images s with labels.
 
-    It is what an infinitely wide network comes to say of m images, trained on the n of the set (Nguyen et al., 2021, eq. 1).
+    They are those of an infinitely wide network trained to convergence on the n images (Nguyen et al., 2021, eq. 1).
+
+    Args:
+        cross_kernel: K_ts (m, n).
+        kernel: K_ss (n, n).
+        labels: y_s (n, classes).
+        reg: Regularization as a fraction of the mean diagonal of K_ss.
     """
-    return across @ weights(of_set, labels, reg)
+    return cross_kernel @ ridge_weights(kernel, labels, reg)
 
 
-def weights(of_set: Tensor, labels: Tensor, reg: float) -> Tensor:
-    """(K_ss + reg tr(K_ss)/n I)^-1 y_s (n, classes): what a kernel K_ts is multiplied by, whatever the other images."""
-    return torch.cholesky_solve(labels, factor(of_set, reg))
+def ridge_weights(kernel: Tensor, labels: Tensor, reg: float) -> Tensor:
+    """Return (K_ss + reg tr(K_ss)/n I)^-1 y_s (n, classes); K_ts times it gives `ridge_predictions` for any images t."""
+    return torch.cholesky_solve(labels, cholesky_factor(kernel, reg))
 
 
-def solved_labels(across: Iterable[tuple[Tensor, Tensor]], of_set: Tensor, reg: float) -> Tensor:
-    """Labels (n, classes) of the images of a set with which `predictions` are nearest the labels of others, by least squares.
+def solved_labels(batches: Iterable[tuple[Tensor, Tensor]], kernel: Tensor, reg: float) -> Tensor:
+    """Return the labels y_s (n, classes) whose `ridge_predictions` have the least squared error: "Label Solve" of KIP.
 
-    "Label Solve" of KIP: the pseudo-inverse of K_ts (K_ss + ...)^-1 times y_t. ``across`` gives, some of the others at a time, their
-    kernel K_ts (m, n) and their labels y_t (m, classes); only a triangle of n + classes columns is kept of them.
+    They are the pseudo-inverse of K_ts (K_ss + reg tr(K_ss)/n I)^-1 times y_t. Of the batches, only a triangular matrix of n + classes
+    columns is kept.
+
+    Args:
+        batches: K_ts (m, n) and labels y_t (m, classes) of other images, in batches of any size.
+        kernel: K_ss (n, n).
+        reg: Regularization as a fraction of the mean diagonal of K_ss.
     """
-    lower, count = factor(of_set, reg), len(of_set)
-    kept: Tensor | None = None
-    for kernel, labels in across:
-        rows = torch.cat([torch.cholesky_solve(kernel.T, lower).T, labels], 1)
-        kept = torch.linalg.qr(rows if kept is None else torch.cat([kept, rows]), mode="r").R
-    assert kept is not None
-    labels_of_set: Tensor = torch.linalg.pinv(kept[:, :count]) @ kept[:, count:]
-    return labels_of_set
+    lower, count = cholesky_factor(kernel, reg), len(kernel)
+    triangle: Tensor | None = None
+    for cross_kernel, labels in batches:
+        rows = torch.cat([torch.cholesky_solve(cross_kernel.T, lower).T, labels], 1)
+        triangle = torch.linalg.qr(rows if triangle is None else torch.cat([triangle, rows]), mode="r").R
+    assert triangle is not None
+    solution: Tensor = torch.linalg.pinv(triangle[:, :count]) @ triangle[:, count:]
+    return solution
