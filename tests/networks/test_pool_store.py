@@ -26,9 +26,20 @@ from condensation.config.toml import apply_override
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.plain import to_dict
 from condensation.networks.mlp import MLP
-from condensation.networks.pool_store import Bucket, PoolStore, Snapshot, buckets_between, data_identity, describe_spec, parse_bucket
+from condensation.networks.pool_store import (
+    POOL_FILE,
+    Bucket,
+    PoolRecord,
+    PoolStore,
+    Snapshot,
+    buckets_between,
+    data_identity,
+    describe_spec,
+    parse_bucket,
+)
 from condensation.networks.samplers import Pooled
-from condensation.runs.run import RunSettings, run
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings
 from condensation.training.make_pool import PoolRecipe, make_pool
 from tests.small import CPU, dm, images
 
@@ -46,11 +57,13 @@ def snapshot(number, accuracy, spec=SPEC):
     return Snapshot(number, accuracy, spec.build(SHAPE, 3, Rng(100).child(number)).state_dict())
 
 
+def record(real, spec, networks, bounds):
+    return PoolRecord(networks=networks, bounds=bounds, spec=describe_spec(spec), data=data_identity(real))
+
+
 def store_of(folder, real, spec=SPEC, networks=2):
     """A pool whose networks were never trained: their accuracies are made up."""
-    store = PoolStore.create(
-        folder, {"networks": networks, "bounds": [10, 20, 30, 70], "spec": describe_spec(spec), "data": data_identity(real)}
-    )
+    store = PoolStore.create(folder, record(real, spec, networks, (10, 20, 30, 70)))
     for number in range(networks):
         store.add(number, [snapshot(10 * number + place, accuracy, spec) for place, accuracy in enumerate(LEVELS)])
     return store
@@ -79,6 +92,12 @@ def drawn(sampler, count=40):
     return found
 
 
+def error(sampler):
+    with pytest.raises(CondensationError) as caught:
+        sampler.network(SHAPE, 3, "cpu")
+    return caught.value
+
+
 def kept(*numbers):
     return [weights(SPEC.build(SHAPE, 3, Rng(100).child(number))) for number in numbers]
 
@@ -87,18 +106,19 @@ def kept(*numbers):
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("20-30", Bucket(20, 30)), ("70+", Bucket(70, float("inf"))), ("2.5-5", Bucket(2.5, 5))])
-def test_a_bucket_has_a_name(name, wanted):
+def test_bucket_names_are_parsed_and_printed(name, wanted):
     assert parse_bucket(name) == wanted
     assert str(wanted) == name
 
 
 @pytest.mark.parametrize("name", ["", "30-20", "20-20", "20", "-20", "20-30-40", "good", "70+ "])
-def test_what_is_no_bucket_is_refused(name):
-    with pytest.raises(CondensationError, match="There is no bucket"):
+def test_invalid_bucket_names_raise(name):
+    with pytest.raises(CondensationError) as caught:
         Pool("somewhere", name)
+    assert caught.value.setting == "method.networks.bucket"
 
 
-def test_buckets_meet_at_their_bounds():
+def test_buckets_include_their_lower_bound_only():
     buckets = buckets_between([10, 20, 70])
     assert [str(one) for one in buckets] == ["10-20", "20-70", "70+"]
     for accuracy, there in ((9.9, []), (10, [0]), (19.999, [0]), (20, [1]), (70, [2]), (100, [2])):
@@ -108,22 +128,22 @@ def test_buckets_meet_at_their_bounds():
 # -- what is drawn
 
 
-def test_only_networks_of_the_bucket_are_drawn_and_all_of_them(folder):
+def test_exactly_the_networks_of_the_bucket_are_drawn(folder):
     wanted = kept(1, 2, 11, 12)
     found = drawn(pool(folder, "20-30"))
     assert all(any(torch.equal(one, other) for other in wanted) for one in found)
     assert all(any(torch.equal(one, other) for one in found) for other in wanted)
 
 
-def test_any_range_may_be_asked_for(folder):
+def test_any_range_can_be_a_bucket(folder):
     assert all(any(torch.equal(one, other) for other in kept(2, 12)) for one in drawn(pool(folder, "25.2-40")))
 
 
-def test_random_networks_are_those_of_fresh(folder):
+def test_the_random_bucket_draws_the_networks_of_fresh(folder):
     assert all(map(torch.equal, drawn(pool(folder, "random"), 3), drawn(Fresh(SPEC), 3)))
 
 
-def test_of_all_networks_each_bucket_counts_alike(folder):
+def test_all_draws_each_bucket_equally_often(folder):
     sampler = pool(folder)
     network = sampler.network(SHAPE, 3, "cpu")
     counts = {"10-20": 0, "20-30": 0, "70+": 0, "random": 0}
@@ -135,7 +155,7 @@ def test_of_all_networks_each_bucket_counts_alike(folder):
     assert all(70 <= count <= 130 for count in counts.values()), counts
 
 
-def test_drawing_is_in_place_and_decided_by_the_stream_alone(folder):
+def test_drawing_is_in_place_and_depends_on_the_stream_only(folder):
     sampler = pool(folder, "20-30")
     network = sampler.network(SHAPE, 3, "cpu")
     places = [parameter.data_ptr() for parameter in network.parameters()]
@@ -176,9 +196,9 @@ def test_the_network_is_frozen_and_in_training_mode(folder):
     assert all(module.training for module in network.modules())
 
 
-def test_statistics_of_batch_norm_are_those_of_the_snapshot(real, tmp_path):
+def test_batch_norm_statistics_are_those_of_the_snapshot(real, tmp_path):
     spec = ConvNet(width=8, norm="batch")
-    store = PoolStore.create(tmp_path, {"networks": 1, "bounds": [0], "spec": describe_spec(spec), "data": data_identity(real)})
+    store = PoolStore.create(tmp_path, record(real, spec, 1, (0,)))
     trained = spec.build(SHAPE, 3, Rng(0)).train()
     trained(real.inputs())
     store.add(0, [Snapshot(1, 50.0, trained.state_dict())])
@@ -190,7 +210,7 @@ def test_statistics_of_batch_norm_are_those_of_the_snapshot(real, tmp_path):
     assert network.network.features[1].running_mean.any()
 
 
-def test_what_a_network_says_of_itself_is_heard_through_the_pool():
+def test_pooled_networks_keep_the_declared_properties():
     inner = SPEC.build(SHAPE, 3, Rng(0))
     inner.mixes_images = inner.draws_numbers = True
     network = Pooled(inner, [()], "nowhere")
@@ -209,81 +229,102 @@ def test_logits_and_features_are_those_of_the_network(folder, real):
 # -- what does not fit is refused
 
 
-def test_without_a_folder_it_says_so():
-    with pytest.raises(CondensationError, match="Which pool of networks is not said"):
-        Pool().network(SHAPE, 3, "cpu")
+def test_a_pool_without_a_path_raises():
+    assert error(Pool()).setting == "method.networks.path"
 
 
-def test_a_folder_without_a_pool_is_refused(tmp_path):
-    with pytest.raises(CondensationError, match=r"There is no pool of networks in .*\nMake one: condense pools"):
-        pool(tmp_path).network(SHAPE, 3, "cpu")
+def test_a_folder_without_a_pool_raises(tmp_path):
+    assert error(pool(tmp_path)).setting == "method.networks.path"
 
 
-def test_an_empty_bucket_says_which_accuracies_there_are(folder):
-    with pytest.raises(
-        CondensationError, match=r"is in 40-50: validation accuracies are 15.0 to 71.0 %.\nThere is: random, 10-20, 20-30, 70\+, all.\nFor"
-    ):
-        pool(folder, "40-50").network(SHAPE, 3, "cpu")
+def test_an_empty_bucket_raises_with_the_accuracies_and_buckets(folder):
+    caught = error(pool(folder, "40-50"))
+    assert "15.0 to 71.0 %" in caught.message
+    assert "random, 10-20, 20-30, 70+, all" in caught.hint
+    assert caught.setting == "method.networks.bucket"
 
 
-def test_another_architecture_is_refused(folder):
-    with pytest.raises(CondensationError, match=r"width is 8 there, 16 here.\n.*method.networks.spec.width=8"):
-        pool(folder, spec=ConvNet(width=16)).network(SHAPE, 3, "cpu")
+def test_another_architecture_raises(folder):
+    caught = error(pool(folder, spec=ConvNet(width=16)))
+    assert "width is 8 there, 16 here" in caught.message
+    assert "method.networks.spec.width=8" in caught.hint
 
 
-def test_another_kind_of_network_is_refused(folder):
-    with pytest.raises(CondensationError, match=r"kind is 'ConvNet' there, 'MLP' here.\n.*method.networks.spec=convnet\."):
-        pool(folder, spec=MLP()).network(SHAPE, 3, "cpu")
+def test_another_kind_of_network_raises(folder):
+    caught = error(pool(folder, spec=MLP()))
+    assert "kind is 'ConvNet' there, 'MLP' here" in caught.message
+    assert "method.networks.spec=convnet." in caught.hint
 
 
-def test_an_architecture_with_weights_of_the_same_shapes_is_refused_too(folder):
-    with pytest.raises(CondensationError, match="activation is 'relu' there, 'leakyrelu' here"):
-        pool(folder, spec=ConvNet(width=8, activation="leakyrelu")).network(SHAPE, 3, "cpu")
+def test_another_architecture_with_equal_weight_shapes_raises(folder):
+    caught = error(pool(folder, spec=ConvNet(width=8, activation="leakyrelu")))
+    assert "activation is 'relu' there, 'leakyrelu' here" in caught.message
 
 
-def test_images_of_another_shape_are_refused(folder):
-    with pytest.raises(CondensationError, match="for images of 3x16x16 and 3 classes; these are 1x16x16 and 3"):
+def test_images_of_another_shape_raise(folder):
+    with pytest.raises(CondensationError, match="for images of 3x16x16 and 3 classes, got 1x16x16 and 3"):
         condense(dm(networks=pool(folder)), images(shape=(1, 16, 16)), 1, compute=COMPUTE)
 
 
-def test_other_images_are_refused(folder):
-    with pytest.raises(CondensationError, match="made with other images of class '0' than these"):
+def test_other_images_raise(folder):
+    with pytest.raises(CondensationError, match="other images of class '0'"):
         condense(dm(networks=pool(folder)), images(seed=1), 1, compute=COMPUTE)
 
 
-def test_another_preprocessing_is_refused(folder, real):
-    with pytest.raises(CondensationError, match=r"preprocessed by Standardize .*; here it is Identity"):
+def test_another_preprocessing_raises(folder, real):
+    with pytest.raises(CondensationError, match=r"preprocessed by Standardize .*, got Identity"):
         condense(dm(networks=pool(folder)), replace(real, preprocessing=Identity()), 1, compute=COMPUTE)
 
 
-def test_a_part_of_the_classes_is_the_same_data(folder, real):
+def test_a_subset_of_the_classes_can_be_condensed(folder, real):
     part = condense(dm(networks=pool(folder)), real.select([0, 2]), 1, compute=COMPUTE)
     whole = condense(dm(networks=pool(folder)), real, 1, compute=COMPUTE)
     torch.testing.assert_close(part.images, whole.select([0, 2]).images, rtol=1e-4, atol=1e-5)
 
 
-def test_a_pool_that_is_not_finished_is_refused(real, tmp_path):
-    store = PoolStore.create(tmp_path, {"networks": 2, "bounds": [10], "spec": describe_spec(SPEC), "data": data_identity(real)})
+def test_an_unfinished_pool_raises(real, tmp_path):
+    store = PoolStore.create(tmp_path, record(real, SPEC, 2, (10,)))
     store.add(0, [snapshot(0, 15.0)])
     assert store.missing() == [1]
-    with pytest.raises(CondensationError, match="is not finished: 1 of 2 networks are there"):
-        pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
+    assert "1 of 2 networks" in error(pool(tmp_path, "10+")).message
 
 
-def test_a_damaged_network_is_refused(real, tmp_path):
+def test_a_damaged_network_raises_with_its_file(real, tmp_path):
     store = store_of(tmp_path, real)
     content = bytearray(store.path(0).read_bytes())
     content[-1] ^= 1
     store.path(0).write_bytes(content)
-    with pytest.raises(CondensationError, match="is damaged"):
-        pool(tmp_path).network(SHAPE, 3, "cpu")
+    assert str(store.path(0)) in error(pool(tmp_path)).message
 
 
-def test_weights_that_do_not_fit_are_refused(real, tmp_path):
-    store = PoolStore.create(tmp_path, {"networks": 1, "bounds": [10], "spec": describe_spec(SPEC), "data": data_identity(real)})
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"spec": None}, "spec: "),
+        ({"networks": "two"}, "networks: "),
+        ({"bounds": [10, "x"]}, "bounds[1]: "),
+        ({"data": {"shape": [3, 16, 16]}}, "data.class_names is missing"),
+        ({"format": 2}, "format 2"),
+    ],
+)
+def test_a_damaged_record_raises_with_the_field(real, tmp_path, change, problem):
+    store_of(tmp_path, real)
+    path = tmp_path / POOL_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    message = error(pool(tmp_path)).message
+    assert message.startswith(str(path))
+    assert problem in message
+    assert "\n" not in message
+
+
+def test_the_record_is_read_as_it_was_written(real, tmp_path):
+    assert PoolStore.open(store_of(tmp_path, real).folder).record == record(real, SPEC, 2, (10.0, 20.0, 30.0, 70.0))
+
+
+def test_weights_of_other_shapes_raise(real, tmp_path):
+    store = PoolStore.create(tmp_path, record(real, SPEC, 1, (10,)))
     store.add(0, [snapshot(0, 15.0, ConvNet(width=4))])
-    with pytest.raises(CondensationError, match="do not fit this network"):
-        pool(tmp_path, "10+").network(SHAPE, 3, "cpu")
+    assert "do not fit" in error(pool(tmp_path, "10+")).message
 
 
 # -- methods
@@ -299,7 +340,7 @@ def test_the_seed_decides_everything(folder, real, method, name):
     assert not torch.equal(made[0].images, made[2].images)
 
 
-def test_random_networks_of_a_pool_give_the_bytes_of_fresh_ones(folder, real):
+def test_the_random_bucket_gives_the_images_of_fresh(folder, real):
     ours, theirs = (condense(dm(networks=one), real, 1, compute=COMPUTE) for one in (pool(folder, "random"), Fresh(SPEC)))
     assert torch.equal(ours.images, theirs.images)
 
@@ -320,7 +361,7 @@ def test_resume_is_exact(folder, real, tmp_path):
     assert torch.equal(resumed.images, condense(method, real, 1, compute=COMPUTE).images)
 
 
-def test_a_run_does_not_go_on_with_another_pool_in_the_same_place(real, tmp_path):
+def test_resuming_with_another_pool_in_the_same_folder_raises(real, tmp_path):
     method = dm(networks=pool(tmp_path / "pool"))
     store = store_of(tmp_path / "pool", real)
     stopped(method, real, tmp_path / "checkpoint")
@@ -330,13 +371,13 @@ def test_a_run_does_not_go_on_with_another_pool_in_the_same_place(real, tmp_path
 
 
 def test_other_methods_read_no_pool(real):
-    assert dm().reads() == {}
+    assert dm().input_digests() == {}
 
 
 # -- settings
 
 
-def test_a_pool_is_a_setting_by_its_name():
+def test_a_pool_can_be_set_by_name():
     content = {"name": "dm", "networks": {"name": "fresh", "spec": {"name": "convnet", "width": 64}}}
     for override in ("networks=pool", "networks.path=a/b", "networks.bucket=20-30", "networks.spec.width=8"):
         content = apply_override(content, override)
@@ -345,7 +386,7 @@ def test_a_pool_is_a_setting_by_its_name():
     assert from_dict(RunSettings, json.loads(json.dumps(to_dict(RunSettings(method=method))))).method == method
 
 
-def test_a_run_says_which_pool_it_read_and_is_repeated_from_its_settings(tmp_path):
+def test_a_run_records_the_pool_and_can_be_repeated_from_its_settings(tmp_path):
     data = load("digits")
     spec = ConvNet(width=4)
     how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
@@ -364,7 +405,7 @@ class Odd:
     size: int = 3
 
 
-def test_an_architecture_is_described_without_code():
+def test_an_architecture_is_described_by_plain_values():
     assert describe_spec(SPEC) == {
         "kind": "ConvNet",
         "width": 8,
@@ -388,11 +429,11 @@ def small(channels, num_classes):
     )
 
 
-def test_a_pool_may_be_of_a_network_of_ones_own(real, tmp_path):
+def test_a_pool_can_have_a_user_module(real, tmp_path):
     spec = UserModule("tests.networks.test_pool_store:small")
     how = PoolRecipe(networks=1, recipe=Recipe(epochs=1, augmentation=None), bounds=(0,))
     make_pool(spec, real, tmp_path, how, compute=COMPUTE)
     method = dm(networks=Pool(str(tmp_path), "0+", spec))
     assert condense(method, real, 1, compute=COMPUTE).images.isfinite().all()
-    with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pools:small\."):
+    with pytest.raises(CondensationError, match=r"(?s)target is .* there.*method\.networks\.spec=tests\.networks\.test_pool_store:small\."):
         condense(dm(networks=Pool(str(tmp_path), "0+", UserModule(store_of))), real, 1, compute=COMPUTE)

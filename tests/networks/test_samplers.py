@@ -35,13 +35,13 @@ def test_gradients_reach_the_images_through_a_frozen_network():
     assert images.grad.any()
 
 
-def test_redrawing_gives_the_weights_that_building_gives():
+def test_redrawing_gives_the_weights_of_building():
     network = SMALL.network(SHAPE, 10, "cpu")
     SMALL.redraw(network, Rng(4).child("step", 2))
     assert torch.equal(weights(network), weights(SMALL.spec.build(SHAPE, 10, Rng(4).child("step", 2))))
 
 
-def test_redrawing_is_in_place_and_decided_by_the_stream_alone():
+def test_redrawing_is_in_place_and_depends_on_the_stream_only():
     network = SMALL.network(SHAPE, 10, "cpu")
     places = [parameter.data_ptr() for parameter in network.parameters()]
     before = torch.get_rng_state()
@@ -55,7 +55,7 @@ def test_redrawing_is_in_place_and_decided_by_the_stream_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_redrawing_forgets_what_batch_norm_has_seen():
+def test_redrawing_resets_batch_norm_statistics():
     sampler = Fresh(ConvNet(width=8, norm="batch"))
     network = sampler.network(SHAPE, 10, "cpu")
     network(Rng(0).normal((4, *SHAPE)))
@@ -63,7 +63,7 @@ def test_redrawing_forgets_what_batch_norm_has_seen():
     assert not network.features[1].running_mean.any()
 
 
-def test_a_network_in_lower_precision_gets_the_same_weights_rounded():
+def test_a_network_in_bfloat16_gets_the_same_weights_rounded():
     network, half = SMALL.network(SHAPE, 10, "cpu"), SMALL.network(SHAPE, 10, "cpu").to(torch.bfloat16)
     SMALL.redraw(network, Rng(3))
     SMALL.redraw(half, Rng(3))
@@ -71,7 +71,7 @@ def test_a_network_in_lower_precision_gets_the_same_weights_rounded():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gets_the_weights_of_the_cpu():
+def test_a_gpu_network_gets_the_weights_of_the_cpu():
     here, there = SMALL.network(SHAPE, 10, "cpu"), SMALL.network(SHAPE, 10, "cuda")
     before = torch.cuda.get_rng_state()
     SMALL.redraw(here, Rng(3))

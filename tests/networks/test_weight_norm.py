@@ -13,7 +13,7 @@ from condensation.networks.weight_norm import MeanOnlyBatchNorm, NormedConv, Nor
 NUMBERS = Rng(5)
 
 
-def test_a_normed_layer_is_that_of_torch() -> None:
+def test_weight_norm_equals_that_of_torch() -> None:
     ours, theirs = NormedLinear(6, 4), weight_norm(nn.Linear(6, 4, bias=False))
     theirs.parametrizations.weight.original0.data = 3 * ours.length.detach()[:, None]
     theirs.parametrizations.weight.original1.data = ours.direction.detach()
@@ -22,13 +22,13 @@ def test_a_normed_layer_is_that_of_torch() -> None:
     torch.testing.assert_close(ours(features), theirs(features))
 
 
-def test_a_new_layer_has_the_weight_that_a_plain_one_would_have() -> None:
+def test_the_initial_weight_is_that_of_a_plain_layer() -> None:
     layer = NormedConv(4, 8)
     torch.testing.assert_close(layer.weight, layer.direction)
     assert 0.9 / 6 < layer.weight.abs().max() < 1 / 6
 
 
-def test_mean_only_batch_norm_moves_each_channel_and_scales_none() -> None:
+def test_mean_only_batch_norm_shifts_channels_without_scaling() -> None:
     norm = MeanOnlyBatchNorm(3)
     norm.bias.data = torch.tensor([1.0, 0.0, -2.0])
     features = 5 + 2 * NUMBERS.normal((4, 3, 6, 6))
@@ -37,7 +37,7 @@ def test_mean_only_batch_norm_moves_each_channel_and_scales_none() -> None:
     torch.testing.assert_close(normed.std((0, 2, 3)), features.std((0, 2, 3)))
 
 
-def test_the_running_mean_is_that_of_batch_norm_and_used_in_evaluation() -> None:
+def test_the_running_mean_equals_that_of_batch_norm_and_is_used_in_evaluation() -> None:
     ours, theirs = MeanOnlyBatchNorm(3), nn.BatchNorm2d(3)
     for number in range(4):
         features = 1 + NUMBERS.child(number).normal((4, 3, 6, 6))
@@ -48,7 +48,7 @@ def test_the_running_mean_is_that_of_batch_norm_and_used_in_evaluation() -> None
     torch.testing.assert_close(ours(features), features - ours.running_mean.view(1, 3, 1, 1))  # type: ignore[union-attr]
 
 
-def test_the_network_is_convolution_pooling_norm_leaky_relu_twice_and_a_hidden_layer() -> None:
+def test_the_network_matches_its_definition() -> None:
     network = WeightNormConvNet(widths=(4, 6), hidden=5).build((1, 12, 8), 3, Rng(0))
     images = NUMBERS.child("images").normal((7, 1, 12, 8))
     features = images
@@ -61,7 +61,7 @@ def test_the_network_is_convolution_pooling_norm_leaky_relu_twice_and_a_hidden_l
     torch.testing.assert_close(network.embed(images), embedding)
 
 
-def test_in_evaluation_the_mean_is_that_of_the_last_batch() -> None:
+def test_evaluation_uses_the_mean_of_the_last_batch() -> None:
     network = WeightNormConvNet(widths=(4, 6), hidden=5).build((1, 12, 8), 3, Rng(0))
     earlier, last = (NUMBERS.child(name).normal((7, 1, 12, 8)) for name in ("earlier", "last"))
     network.train()

@@ -1,4 +1,4 @@
-"""Networks as people write them, of every kind; found by name in the tests of `UserModule`."""
+"""Networks as users write them, imported by name in the tests of `UserModule`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dropout(image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
 
 
 class Functional(nn.Module):
-    """Dropout, batch norm and weights that no layer tells of."""
+    """Functional dropout and batch norm, which no layer shows."""
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Functional(nn.Module):
 
 
 class Raw(nn.Module):
-    """Parameters without a layer, and no nn.Linear: ``embed`` says where to embed."""
+    """Parameters without layers, and a method ``embed``."""
 
     def __init__(self, image_shape: tuple[int, int, int], num_classes: int) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ def double(channels: int, num_classes: int) -> nn.Module:
 
 
 def lazy(num_classes: int) -> nn.Module:
-    """Only the number of classes is told; sizes follow from the images."""
+    """Lazy layers, which take their sizes from the images."""
     return nn.Sequential(nn.LazyConv2d(6, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LazyLinear(num_classes))
 
 

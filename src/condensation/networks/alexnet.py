@@ -1,4 +1,4 @@
-"""AlexNet as it is used for small images: five convolutions, three poolings, one linear layer."""
+"""AlexNet for small images: five convolutions, three poolings, one linear layer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,25 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
 
 Norm = Literal["none", "batch"]
-LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))  # channels, kernel, max-pooled
+LAYERS = (
+    (128, 5, True),
+    (192, 5, True),
+    (256, 3, False),
+    (192, 3, False),
+    (192, 3, True),
+)  # output channels, kernel, max pooling
 
 
 @dataclass(frozen=True)
 class AlexNet(NetworkSpec):
-    """Five convolutions with ReLU; the embedding is the last, pooled and flattened."""
+    """Five convolutions with ReLU; the embedding is the output of the last, pooled and flattened."""
 
     name: ClassVar[str] = "alexnet"
     norm: Norm = "none"
+    """Norm after each convolution: none or batch."""
 
     def __post_init__(self) -> None:
-        require_choice("AlexNet norm", self.norm, get_args(Norm))
+        require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape

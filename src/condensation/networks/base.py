@@ -1,4 +1,4 @@
-"""What every architecture has: a spec that is a value, and a classifier that embeds and classifies."""
+"""Base classes of architectures: `NetworkSpec`, a value that builds a `Classifier`; and initialization from a stream."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ from condensation.core.rng import Rng
 
 
 class Classifier(nn.Module, ABC):
-    """A network that is an embedding and, unless it has a `forward` of its own, a linear layer on top, ``classifier``.
+    """An embedding and, unless `forward` is overridden, a linear layer ``classifier`` on top.
 
-    Parameters come in the natural order, block by block (convolution weight, bias, norm weight, bias), then the linear
-    layer, so that weights published for an architecture can be put in one after the other.
+    Parameters are in the usual order, block by block (convolution weight, bias, norm weight, bias), then the linear layer, so that
+    published weights can be copied in sequence.
     """
 
     classifier: nn.Linear
-    mixes_images = False  # what `mixes_images` and `draws_numbers` cannot see from the layers
+    # Properties that `core.modules` cannot see from the layers.
+    mixes_images = False
     draws_numbers = False
 
     @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
-        """Features (n, dims) of images (n, c, h, w): what the linear layer sees."""
+        """Return features (n, dims) of images (n, c, h, w): the input of the linear layer."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes)."""
+        """Return logits (n, classes)."""
         logits: Tensor = self.classifier(self.embed(images))
         return logits
 
     def redraw(self, rng: Rng) -> None:
-        """New weights in place, decided by ``rng``, so that a compiled network stays compiled."""
+        """Re-initialize the weights from ``rng``, in place, so that a compiled network stays compiled."""
         initialize(self, rng)
 
 
@@ -52,20 +53,20 @@ PIXEL_LR = 1.0
 
 @dataclass(frozen=True)
 class NetworkSpec(Registered, ABC):
-    """An architecture as a value; variants are made with `dataclasses.replace`."""
+    """An architecture as a value; `dataclasses.replace` makes variants."""
 
-    # What a learning rate of images that suits a ConvNet is multiplied by, where they are learned on this architecture.
     pixel_lr: ClassVar[float] = PIXEL_LR
+    """Learning rate of synthetic images on this architecture, relative to that on a ConvNet."""
 
     @abstractmethod
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
-        """The module, with whatever weights PyTorch gives it."""
+        """Return the module with PyTorch's default weights."""
 
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
-        """A network for images of ``image_shape``, initialised from ``rng``; torch's global generator is left alone.
+        """Return a network for images of ``image_shape``, initialized from ``rng``; torch's global generator is not used.
 
         Raises:
-            CondensationError: if images of this shape are too small for it.
+            CondensationError: if the images are too small for this architecture.
         """
         with torch.random.fork_rng(devices=[]):
             network = self.layers(image_shape, num_classes)
@@ -73,18 +74,18 @@ class NetworkSpec(Registered, ABC):
         return network
 
     def raw_module(self, image_shape: Shape, num_classes: int) -> nn.Module:
-        """The module whose layers a person is shown, though it may be one that cannot be embedded."""
+        """Return the module whose layers `inspect.outline` lists; unlike that of `layers`, it need not have an embedding."""
         return self.layers(image_shape, num_classes)
 
     @property
     def factory(self) -> object:
-        """What makes the module: specs may be equal and this not, where it goes by a name that means something else now."""
+        """Object that makes the module; it tells equal specs apart whose target now names other code."""
         return type(self)
 
 
 @contextmanager
 def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
-    """Where ``network`` draws numbers of its own, as dropout does, let ``rng`` decide them; the global generators are put back."""
+    """Seed the random numbers that ``network`` draws, as dropout does, from ``rng``; the global generators are restored."""
     if not draws_numbers(network):
         yield
         return
@@ -92,50 +93,50 @@ def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
         yield
 
 
-# What PyTorch's own layers do, and subclasses that say nothing else.
-USUAL = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
+# PyTorch's default initialization, which `initialize` reproduces; subclasses may override it.
+DEFAULT_RESETS = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
 
 
 def initialize(network: nn.Module, rng: Rng) -> None:
-    """Give ``network`` new weights in place, as PyTorch's default initialisation would, drawn from ``rng``.
+    """Re-initialize ``network`` from ``rng``, in place, with PyTorch's default distributions.
 
-    In place, because a compiled network stays compiled. Convolutions and linear layers are uniform within
-    1 / sqrt(fan-in), norms start at one and zero; any other layer is asked to reset itself under a seed from ``rng``.
+    Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are one and zero. Any other layer
+    resets itself under a seed from ``rng``.
 
     Raises:
-        CondensationError: if a layer that holds parameters has no ``reset_parameters``.
+        CondensationError: if a layer with parameters has no ``reset_parameters``.
     """
     uniform: list[tuple[nn.Parameter, float]] = []
     with torch.no_grad():
         for name, module in network.named_modules():
-            own = list(module.parameters(recurse=False))
-            if isinstance(module, nn.Linear | nn.Conv2d) and type(module).reset_parameters in USUAL:
+            parameters = list(module.parameters(recurse=False))
+            if isinstance(module, nn.Linear | nn.Conv2d) and type(module).reset_parameters in DEFAULT_RESETS:
                 bound = 1 / math.sqrt(module.weight[0].numel())
-                uniform += [(parameter, bound) for parameter in own]
+                uniform += [(parameter, bound) for parameter in parameters]
             elif isinstance(module, _BatchNorm | nn.GroupNorm | nn.LayerNorm):
                 module.reset_parameters()
-            elif own and hasattr(module, "reset_parameters"):
+            elif parameters and hasattr(module, "reset_parameters"):
                 _reset(module, rng.child("layer", name))
-            elif own:
+            elif parameters:
                 raise CondensationError(
-                    f"{type(module).__name__} ({name or 'the network itself'}) holds parameters but cannot draw new ones.\n"
-                    "Give it a method reset_parameters()."
+                    f"{type(module).__name__} ({name or 'the network itself'}) has parameters but no method reset_parameters.",
+                    hint="Add reset_parameters(self), which initializes them.",
                 )
         _fill(uniform, rng)
 
 
 def _fill(parameters: list[tuple[nn.Parameter, float]], rng: Rng) -> None:
-    """Draw each parameter uniformly from -bound to bound: all in one draw and one transfer, whatever the device."""
+    """Draw each parameter uniformly from -bound to bound, all in one draw and one transfer to the device."""
     if not parameters:
         return
     sizes = [parameter.numel() for parameter, _ in parameters]
-    drawn = torch.from_numpy(rng.generator().random(sum(sizes), dtype=np.float32)).to(parameters[0][0].device)
-    for (parameter, bound), numbers in zip(parameters, torch.split(drawn.mul_(2).sub_(1), sizes), strict=True):
+    uniform = torch.from_numpy(rng.generator().random(sum(sizes), dtype=np.float32)).to(parameters[0][0].device)
+    for (parameter, bound), numbers in zip(parameters, torch.split(uniform.mul_(2).sub_(1), sizes), strict=True):
         parameter.copy_(numbers.mul_(bound).view_as(parameter))
 
 
 def _reset(module: nn.Module, rng: Rng) -> None:
-    """Let ``module`` reset itself, on the CPU: a GPU draws other numbers, from another global generator."""
+    """Let ``module`` reset itself on the CPU; a GPU would draw other numbers."""
     twin = copy.deepcopy(module).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(rng.integer())

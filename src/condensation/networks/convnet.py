@@ -1,4 +1,4 @@
-"""The ConvNet that condensation papers learn on: equal blocks of convolution, norm, activation and pooling."""
+"""The ConvNet of the condensation papers: identical blocks of convolution, norm, activation and pooling."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Norm = Literal["none", "batch", "layer", "instance", "group"]
 Activation = Literal["sigmoid", "relu", "leakyrelu", "swish"]
 Pooling = Literal["none", "max", "avg"]
 
-# In place where backward can do without the input: it saves one copy of every feature map.
+# In place where the backward pass does not need the input, which saves a copy of each feature map.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "relu": lambda: nn.ReLU(inplace=True),
     "leakyrelu": lambda: nn.LeakyReLU(0.01, inplace=True),
     "swish": nn.SiLU,
 }
-# And by how much each makes a side smaller.
+# Each pooling, and the factor by which it reduces a side.
 POOLINGS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "none": (nn.Identity, 1),
     "max": (lambda: nn.MaxPool2d(2), 2),
@@ -39,20 +39,26 @@ class ConvNet(NetworkSpec):
 
     name: ClassVar[str] = "convnet"
     width: int = 128
-    depth: int | None = None  # None: by the size of the images, 3 at 32 pixels, one more each time they double
+    """Output channels of each convolution; at least 1."""
+    depth: int | None = None
+    """Number of blocks; at least 1. None: from the image size, 3 at 32 pixels and one more for each doubling."""
     norm: Norm = "instance"
+    """Norm of each block: none, batch, layer (over channels, height and width), instance or group (4 groups)."""
     activation: Activation = "relu"
+    """Activation of each block: sigmoid, relu, leakyrelu (slope 0.01) or swish."""
     pooling: Pooling = "avg"
+    """Pooling of each block, 2x2: none, max or avg."""
 
     def __post_init__(self) -> None:
-        require_positive("The width of a ConvNet", self.width)
-        if self.depth is not None:
-            require_positive("The depth of a ConvNet", self.depth)
-        require_choice("ConvNet norm", self.norm, get_args(Norm))
-        require_choice("ConvNet activation", self.activation, get_args(Activation))
-        require_choice("ConvNet pooling", self.pooling, get_args(Pooling))
+        require_positive(self, "width", *([] if self.depth is None else ["depth"]))
+        for field, choices in (("norm", Norm), ("activation", Activation), ("pooling", Pooling)):
+            require_choice(self, field, get_args(choices))
         if self.norm == "group" and self.width % 4:
-            raise CondensationError(f"Group norm makes four groups of channels: a width of {self.width} does not divide by 4.")
+            raise CondensationError(
+                f"Group norm needs a width that divides by 4, got {self.width}.",
+                hint=f"Use a width of {4 * (self.width // 4 + 1)}, or another norm.",
+                setting="network.width",
+            )
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, height, width = image_shape
@@ -76,12 +82,13 @@ class ConvNet(NetworkSpec):
         depth = self.depth if self.depth is not None else max(1, round(math.log2(side)) - 2)
         if POOLINGS[self.pooling][1] == 1:
             return depth
-        deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # a block needs two pixels to pool
+        deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # pooling needs two pixels
         if deepest == 0:
             require_pixels("A ConvNet with pooling", image_shape, 2)
         if depth > deepest:
             raise CondensationError(
-                f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]}: every block halves them.\n"
-                f"Use a depth of at most {deepest}, or pooling 'none'."
+                f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]} pixels: each block halves them.",
+                hint=f"Use a depth of at most {deepest}, or pooling 'none'.",
+                setting="network.depth",
             )
         return depth

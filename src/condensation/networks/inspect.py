@@ -1,4 +1,4 @@
-"""What one forward pass shows of a module: which layers run, what they give, whether it draws numbers of its own."""
+"""Properties of a module that one forward pass shows: the layers that run, their outputs, random numbers that it draws."""
 
 from __future__ import annotations
 
@@ -19,77 +19,74 @@ from condensation.networks.base import NetworkSpec
 
 @dataclass
 class ForwardTrace:
-    """What one forward pass in training mode showed."""
+    """Record of one forward pass in training mode."""
 
     runs: dict[nn.Module, int] = field(default_factory=dict)  # how often each layer ran
-    outputs: dict[nn.Module, Any] = field(default_factory=dict)  # what it gave the last time
+    outputs: dict[nn.Module, Any] = field(default_factory=dict)  # the last output of each layer
     last_linear: nn.Module | None = None
     draws_numbers: bool = False
 
 
-def look(module: nn.Module, images: Tensor, num_classes: int, name: str) -> ForwardTrace:
-    """Let ``module`` classify ``images``, and see which layers run.
+def trace_forward(module: nn.Module, images: Tensor, num_classes: int, name: str) -> ForwardTrace:
+    """Return a trace of ``module`` classifying ``images``.
 
     Raises:
-        CondensationError: if it cannot, or gives something else than logits (n, classes).
+        CondensationError: if the module fails, or does not return logits (n, classes).
     """
-    found = ForwardTrace()
+    trace = ForwardTrace()
 
-    def seen(layer: nn.Module, inputs: Any, output: Any) -> None:
-        found.runs[layer] = found.runs.get(layer, 0) + 1
-        found.outputs[layer] = output
+    def record(layer: nn.Module, inputs: Any, output: Any) -> None:
+        trace.runs[layer] = trace.runs.get(layer, 0) + 1
+        trace.outputs[layer] = output
         if isinstance(layer, nn.Linear):
-            found.last_linear = layer
+            trace.last_linear = layer
 
-    handles = [layer.register_forward_hook(seen) for layer in module.modules()]
-    before = _positions()
+    handles = [layer.register_forward_hook(record) for layer in module.modules()]
+    before = _generator_states()
     try:
-        with user_errors(refused(name, images)), torch.no_grad():
+        with user_errors(image_error(name, images)), torch.no_grad():
             logits = module.train()(images)
     finally:
         for handle in handles:
             handle.remove()
-    found.draws_numbers = _positions() != before
-    if not isinstance(logits, Tensor):
-        raise CondensationError(f"{name} gives a {type(logits).__name__} for images; it must give logits, a tensor (n, classes).")
-    if tuple(logits.shape) != (len(images), num_classes):
-        raise CondensationError(
-            f"{name} gives {tuple(logits.shape)} for {len(images)} images of {num_classes} classes; "
-            f"it must give logits {(len(images), num_classes)}."
-        )
-    return found
+    trace.draws_numbers = _generator_states() != before
+    expected = (len(images), num_classes)
+    if not isinstance(logits, Tensor) or tuple(logits.shape) != expected:
+        result = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise CondensationError(f"{name} returns {result} for {len(images)} images; expected logits of shape {expected} (images, classes).")
+    return trace
 
 
-def refused(name: str, images: Tensor) -> str:
-    """How an error begins that ``images`` brought about."""
-    return f"{name} does not take images of {'x'.join(map(str, images.shape[1:]))}"
+def image_error(name: str, images: Tensor) -> str:
+    """Return the beginning of the error for a network that fails on ``images``."""
+    return f"{name} does not accept images of {'x'.join(map(str, images.shape[1:]))}"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A place to embed at."""
+    """A layer whose output can be the embedding."""
 
     name: str
     kind: str
-    shape: tuple[int, ...]  # of what it gives for one image
-    runs: int  # in one pass; what counts is the last
+    shape: tuple[int, ...]  # of the output for one image
+    runs: int  # in one forward pass; the embedding is the last output
 
 
 def outline(spec: NetworkSpec, image_shape: Shape, num_classes: int) -> list[Layer]:
-    """The layers of a network that run and give a tensor, a row for each image."""
+    """Return the layers of a network that run and return a tensor with one row per image."""
     with Rng(0).child("outline").globally():
         module = spec.raw_module(image_shape, num_classes)
         images = torch.randn(2, *image_shape)
-        found = look(module, images, num_classes, str(getattr(spec, "name", type(spec).__name__)))
+        trace = trace_forward(module, images, num_classes, str(getattr(spec, "name", type(spec).__name__)))
     layers = []
     for key, layer in module.named_modules():
-        output = found.outputs.get(layer)
+        output = trace.outputs.get(layer)
         if key and isinstance(output, Tensor) and output.ndim and len(output) == len(images):
-            layers.append(Layer(key, type(layer).__name__, tuple(output.shape[1:]), found.runs[layer]))
+            layers.append(Layer(key, type(layer).__name__, tuple(output.shape[1:]), trace.runs[layer]))
     return layers
 
 
-def _positions() -> tuple[object, ...]:
-    """Where the global generators stand."""
+def _generator_states() -> tuple[object, ...]:
+    """Return the states of the global generators of torch, NumPy and Python."""
     _, keys, position, *_ = np.random.get_state()
     return bytes(torch.get_rng_state().numpy()), bytes(keys), position, random.getstate()  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from condensation.networks.layers import Stack, extra_padding, require_pixels
 
 @dataclass(frozen=True)
 class LeNet(NetworkSpec):
-    """Two 5x5 convolutions (6, 16) and two hidden linear layers (120, 84); the embedding is the second of those."""
+    """Two 5x5 convolutions (6, 16) and two hidden linear layers (120, 84); the embedding is the second of these."""
 
     name: ClassVar[str] = "lenet"
 

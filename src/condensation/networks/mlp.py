@@ -1,4 +1,4 @@
-"""Two hidden layers on the flattened image."""
+"""A multilayer perceptron on the flattened image."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class MLP(NetworkSpec):
 
     name: ClassVar[str] = "mlp"
     width: int = 128
+    """Units of each hidden layer; at least 1."""
 
     def __post_init__(self) -> None:
-        require_positive("The width of an MLP", self.width)
+        require_positive(self, "width")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         hidden = [

@@ -1,4 +1,4 @@
-"""Finite networks in the parametrisation of the tangent kernels: what a kernel's sets are transferred to."""
+"""Finite networks in the NTK parametrization, for evaluating sets that were condensed with a kernel."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from condensation.ntk.fully_connected import FullyConnected
 
 @dataclass(frozen=True)
 class Wide(NetworkSpec):
-    """The network of which ``kernel`` is the limit, with ``width`` units or channels a layer, without norm, all weights standard normal.
+    """The network of finite width whose infinite-width limit is ``kernel``: no norm, standard normal weights.
 
-    In this parametrisation the rates that suit it do not depend on the width, and are larger than a ConvNet's:
-    `condensation.evaluation.kernel_ridge.wide_recipe` has them.
+    In this parametrization the learning rate does not depend on the width and is larger than a ConvNet's; see
+    `condensation.evaluation.kernel_ridge.wide_recipe`.
     """
 
     name: ClassVar[str] = "wide"
     kernel: NTK = FullyConnected()
-    width: int = 1024  # published for the transfer of KIP's sets
+    """Tangent kernel that gives the architecture."""
+    width: int = 1024
+    """Units or channels of each hidden layer; at least 1. KIP's authors use 1024."""
 
     def __post_init__(self) -> None:
-        require_positive("The width of a network", self.width)
+        require_positive(self, "width")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
-        self.kernel.check(image_shape)
-        hidden = self.kernel.hidden(image_shape, self.width)
+        self.kernel.validate(image_shape)
+        hidden = self.kernel.hidden_layers(image_shape, self.width)
         with torch.no_grad():
             dims = torch.nn.Sequential(*hidden)(torch.zeros(1, *image_shape)).shape[1]
         network = Stack(hidden, dims, num_classes)

@@ -1,4 +1,4 @@
-"""Pools of trained networks on disk: weights as they were at some steps of training, and how accurate the networks then were."""
+"""Pools of trained networks on disk: snapshots of weights during training, with their validation accuracies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,21 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.storage import read_card, read_json, read_tensors, write_json, write_tensors
+from condensation.core.plain import to_dict
+from condensation.core.records import as_record, read_record
+from condensation.core.storage import write_json
+from condensation.core.tensor_files import read_card, read_tensors, write_tensors
 from condensation.core.user_code import qualified_name
 from condensation.networks.base import NetworkSpec
 
 POOL_FILE, NETWORKS_FOLDER, KIND = "pool.json", "networks", "network under training"
+FORMAT = 1  # of `POOL_FILE`
 RANDOM, ALL = "random", "all"
-FORMS = "Write random, all, a range in percent such as 20-30, or 70+."
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """Networks whose validation accuracy in percent is at least ``low`` and below ``high``; what reaches an infinite ``high`` is in it."""
+    """Range of validation accuracies in percent: ``low`` <= accuracy < ``high``, where ``high`` may be infinite."""
 
     low: float
     high: float
@@ -39,164 +42,191 @@ class Bucket:
 
 
 def parse_bucket(name: str) -> Bucket:
-    """The bucket called ``20-30`` or ``70+``.
+    """Return the bucket named ``20-30`` or ``70+``.
 
     Raises:
-        CondensationError: if that is no range.
+        CondensationError: if the name is not a range.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+|-(\d+(?:\.\d+)?))", name)
-    low, high = (float(found[1]), float(found[2]) if found[2] else math.inf) if found else (0.0, 0.0)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+|-(\d+(?:\.\d+)?))", name)
+    low, high = (float(match[1]), float(match[2]) if match[2] else math.inf) if match else (0.0, 0.0)
     if low >= high:
-        raise CondensationError(f"There is no bucket {name!r} of networks.\n{FORMS}")
+        hint = "Use random, all, a range in percent such as 20-30, or 70+."
+        raise CondensationError(f"There is no bucket {name!r} of networks.", hint=hint, setting="method.networks.bucket")
     return Bucket(low, high)
 
 
 def buckets_between(bounds: Sequence[float]) -> list[Bucket]:
-    """The buckets between ``bounds``, and the one from the last on."""
+    """Return the buckets between neighbouring ``bounds``, and the open one above the last."""
     return [*(Bucket(low, high) for low, high in pairwise(bounds)), Bucket(bounds[-1], math.inf)]
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """A network at one moment of its training."""
+    """A network at one step of its training."""
 
-    step: int  # batches that it had learned from
+    step: int  # batches trained on before
     accuracy: float  # on validation images, in percent
-    weights: Mapping[str, Tensor]  # its parameters and buffers by name
+    weights: Mapping[str, Tensor]  # parameters and buffers by name
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """Properties of images that decide whether networks were trained for them."""
+
+    shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+    preprocessing: str  # fingerprint
+    classes: dict[str, str]  # digest of the images by class index: a subset of the classes may be condensed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolRecord:
+    """Content of `POOL_FILE`: how a pool was made, for which architecture and images."""
+
+    format: int = FORMAT
+    recipe: dict[str, Any] = field(default_factory=dict)  # the `PoolRecipe`
+    network: dict[str, Any] = field(default_factory=dict)  # the `NetworkSpec` as settings
+    spec: dict[str, Any]  # the `NetworkSpec` as `describe_spec` gives it
+    networks: int
+    bounds: tuple[float, ...]  # of the buckets, in percent
+    data: DataIdentity
+    versions: dict[str, Any] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SnapshotCard:
+    """A `Snapshot` without its weights."""
+
+    step: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class NetworkCard:
+    """Card of the file of one network."""
+
+    snapshots: tuple[SnapshotCard, ...]
 
 
 def describe_spec(spec: NetworkSpec) -> dict[str, Any]:
-    """An architecture in words and numbers, from which no code is made: for comparing."""
+    """Return an architecture as plain values for comparison; no network is built from them."""
     values = {field.name: getattr(spec, field.name) for field in fields(spec)}
     return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else qualified_name(value) for name, value in values.items()}}
 
 
-def data_identity(real: ImageSet) -> dict[str, Any]:
-    """What must be known of images to tell whether networks were made for them; digests class by class, since a part may be condensed."""
-    return {
-        "shape": list(real.shape),
-        "class_names": list(real.class_names),
-        "preprocessing": real.preprocessing.fingerprint(),
-        "classes": {str(label): real.select([label]).fingerprint() for label in real.classes},
-    }
+def data_identity(real: ImageSet) -> DataIdentity:
+    """Return the identity of ``real``."""
+    digests = {str(label): real.select([label]).fingerprint() for label in real.classes}
+    return DataIdentity(real.shape, tuple(real.class_names), real.preprocessing.fingerprint(), digests)
 
 
 @dataclass(frozen=True)
 class PoolStore:
-    """A pool in a folder: networks are read when they are asked for."""
+    """A pool in a folder; networks are read on demand.
+
+    Methods that need all networks raise `CondensationError` if some are missing or damaged.
+    """
 
     folder: Path
-    about: Mapping[str, Any]  # how it was made, and for which images and architecture
+    record: PoolRecord
 
     @classmethod
-    def create(cls, folder: Path, about: Mapping[str, Any]) -> PoolStore:
-        """A pool that is still empty; ``about`` must have ``networks`` (how many there will be), ``bounds``, ``spec`` and ``data``."""
-        write_json(folder / POOL_FILE, {"format": 1, **about})
-        return cls(folder, about)
+    def create(cls, folder: Path, record: PoolRecord) -> PoolStore:
+        """Write ``record`` to ``folder`` and return the pool, still empty."""
+        write_json(folder / POOL_FILE, to_dict(record))
+        return cls(folder, record)
 
     @classmethod
     def open(cls, folder: Path) -> PoolStore:
-        """The pool in ``folder``.
+        """Return the pool in ``folder``.
+
+        Raises:
+            CondensationError: if there is none, or its record is damaged or of a later format.
+        """
+        path = folder / POOL_FILE
+        if not path.is_file():
+            hint = "Make one with make_pool, or with the command condense pools."
+            raise CondensationError(f"There is no pool of networks in {folder}.", hint=hint, setting="method.networks.path")
+        record = read_record(path, PoolRecord)
+        if record.format != FORMAT:
+            hint = "Install a newer version (pip install -U condensation), or make the pool again."
+            raise CondensationError(f"{path} has format {record.format}; this version reads format {FORMAT}.", hint=hint)
+        return cls(folder, record)
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        """Buckets that were filled when the pool was made."""
+        return buckets_between(self.record.bounds)
+
+    def path(self, number: int) -> Path:
+        """Return the file of one network."""
+        return self.folder / NETWORKS_FOLDER / f"{number}.safetensors"
+
+    def add(self, number: int, snapshots: Sequence[Snapshot]) -> None:
+        """Write the snapshots of one network, in the order of their steps."""
+        tensors = {f"{index}/{name}": tensor for index, snapshot in enumerate(snapshots) for name, tensor in snapshot.weights.items()}
+        cards = [{"step": snapshot.step, "accuracy": snapshot.accuracy} for snapshot in snapshots]
+        write_tensors(self.path(number), KIND, tensors, {"number": number, "snapshots": cards})
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the networks that are not trained yet."""
+        return [number for number in range(self.record.networks) if not self.path(number).exists()]
+
+    def accuracies(self) -> list[float]:
+        """Return the validation accuracies of all snapshots in percent, in ascending order."""
+        return sorted(snapshot.accuracy for card, _ in self._cards() for snapshot in card.snapshots)
+
+    def digest(self) -> str:
+        """Return a digest of all networks."""
+        return hashlib.blake2b(repr([digest for _, digest in self._cards()]).encode(), digest_size=16).hexdigest()
+
+    def snapshots(self, bucket: Bucket | None = None) -> list[Snapshot]:
+        """Return the snapshots in ``bucket``, or all, by network and step.
 
         Raises:
             CondensationError: if there is none.
         """
-        if not (folder / POOL_FILE).is_file():
-            raise CondensationError(f"There is no pool of networks in {folder}.\nMake one: condense pools --data NAME --out FOLDER")
-        about = read_json(folder / POOL_FILE)
-        if not isinstance(about, dict) or not {"networks", "bounds", "spec", "data"} <= about.keys() or about.get("format") != 1:
-            raise CondensationError(f"{folder / POOL_FILE} does not say what the pool holds, or is of a later version.\nMake the pool again.")
-        return cls(folder, about)
-
-    @property
-    def buckets(self) -> list[Bucket]:
-        """Those into which the pool was sorted when it was made."""
-        return buckets_between(self.about["bounds"])
-
-    def path(self, number: int) -> Path:
-        """The file of one network."""
-        return self.folder / NETWORKS_FOLDER / f"{number}.safetensors"
-
-    def add(self, number: int, snapshots: Sequence[Snapshot]) -> None:
-        """Keep the snapshots of one network, in the order of their steps."""
-        tensors = {f"{place}/{name}": tensor for place, one in enumerate(snapshots) for name, tensor in one.weights.items()}
-        moments = [{"step": one.step, "accuracy": one.accuracy} for one in snapshots]
-        write_tensors(self.path(number), KIND, tensors, {"number": number, "snapshots": moments})
-
-    def missing(self) -> list[int]:
-        """The numbers of the networks that are not there yet."""
-        return [number for number in range(self.about["networks"]) if not self.path(number).exists()]
-
-    def accuracies(self) -> list[float]:
-        """Of all snapshots, from the lowest, in percent.
-
-        Raises:
-            CondensationError: if networks are missing.
-        """
-        self._need_all()
-        return sorted(moment["accuracy"] for card, _ in self._cards() for moment in card["snapshots"])
-
-    def digest(self) -> str:
-        """A name for all that is in the pool.
-
-        Raises:
-            CondensationError: if networks are missing.
-        """
-        self._need_all()
-        return hashlib.blake2b(repr([digest for _, digest in self._cards()]).encode(), digest_size=16).hexdigest()
-
-    def snapshots(self, wanted: Bucket | None = None) -> list[Snapshot]:
-        """Those in the bucket ``wanted``, or all: network by network, step by step.
-
-        Raises:
-            CondensationError: if there is none, saying which accuracies exist; or if networks are missing or damaged.
-        """
-        self._need_all()
-        found = [one for number in range(self.about["networks"]) for one in self._of_network(number, wanted)]
-        if not found:
-            raise CondensationError(self.said_of_empty(str(wanted) if wanted else ALL))
-        return found
-
-    def said_of_empty(self, name: str) -> str:
-        """What a person is told of a bucket without networks."""
-        accuracies = self.accuracies()
-        if not accuracies:
-            return f"No network of the pool in {self.folder} was kept.\nTrain longer, or with a smaller learning rate."
-        return (
-            f"No network in {self.folder} is in {name}: validation accuracies are {accuracies[0]:.1f} to {accuracies[-1]:.1f} %.\n"
-            f"There is: {', '.join([RANDOM, *self.counts(), ALL])}.\n"
-            "For others, make a pool whose networks are trained longer, or looked at more often (growth)."
-        )
+        chosen = []
+        for number, (card, _) in enumerate(self._cards()):
+            indices = [index for index, snapshot in enumerate(card.snapshots) if bucket is None or snapshot.accuracy in bucket]
+            tensors = read_tensors(self.path(number), KIND)[0] if indices else {}
+            for index in indices:
+                snapshot, prefix = card.snapshots[index], f"{index}/"
+                weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+                chosen.append(Snapshot(snapshot.step, snapshot.accuracy, weights))
+        if not chosen:
+            raise self._empty(bucket)
+        return chosen
 
     def counts(self) -> dict[str, int]:
-        """How many snapshots lie in each of `buckets`; those without one are left out."""
+        """Return the number of snapshots in each of `buckets` that is not empty."""
         accuracies = self.accuracies()
-        counts = {str(one): sum(accuracy in one for accuracy in accuracies) for one in self.buckets}
+        counts = {str(bucket): sum(accuracy in bucket for accuracy in accuracies) for bucket in self.buckets}
         return {name: count for name, count in counts.items() if count}
 
-    def _of_network(self, number: int, wanted: Bucket | None) -> list[Snapshot]:
-        card, _ = read_card(self.path(number), KIND)
-        if not any(wanted is None or moment["accuracy"] in wanted for moment in card["snapshots"]):
-            return []
-        tensors, card = read_tensors(self.path(number), KIND)
-        chosen = [(place, one) for place, one in enumerate(card["snapshots"]) if wanted is None or one["accuracy"] in wanted]
-        return [Snapshot(one["step"], one["accuracy"], _of_place(tensors, place)) for place, one in chosen]
-
-    def _cards(self) -> list[tuple[dict[str, Any], str]]:
-        return [read_card(self.path(number), KIND) for number in range(self.about["networks"])]
-
-    def _need_all(self) -> None:
-        missing, count = self.missing(), self.about["networks"]
+    def _cards(self) -> list[tuple[NetworkCard, str]]:
+        """Return the card and the digest of each network."""
+        missing, count = self.missing(), self.record.networks
         if missing:
             raise CondensationError(
-                f"The pool in {self.folder} is not finished: {count - len(missing)} of {count} networks are there.\n"
-                "Go on with the command that began it."
+                f"The pool in {self.folder} is not finished: {count - len(missing)} of {count} networks are trained.",
+                hint="Train the others with the call or command that began it.",
             )
+        cards = [(self.path(number), *read_card(self.path(number), KIND)) for number in range(count)]
+        return [(as_record(card, NetworkCard, str(path)), digest) for path, card, digest in cards]
 
-
-def _of_place(tensors: Mapping[str, Tensor], place: int) -> dict[str, Tensor]:
-    start = f"{place}/"
-    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    def _empty(self, bucket: Bucket | None) -> CondensationError:
+        """Return the error for a bucket without networks."""
+        accuracies = self.accuracies()
+        if not accuracies:
+            hint = "Train longer, or with a smaller learning rate."
+            return CondensationError(f"The pool in {self.folder} has no networks: none reached its lowest bound.", hint=hint)
+        return CondensationError(
+            f"No network in {self.folder} is in {bucket}: validation accuracies are {accuracies[0]:.1f} to {accuracies[-1]:.1f} %.",
+            hint=f"Choose one of {', '.join([RANDOM, *self.counts(), ALL])}, or make a pool with more epochs or a smaller growth.",
+            setting="method.networks.bucket",
+        )
 
 
 def _is_plain(value: object) -> bool:

@@ -1,4 +1,4 @@
-"""Architectures as values; `NETWORKS` lists those that have a name."""
+"""Named architectures."""
 
 from condensation.networks.alexnet import AlexNet
 from condensation.networks.base import NetworkSpec

@@ -1,4 +1,4 @@
-"""ResNet18 for small images (He et al., 2016), and its twin that pools where the other strides, for learning images on."""
+"""ResNet18 for small images (He et al., 2016), with strided convolutions or with average pooling."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from condensation.networks.base import PIXEL_LR, Classifier, NetworkSpec
 from condensation.networks.layers import NORMS, require_choice, require_pixels
 
 Norm = Literal["instance", "batch"]
-STAGES = (64, 128, 256, 512)  # channels; every stage is two blocks, and every stage but the first halves the image
+STAGES = (64, 128, 256, 512)  # output channels; a stage has two blocks, and each stage but the first halves the image
 
 
 @dataclass(frozen=True)
 class Downsampling:
-    """What makes the image smaller in a block: the stride of its first convolution, or a pooling after it."""
+    """How a block halves the image: the stride of its first convolution, or pooling after it."""
 
     stride: int
     pool: Callable[[], nn.Module]
@@ -30,18 +30,18 @@ POOL = Downsampling(1, lambda: nn.AvgPool2d(2))
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, which has a convolution of its own where the block halves the image."""
+    """A residual block of two 3x3 convolutions; the shortcut has a 1x1 convolution if the block halves the image."""
 
-    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], halving: Downsampling | None) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], downsampling: Downsampling | None) -> None:
         super().__init__()
-        stride, pool = (halving.stride, halving.pool) if halving else (1, nn.Identity)
+        stride, pool = (downsampling.stride, downsampling.pool) if downsampling else (1, nn.Identity)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
         self.norm1 = norm(outputs)
         self.pool = pool()
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = norm(outputs)
         self.shortcut: nn.Module = nn.Identity()
-        if halving:
+        if downsampling:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), pool(), norm(outputs))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -50,10 +50,10 @@ class Block(nn.Module):
 
 
 class ResidualNetwork(Classifier):
-    """A 3x3 convolution without stride, four stages of two blocks, and ``pool`` over what they give."""
+    """A 3x3 convolution without stride, four stages of two blocks, and a final ``pool``."""
 
     def __init__(
-        self, channels: int, norm: Callable[[int], nn.Module], halving: Downsampling, pool: nn.Module, dims: int, num_classes: int
+        self, channels: int, norm: Callable[[int], nn.Module], downsampling: Downsampling, pool: nn.Module, dims: int, num_classes: int
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, STAGES[0], 3, padding=1, bias=False)
@@ -61,7 +61,7 @@ class ResidualNetwork(Classifier):
         blocks: list[nn.Module] = []
         inputs = STAGES[0]
         for outputs in STAGES:
-            first = Block(inputs, outputs, norm, halving if outputs != inputs else None)
+            first = Block(inputs, outputs, norm, downsampling if outputs != inputs else None)
             blocks += [first, Block(outputs, outputs, norm, None)]
             inputs = outputs
         self.blocks = nn.Sequential(*blocks)
@@ -75,17 +75,18 @@ class ResidualNetwork(Classifier):
 
 @dataclass(frozen=True)
 class ResNet18(NetworkSpec):
-    """ResNet18 without the first pooling; the embedding is the mean of the last block over the image."""
+    """ResNet18 without the first pooling; the embedding is the last block averaged over its pixels."""
 
     name: ClassVar[str] = "resnet18"
     norm: Norm = "instance"
+    """Norm after each convolution: instance or batch."""
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
-        require_choice("ResNet18 norm", self.norm, get_args(Norm))
+        require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
-        # Three halvings, rounded up. Instance norm of a single pixel would give the same for every image.
+        # Three halvings, rounded up. Instance norm of a single pixel would give the same result for every image.
         require_pixels(f"ResNet18 with {self.norm} norm", image_shape, {"instance": 9, "batch": 1}[self.norm])
         return ResidualNetwork(image_shape[0], NORMS[self.norm], STRIDE, nn.AdaptiveAvgPool2d(1), STAGES[-1], num_classes)
 
@@ -94,20 +95,21 @@ class ResNet18(NetworkSpec):
 class ResNet18AP(NetworkSpec):
     """ResNet18 with average pooling in place of strides; the embedding is the last block flattened.
 
-    A strided convolution weighs neighbouring pixels unevenly, which leaves a pattern in images learned through it.
-    Learn images on this network; test them on `ResNet18`.
+    A strided convolution weights neighbouring pixels unevenly, which leaves a pattern in synthetic images.
+    Condense with this network and evaluate with `ResNet18`.
     """
 
     name: ClassVar[str] = "resnet18-ap"
     norm: Norm = "instance"
+    """Norm after each convolution: instance or batch."""
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
-        require_choice("ResNet18AP norm", self.norm, get_args(Norm))
+        require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         channels, height, width = image_shape
-        # Three halvings, rounded down; at least two pixels a side for instance norm, as above.
+        # Three halvings, rounded down. Instance norm needs at least two pixels per side, as above.
         require_pixels(f"ResNet18AP with {self.norm} norm", image_shape, {"instance": 16, "batch": 8}[self.norm])
         dims = STAGES[-1] * (height // 8) * (width // 8)
         return ResidualNetwork(channels, NORMS[self.norm], POOL, nn.Identity(), dims, num_classes)

@@ -1,4 +1,4 @@
-"""Where the network of a step comes from: always newly initialised, or from a pool of trained ones."""
+"""Distributions of the network of each step: newly initialized, or drawn from a pool of trained ones."""
 
 from __future__ import annotations
 
@@ -22,34 +22,35 @@ from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, d
 
 @dataclass(frozen=True)
 class NetworkSampler(Registered, ABC):
-    """A distribution over networks: one module, made once and then given other weights at every step."""
+    """A distribution over networks: one module, whose weights are drawn anew at each step."""
 
     @abstractmethod
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
-        """The module on ``device``, frozen and in training mode; its weights mean nothing before `redraw`."""
+        """Return the module on ``device``, frozen and in training mode; call `redraw` before its first use."""
 
     @abstractmethod
     def redraw(self, network: Classifier, rng: Rng) -> None:
-        """Give ``network`` the weights that ``rng`` decides, in place, so that a compiled network stays compiled."""
+        """Draw the weights of ``network`` from ``rng``, in place, so that a compiled network stays compiled."""
 
     def validate(self, real: ImageSet) -> None:
-        """Find out before the first step that these networks are not for ``real``.
+        """Check that the networks fit ``real``.
 
         Raises:
-            CondensationError: if so, saying in what they differ.
+            CondensationError: if they differ in shape, classes, images or preprocessing.
         """
 
     def input_digests(self) -> dict[str, str]:
-        """Digests, by name, of the files that decide the networks as the settings do."""
+        """Return the digests, by name, of the files that the networks depend on."""
         return {}
 
 
 @dataclass(frozen=True)
 class Fresh(NetworkSampler):
-    """Newly initialised networks of one architecture."""
+    """Newly initialized networks of one architecture."""
 
     name: ClassVar[str] = "fresh"
     spec: NetworkSpec = ConvNet()
+    """Architecture of the networks."""
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
         network = self.spec.build(image_shape, num_classes, Rng(0))
@@ -61,16 +62,19 @@ class Fresh(NetworkSampler):
 
 @dataclass(frozen=True)
 class Pool(NetworkSampler):
-    """Networks of a pool on disk (`condensation.training.make_pool.make_pool`) whose validation accuracy lies in ``bucket``, evenly.
+    """Networks of a pool on disk (`condensation.training.make_pool.make_pool`), drawn uniformly by validation accuracy.
 
-    The supplement of Zhao & Bilen (2023) compares such buckets; how it drew from all of them it does not say. Here ``all`` draws a
-    bucket first, evenly, ``random`` among them, and then a network in it, so that none counts more for having more networks.
+    The supplement of Zhao & Bilen (2023) compares such buckets, but does not say how it draws from all of them. Here ``all`` draws a
+    bucket uniformly, ``random`` included, and then a network of it, so that large buckets count no more than small ones.
     """
 
     name: ClassVar[str] = "pool"
-    path: str = ""  # the folder of the pool
-    bucket: str = ALL  # a range in percent, 20-30 or 70+; random: newly initialised, as `Fresh`; all: each of these in turn
-    spec: NetworkSpec = ConvNet()  # must be what the pool was made of
+    path: str = ""
+    """Folder of the pool."""
+    bucket: str = ALL
+    """Validation accuracies in percent, such as 20-30 or 70+; random: newly initialized as in `Fresh`; all: each bucket equally often."""
+    spec: NetworkSpec = ConvNet()
+    """Architecture of the networks; must be the one the pool was made with."""
 
     def __post_init__(self) -> None:
         if self.bucket not in (RANDOM, ALL):
@@ -78,54 +82,54 @@ class Pool(NetworkSampler):
 
     @property
     def store(self) -> PoolStore:
-        """The pool itself.
+        """The pool.
 
         Raises:
-            CondensationError: if there is none, or it is of another architecture.
+            CondensationError: if there is none, or it has another architecture.
         """
         if not self.path:
-            raise CondensationError(
-                "Which pool of networks is not said.\nName its folder, for example method.networks.path=pools/cifar10/pool."
-            )
+            hint = "Set path to the folder of a pool, for example method.networks.path=pools/cifar10/pool."
+            raise CondensationError("No pool given.", hint=hint, setting="method.networks.path")
         store = PoolStore.open(Path(self.path))
-        ours = describe_spec(self.spec)
-        for name, theirs in store.about["spec"].items():
-            if ours.get(name, theirs) != theirs:
+        spec = describe_spec(self.spec)
+        for name, value in store.record.spec.items():
+            if spec.get(name, value) != value:
                 raise CondensationError(
-                    f"The pool in {self.path} is of other networks: {name} is {theirs!r} there, {ours[name]!r} here.\n"
-                    f"Give the spec that the pool was made with, for example method.networks.spec{_setting(name, theirs)}."
+                    f"The pool in {self.path} has another architecture: {name} is {value!r} there, {spec[name]!r} here.",
+                    hint=f"Use the architecture of the pool, for example method.networks.spec{_assignment(name, value)}.",
+                    setting="method.networks.spec",
                 )
         return store
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
         store = self.store
-        _need_alike(store, image_shape, num_classes)
-        inner = self.spec.build(image_shape, num_classes, Rng(0))
-        wanted = {RANDOM: None, ALL: None}.get(self.bucket, self.bucket)
-        groups: list[Sequence[Snapshot]] = [store.snapshots(parse_bucket(wanted))] if wanted else [()]
+        _require_same_shape(store, image_shape, num_classes)
+        network = self.spec.build(image_shape, num_classes, Rng(0))
+        groups: list[Sequence[Snapshot]] = [()]
         if self.bucket == ALL:
-            everything = store.snapshots()
-            sorted_out = [[one for one in everything if one.accuracy in of] for of in store.buckets]
-            groups += [group for group in sorted_out if group]
-        return Pooled(inner, groups, self.path).requires_grad_(False).train().to(device)
+            snapshots = store.snapshots()
+            by_bucket = [[snapshot for snapshot in snapshots if snapshot.accuracy in bucket] for bucket in store.buckets]
+            groups += [group for group in by_bucket if group]
+        elif self.bucket != RANDOM:
+            groups = [store.snapshots(parse_bucket(self.bucket))]
+        return Pooled(network, groups, self.path).requires_grad_(False).train().to(device)
 
     def redraw(self, network: Classifier, rng: Rng) -> None:
         network.redraw(rng)
 
     def validate(self, real: ImageSet) -> None:
         store = self.store
-        _need_alike(store, real.shape, real.num_classes)
-        made_for, preprocessing = store.about["data"], real.preprocessing.fingerprint()
-        if made_for["preprocessing"] != preprocessing:
+        _require_same_shape(store, real.shape, real.num_classes)
+        data, preprocessing = store.record.data, real.preprocessing.fingerprint()
+        hint = "Use the data settings of the pool, or make a pool with these."
+        if data.preprocessing != preprocessing:
             raise CondensationError(
-                f"The networks in {self.path} see images preprocessed by {made_for['preprocessing']}; here it is {preprocessing}.\n"
-                "Take the data settings that the pool was made with, or make a pool with these."
+                f"The networks in {self.path} were trained on images preprocessed by {data.preprocessing}, got {preprocessing}.", hint=hint
             )
         for label in real.classes:
-            if made_for["classes"].get(str(label)) != real.select([label]).fingerprint():
+            if data.classes.get(str(label)) != real.select([label]).fingerprint():
                 raise CondensationError(
-                    f"The pool in {self.path} was made with other images of class {real.class_names[label]!r} than these.\n"
-                    "Take the data that the pool was made with, or make a pool with these."
+                    f"The pool in {self.path} was made with other images of class {real.class_names[label]!r}.", hint=hint
                 )
 
     def input_digests(self) -> dict[str, str]:
@@ -133,19 +137,19 @@ class Pool(NetworkSampler):
 
 
 class Pooled(Classifier):
-    """A network that is given weights of a pool: each draw takes one of ``groups``, and of this one snapshot; none in it: new weights.
+    """A network whose `redraw` draws one of ``groups`` and then a snapshot of it; an empty group stands for new weights.
 
     Raises:
-        CondensationError: if weights don't fit.
+        CondensationError: if the weights of ``folder`` do not fit the network.
     """
 
-    def __init__(self, network: Classifier, groups: Sequence[Sequence[Snapshot]], told_of: str) -> None:
+    def __init__(self, network: Classifier, groups: Sequence[Sequence[Snapshot]], folder: str) -> None:
         super().__init__()
         self.network, self.groups = network, [list(group) for group in groups]
         self.mixes_images, self.draws_numbers = network.mixes_images, network.draws_numbers
         shapes = _shapes(network.state_dict())
-        if any(_shapes(one.weights) != shapes for group in self.groups for one in group):
-            raise CondensationError(f"The weights in {told_of} do not fit this network.\nMake the pool again.")
+        if any(_shapes(snapshot.weights) != shapes for group in self.groups for snapshot in group):
+            raise CondensationError(f"The weights in {folder} do not fit this network.", hint="Make the pool again.")
 
     def embed(self, images: Tensor) -> Tensor:
         return self.network.embed(images)
@@ -155,19 +159,19 @@ class Pooled(Classifier):
         return logits
 
     def redraw(self, rng: Rng) -> None:
-        drawn = rng.child("pool").generator()
-        group = self.groups[int(drawn.integers(len(self.groups)))]
+        generator = rng.child("pool").generator()
+        group = self.groups[int(generator.integers(len(self.groups)))]
         if not group:
-            self.network.redraw(rng)  # the very weights that `Fresh` would give
+            self.network.redraw(rng)  # the weights that `Fresh` would draw
             return
-        weights = group[int(drawn.integers(len(group)))].weights
+        weights = group[int(generator.integers(len(group)))].weights
         with torch.no_grad():
-            for name, place in self.network.state_dict().items():
-                place.copy_(weights[name])
+            for name, value in self.network.state_dict().items():
+                value.copy_(weights[name])
 
 
-def _setting(name: str, value: object) -> str:
-    """What is typed after ``spec`` to set this: of what chooses the kind of network, the value alone."""
+def _assignment(name: str, value: object) -> str:
+    """Return the text that sets a field of a spec, as typed after ``spec``: ``.width=8``, or ``=nets.py:small`` for its target."""
     text = str(value) if name == "target" else str(value).lower()
     return f"={text}" if name in ("kind", "target") else f".{name}={text}"
 
@@ -176,12 +180,13 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
-def _need_alike(store: PoolStore, image_shape: Shape, num_classes: int) -> None:
-    shape, classes = store.about["data"]["shape"], len(store.about["data"]["class_names"])
-    if list(image_shape) != shape or num_classes != classes:
+def _require_same_shape(store: PoolStore, image_shape: Shape, num_classes: int) -> None:
+    shape, classes = store.record.data.shape, len(store.record.data.class_names)
+    if tuple(image_shape) != shape or num_classes != classes:
         raise CondensationError(
-            f"The networks in {store.folder} are for images of {_times(shape)} and {classes} classes; "
-            f"these are {_times(image_shape)} and {num_classes} classes.\nMake a pool with these images."
+            f"The networks in {store.folder} are for images of {_times(shape)} and {classes} classes, "
+            f"got {_times(image_shape)} and {num_classes} classes.",
+            hint="Make a pool with these images.",
         )
 
 

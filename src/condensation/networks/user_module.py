@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from condensation.core.errors import CondensationError, did_you_mean
+from condensation.core.errors import CondensationError, did_you_mean, unknown
 from condensation.core.images import Shape
 from condensation.core.rng import Rng
 from condensation.core.user_code import import_object, qualified_name, user_errors
 from condensation.networks.base import Classifier, NetworkSpec, initialize
-from condensation.networks.user_module_adapter import UserModuleAdapter, materialise
+from condensation.networks.user_module_adapter import UserModuleAdapter, materialize_lazy_layers
 
 logger = logging.getLogger(__name__)
 
-# What the callable is told, by the names of its parameters; the first name of each row can stand for it in options, as {channels}.
+# Parameter names by which a callable receives the image shape and the number of classes. Options may refer to the keys: {channels}.
 PARAMETERS = {
     "image_shape": ("image_shape", "input_shape"),  # (channels, height, width)
     "num_classes": ("num_classes", "n_classes", "classes"),
@@ -33,41 +33,43 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class UserModule(NetworkSpec):
-    """A network of a person's own.
+    """A user's own network.
 
-    ``target`` is called with what the names of its parameters ask for (image_shape, num_classes, channels, image_size; see
-    `PARAMETERS`) and with ``options``. A network is drawn by calling it anew, under a seed, and copying all parameters and
-    buffers: so it may hold anything, and initialise as it likes. A module that is already made is initialised
-    layer by layer instead.
+    ``target`` is called with ``options`` and with the parameters of `PARAMETERS` that its signature names. Re-initialization calls it
+    again under a seed and copies all parameters and buffers, so any module and any initialization works. A module instance is
+    re-initialized layer by layer instead.
     """
 
     name_field: ClassVar[str | None] = "target"
     target: str | Callable[..., nn.Module]
-    layer: str | None = None  # whose output is the embedding; None: the module's `embed`, else what goes into its last nn.Linear
+    """Function, class or module instance, or its name: module:name or path/to/file.py:name."""
+    layer: str | None = None
+    """Layer whose output is the embedding. None: the module's method embed, or else the input of its last nn.Linear."""
     options: dict[str, object] = field(default_factory=dict, hash=False)
+    """Further keyword arguments of target; "{channels}" and other keys of `PARAMETERS` stand for their values."""
 
     @property
     def label(self) -> str:
-        """Name in messages and on cards."""
+        """Name of the target in messages and on cards."""
         return qualified_name(self.target)
 
     @property
     def factory(self) -> Callable[..., nn.Module]:
-        """What ``target`` names.
+        """The callable that ``target`` names.
 
         Raises:
-            CondensationError: if it names nothing, or nothing that can make a module.
+            CondensationError: if the target does not exist or cannot make a module.
         """
-        found: Any = import_object(self.target) if isinstance(self.target, str) else self.target
-        if isinstance(found, NetworkSpec) or (isinstance(found, type) and issubclass(found, NetworkSpec)):
-            raise CondensationError(f"{self.label} is a NetworkSpec already.\nTake it as it is, not as an Own network.")
-        if not callable(found):
-            raise CondensationError(f"{self.label} is of type {type(found).__name__}; a network is made by a function or a class.")
-        return found  # type: ignore[no-any-return]
+        target: Any = import_object(self.target) if isinstance(self.target, str) else self.target
+        if isinstance(target, NetworkSpec) or (isinstance(target, type) and issubclass(target, NetworkSpec)):
+            raise CondensationError(f"{self.label} is already a NetworkSpec.", hint="Use it directly, without UserModule.")
+        if not callable(target):
+            raise CondensationError(f"Expected a function, a class or a module, got {self.label} of type {type(target).__name__}.")
+        return target  # type: ignore[no-any-return]
 
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
         make = self._maker(image_shape, num_classes)
-        with Rng(0).child("own").globally():  # what is seen depends on no generator
+        with Rng(0).child("own").globally():  # the test images must not depend on the global generators
             return UserModuleAdapter(make(Rng(0).child("first")), self.label, self.layer, make, image_shape, num_classes)
 
     def raw_module(self, image_shape: Shape, num_classes: int) -> nn.Module:
@@ -75,79 +77,80 @@ class UserModule(NetworkSpec):
 
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
         network = self.layers(image_shape, num_classes)
-        before = [value.clone() for value in network.parameters()]
+        first = [value.clone() for value in network.parameters()]
         network.redraw(rng.child("other"))
-        if all(map(torch.equal, before, network.parameters())):
-            logger.warning("Each network that %s draws is the same: it sets its weights, or a seed, by itself.", self.label)
+        if all(map(torch.equal, first, network.parameters())):
+            logger.warning("%s makes the same weights each time: it sets them, or a seed, itself.", self.label)
         network.redraw(rng)
         return network
 
     def _maker(self, image_shape: Shape, num_classes: int) -> Callable[[Rng], nn.Module]:
-        code = self.factory
-        if isinstance(code, nn.Module):
-            return lambda rng: _redrawn(code, rng)
-        arguments = self._arguments(code, image_shape, num_classes)
+        """Return the function that makes the module from a stream."""
+        factory = self.factory
+        if isinstance(factory, nn.Module):
+            return lambda rng: _reinitialized_copy(factory, rng)
+        arguments = self._arguments(factory, image_shape, num_classes)
         shape = "x".join(map(str, image_shape))
 
         def make(rng: Rng) -> nn.Module:
             with rng.globally():
                 with user_errors(f"{self.label} failed for images of {shape} and {num_classes} classes"):
-                    module = code(**arguments)
+                    module = factory(**arguments)
                 if not isinstance(module, nn.Module):
-                    raise CondensationError(f"{self.label} gives {type(module).__name__}; it must give an nn.Module.")
-                materialise(module, torch.zeros(2, *image_shape), self.label)
+                    raise CondensationError(f"{self.label} returns {type(module).__name__}; expected an nn.Module.")
+                materialize_lazy_layers(module, torch.zeros(2, *image_shape), self.label)
             if not any(True for _ in module.parameters()):
-                raise CondensationError(f"{self.label} gives a module without parameters, so there is nothing to draw or to train.")
+                raise CondensationError(f"{self.label} returns a module without parameters, so there is nothing to train.")
             return module.to("cpu", torch.float32)
 
         return make
 
-    def _arguments(self, code: Callable[..., nn.Module], image_shape: Shape, num_classes: int) -> dict[str, object]:
-        """What ``code`` is called with."""
-        values = _values(image_shape, num_classes)
+    def _arguments(self, factory: Callable[..., nn.Module], image_shape: Shape, num_classes: int) -> dict[str, object]:
+        """Return the keyword arguments for ``factory``."""
+        channels, height, width = image_shape
+        size = height if height == width else (height, width)
+        values = {"image_shape": (channels, height, width), "num_classes": num_classes, "channels": channels, "image_size": size}
         try:
-            parameters = inspect.signature(code).parameters
+            parameters = inspect.signature(factory).parameters
         except (TypeError, ValueError):  # written in C
-            raise CondensationError(f"{self.label} does not say what it takes.\nWrite a function around it.") from None
+            raise CondensationError(f"{self.label} has no readable signature.", hint="Wrap it in a Python function.") from None
         kinds = inspect.Parameter
-        takes = {name: one for name, one in parameters.items() if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)}
-        takes_any = any(one.kind is kinds.VAR_KEYWORD for one in parameters.values())
-        given = {name: values[meaning] for meaning, names in PARAMETERS.items() for name in names if name in takes}
-        if takes_any and not any(name in given for name in PARAMETERS["num_classes"]):
-            given["num_classes"] = num_classes  # as the functions of timm and torchvision take it
-        given |= {name: _filled(value, values) for name, value in self.options.items()}
+        accepted = [name for name, parameter in parameters.items() if parameter.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
+        accepts_any = any(parameter.kind is kinds.VAR_KEYWORD for parameter in parameters.values())
+        arguments = {name: values[meaning] for meaning, names in PARAMETERS.items() for name in names if name in accepted}
+        if accepts_any and not any(name in arguments for name in PARAMETERS["num_classes"]):
+            arguments["num_classes"] = num_classes  # the name that timm and torchvision use
+        arguments |= {name: _substituted(value, values) for name, value in self.options.items()}
         for name in self.options:
-            if name not in takes and not takes_any:
+            if name not in accepted and not accepts_any:
                 raise CondensationError(
-                    f"{self.label} has no option {name!r}.{did_you_mean(name, takes)}\nIt takes {', '.join(takes) or 'nothing'}."
+                    f"{self.label} has no option {name!r}.{did_you_mean(name, accepted)}",
+                    hint=f"It accepts {', '.join(accepted) or 'nothing'}.",
+                    setting=f"network.options.{name}",
                 )
-        for name, one in parameters.items():
-            if one.default is kinds.empty and one.kind not in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL) and name not in given:
+        for name, parameter in parameters.items():
+            variadic = parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)
+            if parameter.default is kinds.empty and not variadic and name not in arguments:
                 raise CondensationError(
-                    f"{self.label} needs {name!r}, which nothing says.\n"
-                    f"Say it with options.{name}=VALUE, or call it one of: {', '.join(PARAMETERS)}."
+                    f"{self.label} needs a value for {name!r}.",
+                    hint=f"Set options.{name}=VALUE, or rename the parameter to one of {', '.join(PARAMETERS)}.",
+                    setting=f"network.options.{name}",
                 )
-        return given
+        return arguments
 
 
-def _values(image_shape: Shape, num_classes: int) -> dict[str, object]:
-    channels, height, width = image_shape
-    size = height if height == width else (height, width)
-    return {"image_shape": (channels, height, width), "num_classes": num_classes, "channels": channels, "image_size": size}
-
-
-def _filled(value: object, values: dict[str, object]) -> object:
-    """``value``, or what it stands for: {channels}, {num_classes}, ..."""
-    stands_for = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
-    if stands_for is None:
+def _substituted(value: object, values: dict[str, object]) -> object:
+    """Return ``value``, with a placeholder such as {channels} replaced by its value."""
+    placeholder = re.fullmatch(r"\{(\w+)\}", value) if isinstance(value, str) else None
+    if placeholder is None:
         return value
-    if stands_for[1] not in values:
-        raise CondensationError(f"{value} stands for nothing.{did_you_mean(stands_for[1], values)}\nThere is: {', '.join(values)}.")
-    return values[stands_for[1]]
+    if placeholder[1] not in values:
+        raise unknown("placeholder", placeholder[1], values, setting="network.options")
+    return values[placeholder[1]]
 
 
-def _redrawn(made: nn.Module, rng: Rng) -> nn.Module:
-    """Another module like ``made``, initialised layer by layer."""
-    module = copy.deepcopy(made).to("cpu", torch.float32)
+def _reinitialized_copy(module: nn.Module, rng: Rng) -> nn.Module:
+    """Return a copy of ``module``, initialized layer by layer."""
+    module = copy.deepcopy(module).to("cpu", torch.float32)
     initialize(module, rng)
     return module

@@ -1,4 +1,4 @@
-"""A module of any kind as a `Classifier`: embedded at a layer of it, and given new weights by being made anew."""
+"""Adapter that turns any module into a `Classifier`: a layer gives the embedding, and a new copy gives new weights."""
 
 from __future__ import annotations
 
@@ -15,50 +15,51 @@ from condensation.core.images import Shape
 from condensation.core.rng import Rng
 from condensation.core.user_code import user_errors
 from condensation.networks.base import Classifier
-from condensation.networks.inspect import ForwardTrace, look, refused
+from condensation.networks.inspect import ForwardTrace, image_error, trace_forward
 
-Make = Callable[[Rng], nn.Module]  # the same module again, with other weights
-SHOWN = 12  # layers in a message
+Make = Callable[[Rng], nn.Module]  # makes the module with new weights
+MAX_LISTED = 12  # layers in a message
+LAYER, OTHER_LAYER = "network.layer", "Choose another layer."
 
 
-class _Reached(BaseException):
-    """Ends a forward pass at the layer that was wanted; no `except Exception` of a person's own stops it."""
+class _EmbeddingReached(BaseException):
+    """Ends a forward pass at the embedding layer; as a BaseException, it passes the user's own `except Exception`."""
 
-    def __init__(self, output: Any) -> None:
-        self.output = output
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 @dataclass
 class Tap:
-    """Takes what flows out of a layer, or into it: the last time that it runs in a forward pass."""
+    """Captures the input or output of a layer at its last run in a forward pass."""
 
-    runs: int = 1  # of the layer in a pass
-    open: bool = False
-    left: int = 0
-    taken: Any = None
+    runs: int  # of the layer in a forward pass
+    active: bool = False
+    remaining: int = 0  # runs left in this pass
+    value: Any = None
 
     def on_output(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        """A forward hook."""
-        self._pass(output)
+        """Capture the output, as a forward hook."""
+        self._capture(output)
 
     def on_input(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """A forward pre-hook."""
-        self._pass(inputs[0])
+        """Capture the input, as a forward pre-hook."""
+        self._capture(inputs[0])
 
-    def _pass(self, value: Any) -> None:
-        if not self.open:
+    def _capture(self, value: Any) -> None:
+        if not self.active:
             return
-        self.left -= 1
-        if self.left == 0:
-            # What follows is of no use: a compiler drops it by itself, else it is not begun.
+        self.remaining -= 1
+        if self.remaining == 0:
+            # The layers behind are not needed: end the pass, or let the compiler remove them.
             if not torch.compiler.is_compiling():
-                raise _Reached(value)
-            # What follows may change it in place.
-            self.taken = value.clone() if isinstance(value, Tensor) else value
+                raise _EmbeddingReached(value)
+            # A copy, because the layers behind may change it in place.
+            self.value = value.clone() if isinstance(value, Tensor) else value
 
 
 class UserModuleAdapter(Classifier):
-    """A person's own ``module``, embedded by its own ``embed``, or else by what ``layer`` gives.
+    """A user's ``module``, embedded by the output of ``layer``, by its method ``embed``, or by the input of its last nn.Linear.
 
     Raises:
         CondensationError: if the module does not turn images of ``image_shape`` into ``num_classes`` logits, or has no such layer.
@@ -72,20 +73,21 @@ class UserModuleAdapter(Classifier):
         self._make = make
         self._tap: Tap | None = None
         images = torch.randn(2, *image_shape)
-        found = look(module, images, num_classes, name)
-        self.draws_numbers = found.draws_numbers
+        trace = trace_forward(module, images, num_classes, name)
+        self.draws_numbers = trace.draws_numbers
         if layer is not None:
-            self._embed_at(_layer(module, layer, name), found, inputs=False)
+            self._embed_at(_find_layer(module, layer, name), trace, inputs=False)
         elif not callable(getattr(module, "embed", None)):
-            if found.last_linear is None:
-                raise CondensationError(f"{name} has no nn.Linear to embed in front of.\nName a layer to embed at. {_layers_of(module)}")
-            self._embed_at(found.last_linear, found, inputs=True)
+            if trace.last_linear is None:
+                hint = f"Set layer to the one whose output is the embedding. {_list_layers(module)}"
+                raise CondensationError(f"{name} has no nn.Linear, whose input would be the embedding.", hint=hint, setting=LAYER)
+            self._embed_at(trace.last_linear, trace, inputs=True)
         self._check_embedding(images)
 
-    def _embed_at(self, layer: nn.Module, found: ForwardTrace, inputs: bool) -> None:
-        runs = found.runs.get(layer, 0)
+    def _embed_at(self, layer: nn.Module, trace: ForwardTrace, inputs: bool) -> None:
+        runs = trace.runs.get(layer, 0)
         if not runs:
-            raise CondensationError(f"The layer {self.layer!r} of {self.name} does not run, so one can't embed at it.")
+            raise CondensationError(f"The layer {self.layer!r} of {self.name} does not run.", hint=OTHER_LAYER, setting=LAYER)
         self._tap = Tap(runs)
         if inputs:
             layer.register_forward_pre_hook(self._tap.on_input)
@@ -95,39 +97,39 @@ class UserModuleAdapter(Classifier):
     def embed(self, images: Tensor) -> Tensor:
         if images.requires_grad and not self.lets_gradients_through:
             raise CondensationError(
-                f"No gradient passes from the embedding of {self.name} to the images, so none can be learned through it.\n"
-                "Let it compute without torch.no_grad or detach, or name another layer."
+                f"The embedding of {self.name} has no gradient with respect to the images.",
+                hint="Compute it without torch.no_grad and detach, or choose another layer.",
+                setting=LAYER,
             )
-        features = self.module.embed(images) if self._tap is None else self._tapped(self._tap, images)  # type: ignore[operator]
+        features = self.module.embed(images) if self._tap is None else self._captured(self._tap, images)  # type: ignore[operator]
         if not isinstance(features, Tensor):
-            raise CondensationError(f"The embedding of {self.name} is a {type(features).__name__}, not a tensor.\nName another layer.")
+            message = f"The embedding of {self.name} is a {type(features).__name__}; expected a tensor."
+            raise CondensationError(message, hint=OTHER_LAYER, setting=LAYER)
         return features.flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.module(images)
         return logits
 
-    def _tapped(self, tap: Tap, images: Tensor) -> Any:
-        tap.open, tap.left = True, tap.runs
+    def _captured(self, tap: Tap, images: Tensor) -> Any:
+        tap.active, tap.remaining = True, tap.runs
         try:
             self.module(images)
-        except _Reached as reached:
-            return reached.output
+        except _EmbeddingReached as reached:
+            return reached.value
         finally:
-            tap.open = False
-        taken, tap.taken = tap.taken, None
-        return taken
+            tap.active = False
+        value, tap.value = tap.value, None
+        return value
 
     def _check_embedding(self, images: Tensor) -> None:
-        """That there is one number or more for each image; and whether an image's embedding depends on the others."""
+        """Check the shape of the embedding, and whether it depends on the other images of the batch."""
         images = images.clone().requires_grad_()
-        with user_errors(refused(self.name, images)):
+        with user_errors(image_error(self.name, images)):
             features = self.embed(images)
         if features.ndim != 2 or len(features) != len(images) or not features.shape[1]:
-            raise CondensationError(
-                f"{self.name} embeds {len(images)} images as {tuple(features.shape)}; the first side must be the images.\n"
-                "Name another layer."
-            )
+            message = f"{self.name} embeds {len(images)} images as {tuple(features.shape)}; expected one row per image."
+            raise CondensationError(message, hint=OTHER_LAYER, setting=LAYER)
         self.lets_gradients_through = features.requires_grad
         if features.requires_grad:
             weights = torch.linspace(1, 2, features.shape[1], dtype=features.dtype)
@@ -136,39 +138,38 @@ class UserModuleAdapter(Classifier):
             self.lets_gradients_through = gradient is not None
 
     def redraw(self, rng: Rng) -> None:
-        """New weights in place, those that the module has when it is made anew under ``rng``; buffers too."""
-        twin = self._make(rng)
-        drawn, own = state_of(twin), state_of(self.module)
-        if {key: value.shape for key, value in drawn.items()} != {key: value.shape for key, value in own.items()}:
-            raise CondensationError(
-                f"{self.name} gives another architecture each time that it is called.\nLet its options alone decide the architecture."
-            )
+        """Re-initialize parameters and buffers from ``rng``, in place, with those of a new module."""
+        current, new = state_of(self.module), state_of(self._make(rng))
+        if {key: value.shape for key, value in new.items()} != {key: value.shape for key, value in current.items()}:
+            hint = "Make the architecture depend on its arguments only."
+            raise CondensationError(f"{self.name} returns another architecture at each call.", hint=hint)
         with torch.no_grad():
-            for key, value in own.items():
-                value.copy_(drawn[key])
+            for key, value in current.items():
+                value.copy_(new[key])
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
-    """All parameters and buffers, those that are not saved too."""
+    """Return all parameters and buffers, including buffers that state_dict leaves out."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-def materialise(module: nn.Module, images: Tensor, name: str) -> None:
-    """Let lazy layers, whose sizes follow from what they see, see ``images``."""
+def materialize_lazy_layers(module: nn.Module, images: Tensor, name: str) -> None:
+    """Fix the sizes of lazy layers with a forward pass of ``images``."""
     if any(isinstance(parameter, UninitializedParameter) for parameter in module.parameters()):
-        with user_errors(refused(name, images)), torch.no_grad():
+        with user_errors(image_error(name, images)), torch.no_grad():
             module(images)
 
 
-def _layer(module: nn.Module, layer: str, name: str) -> nn.Module:
+def _find_layer(module: nn.Module, layer: str, name: str) -> nn.Module:
     layers: dict[str, nn.Module] = dict(module.named_modules())
     layers.pop("")
     if layer not in layers:
-        raise CondensationError(f"{name} has no layer {layer!r}.{did_you_mean(layer, layers)}\n{_layers_of(module)}")
+        message = f"{name} has no layer {layer!r}.{did_you_mean(layer, layers)}"
+        raise CondensationError(message, hint=_list_layers(module), setting=LAYER)
     return layers[layer]
 
 
-def _layers_of(module: nn.Module) -> str:
+def _list_layers(module: nn.Module) -> str:
     names = [key for key, _ in module.named_modules() if key]
-    more = f", and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"It has {', '.join(names[:SHOWN])}{more}." if names else "It has no layers."
+    more = f", and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return f"It has {', '.join(names[:MAX_LISTED])}{more}." if names else "It has no layers."

@@ -1,4 +1,4 @@
-"""VGG with eleven layers, as it is used for small images: one linear layer at the end."""
+"""VGG11 for small images, with one linear layer on top."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
 
 Norm = Literal["instance", "batch"]
-STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # channels of the convolutions; every stage ends in max-pooling
+STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # output channels of the convolutions; each stage ends in max pooling
 
 
 @dataclass(frozen=True)
 class VGG11(NetworkSpec):
-    """Eight 3x3 convolutions in five stages; the embedding, 512 numbers at 32 pixels, is the last stage flattened."""
+    """Eight 3x3 convolutions in five stages; the embedding is the last stage flattened, 512 features at 32 pixels."""
 
     name: ClassVar[str] = "vgg11"
     norm: Norm = "instance"
+    """Norm after each convolution: instance or batch."""
 
     def __post_init__(self) -> None:
-        require_choice("VGG11 norm", self.norm, get_args(Norm))
+        require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, *sides = image_shape

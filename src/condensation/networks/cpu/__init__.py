@@ -1,1 +1,1 @@
-"""Convolutions that are faster than PyTorch's on a CPU."""
+"""CPU kernels for compiled networks, and the dispatch that decides when they are used."""
