@@ -67,7 +67,7 @@ def test_what_it_says_to_type_makes_a_run_embed_with_the_pool(condense):
     assert errors.startswith("condense: No network in pools/digits/pool is in 99+: validation accuracies are ")
     code, _, errors = condense(*run, "-o", "wide", "method.networks.spec.width=8")
     assert code == 2
-    assert errors.startswith("condense: The pool in pools/digits/pool is of other networks: width is 4 there, 8 here.\n")
+    assert errors.startswith("condense: The pool in pools/digits/pool has another architecture: width is 4 there, 8 here.\n")
 
 
 def test_a_comparison_as_json(condense):
