@@ -50,7 +50,7 @@ class ImageSet:
     preprocessing: Preprocessing = Identity()
     """Map from pixels in [0, 1] to the inputs of a network."""
     flip_invariant: bool = True
-    """Whether a mirrored image keeps its class; False for digits."""
+    """True if a mirrored image keeps its class; False for digits, for example."""
     soft_labels: SoftLabels | None = None
     """Learned targets that networks are trained on instead of the labels; None to train on the labels."""
 

@@ -1,4 +1,4 @@
-"""Base classes of architectures: `NetworkSpec`, a value that builds a `Classifier`; and initialization from a stream."""
+"""Base classes of networks: `NetworkSpec` builds a `Classifier`, `NetworkSampler` draws its weights; and initialization from a stream."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core.errors import CondensationError
-from condensation.core.images import Shape
+from condensation.core.images import ImageSet, Shape
 from condensation.core.modules import draws_numbers
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
@@ -81,6 +81,30 @@ class NetworkSpec(Registered, ABC):
     def factory(self) -> object:
         """Object that makes the module; it tells equal specs apart whose target now names other code."""
         return type(self)
+
+
+@dataclass(frozen=True)
+class NetworkSampler(Registered, ABC):
+    """A distribution over networks: one module, whose weights are drawn anew at each step."""
+
+    @abstractmethod
+    def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
+        """Return the module on ``device``, frozen and in training mode; call `redraw` before its first use."""
+
+    @abstractmethod
+    def redraw(self, network: Classifier, rng: Rng) -> None:
+        """Draw the weights of ``network`` from ``rng``, in place, so that a compiled network stays compiled."""
+
+    def validate(self, real: ImageSet) -> None:
+        """Check that the networks fit ``real``.
+
+        Raises:
+            CondensationError: if they differ in shape, classes, images or preprocessing.
+        """
+
+    def input_digests(self) -> dict[str, str]:
+        """Return the digests, by name, of the files that the networks depend on."""
+        return {}
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,35 +12,10 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
-from condensation.core.plain import Registered
 from condensation.core.rng import Rng
-from condensation.networks.base import Classifier, NetworkSpec
+from condensation.networks.base import Classifier, NetworkSampler, NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, describe_spec, parse_bucket
-
-
-@dataclass(frozen=True)
-class NetworkSampler(Registered, ABC):
-    """A distribution over networks: one module, whose weights are drawn anew at each step."""
-
-    @abstractmethod
-    def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
-        """Return the module on ``device``, frozen and in training mode; call `redraw` before its first use."""
-
-    @abstractmethod
-    def redraw(self, network: Classifier, rng: Rng) -> None:
-        """Draw the weights of ``network`` from ``rng``, in place, so that a compiled network stays compiled."""
-
-    def validate(self, real: ImageSet) -> None:
-        """Check that the networks fit ``real``.
-
-        Raises:
-            CondensationError: if they differ in shape, classes, images or preprocessing.
-        """
-
-    def input_digests(self) -> dict[str, str]:
-        """Return the digests, by name, of the files that the networks depend on."""
-        return {}
 
 
 @dataclass(frozen=True)
