@@ -1,3 +1,5 @@
+"""The layers, what importing loads, and the rules that hold for every source file."""
+
 import ast
 import os
 import subprocess
@@ -9,33 +11,38 @@ import pytest
 import condensation
 
 SRC = Path(condensation.__file__).parent
-FILES = sorted(SRC.rglob("*.py"))
+TREES = {path.relative_to(SRC).as_posix(): ast.parse(path.read_text()) for path in sorted(SRC.rglob("*.py"))}
 
-# From the innermost to the outermost: a module imports only from packages before its own, or from its own.
+# From the lowest to the highest: a module imports only from packages below its own, or from its own.
 LAYERS = (
     *("core", "ntk", "networks", "generators", "augment", "matching", "data", "training", "methods", "evaluation"),
     *("config", "artifacts", "report", "runs", "studies", "cli", "__main__"),
 )
 
 
-def part(path):
-    """The module below `condensation`, or the package, that a file belongs to."""
-    return path.relative_to(SRC).parts[0].removesuffix(".py")
+def layer(file):
+    return file.partition("/")[0].removesuffix(".py")
 
 
-def imported(path):
-    """The parts of `condensation` that a file imports, anywhere in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path} imports relatively"
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "condensation" else [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names if name.startswith("condensation.")}
-    return found
+def module_name(file):
+    return ".".join(("condensation", *file.removesuffix(".py").removesuffix("/__init__").split("/")))
+
+
+MODULES = {module_name(file) for file in TREES}
+
+
+def imports(tree):
+    """Modules of this project that are imported anywhere in a file, except for type checkers alone."""
+    if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":
+        return set()
+    modules = set()
+    if isinstance(tree, ast.ImportFrom):
+        assert not tree.level, "relative import"
+        modules = {full if (full := f"{tree.module}.{alias.name}") in MODULES else tree.module for alias in tree.names}
+    elif isinstance(tree, ast.Import):
+        modules = {alias.name for alias in tree.names}
+    modules = {name for name in modules if name.startswith("condensation.")}
+    return modules.union(*(imports(node) for node in ast.iter_child_nodes(tree)))
 
 
 def python(code):
@@ -44,37 +51,64 @@ def python(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
-def test_imports_point_one_way(path):
-    if path == SRC / "__init__.py":
-        return
-    own = part(path)
-    wrong = {name for name in imported(path) - {own} if LAYERS.index(name) > LAYERS.index(own)}
+def test_imports_point_down():
+    wrong = [
+        f"{file} imports {name}"
+        for file, tree in TREES.items()
+        if file != "__init__.py"
+        for name in imports(tree)
+        if LAYERS.index(name.split(".")[1]) > LAYERS.index(layer(file))
+    ]
     assert not wrong
 
 
 def test_every_module_has_its_layer():
-    assert {part(path) for path in FILES} - {"__init__"} == set(LAYERS)
+    assert {layer(file) for file in TREES} - {"__init__"} == set(LAYERS)
 
 
-@pytest.mark.parametrize("name", condensation.__all__)
-def test_every_public_name_is_there(name):
-    assert getattr(condensation, name) is not None
+def test_packages_have_a_docstring_alone():
+    files = [file for file in TREES if file.endswith("/__init__.py")]
+    assert not [file for file in files if len(TREES[file].body) != 1 or not ast.get_docstring(TREES[file])]
+
+
+def test_no_imports_form_a_circle():
+    graph = {module_name(file): imports(tree) for file, tree in TREES.items() if file != "__init__.py"}
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"import circle: {' -> '.join([*path[path.index(name) :], name])}"
+        if name not in done:
+            path.append(name)
+            for imported in graph.get(name, ()):
+                visit(imported)
+            done.add(path.pop())
+
+    for name in graph:
+        visit(name)
+
+
+def test_every_public_name_exists():
+    assert not [name for name in condensation.__all__ if getattr(condensation, name, None) is None]
 
 
 def test_type_checkers_see_the_public_names():
-    tree = ast.parse((SRC / "__init__.py").read_text())
-    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    (block,) = [node for node in TREES["__init__.py"].body if isinstance(node, ast.If)]
     assert sorted(alias.name for node in block.body for alias in node.names) == condensation.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+    with pytest.raises(AttributeError, match="'nonsense'"):
         condensation.nonsense  # noqa: B018
 
 
 def test_importing_the_package_imports_no_torch():
     assert python("import sys, condensation; print('torch' in sys.modules, 'numpy' in sys.modules)") == "False False\n"
+
+
+def test_importing_the_loop_imports_few_modules():
+    code = "import sys, condensation.methods.loop; print(*sorted(name for name in sys.modules if name.startswith('condensation')))"
+    loaded = python(code).split()
+    assert len(loaded) <= 25, loaded
 
 
 def test_help_imports_no_torch():
@@ -91,30 +125,51 @@ print("torch" in sys.modules)
     assert python(code).splitlines()[-1] == "False"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
-def test_a_file_fits_a_sitting(path):
-    assert len(path.read_text().splitlines()) <= 250
+def test_no_file_is_longer_than_250_lines():
+    assert not [file for file in TREES if len((SRC / file).read_text().splitlines()) > 250]
 
 
-def test_no_file_is_a_drawer():
-    assert not {path.stem for path in FILES} & {"utils", "helpers", "common", "misc"}
+def test_no_file_has_a_name_without_meaning():
+    assert not {Path(file).stem for file in TREES} & {"utils", "helpers", "common", "misc"}
 
 
-# PyTorch's own files are pickles. One is written, since people want it, and holds tensors and text alone; those of the
-# official project are read, with nothing allowed but tensors, numbers and plain containers.
-TORCH_FILES = {"artifacts/export/pt.py": {("torch", "save")}, "artifacts/official_format.py": {("torch", "load")}}
+# PyTorch's own files are pickles. The export as .pt holds only tensors and text; files of the official project are read with
+# nothing allowed but tensors, numbers and plain containers. CIFAR's archives are read by an unpickler that resolves no name.
+PICKLING = {
+    "artifacts/export/pt.py": {"torch.save"},
+    "artifacts/official_format.py": {"torch.load"},
+    "data/formats/safe_pickle.py": {"pickle", "pickle.Unpickler", "pickle.UnpicklingError"},
+}
+PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "torch.load", "torch.save"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
-def test_nothing_is_pickled(path):
-    allowed = TORCH_FILES.get(path.relative_to(SRC).as_posix(), set())
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = {alias.name.split(".")[0] for alias in node.names} | {(getattr(node, "module", None) or "").split(".")[0]}
-            assert not names & {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) not in {("torch", "load"), ("torch", "save")} - allowed
-        if isinstance(node, ast.keyword):
-            assert node.arg != "allow_pickle" or (isinstance(node.value, ast.Constant) and node.value.value is False)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
-            assert [ast.unparse(word.value) for word in node.keywords if word.arg == "weights_only"] == ["True"]
+def pickling(node):
+    """The name by which a node reads or writes pickles, or None."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        names = [(getattr(node, "module", None) or "").split(".")[0], *(alias.name.split(".")[0] for alias in node.names)]
+        return next((name for name in names if name in PICKLES), None)
+    if isinstance(node, ast.Attribute):
+        return ast.unparse(node) if {ast.unparse(node), ast.unparse(node.value)} & PICKLES else None
+    if isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+        return "allow_pickle"
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "torch.load":
+        safe = [word for word in node.keywords if word.arg == "weights_only" and ast.unparse(word.value) == "True"]
+        return None if safe else "torch.load without weights_only"
+    return None
+
+
+def test_nothing_is_pickled():
+    wrong = [
+        f"{file}:{node.lineno} {name}"
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if (name := pickling(node)) and name not in PICKLING.get(file, set())
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "line", ["import pickle", "from pickle import loads", "torch.load(path)", "np.load(path, allow_pickle=True)", "pickle.loads(data)"]
+)
+def test_pickling_is_noticed(line):
+    assert [name for node in ast.walk(ast.parse(line)) if (name := pickling(node))]
