@@ -10,10 +10,10 @@ from condensation import DM, ConvNet, Fresh, Recipe, Seeded, condense, evaluate,
 
 
 def noisy_shift(images: Tensor, reach: int = 1, strength: float = 0.1) -> Tensor:
-    """Images (n, c, h, w) moved by up to ``reach`` pixels, and a little noise.
+    """Shift images (n, c, h, w) by up to ``reach`` pixels and add noise.
 
-    One draw for the whole batch: real and synthetic images of a class are then treated alike. Gradients must pass
-    through, so it is torch operations alone. Numbers may come from any global generator: they are seeded.
+    It draws once per batch, so that real and synthetic images of a class get the same shift and noise. Use torch operations only, so
+    that gradients pass. Draw from any global generator: it is seeded.
     """
     down, right = torch.randint(-reach, reach + 1, (2,)).tolist()
     noise = strength * torch.randn(1, *images.shape[1:]).to(images)
@@ -30,5 +30,5 @@ def main() -> None:
         print(f"augmentation {name}: {evaluate(condensed, data.test, network=network, recipe=recipe, networks=2)}")
 
 
-if __name__ == "__main__":  # so that the command can import this file and run nothing
+if __name__ == "__main__":  # so that importing the file runs nothing
     main()

@@ -1,4 +1,4 @@
-"""Whether two states of a method are the same to the last bit."""
+"""Bitwise comparison of two states of a method."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 
-def same_state(one: Any, other: Any) -> bool:
-    """Nested dicts and lists of tensors and numbers, compared."""
-    if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(same_state(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same_state, one, other))
-    if isinstance(one, Tensor):
-        return torch.equal(one, other)
-    return bool(one == other)
+def same_state(first: Any, second: Any) -> bool:
+    """Return whether nested dicts and lists hold the same tensors and numbers."""
+    if isinstance(first, dict):
+        return isinstance(second, dict) and first.keys() == second.keys() and all(same_state(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return len(first) == len(second) and all(map(same_state, first, second))
+    if isinstance(first, Tensor):
+        return torch.equal(first, second)
+    return bool(first == second)
