@@ -23,7 +23,7 @@ def make(preprocessing="standardize", scale=1.0):
 
 
 @pytest.mark.parametrize("preprocessing", PREPROCESSINGS)
-def test_every_bit_comes_back(tmp_path, preprocessing):
+def test_load_returns_the_saved_set_exactly(tmp_path, preprocessing):
     made = make(preprocessing)
     made.save(tmp_path / "a.safetensors")
     back = CondensedSet.load(tmp_path / "a.safetensors")
@@ -33,32 +33,32 @@ def test_every_bit_comes_back(tmp_path, preprocessing):
     assert (back.images.class_names, back.images.flip_invariant) == (NAMES, False)
 
 
-def test_saving_what_was_loaded_gives_the_same_bytes(tmp_path):
+def test_saving_a_loaded_set_gives_the_same_bytes(tmp_path):
     make().with_scores({"b": 1, "a": 2}).save(tmp_path / "a")
     CondensedSet.load(tmp_path / "a").save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_scores_put_on_later_give_the_same_bytes(tmp_path):
+def test_scores_added_later_give_the_same_bytes(tmp_path):
     make().with_scores({"x": 1}).save(tmp_path / "a")
     make().save(tmp_path / "b")
     CondensedSet.load(tmp_path / "b").with_scores({"x": 1}).save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_the_card_comes_back(tmp_path):
+def test_load_returns_the_card(tmp_path):
     make().with_scores({"x": 1}).save(tmp_path / "a")
     card = CondensedSet.load(tmp_path / "a").card
     assert (card["data"], card["seed"], card["scores"]) == ({"name": "mine"}, 3, {"x": 1})
 
 
-def test_scores_leave_the_first_card_alone():
+def test_with_scores_leaves_the_original_unchanged():
     made = make()
     made.with_scores({"x": 1})
     assert "scores" not in made.card
 
 
-def test_a_folder_stands_for_the_set_in_it(tmp_path):
+def test_load_accepts_a_run_folder(tmp_path):
     make().save(tmp_path / "set.safetensors")
     assert len(CondensedSet.load(tmp_path).images) == 6
 
@@ -70,7 +70,7 @@ def test_a_set_of_a_few_classes_keeps_all_names(tmp_path):
     assert (back.classes, back.class_names) == ((2,), NAMES)
 
 
-def test_a_set_of_raw_pixels_comes_back(tmp_path):
+def test_8_bit_images_are_saved_exactly(tmp_path):
     pixels = (PICTURES[:3] * 255).to(torch.uint8)
     CondensedSet(ImageSet.of(pixels, torch.arange(3), NAMES, preprocessing=PREPROCESSINGS["standardize"])).save(tmp_path / "a")
     back = CondensedSet.load(tmp_path / "a")
@@ -89,7 +89,7 @@ def test_pictures_undo_the_preprocessing():
     torch.testing.assert_close(make().pictures(), PICTURES[:6])
 
 
-def test_plain_torch_trains_on_the_data_set(tmp_path):
+def test_plain_torch_trains_on_the_dataset(tmp_path):
     make().save(tmp_path / "a")
     loader = torch.utils.data.DataLoader(CondensedSet.load(tmp_path / "a").dataset(), batch_size=3, shuffle=True)
     torch.manual_seed(0)
@@ -106,20 +106,20 @@ def test_plain_torch_trains_on_the_data_set(tmp_path):
     assert losses[-1] < losses[0] / 2
 
 
-def test_the_preprocessing_is_that_of_the_training_images(tmp_path):
+def test_a_loaded_preprocessing_equals_the_saved_one(tmp_path):
     make().save(tmp_path / "a")
     back = CondensedSet.load(tmp_path / "a")
     assert torch.equal(back.preprocessing(PICTURES), PREPROCESSINGS["standardize"](PICTURES))
 
 
-def test_it_is_no_pickle(tmp_path):
+def test_the_file_is_not_a_pickle(tmp_path):
     make().save(tmp_path / "a")
     with (tmp_path / "a").open("rb") as file, pytest.raises(pickle.UnpicklingError):
         pickle.load(file)
     assert load_file(tmp_path / "a")["images"].shape == (6, 3, 4, 4)
 
 
-def test_a_preprocessing_of_ones_own_cannot_be_saved(tmp_path):
+def test_a_preprocessing_of_the_user_cannot_be_saved(tmp_path):
     class UserModule(Preprocessing):
         def __call__(self, pictures):
             return pictures
@@ -128,34 +128,36 @@ def test_a_preprocessing_of_ones_own_cannot_be_saved(tmp_path):
             return inputs
 
     images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=UserModule())
-    with pytest.raises(CondensationError, match=r"identity, standardize, zca can be saved; this set has Own"):
+    with pytest.raises(CondensationError, match="UserModule"):
         CondensedSet(images).save(tmp_path / "a")
 
 
-def test_a_checkpoint_is_no_set(tmp_path):
+def test_a_checkpoint_is_refused(tmp_path):
     write_tensors(tmp_path / "a", "checkpoint", {"0": torch.zeros(1)}, {})
-    with pytest.raises(CondensationError, match=r"not a condensed set \(it says: checkpoint\)"):
+    with pytest.raises(CondensationError, match="checkpoint"):
         CondensedSet.load(tmp_path / "a")
 
 
-def test_a_later_format_says_upgrade(tmp_path):
+def test_a_later_format_is_refused(tmp_path):
     save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "3"})
-    with pytest.raises(CondensationError, match="pip install -U condensation"):
+    with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
+    assert "pip install -U condensation" in error.value.hint
 
 
 def test_an_unknown_preprocessing_is_named(tmp_path):
-    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES}, {"preprocessing": "zcaa"})
-    with pytest.raises(CondensationError, match=r"no preprocessing 'zcaa'\. Did you mean 'zca'"):
+    card = {"preprocessing": "zcaa", "class_names": ["a", "b"], "mirrored": True}
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card)
+    with pytest.raises(CondensationError, match="'zcaa'"):
         CondensedSet.load(tmp_path / "a")
 
 
 @pytest.mark.parametrize("missing", ["images", "labels"])
-def test_a_missing_part_is_damage(tmp_path, missing):
+def test_a_missing_tensor_is_named(tmp_path, missing):
     tensors = {"images": PICTURES[:2], "labels": torch.arange(2)}
     del tensors[missing]
     write_tensors(tmp_path / "a", "condensed set", tensors, {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True})
-    with pytest.raises(CondensationError, match=f"damaged: '{missing}'"):
+    with pytest.raises(CondensationError, match=f"'{missing}' is missing"):
         CondensedSet.load(tmp_path / "a")
 
 
@@ -163,4 +165,32 @@ def test_labels_without_images_are_refused(tmp_path):
     card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(3)}, card)
     with pytest.raises(CondensationError, match="Labels don't match images"):
+        CondensedSet.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("class_names", None), ("class_names", [1, 2]), ("mirrored", "yes"), ("preprocessing", None), ("soft_labels", {"loss": 3})],
+)
+def test_a_damaged_card_is_named_in_one_line(tmp_path, field, value):
+    card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True, field: value}
+    card = {name: content for name, content in card.items() if content is not None}
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card)
+    with pytest.raises(CondensationError) as error:
+        CondensedSet.load(tmp_path / "a")
+    assert error.value.message.startswith(f"{tmp_path / 'a'}: {field}")
+    assert "\n" not in error.value.message
+
+
+def test_missing_soft_labels_are_named(tmp_path):
+    card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True, "soft_labels": {"loss": "squared"}}
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card, 2)
+    with pytest.raises(CondensationError, match="'soft_labels' is missing"):
+        CondensedSet.load(tmp_path / "a")
+
+
+def test_missing_tensors_of_a_preprocessing_are_named(tmp_path):
+    card = {"preprocessing": "standardize", "class_names": ["a", "b"], "mirrored": True}
+    write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card)
+    with pytest.raises(CondensationError, match="'standardize' are missing"):
         CondensedSet.load(tmp_path / "a")

@@ -1,4 +1,4 @@
-"""Trained generators: kept, read again, drawn from."""
+"""Trained generators: saved, loaded and sampled."""
 
 import json
 from dataclasses import replace
@@ -21,9 +21,10 @@ from condensation import (
     load,
     run,
 )
+from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.evaluation.gan_test import recognised, recogniser
+from condensation.evaluation.gan_test import gan_test
 from tests.small import CPU, dm, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)
@@ -31,44 +32,44 @@ COMPUTE = Compute(**CPU)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Of a run of GMMN."""
+    """Return the folder of a run of GMMN."""
     folder = tmp_path_factory.mktemp("sampling") / "run"
     settings = RunSettings(DataSettings("digits"), gmmn(), ipc=2, evaluation=EvaluationSettings(0), compute=COMPUTE)
     run(settings, folder)
     return folder
 
 
-def same(one, other):
-    return torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+def same(first, second):
+    return torch.equal(first.images, second.images) and torch.equal(first.labels, second.labels)
 
 
-def kept(method, real, path):
+def saved_and_loaded(method, real, path):
     condense(method, real, 2, compute=COMPUTE, observers=[KeepGenerator(method, path)])
     return TrainedGenerator.load(path)
 
 
-def test_a_set_has_as_many_images_as_are_asked_for(folder):
+def test_images_has_ipc_images_per_class(folder):
     assert set(TrainedGenerator.load(folder).images(7).counts.values()) == {7}
 
 
-def test_the_seed_decides_what_is_drawn(folder):
+def test_the_seed_determines_the_images(folder):
     generator = TrainedGenerator.load(folder)
     assert same(generator.images(3, seed=1), TrainedGenerator.load(folder).images(3, seed=1))
     assert not same(generator.images(3, seed=1), generator.images(3, seed=2))
 
 
-def test_fewer_images_are_the_beginning_of_more(folder):
+def test_a_smaller_set_is_the_beginning_of_a_larger_one(folder):
     few, many = (TrainedGenerator.load(folder).images(count) for count in (2, 5))
     for label in few.classes:
         torch.testing.assert_close(few.select([label]).images, many.select([label]).images[:2])
 
 
-def test_the_images_of_the_run_are_not_drawn_again(folder):
+def test_no_sample_repeats_the_set_of_the_run(folder):
     own = CondensedSet.load(folder).images
     assert not torch.isclose(own.images, TrainedGenerator.load(folder).images(2).images).all(dim=(1, 2, 3)).any()
 
 
-def test_a_generator_makes_after_reading_what_it_made_before(tmp_path):
+def test_a_loaded_generator_draws_the_same_images(tmp_path):
     method, real = gmmn(), images()
     made = {}
 
@@ -79,15 +80,15 @@ def test_a_generator_makes_after_reading_what_it_made_before(tmp_path):
     assert same(made["now"], TrainedGenerator.load(tmp_path / "g.safetensors").images(4, seed=3, compute=COMPUTE))
 
 
-def test_classes_keep_their_labels_and_some_may_be_left_out(tmp_path):
-    generator = kept(gmmn(), images(classes=4).select([1, 3]), tmp_path / "g.safetensors")
+def test_a_sample_can_leave_out_classes(tmp_path):
+    generator = saved_and_loaded(gmmn(), images(classes=4).select([1, 3]), tmp_path / "g.safetensors")
     assert generator.images(2).counts == {1: 2, 3: 2}
     some = generator.images({3: 2})
     assert some.counts == {3: 2}
     torch.testing.assert_close(some.images, generator.images(2).select([3]).images)
 
 
-def test_the_card_says_what_it_was_drawn_from(folder):
+def test_the_card_of_a_sample_is_that_of_the_run(folder):
     card = TrainedGenerator.load(folder).sample(3, seed=5).card
     assert card["settings"]["method"]["name"] == "gmmn"
     assert (card["settings"]["ipc"], card["sample"]) == (3, {"seed": 5})
@@ -96,27 +97,50 @@ def test_the_card_says_what_it_was_drawn_from(folder):
 
 
 @pytest.mark.parametrize(
-    ("ipc", "message"),
-    [(0, "Asked for 0 images of a class"), ({}, "Asked for 0"), ({12: 1}, "ipc names a class 12; the generator knows 0")],
+    ("ipc", "named"),
+    [(0, "got 0"), ({}, "got 0"), ({12: 1}, "no class 12")],
 )
-def test_impossible_counts_are_refused(folder, ipc, message):
-    with pytest.raises(CondensationError, match=message):
+def test_impossible_counts_are_refused(folder, ipc, named):
+    with pytest.raises(CondensationError, match=named) as error:
         TrainedGenerator.load(folder).images(ipc)
+    assert error.value.setting == "ipc"
 
 
-def test_a_run_without_a_generator_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [({"shape": [1, 8]}, "shape"), ({"labels": "0"}, "labels"), ({"mirrored": 1}, "mirrored"), ({"card": None}, "card")],
+)
+def test_a_damaged_card_is_named_in_one_line(folder, tmp_path, change, named):
+    tensors, card = read_tensors(folder / "generator.safetensors", "trained generator")
+    write_tensors(tmp_path / "g.safetensors", "trained generator", tensors, {**card, **change})
+    with pytest.raises(CondensationError) as error:
+        TrainedGenerator.load(tmp_path / "g.safetensors")
+    assert error.value.message.startswith(f"{tmp_path / 'g.safetensors'}: {named}")
+    assert "\n" not in error.value.message
+
+
+def test_damaged_weights_are_refused(folder, tmp_path):
+    tensors, card = read_tensors(folder / "generator.safetensors", "trained generator")
+    weights = [name for name in tensors if name.startswith("generator.")]
+    for kept in ({**tensors, weights[0]: torch.zeros(1)}, {name: tensor for name, tensor in tensors.items() if name not in weights}):
+        write_tensors(tmp_path / "g.safetensors", "trained generator", kept, card)
+        with pytest.raises(CondensationError, match="is damaged"):
+            TrainedGenerator.load(tmp_path / "g.safetensors")
+
+
+def test_a_run_without_a_generator_is_named(tmp_path):
     settings = RunSettings(DataSettings("digits"), dm(steps=1), ipc=1, evaluation=EvaluationSettings(0), compute=COMPUTE)
     run(settings, tmp_path / "run")
     with pytest.raises(CondensationError, match="holds no trained generator"):
         TrainedGenerator.load(tmp_path / "run")
 
 
-def test_a_set_is_no_generator(folder):
+def test_a_set_is_not_a_generator(folder):
     with pytest.raises(CondensationError, match="but not a trained generator"):
         TrainedGenerator.load(folder / "set.safetensors")
 
 
-def test_there_is_a_generator_only_after_the_last_step(tmp_path):
+def test_the_generator_is_saved_after_the_last_step(tmp_path):
     seen = []
     path = tmp_path / "g.safetensors"
     method = gmmn()
@@ -125,7 +149,7 @@ def test_there_is_a_generator_only_after_the_last_step(tmp_path):
     assert path.exists()
 
 
-def test_the_command_writes_a_set_with_its_card_and_picture(condense, folder, tmp_path):
+def test_sample_writes_a_set_with_card_and_picture(condense, folder, tmp_path):
     out = tmp_path / "new"
     code, said, _ = condense("sample", folder, "--ipc", 3, "--seed", 1, "--out", out, "--device", "cpu")
     assert code == 0
@@ -136,13 +160,13 @@ def test_the_command_writes_a_set_with_its_card_and_picture(condense, folder, tm
     assert card["sample"] == {"seed": 0}
 
 
-def test_the_command_overwrites_nothing(condense, folder):
+def test_sample_overwrites_nothing(condense, folder):
     code, _, errors = condense("sample", folder, "--out", folder)
     assert code == 2
     assert "is not empty" in errors
 
 
-def test_a_run_with_another_ipc_draws_what_it_would_have_trained_for(folder, tmp_path):
+def test_a_run_with_another_ipc_draws_from_a_trained_generator(folder, tmp_path):
     more = RunSettings(DataSettings("digits"), gmmn(), ipc=3, evaluation=EvaluationSettings(0), compute=COMPUTE)
     run(more, tmp_path / "trained")
     seen = []
@@ -164,43 +188,42 @@ def test_a_generator_of_another_run_is_not_used(folder, tmp_path, other):
     assert len(seen) == 5
 
 
-def test_the_generator_of_lessons_is_of_one_number_of_images(tmp_path):
+def test_a_generator_of_gtn_fits_one_ipc(tmp_path):
     method, real = gtn(), images()
-    trained = replace(kept(method, real, tmp_path / "g.safetensors"), card={"settings": {"seed": 0}, "data": {"fingerprint": "same"}})
-    assert not trained.is_of(method, real, 0, "same")
-    assert replace(trained, method=gmmn()).is_of(gmmn(), real, 0, "same")
+    trained = replace(
+        saved_and_loaded(method, real, tmp_path / "g.safetensors"), card={"settings": {"seed": 0}, "data": {"fingerprint": "same"}}
+    )
+    assert not trained.matches_run(method, real, 0, "same")
+    assert replace(trained, method=gmmn()).matches_run(gmmn(), real, 0, "same")
 
 
-def test_real_images_are_recognised_as_often_as_test_images():
+def test_the_gan_test_of_the_test_images_is_their_accuracy():
     data = load("digits")
-    by = recogniser(data, data.test, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
-    found = recognised(data.test, data, by, COMPUTE)
+    found = gan_test(data.test, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
     assert found["images"] == found["test"] > 60
     assert set(found["of_class"]) == set(data.test.class_names)
 
 
-def test_images_of_wrong_classes_are_not_recognised():
+def test_the_gan_test_fails_images_with_wrong_labels():
     data = load("digits")
     shifted = replace(data.test, labels=data.test.labels.roll(len(data.test) // 2))
     wrong = ImageSet.of(shifted.images, shifted.labels, data.test.class_names, preprocessing=data.test.preprocessing)
-    by = recogniser(data, wrong, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
-    found = recognised(wrong, data, by, COMPUTE)
+    found = gan_test(wrong, data, epochs=12, network=ConvNet(width=8), compute=COMPUTE)
     assert found["images"] < 20 < found["test"]
 
 
-def test_the_same_network_is_trained_again():
+def test_the_gan_test_is_deterministic():
     data, how = load("digits"), {"epochs": 2, "network": ConvNet(width=4), "compute": COMPUTE}
-    first, second = (recognised(data.test, data, recogniser(data, data.test, **how), COMPUTE) for _ in range(2))
+    first, second = (gan_test(data.test, data, **how) for _ in range(2))
     assert first == second
 
 
-def test_the_command_says_how_many_are_recognised(condense, folder, tmp_path):
-    said = condense("sample", folder, "--ipc", 2, "--check", 1, "--out", tmp_path / "new", "--device", "cpu")[1]
-    assert "% of them are taken for what they are by a network that gets" in " ".join(said.split())
+def test_sample_prints_the_gan_test(condense, folder, tmp_path):
+    assert "GAN test:" in condense("sample", folder, "--ipc", 2, "--check", 1, "--out", tmp_path / "new", "--device", "cpu")[1]
     assert CondensedSet.load(tmp_path / "new").card["recognised"]["epochs"] == 1
 
 
-def test_the_network_that_recognises_sees_mirror_images_where_they_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_classifier_of_the_gan_test_flips_images_only_if_labels_are_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
     recipes: list[Recipe] = []
 
     def note(learner: object, sets: object, recipe: Recipe, *_: object) -> None:
@@ -209,7 +232,7 @@ def test_the_network_that_recognises_sees_mirror_images_where_they_mean_the_same
     monkeypatch.setattr("condensation.evaluation.gan_test.train_together", note)
     for name in ("fashion-mini", "digits"):
         data = load(name)
-        recogniser(data, data.test, epochs=1, network=ConvNet(width=4), compute=COMPUTE)
+        gan_test(data.test, data, epochs=1, network=ConvNet(width=4), compute=COMPUTE)
     clothes, digits = (recipe.augmentation for recipe in recipes)
     assert isinstance(clothes, DSA)
     assert clothes.operations == ("flip",)

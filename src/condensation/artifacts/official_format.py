@@ -82,6 +82,7 @@ def _is_set(value: Any) -> bool:
 
 def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) -> ImageSet:
     assert info.published is not None
+    images, labels = images.detach(), labels.detach()
     if not images.is_floating_point() or images.ndim != 4 or tuple(images.shape[1:]) != info.shape:
         expected = f"floats (n, {', '.join(map(str, info.shape))}) for {info.title}"
         raise CondensationError(f"Expected images as {expected}, got {images.dtype} {tuple(images.shape)} in {path}.", hint=OTHER_DATA)
@@ -98,8 +99,8 @@ def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) ->
         raise CondensationError(message, hint=OTHER_DATA)
     mean, std = (torch.tensor(values) for values in info.published)
     return ImageSet.of(
-        images.detach().float(),
-        labels.detach(),
+        images.float(),
+        labels,
         info.class_names or tuple(str(label) for label in range(info.classes)),
         preprocessing=Standardize(mean, std),
         flip_invariant=info.flip_invariant,

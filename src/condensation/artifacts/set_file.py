@@ -47,10 +47,11 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     Raises:
         CondensationError: if it cannot be written.
     """
+    content = complete_card(images, card)
     tensors = {"images": images.images, "labels": images.labels, **preprocessing_tensors(images.preprocessing)}
     if images.soft_labels is None:
-        return write_tensors(path, KIND, tensors, complete_card(images, card))
-    return write_tensors(path, KIND, {**tensors, SOFT_LABELS: images.soft_labels.values}, complete_card(images, card), SOFT_LABELS_FORMAT)
+        return write_tensors(path, KIND, tensors, content)
+    return write_tensors(path, KIND, {**tensors, SOFT_LABELS: images.soft_labels.values}, content, SOFT_LABELS_FORMAT)
 
 
 def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:

@@ -25,4 +25,6 @@ def with_new_names(content: Any) -> Any:
     if not isinstance(content, Mapping):
         return content
     names = {old: new for (old, beside), new in RENAMED.items() if old in content and (not beside or beside in content)}
+    if "class_names" in content:  # the card of a set, whose field keeps its name
+        names.pop("mirrored", None)
     return {names.get(key, key): with_new_names(value) for key, value in content.items()}

@@ -1,4 +1,4 @@
-"""A small Hugging Face hub on loopback: what creating, uploading and downloading a data set needs, kept in memory."""
+"""A small Hugging Face hub on loopback, with its data in memory: creates, uploads and downloads data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """``files`` holds the content of each by repository and path; ``allowed`` is the one token that may write."""
+    """Server with ``files`` by repository and path; the token ``allowed`` may write."""
 
     def __init__(self, allowed="secret"):
         super().__init__(("127.0.0.1", 0), Handler)

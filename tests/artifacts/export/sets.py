@@ -1,4 +1,4 @@
-"""Small sets to export: learned ones, whose values leave [0, 1], a grey and a colour one, and one of real pixels."""
+"""Small sets to export: learned ones with values outside [0, 1], greyscale and colour, and one of real 8-bit images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CARD = {"data": {"name": "mine", "images": 40}}
 
 
 def learned(preprocessing, pictures=PICTURES):
-    """Six images, some values of which no pixel can have."""
+    """Return six images, some with values outside [0, 1]."""
     inputs = preprocessing(pictures[:6]) * 1.3
     return CondensedSet(ImageSet.of(inputs, torch.arange(6) // 2, NAMES, preprocessing=preprocessing), CARD)
 
@@ -28,14 +28,14 @@ SETS = {
     "pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=STANDARD), CARD),
     "zca pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=Zca.fit([PICTURES])), CARD),
 }
-# Every set in every format, but for pictures of whitened sets, which are refused.
+# Every set in every format, except 8-bit images of whitened sets, which are refused.
 PAIRS = [
     (name, to) for name in SETS for to in ("png", "npz", "parquet", "torch", "hub") if to not in ("png", "parquet") or "zca" not in name
 ]
 
 
 def seen(condensed, to):
-    """What a network shall see of an export."""
+    """Return the network inputs that an export must give."""
     images = condensed.images
     if to in ("png", "parquet"):
         pixels = images.images if images.images.dtype == torch.uint8 else (condensed.pictures() * 255).round().to(torch.uint8)

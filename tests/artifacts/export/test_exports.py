@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from condensation import EXPORTS, CondensedSet
 from condensation.artifacts.export import base
-from condensation.artifacts.export.base import eight_bit, loss_of
+from condensation.artifacts.export.base import eight_bit, rounding_of
 from condensation.artifacts.export.png import class_folders
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.images import ImageSet
@@ -22,16 +22,16 @@ from tests.artifacts.export.sets import NAMES, PAIRS, PICTURES, PIXELS, SETS
 
 
 @pytest.mark.parametrize(("name", "to"), PAIRS)
-def test_an_export_has_a_card_for_people_and_one_for_programs(tmp_path, name, to):
+def test_an_export_has_a_page_and_a_json_card(tmp_path, name, to):
     folder = SETS[name].export(tmp_path / "out", to)
     assert folder == tmp_path / "out"
-    assert "## Train on them" in (folder / "README.md").read_text(encoding="utf-8")
+    assert "## Train on the set" in (folder / "README.md").read_text(encoding="utf-8")
     assert json.loads((folder / "card.json").read_text(encoding="utf-8"))["class_names"] == list(NAMES)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_npz_keeps_every_bit(tmp_path, name):
+def test_npz_is_exact(tmp_path, name):
     SETS[name].export(tmp_path / "out", "npz")
     images, labels = SETS[name].dataset().tensors
     with np.load(tmp_path / "out" / "set.npz", allow_pickle=False) as file:
@@ -43,7 +43,7 @@ def test_npz_keeps_every_bit(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_torch_keeps_every_bit_without_a_pickle_of_anything_else(tmp_path, name):
+def test_torch_is_exact_and_loads_with_weights_only(tmp_path, name):
     SETS[name].export(tmp_path / "out", "torch")
     images, labels = SETS[name].dataset().tensors
     file = torch.load(tmp_path / "out" / "set.pt", weights_only=True)
@@ -54,7 +54,7 @@ def test_torch_keeps_every_bit_without_a_pickle_of_anything_else(tmp_path, name)
 
 @pytest.mark.parametrize("to", ["npz", "torch"])
 @pytest.mark.parametrize("name", ["colour", "zca"])
-def test_the_constants_for_test_images_come_with_it(tmp_path, name, to):
+def test_preprocessing_constants_are_exported(tmp_path, name, to):
     SETS[name].export(tmp_path / "out", to)
     path = tmp_path / "out"
     file = dict(np.load(path / "set.npz")) if to == "npz" else torch.load(path / "set.pt", weights_only=True)
@@ -62,14 +62,14 @@ def test_the_constants_for_test_images_come_with_it(tmp_path, name, to):
         assert torch.equal(torch.as_tensor(file[key]), tensor)
 
 
-def test_without_preprocessing_the_constants_change_nothing(tmp_path):
+def test_without_preprocessing_the_constants_are_the_identity(tmp_path):
     SETS["plain"].export(tmp_path / "out", "npz")
     file = np.load(tmp_path / "out" / "set.npz")
     assert (file["mean"].tolist(), file["std"].tolist()) == ([0, 0, 0], [1, 1, 1])
 
 
 @pytest.mark.parametrize("name", ["colour", "grey", "plain", "pixels"])
-def test_png_is_the_picture_rounded_and_cut(tmp_path, name):
+def test_png_holds_rounded_and_clipped_images(tmp_path, name):
     SETS[name].export(tmp_path / "out", "png")
     with (tmp_path / "out" / "labels.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -102,11 +102,11 @@ def test_png_has_a_folder_for_each_class(tmp_path):
         (["test", "train"], ["0-test", "1-train"]),
     ],
 )
-def test_names_are_made_safe_for_file_systems(names, folders):
+def test_class_folders_are_safe_for_file_systems(names, folders):
     assert class_folders(names) == folders
 
 
-def test_parquet_is_what_datasets_knows(tmp_path):
+def test_parquet_has_the_metadata_of_datasets(tmp_path):
     SETS["colour"].export(tmp_path / "out", "parquet")
     table = pq.read_table(tmp_path / "out" / "train.parquet")
     features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
@@ -118,7 +118,7 @@ def test_parquet_is_what_datasets_knows(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["colour", "grey", "plain", "zca", "pixels"])
-def test_the_hub_folder_holds_the_very_set(tmp_path, name):
+def test_the_hub_folder_holds_the_exact_set(tmp_path, name):
     SETS[name].save_pretrained(tmp_path / "out")
     back = CondensedSet.from_pretrained(tmp_path / "out")
     assert torch.equal(back.images.images, SETS[name].images.images)
@@ -129,34 +129,35 @@ def test_the_hub_folder_holds_the_very_set(tmp_path, name):
 
 @pytest.mark.parametrize("to", ["png", "parquet"])
 @pytest.mark.parametrize("name", ["zca", "zca pixels"])
-def test_pictures_of_a_whitened_set_are_refused(tmp_path, name, to):
-    with pytest.raises(CondensationError, match=f"cannot be written as {to}: whitening takes(.|\n)*Use --to npz, torch or hub"):
+def test_8_bit_images_of_a_whitened_set_are_refused(tmp_path, name, to):
+    with pytest.raises(CondensationError, match="ZCA") as error:
         SETS[name].export(tmp_path / "out", to)
+    assert 'to="npz"' in error.value.hint
     assert not list(tmp_path.iterdir())
 
 
-def test_pictures_of_real_pixels_lose_nothing():
+def test_real_8_bit_images_are_not_rounded():
     assert torch.equal(eight_bit(SETS["pixels"].images), PIXELS)
-    assert loss_of(SETS["pixels"].images) == base.Loss(0, 0, 0)
+    assert rounding_of(SETS["pixels"].images) == base.Rounding(0, 0, 0)
 
 
-def test_what_is_cut_and_rounded_is_measured():
+def test_clipping_and_rounding_are_measured():
     images = ImageSet.of(torch.tensor([-0.5, 0.5, 1.0, 0.25]).view(2, 1, 1, 2), torch.arange(2))
-    loss = loss_of(images)
+    loss = rounding_of(images)
     assert loss.clipped == 1 / 4
     assert loss.largest == pytest.approx(127.5)
     assert loss.mean == pytest.approx((127.5 + 0.5 + 0 + 0.25) / 4)
 
 
-def test_pictures_that_were_normalised_are_not_said_to_be_cut():
+def test_undoing_the_normalization_does_not_count_as_clipping():
     black_and_white = torch.randint(0, 2, (10, 3, 4, 6), generator=torch.Generator().manual_seed(0)).float()
     preprocessing = SETS["colour"].preprocessing
     images = ImageSet.of(preprocessing(black_and_white), torch.arange(10), preprocessing=preprocessing)
-    assert loss_of(images).clipped == 0
+    assert rounding_of(images).clipped == 0
 
 
 def test_an_unknown_format_is_named(tmp_path):
-    with pytest.raises(CondensationError, match=r"no export 'npy'\. Did you mean 'npz'"):
+    with pytest.raises(CondensationError, match="Did you mean 'npz'"):
         SETS["colour"].export(tmp_path / "out", "npy")
 
 
@@ -164,19 +165,19 @@ def test_an_unknown_format_is_named(tmp_path):
 def test_nothing_is_overwritten(tmp_path, to):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")
-    with pytest.raises(CondensationError, match="out is not empty; nothing is overwritten"):
+    with pytest.raises(CondensationError, match="not empty"):
         SETS["colour"].export(tmp_path / "out", to)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
 
 
 @pytest.mark.parametrize(("to", "name"), [("npz", "a.npz"), ("torch", "a.pt"), ("parquet", "a.parquet")])
-def test_the_name_of_a_file_is_refused(tmp_path, to, name):
-    with pytest.raises(CondensationError, match=f"{name} looks like a file; an export is a folder"):
+def test_a_file_name_is_refused(tmp_path, to, name):
+    with pytest.raises(CondensationError, match=f"file name .*{name}"):
         SETS["colour"].export(tmp_path / name, to)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, os.strerror(28))])
-def test_an_export_that_is_broken_off_leaves_nothing(tmp_path, monkeypatch, error):
+def test_an_interrupted_export_leaves_nothing(tmp_path, monkeypatch, error):
     def fail(*_):
         raise error
 
@@ -194,13 +195,13 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, to, package):
 
 
 @pytest.mark.parametrize("to", ["png", "npz", "torch"])
-def test_other_formats_need_no_more_packages(tmp_path, monkeypatch, to):
+def test_png_npz_and_torch_need_no_optional_packages(tmp_path, monkeypatch, to):
     for package in ("pyarrow", "huggingface_hub", "datasets"):
         monkeypatch.setitem(sys.modules, package, None)
     SETS["colour"].export(tmp_path / "out", to)
 
 
-def test_a_preprocessing_of_ones_own_is_refused(tmp_path):
+def test_a_preprocessing_of_the_user_is_refused(tmp_path):
     class UserModule(Preprocessing):
         def __call__(self, pictures):
             return pictures
@@ -209,6 +210,6 @@ def test_a_preprocessing_of_ones_own_is_refused(tmp_path):
             return inputs
 
     images = ImageSet.of(PICTURES[:2], torch.arange(2), preprocessing=UserModule())
-    with pytest.raises(CondensationError, match="identity, standardize, zca can be saved; this set has Own"):
+    with pytest.raises(CondensationError, match="UserModule"):
         CondensedSet(images).export(tmp_path / "out", "npz")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Plain PyTorch, in a process that imports nothing of the package, trains on each export and reaches what `evaluate` says."""
+"""Plain PyTorch, in a process without the package, reaches the accuracy of `evaluate` on each export."""
 
 import json
 import os
@@ -35,21 +35,21 @@ def condensed(digits):
 
 @pytest.fixture(scope="module")
 def expected(digits, condensed):
-    """The accuracies of each network, on the set and on its 8-bit view."""
+    """Return the accuracy of each network, on the set and on its 8-bit view."""
     sets = [condensed.images, replace(condensed.images, images=eight_bit(condensed.images))]
     return evaluate(sets, digits.test, network=HOW.network, recipe=HOW.recipe, networks=HOW.networks, compute=Compute(**CPU)).values
 
 
 @pytest.mark.parametrize(("to", "view"), [("npz", 0), ("torch", 0), ("hub", 0), ("png", 1), ("parquet", 1)])
-def test_plain_pytorch_reaches_what_evaluate_says(tmp_path, digits, condensed, expected, to, view):
+def test_plain_pytorch_reaches_the_accuracy_of_evaluate(tmp_path, digits, condensed, expected, to, view):
     folder = condensed.export(tmp_path / to, to)
     np.savez(tmp_path / "test.npz", pictures=digits.test.images.numpy(), labels=digits.test.labels.numpy())
     words = [sys.executable, SCRIPT, folder, tmp_path / "test.npz", "--networks", "5", "--width", "16"]
     environment = {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    plainly = np.array(json.loads(done.stdout)["values"])
-    # Four standard errors of the difference, so that chance fails it once in many thousand times; wrong normalisation is 10 and more off.
-    noise = 4 * np.sqrt(plainly.var() / 4 + expected[view].var() / 4)
-    assert abs(plainly.mean() - expected[view].mean()) < noise
+    plain = np.array(json.loads(done.stdout)["values"])
+    # Four standard errors of the difference: chance fails the test once in many thousand runs; wrong normalization costs 10 % and more.
+    noise = 4 * np.sqrt(plain.var() / 4 + expected[view].var() / 4)
+    assert abs(plain.mean() - expected[view].mean()) < noise
     assert noise < 6
