@@ -14,7 +14,7 @@ from collections.abc import Callable
 from benchmarks.harness import arguments, in_turns, made_up, save, timed
 from condensation import Compute, ConvNet, ImageSet, Recipe, Rng
 from condensation.core.ipc import images_per_class
-from condensation.methods.initialization import start_from_real
+from condensation.methods.initialization import from_real_images
 from condensation.training.stacked import ModelBatch, ModelCache, SingleModel
 from condensation.training.train import class_accuracies, train_together
 
@@ -32,10 +32,10 @@ def works_of(
 ) -> tuple[Callable[[], object], Callable[[], object]]:
     """Functions that train so many epochs, and test once."""
     crew = ModelCache(ConvNet(), small.shape, small.num_classes, compute)
-    learners = Plain(crew.module, compute) if plain else crew.learners(together)
+    learners = Plain(crew.module, compute) if plain else crew.batch(together)
     rngs = [Rng(place) for place in range(learners.count)]
     sets, recipe = [small] * learners.count, Recipe(epochs=epochs)
-    learners.begin(rngs)
+    learners.reinitialize(rngs)
     chunk = max(1, compute.suitable_chunk(test.shape) // learners.count)
     return (lambda: train_together(learners, sets, recipe, rngs)), (lambda: class_accuracies(learners, test, chunk))
 
@@ -45,7 +45,7 @@ def main() -> None:
     compute = Compute(device=asked.device, compile="always").resolve()
     plain = Compute(device=asked.device, precision="float32", compile="never").resolve()
     real, test = made_up((3, 32, 32), 10, 1000), made_up((3, 32, 32), 10, 1000).to(compute.device)
-    small = start_from_real(real, images_per_class(real, asked.ipc), Rng(0)).to(compute.device)
+    small = from_real_images(real, images_per_class(real, asked.ipc), Rng(0)).to(compute.device)
     together = min(asked.networks, compute.suitable_together(small.shape, len(small)))
     training, testing = {}, {}
     training["plain"], testing["plain"] = works_of(small, test, 1, asked.epochs, plain, plain=True)

@@ -16,7 +16,7 @@ import torch
 from benchmarks.harness import arguments, in_turns, made_up, save
 from condensation import Compute, ConvNet, Recipe, Rng
 from condensation.core.ipc import images_per_class
-from condensation.methods.initialization import start_from_real
+from condensation.methods.initialization import from_real_images
 from condensation.training.stacked import ModelCache
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
@@ -34,7 +34,7 @@ def main() -> None:
     alone = Compute(device=asked.device, compile="never", together=1).resolve()
     shape = (asked.channels, asked.size, asked.size)
     real = made_up(shape, 10, max(100, asked.ipc))
-    small = start_from_real(real, images_per_class(real, asked.ipc), Rng(0)).to(alone.device)
+    small = from_real_images(real, images_per_class(real, asked.ipc), Rng(0)).to(alone.device)
     few = real.take(torch.arange(1)).to(alone.device)  # nearly no testing: it is the same on both sides
     trainings, recipe = [TrainingJob(small, Rng(number)) for number in range(asked.networks)], Recipe(epochs=asked.epochs, batch=250)
     seconds: dict[str, dict[str, float]] = {}

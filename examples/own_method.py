@@ -10,7 +10,7 @@ from torch import Tensor
 
 from condensation import Compute, ConvNet, ImageSet, Method, Random, Recipe, Rng, condense, evaluate, load
 from condensation.methods.base import State
-from condensation.methods.initialization import start_from_real
+from condensation.methods.initialization import from_real_images
 from condensation.methods.synthetic import SyntheticImages
 
 
@@ -21,7 +21,7 @@ class KMeans(Method):
     steps: int = 10
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
-        return State(SyntheticImages(start_from_real(real, ipc, rng.child("start"))))
+        return State(SyntheticImages(from_real_images(real, ipc, rng.child("start"))))
 
     def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
         source = state.source

@@ -33,7 +33,8 @@ from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
 from condensation.networks.weight_norm import WeightNormConvNet
-from condensation.runs.run import RunSettings, run
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings
 from condensation.training.curriculum import teach
 
 RESULTS = Path(__file__).parent.parent / "results" / "gtn"
@@ -130,7 +131,7 @@ def taught(job: Job, data: Data, step: int, networks: int, points: int) -> dict[
     at = sorted({round(steps * point / points) for point in range(points + 1)})
     found = teach(kept.images, schedule, job.method.learner, data.test, networks=networks, at=at)
     print(f"  after {step:,} steps: {found}", flush=True)
-    return {**found.summary(), "schedule": schedule.plain()}
+    return {**found.summary(), "schedule": schedule.to_card()}
 
 
 def judged(job: Job, data: Data, name: str) -> dict[str, Any]:

@@ -45,15 +45,16 @@ if TYPE_CHECKING:
     from condensation.methods.pixel_mmd import PixelMMD
     from condensation.methods.random import Random
     from condensation.methods.registry import METHODS
-    from condensation.networks.base import Classifier, NetworkSpec
+    from condensation.networks.base import Classifier, NetworkSampler, NetworkSpec
     from condensation.networks.convnet import ConvNet
     from condensation.networks.registry import NETWORKS
-    from condensation.networks.samplers import Fresh, NetworkSampler, Pool
+    from condensation.networks.samplers import Fresh, Pool
     from condensation.networks.user_module import UserModule
     from condensation.report.grid import grid
     from condensation.runs.presets import PRESETS, preset
-    from condensation.runs.run import RunResult, RunSettings, run
-    from condensation.training.curriculum import Schedule, Taught, teach
+    from condensation.runs.settings import RunSettings
+    from condensation.runs.run import RunResult, run
+    from condensation.training.curriculum import CurriculumResult, Schedule, teach
     from condensation.training.make_pool import PoolRecipe, make_pool
     from condensation.training.train import Recipe, train
 
@@ -126,13 +127,13 @@ _HOMES = {
     "methods.registry": ("METHODS",),
     "networks.base": (
         "Classifier",
+        "NetworkSampler",
         "NetworkSpec",
     ),
     "networks.convnet": ("ConvNet",),
     "networks.registry": ("NETWORKS",),
     "networks.samplers": (
         "Fresh",
-        "NetworkSampler",
         "Pool",
     ),
     "networks.user_module": ("UserModule",),
@@ -143,12 +144,12 @@ _HOMES = {
     ),
     "runs.run": (
         "RunResult",
-        "RunSettings",
         "run",
     ),
+    "runs.settings": ("RunSettings",),
     "training.curriculum": (
+        "CurriculumResult",
         "Schedule",
-        "Taught",
         "teach",
     ),
     "training.make_pool": (

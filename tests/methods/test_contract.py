@@ -49,7 +49,7 @@ SMALL_METHODS: dict[str, Method] = {
     "pixel-mmd": PixelMMD(steps=4),
     "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
     "gmmn": gmmn(),
-    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", lr_drop_epoch=2),
+    "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", lr_drop_step=2),
     "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
     "dc-vae": dc_vae(),
     "dc-vae-one-a-class": dc_vae(networks="one-a-class", averaging_from=2, critic_steps=1),
@@ -191,7 +191,7 @@ def test_dm_makes_each_class_alone_unless_its_network_sees_them_together() -> No
 def test_any_image_shape(method: Method, shape: tuple[int, int, int]) -> None:
     real = images(shape=shape)
     if isinstance(method, OF_SOME_SIZES) and shape[1:] not in {(28, 28), (32, 32)}:
-        with pytest.raises(CondensationError, match=rf"cannot make images of {shape[1]}x{shape[2]} pixels; it makes 16x16, 28x28"):
+        with pytest.raises(CondensationError, match=f"{shape[1]}x{shape[2]}"):
             run(method, real)
     else:
         assert run(method, real).shape == shape

@@ -277,7 +277,7 @@ def test_the_loss_falls() -> None:
 def test_a_compiled_learner_in_bfloat16_is_only_of_real_images_and_training() -> None:
     state = dc().init(images(), IPC, Rng(0), Compute(device="cpu", precision="bfloat16", compile="never"))
     assert isinstance(state, DCState)
-    assert state.learner.forward_each(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
+    assert state.model.forward_each(torch.zeros(1, 2, 3, 16, 16)).dtype == torch.bfloat16
     assert state.network(torch.zeros(2, 3, 16, 16)).dtype == torch.float32
 
 

@@ -201,24 +201,6 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(t
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"steps": -1},
-        {"batch_per_class": 0},
-        {"lr": 0.0},
-        {"momentum": 1.0},
-        {"start": "reel"},
-        {"lr": float("nan")},
-        {"averaging": 1.0},
-        {"schedule": "cosin"},
-    ],
-)
-def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
-    with pytest.raises(CondensationError, match="method"):
-        dm(**settings)
-
-
 def test_synthetic_images_learned_from_in_pieces_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     real, counts, embed = images(), [], Stack.embed
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sklearn.cluster import KMeans
 
 from condensation import DM, ImageSet, Rng
-from condensation.methods.initialization import _far_apart, _small, clustered, start_from_kmeans
+from condensation.methods.initialization import _kmeans_plus_plus, _small_pixels, cluster_centers, from_kmeans
 from tests.small import images
 
 
@@ -20,15 +20,15 @@ def points(count: int = 300, dims: int = 5) -> torch.Tensor:
 
 
 def test_clusters_are_those_of_scikit_learn() -> None:
-    begun = _far_apart(points(), 7, Rng(3))
+    begun = _kmeans_plus_plus(points(), 7, Rng(3))
     theirs = KMeans(7, init=begun.numpy(), n_init=1, tol=0, algorithm="lloyd").fit(points().numpy())
-    assert torch.allclose(clustered(points(), 7, Rng(3)), torch.from_numpy(theirs.cluster_centers_), atol=1e-9)
+    assert torch.allclose(cluster_centers(points(), 7, Rng(3)), torch.from_numpy(theirs.cluster_centers_), atol=1e-9)
 
 
 def test_begun_with_are_different_points_while_there_are_some() -> None:
     few = points(4).repeat(25, 1)
-    assert len(_far_apart(few, 4, Rng(0)).unique(dim=0)) == 4
-    assert len(_far_apart(few, 6, Rng(0))) == 6
+    assert len(_kmeans_plus_plus(few, 4, Rng(0)).unique(dim=0)) == 4
+    assert len(_kmeans_plus_plus(few, 6, Rng(0))) == 6
 
 
 def in_groups(groups: int, of_each: int) -> ImageSet:
@@ -40,7 +40,7 @@ def in_groups(groups: int, of_each: int) -> ImageSet:
 
 def test_each_group_of_a_class_sends_one() -> None:
     for seed in range(5):
-        start = start_from_kmeans(in_groups(5, 8), {0: 5, 1: 5, 2: 5}, Rng(seed))
+        start = from_kmeans(in_groups(5, 8), {0: 5, 1: 5, 2: 5}, Rng(seed))
         shades = start.images.mean((1, 2, 3))
         assert start.labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5
         for of_class in shades.view(3, 5):
@@ -54,7 +54,7 @@ def test_images_are_real_ones_each_taken_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ImageSet, "take", lambda self, indices: (taken.append(indices.tolist()), take(self, indices))[1])
     for data in (real, same):
         for ipc in ({0: 6, 1: 2, 2: 1}, {0: 9, 1: 6, 2: 1}):  # more than there are: all
-            start = start_from_kmeans(data, ipc, Rng(0))
+            start = from_kmeans(data, ipc, Rng(0))
             indices = taken.pop()
             assert len(set(indices)) == len(indices) == sum(min(6, count) for count in ipc.values())
             assert real.labels[indices].tolist() == start.labels.tolist()
@@ -64,7 +64,7 @@ def test_images_are_real_ones_each_taken_once(monkeypatch: pytest.MonkeyPatch) -
 def test_what_a_class_starts_from_does_not_depend_on_the_others() -> None:
     real = images(per_class=9)
     without = real.take((real.labels != 1).nonzero().squeeze(1))
-    ours, theirs = start_from_kmeans(real, {0: 2, 1: 4, 2: 3}, Rng(0)), start_from_kmeans(without, {0: 2, 2: 3}, Rng(0))
+    ours, theirs = from_kmeans(real, {0: 2, 1: 4, 2: 3}, Rng(0)), from_kmeans(without, {0: 2, 2: 3}, Rng(0))
     assert torch.equal(ours.images[ours.labels != 1], theirs.images)
 
 
@@ -72,16 +72,16 @@ def test_of_large_classes_some_images_are_clustered(monkeypatch: pytest.MonkeyPa
     seen = []
     monkeypatch.setattr("condensation.methods.initialization.CLUSTERED", 7)
     monkeypatch.setattr(
-        "condensation.methods.initialization.clustered", lambda points, count, rng: (seen.append(len(points)), points[:count])[1]
+        "condensation.methods.initialization.cluster_centers", lambda points, count, rng: (seen.append(len(points)), points[:count])[1]
     )
-    start_from_kmeans(images(per_class=[12, 7, 5]), {0: 2, 1: 2, 2: 2}, Rng(0))
+    from_kmeans(images(per_class=[12, 7, 5]), {0: 2, 1: 2, 2: 2}, Rng(0))
     assert seen == [7, 7, 5]
 
 
 def test_large_images_are_clustered_as_they_look_when_small() -> None:
     picture = torch.randn(2, 3, 64, 64)
-    assert torch.allclose(_small(picture), F.avg_pool2d(picture, 2).flatten(1), atol=1e-6)
-    assert torch.equal(_small(picture[..., :28, :28]), picture[..., :28, :28].flatten(1))
+    assert torch.allclose(_small_pixels(picture), F.avg_pool2d(picture, 2).flatten(1), atol=1e-6)
+    assert torch.equal(_small_pixels(picture[..., :28, :28]), picture[..., :28, :28].flatten(1))
 
 
 def test_grey_presets_start_from_clusters_and_coloured_ones_do_not() -> None:

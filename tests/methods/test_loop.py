@@ -1,15 +1,18 @@
-"""The loop: what makes a checkpoint one of another run, and what a stop keeps."""
+"""The loop: arguments, checkpoints of other runs, and what a stop saves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from condensation import (
+    DM,
     Checkpoint,
     Compute,
     CondensationError,
@@ -28,6 +31,7 @@ from condensation import (
     run,
 )
 from condensation.core.images import Shape
+from condensation.core.soft_labels import SoftLabels
 from condensation.core.tensor_files import read_tensors
 from condensation.data.settings import DataSettings
 from condensation.methods.random import Random
@@ -47,8 +51,8 @@ class Narrow(NetworkSpec):
 
 
 @dataclass(frozen=True)
-class Forgetful(NetworkSpec):
-    """One block, and a part of it left out by chance."""
+class Dropping(NetworkSpec):
+    """One block with dropout."""
 
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
         return Stack([nn.Conv2d(image_shape[0], 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Dropout(0.5)], 16, num_classes)
@@ -56,14 +60,14 @@ class Forgetful(NetworkSpec):
 
 @dataclass(frozen=True)
 class OwnMethod(Random):
-    """A method of a person's own."""
+    """A user's method."""
 
 
-def broken_off(path: Path, real: ImageSet, **settings: object) -> Checkpoint:
-    """A checkpoint after two steps."""
+def stopped_run(path: Path, real: ImageSet, **settings: object) -> Checkpoint:
+    """Return the checkpoint of a run that stopped after two steps."""
 
-    def stop(moment: StepInfo) -> None:
-        if moment.step == 2:
+    def stop(info: StepInfo) -> None:
+        if info.step == 2:
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
@@ -71,31 +75,70 @@ def broken_off(path: Path, real: ImageSet, **settings: object) -> Checkpoint:
     return Checkpoint(path)
 
 
-def test_networks_of_ones_own_are_told_apart(tmp_path: Path) -> None:
-    checkpoint = broken_off(tmp_path / "checkpoint", images(), networks=Fresh(Narrow()))
-    with pytest.raises(CondensationError, match=r"method.networks.spec.name is '.*Narrow' there, '.*Forgetful' here"):
-        condense(dm(networks=Fresh(Forgetful())), images(), 1, compute=COMPUTE, checkpoint=checkpoint)
+class NotImages:
+    train = images()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting", "hint"),
+    [
+        ({"method": "dm"}, "method", "DM()"),
+        ({"method": DM}, "method", "DM()"),
+        ({"method": Random}, "method", "Random()"),
+        ({"real": NotImages()}, "", "data.train"),
+        ({"real": torch.zeros(3, 3, 8, 8)}, "", "from_arrays()"),
+        ({"ipc": "ten"}, "ipc", ""),
+        ({"ipc": 2.5}, "ipc", ""),
+        ({"ipc": True}, "ipc", ""),
+        ({"ipc": {"0": 1, "1": 1, "2": 1}}, "ipc", ""),
+        ({"seed": "0"}, "seed", ""),
+        ({"seed": None}, "seed", ""),
+        ({"observers": [1]}, "", ""),
+        ({"observers": print}, "", ""),
+        ({"real": replace(images(), soft_labels=SoftLabels(torch.zeros(36, 3)))}, "", "soft_labels=None"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_the_right_call(arguments: dict[str, Any], setting: str, hint: str) -> None:
+    given: dict[str, Any] = {"method": Random(), "real": images(), "ipc": 1, **arguments}
+    (name,) = arguments
+    with pytest.raises(CondensationError) as raised:
+        condense(given.pop("method"), given.pop("real"), given.pop("ipc"), **given)
+    assert name in raised.value.message
+    assert raised.value.setting == setting
+    assert hint in raised.value.hint
+
+
+def test_numpy_integers_are_accepted() -> None:
+    by_label = {np.int64(label): np.int64(2) for label in range(3)}
+    small = condense(Random(), images(), by_label, seed=np.int32(3), compute=COMPUTE)  # type: ignore[arg-type]
+    assert torch.equal(small.images, condense(Random(), images(), 2, seed=3, compute=COMPUTE).images)
+
+
+def test_user_networks_are_distinguished(tmp_path: Path) -> None:
+    checkpoint = stopped_run(tmp_path / "checkpoint", images(), networks=Fresh(Narrow()))
+    with pytest.raises(CondensationError, match=r"method.networks.spec.name is '.*Narrow' there, '.*Dropping' here"):
+        condense(dm(networks=Fresh(Dropping())), images(), 1, compute=COMPUTE, checkpoint=checkpoint)
 
 
 @pytest.mark.parametrize(
     ("other", "field"),
     [
-        (replace(images(), flip_invariant=False), "mirrored"),
+        (replace(images(), flip_invariant=False), "flip_invariant"),
         (replace(images(), preprocessing=Standardize(torch.zeros(3), torch.ones(3))), "preprocessing"),
         (images(seed=1), "data"),
     ],
-    ids=["mirrored", "preprocessing", "data"],
+    ids=["flip_invariant", "preprocessing", "data"],
 )
 def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path, other: ImageSet, field: str) -> None:
-    checkpoint = broken_off(tmp_path / "checkpoint", images())
+    checkpoint = stopped_run(tmp_path / "checkpoint", images())
     with pytest.raises(CondensationError, match=f"{field} is"):
         condense(dm(), other, 1, compute=COMPUTE, checkpoint=checkpoint)
 
 
-def test_a_stop_does_not_put_a_lost_state_in_place_of_a_good_one(tmp_path: Path) -> None:
-    def stop(moment: StepInfo) -> None:
-        if moment.step == 1:
-            moment.state.source.images.data[0, 0, 0, 0] = float("inf")
+def test_a_stop_does_not_overwrite_a_good_state_with_a_diverged_one(tmp_path: Path) -> None:
+    def stop(info: StepInfo) -> None:
+        if info.step == 1:
+            info.state.source.images.data[0, 0, 0, 0] = float("inf")
             raise Stopped("enough")
 
     checkpoint = Checkpoint(tmp_path / "checkpoint", every=0)
@@ -107,20 +150,20 @@ def test_a_stop_does_not_put_a_lost_state_in_place_of_a_good_one(tmp_path: Path)
 
 
 def test_dropout_follows_the_seed() -> None:
-    method = dm(networks=Fresh(Forgetful()))
+    method = dm(networks=Fresh(Dropping()))
     torch.manual_seed(1)
     first = condense(method, images(), 1, compute=COMPUTE)
     before = torch.get_rng_state()
     again = condense(method, images(), 1, compute=COMPUTE)
-    scores = [evaluate(first, images(), network=Forgetful(), recipe=Recipe(epochs=3), networks=1, compute=COMPUTE) for _ in range(2)]
+    scores = [evaluate(first, images(), network=Dropping(), recipe=Recipe(epochs=3), networks=1, compute=COMPUTE) for _ in range(2)]
     assert torch.equal(first.images, again.images)
     assert (scores[0].per_class == scores[1].per_class).all()
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_run_takes_methods_and_networks_of_ones_own(tmp_path: Path) -> None:
-    judged = EvaluationSettings(networks=1, network=Narrow(), recipe=Recipe(epochs=1))
-    settings = RunSettings(data=DataSettings("digits"), method=OwnMethod(), ipc=1, evaluation=judged, compute=COMPUTE)
+def test_a_run_accepts_user_methods_and_networks(tmp_path: Path) -> None:
+    evaluation = EvaluationSettings(networks=1, network=Narrow(), recipe=Recipe(epochs=1))
+    settings = RunSettings(data=DataSettings("digits"), method=OwnMethod(), ipc=1, evaluation=evaluation, compute=COMPUTE)
     result = run(settings, tmp_path / "run")
     assert f"{__name__}:OwnMethod" in result.scores.sets
     assert result.scores.evaluation["network"]["name"] == f"{__name__}:Narrow"
@@ -133,5 +176,5 @@ def test_a_first_file_cut_off_by_a_kill_does_not_block_the_folder(tmp_path: Path
     assert not list(tmp_path.glob("*.unfinished"))
 
 
-def test_the_result_lies_where_the_real_images_do() -> None:
+def test_the_result_is_on_the_device_of_the_real_images() -> None:
     assert condense(dm(networks=Fresh(ConvNet(width=4))), images(), 1, compute=COMPUTE).device == images().device

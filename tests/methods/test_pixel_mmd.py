@@ -219,11 +219,3 @@ def test_a_kernel_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pyte
 def test_kernels_come_back_from_plain_settings(kernel: Kernel) -> None:
     method = PixelMMD(kernel=kernel)
     assert from_dict(Method, to_dict(method)) == method  # type: ignore[type-abstract]
-
-
-@pytest.mark.parametrize(
-    "settings", [{"steps": -1}, {"batch_per_class": 0}, {"lr": 0.0}, {"momentum": 1.0}, {"averaging": 1.0}, {"start": "reel"}]
-)
-def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
-    with pytest.raises(CondensationError, match="method"):
-        PixelMMD(**settings)  # type: ignore[arg-type]

@@ -97,8 +97,8 @@ def test_a_terminal_gets_a_bar():
 def test_a_run_of_several_parts_gets_a_bar_for_each():
     screen = io.StringIO()
     with Live(Console(file=screen, force_terminal=True, width=120)) as live:
-        live.condensing(replace(moment(29), part=("condensing", 29, 30)))
-        live.condensing(replace(moment(30), part=("choosing", 0, 70)))
+        live.condensing(replace(moment(29), phase=("condensing", 29, 30)))
+        live.condensing(replace(moment(30), phase=("choosing", 0, 70)))
     assert "30/30" in screen.getvalue()
     assert "0/70" in screen.getvalue()
 

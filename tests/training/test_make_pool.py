@@ -10,14 +10,14 @@ from condensation.core.plain import to_dict
 from condensation.core.tensor_files import to_tensors, unpack
 from condensation.networks.pool_store import PoolStore, Snapshot, parse_bucket
 from condensation.training.make_pool import held_out
-from condensation.training.pool_trainer import PoolTrainer, _Kept
+from condensation.training.pool_trainer import PoolTrainer, Reservoir
 from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies, train
 from tests.small import CPU, images
 
 SPEC = ConvNet(width=8)
 COMPUTE = Compute(**CPU)
-HOW = PoolRecipe(networks=3, recipe=Recipe(epochs=4, lr=0.02, batch=16, augmentation=None), validation=0.25, bounds=(0, 50, 90))
+SETTINGS = PoolRecipe(networks=3, recipe=Recipe(epochs=4, lr=0.02, batch=16, augmentation=None), validation=0.25, bounds=(0, 50, 90))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def real():
 
 @pytest.fixture(scope="module")
 def made(real, tmp_path_factory):
-    return make_pool(SPEC, real, tmp_path_factory.mktemp("made") / "pool", HOW, compute=COMPUTE)
+    return make_pool(SPEC, real, tmp_path_factory.mktemp("made") / "pool", SETTINGS, compute=COMPUTE)
 
 
 def files(store):
@@ -38,20 +38,20 @@ def steps_of(store):
     return [one.step for one in store.snapshots()]
 
 
-def snapshots_of(learner, training, validation, how, number):
+def snapshots_of(model, training, validation, settings, number):
     """All that is kept of one network."""
-    trainee = PoolTrainer(learner, training, validation, how, number, chunk=100)
-    for _ in range(how.recipe.epochs):
-        trainee.epoch()
-    return trainee.finish()
+    trainer = PoolTrainer(model, training, validation, settings, number, chunk=100)
+    for _ in range(settings.recipe.epochs):
+        trainer.epoch()
+    return trainer.finish()
 
 
-def parts(real, how=HOW):
-    return held_out(real, how.validation, Rng(how.seed).child("validation"))
+def parts(real, settings=SETTINGS):
+    return held_out(real, settings.validation, Rng(settings.seed).child("validation"))
 
 
 def test_settings_come_back_from_json():
-    assert from_dict(PoolRecipe, json.loads(json.dumps(to_dict(HOW)))) == HOW
+    assert from_dict(PoolRecipe, json.loads(json.dumps(to_dict(SETTINGS)))) == SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_settings_come_back_from_json():
 )
 def test_a_pool_of_nothing_is_refused(change):
     with pytest.raises(CondensationError):
-        replace(HOW, **change)
+        replace(SETTINGS, **change)
 
 
 def test_a_network_is_looked_at_ever_less_often_and_at_last():
-    assert sorted(PoolRecipe(growth=1.5).looks(20)) == [1, 2, 3, 5, 8, 12, 18, 20]
-    assert sorted(PoolRecipe(growth=1.01).looks(5)) == [1, 2, 3, 4, 5]
-    assert PoolRecipe().looks(1) == {1}
+    assert sorted(PoolRecipe(growth=1.5).evaluation_steps(20)) == [1, 2, 3, 5, 8, 12, 18, 20]
+    assert sorted(PoolRecipe(growth=1.01).evaluation_steps(5)) == [1, 2, 3, 4, 5]
+    assert PoolRecipe().evaluation_steps(1) == {1}
 
 
 # -- the images that are held out
@@ -95,8 +95,8 @@ def test_what_is_held_out_of_a_class_does_not_depend_on_the_others(real):
 def test_validation_images_do_not_change_the_weights(real, tmp_path):
     training, validation = parts(real)
     other = replace(validation, images=255 - validation.images)
-    how = replace(HOW, bounds=(0,), per_bucket=1000)  # everything is kept, whatever its accuracy
-    made = [snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(0))), training, one, how, 0) for one in (validation, other)]
+    settings = replace(SETTINGS, bounds=(0,), per_bucket=1000)  # everything is kept, whatever its accuracy
+    made = [snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(0))), training, one, settings, 0) for one in (validation, other)]
     assert [one.step for one in made[0]] == [one.step for one in made[1]]
     assert all(torch.equal(one.weights[name], two.weights[name]) for one, two in zip(*made, strict=True) for name in one.weights)
     assert [one.accuracy for one in made[0]] != [one.accuracy for one in made[1]]
@@ -108,19 +108,19 @@ def test_validation_images_do_not_change_the_weights(real, tmp_path):
 def test_looking_changes_nothing(real):
     """The last snapshot is what training alone comes to."""
     training, validation = parts(real)
-    network = SPEC.build(real.shape, 3, Rng(HOW.seed).child("network", 1, "weights"))
-    train(network, training, HOW.recipe, Rng(HOW.seed).child("network", 1, "train"))
-    how = replace(HOW, bounds=(0,), per_bucket=1000)
-    last = snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(5))), training, validation, how, 1)[-1]
-    assert last.step == how.batches(training) == 12
+    network = SPEC.build(real.shape, 3, Rng(SETTINGS.seed).child("network", 1, "weights"))
+    train(network, training, SETTINGS.recipe, Rng(SETTINGS.seed).child("network", 1, "train"))
+    settings = replace(SETTINGS, bounds=(0,), per_bucket=1000)
+    last = snapshots_of(SingleModel(SPEC.build(real.shape, 3, Rng(5))), training, validation, settings, 1)[-1]
+    assert last.step == settings.total_batches(training) == 12
     assert all(torch.equal(last.weights[name], value) for name, value in network.state_dict().items())
 
 
 def test_looking_changes_nothing_with_batch_norm_either(real):
-    spec, how = ConvNet(width=8, norm="batch"), replace(HOW, bounds=(0,), per_bucket=1000)
+    spec, settings = ConvNet(width=8, norm="batch"), replace(SETTINGS, bounds=(0,), per_bucket=1000)
     training, validation = parts(real)
     often, seldom = (
-        snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(5))), training, validation, replace(how, growth=growth), 0)
+        snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(5))), training, validation, replace(settings, growth=growth), 0)
         for growth in (1.01, 100.0)
     )
     assert len(often) > len(seldom)
@@ -138,9 +138,9 @@ def test_an_accuracy_is_that_of_the_weights_on_validation_images(made, real):
 
 
 def test_of_each_network_at_most_so_many_are_kept_in_a_bucket(made):
-    for number in range(HOW.networks):
-        card = json.loads(json.dumps([one.accuracy for one in made._of_network(number, None)]))
-        assert max(sum(accuracy in of for accuracy in card) for of in made.buckets) <= HOW.per_bucket
+    for card, _ in made._cards():
+        accuracies = [snapshot.accuracy for snapshot in card.snapshots]
+        assert max(sum(accuracy in bucket for accuracy in accuracies) for bucket in made.buckets) <= SETTINGS.per_bucket
     assert sum(made.counts().values()) == len(made.accuracies()) == len(made.snapshots())
 
 
@@ -151,13 +151,13 @@ def test_buckets_hold_what_their_names_say(made):
 
 def test_which_of_many_states_is_kept_is_random_and_even():
     """Of 12 states two are kept: each is, one time in six."""
-    how = replace(HOW, bounds=(0,), per_bucket=2)
+    settings = replace(SETTINGS, bounds=(0,), per_bucket=2)
     counts = dict.fromkeys(range(12), 0)
     for number in range(600):
-        kept = _Kept(how, Rng(0).child(number))
+        kept = Reservoir(settings, Rng(0).child(number))
         for step in counts:
             kept.offer(Snapshot(step, 50.0, {}))
-        chosen = [one.step for one in kept.all()]
+        chosen = [one.step for one in kept.snapshots()]
         assert len(set(chosen)) == 2
         for step in chosen:
             counts[step] += 1
@@ -165,7 +165,9 @@ def test_which_of_many_states_is_kept_is_random_and_even():
 
 
 def test_a_network_that_is_lost_is_not_kept(real, tmp_path):
-    store = make_pool(SPEC, real, tmp_path / "pool", replace(HOW, networks=1, recipe=replace(HOW.recipe, lr=1e30)), compute=COMPUTE)
+    store = make_pool(
+        SPEC, real, tmp_path / "pool", replace(SETTINGS, networks=1, recipe=replace(SETTINGS.recipe, lr=1e30)), compute=COMPUTE
+    )
     assert all(tensor.isfinite().all() for one in store.snapshots() for tensor in one.weights.values())
     assert max(steps_of(store)) < 12
 
@@ -176,15 +178,15 @@ def test_a_network_that_is_lost_is_not_kept(real, tmp_path):
 def test_the_seed_decides_everything(made, real, tmp_path):
     torch.manual_seed(7)
     before = torch.get_rng_state()
-    again = make_pool(SPEC, real, tmp_path / "again", HOW, compute=COMPUTE)
+    again = make_pool(SPEC, real, tmp_path / "again", SETTINGS, compute=COMPUTE)
     assert torch.equal(before, torch.get_rng_state())
     assert files(again) == files(made)
     assert again.digest() == made.digest()
-    assert files(make_pool(SPEC, real, tmp_path / "other", replace(HOW, seed=1), compute=COMPUTE)) != files(made)
+    assert files(make_pool(SPEC, real, tmp_path / "other", replace(SETTINGS, seed=1), compute=COMPUTE)) != files(made)
 
 
 def test_a_network_does_not_depend_on_how_many_there_are(made, real, tmp_path):
-    fewer = make_pool(SPEC, real, tmp_path / "pool", replace(HOW, networks=1), compute=COMPUTE)
+    fewer = make_pool(SPEC, real, tmp_path / "pool", replace(SETTINGS, networks=1), compute=COMPUTE)
     assert files(fewer) == {"0.safetensors": files(made)["0.safetensors"]}
 
 
@@ -198,10 +200,10 @@ def test_a_pool_that_is_broken_off_goes_on_to_the_same_bytes(made, real, tmp_pat
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=stop)
+        make_pool(SPEC, real, tmp_path / "pool", SETTINGS, compute=COMPUTE, on_progress=stop)
     done = set(files(PoolStore.open(tmp_path / "pool")))
     seen = []
-    again = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_network=lambda *now: seen.append(now))
+    again = make_pool(SPEC, real, tmp_path / "pool", SETTINGS, compute=COMPUTE, on_network=lambda *now: seen.append(now))
     assert seen == [(number, 3, f"{number}.safetensors" in done) for number in range(3)]
     assert files(again) == files(made)
     assert told[0] == (0, 12)
@@ -216,9 +218,9 @@ def test_a_network_goes_on_from_its_last_epoch(made, real, tmp_path):
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, checkpoint_every=0, on_progress=stop)
+        make_pool(SPEC, real, tmp_path / "pool", SETTINGS, compute=COMPUTE, checkpoint_every=0, on_progress=stop)
     assert told[12:] == [12, 0, 1, 2, 3, 4, 5, 6, 7]  # of the second network, whose epochs are of three batches
-    store = make_pool(SPEC, real, tmp_path / "pool", HOW, compute=COMPUTE, on_progress=lambda done, total: again.append(done))
+    store = make_pool(SPEC, real, tmp_path / "pool", SETTINGS, compute=COMPUTE, on_progress=lambda done, total: again.append(done))
     assert again[:2] == [6, 7]
     assert files(store) == files(made)
     assert {path.suffix for path in (tmp_path / "pool" / "networks").iterdir()} == {".safetensors"}
@@ -226,11 +228,13 @@ def test_a_network_goes_on_from_its_last_epoch(made, real, tmp_path):
 
 @pytest.mark.parametrize("spec", [SPEC, ConvNet(width=8, norm="batch")], ids=["instance", "batch"])
 def test_the_state_of_a_network_is_all_that_survives_an_epoch(real, spec):
-    """With few states kept of many, so that which they are depends on how many there were before."""
+    """With few states kept of many, so that which they are depends on settings many there were before."""
     training, validation = parts(real)
-    how = replace(HOW, bounds=(0,), per_bucket=2, growth=1.01)
-    whole = snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(0))), training, validation, how, 0)
-    first, second = (PoolTrainer(SingleModel(spec.build(real.shape, 3, Rng(seed))), training, validation, how, 0, 100) for seed in (1, 2))
+    settings = replace(SETTINGS, bounds=(0,), per_bucket=2, growth=1.01)
+    whole = snapshots_of(SingleModel(spec.build(real.shape, 3, Rng(0))), training, validation, settings, 0)
+    first, second = (
+        PoolTrainer(SingleModel(spec.build(real.shape, 3, Rng(seed))), training, validation, settings, 0, 100) for seed in (1, 2)
+    )
     first.epoch()
     first.epoch()
     tensors, tree = to_tensors(first.state_dict())
@@ -247,7 +251,7 @@ def test_a_finished_pool_is_not_made_again(made, real, monkeypatch):
         raise AssertionError("work was done")
 
     monkeypatch.setattr("condensation.training.pool_trainer.train_epoch", never)
-    assert make_pool(SPEC, real, made.folder, HOW, compute=COMPUTE).digest() == made.digest()
+    assert make_pool(SPEC, real, made.folder, SETTINGS, compute=COMPUTE).digest() == made.digest()
 
 
 @pytest.mark.parametrize(
@@ -261,16 +265,16 @@ def test_a_finished_pool_is_not_made_again(made, real, monkeypatch):
 )
 def test_another_pool_in_the_folder_is_refused(made, spec, change, seed, said):
     with pytest.raises(CondensationError, match=f"holds another pool: {said}"):
-        make_pool(spec, images(per_class=[16, 20, 24], seed=seed), made.folder, replace(HOW, **change), compute=COMPUTE)
+        make_pool(spec, images(per_class=[16, 20, 24], seed=seed), made.folder, replace(SETTINGS, **change), compute=COMPUTE)
 
 
 def test_a_foreign_folder_is_refused(real, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(CondensationError, match="is not empty and holds no pool"):
-        make_pool(SPEC, real, tmp_path, HOW)
+        make_pool(SPEC, real, tmp_path, SETTINGS)
 
 
 def test_a_network_that_does_not_fit_leaves_no_folder(real, tmp_path):
     with pytest.raises(CondensationError, match="too deep"):
-        make_pool(ConvNet(depth=9), real, tmp_path / "pool", HOW)
+        make_pool(ConvNet(depth=9), real, tmp_path / "pool", SETTINGS)
     assert not (tmp_path / "pool").exists()

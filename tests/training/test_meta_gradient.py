@@ -24,7 +24,7 @@ from condensation.training.meta_gradient import (
     InnerBatch,
     OuterBatch,
     UnrolledTraining,
-    beginning,
+    initial_state,
     inner_step,
     logits_of,
     meta_gradient,
@@ -66,8 +66,8 @@ def smooth() -> Classifier:
     return network
 
 
-def course(
-    steps: int, every_exam: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4
+def unrolled_training(
+    steps: int, after_every_step: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4
 ) -> tuple[UnrolledTraining, list[Tensor]]:
     """A course whose lessons are a function of a few numbers, its rates of others, and these numbers."""
     latents = NUMBERS.child("latents").normal((steps, size, 5)).double().requires_grad_()
@@ -78,24 +78,24 @@ def course(
     def labels(stream: str, step: int, count: int) -> Tensor:
         return torch.from_numpy(NUMBERS.child(stream, step).generator().integers(0, 3, count))
 
-    def lesson(step: int) -> InnerBatch:
+    def inner_batch(step: int) -> InnerBatch:
         images = torch.tanh(latents[step] @ shared).view(size, *shape)
         return InnerBatch(images, labels("of lesson", step, size), log_lr[step].exp(), log_momentum[step].exp())
 
-    def exam(step: int) -> OuterBatch | None:
-        if not every_exam and step != steps - 1:
+    def outer_batch(step: int) -> OuterBatch | None:
+        if not after_every_step and step != steps - 1:
             return None
         return OuterBatch(NUMBERS.child("real", step).normal((6, *shape)).double(), labels("of exam", step, 6), 0.5 + step)
 
-    return UnrolledTraining(steps, lesson, exam), [latents, shared, log_lr, log_momentum]
+    return UnrolledTraining(steps, inner_batch, outer_batch), [latents, shared, log_lr, log_momentum]
 
 
 def assert_like_the_plain_one(network: Classifier, steps: int, keep_every: int | None, **how: Any) -> None:
-    the_course, by = course(steps, **how)
-    start = beginning(network)
-    loss = meta_loss(network, start, the_course, Rng(1))
+    unrolled, by = unrolled_training(steps, **how)
+    start = initial_state(network)
+    loss = meta_loss(network, start, unrolled, Rng(1))
     plain = torch.autograd.grad(loss, by)
-    ours, gradient = meta_gradient(network, start, the_course, by, Rng(1), keep_every)
+    ours, gradient = meta_gradient(network, start, unrolled, by, Rng(1), keep_every)
     torch.testing.assert_close(ours, loss.detach(), rtol=1e-12, atol=0)
     for one, other in zip(gradient, plain, strict=True):
         assert other.abs().sum() > 0 or steps == 1  # a first step has no momentum
@@ -108,9 +108,9 @@ def test_the_gradient_is_that_of_plain_unrolling(keep_every: int | None) -> None
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
-@pytest.mark.parametrize("every_exam", [True, False])
-def test_it_is_so_for_any_number_of_steps_and_exams(steps: int, every_exam: bool) -> None:
-    assert_like_the_plain_one(built(MLP(width=6)), steps, None, every_exam=every_exam)
+@pytest.mark.parametrize("after_every_step", [True, False])
+def test_it_is_so_for_any_number_of_steps_and_exams(steps: int, after_every_step: bool) -> None:
+    assert_like_the_plain_one(built(MLP(width=6)), steps, None, after_every_step=after_every_step)
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ def test_it_is_so_where_the_network_drops_out() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_is_so_for_every_network(name: str) -> None:
     shape = (3, 32, 32)
-    the_course, by = course(2, shape=shape, size=3)
+    unrolled, by = unrolled_training(2, shape=shape, size=3)
     network = built(NETWORKS[name], shape)
-    plain = torch.autograd.grad(meta_loss(network, beginning(network), the_course, Rng(1)), by)
-    _, gradient = meta_gradient(network, beginning(network), the_course, by, Rng(1))
+    plain = torch.autograd.grad(meta_loss(network, initial_state(network), unrolled, Rng(1)), by)
+    _, gradient = meta_gradient(network, initial_state(network), unrolled, by, Rng(1))
     for one, other in zip(gradient, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-12)
 
@@ -153,15 +153,15 @@ def normed() -> Classifier:
 @pytest.mark.parametrize("make", [smooth, normed])
 def test_the_gradient_is_what_finite_differences_say(make: Callable[[], Classifier], which: int) -> None:
     network = make()
-    the_course, by = course(3)
-    start = beginning(network)
-    _, gradient = meta_gradient(network, start, the_course, by, Rng(1))
+    unrolled, by = unrolled_training(3)
+    start = initial_state(network)
+    _, gradient = meta_gradient(network, start, unrolled, by, Rng(1))
     direction = NUMBERS.child("direction").normal(tuple(by[which].shape)).double()
 
     def loss_at(distance: float) -> Tensor:
         with torch.no_grad():
             by[which].add_(distance * direction)
-            loss = meta_loss(network, start, the_course, Rng(1)).detach()
+            loss = meta_loss(network, start, unrolled, Rng(1)).detach()
             by[which].sub_(distance * direction)
         return loss
 
@@ -171,49 +171,49 @@ def test_the_gradient_is_what_finite_differences_say(make: Callable[[], Classifi
 
 def test_a_step_is_that_of_the_optimiser_of_torch() -> None:
     network = built(LeNet(), (1, 28, 28))
-    progress = beginning(network)
+    state = initial_state(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.8)
     network.train()
     for step in range(3):
         images = NUMBERS.child("images", step).normal((5, 1, 28, 28)).double()
         labels = torch.tensor([0, 1, 2, 1, 0])
-        lesson = InnerBatch(images, labels, torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64))
-        progress = inner_step(network, progress, lesson, Rng(0))
+        batch = InnerBatch(images, labels, torch.tensor(0.1, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64))
+        state = inner_step(network, state, batch, Rng(0))
         optimizer.zero_grad()
         functional.cross_entropy(network(images), labels).backward()
         optimizer.step()
     for name, parameter in network.named_parameters():
-        torch.testing.assert_close(progress.weights[name], parameter.detach(), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(state.weights[name], parameter.detach(), rtol=1e-12, atol=1e-14)
 
 
 def test_the_network_itself_is_left_as_it_was() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    the_course, by = course(3)
-    meta_gradient(network, beginning(network), the_course, by, Rng(1))
+    unrolled, by = unrolled_training(3)
+    meta_gradient(network, initial_state(network), unrolled, by, Rng(1))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_batch_norm_is_examined_with_the_statistics_of_the_lessons() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
-    the_course, _ = course(1)
-    progress = inner_step(network, beginning(network), the_course.lesson(0), Rng(0))
-    exam = the_course.exam(0)
-    assert exam is not None
-    one_by_one = [outer_loss(network, progress, OuterBatch(exam.images[i : i + 1], exam.labels[i : i + 1])) for i in range(6)]
-    torch.testing.assert_close(torch.stack(one_by_one).mean(), outer_loss(network, progress, replace(exam, weight=1.0)))
+    unrolled, _ = unrolled_training(1)
+    state = inner_step(network, initial_state(network), unrolled.inner_batch(0), Rng(0))
+    outer_batch = unrolled.outer_batch(0)
+    assert outer_batch is not None
+    one_by_one = [outer_loss(network, state, OuterBatch(outer_batch.images[i : i + 1], outer_batch.labels[i : i + 1])) for i in range(6)]
+    torch.testing.assert_close(torch.stack(one_by_one).mean(), outer_loss(network, state, replace(outer_batch, weight=1.0)))
 
 
 def test_what_was_learned_can_be_put_into_the_network_for_a_while() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    the_course, _ = course(1)
-    progress = inner_step(network, beginning(network), the_course.lesson(0), Rng(0))
-    images = the_course.lesson(0).images
-    with swapped_weights(network, progress), torch.no_grad():
+    unrolled, _ = unrolled_training(1)
+    state = inner_step(network, initial_state(network), unrolled.inner_batch(0), Rng(0))
+    images = unrolled.inner_batch(0).images
+    with swapped_weights(network, state), torch.no_grad():
         seen = network(images)
     network.eval()
-    torch.testing.assert_close(seen, logits_of(network, progress, images))
+    torch.testing.assert_close(seen, logits_of(network, state, images))
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
@@ -248,10 +248,10 @@ def peak(function: Callable[[], object]) -> int:
 def peaks_of(steps: int) -> tuple[int, int]:
     """Bytes that ours and the plain way hold at most, beyond the gradient itself, which has the size of the lessons."""
     network = built(MLP(width=32))
-    the_course, by = course(steps, every_exam=False, size=2)
-    start, own = beginning(network), sum(tensor.numel() * tensor.element_size() for tensor in by)
-    ours = peak(lambda: meta_gradient(network, start, the_course, by, Rng(1)))
-    plain = peak(lambda: torch.autograd.grad(meta_loss(network, start, the_course, Rng(1)), by))
+    unrolled, by = unrolled_training(steps, after_every_step=False, size=2)
+    start, own = initial_state(network), sum(tensor.numel() * tensor.element_size() for tensor in by)
+    ours = peak(lambda: meta_gradient(network, start, unrolled, by, Rng(1)))
+    plain = peak(lambda: torch.autograd.grad(meta_loss(network, start, unrolled, Rng(1)), by))
     return ours - own, plain - own
 
 

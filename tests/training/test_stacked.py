@@ -83,11 +83,11 @@ def double(spec: NetworkSpec) -> Classifier:
     return spec.build(SHAPE, 3, Rng(5)).double()
 
 
-def learned(learners: ModelBatch, sets: list[ImageSet], places: list[int], recipe: Recipe = RECIPE) -> list[Tensor]:
+def learned(models: ModelBatch, sets: list[ImageSet], places: list[int], recipe: Recipe = RECIPE) -> list[Tensor]:
     rngs = [Rng(0).child(place) for place in places]
-    learners.begin([rng.child("network") for rng in rngs])
-    train_together(learners, sets, recipe, [rng.child("train") for rng in rngs])
-    return [parameter.detach().clone() for parameter in learners.parameters()]
+    models.reinitialize([rng.child("network") for rng in rngs])
+    train_together(models, sets, recipe, [rng.child("train") for rng in rngs])
+    return [parameter.detach().clone() for parameter in models.parameters()]
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_judging_together_counts_the_same(together: int) -> None:
 def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
     test = images([20, 30, 20], seed=7)
     compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
-    with model_cache(spec, SHAPE, 3, compute) as crew:
-        assert crew.learners(2).count == 1
+    with model_cache(spec, SHAPE, 3, compute) as cache:
+        assert cache.batch(2).count == 1
     result = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=compute)
     plain = evaluate(images(3), test, network=spec, recipe=Recipe(epochs=1), networks=2, compute=Compute(**CPU))  # type: ignore[arg-type]
     assert np.array_equal(result.per_class, plain.per_class)
@@ -160,7 +160,7 @@ def test_what_was_compiled_is_kept_for_the_next_call() -> None:
         pass
     with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as again:
         assert again is one
-        assert again.learners(3) is again.learners(3)
+        assert again.batch(3) is again.batch(3)
     with model_cache(ConvNet(width=5), SHAPE, 3, EXACT) as other:
         assert other is not one
 
@@ -235,11 +235,11 @@ def test_statistics_do_not_pass_from_one_network_to_the_next(spec: NetworkSpec, 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", "bfloat16"]) -> None:
     compute = Compute(device="cpu", precision=precision, compile="never")
-    with model_cache(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as crew:
-        stack = crew.learners(2)
+    with model_cache(ConvNet(width=4, norm="batch"), SHAPE, 3, compute) as cache:
+        stack = cache.batch(2)
         assert stack.count == 2
         learned(stack, [images(4), images(4, seed=1)], [0, 1])
-        assert stack.finite() == [True, True]
+        assert stack.are_finite() == [True, True]
 
 
 def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
@@ -269,10 +269,10 @@ def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("kind", [SingleModel, StackedModels])
 def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[ModelBatch]) -> None:
-    learners = StackedModels(double(MLP()), 2, EXACT) if kind is StackedModels else SingleModel(double(MLP()))
-    learners.begin([Rng(0), Rng(1)][: learners.count])
-    assert learners.finite() == [True] * learners.count
+    models = StackedModels(double(MLP()), 2, EXACT) if kind is StackedModels else SingleModel(double(MLP()))
+    models.reinitialize([Rng(0), Rng(1)][: models.count])
+    assert models.are_finite() == [True] * models.count
     with torch.no_grad():
-        weight = learners.parameters()[-1]
+        weight = models.parameters()[-1]
         weight.view(-1)[-1] = torch.inf
-    assert learners.finite() == [*[True] * (learners.count - 1), False]
+    assert models.are_finite() == [*[True] * (models.count - 1), False]

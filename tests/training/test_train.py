@@ -109,15 +109,15 @@ def test_learning_from_a_batch_in_pieces_comes_to_the_same(soft: bool, monkeypat
 
     def learned(pieces: tuple[int, int]):  # type: ignore[no-untyped-def]
         monkeypatch.setattr("condensation.core.microbatch.LEARNED_PIXELS", tuple(256 * size for size in pieces))
-        learner, told = SingleModel(NETWORK.build(data.shape, 3, Rng(0)).double()), []
+        model, told = SingleModel(NETWORK.build(data.shape, 3, Rng(0)).double()), []
         recipe = Recipe(batch=12)
         tell = lambda places, logits: told.append((places, logits))  # noqa: E731
-        _, loss = train_epoch(learner, [data], recipe, [Rng(1)], optimizer_of(learner, recipe), 0, tell)
-        return [*learner.parameters(), loss, *(one for of_batch in told for one in of_batch)]
+        _, loss = train_epoch(model, [data], recipe, [Rng(1)], optimizer_of(model, recipe), 0, tell)
+        return [*model.parameters(), loss, *(one for of_batch in told for one in of_batch)]
 
     counts = []
     forward = SingleModel.forward_each
-    monkeypatch.setattr(SingleModel, "on_own", lambda self, batch: (counts.append(batch.shape[1]), forward(self, batch))[1])
+    monkeypatch.setattr(SingleModel, "forward_each", lambda self, batch: (counts.append(batch.shape[1]), forward(self, batch))[1])
     for whole, ours in zip(learned((16, 63)), learned((2, 5)), strict=True):
         assert torch.allclose(whole.double(), ours.double(), rtol=1e-9, atol=1e-12)
     assert counts == [12] * 2 + [4] * 6
@@ -130,7 +130,7 @@ def test_passing_through_images_takes_all_before_any_again():
     whole = images([5, 6, 9])
     passing = EpochWindow(whole, 8, Rng(0))
     assert (len(passing), passing.shape) == (8, whole.shape)
-    epochs = [passing.of_epoch(epoch) for epoch in range(5)]  # two passes through 20 images
+    epochs = [passing.for_epoch(epoch) for epoch in range(5)]  # two passes through 20 images
     assert [len(one) for one in epochs] == [8] * 5
     seen = [bytes(image.numpy().data) for one in epochs for image in one.images]
     assert sorted(seen) == sorted(2 * [bytes(image.numpy().data) for image in whole.images])
@@ -139,9 +139,9 @@ def test_passing_through_images_takes_all_before_any_again():
 
 def test_what_an_epoch_passes_depends_on_its_number_and_stream_alone():
     whole = images([5, 6, 9])
-    again = EpochWindow(whole, 8, Rng(0)).of_epoch(3)
-    assert torch.equal(again.images, EpochWindow(whole, 8, Rng(0)).of_epoch(3).images)
-    assert not torch.equal(again.images, EpochWindow(whole, 8, Rng(1)).of_epoch(3).images)
+    again = EpochWindow(whole, 8, Rng(0)).for_epoch(3)
+    assert torch.equal(again.images, EpochWindow(whole, 8, Rng(0)).for_epoch(3).images)
+    assert not torch.equal(again.images, EpochWindow(whole, 8, Rng(1)).for_epoch(3).images)
 
 
 def test_training_in_passes_is_training_on_what_each_epoch_passes():
@@ -149,9 +149,9 @@ def test_training_in_passes_is_training_on_what_each_epoch_passes():
     passing = EpochWindow(whole, 8, Rng(7))
     network, plain = (ConvNet(width=4).build(whole.shape, 3, Rng(1)) for _ in range(2))
     train_together(SingleModel(network), [passing], recipe, [Rng(2)])
-    learner = SingleModel(plain)
-    optimizer = optimizer_of(learner, recipe)
+    model = SingleModel(plain)
+    optimizer = optimizer_of(model, recipe)
     for epoch in range(4):
-        optimizer, _ = train_epoch(learner, [passing.of_epoch(epoch)], recipe, [Rng(2)], optimizer, epoch)
+        optimizer, _ = train_epoch(model, [passing.for_epoch(epoch)], recipe, [Rng(2)], optimizer, epoch)
     for one, other in zip(network.parameters(), plain.parameters(), strict=True):
         assert torch.equal(one, other)

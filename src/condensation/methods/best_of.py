@@ -1,4 +1,4 @@
-"""The best of several sets by one method, class by class: those from which networks learn most, as training images say."""
+"""Best of several sets, class by class: keep the images from which networks learn most."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.networks.samplers import NetworkSampler
 from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
@@ -28,15 +27,15 @@ from condensation.training.train_and_test import TrainingJob, train_and_test
 
 @dataclass(kw_only=True)
 class BestOfState(State):
-    """The sets made, what has been found out about them, and the state of the one that is being made."""
+    """The finished sets, their scores, and the state of the set in the making."""
 
-    begin: Callable[[int], State]
+    begin: Callable[[int], State]  # returns the initial state of a set
     compute: Compute
-    making: State | None = None  # None: all are made
-    made: list[Tensor] = field(default_factory=list)  # images of finished sets, (n, c, h, w) each
-    left: Tensor  # (classes, sets): whether the images of a class in a set may still be chosen
-    right: Tensor  # (classes, sets): the sum of accuracies of networks that learned from them, as many for all that are left
-    done: int = 0  # steps
+    making: State | None = None  # None once all sets are finished
+    made: list[Tensor] = field(default_factory=list)  # images (n, c, h, w) of the finished sets
+    left: Tensor  # (classes, sets), bool: candidates that may still be chosen
+    right: Tensor  # (classes, sets): summed accuracies of the networks trained on each candidate, as many for all that are left
+    done: int = 0  # finished steps
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -56,54 +55,59 @@ class BestOfState(State):
             self.source = self.making.source
         else:
             self.making = None
-            self.show()
+            self.show_best()
 
     def card(self) -> dict[str, Any]:
-        """Which set the images of each class are of, from 0."""
-        start = self.source.template
-        names = [start.class_names[label] for label in start.classes]
+        """Return the number of the set, from 0, that each class is taken from."""
+        template = self.source.template
+        names = [template.class_names[label] for label in template.classes]
         return {"chosen": dict(zip(names, self.best().tolist(), strict=True))}
 
     def best(self) -> Tensor:
-        """The set (classes,) that is best for each class as far as is known; the first of equals."""
+        """Return the set (classes,) with the best score so far for each class; ties go to the first."""
         return self.right.masked_fill(~self.left, -torch.inf).argmax(1)
 
     def mixed(self, sets: Tensor) -> ImageSet:
-        """A set with the images of each class from its set in ``sets`` (classes,)."""
-        start = self.source.template
-        of_image = sets.to(start.class_index.device)[start.class_index]
+        """Return the images of each class from its set in ``sets`` (classes,)."""
+        template = self.source.template
+        set_of_image = sets.to(template.class_index.device)[template.class_index]
         images = torch.empty_like(self.made[0])
         for number, made in enumerate(self.made):
-            images[of_image == number] = made[of_image == number]
-        return replace(start, images=images)
+            images[set_of_image == number] = made[set_of_image == number]
+        return replace(template, images=images)
 
-    def show(self) -> None:
-        """Let the best mixture as far as is known be the result."""
+    def show_best(self) -> None:
+        """Make the best mixture so far the result."""
         self.source = SyntheticImages(self.mixed(self.best()))
 
 
 @dataclass(frozen=True)
-class BestOf(Method):
-    """``sets`` sets by the method ``of``, and for each class the images of that one from which networks learn most.
+class BestOf(Method[BestOfState]):
+    """Make several sets by the method ``of``, and take each class from the set from which networks learn most.
 
-    What a set is worth is nearly a sum of what the images of its classes are worth, and each class can come from another set.
-    So networks are trained on mixtures, in groups of as many as there are candidates: in a group, each candidate of each class is
-    in one mixture. By the mean accuracy of its mixtures the worse half of the candidates of a class is left out after each
-    round (sequential halving; Karnin, Koren and Somekh, ICML 2013), until there is one. Networks are tested on training
-    images; test images decide nothing.
+    The accuracy of a set is nearly a sum of contributions of its classes, so each class can come from another set. Networks
+    are trained on mixtures, in groups of as many as there are candidates; within a group, each candidate of each class is in
+    one mixture. After each round, the half of the candidates with the lower mean accuracy is dropped (sequential halving; Karnin,
+    Koren & Somekh, ICML 2013). Networks are tested on training images; test images are not used.
     """
 
     name: ClassVar[str] = "best-of"
     of: Method = DM.fast(10)
+    """Method that makes the sets."""
     sets: int = 8
-    mixtures: int = 192  # each judged by a network; in all, as evenly as may be over the rounds
-    eval_per_class: int = 1_000  # training images of a class, drawn anew for each round; all of a class that has fewer
+    """Sets to make."""
+    mixtures: int = 192
+    """Networks trained on mixtures in all, divided evenly over the rounds."""
+    eval_per_class: int = 1_000
+    """Training images per class that score a mixture, drawn for each round; at most all of the class."""
     eval_network: NetworkSpec = ConvNet()
+    """Architecture that is trained on the mixtures."""
     recipe: Recipe = Recipe.paper(150)
+    """Training on the mixtures."""
 
     @classmethod
     def hour(cls, ipc: int, classes: int = 10, channels: int = 3) -> BestOf:
-        """The best of some sets by `DM.fast`, about an hour on two CPU cores; where they have more than 100 images, of fewer sets."""
+        """Return settings for sets by `DM.fast` that take about an hour on two CPU cores: fewer sets and mixtures if sets are large."""
         images = ipc * classes
         fast = DM.fast(ipc, classes, channels)
         return cls(fast, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
@@ -112,7 +116,9 @@ class BestOf(Method):
         need_at_least(self, sets=1, mixtures=1, eval_per_class=1)
         if isinstance(self.of, BestOf | GenerativeMethod):
             raise CondensationError(
-                f"method.of is {type(self.of).__name__}; it must be a method that makes or chooses the images themselves, such as dm."
+                f"method.of is {type(self.of).__name__}; it must be a method that learns or selects images.",
+                hint="Use a method such as DM().",
+                setting="method.of",
             )
 
     @property
@@ -128,21 +134,8 @@ class BestOf(Method):
         return f"of.{self.of.lr_setting}" if self.of.lr_setting else ""
 
     @property
-    def sampler(self) -> NetworkSampler | None:
-        return self.of.sampler
-
-    def with_network(self, network: NetworkSpec) -> BestOf:
-        return replace(self, of=self.of.with_network(network))
-
-    def with_lr(self, lr: float) -> BestOf:
-        return replace(self, of=self.of.with_lr(lr))
-
-    def with_sampler(self, sampler: NetworkSampler) -> BestOf:
-        return replace(self, of=self.of.with_sampler(sampler))
-
-    @property
     def rounds(self) -> list[tuple[int, int]]:
-        """Of each round, how many candidates a class has, and how many groups of as many networks are trained."""
+        """Candidates per class, and groups of as many networks to train, for each round."""
         counts = [self.sets]
         while counts[-1] > 1:
             counts.append(math.ceil(counts[-1] / 2))
@@ -150,28 +143,31 @@ class BestOf(Method):
 
     @property
     def steps(self) -> int:
-        return self._making + sum(groups for _, groups in self.rounds)
+        return self._making_steps + sum(groups for _, groups in self.rounds)
 
     @property
-    def _making(self) -> int:
-        """Steps in which sets are made: at least one of each, which for a method without any is no more than its making."""
-        return self.sets * max(1, self.of.steps)
+    def _making_steps(self) -> int:
+        return self.sets * max(1, self.of.steps)  # a method without steps takes one per set
 
     def phase(self, step: int) -> tuple[str, int, int]:
-        if step < self._making or not self.rounds:
-            return "condensing", step, self._making
-        return "choosing", step - self._making, self.steps - self._making
+        if step < self._making_steps or not self.rounds:
+            return "condensing", step, self._making_steps
+        return "choosing", step - self._making_steps, self.steps - self._making_steps
 
     def validate(self, real: ImageSet) -> None:
         self.of.validate(real)
 
+    def input_digests(self) -> dict[str, str]:
+        return self.of.input_digests()
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BestOfState:
         def begin(number: int) -> State:
-            return self.of.init(real, ipc, rng.child("set", number), compute)
+            state: State = self.of.init(real, ipc, rng.child("set", number), compute)
+            return state
 
         making = begin(0)
         if making.source.snapshot().soft_labels:
-            raise CondensationError("The best of several sets cannot be of sets with soft labels, whose classes are not of themselves.")
+            raise CondensationError("Sets with soft labels cannot be mixed class by class.", setting="method.of")
         classes = len(making.source.template.classes)
         return BestOfState(
             source=making.source,
@@ -182,13 +178,12 @@ class BestOf(Method):
             right=torch.zeros(classes, self.sets, dtype=torch.float64),
         )
 
-    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, BestOfState)  # what init made
+    def step(self, state: BestOfState, real: ImageSet, rng: Rng) -> Tensor:
         state.done += 1
         return self._choose(state, real, rng) if state.making is None else self._make(state, state.making, real, rng)
 
     def _make(self, state: BestOfState, making: State, real: ImageSet, rng: Rng) -> Tensor:
-        """A step of making a set; after the last one, begin the next."""
+        """Take one step of the set in the making; after its last step, begin the next set."""
         loss = self.of.step(making, real, rng) if self.of.steps else torch.zeros(())
         if state.done % max(1, self.of.steps) == 0:
             state.made.append(making.source.snapshot().images)
@@ -196,28 +191,28 @@ class BestOf(Method):
             if state.making:
                 state.source = state.making.source
             else:
-                state.show()
+                state.show_best()
         return loss
 
     def _choose(self, state: BestOfState, real: ImageSet, rng: Rng) -> Tensor:
-        """Train a group of networks, and leave candidates out if the round is over: the part of images that are not recognised."""
+        """Train one group of networks, drop candidates if the round is over, and return the mean error rate."""
         counts, groups = zip(*self.rounds, strict=True)
         round_ = counts.index(int(state.left[0].sum()))
-        # All of a round are tested on the same images, so that none has the easier ones.
+        # All networks of a round are tested on the same images, so the scores are comparable.
         test = real.take(real.draw(self.eval_per_class, Rng(rng.seed).child("judged on", round_)).indices.sort().values)
-        candidates = [places.nonzero().squeeze(1) for places in state.left]
-        orders = [of_class[rng.child("order", row).permutation(len(of_class))] for row, of_class in enumerate(candidates)]
-        group = torch.stack(orders)  # (classes, networks): of which set each network sees the class
-        trainings = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
-        images = len(trainings) * (self.recipe.epochs * len(trainings[0].images) + len(test))
+        candidates = [candidate.nonzero().squeeze(1) for candidate in state.left]
+        orders = [sets[rng.child("order", row).permutation(len(sets))] for row, sets in enumerate(candidates)]
+        group = torch.stack(orders)  # (classes, networks): the set from which each network sees each class
+        jobs = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
+        images = len(jobs) * (self.recipe.epochs * len(jobs[0].images) + len(test))
         compute = state.compute.with_compile_decision(real.shape, images * groups[round_])
-        with model_cache(self.eval_network, real.shape, real.num_classes, compute) as crew:
-            (found,), _ = train_and_test(crew, trainings, [test], self.recipe)
-        accuracies = torch.from_numpy(found).mean(1)  # balanced by class
+        with model_cache(self.eval_network, real.shape, real.num_classes, compute) as models:
+            (per_class,), _ = train_and_test(models, jobs, [test], self.recipe)
+        accuracies = torch.from_numpy(per_class).mean(1)  # balanced by class
         state.right.scatter_add_(1, group, accuracies.expand(len(group), -1))
-        if state.done == self._making + sum(groups[: round_ + 1]):
+        if state.done == self._making_steps + sum(groups[: round_ + 1]):
             keep = math.ceil(counts[round_] / 2)
             order = state.right.masked_fill(~state.left, -torch.inf).argsort(dim=1, descending=True, stable=True)
             state.left = torch.zeros_like(state.left).scatter_(1, order[:, :keep], True)
-        state.show()
+        state.show_best()
         return 1 - accuracies.mean()

@@ -1,4 +1,4 @@
-"""BigGAN (Brock et al., 2019) with differentiable augmentation (Zhao et al., 2020), as it is trained on CIFAR."""
+"""BigGAN (Brock et al., ICLR 2019) with differentiable augmentation (Zhao et al., NeurIPS 2020), as trained on CIFAR."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from condensation.generators.channels_last import to_channels_last
 from condensation.generators.ema import frozen, update_ema
 from condensation.generators.gan_losses import generator_loss, hinge_loss_fake, hinge_loss_real
 from condensation.generators.sizes import upsampling_plan
-from condensation.methods.base import State, need_at_least, need_fraction, need_positive
+from condensation.methods.base import need_at_least, need_fraction, need_positive
 from condensation.methods.generative import GenerativeMethod, GeneratorState
 
 BETAS = (0.0, 0.999)  # of Adam, for both networks
@@ -28,46 +28,56 @@ BETAS = (0.0, 0.999)  # of Adam, for both networks
 
 @dataclass(kw_only=True)
 class BigGANState(GeneratorState):
-    """The state of BigGAN: generator and critic; the source draws from the running average of the generator."""
+    """Generator and critic in training; the source draws from the running average of the generator."""
 
     generator: BigGenerator
     critic: ProjectionCritic
-    done: Tensor  # steps, a scalar
-    make: Callable[[Tensor, Tensor], Tensor]  # the generator and the critic in the precision chosen
-    score: Callable[[Tensor, Tensor], Tensor]
+    done: Tensor  # finished steps, a scalar
+    generate: Callable[[Tensor, Tensor], Tensor]  # the generator, in the chosen precision
+    score: Callable[[Tensor, Tensor], Tensor]  # the critic, in the chosen precision
 
 
 @dataclass(frozen=True)
-class BigGAN(GenerativeMethod):
-    """A generator of all classes and a critic that must tell its images from real ones, each class by its own standard.
+class BigGAN(GenerativeMethod[BigGANState]):
+    """A class-conditional generator and a projection critic, trained with hinge losses on augmented images.
 
-    In each step the critic learns from several batches, real images beside made ones, by hinge losses; then the generator learns
-    from one. Whatever the critic sees is augmented, and what the generator learns passes through the augmentation. The images are
-    those of a running average of generators. The loss told is the critic's: 2 where it cannot tell at all, 0 where it always can.
+    A step updates the critic several times and then the generator once. The images are those of a running average of the
+    generator. The reported loss is the critic's: 2 if it cannot tell real from generated images, 0 if it always can.
     """
 
     name: ClassVar[str] = "biggan"
     lr_setting = "lr"
     note: ClassVar[str] = (
-        "BigGAN as published for CIFAR with DiffAugment; for other sizes the generator has a block more or less, "
+        "BigGAN as published for CIFAR with DiffAugment. For other image sizes the generator has one block more or less, "
         "and the critic halves images to 7 or 8 pixels. Real images are drawn anew for each batch instead of epoch by epoch."
     )
 
-    steps: int = 250_000  # 1000 epochs of CIFAR10
-    lr: float = 2e-4  # of Adam, for both networks
-    batch: int = 50  # real images, and as many made ones
-    critic_steps: int = 4  # in each step, before that of the generator
-    width: int = 256  # channels of every block, of both networks
-    depth: int = 2  # blocks of the critic after those that halve
+    steps: int = 250_000
+    """Generator updates; the default is 1000 epochs of CIFAR-10."""
+    lr: float = 2e-4
+    """Learning rate of Adam, for both networks."""
+    batch: int = 50
+    """Real images per batch, and as many generated ones."""
+    critic_steps: int = 4
+    """Critic updates per step."""
+    width: int = 256
+    """Channels of every block of both networks."""
+    depth: int = 2
+    """Blocks of the critic after those that halve the image."""
     latent: int = 128
-    averaging: float = 0.9999  # in [0, 1): the part that the average of generators keeps in a step
-    averaging_from: int = 1000  # steps; until then the generator itself takes the place of the average
+    """Dimensions of a latent."""
+    averaging: float = 0.9999
+    """Decay of the running average of the generator, in [0, 1)."""
+    averaging_from: int = 1000
+    """Step at which averaging begins; until then the average is the generator itself."""
     augmentation: Augmentation | None = DiffAugment()
-    mirror: bool = True  # turn real images left to right by chance, where they may be mirrored
+    """Augmentation of all images that the critic sees; None for none."""
+    mirror: bool = True
+    """Flip real images left to right at random, if the data is flip-invariant."""
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> BigGAN:
-        """Minutes on a CPU: an eighth of the width, few images a step, a higher rate and a shorter average."""
+        """Return settings that take minutes on a CPU: an eighth of the width, small batches, a higher rate, a shorter average."""
         return cls(
             steps=3000,
             lr=5e-4,
@@ -96,71 +106,71 @@ class BigGAN(GenerativeMethod):
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
         for network in (generator, critic):
             to_channels_last(network.to(real.device, compute.dtype))
-        if self.augmentation is not None:  # find out before the first step that it cannot be used
+        if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))
-        as_they_are = replace(compute, compile="never")  # what a spectral norm keeps changes with every use
+        uncompiled = replace(compute, compile="never")  # each use changes the buffers of a spectral norm
         return BigGANState(
             source=self.drawn(real, ipc, copy.deepcopy(generator), rng, compute),
-            optimizers=tuple(torch.optim.Adam(one.parameters(), lr=self.lr, betas=BETAS) for one in (generator, critic)),
+            optimizers=tuple(torch.optim.Adam(network.parameters(), lr=self.lr, betas=BETAS) for network in (generator, critic)),
             generator=generator,
             critic=critic,
             done=torch.zeros((), dtype=torch.int64),
-            make=as_they_are.wrap(generator),
-            score=as_they_are.wrap(critic),
+            generate=uncompiled.wrap(generator),
+            score=uncompiled.wrap(critic),
         )
 
-    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, BigGANState)  # what init made
-        losses = [self._teach_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]
-        self._teach_generator(state, real, rng.child("generator"))
-        kept = self.averaging if int(state.done) >= self.averaging_from else 0.0
-        update_ema(state.source.generator, state.generator, kept)
+    def step(self, state: BigGANState, real: ImageSet, rng: Rng) -> Tensor:
+        losses = [self._train_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]
+        self._train_generator(state, real, rng.child("generator"))
+        decay = self.averaging if int(state.done) >= self.averaging_from else 0.0
+        update_ema(state.source.generator, state.generator, decay)
         state.done += 1
         return torch.stack(losses).mean()
 
-    def _teach_critic(self, state: BigGANState, real: ImageSet, rng: Rng) -> Tensor:
-        """One batch for the critic, and its loss."""
+    def _train_critic(self, state: BigGANState, real: ImageSet, rng: Rng) -> Tensor:
+        """Update the critic on one batch and return its loss."""
         optimizer = state.optimizers[1]
         count = min(self.batch, len(real))
-        places = torch.from_numpy(rng.child("real").choice(len(real), count)).to(real.device)
-        pictures = real.pictures(places).to(state.source.images)
+        indices = torch.from_numpy(rng.child("real").choice(len(real), count)).to(real.device)
+        pictures = real.pictures(indices).to(state.source.images)
         if self.mirror and real.flip_invariant:
-            turned = torch.from_numpy(rng.child("mirror").generator().random(count) < 0.5).to(real.device)
-            pictures = torch.where(turned.view(-1, 1, 1, 1), pictures.flip(3), pictures)
+            flipped = torch.from_numpy(rng.child("mirror").generator().random(count) < 0.5).to(real.device)
+            pictures = torch.where(flipped.view(-1, 1, 1, 1), pictures.flip(3), pictures)
         with torch.no_grad():
-            made, rows = self._made(state, real, count, rng)
+            generated, class_index = self._generated(state, real, count, rng)
         optimizer.zero_grad()
-        # One pass for both, as no layer of the critic mixes images.
-        scores = self._scores(state, real, torch.cat([pictures, made]), torch.cat([real.class_index[places], rows]), rng)
+        # One forward pass for both kinds, as no layer of the critic mixes images.
+        both = torch.cat([pictures, generated]), torch.cat([real.class_index[indices], class_index])
+        scores = self._scores(state, real, *both, rng)
         loss = hinge_loss_real(scores[:count]) + hinge_loss_fake(scores[count:])
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.detach()
 
-    def _teach_generator(self, state: BigGANState, real: ImageSet, rng: Rng) -> None:
+    def _train_generator(self, state: BigGANState, real: ImageSet, rng: Rng) -> None:
         optimizer = state.optimizers[0]
         optimizer.zero_grad()
         with frozen(state.critic):
-            made, rows = self._made(state, real, self.batch, rng)
-            generator_loss(self._scores(state, real, made, rows, rng)).backward()  # type: ignore[no-untyped-call]
+            generated, class_index = self._generated(state, real, self.batch, rng)
+            generator_loss(self._scores(state, real, generated, class_index, rng)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    def _made(self, state: BigGANState, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Pictures (count, c, h, w) of the generator, of random classes, and their rows (count,)."""
+    def _generated(self, state: BigGANState, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Return generated pictures (count, c, h, w) of random classes, and these classes (count,)."""
         latents = state.generator.draw(count, rng.child("latents")).to(state.source.images)
-        rows = torch.from_numpy(rng.child("rows").generator().integers(len(real.classes), size=count)).to(real.device)
-        return state.make(latents, rows).to(latents), rows
+        class_index = torch.from_numpy(rng.child("rows").generator().integers(len(real.classes), size=count)).to(real.device)
+        return state.generate(latents, class_index).to(latents), class_index
 
-    def _scores(self, state: BigGANState, real: ImageSet, pictures: Tensor, rows: Tensor, rng: Rng) -> Tensor:
-        """What the critic gives ``pictures`` (n, c, h, w), augmented, as images of the classes ``rows`` (n,): (n,)."""
+    def _scores(self, state: BigGANState, real: ImageSet, pictures: Tensor, class_index: Tensor, rng: Rng) -> Tensor:
+        """Return the critic's scores (n,) of augmented ``pictures`` (n, c, h, w) of classes ``class_index`` (n,)."""
         images = signed(pictures)
         if self.augmentation is not None:
             transform = self.augmentation.fit(real).per_image(len(images), rng.child("augment"))
             images = transform(images, torch.arange(len(images)))
-        return state.score(images, rows).to(images)
+        return state.score(images, class_index).to(images)
 
 
 def signed(pictures: Tensor) -> Tensor:
-    """Pictures in [0, 1] as critics and encoders see them, in [-1, 1]."""
+    """Return pictures in [0, 1] scaled to [-1, 1], the input range of critics and encoders."""
     return 2 * pictures - 1

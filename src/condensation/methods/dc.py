@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
@@ -28,27 +29,24 @@ from condensation.matching.class_gradients import (
 from condensation.matching.gradient_distances import DISTANCES, DistanceName
 from condensation.matching.pairwise_mmd import slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import STARTS, Initialization
+from condensation.methods.initialization import INITIALIZATIONS, Initialization
 from condensation.methods.synthetic import SyntheticImages
-from condensation.networks.base import Classifier, seeded
-from condensation.networks.samplers import Fresh, NetworkSampler
+from condensation.networks.base import Classifier, NetworkSampler, seeded
+from condensation.networks.samplers import Fresh
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, train_together
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-# Outer loops, and epochs of training between them, by images per class. The last is what the authors advise, not published.
+# Outer loops, and training epochs between them, by images per class. The last pair is the authors' advice, not published.
 LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10), 100: (100, 2)}
-NORM_IMAGES = 16  # real images of each class that batch norm sees before each match
-GRADIENT_NUMBERS = 2**27  # held of all classes that are matched at a time on a GPU: half a gigabyte
+NORM_IMAGES = 16  # real images per class that batch norm sees before each match
+GRADIENT_NUMBERS = 2**27  # gradient entries of all classes matched together on a GPU: half a gigabyte
 
 
 def loops_for(ipc: Mapping[int, int]) -> tuple[int, int]:
-    """Outer loops, and epochs between them, for ``ipc[label]`` images of each class.
+    """Return the outer loops, and the epochs between them, for ``ipc[label]`` images of each class.
 
-    Between the numbers of images in `LOOPS` both are interpolated linearly and rounded; beyond 100 they stay. Where classes
-    differ, their mean number counts, since the training goes over the whole set.
+    Both are interpolated linearly between the entries of `LOOPS` and rounded; beyond 100 images they are constant. For uneven
+    classes the mean counts, since training uses the whole set.
     """
     mean = sum(ipc.values()) / len(ipc)
     outer, inner = (round(float(np.interp(mean, list(LOOPS), column))) for column in zip(*LOOPS.values(), strict=True))
@@ -57,82 +55,97 @@ def loops_for(ipc: Mapping[int, int]) -> tuple[int, int]:
 
 @dataclass(kw_only=True)
 class DCState(State):
-    """The state of DC, and beside it what is only made anew after a restart: the network and how it is computed."""
+    """State of DC. A resumed run rebuilds the fields below."""
 
     network: Classifier
-    learner: SingleModel  # the same network, in the precision chosen and compiled where that pays
+    model: SingleModel  # the same network, compiled and in the chosen precision
     loops: tuple[int, int]
-    groups: list[range]  # places of the classes that are matched at a time; all of a group have as many images
+    groups: list[range]  # indices of the classes matched together; all classes of a group have as many images
     chunk: int | None  # real images at a time
 
 
 @dataclass(frozen=True)
-class DC(Method):
-    """Images that teach a network what real images teach it: the gradients of its loss are matched, class by class.
+class DC(Method[DCState]):
+    """Match the loss gradients that real and synthetic images of each class give to a network.
 
-    A step draws a network and goes through ``outer_loops``: the sum over classes of the distance between the gradients of real and of
-    synthetic images is descended once, and between two loops the network is trained on the synthetic images. The
-    published 1,000 steps at 10 images a class are 450,000 epochs, as many as judging 450 networks takes: days on a CPU.
+    A step draws a network and repeats ``outer_loops`` times: one SGD step on the images, down the distance between the gradients
+    summed over classes (Zhao et al., 2021, algorithm 1); between two repetitions, the network is trained on the synthetic images. The
+    published 1,000 steps at 10 images per class contain 450,000 epochs of training, which take days on a CPU.
     """
 
     name: ClassVar[str] = "dc"
     network_setting = "networks.spec"
     lr_setting = "lr"
-    steps: int = 1000  # of one network each
-    lr: float = 0.1  # of SGD on pixels; published: 0.01 where the network is an MLP
+    steps: int = 1000
+    """Steps; each draws a new network."""
+    lr: float = 0.1
+    """Learning rate of SGD on pixels; published: 0.01 for MLPs."""
     momentum: float = 0.5
-    averaging: float = 0.0  # in [0, 1): the result is a running average, see `SyntheticImages`; 0: the last images
-    batch_per_class: int = 256  # real images; all of a class that has fewer
+    """Momentum of SGD, in [0, 1)."""
+    averaging: float = 0.0
+    """Decay of the running average that is the result, in [0, 1); 0 for the last images."""
+    batch_per_class: int = 256
+    """Real images per class and match, at most all of the class."""
     start: Initialization = "noise"
-    outer_loops: int | None = None  # matches in a step; None: by ipc, see `loops_for`
-    inner_loops: int | None = None  # epochs of training between two of them; None: by ipc
-    network_lr: float = 0.01  # of SGD without momentum, between two matches
+    """Initialization: ``noise``, ``real`` images, or those nearest to ``kmeans`` centers."""
+    outer_loops: int | None = None
+    """Matches per step; None for a number by ipc, see `loops_for`."""
+    inner_loops: int | None = None
+    """Epochs of training between two matches; None for a number by ipc, see `loops_for`."""
+    network_lr: float = 0.01
+    """Learning rate of the network between two matches, SGD without momentum."""
     network_batch: int = 256
+    """Batch size of the network between two matches."""
     distance: DistanceName = "ours"
+    """Distance between gradients: ``ours`` is the published one."""
     networks: NetworkSampler = Fresh()
-    augmentation: Augmentation | None = None  # of real and synthetic images alike, and in the training between
-    classes_at_a_time: int | None = None  # the same result; None: as many as fill a GPU, 1 on a CPU, which one class fills
+    """Distribution of the networks."""
+    augmentation: Augmentation | None = None
+    """Augmentation of real and synthetic images in matches and of synthetic images in training; None for none."""
+    classes_at_a_time: int | None = None
+    """Classes matched together, with the same result; None for as many as fill a GPU, and 1 on a CPU."""
 
     @classmethod
     def paper(cls, ipc: int, classes: int = 10) -> Self:
-        """The published settings: those by default, and the loops for ``ipc`` images of each of ``classes`` classes."""
+        """Return the published settings for ``ipc`` images of each of ``classes`` classes."""
         outer, inner = cls().loops(dict.fromkeys(range(classes), ipc))
         return cls(outer_loops=outer, inner_loops=inner)
 
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch_per_class=1, outer_loops=1, inner_loops=1, network_batch=1, classes_at_a_time=1)
-        need_one_of(self, "start", STARTS, ", ")
-        need_one_of(self, "distance", get_args(DistanceName), ", ")
+        need_one_of(self, "start", INITIALIZATIONS)
+        need_one_of(self, "distance", get_args(DistanceName))
         need_positive(self, "lr", "network_lr")
         need_fraction(self, "momentum", "averaging")
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
-        """Outer loops, and epochs between them, for ``ipc[label]`` images of each class: as set, else `loops_for` them."""
+        """Return the outer loops and the epochs between them: the settings, or those of `loops_for`."""
         return self._as_set(loops_for(ipc))
 
     def _as_set(self, by_ipc: tuple[int, int]) -> tuple[int, int]:
         return self.outer_loops or by_ipc[0], self.inner_loops or by_ipc[1]
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DCState:
-        start = STARTS[self.start](real, ipc, rng.child("start"))
-        source = SyntheticImages(replace(start, images=start.images.to(compute.dtype)), self.averaging)
+        initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
+        source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
-        if self.augmentation is not None:  # find out before the first step that it cannot be used
-            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, start.class_index)
+        if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
         outer, inner = self.loops(ipc)
-        of_real = sum(min(self.batch_per_class, count) for count in real.counts.values())
-        seen = self.steps * (outer * of_real + (outer - 1) * inner * len(start))
+        batch = sum(min(self.batch_per_class, count) for count in real.counts.values())
+        total_images = self.steps * (outer * batch + (outer - 1) * inner * len(initial))
         return DCState(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
             network=network,
-            learner=SingleModel(network, compute.with_compile_decision(real.shape, seen)),
+            model=SingleModel(network, compute.with_compile_decision(real.shape, total_images)),
             loops=(outer, inner),
-            groups=group_equal_counts(list(ipc.values()), self._at_a_time(network, real, ipc, compute)),
+            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, ipc, compute)),
             chunk=compute.chunk_for(network, real.shape),
         )
 
-    def _at_a_time(self, network: Classifier, real: ImageSet, ipc: dict[int, int], compute: Compute) -> int:
+    def _group_size(self, network: Classifier, real: ImageSet, ipc: dict[int, int], compute: Compute) -> int:
+        """Return how many classes are matched together."""
         count = self.classes_at_a_time
         if count is None:
             if torch.device(compute.device).type == "cpu":
@@ -141,8 +154,7 @@ class DC(Method):
             count = max(1, min(compute.suitable_chunk(real.shape) // max(ipc.values()), GRADIENT_NUMBERS // numbers))
         return count if count > 1 and supports_vmap(network, real.shape) else 1
 
-    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, DCState)  # what init made
+    def step(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         outer, inner = state.loops
         self.networks.redraw(state.network, rng.child("network"))
         recipe = Recipe(
@@ -159,13 +171,13 @@ class DC(Method):
             losses.append(self._match(state, real, rng.child("match", loop)))
             if loop < outer - 1:
                 small = replace(state.source.template, images=state.source.images.detach())
-                train_together(state.learner, [small], recipe, [rng.child("train", loop)])
+                train_together(state.model, [small], recipe, [rng.child("train", loop)])
         state.source.update_average()
         return torch.stack(losses).mean()
 
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
-        """Descend the distance of all classes once, and return it."""
-        images, start = state.source.images, state.source.template
+        """Take one step on the images down the distance of all classes, and return that distance."""
+        images, template = state.source.images, state.source.template
         transform: Transform | None = None
         if self.augmentation is not None:
             transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
@@ -173,14 +185,14 @@ class DC(Method):
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
-                mine = slice_of_classes(group, start.class_index)
-                labels = start.labels[mine].view(len(group), -1)
+                indices = slice_of_classes(group, template.class_index)
+                labels = template.labels[indices].view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)
-                    synthetic = transform(images[mine], start.class_index[mine]) if transform else images[mine]
+                    synthetic = transform(images[indices], template.class_index[indices]) if transform else images[indices]
                     synthetic = synthetic.view(*labels.shape, *real.shape)
-                    # In float32 and not compiled: torch cannot compile a graph that goes through a backward pass, and as
-                    # pure functions, which it can, it took longer than this, and over a minute to compile.
+                    # In float32 and not compiled: torch cannot compile a graph through a backward pass, and as pure
+                    # functions, which it can compile, this was slower and took over a minute to compile.
                     distances = vmapped_distances if len(group) > 1 else sequential_distances
                     loss = distances(DISTANCES[self.distance], target, state.network, synthetic, labels).sum()
                     gradient += torch.autograd.grad(loss, images)[0]
@@ -192,36 +204,36 @@ class DC(Method):
 
 @dataclass(frozen=True)
 class SiameseDC(DC):
-    """DC with differentiable Siamese augmentation, known as DSA: it starts from real images, augments when matching and when training.
+    """DC with differentiable Siamese augmentation (DSA; Zhao & Bilen, ICML 2021), initialized with real images.
 
-    At each match, real and synthetic images of a class are transformed alike; in the training of the network each image is
-    transformed in its own way (Zhao & Bilen, 2021). It costs what `DC` costs.
+    A match transforms real and synthetic images of a class alike; the training of the network transforms each image on its own.
     """
 
     name: ClassVar[str] = "dsa"
     start: Initialization = "real"
+    """Initialization: ``real`` images, those nearest to ``kmeans`` centers, or ``noise``."""
     augmentation: Augmentation | None = DSA()
+    """Augmentation of real and synthetic images in matches and of synthetic images in training; None for none."""
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
-        """As of DC, but 10 loops of 10 epochs for 50 images of each of 100 classes, as published for CIFAR100."""
+        """Return the loops of DC, except for 50 images of each of 100 classes: 10 and 10, as published for CIFAR-100."""
         is_cifar100 = len(ipc) == 100 and set(ipc.values()) == {50}
         return self._as_set((10, 10)) if is_cifar100 else super().loops(ipc)
 
 
 def _target(state: DCState, real: ImageSet, draw: ClassDraw, group: range, transform: Transform | None) -> list[Tensor]:
-    """The gradient of the real images drawn of the classes at the places ``group``."""
+    """Return the gradient of the drawn real images for the classes of ``group``, one stacked tensor per parameter."""
 
     def logits(images: Tensor) -> Tensor:
-        return state.learner.forward_each(images[None])[0]
+        return state.model.forward_each(images[None])[0]
 
-    def batches(indices: Tensor, place: int) -> Iterator[Tensor]:
-        for piece in split(len(indices), state.chunk):
-            images = real.inputs(indices[piece]).to(state.source.images.dtype)
-            yield transform(images, torch.full((len(images),), place, device=images.device)) if transform else images
+    def batches(indices: Tensor, row: int) -> Iterator[Tensor]:
+        for part in split(len(indices), state.chunk):
+            images = real.inputs(indices[part]).to(state.source.images.dtype)
+            yield transform(images, torch.full((len(images),), row, device=images.device)) if transform else images
 
-    of_class = [draw.indices[draw.class_index == place] for place in group]
-    gradients = [
-        class_mean_gradient(logits, state.network, batches(indices, place), real.classes[place], len(indices))
-        for place, indices in zip(group, of_class, strict=True)
-    ]
-    return [torch.stack(of_parameter) for of_parameter in zip(*gradients, strict=True)]
+    gradients = []
+    for row in group:
+        indices = draw.indices[draw.class_index == row]
+        gradients.append(class_mean_gradient(logits, state.network, batches(indices, row), real.classes[row], len(indices)))
+    return [torch.stack(parameter) for parameter in zip(*gradients, strict=True)]

@@ -1,4 +1,4 @@
-"""The losses of DC-VAE (Parmar et al., CVPR 2021), of a group of classes."""
+"""The losses of DC-VAE (Parmar et al., CVPR 2021) for a group of classes."""
 
 from __future__ import annotations
 
@@ -16,53 +16,53 @@ from condensation.methods.big_gan import signed
 
 @dataclass(frozen=True)
 class DualLosses:
-    """What the networks of a group of classes pay for a batch of its images."""
+    """Losses of the networks of a group of classes on a batch of its images."""
 
     group: DualAutoencoder
     compute: Compute
     classes: int
     latent: int
 
-    def critic_loss(self, images: Tensor, rows: Tensor, rng: Rng) -> Tensor:
-        """Hinge loss of real ``images`` (n, c, h, w) beside as many samples and their reconstructions, which weigh half each."""
+    def critic_loss(self, images: Tensor, class_index: Tensor, rng: Rng) -> Tensor:
+        """Return the hinge loss of real ``images`` (n, c, h, w) against n samples and n reconstructions, each with weight 1/2."""
         count = len(images)
         with torch.no_grad():
-            samples, their_rows = self.samples(images, count, rng)
-            reconstructed, _ = self.reconstructed(images, rows, rng)
-        # One pass for all, as no layer of the critic mixes images.
-        scores = self.scores(torch.cat([images, samples, reconstructed]), torch.cat([rows, their_rows, rows]))
+            samples, sample_classes = self.samples(images, count, rng)
+            reconstructions, _ = self.reconstructions(images, class_index, rng)
+        # One forward pass for all, as no layer of the critic mixes images.
+        scores = self.scores(torch.cat([images, samples, reconstructions]), torch.cat([class_index, sample_classes, class_index]))
         return hinge_loss_real(scores[:count]) + (hinge_loss_fake(scores[count : 2 * count]) + hinge_loss_fake(scores[2 * count :])) / 2
 
-    def maker_loss(self, images: Tensor, rows: Tensor, count: int, weight: float, rng: Rng) -> Tensor:
-        """What encoder and decoder pay for ``count`` samples and for reconstructions, and ``weight`` times the divergence."""
-        samples, their_rows = self.samples(images, count, rng)
-        reconstructed, divergence = self.reconstructed(images, rows, rng)
-        scores = self.scores(torch.cat([samples, reconstructed]), torch.cat([their_rows, rows]))
+    def autoencoder_loss(self, images: Tensor, class_index: Tensor, count: int, weight: float, rng: Rng) -> Tensor:
+        """Return the loss of encoder and decoder for ``count`` samples and for reconstructions, plus ``weight`` times the KL divergence."""
+        samples, sample_classes = self.samples(images, count, rng)
+        reconstructions, divergence = self.reconstructions(images, class_index, rng)
+        scores = self.scores(torch.cat([samples, reconstructions]), torch.cat([sample_classes, class_index]))
         return (generator_loss(scores[:count]) + generator_loss(scores[count:])) / 2 + weight * divergence
 
-    def contrast(self, images: Tensor, rows: Tensor, temperature: float, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean contrast of both views, the divergence, and the momentum encoder's views (2, n, 16) of ``images``."""
-        reconstructed, divergence = self.reconstructed(images, rows, rng)
+    def contrast(self, images: Tensor, class_index: Tensor, temperature: float, rng: Rng) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the mean contrastive loss of both views, the KL divergence, and the momentum encoder's views (2, n, 16) of ``images``."""
+        reconstructions, divergence = self.reconstructions(images, class_index, rng)
         with torch.no_grad():
             keys = self.compute.wrap(self.group.momentum.views)(images).to(images)
-        queries = self.compute.wrap(self.group.dual.views)(reconstructed).to(images)
-        # A copy, as the queues are written to before the next step.
+        queries = self.compute.wrap(self.group.dual.views)(reconstructions).to(images)
+        # A copy, as the queues change before the next step.
         views = zip(queries, keys, self.group.queues.clone(), strict=True)
         return torch.stack([info_nce(*view, temperature) for view in views]).mean(), divergence, keys
 
     def samples(self, like: Tensor, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Images (count, c, h, w) of random latents and classes, and their rows (count,)."""
+        """Return decoded images (count, c, h, w) of random latents and classes, and these classes (count,)."""
         latents = self.group.decoder.draw(count, rng.child("latents")).to(like)
-        rows = torch.from_numpy(rng.child("rows").generator().integers(self.classes, size=count)).to(like.device)
-        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(like)), rows
+        class_index = torch.from_numpy(rng.child("rows").generator().integers(self.classes, size=count)).to(like.device)
+        return signed(self.compute.wrap(self.group.decoder)(latents, class_index).to(like)), class_index
 
-    def reconstructed(self, images: Tensor, rows: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Images (n, c, h, w) of a latent drawn for each of ``images``, and the divergence of what they are drawn from."""
+    def reconstructions(self, images: Tensor, class_index: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        """Return a decoded image for a latent drawn for each of ``images`` (n, c, h, w), and the KL divergence of the latents."""
         mean, log_variance = self.compute.wrap(self.group.encoder)(images).to(images).chunk(2, 1)
         noise = rng.child("noise").normal((len(images), self.latent)).to(images)
         latents = mean + (log_variance / 2).exp() * noise
-        return signed(self.compute.wrap(self.group.decoder)(latents, rows).to(images)), kl_to_standard_normal(mean, log_variance)
+        return signed(self.compute.wrap(self.group.decoder)(latents, class_index).to(images)), kl_to_standard_normal(mean, log_variance)
 
-    def scores(self, images: Tensor, rows: Tensor) -> Tensor:
-        """What the critic gives ``images`` (n, c, h, w) as images of the classes ``rows`` (n,): (n,)."""
-        return self.compute.wrap(self.group.dual)(images, rows).to(images)
+    def scores(self, images: Tensor, class_index: Tensor) -> Tensor:
+        """Return the critic's scores (n,) of ``images`` (n, c, h, w) of classes ``class_index`` (n,)."""
+        return self.compute.wrap(self.group.dual)(images, class_index).to(images)

@@ -21,17 +21,17 @@ NeverRight = Literal["counted", "first"]
 
 @dataclass(frozen=True)
 class Forgetting(TrainedSelection):
-    """The real images of each class that a network forgot most often while it was trained.
+    """Select the real images of each class that a network forgets most often while it trains.
 
-    An image is forgotten when it is classified wrongly after it was classified rightly when last seen; both are taken from its
-    batches, augmented and before they are learned from (Toneva et al., 2019, algorithm 1). Images that were never right were
-    never forgotten: papers on condensation count turns alone. Toneva et al. take them for the most forgotten, which is
-    ``never_right="first"``. Among equals a random stream of the class decides.
+    An image is forgotten when it is misclassified after it was classified correctly the last time. Predictions come from the training
+    batches, augmented and before the update (Toneva et al., 2019, algorithm 1). Ties are broken at random.
     """
 
     name: ClassVar[str] = "forgetting"
-    recipe: Recipe = Recipe(epochs=20)  # longer than for an embedding: an image can be forgotten in every other epoch at most
-    never_right: NeverRight = "counted"  # as not forgotten, or first of all
+    recipe: Recipe = Recipe(epochs=20)
+    """Training of the network; more epochs than for an embedding, as an image is forgotten at most every other epoch."""
+    never_right: NeverRight = "counted"
+    """Images that were never correct: ``counted`` as not forgotten, as papers on condensation do; ``first`` of all, as Toneva et al. do."""
 
     def __post_init__(self) -> None:
         need_one_of(self, "never_right", get_args(NeverRight))
@@ -39,29 +39,30 @@ class Forgetting(TrainedSelection):
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> SelectionState:
         state = super().init(real, ipc, rng, compute)
         state.record = {
-            "right": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # when last seen
-            "learned": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # right at least once
-            "forgotten": torch.zeros(len(real), dtype=torch.int64, device=real.device),  # how often
+            "right": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # at the last prediction
+            "learned": torch.zeros(len(real), dtype=torch.bool, device=real.device),  # correct at least once
+            "forgotten": torch.zeros(len(real), dtype=torch.int64, device=real.device),  # number of times
         }
         return state
 
-    def watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
-        right = logits.argmax(1) == real.labels[places]
-        state.record["forgotten"][places] += state.record["right"][places] & ~right
-        state.record["learned"][places] |= right
-        state.record["right"][places] = right
+    def observe(self, state: SelectionState, real: ImageSet, indices: Tensor, logits: Tensor) -> None:
+        right = logits.argmax(1) == real.labels[indices]
+        state.record["forgotten"][indices] += state.record["right"][indices] & ~right
+        state.record["learned"][indices] |= right
+        state.record["right"][indices] = right
 
     def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
-        of_class = slice(real.starts[label], real.starts[label] + real.counts[label])
-        times = state.record["forgotten"][of_class]
+        in_class = slice(real.starts[label], real.starts[label] + real.counts[label])
+        times = state.record["forgotten"][in_class]
         if self.never_right == "first":
-            times = times.masked_fill(~state.record["learned"][of_class], torch.iinfo(times.dtype).max)
+            times = times.masked_fill(~state.record["learned"][in_class], torch.iinfo(times.dtype).max)
         return most_forgotten(times, count, rng)
 
 
 def most_forgotten(forgotten: Tensor, count: int, rng: Rng) -> Tensor:
-    """Places (count,) of the images forgotten most often, ``forgotten`` (n,) times; ``rng`` decides the order of equals."""
+    """Return the indices (count,) of the largest of ``forgotten`` (n,), most often forgotten first; ``rng`` breaks ties."""
     times = forgotten.cpu().numpy()
-    mixed = rng.permutation(len(times)).numpy()
-    order = mixed[np.argsort(times[mixed], kind="stable")[::-1]]  # ascending and turned round: no number is its own negative
+    shuffled = rng.permutation(len(times)).numpy()
+    # Ascending and reversed, as the largest integer cannot be negated safely.
+    order = shuffled[np.argsort(times[shuffled], kind="stable")[::-1]]
     return torch.from_numpy(order[:count].copy()).to(forgotten.device)

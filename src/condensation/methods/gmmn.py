@@ -1,4 +1,4 @@
-"""Generative moment matching networks (GMMN; Li, Swersky & Zemel, ICML 2015), one a class or conditional."""
+"""Generative moment matching networks (GMMN; Li, Swersky & Zemel, ICML 2015), one per class or conditional."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from condensation.generators.dense import DenseGenerator
 from condensation.matching.kernels import RBF, Kernel, Scale
 from condensation.matching.mmd import squared_mmd
 from condensation.matching.pairwise_mmd import split_by_class
-from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
+from condensation.methods.base import need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.generative import GenerativeMethod, GeneratorState
 from condensation.networks.base import initialize
 
@@ -30,56 +30,69 @@ OPTIMIZERS: dict[OptimizerName, Callable[[list[nn.Parameter], float, float], Opt
     "adam": lambda parameters, lr, momentum: torch.optim.Adam(parameters, lr=lr, betas=(momentum, 0.999)),
     "sgd": lambda parameters, lr, momentum: torch.optim.SGD(parameters, lr=lr, momentum=momentum),
 }
-# Of the authors' code for MNIST, in distances of pictures in [0, 1]. Their sigma is a variance: exp(-d**2 / (2 sigma)).
+# Bandwidths of the authors' code for MNIST, for pictures in [0, 1]. Their sigma is a variance: exp(-d**2 / (2 sigma)).
 PUBLISHED = tuple(variance**0.5 for variance in (2.0, 5.0, 10.0, 20.0, 40.0, 80.0))
 
 
 @dataclass(kw_only=True)
-class MomentMatching(GeneratorState):
-    """The state of GMMN: the generator, and where codes are matched, what makes codes of pictures."""
+class GMMNState(GeneratorState):
+    """The generator in training and, with an autoencoder, the encoder of pictures to codes."""
 
     generator: DenseGenerator
     encoder: nn.Sequential | None
-    done: Tensor  # steps, a scalar
+    done: Tensor  # finished steps, a scalar
 
 
 @dataclass(frozen=True)
-class GMMN(GenerativeMethod):
-    """A generator whose images have the moments of the real ones: the MMD of pixels, or of an autoencoder's codes, is descended.
+class GMMN(GenerativeMethod[GMMNState]):
+    """A generator that minimizes the MMD between real and generated images of each class.
 
-    The loss is the square root of the squared MMD (its biased estimate) between real and generated images of a class. A small
-    network is trained for each class; or one for all, which is given the class. With an ``autoencoder`` that is trained
-    first, on all classes, it makes codes, the MMD is theirs, and images are decoded.
+    The loss is the square root of the biased estimate of the squared MMD (Li et al., 2015, algorithm 1). Each class has a small
+    network, or one conditional network serves all. With an ``autoencoder``, trained first on all classes, the MMD compares codes,
+    and generated codes are decoded to images.
     """
 
     name: ClassVar[str] = "gmmn"
     lr_setting = "lr"
+    lengthened: ClassVar[str] = "iterations"
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "
         "Here each class has a generator of its own unless one is conditional, "
         "and bandwidths are in median distances of real images unless a unit is set."
     )
 
-    lengthened: ClassVar[str] = "iterations"
-
-    iterations: int = 3000  # of the generator; those of an autoencoder come before
+    iterations: int = 3000
+    """Training iterations of the generator, after those of an autoencoder."""
     lr: float = 1e-3
+    """Learning rate of the generator."""
     optimizer: OptimizerName = "adam"
-    momentum: float = 0.9  # of SGD, or the first beta of Adam
-    lr_drop_step: int | None = None  # iterations, after which lr is a tenth, as is what momentum lacks of 1; None: never
-    weight: float = 1000.0  # of the loss: only with SGD does it matter
-    batch_per_class: int = 100  # real images; all of a class that has fewer
-    samples_per_class: int = 100  # generated images
+    """Optimizer of the generator: ``adam`` or ``sgd``."""
+    momentum: float = 0.9
+    """Momentum of SGD, or the first beta of Adam, in [0, 1)."""
+    lr_drop_step: int | None = None
+    """Iteration at which lr and 1 - momentum drop to a tenth; None for never."""
+    weight: float = 1000.0
+    """Factor of the loss, above 0; it matters with SGD only."""
+    batch_per_class: int = 100
+    """Real images per class and iteration, at most all of the class."""
+    samples_per_class: int = 100
+    """Generated images per class and iteration."""
     latent: int = 10
+    """Dimensions of a latent."""
     hidden: tuple[int, ...] = (64, 256, 256)
+    """Sizes of the hidden layers."""
     networks: Networks = "one-a-class"
+    """``one-a-class``: one generator per class; ``conditional``: one for all classes."""
     kernel: Kernel = RBF((0.2, 0.5, 1.0, 2.0, 4.0, 8.0))
-    unit: float | None = None  # the distance of pictures in [0, 1], or codes, in which bandwidths are; None: the median one
+    """Kernel of the MMD."""
+    unit: float | None = None
+    """Distance of pictures in [0, 1], or of codes, that bandwidths are multiples of; None for the median distance of real images."""
     autoencoder: Autoencoder | None = None
+    """Autoencoder whose codes are matched; None to match pixels."""
 
     @classmethod
     def paper(cls, ipc: int = 10, classes: int = 10) -> GMMN:
-        """The authors' settings for MNIST in pixel space, for the generator of each class."""
+        """Return the authors' settings for MNIST in pixel space, with one generator per class."""
         return cls(
             iterations=40_000,
             lr=2.0,
@@ -99,14 +112,16 @@ class GMMN(GenerativeMethod):
         need_one_of(self, "networks", get_args(Networks))
         need_one_of(self, "optimizer", OPTIMIZERS)
         if not self.hidden or min(self.hidden) < 1:
-            raise CondensationError(f"method.hidden is {list(self.hidden)}; it must be the sizes of one layer or more, each at least 1.")
+            raise CondensationError(
+                f"method.hidden is {list(self.hidden)}; it must be one or more layer sizes, each at least 1.", setting="method.hidden"
+            )
 
     @property
     def steps(self) -> int:
-        return self._before + self.iterations
+        return self._autoencoder_steps + self.iterations
 
     @property
-    def _before(self) -> int:
+    def _autoencoder_steps(self) -> int:
         return self.autoencoder.total_steps if self.autoencoder else 0
 
     def build(self, shape: Shape, classes: int) -> DenseGenerator:
@@ -116,8 +131,8 @@ class GMMN(GenerativeMethod):
         decoder = self.autoencoder.decoder(math.prod(shape))
         return DenseGenerator(shape, self.latent, self.hidden, classes, networks, decoder, self.autoencoder.code)
 
-    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> MomentMatching:
-        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made, which are not used
+    def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> GMMNState:
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made; they are replaced below
             generator = self.build(real.shape, len(real.classes))
             encoder = self.autoencoder.encoder(math.prod(real.shape)) if self.autoencoder else None
         streams = [rng.child("generator", label) for label in real.classes]
@@ -129,7 +144,7 @@ class GMMN(GenerativeMethod):
             initialize(encoder, rng.child("encoder"))
             encoder = encoder.to(real.device, compute.dtype)
             optimizers.append(torch.optim.Adam([*encoder.parameters(), *generator.decoder.parameters()], lr=self.autoencoder.lr))
-        return MomentMatching(
+        return GMMNState(
             source=self.drawn(real, ipc, generator, rng, compute),
             optimizers=tuple(optimizers),
             generator=generator,
@@ -137,54 +152,53 @@ class GMMN(GenerativeMethod):
             done=torch.zeros((), dtype=torch.int64),
         )
 
-    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, MomentMatching)  # what init made
+    def step(self, state: GMMNState, real: ImageSet, rng: Rng) -> Tensor:
         done = int(state.done)
         state.done += 1
-        if self.autoencoder is not None and done < self._before:
-            return self._learn_codes(self.autoencoder, state, real, done, rng)
+        if self.autoencoder is not None and done < self._autoencoder_steps:
+            return self._train_autoencoder(self.autoencoder, state, real, done, rng)
         optimizer = state.optimizers[0]
-        if done - self._before == self.lr_drop_step:
-            slow_down(optimizer)
+        if done - self._autoencoder_steps == self.lr_drop_step:
+            drop_lr(optimizer)
         draw = real.draw(self.batch_per_class, rng.child("real"))
-        wanted = dict.fromkeys(real.classes, self.samples_per_class)
-        latents = torch.stack([state.generator.draw(count, rng.child("latents", label)) for label, count in wanted.items()])
+        latents = torch.stack([state.generator.draw(self.samples_per_class, rng.child("latents", label)) for label in real.classes])
         with torch.no_grad():
             pictures = real.pictures(draw.indices).flatten(1).to(state.source.images)
             target = state.encoder(pictures) if state.encoder else pictures
-        made = state.generator.codes(latents.to(target))
-        of_real = split_by_class(target, draw.class_index, slice(0, len(real.classes)))
-        distances = torch.stack([self.distance(one, other) for one, other in zip(of_real, made, strict=True)])
+        generated = state.generator.codes(latents.to(target))
+        real_classes = split_by_class(target, draw.class_index, slice(0, len(real.classes)))
+        distances = torch.stack([self.distance(*pair) for pair in zip(real_classes, generated, strict=True)])
         optimizer.zero_grad()
-        # The networks of classes share nothing, so that a sum trains each as if alone; one network descends their mean.
+        # Networks of different classes share no parameters, so the sum trains each as if alone; one network takes the mean.
         loss = self.weight * distances.sum() * state.generator.networks / len(real.classes)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return distances.detach().sum()
 
     def distance(self, real: Tensor, generated: Tensor) -> Tensor:
-        """The MMD, not squared, of real (n, dims) and generated (m, dims) pictures or codes of a class: a scalar."""
+        """Return the MMD, not squared, between real (n, dims) and generated (m, dims) pictures or codes of a class."""
         scale = Scale.from_features(real)
         if self.unit is not None:
             scale = Scale(scale.dims, torch.full_like(scale.median, self.unit), scale.largest)
-        # It is never below zero but by rounding; where it is zero the root has no slope.
+        # Rounding can make it negative, and the root has no derivative at 0.
         return squared_mmd(self.kernel, real, generated, scale).clamp(min=torch.finfo(real.dtype).tiny).sqrt()
 
-    def _learn_codes(self, how: Autoencoder, state: MomentMatching, real: ImageSet, step: int, rng: Rng) -> Tensor:
+    def _train_autoencoder(self, autoencoder: Autoencoder, state: GMMNState, real: ImageSet, step: int, rng: Rng) -> Tensor:
+        """Train the autoencoder for one step and return its loss."""
         assert state.encoder is not None
         optimizer, decoder = state.optimizers[1], state.generator.decoder
         assert isinstance(decoder, nn.Sequential)
-        chosen = torch.from_numpy(rng.child("real").choice(len(real), min(how.batch, len(real)))).to(real.device)
+        indices = torch.from_numpy(rng.child("real").choice(len(real), min(autoencoder.batch, len(real)))).to(real.device)
         optimizer.zero_grad()
-        loss = how.loss(state.encoder, decoder, real.pictures(chosen).flatten(1).to(state.source.images), step, rng)
+        loss = autoencoder.loss(state.encoder, decoder, real.pictures(indices).flatten(1).to(state.source.images), step, rng)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([*state.encoder.parameters(), *decoder.parameters()], how.largest_gradient)
+        nn.utils.clip_grad_norm_([*state.encoder.parameters(), *decoder.parameters()], autoencoder.largest_gradient)
         optimizer.step()
         return loss.detach()
 
 
-def slow_down(optimizer: Optimizer) -> None:
-    """A tenth of the rate, and of what momentum lacks of 1: 0.9 becomes 0.99 (as the authors' code does it)."""
+def drop_lr(optimizer: Optimizer) -> None:
+    """Reduce the learning rate and 1 - momentum to a tenth, as the authors' code does: 0.9 becomes 0.99."""
     for group in optimizer.param_groups:
         group["lr"] /= 10
         if "momentum" in group:

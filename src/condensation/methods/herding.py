@@ -1,4 +1,4 @@
-"""Herding (Welling, ICML 2009; as a coreset for learning: Rebuffi et al., CVPR 2017)."""
+"""Herding (Welling, ICML 2009; as a coreset: Rebuffi et al., CVPR 2017)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from condensation.methods.trained_selection import SelectionState, TrainedSelect
 
 @dataclass(frozen=True)
 class Herding(TrainedSelection):
-    """Real images whose mean embedding, by a trained network, follows that of their class, chosen one by one."""
+    """Select, one by one, real images whose mean embedding by a trained network follows that of their class."""
 
     name: ClassVar[str] = "herding"
 
@@ -24,18 +24,18 @@ class Herding(TrainedSelection):
 
 
 def herd(features: Tensor, count: int) -> Tensor:
-    """Places (count,) in ``features`` (n, dims) whose running mean follows the mean of all.
+    """Return the indices (count,) of ``features`` (n, dims) whose running mean follows the mean of all.
 
-    After i choices the next is the unused feature nearest (i + 1) * mean - sum of those chosen. Of equals the first is taken.
+    After i choices, the next is the unused feature nearest to (i + 1) * mean - sum of the chosen. Ties go to the first.
     """
-    # With features taken from their mean, the distance is that of a feature to minus the sum of those chosen.
+    # For centered features, the target is minus the sum of the chosen.
     features = features - features.mean(0)
     lengths = features.square().sum(1)
     total = torch.zeros_like(features[0])
     used = torch.zeros(len(features), dtype=torch.bool, device=features.device)
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)
     for i in range(count):
-        distances = lengths + 2 * (features @ total)  # squared, but for a constant
+        distances = lengths + 2 * (features @ total)  # squared, up to a constant
         nearest = distances.masked_fill(used, torch.inf).argmin()
         chosen[i] = nearest
         used[nearest] = True

@@ -1,4 +1,4 @@
-"""The images that learning starts from."""
+"""Initialization of synthetic images: random real images, real images near cluster centers, or noise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (its usual name)
+import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.core.images import ImageSet
@@ -14,86 +14,86 @@ from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 
 Initialization = Literal["real", "kmeans", "noise"]
-SIDE = 32  # pixels: larger images are clustered as they look at this size
-CLUSTERED = 10_000  # images of a class, drawn at random where there are more: what they take of memory is bounded
-FETCHED = 1_000  # at a time
-ROUNDS = 100  # of k-means, at most; some tens are usual
+SIDE = 32  # pixels; larger images are shrunk before clustering
+CLUSTERED = 10_000  # images per class, a random sample of larger classes; bounds the memory
+FETCHED = 1_000  # images preprocessed at a time
+ROUNDS = 100  # upper limit of k-means iterations; tens are usual
 
 
-def start_from_real(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """``ipc`` random different real images of each class, preprocessed."""
-    indices = real.draw(ipc, rng).indices
-    chosen = real.take(indices)
+def from_real_images(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
+    """Return ``ipc[label]`` distinct random real images of each class, preprocessed."""
+    chosen = real.take(real.draw(ipc, rng).indices)
     return replace(chosen, images=chosen.inputs())
 
 
-def start_from_noise(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """Images of standard normal noise, as many of each class as ``ipc`` says."""
+def from_noise(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
+    """Return ``ipc[label]`` images of standard normal noise of each class."""
     noise = torch.cat([rng.child(label).normal((count, *real.shape)) for label, count in ipc.items()])
     labels = torch.repeat_interleave(torch.tensor(list(ipc)), torch.tensor(list(ipc.values())))
     return replace(real, images=noise.to(real.device), labels=labels.to(real.device))
 
 
-def start_from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
-    """Of each class the real images next to the centres of ``ipc[label]`` clusters, or all that it has if they are fewer; preprocessed.
+def from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
+    """Return the real images nearest to the centers of ``ipc[label]`` clusters of each class, preprocessed.
 
-    Clusters are those of k-means over pixels (Lloyd, 1982), begun with k-means++ (Arthur and Vassilvitskii, SODA 2007), of at
-    most 10,000 images of a class, at 32x32 if they are larger. An image is taken once. With one image a class it is that
-    nearest to the mean, whatever the ``rng``. On the CPU, so that every device starts from the same images.
+    The clusters come from k-means (Lloyd, 1982) with k-means++ seeding (Arthur and Vassilvitskii, SODA 2007) on the pixels
+    of at most 10,000 images per class, shrunk to 32x32 if they are larger. Each image is used once; a class with fewer images than
+    ``ipc[label]`` contributes all. For one image per class the result is the image nearest to the mean and does not depend
+    on ``rng``. Clustering runs on the CPU, so all devices get the same images.
     """
-    places = []
-    seen = real.draw({label: max(CLUSTERED, ipc[label]) for label in real.classes}, rng.child("seen"))
+    indices = []
+    sample = real.draw({label: max(CLUSTERED, ipc[label]) for label in real.classes}, rng.child("seen"))
     for row, label in enumerate(real.classes):
-        mine = seen.indices[seen.class_index == row].sort().values
-        points = torch.cat([_small(real.inputs(mine[piece])).cpu() for piece in split(len(mine), FETCHED)])
-        centres = clustered(points, min(ipc[label], len(points)), rng.child(label))
-        places.append(mine[_nearest(points, centres).to(mine.device)])
-    chosen = real.take(torch.cat(places))
+        candidates = sample.indices[sample.class_index == row].sort().values
+        points = torch.cat([_small_pixels(real.inputs(candidates[part])).cpu() for part in split(len(candidates), FETCHED)])
+        centers = cluster_centers(points, min(ipc[label], len(points)), rng.child(label))
+        indices.append(candidates[_nearest(points, centers).to(candidates.device)])
+    chosen = real.take(torch.cat(indices))
     return replace(chosen, images=chosen.inputs())
 
 
-def clustered(points: Tensor, count: int, rng: Rng) -> Tensor:
-    """The centres (count, d) of clusters of ``points`` (n, d), by k-means."""
-    centres = _far_apart(points, count, rng)
+def cluster_centers(points: Tensor, count: int, rng: Rng) -> Tensor:
+    """Return the centers (count, d) of k-means clusters of ``points`` (n, d)."""
+    centers = _kmeans_plus_plus(points, count, rng)
     nearest = points.new_zeros(0)
     for _ in range(ROUNDS):
-        before, nearest = nearest, torch.cdist(points, centres).argmin(1)
+        before, nearest = nearest, torch.cdist(points, centers).argmin(1)
         if torch.equal(before, nearest):
             break
         sizes = nearest.bincount(minlength=count)[:, None]
-        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
-        centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)  # one that is nearest to none stays
-    return centres
+        sums = torch.zeros_like(centers).index_add_(0, nearest, points)
+        centers = torch.where(sizes > 0, sums / sizes.clamp(min=1), centers)  # the center of an empty cluster stays
+    return centers
 
 
-def _far_apart(points: Tensor, count: int, rng: Rng) -> Tensor:
-    """``count`` of ``points`` (n, d), each drawn in proportion to its squared distance from those before: k-means++."""
+def _kmeans_plus_plus(points: Tensor, count: int, rng: Rng) -> Tensor:
+    """Return ``count`` of ``points`` (n, d), each drawn in proportion to its squared distance to those drawn before."""
     generator = rng.generator()
     chosen = [int(generator.integers(len(points)))]
     distances = torch.full((len(points),), torch.inf, dtype=torch.float64)
     for _ in range(count - 1):
         distances = distances.minimum((points - points[chosen[-1]]).square().sum(1).double())
         ends = distances.cumsum(0)
-        # To the right: an image at no distance has no part of the line, so it is not drawn while others are at some.
-        place = int(torch.searchsorted(ends, generator.random() * ends[-1], right=True))
-        chosen.append(min(place, len(points) - 1))
+        # right=True: a point at distance 0 has an empty interval and is not drawn while others are farther away.
+        index = int(torch.searchsorted(ends, generator.random() * ends[-1], right=True))
+        chosen.append(min(index, len(points) - 1))
     return points[chosen]
 
 
-def _nearest(points: Tensor, centres: Tensor) -> Tensor:
-    """Of each of ``centres`` (count, d) the place of the nearest among ``points`` (n, d) that none before has taken."""
-    distances = torch.cdist(points, centres)
-    places = []
-    for of_centre in distances.unbind(1):
-        places.append(of_centre.argmin())
-        distances[places[-1]] = torch.inf
-    return torch.stack(places)
+def _nearest(points: Tensor, centers: Tensor) -> Tensor:
+    """Return the index of the nearest of ``points`` (n, d) to each of ``centers`` (count, d), without repetition."""
+    distances = torch.cdist(points, centers)
+    indices = []
+    for to_center in distances.unbind(1):
+        indices.append(to_center.argmin())
+        distances[indices[-1]] = torch.inf
+    return torch.stack(indices)
 
 
-def _small(images: Tensor) -> Tensor:
-    """``images`` (n, c, h, w) as rows of the pixels of them at `SIDE`, or at their own size if that is smaller."""
+def _small_pixels(images: Tensor) -> Tensor:
+    """Return the pixels of ``images`` (n, c, h, w), shrunk to at most `SIDE` per side, as rows (n, d)."""
     height, width = (min(side, SIDE) for side in images.shape[2:])
     return F.adaptive_avg_pool2d(images.float(), (height, width)).flatten(1)
 
 
-STARTS = {"real": start_from_real, "kmeans": start_from_kmeans, "noise": start_from_noise}
+INITIALIZATIONS = {"real": from_real_images, "kmeans": from_kmeans, "noise": from_noise}

@@ -15,25 +15,25 @@ from condensation.methods.trained_selection import SelectionState, TrainedSelect
 
 @dataclass(frozen=True)
 class KCenter(TrainedSelection):
-    """Real images such that none of the class is far from all of them in the embedding of a trained network."""
+    """Select real images that cover their class: no image is far from all of them in the embedding of a trained network."""
 
     name: ClassVar[str] = "k-center"
 
     def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
-        return centers(class_features(state, real, label), count)
+        return greedy_centers(class_features(state, real, label), count)
 
 
-def centers(features: Tensor, count: int) -> Tensor:
-    """Places (count,) in ``features`` (n, dims): the nearest to their mean, then always the farthest from all those chosen.
+def greedy_centers(features: Tensor, count: int) -> Tensor:
+    """Return the indices (count,) of centers in ``features`` (n, dims).
 
-    Distances are Euclidean. Of equals the first is taken.
+    The first is nearest to the mean; each next is farthest from all centers before, in Euclidean distance. Ties go to the first.
     """
-    nearest_center = torch.full_like(features[:, 0], torch.inf)
+    to_center = torch.full_like(features[:, 0], torch.inf)
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)
-    place = (features - features.mean(0)).square().sum(1).argmin()
+    index = (features - features.mean(0)).square().sum(1).argmin()
     for i in range(count):
-        chosen[i] = place
-        nearest_center = torch.minimum(nearest_center, (features - features[place]).square().sum(1))
-        nearest_center[place] = -1  # never again, even where all others are copies of centers
-        place = nearest_center.argmax()
+        chosen[i] = index
+        to_center = torch.minimum(to_center, (features - features[index]).square().sum(1))
+        to_center[index] = -1  # never chosen again, even if all others are copies of centers
+        index = to_center.argmax()
     return chosen

@@ -1,10 +1,11 @@
-"""The one loop that runs every method."""
+"""The condensation loop: `condense` runs every method, step by step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.compute import Compute
@@ -18,16 +19,16 @@ from condensation.methods.base import Method, State
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What an observer is shown after each step, and once before the first."""
+    """Progress of a run, passed to each observer before the first step and after every step."""
 
-    step: int  # steps done
-    steps: int  # of the whole run
-    loss: float | None  # of the step just done; None before the first
+    step: int  # finished steps
+    steps: int  # total steps
+    loss: float | None  # of the last step; None before the first
     state: State
-    part: tuple[str, int, int]  # what is being done, how many steps of that are done, and how many it has
+    phase: tuple[str, int, int]  # name, finished steps and total steps of the current phase
 
     def snapshot(self) -> ImageSet:
-        """The synthetic images as they are now."""
+        """Return a copy of the current synthetic images."""
         return self.state.source.snapshot()
 
 
@@ -35,7 +36,7 @@ Observer = Callable[[StepInfo], None]
 
 
 class Stopped(Exception):
-    """Raised by an observer to end a run between two steps; its state is kept first."""
+    """Raised by an observer to stop a run between two steps; `condense` saves the state first."""
 
     def __init__(self, reason: str, step: int | None = None) -> None:
         super().__init__(reason)
@@ -43,13 +44,16 @@ class Stopped(Exception):
 
 
 class Diverged(CondensationError):
-    """The loss or a pixel became infinite or not a number."""
+    """The loss or a pixel became infinite or NaN."""
 
-    def __init__(self, step: int, kept: int | None, lr: tuple[str, float] | None) -> None:
+    def __init__(self, step: int, kept: int | None, method: Method) -> None:
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
-        advice = f"a smaller {lr[0]} (it is {lr[1]:g})" if lr else "other settings"
+        setting = f"method.{method.lr_setting}" if method.lr_setting else ""
+        advice = f"a smaller {setting} (it is {method.lr:g})" if setting else "other settings"
         super().__init__(
-            f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}\nTry {advice}, in a new folder."
+            f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}",
+            hint=f"Try {advice}, in a new folder.",
+            setting=setting,
         )
         self.step, self.kept = step, kept
 
@@ -65,70 +69,99 @@ def condense(
     observers: Sequence[Observer] = (),
     checkpoint: Checkpoint | None = None,
 ) -> ImageSet:
-    """A small set, learned or chosen from ``real``, with ``ipc`` images of each class (or as many as ``ipc[label]``).
+    """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
-    Of a class that has fewer real images, ``small_classes="all"`` takes as many as there are; otherwise it is an error.
+    On a CPU, the same seed gives the same bytes on the same machine and thread count, with or without observers and
+    interruptions.
 
-    On a CPU, the same seed gives the same bytes on the same machine and thread count, observed or not, broken off or
-    not. With a ``checkpoint`` the run goes on from it where there is one. The result lies where ``real`` does.
+    Args:
+        method: The method with its settings, such as ``DM()``.
+        real: The real training images.
+        ipc: Images per class: one number for all classes, or a number for each label.
+        small_classes: If a class has fewer than ``ipc`` real images: ``error``, or ``all`` to use every one of them.
+        seed: Determines all random numbers.
+        compute: Device, precision and memory use.
+        observers: Functions that are called before the first step and after every step.
+        checkpoint: File that keeps the state. If it exists, the run resumes from it.
 
     Raises:
-        CondensationError: if ``ipc`` does not fit ``real``, or the checkpoint is of another run.
-        Diverged: if the loss is no longer a finite number; the checkpoint then holds the last good state.
+        CondensationError: If an argument is invalid, or the checkpoint belongs to another run.
+        Diverged: If the loss or a pixel is not finite; the checkpoint then holds the last good state.
+        Stopped: If an observer raises it; the checkpoint then holds the state after the last step.
     """
-    if real.soft_labels:
-        raise CondensationError(
-            "These images have soft labels, which no method reads.\nCondense by class alone: replace(images, soft_labels=None)."
-        )
-    wanted = images_per_class(real, ipc, small_classes)
+    _check_arguments(method, real, ipc, seed, observers)
+    counts = images_per_class(real, ipc, small_classes)
     compute = compute.resolve()
     method.validate(real)
-    home, real = real.device, real.to(compute.device)
-    rng = Rng(seed)
-    state = method.init(real, wanted, rng.child("init"), compute)
-    run = _identity(method, real, wanted, seed) if checkpoint else {}
-    done = checkpoint.restore(state, run) if checkpoint else 0
+    device, real = real.device, real.to(compute.device)
+    rng = Rng(int(seed))
+    state: State = method.init(real, counts, rng.child("init"), compute)
+    identity = _identity(method, real, counts, int(seed)) if checkpoint else {}
+    done = checkpoint.restore(state, identity) if checkpoint else 0
     try:
-        _tell(observers, StepInfo(done, method.steps, None, state, method.phase(done)))
+        _notify(observers, StepInfo(done, method.steps, None, state, method.phase(done)))
         for step in range(done, method.steps):
             if checkpoint and checkpoint.due() and state.source.is_finite():
-                checkpoint.save(state, step, run)
+                checkpoint.save(state, step, identity)
             loss = float(method.step(state, real, rng.child("step", step)))
             if not math.isfinite(loss):
-                raise _diverged(method, step + 1, checkpoint)
+                raise Diverged(step + 1, checkpoint.saved_step if checkpoint else None, method)
             done = step + 1
-            _tell(observers, StepInfo(done, method.steps, loss, state, method.phase(done)))
+            _notify(observers, StepInfo(done, method.steps, loss, state, method.phase(done)))
     except Stopped as stop:
-        _check_finite(method, state, done, checkpoint)
-        if checkpoint:
-            checkpoint.save(state, done, run)
+        _save_finite(state, done, identity, checkpoint, method)
         stop.step = done
         raise
-    _check_finite(method, state, done, checkpoint)
-    if checkpoint and method.steps:
-        checkpoint.save(state, done, run)
-    return state.source.snapshot().to(home)
+    _save_finite(state, done, identity, checkpoint if method.steps else None, method)
+    return state.source.snapshot().to(device)
 
 
-def _tell(observers: Sequence[Observer], moment: StepInfo) -> None:
+def _check_arguments(method: object, real: object, ipc: object, seed: object, observers: object) -> None:
+    """Raise for arguments of the wrong type, with the call that was probably meant."""
+    if not isinstance(method, Method):
+        given = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
+        call = f"{method.__name__}()" if isinstance(method, type) and issubclass(method, Method) else "DM()"
+        raise CondensationError(f"method is {given}; expected a method object.", hint=f"Pass {call}.", setting="method")
+    if not isinstance(real, ImageSet):
+        hint = (
+            "Pass its training images, data.train."
+            if isinstance(getattr(real, "train", None), ImageSet)
+            else "Use load() or from_arrays()."
+        )
+        raise CondensationError(f"real is of type {type(real).__name__}; expected an ImageSet.", hint=hint)
+    if real.soft_labels:
+        raise CondensationError(
+            "The real images have soft labels, which no method uses.", hint="Drop them with dataclasses.replace(images, soft_labels=None)."
+        )
+    numbers = [*ipc.keys(), *ipc.values()] if isinstance(ipc, Mapping) else [ipc]
+    if not all(map(_is_integer, numbers)):
+        raise CondensationError(f"ipc is {ipc!r}; expected an integer, or a mapping from labels to integers.", setting="ipc")
+    if not _is_integer(seed):
+        raise CondensationError(f"seed is {seed!r}; expected an integer.", setting="seed")
+    if not isinstance(observers, Sequence) or not all(map(callable, observers)):
+        raise CondensationError(f"observers is {observers!r}; expected a list of functions that take a StepInfo.")
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _notify(observers: Sequence[Observer], info: StepInfo) -> None:
     for observer in observers:
-        observer(moment)
+        observer(info)
 
 
-def _check_finite(method: Method, state: State, step: int, checkpoint: Checkpoint | None) -> None:
-    """A state that is lost must not take the place of the last good one."""
+def _save_finite(state: State, step: int, identity: Mapping[str, object], checkpoint: Checkpoint | None, method: Method) -> None:
+    """Save ``state``, unless it diverged: a lost state must not replace the last good one."""
     if not state.source.is_finite():
-        raise _diverged(method, step, checkpoint)
-
-
-def _diverged(method: Method, step: int, checkpoint: Checkpoint | None) -> Diverged:
-    return Diverged(
-        step, checkpoint.saved_step if checkpoint else None, (f"method.{method.lr_setting}", method.lr) if method.lr is not None else None
-    )
+        raise Diverged(step, checkpoint.saved_step if checkpoint else None, method)
+    if checkpoint:
+        checkpoint.save(state, step, identity)
 
 
 def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:
-    """What must agree for a checkpoint to be of this run."""
+    """Return what must agree for a checkpoint to belong to this run."""
+    digests = method.input_digests()
     return {
         "method": to_dict(method),
         "ipc": {str(label): count for label, count in ipc.items()},
@@ -136,10 +169,5 @@ def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int)
         "data": real.fingerprint(),
         "preprocessing": real.preprocessing.fingerprint(),
         "flip_invariant": real.flip_invariant,
-        **_read_by(method),
+        **({"reads": digests} if digests else {}),  # absent in checkpoints of older versions
     }
-
-
-def _read_by(method: Method) -> dict[str, object]:
-    reads = method.input_digests()
-    return {"reads": reads} if reads else {}  # checkpoints of older versions say nothing of it

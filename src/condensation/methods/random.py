@@ -1,4 +1,4 @@
-"""The baseline that every method must beat: real images, chosen by chance."""
+"""Random real images: the baseline that every method must beat."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
-from condensation.methods.initialization import start_from_real
+from condensation.methods.initialization import from_real_images
 from condensation.methods.synthetic import SyntheticImages
 
 
 @dataclass(frozen=True)
-class Random(Selection):
-    """Random different real images of each class."""
+class Random(Selection[State]):
+    """Distinct random real images of each class."""
 
     name: ClassVar[str] = "random"
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
-        return State(SyntheticImages(start_from_real(real, ipc, rng.child("start"))))
+        return State(SyntheticImages(from_real_images(real, ipc, rng.child("start"))))
 
     def is_classwise(self, real: ImageSet) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""One file per method. To add one: its file, and a line in `METHODS`."""
+"""Registry of methods. To add a method, write its file and add its class to `METHODS`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from condensation.methods.kip import KIP
 from condensation.methods.pixel_mmd import PixelMMD
 from condensation.methods.random import Random
 
-# In the order of the results table.
 METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (Random, Herding, KCenter, Forgetting, PixelMMD, GMMN, DCVAE, BigGAN, GTN, DC, SiameseDC, DM, KIP, BestOf)
 }
+"""Method classes by name, in the order of the results table."""

@@ -1,11 +1,10 @@
-"""What selection methods that look through a trained network share: its training, an epoch a step."""
+"""Selection with a trained network: one epoch of training per step, then the choice."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, split
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
-from condensation.methods.initialization import start_from_real
+from condensation.methods.initialization import from_real_images
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -26,38 +25,39 @@ from condensation.training.train import Recipe, optimizer_of, train_epoch
 
 @dataclass(kw_only=True)
 class SelectionState(State):
-    """A network under training, and what is recorded of it."""
+    """A network in training and records about each real image."""
 
-    learner: SingleModel
+    model: SingleModel
     embed: Embedding
     chunk: int  # images embedded at a time
-    epochs: int = 0  # done
+    epochs: int = 0  # finished
     record: dict[str, Tensor] = field(default_factory=dict)
 
     def state_dict(self) -> dict[str, Any]:
-        network = dict(self.learner.network.state_dict())
+        network = dict(self.model.network.state_dict())
         return {**super().state_dict(), "network": network, "epochs": self.epochs, "record": self.record}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         super().load_state_dict(saved)
-        self.learner.network.load_state_dict(saved["network"])
+        self.model.network.load_state_dict(saved["network"])
         self.epochs = saved["epochs"]
         for name, tensor in self.record.items():
             tensor.copy_(saved["record"][name])
 
 
 @dataclass(frozen=True)
-class TrainedSelection(Selection):
-    """A choice made with a network that is first trained on the data given, all classes together.
+class TrainedSelection(Selection[SelectionState]):
+    """Selection with a network that is first trained on all classes of the real images.
 
-    Each step is an epoch, so the state holds the network: a run that is broken off goes on with the next epoch, and one that is
-    finished trains no more. The last step chooses; until then random real images stand in. The weights depend on data, network,
-    recipe and seed alone, so herding and k-center look through the same network.
+    Each step is an epoch, so a resumed run continues with the next epoch. The last step selects the images; until then, random real
+    images stand in. The weights depend on data, network, recipe and seed only, so herding and k-center use the same network.
     """
 
     network_setting = "network"
     network: NetworkSpec = ConvNet()
-    recipe: Recipe = Recipe(epochs=10)  # the papers don't state theirs
+    """Architecture that is trained and then embeds the images."""
+    recipe: Recipe = Recipe(epochs=10)
+    """Training of the network; the papers do not state theirs."""
 
     @property
     def steps(self) -> int:
@@ -65,52 +65,48 @@ class TrainedSelection(Selection):
 
     @abstractmethod
     def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
-        """Places (count,) in the class ``label``, from 0, the first choice first: fewer are the beginning of more."""
+        """Return indices (count,) within the class ``label``, best first: a smaller choice is the beginning of a larger one."""
 
-    def watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
-        """Take note of a batch in training: places (n,) in ``real`` and logits (n, classes)."""
+    def observe(self, state: SelectionState, real: ImageSet, indices: Tensor, logits: Tensor) -> None:
+        """Record the predictions for a training batch: indices (n,) in ``real`` and logits (n, classes)."""
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> SelectionState:
         network = self.network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
-        learner = SingleModel(network, compute.with_compile_decision(real.shape, self.recipe.epochs * len(real)))
+        model = SingleModel(network, compute.with_compile_decision(real.shape, self.recipe.epochs * len(real)))
         return SelectionState(
-            source=SyntheticImages(start_from_real(real, ipc, rng.child("start"))),
-            optimizers=(optimizer_of(learner, self.recipe),),
-            learner=learner,
-            embed=replace(compute, compile="never").wrap(network.embed),  # once for each image, which does not pay for compiling
+            source=SyntheticImages(from_real_images(real, ipc, rng.child("start"))),
+            optimizers=(optimizer_of(model, self.recipe),),
+            model=model,
+            embed=replace(compute, compile="never").wrap(network.embed),  # one pass over the images does not repay compiling
             chunk=compute.chunk or compute.suitable_chunk(real.shape),
         )
 
-    def step(self, state: State, real: ImageSet, rng: Rng) -> Tensor:
-        assert isinstance(state, SelectionState)  # what init made
+    def step(self, state: SelectionState, real: ImageSet, rng: Rng) -> Tensor:
         (optimizer,) = state.optimizers
         assert isinstance(optimizer, torch.optim.SGD)
-        state.learner.train(True)
-        watch = partial(self._watch, state, real)
-        optimizer, loss = train_epoch(state.learner, [real], self.recipe, [rng], optimizer, state.epochs, watch)
+
+        def on_batch(indices: Tensor, logits: Tensor) -> None:
+            self.observe(state, real, indices[0], logits[0])
+
+        state.model.train(True)
+        optimizer, loss = train_epoch(state.model, [real], self.recipe, [rng], optimizer, state.epochs, on_batch)
         state.optimizers, state.epochs = (optimizer,), state.epochs + 1
         if state.epochs == self.recipe.epochs:
             optimizer.zero_grad()
-            state.source.assign(real.inputs(self.chosen(state, real, rng.child("choose"))))
+            state.source.assign(real.inputs(self._choose_all(state, real, rng.child("choose"))))
         return loss
 
-    def chosen(self, state: SelectionState, real: ImageSet, rng: Rng) -> Tensor:
-        """Places in ``real`` of the images chosen, class by class."""
-        state.learner.train(False)
-        places = []
-        for label, count in state.source.template.counts.items():
-            of_class = self.choose(state, real, label, count, rng.child(label))
-            places.append(real.starts[label] + of_class)
-        return torch.cat(places)
-
-    def _watch(self, state: SelectionState, real: ImageSet, places: Tensor, logits: Tensor) -> None:
-        self.watch(state, real, places[0], logits[0])
+    def _choose_all(self, state: SelectionState, real: ImageSet, rng: Rng) -> Tensor:
+        """Return the indices in ``real`` of the selected images, class by class."""
+        state.model.train(False)
+        counts = state.source.template.counts
+        return torch.cat([real.starts[label] + self.choose(state, real, label, count, rng.child(label)) for label, count in counts.items()])
 
 
 def class_features(state: SelectionState, real: ImageSet, label: int) -> Tensor:
-    """What the network makes of the images of one class, without a graph: (n, dims). No norm mixes images in evaluation mode."""
+    """Return the embeddings (n, dims) of the images of one class, in evaluation mode and without a graph."""
     start, count = real.starts[label], real.counts[label]
-    dtype = state.learner.parameters()[0].dtype
+    dtype = state.model.parameters()[0].dtype
     with torch.no_grad():
-        pieces = [slice(start + piece.start, start + piece.stop) for piece in split(count, state.chunk)]
-        return torch.cat([state.embed(real.inputs(piece).to(dtype)).to(dtype) for piece in pieces])
+        parts = [slice(start + part.start, start + part.stop) for part in split(count, state.chunk)]
+        return torch.cat([state.embed(real.inputs(part).to(dtype)).to(dtype) for part in parts])

@@ -1,4 +1,4 @@
-"""The log of a run: how the loss went, a line of JSON every few steps."""
+"""The log of a run: the loss as lines of JSON."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from condensation.core.storage import write
 from condensation.methods.loop import StepInfo
 
 
-class LogFile:
-    """An observer that keeps the loss: about ``lines`` lines of JSON for each part of a run, and none twice when it goes on."""
+class LossLog:
+    """An observer that appends about ``lines`` lines per phase of a run; a resumed run repeats none."""
 
     def __init__(self, path: Path, lines: int = 1000) -> None:
         self.path, self.lines = path, lines
         self._started = time.perf_counter()
         self._seconds = 0.0
 
-    def __call__(self, moment: StepInfo) -> None:
-        _, done, steps = moment.part
-        if moment.loss is None:
-            self._begin(moment.step)
-        elif done % max(1, steps // self.lines) == 0 or moment.step == moment.steps:
+    def __call__(self, info: StepInfo) -> None:
+        """Log the loss of a step, or prepare the file before the first one."""
+        _, done, steps = info.phase
+        if info.loss is None:
+            self._begin(info.step)
+        elif done % max(1, steps // self.lines) == 0 or info.step == info.steps:
             seconds = self._seconds + time.perf_counter() - self._started
-            line = {"step": moment.step, "loss": round(moment.loss, 6), "seconds": round(seconds, 3)}
+            line = {"step": info.step, "loss": round(info.loss, 6), "seconds": round(seconds, 3)}
             try:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
@@ -33,7 +34,7 @@ class LogFile:
                 raise NotWritten(self.path, error, "") from error
 
     def _begin(self, step: int) -> None:
-        """Drop lines of steps that will be done again, and a line cut short by a kill."""
+        """Remove the lines of steps that will be repeated, and a line that a kill cut short."""
         self._started = time.perf_counter()
         if not self.path.exists():
             return

@@ -1,4 +1,4 @@
-"""Lessons learned as they are meant: once, in their order, each as fast as was learned for it; and what a learner then knows."""
+"""Training on a curriculum: the batches of a set once, in their order, each with its own learning rate and momentum."""
 
 from __future__ import annotations
 
@@ -18,79 +18,80 @@ from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
 from condensation.networks.base import Classifier, NetworkSpec
-from condensation.training.meta_gradient import InnerBatch, beginning, inner_step, swapped_weights
+from condensation.training.meta_gradient import InnerBatch, initial_state, inner_step, swapped_weights
 from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a set is learned from: in lessons of ``batch`` images at most, a rate and a momentum of SGD for each step.
-
-    Where there are more steps than lessons, the lessons are gone through again.
-    """
+    """Batch size and the learning rate and momentum of SGD for each step. More steps than batches repeat the batches."""
 
     batch: int
+    """Images per batch, at most."""
     lr: tuple[float, ...]
+    """Learning rate of each step."""
     momentum: tuple[float, ...]
+    """Momentum of each step."""
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Schedule:
-        """The schedule on the ``card`` of a set.
+        """Return the schedule on the ``card`` of a set.
 
         Raises:
-            CondensationError: if it has none.
+            CondensationError: If there is none.
         """
         try:
             content = card["schedule"]
-            made = cls(int(content["batch"]), *(tuple(map(float, content[name])) for name in ("lr", "momentum")))
-            if made.lr and len(made.lr) == len(made.momentum):
-                return made
+            schedule = cls(int(content["batch"]), *(tuple(map(float, content[name])) for name in ("lr", "momentum")))
+            if schedule.lr and len(schedule.lr) == len(schedule.momentum):
+                return schedule
         except (KeyError, TypeError, ValueError):
             pass
-        raise CondensationError("The set has no schedule to be learned by.\nSets of gtn have one; judge others with `condense evaluate`.")
+        raise CondensationError("The set has no training schedule; only sets made by gtn have one.", hint="Use evaluate() for other sets.")
 
-    def plain(self) -> dict[str, Any]:
-        """For a card, from which `from_card` reads it."""
+    def to_card(self) -> dict[str, Any]:
+        """Return the content for a card, which `from_card` reads."""
         return {"batch": self.batch, "lr": list(self.lr), "momentum": list(self.momentum)}
 
 
-def lesson_order(counts: Sequence[int]) -> Tensor:
-    """The places in a set sorted by class, with ``counts`` of images, in the order in which they are taught: (n,).
+def curriculum_order(counts: Sequence[int]) -> Tensor:
+    """Return the order (n,) in which the images of a set sorted by class, with ``counts`` per class, are shown.
 
-    The images of each class keep their order and are spread evenly, so that classes take turns where they are equal in number.
+    Images keep their order within a class and are spread evenly, so classes of equal size take turns.
     """
-    when = torch.cat([(torch.arange(count, dtype=torch.float64) + 0.5) / count for count in counts])
-    return torch.argsort(when, stable=True)
+    position = torch.cat([(torch.arange(count, dtype=torch.float64) + 0.5) / count for count in counts])
+    return torch.argsort(position, stable=True)
 
 
-def lessons_of(counts: Sequence[int], batch: int) -> list[Tensor]:
-    """The places of the images of each lesson: as few lessons as hold ``batch`` at most, alike in size, of two images or more."""
-    order = lesson_order(counts)
+def curriculum_batches(counts: Sequence[int], batch: int) -> list[Tensor]:
+    """Return the indices of the images of each batch: as few batches of at most ``batch`` and at least two images, of similar size."""
+    order = curriculum_order(counts)
     count = max(1, min(math.ceil(len(order) / batch), len(order) // 2))
     ends = [number * len(order) // count for number in range(count + 1)]
     return [order[start:end] for start, end in pairwise(ends)]
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
-    """Test accuracies in percent of learners that saw lessons alone, after some of the steps."""
+class CurriculumResult:
+    """Test accuracies in percent of networks that were trained on a curriculum, after some of the steps."""
 
     steps: tuple[int, ...]
-    images: tuple[int, ...]  # seen by then
+    images: tuple[int, ...]  # shown by then
     values: np.ndarray  # (networks, len(steps))
 
     @property
     def mean(self) -> float:
-        """After the last step."""
+        """Mean accuracy after the last step."""
         return float(self.values[:, -1].mean())
 
     @property
     def deviation(self) -> float:
+        """Standard deviation after the last step."""
         return float(self.values[:, -1].std())
 
     def summary(self) -> dict[str, Any]:
-        """The numbers, for JSON."""
+        """Return the numbers for JSON."""
         return {
             "mean": round(self.mean, 3),
             "deviation": round(self.deviation, 3),
@@ -102,12 +103,12 @@ class Taught:
 
     def __str__(self) -> str:
         count = len(self.values)
-        learned = f"{counted(self.steps[-1], 'step')} of {counted(self.images[-1], 'image')} in all"
-        return f"{accuracy(self.mean, self.deviation, count)} ({counted(count, 'network')}, {learned})"
+        training = f"{counted(self.steps[-1], 'step')} of {counted(self.images[-1], 'image')} in all"
+        return f"{accuracy(self.mean, self.deviation, count)} ({counted(count, 'network')}, {training})"
 
 
 def teach(
-    lessons: ImageSet,
+    curriculum: ImageSet,
     schedule: Schedule,
     network: NetworkSpec,
     test: ImageSet,
@@ -116,56 +117,57 @@ def teach(
     seed: int = 0,
     at: Sequence[int] = (),
     compute: Compute = Compute(),
-) -> Taught:
-    """Teach ``networks`` newly drawn networks ``lessons`` by ``schedule``, and count what they get right on ``test``.
+) -> CurriculumResult:
+    """Train new networks on ``curriculum`` by ``schedule``, and test them after the last step and after the steps ``at``.
 
-    Counted after the last step, and after each of the steps ``at``; it decides nothing. ``lessons`` are sorted by class, as every set is;
-    their order in the course follows from it, see `lesson_order`.
+    The images are sorted by class, as in every set; `curriculum_order` gives the order of training.
 
     Raises:
-        CondensationError: if there is no network to teach, or there are no such steps.
+        CondensationError: If ``networks`` is below 1, or ``at`` names a step that does not exist.
     """
     steps = len(schedule.lr)
-    if networks < 1 or any(not 0 <= step <= steps for step in at):
-        raise CondensationError(f"Asked for {networks} networks, and steps {list(at)} of {steps}.\nThere must be at least one network.")
+    if networks < 1:
+        raise CondensationError(f"networks is {networks}; it must be at least 1.", setting="networks")
+    if any(not 0 <= step <= steps for step in at):
+        raise CondensationError(f"at is {list(at)}; expected steps from 0 to {steps}.", setting="at")
     compute = compute.resolve()
-    lessons, test = lessons.to(compute.device), test.to(compute.device)
-    pieces = lessons_of(list(lessons.counts.values()), schedule.batch)
+    curriculum, test = curriculum.to(compute.device), test.to(compute.device)
+    batches = curriculum_batches(list(curriculum.counts.values()), schedule.batch)
     points = sorted({*at, steps})
     module = network.build(test.shape, test.num_classes, Rng(0)).to(compute.device, compute.dtype)
     chunk = compute.chunk or compute.suitable_chunk(test.shape)
     values = np.empty((networks, len(points)))
     for number in range(networks):
         rng = Rng(seed).child("teach", number)
-        values[number] = _course(module, lessons, pieces, schedule, test, points, chunk, rng)
-    seen = np.cumsum([0, *(len(pieces[step % len(pieces)]) for step in range(steps))])
-    return Taught(tuple(points), tuple(int(seen[step]) for step in points), values)
+        values[number] = _accuracies(module, curriculum, batches, schedule, test, points, chunk, rng)
+    shown = np.cumsum([0, *(len(batches[step % len(batches)]) for step in range(steps))])
+    return CurriculumResult(tuple(points), tuple(int(shown[step]) for step in points), values)
 
 
-def _course(
+def _accuracies(
     module: Classifier,
-    lessons: ImageSet,
-    pieces: Sequence[Tensor],
+    curriculum: ImageSet,
+    batches: Sequence[Tensor],
     schedule: Schedule,
     test: ImageSet,
     points: Sequence[int],
     chunk: int,
     rng: Rng,
 ) -> list[float]:
-    """The accuracy of one learner after each of ``points``."""
+    """Train one network and return its accuracy in percent after each step of ``points``."""
     module.redraw(rng.child("network"))
-    progress, found, judge = beginning(module), [], SingleModel(module)
-    weights = torch.tensor(list(test.counts.values()), dtype=torch.float64)
-    dtype = next(iter(progress.weights.values())).dtype
+    state, accuracies, model = initial_state(module), [], SingleModel(module)
+    counts = torch.tensor(list(test.counts.values()), dtype=torch.float64)
+    dtype = next(iter(state.weights.values())).dtype
     for step in range(len(schedule.lr) + 1):
         if step in points:
-            with swapped_weights(module, progress):
-                right = class_accuracies(judge, test, chunk)[0]
-            found.append(100 * float((right * weights).sum() / weights.sum()))
+            with swapped_weights(module, state):
+                per_class = class_accuracies(model, test, chunk)[0]
+            accuracies.append(100 * float((per_class * counts).sum() / counts.sum()))
         if step == len(schedule.lr):
             break
-        places = pieces[step % len(pieces)].to(lessons.device)
-        rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=dtype, device=lessons.device)
-        lesson = InnerBatch(lessons.inputs(places).to(dtype), lessons.labels[places], rates[0], rates[1])
-        progress = inner_step(module, progress, lesson, rng.child("dropout", step))
-    return found
+        indices = batches[step % len(batches)].to(curriculum.device)
+        rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=dtype, device=curriculum.device)
+        batch = InnerBatch(curriculum.inputs(indices).to(dtype), curriculum.labels[indices], rates[0], rates[1])
+        state = inner_step(module, state, batch, rng.child("dropout", step))
+    return accuracies

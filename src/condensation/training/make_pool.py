@@ -1,7 +1,7 @@
-"""Pools of networks are made by training some with a part of the images, and keeping what they are like on the way.
+"""Making of network pools: train networks on a part of the images and keep snapshots of their weights.
 
-What is published is that embeddings were taken from networks sorted by validation accuracy (Zhao & Bilen, 2023, supplement); how many
-there were and how they were trained is not, so the numbers here are ours. No test image is looked at.
+The paper takes embeddings from networks sorted by validation accuracy (Zhao & Bilen, 2023, supplement). It does not state how many
+networks there were or how they were trained, so the defaults are this library's. Test images are not used.
 """
 
 from __future__ import annotations
@@ -11,117 +11,122 @@ from pathlib import Path
 
 import torch
 
-from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, difference
+from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, first_difference
 from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import NETWORKS_FOLDER, POOL_FILE, PoolStore, data_identity, describe_spec
-from condensation.training.pool_trainer import OnProgress, PoolRecipe, PoolTrainer
+from condensation.networks.pool_store import NETWORKS_FOLDER, POOL_FILE, PoolRecord, PoolStore, data_identity, describe_spec
+from condensation.training.pool_trainer import PoolRecipe, PoolTrainer
 from condensation.training.stacked import SingleModel, model_cache
 
-# Told before each network: its number from 0, how many there are, and whether it is there already.
 OnNetwork = Callable[[int, int, bool], None]
+"""Called before each network with its number from 0, the number of networks, and whether it is finished already."""
 
 
 def make_pool(
     network: NetworkSpec,
     real: ImageSet,
     folder: str | Path,
-    how: PoolRecipe = PoolRecipe(),
+    settings: PoolRecipe = PoolRecipe(),
     *,
     compute: Compute = Compute(),
     checkpoint_every: float = EVERY_SECONDS,
     on_network: OnNetwork | None = None,
     on_progress: OnProgress | None = None,
 ) -> PoolStore:
-    """Train what is missing of a pool in ``folder``: networks are kept one by one, and the same again trains none.
+    """Train the networks that a pool in ``folder`` still lacks, and return the pool.
 
-    Each network depends on the images, the settings and its number alone. The one under training is kept after an epoch, if
-    ``checkpoint_every`` seconds have passed since it was the last time; whoever is told may raise `Stopped`, and the same again goes on.
+    Each network depends on the images, the settings and its number only. The network in training is saved after an epoch at most
+    every ``checkpoint_every`` seconds. A callback may raise `Stopped`; the same call then continues.
 
     Raises:
-        CondensationError: if the folder holds another pool, or a class has too few images to be split.
+        CondensationError: If the folder holds another pool, or a class has too few images to split.
     """
     folder, compute = Path(folder), compute.resolve()
-    training, validation = held_out(real, how.validation, Rng(how.seed).child("validation"))
-    network.build(real.shape, real.num_classes, Rng(0))  # that it does not fit is found out before a folder is made
-    store = _claimed(network, real, folder, how)
+    training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
+    network.build(real.shape, real.num_classes, Rng(0))  # a network that does not fit raises before the folder is made
+    store = _open_or_create(network, real, folder, settings)
     remove_unfinished(folder)
     remove_unfinished(folder / NETWORKS_FOLDER)
     missing = store.missing()
     training, validation = training.to(compute.device), validation.to(compute.device)
-    looks = len(how.looks(how.batches(training)))
-    # By all networks, the finished ones too: what is compiled may round otherwise, and must not depend on a stop.
-    compute = compute.with_compile_decision(real.shape, how.networks * (how.recipe.epochs * len(training) + looks * len(validation)))
-    with model_cache(network, real.shape, real.num_classes, compute) as crew:  # one module, so that it is compiled once
-        learner = crew.learners(1)
-        assert isinstance(learner, SingleModel)
-        for number in range(how.networks):
+    evaluations = len(settings.evaluation_steps(settings.total_batches(training)))
+    # Finished networks count too: compiling may change the rounding, so it must not depend on an interruption.
+    images = settings.networks * (settings.recipe.epochs * len(training) + evaluations * len(validation))
+    compute = compute.with_compile_decision(real.shape, images)
+    with model_cache(network, real.shape, real.num_classes, compute) as models:
+        model = models.batch(1)
+        assert isinstance(model, SingleModel)
+        for number in range(settings.networks):
             if on_network:
-                on_network(number, how.networks, number not in missing)
+                on_network(number, settings.networks, number not in missing)
             if number in missing:
-                trainee = PoolTrainer(learner, training, validation, how, number, compute.chunk or compute.suitable_chunk(real.shape))
-                _train(trainee, store, number, how, checkpoint_every, on_progress)
+                chunk = compute.chunk or compute.suitable_chunk(real.shape)
+                trainer = PoolTrainer(model, training, validation, settings, number, chunk)
+                _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
     return store
 
 
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
-    """``real`` without ``share`` of each class, and that part: at least one image of each class in both.
+    """Split ``real`` at random into a rest and a ``share`` of each class, with at least one image of each class in both.
 
     Raises:
-        CondensationError: if a class has but one image.
+        CondensationError: If a class has only one image.
     """
     for label, count in real.counts.items():
         if count < 2:
-            raise CondensationError(f"Class {real.class_names[label]!r} has one image, so none can be kept from training.\nAdd images.")
+            raise CondensationError(
+                f"Class {real.class_names[label]!r} has one image; splitting needs at least two.", hint="Add images of this class."
+            )
     counts = {label: min(count - 1, max(1, round(share * count))) for label, count in real.counts.items()}
     chosen = torch.zeros(len(real), dtype=torch.bool, device=real.device)
     chosen[real.draw(counts, rng).indices] = True
     return real.take((~chosen).nonzero().squeeze(1)), real.take(chosen.nonzero().squeeze(1))
 
 
-def _train(trainee: PoolTrainer, store: PoolStore, number: int, how: PoolRecipe, every: float, on_progress: OnProgress | None) -> None:
-    """Train one network to the end, from where it was broken off, and keep what is to be kept of it."""
+def _train(trainer: PoolTrainer, store: PoolStore, number: int, epochs: int, every: float, on_progress: OnProgress | None) -> None:
+    """Train one network, from its checkpoint if there is one, and store its snapshots."""
     checkpoint = Checkpoint(store.path(number).with_suffix(".checkpoint"), every)
     run = {"network": number}
-    checkpoint.restore(trainee, run)
-    while trainee.epochs < how.recipe.epochs:
-        trainee.epoch(on_progress)
+    checkpoint.restore(trainer, run)
+    while trainer.epochs < epochs:
+        trainer.epoch(on_progress)
         if checkpoint.due():
-            checkpoint.save(trainee, trainee.epochs, run)
-    store.add(number, trainee.finish(on_progress))
+            checkpoint.save(trainer, trainer.epochs, run)
+    store.add(number, trainer.finish(on_progress))
     checkpoint.path.unlink(missing_ok=True)
 
 
-def _claimed(network: NetworkSpec, real: ImageSet, folder: Path, how: PoolRecipe) -> PoolStore:
-    """The pool in ``folder``: a new one, or what is there of this very pool."""
+def _open_or_create(network: NetworkSpec, real: ImageSet, folder: Path, settings: PoolRecipe) -> PoolStore:
+    """Open the pool in ``folder`` if it has the same settings and images, or create it."""
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file; a pool needs a folder.")
-    about = {
-        "recipe": to_dict(how),
-        "network": to_dict(network),
-        "spec": describe_spec(network),
-        "networks": how.networks,
-        "bounds": list(how.bounds),
-        "data": data_identity(real),
-        "versions": versions(),
-        "machine": machine(),
-    }
+    record = PoolRecord(
+        recipe=to_dict(settings),
+        network=to_dict(network),
+        spec=describe_spec(network),
+        networks=settings.networks,
+        bounds=settings.bounds,
+        data=data_identity(real),
+        versions=versions(),
+        machine=machine(),
+    )
     if not (folder / POOL_FILE).exists():
         if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise CondensationError(f"{folder} is not empty and holds no pool.\nChoose another folder.")
-        return PoolStore.create(folder, about)
+            raise CondensationError(f"{folder} is not empty and holds no pool.", hint="Choose another folder.")
+        return PoolStore.create(folder, record)
     store = PoolStore.open(folder)
     for name in ("network", "recipe", "data"):
-        differing = difference(store.about.get(name), about[name], name)
-        if differing:
-            what = "it was made with other images, or they are preprocessed otherwise" if name == "data" else differing
-            raise CondensationError(f"{folder} holds another pool: {what}.\nChoose another folder, or take the same settings.")
+        difference = first_difference(getattr(store.record, name), getattr(record, name), name)
+        if difference:
+            reason = "it was made with other images or other preprocessing" if name == "data" else difference
+            raise CondensationError(f"{folder} holds another pool: {reason}.", hint="Choose another folder, or use the same settings.")
     return store
 
 

@@ -1,9 +1,9 @@
-"""Networks that are trained for a pool, looked at on the way, and kept as they were at some moments."""
+"""Training of one network for a pool, with snapshots of its weights at several accuracies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,47 +12,52 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.networks.pool_store import Snapshot, buckets_between
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, optimizer_of, train_epoch
 
-# Told of batches: how many are done, and how many there are.
-OnProgress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class PoolRecipe:
-    """How the networks of a pool are trained, and which of their states are kept."""
+    """Training of the networks of a pool, and the choice of snapshots to keep."""
 
-    networks: int = 20  # trained, each from weights of its own
+    networks: int = 20
+    """Networks to train, each from its own initial weights."""
     recipe: Recipe = Recipe(epochs=10, augmentation=None)
-    validation: float = 0.1  # of the images of each class, at random: kept from training, and what accuracies are measured on
-    bounds: tuple[float, ...] = (10, 20, 30, 40, 50, 60, 70)  # of validation accuracies in percent: 10-20, ..., 70+
-    per_bucket: int = 3  # states that are kept of one network between two bounds, at most
-    growth: float = 1.2  # a network is looked at after 1, 2, 3, ... batches, each time this much later than the time before
+    """Training of each network."""
+    validation: float = 0.1
+    """Fraction of each class, in (0, 1), that is held out at random to measure accuracies."""
+    bounds: tuple[float, ...] = (10, 20, 30, 40, 50, 60, 70)
+    """Increasing validation accuracies in percent that separate the buckets: 10-20, ..., 70+."""
+    per_bucket: int = 3
+    """Snapshots kept per network and bucket, at most."""
+    growth: float = 1.2
+    """Factor between the batch numbers at which a network is evaluated, above 1: after 1, 2, 3, ... batches."""
     seed: int = 0
+    """Determines the validation images, the initial weights and the training."""
 
     def __post_init__(self) -> None:
-        for name in ("networks", "per_bucket"):
-            if getattr(self, name) < 1:
-                raise CondensationError(f"A pool's {name} is {getattr(self, name)}; it must be at least 1.")
-        if not 0 < self.validation < 1:
-            raise CondensationError(f"A pool's validation is {self.validation}; it must lie between 0 and 1.")
-        if not self.growth > 1:
-            raise CondensationError(f"A pool's growth is {self.growth}; it must be above 1.")
-        if not self.bounds or min(self.bounds) < 0 or list(self.bounds) != sorted(set(self.bounds)):
-            said = ",".join(f"{bound:g}" for bound in self.bounds) or "none"
-            raise CondensationError(f"A pool's bounds are {said}; they must be percentages that grow, such as 10,20,30.")
+        bounds = ",".join(f"{bound:g}" for bound in self.bounds) or "none"
+        increasing = bool(self.bounds) and min(self.bounds) >= 0 and list(self.bounds) == sorted(set(self.bounds))
+        for name, valid, problem in (
+            ("networks", self.networks >= 1, f"is {self.networks}; it must be at least 1"),
+            ("per_bucket", self.per_bucket >= 1, f"is {self.per_bucket}; it must be at least 1"),
+            ("validation", 0 < self.validation < 1, f"is {self.validation}; it must be between 0 and 1"),
+            ("growth", self.growth > 1, f"is {self.growth}; it must be above 1"),
+            ("bounds", increasing, f"are {bounds}; they must be percentages that grow, such as 10,20,30"),
+        ):
+            if not valid:
+                raise CondensationError(f"A pool's {name} {problem}.", setting=f"pool.{name}")
+        object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # so that equal settings compare equal
 
-        object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # written in one way, so that equal settings are equal
-
-    def batches(self, training: ImageSet) -> int:
-        """How many a network learns from."""
+    def total_batches(self, training: ImageSet) -> int:
+        """Return the number of batches that a network is trained on."""
         return self.recipe.epochs * math.ceil(len(training) / self.recipe.batch)
 
-    def looks(self, batches: int) -> set[int]:
-        """After how many of ``batches`` a network is looked at: often at first, where accuracies change fast, and after the last."""
+    def evaluation_steps(self, batches: int) -> set[int]:
+        """Return the batch numbers at which a network is evaluated: dense at first, when accuracies change fast, and the last."""
         steps, step = {batches}, 1
         while step < batches:
             steps.add(step)
@@ -61,96 +66,97 @@ class PoolRecipe:
 
 
 class PoolTrainer:
-    """One network under training: that with this ``number``, whatever the learner was before.
+    """Trainer of network ``number`` of a pool. Evaluation does not affect the training."""
 
-    Looking at it changes nothing. What `state_dict` gives is all that survives an epoch.
-    """
-
-    def __init__(self, learner: SingleModel, training: ImageSet, validation: ImageSet, how: PoolRecipe, number: int, chunk: int) -> None:
-        rng = Rng(how.seed).child("network", number)
-        self.epochs = 0  # done
-        self._learner, self._training, self._validation, self._how, self._chunk = learner, training, validation, how, chunk
-        self._batches = how.batches(training)
-        self._looks = how.looks(self._batches)
-        self._step = 0  # batches learned from
-        self._kept = _Kept(how, rng.child("keep"))
+    def __init__(self, model: SingleModel, training: ImageSet, validation: ImageSet, settings: PoolRecipe, number: int, chunk: int) -> None:
+        rng = Rng(settings.seed).child("network", number)
+        self.epochs = 0  # finished
+        self._model, self._training, self._validation, self._recipe, self._chunk = model, training, validation, settings.recipe, chunk
+        self._batches = settings.total_batches(training)
+        self._evaluation_steps = settings.evaluation_steps(self._batches)
+        self._step = 0  # finished batches
+        self._kept = Reservoir(settings, rng.child("keep"))
         self._rng = rng.child("train")
-        learner.begin([rng.child("weights")])
-        learner.train(True)
-        self._optimizer = optimizer_of(learner, how.recipe)
+        model.reinitialize([rng.child("weights")])
+        model.train(True)
+        self._optimizer = optimizer_of(model, self._recipe)
 
     def epoch(self, on_progress: OnProgress | None = None) -> None:
-        """Go through the training images once more."""
+        """Train for one epoch; ``on_progress`` gets the finished and the total batches."""
 
-        # Running statistics of batch norm have seen the batch already, which is not learned from yet: they are half a batch ahead.
-        def before_batch(places: Tensor, logits: Tensor) -> None:
-            if self._step in self._looks:
-                self._look()
+        # The forward pass precedes this call, so running statistics of batch norm are one batch ahead of the weights.
+        def before_update(indices: Tensor, logits: Tensor) -> None:
+            if self._step in self._evaluation_steps:
+                self._evaluate()
             if on_progress:
                 on_progress(self._step, self._batches)
             self._step += 1
 
         self._optimizer, _ = train_epoch(
-            self._learner, [self._training], self._how.recipe, [self._rng], self._optimizer, self.epochs, before_batch
+            self._model, [self._training], self._recipe, [self._rng], self._optimizer, self.epochs, before_update
         )
         self.epochs += 1
 
     def finish(self, on_progress: OnProgress | None = None) -> list[Snapshot]:
-        """What is kept of the network, now that it is trained, in the order of its steps."""
-        self._optimizer.zero_grad()  # the module is for the next
-        self._look()
+        """Evaluate the trained network and return the kept snapshots in the order of training."""
+        self._optimizer.zero_grad()  # the next network uses the same module
+        self._evaluate()
         if on_progress:
             on_progress(self._batches, self._batches)
-        return self._kept.all()
+        return self._kept.snapshots()
 
-    def _look(self) -> None:
-        per_class = class_accuracies(self._learner, self._validation, self._chunk)[0].numpy()
-        self._learner.train(True)
+    def _evaluate(self) -> None:
+        per_class = class_accuracies(self._model, self._validation, self._chunk)[0].numpy()
+        self._model.train(True)
         accuracy = 100 * float(np.average(per_class, weights=list(self._validation.counts.values())))
-        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._learner.network.state_dict().items()}
-        if all(bool(tensor.isfinite().all()) for tensor in weights.values()):  # a network that was lost embeds nothing
+        weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in self._model.network.state_dict().items()}
+        if all(bool(tensor.isfinite().all()) for tensor in weights.values()):  # a diverged network is useless
             self._kept.offer(Snapshot(self._step, round(accuracy, 3), weights))
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on after an epoch."""
-        network, optimizer = dict(self._learner.network.state_dict()), self._optimizer.state_dict()
+        """Return what is needed to continue after an epoch."""
+        network, optimizer = dict(self._model.network.state_dict()), self._optimizer.state_dict()
         return {"network": network, "optimizer": optimizer, "epochs": self.epochs, "step": self._step, "kept": self._kept.state_dict()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
-        self._learner.network.load_state_dict(saved["network"])
+        """Restore what `state_dict` returned."""
+        self._model.network.load_state_dict(saved["network"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self.epochs, self._step = saved["epochs"], saved["step"]
         self._kept.load_state_dict(saved["kept"])
 
 
-class _Kept:
-    """What is kept of one network: in each bucket a random few of its states, whatever their number (reservoir sampling)."""
+class Reservoir:
+    """Uniform random sample of the snapshots of one network in each bucket (reservoir sampling)."""
 
-    def __init__(self, how: PoolRecipe, rng: Rng) -> None:
-        self._most, self._rng = how.per_bucket, rng
-        self._buckets = buckets_between(how.bounds)
+    def __init__(self, settings: PoolRecipe, rng: Rng) -> None:
+        self._size, self._rng = settings.per_bucket, rng
+        self._buckets = buckets_between(settings.bounds)
         self._seen = [0] * len(self._buckets)
         self._chosen: list[list[Snapshot]] = [[] for _ in self._buckets]
 
-    def offer(self, one: Snapshot) -> None:
+    def offer(self, snapshot: Snapshot) -> None:
+        """Keep ``snapshot`` at random, in place of another one if its bucket is full."""
         for place, bucket in enumerate(self._buckets):
-            if one.accuracy in bucket:
+            if snapshot.accuracy in bucket:
                 chosen, self._seen[place] = self._chosen[place], self._seen[place] + 1
-                if len(chosen) < self._most:
-                    chosen.append(one)
+                if len(chosen) < self._size:
+                    chosen.append(snapshot)
                     return
-                other = int(self._rng.child(place, self._seen[place]).generator().integers(self._seen[place]))
-                if other < self._most:
-                    chosen[other] = one
+                replaced = int(self._rng.child(place, self._seen[place]).generator().integers(self._seen[place]))
+                if replaced < self._size:
+                    chosen[replaced] = snapshot
 
-    def all(self) -> list[Snapshot]:
-        return sorted((one for chosen in self._chosen for one in chosen), key=lambda one: one.step)
+    def snapshots(self) -> list[Snapshot]:
+        """Return the kept snapshots in the order of training."""
+        return sorted((snapshot for chosen in self._chosen for snapshot in chosen), key=lambda snapshot: snapshot.step)
 
     def state_dict(self) -> dict[str, Any]:
-        chosen = [[{"step": one.step, "accuracy": one.accuracy, "weights": dict(one.weights)} for one in of] for of in self._chosen]
+        chosen = [
+            [{"step": kept.step, "accuracy": kept.accuracy, "weights": dict(kept.weights)} for kept in bucket] for bucket in self._chosen
+        ]
         return {"seen": list(self._seen), "chosen": chosen}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         self._seen = list(saved["seen"])
-        self._chosen = [[Snapshot(**one) for one in of] for of in saved["chosen"]]
+        self._chosen = [[Snapshot(**content) for content in bucket] for bucket in saved["chosen"]]

@@ -1,4 +1,4 @@
-"""Networks under training: one alone, or several of one architecture stacked, so that one call computes them all."""
+"""Batches of models in training: a single network, or several of one architecture stacked so that one call computes all."""
 
 from __future__ import annotations
 
@@ -25,50 +25,49 @@ from condensation.networks.layers import use_pytorch_kernels
 
 logger = logging.getLogger(__name__)
 
-
-KEPT = 4  # architectures
+KEPT = 4  # caches that wait for reuse, one per architecture
 
 
 class ModelBatch(ABC):
-    """``count`` networks of one architecture that go through training and testing together."""
+    """``count`` networks of one architecture that train and are tested together."""
 
     count: int
 
     @abstractmethod
-    def begin(self, rngs: Sequence[Rng]) -> None:
-        """Give each network the weights that its stream decides."""
+    def reinitialize(self, rngs: Sequence[Rng]) -> None:
+        """Re-initialize each network from its own random stream."""
 
     @abstractmethod
     def parameters(self) -> list[Tensor]:
-        """What an optimiser changes."""
+        """Return the tensors that an optimizer changes."""
 
     @abstractmethod
-    def finite(self) -> list[bool]:
-        """Of each network, whether all its weights are finite numbers."""
+    def are_finite(self) -> list[bool]:
+        """Return, for each network, whether all its weights are finite."""
 
     @abstractmethod
     def train(self, mode: bool) -> None:
-        """Turn to training, or to testing."""
+        """Switch to training mode, or to evaluation mode."""
 
     @abstractmethod
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
-        """Where networks draw numbers of their own, let these streams decide them."""
+        """Draw the random numbers inside the networks, such as dropout, from these streams."""
 
-    def pieces(self, images: Tensor) -> list[slice]:
-        """The places of those of images (count, n, c, h, w) that each had best learn from at a time; gradients add up."""
+    def microbatches(self, images: Tensor) -> list[slice]:
+        """Return the parts of a batch (count, n, c, h, w) to process at a time; gradients add up."""
         return [slice(0, images.shape[1])]
 
     @abstractmethod
     def forward_each(self, images: Tensor) -> Tensor:
-        """Logits (count, n, classes) of images (count, n, c, h, w): each network sees its own."""
+        """Return logits (count, n, classes) of images (count, n, c, h, w), a batch for each network."""
 
     @abstractmethod
     def forward_shared(self, images: Tensor) -> Tensor:
-        """Logits (count, n, classes) of images (n, c, h, w): all networks see the same."""
+        """Return logits (count, n, classes) of images (n, c, h, w), the same for all networks."""
 
 
 class SingleModel(ModelBatch):
-    """One network, as it is."""
+    """One network."""
 
     count = 1
 
@@ -77,7 +76,7 @@ class SingleModel(ModelBatch):
         self._logits = compute.wrap(network)
         self._buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
 
-    def begin(self, rngs: Sequence[Rng]) -> None:
+    def reinitialize(self, rngs: Sequence[Rng]) -> None:
         with torch.no_grad():
             for name, buffer in self.network.named_buffers():
                 buffer.copy_(self._buffers[name])
@@ -86,7 +85,7 @@ class SingleModel(ModelBatch):
     def parameters(self) -> list[Tensor]:
         return list(self.network.parameters())
 
-    def finite(self) -> list[bool]:
+    def are_finite(self) -> list[bool]:
         return [all(bool(parameter.isfinite().all()) for parameter in self.network.parameters())]
 
     def train(self, mode: bool) -> None:
@@ -95,7 +94,7 @@ class SingleModel(ModelBatch):
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         return seeded(self.network, rngs[0])
 
-    def pieces(self, images: Tensor) -> list[slice]:
+    def microbatches(self, images: Tensor) -> list[slice]:
         return split(images.shape[1], microbatch_size(self.network, images[0]))
 
     def forward_each(self, images: Tensor) -> Tensor:
@@ -106,10 +105,9 @@ class SingleModel(ModelBatch):
 
 
 class StackedModels(ModelBatch):
-    """Networks whose parameters, and statistics of batch norm, lie on top of each other: every operation is done once for all.
+    """Networks whose parameters and batch-norm statistics are stacked, so that vmap computes all in one call.
 
-    On a GPU, which a batch of a few hundred small images does not fill, this is what makes judging fast. It needs a
-    network that `can_be_stacked`.
+    A batch of a few hundred small images does not fill a GPU; stacking does. It requires a network that `can_be_stacked`.
     """
 
     def __init__(self, network: Classifier, count: int, compute: Compute) -> None:
@@ -119,28 +117,28 @@ class StackedModels(ModelBatch):
             for name, parameter in network.named_parameters()
         }
         self._statistics = {name: buffer.detach().expand(count, *buffer.shape).clone() for name, buffer in network.named_buffers()}
-        self._own = compute.wrap(vmap(self._one))
-        self._same = compute.wrap(vmap(self._one, in_dims=(0, 0, None)))
+        self._each = compute.wrap(vmap(self._logits))
+        self._shared = compute.wrap(vmap(self._logits, in_dims=(0, 0, None)))
 
-    def _one(self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
+    def _logits(self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
         logits: Tensor = functional_call(self.network, {**parameters, **statistics}, (images,))
         return logits
 
-    def begin(self, rngs: Sequence[Rng]) -> None:
-        for place, rng in enumerate(rngs):
-            self.network.redraw(rng)  # which begins the statistics of batch norm anew, too
+    def reinitialize(self, rngs: Sequence[Rng]) -> None:
+        for index, rng in enumerate(rngs):
+            self.network.redraw(rng)  # resets the statistics of batch norm, too
             with torch.no_grad():
                 for name, parameter in self.network.named_parameters():
-                    self._stack[name][place].copy_(parameter)
+                    self._stack[name][index].copy_(parameter)
                 for name, buffer in self.network.named_buffers():
-                    self._statistics[name][place] = buffer
+                    self._statistics[name][index] = buffer
 
     def parameters(self) -> list[Tensor]:
         return list(self._stack.values())
 
-    def finite(self) -> list[bool]:
-        of_all = [parameter.detach().isfinite().reshape(self.count, -1).all(1) for parameter in self._stack.values()]
-        return [bool(one) for one in torch.stack(of_all).all(0)]
+    def are_finite(self) -> list[bool]:
+        finite = [parameter.detach().isfinite().reshape(self.count, -1).all(1) for parameter in self._stack.values()]
+        return [bool(network) for network in torch.stack(finite).all(0)]
 
     def train(self, mode: bool) -> None:
         self.network.train(mode)
@@ -149,85 +147,87 @@ class StackedModels(ModelBatch):
         return nullcontext()
 
     def forward_each(self, images: Tensor) -> Tensor:
-        return self._own(self._stack, self._statistics, images)
+        return self._each(self._stack, self._statistics, images)
 
     def forward_shared(self, images: Tensor) -> Tensor:
-        return self._same(self._stack, self._statistics, images)
+        return self._shared(self._stack, self._statistics, images)
 
 
 def can_be_stacked(network: Classifier, shape: Shape) -> bool:
-    """Whether `StackedModels` can compute ``network``: torch can vectorise it, it draws no numbers, and keeps no statistics but batch norm's."""
+    """Return whether vmap supports ``network`` and it has no random numbers and no statistics other than those of batch norm."""
     parameters = {name: parameter.detach()[None] for name, parameter in network.named_parameters()}
     statistics = {name: buffer.detach()[None].clone() for name, buffer in network.named_buffers()}
     others = [module for module in network.modules() if not isinstance(module, _BatchNorm)]
+
+    def logits(parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
+        result: Tensor = functional_call(network, {**parameters, **statistics}, (images,))
+        return result
+
     try:
         if any(list(module.buffers(recurse=False)) for module in others) or draws_numbers(network):
-            raise RuntimeError("it keeps statistics or draws numbers")
+            raise RuntimeError("it keeps statistics or draws random numbers")
         with torch.no_grad():
             images = next(iter(parameters.values())).new_zeros(1, 2, *shape)
-            for training, same, seen in ((True, 0, images), (False, None, images[0])):
+            for training, images_dim, batch in ((True, 0, images), (False, None, images[0])):
                 network.train(training)
-                one = lambda of_one, kept, image: functional_call(network, {**of_one, **kept}, (image,))  # noqa: E731
-                vmap(one, in_dims=(0, 0, same))(parameters, statistics, seen)
-    except Exception as error:  # whatever a person's own module meets; it is then computed as it is
+                vmap(logits, in_dims=(0, 0, images_dim))(parameters, statistics, batch)
+    except Exception as error:  # a user's module can raise anything; it then trains unstacked
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False
     return True
 
 
 class ModelCache:
-    """Learners of one architecture: one module, newly initialised each time, so that it is compiled once."""
+    """Model batches of one architecture that reuse one module, so that it is compiled once."""
 
     def __init__(self, network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> None:
         self.compute = compute
         self.network, self.shape, self.num_classes = network, shape, num_classes
-        self.module = self._built()
-        self._learners: dict[int, ModelBatch] = {1: SingleModel(self.module, compute)}
+        self.module = self._build()
+        self._batches: dict[int, ModelBatch] = {1: SingleModel(self.module, compute)}
 
-    def _built(self) -> Classifier:
+    def _build(self) -> Classifier:
         return self.network.build(self.shape, self.num_classes, Rng(0)).to(self.compute.device, self.compute.dtype)
 
     @cached_property
     def stackable(self) -> bool:
+        """Whether several networks can train together."""
         return can_be_stacked(self.module, self.shape)
 
-    def learners(self, count: int) -> ModelBatch:
-        """``count`` networks under training; one if they cannot be stacked."""
-        if count not in self._learners:
-            self._learners[count] = (
-                StackedModels(use_pytorch_kernels(self._built()), count, self.compute) if self.stackable else self._learners[1]
-            )
-        return self._learners[count]
+    def batch(self, count: int) -> ModelBatch:
+        """Return a batch of ``count`` models, or of one if they cannot be stacked."""
+        if count > 1 and not self.stackable:
+            count = 1
+        if count not in self._batches:
+            self._batches[count] = StackedModels(use_pytorch_kernels(self._build()), count, self.compute)
+        return self._batches[count]
 
-    def forget(self, learners: ModelBatch) -> None:
-        """Give the memory of stacked ``learners`` back."""
-        self._learners = {count: kept for count, kept in self._learners.items() if kept is not learners}
+    def release(self, models: ModelBatch) -> None:
+        """Free the memory of stacked ``models``."""
+        self._batches = {count: batch for count, batch in self._batches.items() if batch is not models}
 
 
 _idle: OrderedDict[Hashable, ModelCache] = OrderedDict()
-_guard = threading.Lock()
+_lock = threading.Lock()
 
 
 @contextmanager
 def model_cache(network: NetworkSpec, shape: Shape, num_classes: int, compute: Compute) -> Iterator[ModelCache]:
-    """A crew, for one judging at a time.
-
-    Afterwards it waits for the next of its kind: compiling takes longer than training on a small set.
-    """
-    key = (network, network.factory, shape, num_classes, compute) if _has_value(network) else None
-    with _guard:
-        crew = _idle.pop(key, None) if key else None
-    crew = crew or ModelCache(network, shape, num_classes, compute)
-    yield crew
+    """Lend a cache of models to one caller at a time, and keep it for the next: compiling takes longer than training on a small set."""
+    key = (network, network.factory, shape, num_classes, compute) if _compares_by_value(network) else None
+    with _lock:
+        cache = _idle.pop(key, None) if key else None
+    cache = cache or ModelCache(network, shape, num_classes, compute)
+    yield cache
     if key:
-        with _guard:
-            _idle[key] = crew
+        with _lock:
+            _idle[key] = cache
             while len(_idle) > KEPT:
                 _idle.popitem(last=False)
 
 
-def _has_value(network: NetworkSpec) -> bool:
-    """Whether equal specs are the same architecture: not so for a class that only inherits its idea of equality."""
+def _compares_by_value(network: NetworkSpec) -> bool:
+    """Return whether equal specs are the same architecture; a class that inherits its equality may ignore its own fields."""
     try:
         hash((network, network.factory))
     except TypeError:

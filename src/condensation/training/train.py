@@ -1,4 +1,4 @@
-"""How a classifier is trained on a set, real or synthetic, and how it is judged."""
+"""Training of classifiers on image sets, real or synthetic, and their accuracies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (its usual name)
+import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.augment.base import Augmentation, concat_transforms
@@ -19,54 +19,57 @@ from condensation.core.soft_labels import LOSSES, SoftLabels, loss_for
 from condensation.networks.base import Classifier
 from condensation.training.stacked import ModelBatch, SingleModel
 
-# Told after each epoch how many are done.
 OnEpoch = Callable[[int], None]
-# Told of each batch: the places of its images in the sets, and their logits.
+"""Called after each epoch with the number of finished epochs."""
 OnBatch = Callable[[Tensor, Tensor], None]
+"""Called for each batch, before the update, with the indices (count, n) of its images and their logits (count, n, classes)."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained: SGD on cross-entropy, the learning rate dropped once to a tenth.
+    """Training of a classifier: SGD on cross-entropy, with one drop of the learning rate to a tenth.
 
-    On a set with soft labels it is SGD on the loss that they are for, which the set says, not the recipe.
-
-    ``Recipe()`` is the clean form of the published evaluation; `Recipe.paper` repeats the published code to the letter.
+    A set with soft labels determines the loss itself. The defaults are the published evaluation (Zhao & Bilen, 2023) without the
+    off-by-one errors of the published code; `Recipe.paper` repeats that code exactly.
     """
 
     epochs: int = 1000
+    """Training epochs, at least 1."""
     lr: float = 0.01
-    lr_drop_epoch: int | None = None  # epochs; None: half of them
-    reset_momentum: bool = False  # forget the momentum at the drop
+    """Learning rate of SGD, above 0."""
+    lr_drop_epoch: int | None = None
+    """Epochs before the learning rate drops to a tenth; None for half of all."""
+    reset_momentum: bool = False
+    """Clear the momentum at the drop."""
     momentum: float = 0.9
+    """Momentum of SGD, in [0, 1)."""
     weight_decay: float = 5e-4
+    """L2 penalty on the weights, 0 or more."""
     batch: int = 256
+    """Images per batch, at least 1."""
     augmentation: Augmentation | None = DSA()
+    """Augmentation of the training images; None for none."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise CondensationError(f"The recipe's {name} is {getattr(self, name)}; it must be at least 1.")
-        if not self.lr > 0:
-            raise CondensationError(f"The recipe's lr is {self.lr}; it must be above 0.")
-        if not 0 <= self.momentum < 1 or not self.weight_decay >= 0:
-            raise CondensationError(
-                f"The recipe's momentum is {self.momentum} and its weight_decay {self.weight_decay}; "
-                "momentum must lie in [0, 1), weight_decay be 0 or more."
-            )
-        if self.lr_drop_epoch is not None and self.lr_drop_epoch < 0:
-            raise CondensationError(
-                f"The recipe's lr_drop_epoch is {self.lr_drop_epoch}; it must be 0 or more, or none for half of the epochs."
-            )
+        for name, valid, expected in (
+            ("epochs", self.epochs >= 1, "be at least 1"),
+            ("batch", self.batch >= 1, "be at least 1"),
+            ("lr", self.lr > 0, "be above 0"),
+            ("momentum", 0 <= self.momentum < 1, "be in [0, 1)"),
+            ("weight_decay", self.weight_decay >= 0, "be at least 0"),
+            ("lr_drop_epoch", self.lr_drop_epoch is None or self.lr_drop_epoch >= 0, "be at least 0, or none for half of the epochs"),
+        ):
+            if not valid:
+                raise CondensationError(f"The recipe's {name} is {getattr(self, name)}; it must {expected}.", setting=f"recipe.{name}")
 
     @classmethod
     def paper(cls, epochs: int = 1000) -> Recipe:
-        """The evaluation of the published code: one epoch more, the drop two later, and a new optimiser there."""
+        """Return the evaluation of the published code: one epoch more, the drop two epochs later, and a new optimizer at the drop."""
         return cls(epochs=epochs + 1, lr_drop_epoch=epochs // 2 + 2, reset_momentum=True)
 
     @property
     def drop_epoch(self) -> int:
-        """After how many epochs the learning rate drops."""
+        """Number of epochs before the learning rate drops."""
         return self.epochs // 2 if self.lr_drop_epoch is None else self.lr_drop_epoch
 
 
@@ -77,13 +80,13 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
 
 @dataclass(frozen=True, eq=False)
 class EpochWindow:
-    """Images that a training goes through ``count`` an epoch: each epoch has the next ones, in a random order, then all again.
+    """Training set that shows the next ``count`` of many images in each epoch, in random order, and all before any again.
 
-    So a training on many images can have exactly the steps of one on few.
+    It makes training on a large set take exactly the steps of training on a small one.
     """
 
     images: ImageSet
-    count: int  # an epoch
+    count: int  # images per epoch
     rng: Rng
 
     def __len__(self) -> int:
@@ -91,14 +94,16 @@ class EpochWindow:
 
     @property
     def shape(self) -> Shape:
+        """Shape (c, h, w) of an image."""
         return self.images.shape
 
     @property
     def soft_labels(self) -> SoftLabels | None:
+        """Soft labels of all images, if there are any."""
         return self.images.soft_labels
 
-    def of_epoch(self, epoch: int) -> ImageSet:
-        """What the ``epoch``-th epoch, from 0, learns from."""
+    def for_epoch(self, epoch: int) -> ImageSet:
+        """Return the images of an epoch, counted from 0."""
         size, first = len(self.images), epoch * self.count
         passes = range(first // size, (first + self.count - 1) // size + 1)
         order = torch.cat([self.rng.child("pass", number).permutation(size) for number in passes])
@@ -107,24 +112,21 @@ class EpochWindow:
 
 
 def train_together(
-    learners: ModelBatch, sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
+    models: ModelBatch, sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
 ) -> None:
-    """Train each of ``learners`` on its own set, by its own stream; the sets are of one size.
-
-    Each comes to what it would come to alone, but for rounding.
-    """
-    learners.train(True)
-    optimizer = optimizer_of(learners, recipe)
+    """Train each of ``models`` on its own set with its own random stream, as if alone up to rounding. All sets have one size."""
+    models.train(True)
+    optimizer = optimizer_of(models, recipe)
     for epoch in range(recipe.epochs):
-        of_epoch = [one.of_epoch(epoch) if isinstance(one, EpochWindow) else one for one in sets]
-        optimizer, _ = train_epoch(learners, of_epoch, recipe, rngs, optimizer, epoch)
+        epoch_sets = [images.for_epoch(epoch) if isinstance(images, EpochWindow) else images for images in sets]
+        optimizer, _ = train_epoch(models, epoch_sets, recipe, rngs, optimizer, epoch)
         if on_epoch:
             on_epoch(epoch + 1)
-    optimizer.zero_grad()  # what is kept needs no gradients
+    optimizer.zero_grad()  # frees the gradients
 
 
 def train_epoch(
-    learners: ModelBatch,
+    models: ModelBatch,
     sets: Sequence[ImageSet],
     recipe: Recipe,
     rngs: Sequence[Rng],
@@ -132,77 +134,78 @@ def train_epoch(
     epoch: int,
     on_batch: OnBatch | None = None,
 ) -> tuple[torch.optim.SGD, Tensor]:
-    """One epoch of `train_together`, the ``epoch``-th from 0: the optimiser to go on with, and the mean loss of an image and network.
+    """Run one epoch of `train_together`, counted from 0.
 
-    ``on_batch`` is told of each batch before the weights change by it: the places (count, n) of the images in their sets, and
-    the logits (count, n, classes).
+    Returns:
+        The optimizer for the next epoch, and the mean loss per image and network.
     """
     if epoch == recipe.drop_epoch:
         if recipe.reset_momentum:
-            optimizer = optimizer_of(learners, recipe)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.lr / 10
-    dtype = learners.parameters()[0].dtype
-    augmentations = [recipe.augmentation.fit(one) if recipe.augmentation else None for one in sets]
+            optimizer = optimizer_of(models, recipe)
+        for parameters in optimizer.param_groups:
+            parameters["lr"] = recipe.lr / 10
+    dtype = models.parameters()[0].dtype
+    augmentations = [recipe.augmentation.fit(images) if recipe.augmentation else None for images in sets]
     orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
-    loss_name = loss_for([one.soft_labels for one in sets])
+    loss_name = loss_for([images.soft_labels for images in sets])
     loss_of = LOSSES[loss_name] if loss_name else F.cross_entropy
     total = torch.zeros((), dtype=dtype, device=sets[0].device)
-    with learners.seeded([rng.child("dropout", epoch) for rng in rngs]):
-        for number, piece in enumerate(split(len(sets[0]), recipe.batch)):
-            chosen = [order[piece] for order in orders]
-            images, labels = _batch(sets, chosen)
+    with models.seeded([rng.child("dropout", epoch) for rng in rngs]):
+        for number, batch in enumerate(split(len(sets[0]), recipe.batch)):
+            indices = [order[batch] for order in orders]
+            images, targets = _batch(sets, indices)
             images, count = images.to(dtype), len(images) // len(sets)
-            labels = labels.to(dtype) if labels.is_floating_point() else labels
+            targets = targets.to(dtype) if targets.is_floating_point() else targets
             if recipe.augmentation:
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
-                drawn = [one.per_image(count, rng) for one, rng in zip(augmentations, streams, strict=True) if one]
-                images = concat_transforms(drawn, count)(images, torch.arange(len(images)))
-            images, labels = (one.view(learners.count, count, *one.shape[1:]) for one in (images, labels))
+                transforms = [each.per_image(count, rng) for each, rng in zip(augmentations, streams, strict=True) if each]
+                images = concat_transforms(transforms, count)(images, torch.arange(len(images)))
+            images, targets = (tensor.view(models.count, count, *tensor.shape[1:]) for tensor in (images, targets))
             optimizer.zero_grad()
-            said = []
-            for part in learners.pieces(images):
-                logits, wanted = learners.forward_each(images[:, part]), labels[:, part].flatten(0, 1)
-                # The sum of the networks' losses: no parameter of one is in the loss of another.
-                loss = learners.count * loss_of(logits.flatten(0, 1).to(dtype), wanted) * (logits.shape[1] / count)
+            batch_logits = []
+            for part in models.microbatches(images):
+                logits = models.forward_each(images[:, part])
+                # The sum of the networks' losses: the loss of one has no gradient in the parameters of another.
+                mean_loss = loss_of(logits.flatten(0, 1).to(dtype), targets[:, part].flatten(0, 1))
+                loss = models.count * mean_loss * (logits.shape[1] / count)
                 loss.backward()  # type: ignore[no-untyped-call]
-                said.append(logits.detach())
+                batch_logits.append(logits.detach())
                 total += loss.detach() * count
             if on_batch:
-                on_batch(torch.stack(chosen), torch.cat(said, 1))
+                on_batch(torch.stack(indices), torch.cat(batch_logits, 1))
             optimizer.step()
-    return optimizer, total / (learners.count * len(sets[0]))
+    return optimizer, total / (models.count * len(sets[0]))
 
 
-def _batch(sets: Sequence[ImageSet], chosen: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """The images that each network sees of its set, one after the other, and what it shall say of them."""
-    if all(one is sets[0] for one in sets):
-        indices = torch.cat(list(chosen))
-        return sets[0].inputs(indices), _wanted(sets[0])[indices]
-    images = torch.cat([one.inputs(indices) for one, indices in zip(sets, chosen, strict=True)])
-    return images, torch.cat([_wanted(one)[indices] for one, indices in zip(sets, chosen, strict=True)])
+def _batch(sets: Sequence[ImageSet], indices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the images and targets at ``indices`` of each set, concatenated."""
+    if all(images is sets[0] for images in sets):
+        merged = torch.cat(list(indices))
+        return sets[0].inputs(merged), _targets(sets[0])[merged]
+    images = torch.cat([images.inputs(chosen) for images, chosen in zip(sets, indices, strict=True)])
+    return images, torch.cat([_targets(images)[chosen] for images, chosen in zip(sets, indices, strict=True)])
 
 
-def _wanted(data: ImageSet) -> Tensor:
-    """Soft labels (n, classes) where there are any, else classes (n,)."""
-    return data.soft_labels.values if data.soft_labels else data.labels
+def _targets(images: ImageSet) -> Tensor:
+    """Return the soft labels (n, classes) if there are any, otherwise the labels (n,)."""
+    return images.soft_labels.values if images.soft_labels else images.labels
 
 
-def optimizer_of(learners: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
-    """What ``recipe`` changes the networks' weights with, before its first step."""
-    return torch.optim.SGD(learners.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+def optimizer_of(models: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
+    """Return a new optimizer of ``recipe`` for the weights of all models."""
+    return torch.optim.SGD(models.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-def class_accuracies(learners: ModelBatch, test: ImageSet, chunk: int) -> Tensor:
-    """The part of the images of each class of ``test`` that each network gets right, in [0, 1]: (count, classes), float64.
+def class_accuracies(models: ModelBatch, test: ImageSet, chunk: int) -> Tensor:
+    """Return the accuracy of each network on each class of ``test``, (count, classes), float64 in [0, 1].
 
-    ``chunk`` images are looked at in one go; in evaluation mode no norm mixes images, so this changes nothing.
+    ``chunk`` images are evaluated at a time; in evaluation mode no norm mixes images, so it does not affect the result.
     """
-    learners.train(False)
-    dtype = learners.parameters()[0].dtype
-    right = torch.zeros(learners.count, len(test.classes), dtype=torch.int64, device=test.device)
+    models.train(False)
+    dtype = models.parameters()[0].dtype
+    right = torch.zeros(models.count, len(test.classes), dtype=torch.int64, device=test.device)
     with torch.no_grad():
-        for piece in split(len(test), chunk):
-            correct = learners.forward_shared(test.inputs(piece).to(dtype)).argmax(2) == test.labels[piece]
-            right.index_add_(1, test.class_index[piece], correct.long())
+        for part in split(len(test), chunk):
+            correct = models.forward_shared(test.inputs(part).to(dtype)).argmax(2) == test.labels[part]
+            right.index_add_(1, test.class_index[part], correct.long())
     return right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)

@@ -1,9 +1,9 @@
-"""Networks trained and tested, as many together as suit the device."""
+"""Training and testing of many networks of one architecture, as many at a time as suit the device."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -12,66 +12,69 @@ import torch
 
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.training.stacked import ModelCache
 from condensation.training.train import EpochWindow, Recipe, class_accuracies, train_together
 
-# Told, after each epoch, how many epochs are done and how many there are, over all networks.
-OnProgress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingJob:
-    """A network that is to be trained: on what, and the stream that decides all that is drawn for it."""
+    """A network to train: its training set and its random stream."""
 
     images: ImageSet | EpochWindow
     rng: Rng
 
 
 def train_and_test(
-    crew: ModelCache, trainings: Sequence[TrainingJob], tests: Sequence[ImageSet], recipe: Recipe, on_progress: OnProgress | None = None
+    models: ModelCache, jobs: Sequence[TrainingJob], tests: Sequence[ImageSet], recipe: Recipe, on_progress: OnProgress | None = None
 ) -> tuple[list[np.ndarray], list[bool]]:
-    """Do all ``trainings`` of networks of one architecture, as many together as suit the device, and test each on all ``tests``.
+    """Train a network for each of ``jobs``, and test it on all ``tests``.
+
+    ``on_progress`` gets the finished and the total epochs over all networks.
 
     Returns:
-        For each test set, the part of the images of each class that each network gets right, (trainings, classes) in [0, 1]; and
-        of each network whether its weights are finite numbers.
+        For each test set, the accuracy of each network on each class, (jobs, classes) in [0, 1]; and for each network whether its
+        weights are finite.
     """
-    compute = crew.compute
-    right = [np.empty((len(trainings), len(test.classes))) for test in tests]
+    compute = models.compute
+    accuracies = [np.empty((len(jobs), len(test.classes))) for test in tests]
     finite: list[bool] = []
-    left, epochs = list(trainings), len(trainings) * recipe.epochs
-    while left:
-        done = len(trainings) - len(left)
-        learners = crew.learners(_count_of_next([one.images for one in left], recipe, compute))
-        group = left[: learners.count]
-        told = done * recipe.epochs
-        on_epoch = (lambda epoch, told=told, count=len(group): on_progress(told + epoch * count, epochs)) if on_progress else None
+    done, epochs = 0, len(jobs) * recipe.epochs
+    while done < len(jobs):
+        batch = models.batch(_group_size([job.images for job in jobs[done:]], recipe, compute))
+        group = jobs[done : done + batch.count]
+
+        def on_epoch(epoch: int, before: int = done * recipe.epochs, count: int = len(group)) -> None:
+            if on_progress:
+                on_progress(before + epoch * count, epochs)
+
         try:
-            learners.begin([one.rng.child("network") for one in group])
-            train_together(learners, [one.images for one in group], recipe, [one.rng.child("train") for one in group], on_epoch)
+            batch.reinitialize([job.rng.child("network") for job in group])
+            train_together(batch, [job.images for job in group], recipe, [job.rng.child("train") for job in group], on_epoch)
             chunk = max(1, (compute.chunk or compute.suitable_chunk(tests[0].shape)) // len(group))
-            for of_test, test in zip(right, tests, strict=True):
-                of_test[done : done + len(group)] = class_accuracies(learners, test, chunk).numpy()
-            finite += learners.finite()
+            for rows, test in zip(accuracies, tests, strict=True):
+                rows[done : done + len(group)] = class_accuracies(batch, test, chunk).numpy()
+            finite += batch.are_finite()
         except torch.cuda.OutOfMemoryError:
             if len(group) == 1:
                 raise
-            crew.forget(learners)
+            models.release(batch)
             compute = replace(compute, together=len(group) // 2)
             continue
-        left = left[len(group) :]
-    return right, finite
+        done += len(group)
+    return accuracies, finite
 
 
-def _count_of_next(sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, compute: Compute) -> int:
-    """How many of the next networks are to be trained together: on ``sets`` of one size and for one loss, in even groups."""
+def _group_size(sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, compute: Compute) -> int:
+    """Return how many of the next networks train together: sets of one size and loss, in groups of even size."""
     size = len(sets[0])
-    alike = len(list(takewhile(lambda one: _train_alike(one, sets[0]), sets)))
-    most = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
-    return math.ceil(alike / math.ceil(alike / most))
+    compatible = len(list(takewhile(lambda images: _are_compatible(images, sets[0]), sets)))
+    limit = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
+    return math.ceil(compatible / math.ceil(compatible / limit))
 
 
-def _train_alike(one: ImageSet | EpochWindow, other: ImageSet | EpochWindow) -> bool:
-    """Whether networks can go through the sets together."""
-    return len(one) == len(other) and (one.soft_labels and one.soft_labels.loss) == (other.soft_labels and other.soft_labels.loss)
+def _are_compatible(first: ImageSet | EpochWindow, second: ImageSet | EpochWindow) -> bool:
+    """Return whether networks can train on both sets together."""
+    losses = [images.soft_labels and images.soft_labels.loss for images in (first, second)]
+    return len(first) == len(second) and losses[0] == losses[1]

@@ -17,7 +17,7 @@ from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.evaluate_saved import data_of
-from condensation.training.curriculum import Schedule, Taught
+from condensation.training.curriculum import CurriculumResult, Schedule
 from condensation.training.curriculum import teach as teach_networks
 
 
@@ -37,7 +37,7 @@ class TeachSettings:
     """Device, as `Compute.device`."""
 
 
-def teach_saved(path: Path, settings: TeachSettings, data: Mapping[str, Any]) -> tuple[Taught, dict[str, Any]]:
+def teach_saved(path: Path, settings: TeachSettings, data: Mapping[str, Any]) -> tuple[CurriculumResult, dict[str, Any]]:
     """Train networks on the curriculum saved at ``path``; return their accuracies, and the network, test set and set size for JSON.
 
     Args:
