@@ -1,4 +1,4 @@
-"""The autoencoder of GMMN: its stages, and what they leave alone."""
+"""The autoencoder of GMMN: the stages of its training."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def pictures():
 
 
 def trained(networks, pictures, step):
-    """Which of the eight tensors of weights get a gradient."""
+    """Return whether each of the four layers gets a gradient."""
     for network in networks:
         network.zero_grad()
     HOW.loss(*networks, pictures, step, Rng(0)).backward()
@@ -36,25 +36,25 @@ def trained(networks, pictures, step):
     ("step", "layers"),
     [(0, [True, False, False, True]), (4, [True, False, False, True]), (5, [False, True, True, False]), (10, [True] * 4), (14, [True] * 4)],
 )
-def test_layers_are_trained_one_after_the_other_and_then_together(networks, pictures, step, layers):
+def test_each_stage_trains_its_layers(networks, pictures, step, layers):
     assert trained(networks, pictures, step) == layers
 
 
-def test_together_the_loss_is_the_cross_entropy_of_what_is_decoded(networks, pictures):
+def test_the_last_stage_minimizes_the_cross_entropy_of_reconstructions(networks, pictures):
     how = Autoencoder(hidden=6, code=3, steps=5, dropout=0.0, hidden_dropout=0.0)
     encoder, decoder = networks
     expected = F.binary_cross_entropy(decoder(encoder(pictures)), pictures)
     torch.testing.assert_close(how.loss(encoder, decoder, pictures, 10, Rng(0)), expected)
 
 
-def test_what_is_left_out_is_decided_by_the_stream(networks, pictures):
+def test_dropout_depends_on_the_stream_only(networks, pictures):
     first, again, other = (HOW.loss(*networks, pictures, 10, rng) for rng in (Rng(0), Rng(0), Rng(1)))
     assert first == again
     assert first != other
 
 
 @pytest.mark.parametrize("step", [0, 5, 10])
-def test_gradients_of_each_stage(networks, pictures, step):
+def test_gradients_of_each_stage_are_exact(networks, pictures, step):
     learned = trained(networks, pictures, step)
     layers = [layer for network in networks for layer in network[::2]]
     weights = {layer: layer.weight for layer, takes_part in zip(layers, learned, strict=True) if takes_part}
@@ -71,7 +71,7 @@ def test_gradients_of_each_stage(networks, pictures, step):
     assert torch.autograd.gradcheck(loss, others)
 
 
-def test_pictures_come_back_from_their_codes():
+def test_training_reconstructs_pictures():
     how = Autoencoder(hidden=8, code=4, steps=150, dropout=0.0, hidden_dropout=0.0)
     encoder, decoder = how.encoder(6), how.decoder(6)
     initialize(encoder, Rng(0).child("encoder"))
@@ -85,9 +85,8 @@ def test_pictures_come_back_from_their_codes():
     assert (decoder(encoder(pictures)) - pictures).abs().max() < 0.1
 
 
-@pytest.mark.parametrize(
-    ("change", "message"), [({"code": 0}, "code is 0"), ({"dropout": 1.0}, "dropout is 1.0"), ({"lr": 0.0}, "lr is 0.0")]
-)
-def test_impossible_settings_are_refused(change, message):
-    with pytest.raises(CondensationError, match=message):
-        Autoencoder(**change)
+@pytest.mark.parametrize(("name", "value"), [("code", 0), ("dropout", 1.0), ("lr", 0.0), ("lr", float("nan"))])
+def test_invalid_settings_raise_with_their_name(name, value):
+    with pytest.raises(CondensationError) as caught:
+        Autoencoder(**{name: value})
+    assert caught.value.setting == f"method.autoencoder.{name}"

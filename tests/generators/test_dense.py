@@ -1,4 +1,4 @@
-"""Fully connected generators against networks one by one."""
+"""Fully connected generators against single networks."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def made(networks):
 
 
 def plain(generator, network):
-    """One of the networks, in PyTorch's own layers."""
+    """Return one of the networks made of PyTorch's layers."""
     layers = []
     for layer in generator.layers:
         linear = nn.Linear(*layer.weight.shape[1:])
@@ -28,18 +28,18 @@ def plain(generator, network):
     return nn.Sequential(*layers[:-1], nn.Sigmoid())
 
 
-def test_each_image_is_made_by_the_network_of_its_class():
+def test_each_image_comes_from_the_network_of_its_class():
     generator, rows = made(3), torch.tensor([2, 0, 2, 1, 0, 2])
     latents = generator.draw(6, Rng(1))
     one_by_one = [plain(generator, row)(latent[None]).view(SHAPE) for row, latent in zip(rows.tolist(), latents, strict=True)]
     torch.testing.assert_close(generator(latents, rows), torch.stack(one_by_one))
 
 
-def test_one_network_for_all_is_told_the_class():
+def test_a_single_network_gets_the_class_one_hot():
     generator, rows = made(1), torch.tensor([2, 0, 1])
     latents = generator.draw(3, Rng(1))
-    told = torch.cat([latents, nn.functional.one_hot(rows, 3).float()], dim=1)
-    torch.testing.assert_close(generator(latents, rows), plain(generator, 0)(told).view(-1, *SHAPE))
+    inputs = torch.cat([latents, nn.functional.one_hot(rows, 3).float()], dim=1)
+    torch.testing.assert_close(generator(latents, rows), plain(generator, 0)(inputs).view(-1, *SHAPE))
 
 
 def test_codes_are_decoded():
@@ -51,7 +51,7 @@ def test_codes_are_decoded():
     torch.testing.assert_close(pictures, decoder(generator.codes(latents)[:, 0]).view(-1, *SHAPE))
 
 
-def test_a_network_depends_on_its_own_stream_alone():
+def test_each_network_depends_on_its_own_stream_only():
     other = DenseGenerator(SHAPE, 6, (8, 7), 2, 2)
     other.redraw([RNGS[2], RNGS[0]])
     latents = other.draw(2, Rng(1))
@@ -59,14 +59,14 @@ def test_a_network_depends_on_its_own_stream_alone():
     torch.testing.assert_close(other(latents, torch.arange(2)), ours)
 
 
-def test_weights_are_drawn_as_those_of_linear_layers():
+def test_weights_have_the_distribution_of_linear_layers():
     weight = made(3).layers[1].weight
     assert weight.abs().max() <= 8**-0.5
     assert weight.abs().max() > 0.9 * 8**-0.5
 
 
 @pytest.mark.parametrize(("draw", "mean_square"), [(normal_latents, 1.0), (uniform_latents, 1 / 3)])
-def test_latents_have_their_distribution_and_fewer_are_the_beginning_of_more(draw, mean_square):
+def test_latents_have_their_distribution_and_a_smaller_count_gives_the_first_of_them(draw, mean_square):
     many = draw(4000, 5, Rng(0))
     assert many.dtype == torch.float32
     assert many.mean().abs() < 0.02
@@ -74,7 +74,7 @@ def test_latents_have_their_distribution_and_fewer_are_the_beginning_of_more(dra
     assert torch.equal(draw(7, 5, Rng(0)), many[:7])
 
 
-def test_uniform_latents_lie_between_minus_one_and_one():
+def test_uniform_latents_are_in_minus_one_to_one():
     latents = uniform_latents(4000, 5, Rng(0))
     assert latents.min() >= -1
     assert latents.max() < 1

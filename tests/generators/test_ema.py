@@ -1,4 +1,4 @@
-"""Networks that follow others."""
+"""Moving averages and frozen networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def network(value: float) -> nn.BatchNorm2d:
     return norm
 
 
-def test_an_average_keeps_its_part_and_takes_over_counts() -> None:
+def test_parameters_and_buffers_are_averaged_and_counts_copied() -> None:
     average = network(1)
     update_ema(average, network(3), 0.75)
     assert average.weight.tolist() == [1.5, 1.5]
@@ -24,7 +24,7 @@ def test_an_average_keeps_its_part_and_takes_over_counts() -> None:
     assert average.num_batches_tracked == 3
 
 
-def test_statistics_can_be_taken_over_or_left() -> None:
+def test_buffers_can_have_their_own_decay() -> None:
     taken, left = network(1), network(1)
     update_ema(taken, network(3), 0.75, 0.0)
     update_ema(left, network(3), 0.75, 1.0)
@@ -32,7 +32,7 @@ def test_statistics_can_be_taken_over_or_left() -> None:
     assert left.running_mean.tolist() == [10, 10]
 
 
-def test_gradients_pass_through_what_is_frozen() -> None:
+def test_gradients_pass_through_a_frozen_network() -> None:
     layer, fixed = nn.Linear(2, 1), nn.Linear(1, 1)
     fixed.bias.requires_grad_(False)
     with frozen(layer):

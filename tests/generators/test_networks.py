@@ -1,4 +1,4 @@
-"""Networks of BigGAN and DC-VAE: shapes, sizes, classes, and what the published ones have."""
+"""Networks of BigGAN and DC-VAE: shapes, classes, initialization and published parameter counts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sizes_of(network: nn.Module) -> int:
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pictures_are_of_the_size_asked_for(side: int, channels: int) -> None:
+def test_pictures_have_the_requested_size(side: int, channels: int) -> None:
     rows = torch.tensor([0, 1, 2, 0])
     for made in (big(channels, side)(latents(), rows), decoder(channels, side)(latents(), rows)):
         assert made.shape == (4, channels, side, side)
@@ -49,7 +49,7 @@ def test_pictures_are_of_the_size_asked_for(side: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_critics_and_encoders_see_that_size(side: int) -> None:
+def test_critics_and_encoders_accept_each_size(side: int) -> None:
     images, rows = torch.rand(4, 1, side, side), torch.tensor([0, 1, 2, 0])
     assert critic(1, side)(images, rows).shape == (4,)
     assert dual(1, side)(images, rows).shape == (4,)
@@ -58,19 +58,20 @@ def test_critics_and_encoders_see_that_size(side: int) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 24, 24), (3, 32, 16), (3, 33, 33), (1, 56, 56)])
-def test_other_sizes_are_refused_with_those_there_are(shape: tuple[int, int, int]) -> None:
-    with pytest.raises(CondensationError, match=rf"biggan .* {shape[1]}x{shape[2]} pixels; it makes 16x16, 28x28, 32x32"):
+def test_unsupported_sizes_raise(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(CondensationError, match=f"biggan .* {shape[1]}x{shape[2]} pixels") as caught:
         upsampling_plan(shape, "biggan")
+    assert caught.value.setting == "data.size"
 
 
-def test_the_class_decides_the_picture() -> None:
+def test_pictures_depend_on_the_class() -> None:
     same = latents(1).expand(2, -1)
     for network in (big().eval(), decoder().eval()):
         one, other = network(same, torch.tensor([0, 1]))
         assert not torch.allclose(one, other)
 
 
-def test_the_class_decides_the_score_by_a_product_with_the_features() -> None:
+def test_the_critic_adds_the_product_of_class_vector_and_features() -> None:
     network = critic().double().eval()
     images = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     rows = torch.tensor([0, 2])
@@ -79,7 +80,7 @@ def test_the_class_decides_the_score_by_a_product_with_the_features() -> None:
     torch.testing.assert_close(network(images, rows), network.linear(features).squeeze(1) + (own * features).sum(1))
 
 
-def test_one_class_needs_no_vector() -> None:
+def test_a_single_class_has_no_class_vector() -> None:
     assert decoder(classes=1).of_class is None
     assert dual(classes=1).of_class is None
     rows = torch.zeros(4, dtype=torch.long)
@@ -87,7 +88,7 @@ def test_one_class_needs_no_vector() -> None:
     assert dual(classes=1)(torch.rand(4, 3, 32, 32), rows).shape == (4,)
 
 
-def test_the_norm_of_a_class_is_batch_norm_scaled_and_shifted() -> None:
+def test_class_norm_is_batch_norm_with_class_scale_and_shift() -> None:
     norm = ClassNorm(3, 2).double()
     features, rows = torch.randn(4, 3, 5, 5, dtype=torch.float64), torch.tensor([0, 1, 1, 0])
     mean, variance = features.mean((0, 2, 3), keepdim=True), features.var((0, 2, 3), unbiased=False, keepdim=True)
@@ -96,20 +97,20 @@ def test_the_norm_of_a_class_is_batch_norm_scaled_and_shifted() -> None:
     torch.testing.assert_close(norm(features, rows), expected * (1 + scale[:, :, None, None]) + shift[:, :, None, None])
 
 
-def test_gradients_of_the_critic_check_out() -> None:
+def test_gradients_of_the_critic_are_exact() -> None:
     network = ProjectionCritic(1, 8, 2, 1, 2, Rng(0)).double().eval()
     images = torch.rand(2, 1, 8, 8, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda seen: network(seen, torch.tensor([0, 1])), (images,))
 
 
-def test_weights_are_decided_by_the_stream() -> None:
+def test_weights_depend_on_the_stream_only() -> None:
     for make in (big, critic):
         first, same, other = make(seed=1), make(seed=1), make(seed=2)
         assert all(torch.equal(one, two) for one, two in zip(first.state_dict().values(), same.state_dict().values(), strict=True))
         assert any(not torch.equal(one, two) for one, two in zip(first.parameters(), other.parameters(), strict=True))
 
 
-def test_the_global_stream_is_left_alone() -> None:
+def test_the_global_generator_is_not_used() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
     for make in (big, critic, decoder, dual):
@@ -118,7 +119,7 @@ def test_the_global_stream_is_left_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_latents_are_standard_normal_and_fewer_are_the_beginning_of_more() -> None:
+def test_latents_are_standard_normal_and_a_smaller_count_gives_the_first_of_them() -> None:
     for network in (big(), decoder()):
         drawn = network.draw(2_000, Rng(1))
         assert drawn.shape == (2_000, 6)
@@ -126,11 +127,11 @@ def test_latents_are_standard_normal_and_fewer_are_the_beginning_of_more() -> No
         assert torch.equal(drawn[:3], network.draw(3, Rng(1)))
 
 
-def test_at_full_size_big_gan_has_the_parameters_of_the_published_networks() -> None:
+def test_big_gan_has_the_published_parameter_counts() -> None:
     # By hand, for CIFAR10: linear, three blocks (two norms of 10 classes, two 3x3, one 1x1), norm and last convolution.
     block = 2 * 2 * 10 * 256 + 2 * (256 * 256 * 9 + 256) + 256 * 256 + 256
     assert sizes_of(big(width=256, classes=10)) == (6 + 1) * 256 * 16 + 3 * block + 2 * 256 + 256 * 3 * 9 + 3
-    # The image's block, one that halves, two that don't, the linear layer and the classes.
+    # The first block, one that halves, two that keep the size, the linear layer and the class vectors.
     conv = 256 * 256 * 9 + 256
     first, halving, flat = 3 * 256 * 9 + 256 + conv + 3 * 256 + 256, 2 * conv + 256 * 256 + 256, 2 * conv
     assert sizes_of(critic(width=256, classes=10)) == first + halving + 2 * flat + 257 + 2_560

@@ -15,7 +15,7 @@ COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", [biggan(), dc_vae(), dc_vae(networks="one-a-class")], ids=["biggan", "dc-vae", "dc-vae-one-a-class"])
-def test_it_draws_the_same_images(method: GenerativeMethod, tmp_path: Path) -> None:
+def test_a_saved_generator_draws_the_same_images(method: GenerativeMethod, tmp_path: Path) -> None:
     kept = []
     condense(
         method,

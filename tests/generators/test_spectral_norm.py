@@ -26,12 +26,12 @@ def normalised(layer: nn.Module) -> nn.Module:
     return network.double()[0]
 
 
-def test_iterations_come_to_the_largest_singular_value() -> None:
+def test_power_iteration_converges_to_the_largest_singular_value() -> None:
     value, _ = largest_singular(matrix(), converged(matrix()))
     torch.testing.assert_close(value, torch.linalg.matrix_norm(matrix(), 2))
 
 
-def test_the_gradient_is_that_of_the_exact_norm() -> None:
+def test_the_gradient_equals_that_of_the_exact_norm() -> None:
     weight = matrix().requires_grad_()
     probe = matrix(1)
     value, _ = largest_singular(weight, converged(weight.detach()))
@@ -40,12 +40,12 @@ def test_the_gradient_is_that_of_the_exact_norm() -> None:
     torch.testing.assert_close(ours, exact)
 
 
-def test_gradients_check_out() -> None:
+def test_gradients_are_exact_with_a_constant_vector() -> None:
     left = converged(matrix())
     assert torch.autograd.gradcheck(lambda weight: weight / largest_singular(weight, left)[0], (matrix().requires_grad_(),))
 
 
-def test_a_layer_in_use_comes_to_norm_one() -> None:
+def test_weights_converge_to_norm_one() -> None:
     for layer in (nn.Conv2d(3, 4, 3), nn.Linear(6, 4), nn.Embedding(3, 5)):
         one = normalised(layer)
         for _ in range(500):
@@ -53,7 +53,7 @@ def test_a_layer_in_use_comes_to_norm_one() -> None:
         torch.testing.assert_close(torch.linalg.matrix_norm(weight.detach().flatten(1), 2), torch.ones((), dtype=torch.float64))
 
 
-def test_only_training_goes_on_with_the_iteration() -> None:
+def test_only_training_mode_updates_the_vector() -> None:
     one = normalised(nn.Linear(6, 4))
     vector = one.parametrizations.weight[0].left
     before = vector.clone()
@@ -65,7 +65,7 @@ def test_only_training_goes_on_with_the_iteration() -> None:
     assert not torch.equal(vector, before)
 
 
-def test_other_layers_are_left_alone() -> None:
+def test_other_layers_are_not_changed() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.Conv2d(1, 1, 1))
     add_spectral_norm(network, Rng(0), nn.Linear)
     assert hasattr(network[0], "parametrizations")

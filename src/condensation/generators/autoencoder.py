@@ -1,4 +1,4 @@
-"""A fully connected autoencoder with sigmoids: of pictures it makes codes, and of codes pictures (Li, Swersky & Zemel, ICML 2015)."""
+"""A fully connected autoencoder with sigmoids (Li, Swersky & Zemel, ICML 2015)."""
 
 from __future__ import annotations
 
@@ -13,72 +13,81 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
-STAGES = 3  # the outer layers alone, the inner ones alone, all together
+STAGES = 3  # the outer layers, the inner layers, all layers together
 
 
 @dataclass(frozen=True)
 class Autoencoder(Registered):
-    """How an autoencoder is built and trained; it has two layers on each side.
+    """An autoencoder with two layers on each side, and its training: layer by layer, then all layers together.
 
-    The layers are trained one after the other and then together, ``steps`` iterations each time. The authors
-    use SGD (0.1, momentum 0.5, in the end 0.9); here it is Adam.
+    The authors use SGD (learning rate 0.1, momentum 0.5, at the end 0.9); here it is Adam.
     """
 
     name: ClassVar[str] = "sigmoid"
     hidden: int = 1024
+    """Units of the hidden layer on each side; at least 1."""
     code: int = 32
-    dropout: float = 0.2  # of pixels, while it is trained
-    hidden_dropout: float = 0.5  # of what the first layer makes of them
-    steps: int = 3000  # of each of the three stages
+    """Size of a code; at least 1."""
+    dropout: float = 0.2
+    """Fraction of the pixels dropped in training, in [0, 1)."""
+    hidden_dropout: float = 0.5
+    """Fraction of the hidden units dropped in training, in [0, 1)."""
+    steps: int = 3000
+    """Training steps of each of the three stages; at least 1."""
     batch: int = 100
+    """Images per training step; at least 1."""
     lr: float = 1e-3
-    largest_gradient: float = 10.0  # its norm; longer ones are cut to that
+    """Learning rate of Adam; above 0."""
+    largest_gradient: float = 10.0
+    """Gradient norm above which gradients are clipped; above 0."""
 
     def __post_init__(self) -> None:
         for name in ("hidden", "code", "steps", "batch"):
-            if getattr(self, name) < 1:
-                raise CondensationError(f"autoencoder.{name} is {getattr(self, name)}; it must be at least 1.")
+            self._require(name, getattr(self, name) >= 1, "of at least 1")
         for name in ("dropout", "hidden_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise CondensationError(f"autoencoder.{name} is {getattr(self, name)}; it must lie in [0, 1).")
+            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
         for name in ("lr", "largest_gradient"):
-            if not getattr(self, name) > 0:
-                raise CondensationError(f"autoencoder.{name} is {getattr(self, name)}; it must be above 0.")
+            self._require(name, getattr(self, name) > 0, "above 0")
+
+    def _require(self, name: str, valid: bool, expected: str) -> None:
+        if not valid:
+            raise CondensationError(f"Expected a {name} {expected}, got {getattr(self, name)}.", setting=f"method.autoencoder.{name}")
 
     @property
     def total_steps(self) -> int:
-        """Of all stages together."""
+        """Training steps of all stages."""
         return STAGES * self.steps
 
     def encoder(self, pixels: int) -> nn.Sequential:
-        """Takes pictures (n, pixels) in [0, 1] to codes (n, code) in [0, 1]."""
+        """Return a network from pictures (n, pixels) in [0, 1] to codes (n, code) in [0, 1]."""
         return nn.Sequential(nn.Linear(pixels, self.hidden), nn.Sigmoid(), nn.Linear(self.hidden, self.code), nn.Sigmoid())
 
     def decoder(self, pixels: int) -> nn.Sequential:
-        """Takes codes (n, code) in [0, 1] to pictures (n, pixels) in [0, 1]."""
+        """Return a network from codes (n, code) in [0, 1] to pictures (n, pixels) in [0, 1]."""
         return nn.Sequential(nn.Linear(self.code, self.hidden), nn.Sigmoid(), nn.Linear(self.hidden, pixels), nn.Sigmoid())
 
     def loss(self, encoder: nn.Sequential, decoder: nn.Sequential, pictures: Tensor, step: int, rng: Rng) -> Tensor:
-        """What is descended in a step, from 0: the mean cross-entropy of pixels, or of hidden units in the second stage.
+        """Return the loss of training step ``step``, from 0, on pictures (n, pixels) in [0, 1].
 
-        ``pictures`` are (n, pixels) in [0, 1]. Only the layers of the stage take part.
+        It is the mean cross-entropy of the reconstructed pixels; in the second stage, of the hidden units. Only the layers of the stage
+        get gradients.
         """
         stage = step // self.steps
         outer, inner = encoder[:2], encoder[2:]
         if stage == 1:
             with torch.no_grad():
                 hidden = outer(pictures)
-            codes = inner(_without(hidden, self.hidden_dropout, rng.child("hidden")))
+            codes = inner(_dropout(hidden, self.hidden_dropout, rng.child("hidden")))
             return F.binary_cross_entropy(decoder[:2](codes), hidden)
-        hidden = outer(_without(pictures, self.dropout, rng.child("pixels")))
+        hidden = outer(_dropout(pictures, self.dropout, rng.child("pixels")))
         if stage > 1:
-            hidden = decoder[:2](inner(_without(hidden, self.hidden_dropout, rng.child("hidden"))))
+            hidden = decoder[:2](inner(_dropout(hidden, self.hidden_dropout, rng.child("hidden"))))
         return F.binary_cross_entropy(decoder[2:](hidden), pictures)
 
 
-def _without(values: Tensor, part: float, rng: Rng) -> Tensor:
-    """``values`` with each left out with probability ``part``, the rest enlarged to make up for it."""
-    if not part:
+def _dropout(values: Tensor, rate: float, rng: Rng) -> Tensor:
+    """Return ``values`` with a fraction ``rate`` set to zero and the others divided by 1 - rate."""
+    if not rate:
         return values
-    kept = torch.from_numpy(rng.generator().random(tuple(values.shape), dtype="float32")) >= part
-    return values * kept.to(values.device) / (1 - part)
+    kept = torch.from_numpy(rng.generator().random(tuple(values.shape), dtype="float32")) >= rate
+    return values * kept.to(values.device) / (1 - rate)

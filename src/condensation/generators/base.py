@@ -1,4 +1,4 @@
-"""What every generator is: latents that are drawn, and a network that makes pictures of them."""
+"""Base class of generators, and distributions of latents."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from condensation.core.rng import Rng
 
 
 class Generator(nn.Module, ABC):
-    """A network that makes a picture of a latent and a class.
+    """A network that generates images from latents and classes.
 
-    In evaluation mode a picture depends on its own latent and class alone, so that pictures can be made in chunks. Numbers are
-    drawn outside of it, by `draw`, and nothing random happens inside.
+    In evaluation mode an image depends on its own latent and class only, so images can be generated in chunks. All random numbers
+    come from `draw`.
     """
 
     @abstractmethod
     def draw(self, count: int, rng: Rng) -> Tensor:
-        """Latents (count, ...) on the CPU, decided by ``rng``; fewer are the beginning of more."""
+        """Return latents (count, ...) on the CPU; a smaller count gives the first of them."""
 
     @abstractmethod
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
-        """Pictures (n, c, h, w) in [0, 1] of ``latents`` (n, ...), each of the class ``rows`` (n,) says: its place, from 0."""
+    def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
+        """Return pictures (n, c, h, w) in [0, 1] for latents (n, ...) and class indices (n,)."""
 
-    def inputs(self, latents: Tensor, rows: Tensor, preprocessing: Preprocessing) -> Tensor:
-        """What a network sees of what is made: the pictures, preprocessed."""
-        return preprocessing(self(latents, rows))
+    def inputs(self, latents: Tensor, class_index: Tensor, preprocessing: Preprocessing) -> Tensor:
+        """Return the preprocessed pictures (n, c, h, w), the inputs of networks."""
+        return preprocessing(self(latents, class_index))
 
 
 def normal_latents(count: int, dims: int, rng: Rng) -> Tensor:
-    """Standard normal latents (count, dims), float32."""
+    """Return standard normal latents (count, dims) in float32."""
     return rng.normal((count, dims))
 
 
 def uniform_latents(count: int, dims: int, rng: Rng) -> Tensor:
-    """Latents (count, dims), float32, whose numbers are uniform in [-1, 1)."""
+    """Return latents (count, dims) in float32, uniform in [-1, 1)."""
     return torch.from_numpy(rng.generator().random((count, dims), dtype=np.float32)) * 2 - 1

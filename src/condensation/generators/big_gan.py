@@ -1,4 +1,4 @@
-"""The networks of BigGAN (Brock et al., 2019) at the size that is used for CIFAR: a generator and a projection critic."""
+"""The generator and the projection critic of BigGAN (Brock et al., ICLR 2019), at the size used for CIFAR10."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from condensation.generators.residual import Trunk
 from condensation.generators.spectral_norm import add_spectral_norm
 from condensation.networks.base import initialize
 
-DEVIATION = 0.02  # of the normal distribution that weights begin with
+INITIAL_STD = 0.02  # of weights
 
 
 class ClassNorm(nn.Module):
-    """Batch norm whose scale and shift are those of the image's class; scales are kept as what they exceed 1 by."""
+    """Class-conditional batch norm: norm(x) * (1 + scale[class]) + shift[class]."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -25,14 +25,14 @@ class ClassNorm(nn.Module):
         self.scale = nn.Embedding(classes, channels)
         self.shift = nn.Embedding(classes, channels)
 
-    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
-        scale, shift = self.scale(rows)[:, :, None, None], self.shift(rows)[:, :, None, None]
+    def forward(self, features: Tensor, class_index: Tensor) -> Tensor:
+        scale, shift = self.scale(class_index)[:, :, None, None], self.shift(class_index)[:, :, None, None]
         result: Tensor = self.norm(features) * (1 + scale) + shift
         return result
 
 
 class UpBlock(nn.Module):
-    """Twice the side: two 3x3 convolutions, each after a norm of the class and a ReLU, beside a 1x1 convolution."""
+    """A residual block that doubles the side: two 3x3 convolutions, each after a class norm and a ReLU, and a 1x1 shortcut."""
 
     def __init__(self, inputs: int, outputs: int, classes: int) -> None:
         super().__init__()
@@ -42,24 +42,24 @@ class UpBlock(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
 
-    def forward(self, features: Tensor, rows: Tensor) -> Tensor:
-        inner = interpolate(relu(self.norm1(features, rows)), scale_factor=2)
-        inner = self.conv2(relu(self.norm2(self.conv1(inner), rows)))
+    def forward(self, features: Tensor, class_index: Tensor) -> Tensor:
+        inner = interpolate(relu(self.norm1(features, class_index)), scale_factor=2)
+        inner = self.conv2(relu(self.norm2(self.conv1(inner), class_index)))
         result: Tensor = inner + self.shortcut(interpolate(features, scale_factor=2))
         return result
 
 
 class BigGenerator(Generator):
-    """Pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and the rows (n,) of their classes.
+    """Generates pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
 
-    The side is ``upsampling_plan`` doubled ``doublings`` times, every map has ``width`` channels: 256 for CIFAR.
+    The side is ``first_side`` doubled ``doublings`` times. Each map has ``width`` channels, 256 for CIFAR10.
     """
 
-    def __init__(self, channels: int, upsampling_plan: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
+    def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()
-        self.side, self.latent = upsampling_plan, latent
-        with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
-            self.linear = nn.Linear(latent, width * upsampling_plan**2)
+        self.side, self.latent = first_side, latent
+        with torch.random.fork_rng(devices=[]):  # new layers draw from torch's global generator
+            self.linear = nn.Linear(latent, width * first_side**2)
             self.blocks = nn.ModuleList(UpBlock(width, width, classes) for _ in range(doublings))
             self.norm = nn.BatchNorm2d(width)
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
@@ -69,19 +69,19 @@ class BigGenerator(Generator):
     def draw(self, count: int, rng: Rng) -> Tensor:
         return rng.normal((count, self.latent))
 
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         features: Tensor = self.linear(latents)
         features = to_channels_last(features.view(len(latents), -1, self.side, self.side))
         for block in self.blocks:
-            features = block(features, rows)
+            features = block(features, class_index)
         images: Tensor = self.conv(relu(self.norm(features)))
         return (images.tanh() + 1) / 2
 
 
 class ProjectionCritic(nn.Module):
-    """Scores (n,) of images (n, c, h, w) as images of the classes ``rows`` (n,) (Miyato & Koyama, 2018, eq. 3).
+    """Scores (n,) of images (n, c, h, w) given their classes (n,) (Miyato & Koyama, ICLR 2018, eq. 3).
 
-    The score is a linear function of the trunk's features and, added to it, their product with a vector of the class.
+    f(x, y) = v_y . phi(x) + psi(phi(x)) with the trunk phi, a linear psi and a class embedding v.
     """
 
     def __init__(self, channels: int, side: int, width: int, depth: int, classes: int, rng: Rng) -> None:
@@ -93,16 +93,16 @@ class ProjectionCritic(nn.Module):
         initialize_normal(self, rng.child("weights"))
         add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
 
-    def forward(self, images: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, images: Tensor, class_index: Tensor) -> Tensor:
         _, features = self.trunk(images)
-        score: Tensor = self.linear(features).squeeze(1) + (self.of_class(rows) * features).sum(1)
+        score: Tensor = self.linear(features).squeeze(1) + (self.of_class(class_index) * features).sum(1)
         return score
 
 
 def initialize_normal(network: nn.Module, rng: Rng) -> None:
-    """Weights from N(0, 0.02^2), biases and norms as PyTorch has them."""
+    """Initialize weights from N(0, 0.02^2), biases and norms with PyTorch's defaults."""
     initialize(network, rng.child("others"))
     with torch.no_grad():
         for name, layer in network.named_modules():
             if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
-                layer.weight.copy_(DEVIATION * rng.child(name).normal(tuple(layer.weight.shape)))
+                layer.weight.copy_(INITIAL_STD * rng.child(name).normal(tuple(layer.weight.shape)))

@@ -1,4 +1,4 @@
-"""The order in which maps lie in memory."""
+"""Memory format of feature maps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 M = TypeVar("M", bound=Tensor | nn.Module)
 
 
-def to_channels_last(what: M) -> M:
-    """The same maps (n, c, h, w), or network, with all channels of a pixel side by side: a step then takes a CPU a third less time."""
-    if isinstance(what, Tensor):
-        return what.contiguous(memory_format=torch.channels_last)  # type: ignore[return-value]
-    what.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return what
+def to_channels_last(maps: M) -> M:
+    """Return maps (n, c, h, w), or a network, in channels-last format, which makes a training step on a CPU a third faster."""
+    if isinstance(maps, Tensor):
+        return maps.contiguous(memory_format=torch.channels_last)  # type: ignore[return-value]
+    maps.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return maps

@@ -1,4 +1,4 @@
-"""The autoencoder of DC-VAE (Parmar et al., CVPR 2021) at the size that is used for CIFAR."""
+"""The decoder and the encoder of DC-VAE (Parmar et al., CVPR 2021), at the size used for CIFAR10."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from condensation.generators.residual import Trunk
 from condensation.generators.spectral_norm import add_spectral_norm
 from condensation.networks.base import initialize
 
-ENLARGING = ("nearest", "bilinear")  # by turns
+UPSAMPLING = ("nearest", "bilinear")  # alternating by cell
 
 
 class UpCell(nn.Module):
-    """Twice the side: two 3x3 convolutions without norms; between them come in the maps of earlier cells, enlarged.
+    """A cell that doubles the side: two 3x3 convolutions without norm; the maps of earlier cells are added between them.
 
-    The last cell has no shortcut beside them (as in the search of AutoGAN, Gong et al., 2019).
+    The architecture is AutoGAN's (Gong et al., ICCV 2019); the last cell has no shortcut.
     """
 
     def __init__(self, width: int, number: int, last: bool) -> None:
         super().__init__()
-        self.mode = ENLARGING[number % 2]
+        self.mode = UPSAMPLING[number % 2]
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
         self.earlier = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(number))
         self.shortcut = None if last else nn.Conv2d(width, width, 1)
 
     def forward(self, features: Tensor, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """The features (n, width, 2 h, 2 w), and the map for later cells; ``maps`` are those of earlier ones."""
+        """Return features (n, width, 2 h, 2 w) and the map for later cells, given the ``maps`` of earlier cells."""
         inner = self.conv1(interpolate(relu(features), scale_factor=2, mode=self.mode))
-        for conv, one in zip(self.earlier, maps, strict=True):
-            inner = inner + conv(interpolate(one, size=inner.shape[2:], mode=self.mode))
+        for conv, earlier in zip(self.earlier, maps, strict=True):
+            inner = inner + conv(interpolate(earlier, size=inner.shape[2:], mode=self.mode))
         result: Tensor = self.conv2(relu(inner))
         if self.shortcut is not None:
             result = result + self.shortcut(interpolate(features, scale_factor=2, mode=self.mode))
@@ -44,17 +44,17 @@ class UpCell(nn.Module):
 
 
 class Decoder(Generator):
-    """Pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and, of several classes, their rows (n,).
+    """Generates pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
 
-    A class is a learned vector beside the latent; with one class there is none, as in the paper.
+    A learned class vector is concatenated to the latent; with one class there is none, as in the paper.
     """
 
-    def __init__(self, channels: int, upsampling_plan: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
+    def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()
-        self.side, self.latent = upsampling_plan, latent
-        with torch.random.fork_rng(devices=[]):  # torch fills new layers from its global stream
+        self.side, self.latent = first_side, latent
+        with torch.random.fork_rng(devices=[]):  # new layers draw from torch's global generator
             self.of_class = nn.Embedding(classes, latent) if classes > 1 else None
-            self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * upsampling_plan**2)
+            self.linear = nn.Linear(latent * (2 if classes > 1 else 1), width * first_side**2)
             self.cells = nn.ModuleList(UpCell(width, number, number == doublings - 1) for number in range(doublings))
             self.norm = nn.BatchNorm2d(width)
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
@@ -63,9 +63,9 @@ class Decoder(Generator):
     def draw(self, count: int, rng: Rng) -> Tensor:
         return rng.normal((count, self.latent))
 
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         if self.of_class is not None:
-            latents = torch.cat([latents, self.of_class(rows).to(latents.dtype)], 1)
+            latents = torch.cat([latents, self.of_class(class_index).to(latents.dtype)], 1)
         features: Tensor = self.linear(latents)
         features = to_channels_last(features.view(len(latents), -1, self.side, self.side))
         maps: list[Tensor] = []
@@ -77,7 +77,7 @@ class Decoder(Generator):
 
 
 class Encoder(nn.Module):
-    """Of latents that an image (n, c, h, w) may have been made from: means, then logarithms of variances, (n, 2 ``latent``)."""
+    """Latent distribution of images (n, c, h, w): means and log variances, concatenated to (n, 2 ``latent``)."""
 
     def __init__(self, channels: int, side: int, width: int, depth: int, latent: int, rng: Rng) -> None:
         super().__init__()
@@ -94,14 +94,14 @@ class Encoder(nn.Module):
 
 
 def initialize_glorot(network: nn.Module, rng: Rng) -> None:
-    """Convolutions as Glorot & Bengio (2010) have them, scales of norms from N(1, 0.02^2), the rest as PyTorch has it."""
+    """Initialize convolutions as Glorot & Bengio (2010), scales of norms from N(1, 0.02^2), the rest with PyTorch's defaults."""
     initialize(network, rng.child("others"))
     with torch.no_grad():
         for name, layer in network.named_modules():
             if isinstance(layer, nn.Conv2d):
                 outputs, inputs, *kernel = layer.weight.shape
                 bound = math.sqrt(6 / ((inputs + outputs) * math.prod(kernel)))
-                drawn = torch.from_numpy(rng.child(name).generator().random(tuple(layer.weight.shape)))
-                layer.weight.copy_((2 * drawn - 1) * bound)
+                uniform = torch.from_numpy(rng.child(name).generator().random(tuple(layer.weight.shape)))
+                layer.weight.copy_((2 * uniform - 1) * bound)
             elif isinstance(layer, nn.BatchNorm2d):
                 layer.weight.copy_(1 + 0.02 * rng.child(name).normal(tuple(layer.weight.shape)))

@@ -1,4 +1,4 @@
-"""The generator of generative teaching networks: it makes what a learner sees, not what a person would call a picture."""
+"""The generator of generative teaching networks, which generates network inputs instead of pictures."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from condensation.networks.base import initialize
 from condensation.networks.layers import require_pixels
 from condensation.networks.weight_norm import SLOPE, NormedLinear
 
-HIGHEST = 2.0  # of what a network sees: the generator ends in 2 tanh
-MEMORY = 0.01  # of running statistics: a lesson is made several times in a step, and all lessons are to count
+OUTPUT_RANGE = 2.0  # outputs are 2 tanh(...)
+MOMENTUM = 0.01  # of running statistics; small because a step generates each batch several times
 
 
 class LessonGenerator(Generator):
-    """Two linear layers with weight norm, then twice upsampling and a convolution (Such et al., ICML 2020), for images of any size.
+    """Two linear layers with weight norm, then upsampling and a convolution twice (Such et al., ICML 2020).
 
-    It begins at a quarter of the images' sides, rounded up, and is enlarged to exactly half of them and to them. In training mode
-    batch norm has the statistics of the batch: a lesson is made as a whole. In evaluation mode it has running ones.
+    Maps have a quarter of the image sides, then half, then the full size, each rounded up, so images can have any size. In training mode
+    batch norm uses the statistics of the batch, so a batch must be generated at once; in evaluation mode it uses running ones.
     """
 
     def __init__(self, latent: int, classes: int, shape: Shape, hidden: int, channels: Sequence[int]) -> None:
@@ -33,40 +33,39 @@ class LessonGenerator(Generator):
         require_pixels("The generator of GTN", shape, 4)
         colours, *sides = shape
         self.latent, self.classes = latent, classes
-        self.sizes = [tuple(math.ceil(side / part) for side in sides) for part in (4, 2, 1)]
-        pixels = math.prod(self.sizes[0])
+        self.sizes = [tuple(math.ceil(side / divisor) for side in sides) for divisor in (4, 2, 1)]
+        features = channels[0] * math.prod(self.sizes[0])
         self.dense = nn.Sequential(
             NormedLinear(latent + classes, hidden),
-            nn.BatchNorm1d(hidden, momentum=MEMORY),
+            nn.BatchNorm1d(hidden, momentum=MOMENTUM),
             nn.LeakyReLU(SLOPE),
-            NormedLinear(hidden, channels[0] * pixels),
-            nn.BatchNorm1d(channels[0] * pixels, momentum=MEMORY),
+            NormedLinear(hidden, features),
+            nn.BatchNorm1d(features, momentum=MOMENTUM),
             nn.LeakyReLU(SLOPE),
             nn.Unflatten(1, (channels[0], *self.sizes[0])),
         )
-        self.middle = nn.Sequential(
-            _convolution(channels[0], channels[1]), nn.BatchNorm2d(channels[1], momentum=MEMORY), nn.LeakyReLU(SLOPE)
-        )
+        norm = nn.BatchNorm2d(channels[1], momentum=MOMENTUM)
+        self.middle = nn.Sequential(_convolution(channels[0], channels[1]), norm, nn.LeakyReLU(SLOPE))
         self.last = _convolution(channels[1], colours)
 
     def redraw(self, rng: Rng) -> None:
-        """New weights, as PyTorch would draw them, decided by ``rng``."""
+        """Re-initialize the weights from ``rng`` with PyTorch's default distributions."""
         initialize(self, rng)
 
     def draw(self, count: int, rng: Rng) -> Tensor:
         return normal_latents(count, self.latent, rng)
 
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
-        """What a network sees, in [-2, 2]: (n, c, h, w), of ``latents`` (n, latent) and the classes ``rows`` (n,)."""
-        codes = F.one_hot(rows, self.classes).to(latents)
-        features = self.dense(torch.cat([latents, codes], dim=1))
+    def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
+        """Return network inputs (n, c, h, w) in [-2, 2] for latents (n, latent) and class indices (n,)."""
+        one_hot = F.one_hot(class_index, self.classes).to(latents)
+        features = self.dense(torch.cat([latents, one_hot], dim=1))
         features = self.middle(F.interpolate(features, size=self.sizes[1]))
-        images: Tensor = HIGHEST * self.last(F.interpolate(features, size=self.sizes[2])).tanh()
+        images: Tensor = OUTPUT_RANGE * self.last(F.interpolate(features, size=self.sizes[2])).tanh()
         return images
 
-    def inputs(self, latents: Tensor, rows: Tensor, preprocessing: Preprocessing) -> Tensor:
-        made: Tensor = self(latents, rows)
-        return made
+    def inputs(self, latents: Tensor, class_index: Tensor, preprocessing: Preprocessing) -> Tensor:
+        images: Tensor = self(latents, class_index)
+        return images
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:

@@ -1,4 +1,4 @@
-"""Generators of groups of classes, as one: one for all classes, or one for each."""
+"""One generator per class behind the interface of a single one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from condensation.generators.base import Generator
 
 
 class PerClassGenerator(Generator):
-    """One generator for all classes, or as many as there are classes, each for its own; all take the same latents."""
+    """One generator per class, or a single one for all classes; all take the same latents."""
 
     def __init__(self, generators: Sequence[Generator]) -> None:
         super().__init__()
@@ -23,11 +23,11 @@ class PerClassGenerator(Generator):
         assert isinstance(first, Generator)
         return first.draw(count, rng)
 
-    def forward(self, latents: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         if len(self.generators) == 1:
-            pictures: Tensor = self.generators[0](latents, rows)
+            pictures: Tensor = self.generators[0](latents, class_index)
             return pictures
-        present = sorted(set(rows.tolist()))
-        places = [(rows == row).nonzero().squeeze(1) for row in present]
-        made = [self.generators[row](latents[mine], torch.zeros_like(mine)) for row, mine in zip(present, places, strict=True)]
-        return torch.cat(made)[torch.cat(places).argsort()]
+        classes = sorted(set(class_index.tolist()))
+        indices = [(class_index == label).nonzero().squeeze(1) for label in classes]
+        generated = [self.generators[label](latents[index], torch.zeros_like(index)) for label, index in zip(classes, indices, strict=True)]
+        return torch.cat(generated)[torch.cat(indices).argsort()]

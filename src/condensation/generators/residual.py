@@ -1,4 +1,4 @@
-"""Residual blocks that critics and encoders share, and the trunk that they make up."""
+"""Residual blocks of critics and encoders, and the trunk that consists of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from torch.nn.functional import avg_pool2d, relu
 
 from condensation.generators.channels_last import to_channels_last
 
-SMALLEST_MAP = 8  # pixels; the trunk halves an image until its side is no more than this
+SMALLEST_MAP = 8  # pixels; the trunk halves an image until its side is at most this
 
 
 class DownBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut; all is halved by average pooling at the end where ``halve``.
+    """A residual block of two 3x3 convolutions, with average pooling at the end if ``halve``.
 
-    The ``first`` block sees the image itself, and so begins without a ReLU and pools before its shortcut's convolution.
+    The ``first`` block sees the image itself: it begins without ReLU and pools before the convolution of its shortcut.
     """
 
     def __init__(self, inputs: int, outputs: int, *, first: bool = False, halve: bool = False) -> None:
@@ -25,19 +25,19 @@ class DownBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         inner = features if self.first else relu(features)
-        inner = self._halved(self.conv2(relu(self.conv1(inner))))
-        beside = self.shortcut(self._halved(features)) if self.first else self._halved(self.shortcut(features))
-        result: Tensor = inner + beside
+        inner = self._pool(self.conv2(relu(self.conv1(inner))))
+        shortcut = self.shortcut(self._pool(features)) if self.first else self._pool(self.shortcut(features))
+        result: Tensor = inner + shortcut
         return result
 
-    def _halved(self, features: Tensor) -> Tensor:
+    def _pool(self, features: Tensor) -> Tensor:
         return avg_pool2d(features, 2) if self.halve else features
 
 
 class Trunk(nn.Module):
-    """Blocks of ``width`` channels: some that halve the image to 8 pixels or less, then ``depth`` that do not.
+    """Blocks of ``width`` channels: halving blocks down to a side of at most 8 pixels, then ``depth`` blocks that keep the size.
 
-    At 32 pixels and depth 2 it is the critic of BigGAN for CIFAR, and the encoder of DC-VAE.
+    With 32 pixels and depth 2 it is the critic of BigGAN for CIFAR10, and the encoder of DC-VAE.
     """
 
     def __init__(self, channels: int, side: int, width: int, depth: int) -> None:
@@ -49,7 +49,7 @@ class Trunk(nn.Module):
         self.blocks = nn.ModuleList([*blocks, *(DownBlock(width, width) for _ in range(depth))])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The map (n, width, h, w) of the first block, and features (n, width): the last ones after a ReLU, summed over the map."""
+        """Return the map (n, width, h, w) of the first block, and the last map after a ReLU, summed over its pixels: (n, width)."""
         first: Tensor = self.blocks[0](to_channels_last(images))
         features = first
         for block in list(self.blocks)[1:]:

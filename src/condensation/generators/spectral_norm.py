@@ -1,4 +1,4 @@
-"""Spectral norm (Miyato et al., 2018): a layer's weight over its largest singular value, which one power iteration follows."""
+"""Spectral norm (Miyato et al., ICLR 2018): a layer's weight divided by its largest singular value, estimated by power iteration."""
 
 from __future__ import annotations
 
@@ -11,35 +11,34 @@ from torch.nn.utils import parametrize
 
 from condensation.core.rng import Rng
 
-SMALLEST = 1e-12  # a vector shorter than this is not made one of length 1
+EPSILON = 1e-12  # smallest norm by which a vector is divided
 
 
 def largest_singular(matrix: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
-    """The largest singular value of ``matrix`` (m, n) by one power iteration from ``left`` (m,), and the better left vector.
+    """Return the largest singular value of ``matrix`` (m, n) after one power iteration from ``left`` (m,), and the new left vector.
 
-    The vectors count as constants: the gradient of the value is then left * right^T, which is its gradient where they have converged.
+    The vectors are constants for autograd, so the gradient of the value is left * right^T, its exact gradient at convergence.
     """
     with torch.no_grad():
-        right = F.normalize(matrix.T @ left, dim=0, eps=SMALLEST)
-        left = F.normalize(matrix @ right, dim=0, eps=SMALLEST)
+        right = F.normalize(matrix.T @ left, dim=0, eps=EPSILON)
+        left = F.normalize(matrix @ right, dim=0, eps=EPSILON)
     return left @ matrix @ right, left
 
 
 class SpectralNorm(nn.Module):
-    """What a weight is replaced by when it is used: itself, over its largest singular value.
+    """Parametrization that divides a weight, as a matrix (outputs, inputs), by its largest singular value.
 
-    In training mode each use goes on with the power iteration; in evaluation mode each begins with the vector kept, and
-    keeps nothing. The first dimension of a weight is its rows.
+    In training mode each use continues the power iteration. In evaluation mode each use starts from the stored vector.
     """
 
     left: Tensor
 
     def __init__(self, left: Tensor) -> None:
         super().__init__()
-        self.register_buffer("left", F.normalize(left, dim=0, eps=SMALLEST))
+        self.register_buffer("left", F.normalize(left, dim=0, eps=EPSILON))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with _in_full(weight.device.type):  # an iteration in bfloat16 does not converge
+        with _without_autocast(weight.device.type):  # the iteration does not converge in bfloat16
             value, left = largest_singular(weight.flatten(1), self.left)
         if self.training:
             with torch.no_grad():
@@ -48,7 +47,7 @@ class SpectralNorm(nn.Module):
 
 
 def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> None:
-    """Put `SpectralNorm` on the weight of every layer of ``network`` that is one of ``kinds``, once it is initialised."""
+    """Parametrize the weight of each layer of ``network`` that is one of ``kinds`` with `SpectralNorm`; initialize the network before."""
     for name, layer in list(network.named_modules()):
         if type(layer) in kinds:
             weight = layer.get_parameter("weight")
@@ -56,6 +55,6 @@ def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> 
             parametrize.register_parametrization(layer, "weight", SpectralNorm(left))
 
 
-def _in_full(device: str) -> AbstractContextManager[None]:
-    """Without autocast, where there is any: PyTorch 2.4 knows none on other devices, and refuses to be asked."""
+def _without_autocast(device: str) -> AbstractContextManager[None]:
+    """Return a context without autocast; PyTorch 2.4 raises for devices that have none."""
     return torch.autocast(device, enabled=False) if device in ("cpu", "cuda") else nullcontext()
