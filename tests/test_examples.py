@@ -12,7 +12,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PRINTS = {
     "quickstart.py": ["DM:", "random:", "3 networks", "plain PyTorch"],
     "generator.py": ["drawn at once: 50 images; drawn later: 200", "real:", "drawn, more:", "Picture:"],
-    "own_images.py": ["96 training images of eight, nine, three", "There was no test part", "DM:", "Set and picture"],
+    "own_images.py": ["96 training images of eight, nine, three", "No test split given", "DM:", "Set and picture"],
     "network_pool.py": ["networks in each bucket: {", "learned on random networks:", "learned on all networks:"],
     "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],

@@ -49,7 +49,7 @@ def test_a_folder_becomes_a_set_that_says_what_it_was_made_from(condense, flower
     assert about["skipped"]["images"][0]["name"].endswith("bad.jpg")
     for line in (
         "Of classes with fewer than 6 training images, all are taken: -few 4.",
-        "7 of 36 images, a fifth of each class, were set aside at random (seed 0).",
+        "7 of 36 images, a fifth of each class, were held out at random (seed 0).",
         "1 image could not be read and was skipped:",
         "bad.jpg cannot be read as an image",
     ):
@@ -153,12 +153,12 @@ def test_random_images_follow_the_rule_of_the_set(condense, flowers):
 
 def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
     from condensation.methods.loop import Stopped
-    from condensation.report.progress import Silent
+    from condensation.report.progress import Reporter
 
     def stop(self, done, total):
         raise Stopped("enough")
 
-    monkeypatch.setattr(Silent, "reading", stop)
+    monkeypatch.setattr(Reporter, "reading", stop)
     code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)
     assert code == 130
     assert "nothing was condensed yet. Give the same command again." in errors

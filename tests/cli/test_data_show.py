@@ -42,7 +42,7 @@ def test_a_folder(here):
         "Files that are not read: 1 no image by its name",
         "Read as: 8 x 10 (height x width), in colour",
         "Memory: 2.6 kB",
-        "2 of 11 images, a fifth of each class, were set aside",
+        "2 of 11 images, a fifth of each class, were held out",
         "Picture: data.png",
     ):
         assert part in said

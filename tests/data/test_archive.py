@@ -39,7 +39,7 @@ def test_a_file_that_is_there_twice_is_refused(tmp_path):
     path = write_tar(
         tmp_path / "cifar-10-python.tar.gz", {**{f"a/{name}": one for name, one in files.items()}, "b/data_batch_1": files["data_batch_1"]}
     )
-    with pytest.raises(CondensationError, match="has data_batch_1 twice"):
+    with pytest.raises(CondensationError, match="data_batch_1 twice"):
         load(path)
 
 
@@ -50,7 +50,7 @@ def test_an_archive_that_is_cut_off_says_what_to_do(tmp_path, keep):
     path.write_bytes(whole[: int(keep * len(whole))])
     with pytest.raises(
         CondensationError,
-        match=r"cifar-10-python\.tar\.gz is cut off or damaged: (?s:.*)\nRemove it and get it again: condense data get cifar10",
+        match=r"cifar-10-python\.tar\.gz is damaged(?s:.*)condense data get cifar10",
     ):
         load(path)
 

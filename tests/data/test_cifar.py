@@ -46,27 +46,27 @@ def test_without_names_the_usual_ones_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, 10]}, "labels run from 0 to 10, and must lie in 0 to 9"),
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, -1]}, "labels run from -1 to 2"),
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2]}, "3 labels, and pixels of the type uint8 and the shape"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, 10]}, r"0\.\.9, got 0\.\.10"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, -1]}, r"got -1\.\.2"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2]}, "3 labels"),
         ({"data": official.images(4, (3071,)), "labels": [0, 1, 2, 3]}, "3071"),
         ({"data": official.images(0, (3072,)), "labels": []}, "0 labels"),
-        ({"data": official.images(4, (3072,))}, "no 'data' that is an array, or no 'labels'"),
-        ({"labels": [1]}, "no 'data'"),
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, "3"]}, "whole numbers"),
+        ({"data": official.images(4, (3072,))}, "'data' and integers 'labels'"),
+        ({"labels": [1]}, "'data'"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, "3"]}, "integers"),
     ],
 )
 def test_a_batch_that_is_wrong_is_named(tmp_path, content, message):
     files, _ = official.cifar_files(PYTHON)
     files["data_batch_2"] = pickle.dumps(content, 4)
-    with pytest.raises(CondensationError, match=rf"data_batch_2 in .*cifar-10-batches-py is cut off or damaged: .*{message}"):
+    with pytest.raises(CondensationError, match=rf"data_batch_2 in .*cifar-10-batches-py is damaged.*{message}"):
         load(write_files(tmp_path / "cifar-10-batches-py", files))
 
 
 def test_a_wrong_label_in_the_binary_version_is_named(tmp_path):
     files, _ = official.cifar_files(BINARY)
     files["data_batch_4.bin"] = b"\x0b" + files["data_batch_4.bin"][1:]
-    with pytest.raises(CondensationError, match=r"data_batch_4\.bin in .* and must lie in 0 to 9"):
+    with pytest.raises(CondensationError, match=r"data_batch_4\.bin in .*0\.\.9"):
         load(write_files(tmp_path / "cifar-10-batches-bin", files))
 
 

@@ -50,10 +50,10 @@ def test_further_columns_and_their_order_do_not_matter(tmp_path):
 
 def test_columns_may_be_named(tmp_path):
     table = write(tmp_path, rows(CATS, header="where,what"))
-    with pytest.raises(CondensationError, match=r"no column for the path and the label of an image; its first line says where, what\."):
+    with pytest.raises(CondensationError, match=r"no path and no label column.* where, what\."):
         load(table)
     assert load(table, columns=("where", "what")).train.class_names == ("cat", "dog")
-    with pytest.raises(CondensationError, match="called 'where' and 'nothing'"):
+    with pytest.raises(CondensationError, match="'where' and 'nothing'"):
         load(table, columns=("where", "nothing"))
 
 
@@ -102,15 +102,15 @@ def test_a_byte_order_mark_and_empty_lines_are_no_matter(tmp_path):
     [
         ("", "is empty"),
         ("path,label\n", "has column names but no images"),
-        ("path,nothing\nin/0.png,cat", "no column for the label of an image; its first line says path, nothing"),
-        ("in/0.png,cat\nin/1.png,dog", "no column for the path and the label"),
+        ("path,nothing\nin/0.png,cat", "no label column.* path, nothing"),
+        ("in/0.png,cat\nin/1.png,dog", "no path and no label column"),
         ("path,label\nin/0.png,cat\nin/1.png", "line 3: there are only 1 columns"),
-        ("path,label\nin/0.png,cat\nin/1.png,", "line 3: there is no label"),
-        ("path,label\nin/0.png,cat\n,dog", "line 3: there is no path"),
-        ("path,label\nin/0.png,cat\nin/none.png,dog", r"line 3: in/none\.png is not there: .*none\.png is no file"),
-        ("path,label,split\nin/0.png,cat,train\nin/1.png,cat,mine", "line 3: the split is 'mine'; it can be train, test or val"),
-        ("path,label,split\nin/0.png,cat,test", "no line whose split is train"),
-        ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "has a class 'c', which the training part doesn't have"),
+        ("path,label\nin/0.png,cat\nin/1.png,", "line 3: the label"),
+        ("path,label\nin/0.png,cat\n,dog", "line 3: the path"),
+        ("path,label\nin/0.png,cat\nin/none.png,dog", r"line 3: in/none\.png"),
+        ("path,label,split\nin/0.png,cat,train\nin/1.png,cat,mine", "line 3: the split is 'mine'"),
+        ("path,label,split\nin/0.png,cat,test", "split train"),
+        ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "class 'c'"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, text, said):
@@ -120,14 +120,14 @@ def test_what_is_wrong_is_said(tmp_path, text, said):
 
 def test_a_table_that_is_no_text(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
-    with pytest.raises(CondensationError, match=r"not a table in UTF-8.*at byte 11"):
+    with pytest.raises(CondensationError, match=r"UTF-8.*at byte 11"):
         load(tmp_path / "t.csv")
 
 
 def test_missing_and_bad_files_are_skipped_if_that_is_asked_for(tmp_path):
     table = write(tmp_path, rows([*CATS, "dog"]))
     (tmp_path / "in" / "3.png").write_bytes(b"no image")
-    with pytest.raises(CondensationError, match=r"table\.csv, line 14: in/12\.png is not there"):
+    with pytest.raises(CondensationError, match=r"table\.csv, line 14: in/12\.png"):
         load(table)
     data = load(table, skip_bad=True)
     assert data.details["skipped"]["count"] == 2

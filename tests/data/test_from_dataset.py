@@ -90,7 +90,7 @@ def test_names_that_are_given_or_the_objects_own():
 
 def test_mixed_sizes_and_modes():
     items = [(picture(n, size=(8 + n, 9), mode="L" if n == 3 else "RGBA" if n == 4 else "RGB"), n % 2) for n in range(12)]
-    with pytest.raises(CondensationError, match=r"image 0 of dataset \(train\) has 8 x 9 pixels, image 1 of .* has 9 x 9"):
+    with pytest.raises(CondensationError, match=r"image 0 of dataset \(train\) has 8 x 9 .*image 1 .*9 x 9"):
         from_dataset(UserModule(items))
     assert from_dataset(UserModule(items), size="6x7").train.shape == (3, 6, 7)
     assert items[0][0].size == (8, 9)  # an image that is given stays as it was
@@ -99,18 +99,18 @@ def test_mixed_sizes_and_modes():
 @pytest.mark.parametrize(
     ("item", "said"),
     [
-        (3, r"Item 12 of dataset \(train\) is int; it must be an image and a label"),
-        ((1, 2, 3), "Item 12 .* is tuple; it must be an image and a label"),
-        ((pixels()[0], 1.5), r"label of image 12 of dataset \(train\) is 1.5; it must be a whole number from 0, or a text"),
-        ((pixels()[0], True), "is True; it must be a whole number"),
-        ((pixels()[0], None), "is None; it must be a whole number"),
-        ((pixels()[0], "cat"), "is 'cat', but others are numbers"),
+        (3, r"Item 12 of dataset \(train\) is int"),
+        ((1, 2, 3), "Item 12 .* is tuple"),
+        ((pixels()[0], 1.5), r"label of image 12 of dataset \(train\) is 1.5"),
+        ((pixels()[0], True), "is True"),
+        ((pixels()[0], None), "is None"),
+        ((pixels()[0], "cat"), "is 'cat', but others are integers"),
         ((pixels()[0], 3), "Class 2 has no images"),
-        ((pixels()[0], -1), "labels run from -1 to 1"),
-        (("cat.png", 1), r"image 12 of .* is str; it must be a Pillow image, an array or a tensor"),
-        ((pixels()[0].astype(np.int64), 1), "image 12 of .* is int64; it must be uint8"),
-        ((np.linspace(0, 2.55, 54).reshape(6, 9), 1), "holds floats from 0 to 2.55; they must lie in 0 to 1"),
-        ((np.full((6, 9), np.nan), 1), "holds floats from nan"),
+        ((pixels()[0], -1), "from -1 to 1"),
+        (("cat.png", 1), r"image 12 of .* is str"),
+        ((pixels()[0].astype(np.int64), 1), "image 12 of .* is int64"),
+        ((np.linspace(0, 2.55, 54).reshape(6, 9), 1), "floats from 0 to 2.55"),
+        ((np.full((6, 9), np.nan), 1), "floats from nan"),
         ((np.zeros((6, 9, 2), dtype=np.uint8), 1), r"has the shape \(6, 9, 2\)"),
         ((np.zeros((0, 9, 3), dtype=np.uint8), 1), r"has the shape \(0, 9, 3\)"),
     ],
@@ -130,12 +130,12 @@ def test_objects_without_length_or_items():
         from_dataset(item for item in ())
     with pytest.raises(CondensationError, match="is empty"):
         from_dataset(UserModule([]))
-    with pytest.raises(CondensationError, match="Give its parts"):
+    with pytest.raises(CondensationError, match="dictionary"):
         from_dataset({"train": UserModule([])})
 
 
 def test_a_class_of_the_test_part_alone():
-    with pytest.raises(CondensationError, match="has a class 'z', which its training part"):
+    with pytest.raises(CondensationError, match="class 'z'"):
         from_dataset(UserModule(list(zip(pixels(), ["a", "b"] * 6, strict=True))), UserModule([(pixels()[0], "z")]))
 
 
@@ -144,7 +144,7 @@ def test_arrays_may_have_texts_as_labels():
     assert data.train.class_names == ("cat", "dog")
     assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
     assert from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "a"]).train.class_names == ("b", "a")
-    with pytest.raises(CondensationError, match="has a class 'a', which class_names doesn't have"):
+    with pytest.raises(CondensationError, match=r"class 'a'.*class_names"):
         from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "c"])
 
 

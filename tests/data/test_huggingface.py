@@ -75,7 +75,7 @@ def test_of_two_test_parts_one_is_used():
 
 
 def test_parts_without_train():
-    with pytest.raises(CondensationError, match="no part called train; it has one, two"):
+    with pytest.raises(CondensationError, match=r"train.* one, two"):
         from_dataset(datasets.DatasetDict({"one": made(), "two": made()}))
 
 
@@ -88,22 +88,20 @@ def test_columns_are_found_by_their_types():
 def test_columns_that_are_not_clear_are_asked_for():
     coarse = (datasets.ClassLabel(names=["x", "y"]), [0] * 6 + [1] * 6)
     two = made(label="fine", coarse=coarse)
-    with pytest.raises(
-        CondensationError, match=r"is not clear; it has image \(Image\), fine \(ClassLabel\), coarse \(ClassLabel\)\.\nName both"
-    ):
+    with pytest.raises(CondensationError, match=r"image \(Image\), fine \(ClassLabel\), coarse \(ClassLabel\)"):
         from_dataset(two)
     assert from_dataset(two, columns=("image", "coarse")).train.class_names == ("x", "y")
     assert from_dataset(made(coarse=coarse)).train.class_names == ("cat", "dog")  # one is called label
-    with pytest.raises(CondensationError, match="no column 'none'; it has image, fine, coarse"):
+    with pytest.raises(CondensationError, match="no column 'none'"):
         from_dataset(two, columns=("image", "none"))
-    with pytest.raises(CondensationError, match="'fine' of dataset holds no images but ClassLabel"):
+    with pytest.raises(CondensationError, match=r"'fine' .*ClassLabel"):
         from_dataset(two, columns=("fine", "coarse"))
-    with pytest.raises(CondensationError, match="names 1 columns; name two"):
+    with pytest.raises(CondensationError, match="got 1: image"):
         from_dataset(two, columns=("image",))
 
 
 def test_a_dataset_without_images():
-    with pytest.raises(CondensationError, match="is not clear"):
+    with pytest.raises(CondensationError, match="unambiguous"):
         from_dataset(datasets.Dataset.from_dict({"label": [0, 1]}))
 
 
@@ -163,8 +161,8 @@ def test_names_of_the_hub(monkeypatch, source, asked):
 def test_it_is_cached(tmp_path, monkeypatch):
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
     counts = []
-    plain = decoding._read
-    monkeypatch.setattr(decoding, "_read", lambda block, how: counts.extend(block) or plain(block, how))
+    decode_block = decoding._decode_block
+    monkeypatch.setattr(decoding, "_decode_block", lambda block, options: counts.extend(block) or decode_block(block, options))
     made().save_to_disk(str(tmp_path / "saved"))
     first = load(tmp_path / "saved")
     assert torch.equal(load(tmp_path / "saved").train.images, first.train.images)
@@ -174,7 +172,7 @@ def test_it_is_cached(tmp_path, monkeypatch):
 def test_what_is_not_there_is_said():
     with pytest.raises(CondensationError, match="could not load nobody/nothing"):
         load("hf:nobody/nothing")
-    with pytest.raises(CondensationError, match="needs the name of a data set"):
+    with pytest.raises(CondensationError, match="hf: needs"):
         load("hf:")
 
 

@@ -88,7 +88,7 @@ def test_what_is_no_idx_file(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte"
     whole = idx_bytes(np.zeros((2, 3, 3)))
     for content, message in [
-        (whole + b"x", "there are more"),
+        (whole + b"x", "got more"),
         (b"<html>" * 10, "not an IDX file"),
         (idx_bytes(np.zeros(5)) + b"x" * 20, "not an IDX file"),
         (whole[:2] + b"\x0d" + whole[3:], "not an IDX file"),

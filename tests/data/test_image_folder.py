@@ -127,7 +127,7 @@ def test_size_scales_the_shorter_side_and_crops_the_centre(tmp_path):
 def test_mixed_sizes_need_a_size(tmp_path):
     write_classes(tmp_path)
     picture(9, size=(20, 16)).save(tmp_path / "class2" / "big.png")
-    with pytest.raises(CondensationError, match=r"10 x 8 pixels.*big\.png has 20 x 16 pixels.\nGive a size"):
+    with pytest.raises(CondensationError, match=r"10 x 8 pixels.*big\.png has 20 x 16"):
         load(tmp_path)
     assert load(tmp_path, size=6).train.shape == (3, 6, 6)
 
@@ -142,7 +142,7 @@ def test_empty_classes_are_named(tmp_path):
 def test_unknown_test_classes_are_named(tmp_path):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test", ("class1", "other"))
-    with pytest.raises(CondensationError, match="has a class 'other'"):
+    with pytest.raises(CondensationError, match="class 'other'"):
         load(tmp_path)
 
 
@@ -171,5 +171,5 @@ def test_truncated_files_are_named(tmp_path, ending, keep):
 def test_floating_point_pictures_are_refused(tmp_path):
     write_classes(tmp_path)
     Image.fromarray(np.zeros((8, 10), dtype=np.float32)).save(tmp_path / "class1" / "f.tiff")
-    with pytest.raises(CondensationError, match="floating point"):
+    with pytest.raises(CondensationError, match="floating-point"):
         load(tmp_path)

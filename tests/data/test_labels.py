@@ -18,7 +18,7 @@ def test_places_in_the_classes():
     assert class_indices(["b", "a ", "b"], ("a", "b"), "here", "there") == [1, 0, 1]
     assert class_indices(["07", "8"], ("7", "8"), "here", "there") == [0, 1]
     assert class_indices(["07", "08"], ("07", "08"), "here", "there") == [0, 1]  # names that were given as they are
-    with pytest.raises(CondensationError, match="here has a class 'c', which there doesn't have"):
+    with pytest.raises(CondensationError, match=r"here .*'c'.* there"):
         class_indices(["c"], ("a", "b"), "here", "there")
 
 

@@ -55,13 +55,13 @@ def test_fashion_mini():
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion-mini"])
-def test_no_embedded_test_image_is_in_train(name):
+def test_no_bundled_test_image_is_in_train(name):
     data = load(name)
     seen = {bytes(image) for image in data.train.images.flatten(1).numpy()}
     assert not any(bytes(image) in seen for image in data.test.images.flatten(1).numpy())
 
 
-def test_embedded_data_are_small_and_bring_their_terms():
+def test_bundled_data_are_small_and_include_their_licences():
     assert sum(path.stat().st_size for path in BUNDLED_FOLDER.rglob("*") if path.is_file()) < 2_900_000
     assert "Zalando SE" in (BUNDLED_FOLDER / "fashion-mini" / "LICENSE").read_text()
     assert "CC BY 4.0" in (BUNDLED_FOLDER / "digits" / "README.md").read_text()
@@ -89,9 +89,9 @@ def test_available_lists_what_is_found(tmp_path):
 
 
 def test_unknown_names(tmp_path):
-    with pytest.raises(CondensationError, match=r"(?s)no data set 'cifar1'. Did you mean 'cifar10'.*CONDENSATION_DATA is not set"):
+    with pytest.raises(CondensationError, match=r"Did you mean 'cifar10'.*CONDENSATION_DATA is not set"):
         load("cifar1")
-    with pytest.raises(CondensationError, match=r"(?s)'cifar10' was not found.*--folder.*CONDENSATION_DATA"):
+    with pytest.raises(CondensationError, match=r"(?s)'cifar10' was not found.*folder=.*CONDENSATION_DATA"):
         load("cifar10")
     with pytest.raises(CondensationError, match=str(tmp_path)):
         load("cifar10", folder=tmp_path)
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
         path.rename(tmp_path / "mnist" / path.name)
     monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
     for source, needed in ((tmp_path, "2.2 MB"), (tmp_path / "images", "360.0 kB"), (tmp_path / "mnist", "844.4 TB")):
-        with pytest.raises(NotEnoughMemory, match=f"needs about {needed} of memory, and 100.0 kB are free"):
+        with pytest.raises(NotEnoughMemory, match=f"{needed} .* 100.0 kB"):
             load(source)
     monkeypatch.setattr(memory, "free_memory", lambda: 5_000_000)
     with pytest.raises(NotEnoughMemory, match="at 64 x 64"):
@@ -163,18 +163,16 @@ def test_cifar10_has_the_published_mean():
 
 def test_what_is_not_here_may_have_been_meant_as_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(CondensationError, match=r"^There is no folder or file nope\.csv\.$"):
+    with pytest.raises(CondensationError, match=r"file nope\.csv\.$"):
         load("nope.csv")
-    with pytest.raises(CondensationError, match=r"^There is no folder or file nope\.csv\. It was looked for in .*\.$"):
+    with pytest.raises(CondensationError, match=rf"file nope\.csv\. .*{tmp_path}"):
         load("nope.csv", folder=tmp_path)
-    with pytest.raises(CondensationError, match=r"There is no data set 'nowhere'(?s:.*)Nor is there a folder or file nowhere here\."):
+    with pytest.raises(CondensationError, match=r"no data set 'nowhere'.*no folder or file nowhere"):
         load("nowhere")
 
 
 def test_a_file_here_that_holds_no_data_says_so(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "make.py").touch()
-    with pytest.raises(
-        CondensationError, match=r"^There are no data in make\.py\.\nIt must be, or hold: .*; or an npz file of images and labels;"
-    ):
+    with pytest.raises(CondensationError, match=r"no data in make\.py\.\n.*an npz file of images and labels"):
         load("make.py")

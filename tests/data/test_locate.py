@@ -96,6 +96,6 @@ def test_the_catalogue_is_known_by_a_quick_look(tmp_path):
 
 def test_fewer_images_than_the_data_set_has_are_noted(tmp_path, caplog):
     path, _ = write_cifar(tmp_path, PYTHON, packed=True)
-    note = "CIFAR-10 has 50,000 training and 10,000 test images; here are 20 and 20."
+    note = "CIFAR-10 has 50,000 training and 10,000 test images; these files have 20 and 20."
     assert load(path).note == note
     assert note in caplog.text

@@ -36,7 +36,7 @@ def test_the_variable_names_the_folder(tmp_path, monkeypatch):
     assert list_datasets()[-1].name == "mine"
     assert list_datasets()[-1].where == str(tmp_path / "mine")
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(CondensationError, match="which CONDENSATION_DATA names"):
+    with pytest.raises(CondensationError, match="CONDENSATION_DATA"):
         load("mine")
 
 
@@ -53,7 +53,7 @@ def test_usual_class_names_are_known(tmp_path):
         ({"labels": LABELS[:-1]}, "29 labels for 30 images"),
         ({"labels": LABELS * 0}, "only one class"),
         ({"class_names": np.array(["a", "b", "c", "d"])}, "Class 'd' has no images"),
-        ({"class_names": np.array(["a", "b"])}, "there are 2 classes"),
+        ({"class_names": np.array(["a", "b"])}, r"0\.\.1.* got 2"),
         ({"images": IMAGES[..., 0, 0]}, "one or three channels"),
         ({"images": IMAGES.astype(np.int32)}, "Give uint8"),
         ({"images": IMAGES[:, :0]}, "no pixel"),
@@ -69,10 +69,10 @@ def test_bad_content(tmp_path, arrays, message):
 def test_bad_test_part(tmp_path):
     write(tmp_path, class_names=np.array(["a", "b", "c"]))
     write(tmp_path, part="test", class_names=np.array(["a", "b", "x"]))
-    with pytest.raises(CondensationError, match="are not those of"):
+    with pytest.raises(CondensationError, match="different classes"):
         load(tmp_path)
     write(tmp_path, part="test", labels=LABELS + 1)
-    with pytest.raises(CondensationError, match="has a class 3"):
+    with pytest.raises(CondensationError, match="got 3"):
         load(tmp_path)
 
 

@@ -26,18 +26,18 @@ def test_a_size_may_be_a_number_or_a_pair():
 
 @pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
 def test_what_is_no_size_is_said(size):
-    with pytest.raises(CondensationError, match="Write pixels, such as 64, or height x width, such as 48x64"):
+    with pytest.raises(CondensationError, match="height x width"):
         ReadOptions(size)
 
 
 @pytest.mark.parametrize("size", [0, -3, "0x8", (8, 0)])
 def test_a_size_is_at_least_a_pixel(size):
-    with pytest.raises(CondensationError, match="at least 1 pixel"):
+    with pytest.raises(CondensationError, match="positive"):
         ReadOptions(size)
 
 
 def test_other_ways_to_fit_are_named():
-    with pytest.raises(CondensationError, match="fit is 'stretch'; it can be crop or pad"):
+    with pytest.raises(CondensationError, match="fit is 'stretch'"):
         ReadOptions(8, "stretch")
 
 
@@ -123,16 +123,16 @@ def test_what_other_programs_leave_is_passed_over_and_counted(tmp_path):
     assert data.train.class_names == ("a", "b", "c")
     assert data.files.ignored == {
         "hidden": 1,
-        "no image by its name": 1,
-        "no file, or a broken link": 1,
-        "in no class folder": 1,
+        "not an image by name": 1,
+        "not a file, or a broken link": 1,
+        "outside the class folders": 1,
     }
 
 
 def test_images_without_class_folders(tmp_path):
     for index in range(3):
         picture(index).save(tmp_path / f"{index}.png")
-    with pytest.raises(CondensationError, match=r"has 3 images but no class folders\.\nPut the images of each class into a sub-folder"):
+    with pytest.raises(CondensationError, match="3 images but no class folders"):
         load(tmp_path)
 
 
@@ -159,10 +159,10 @@ def bad_files(folder):
     return {
         "cut.jpg": "truncated",
         "empty.png": "it is empty",
-        "text.png": "format that Pillow does not know",
-        "moving.gif": "holds 3 pictures, as an animation",
-        "pages.tiff": "holds 3 pictures",
-        "floats.tiff": "floating point",
+        "text.png": "unknown to Pillow",
+        "moving.gif": "contains 3 images",
+        "pages.tiff": "contains 3 images",
+        "floats.tiff": "floating-point",
     }
 
 
@@ -171,7 +171,7 @@ def test_bad_images_are_named(tmp_path):
         folder = tmp_path / "in" / name
         write_classes(folder)
         (tmp_path / name).rename(folder / "b" / name)
-        with pytest.raises(CondensationError, match=rf"{name} .*{why}.*\.\nReplace or remove that image, or .* --skip-bad") as error:
+        with pytest.raises(CondensationError, match=rf"{name} .*{why}") as error:
             load(folder, size=8)
         assert str(error.value).startswith(str(folder / "b" / name))
 
@@ -198,7 +198,7 @@ def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
     Image.new("L", (300, 300)).save(tmp_path / "b" / "bomb.png")
     for limit in (50_000, 1000):  # of the first Pillow warns, the second it refuses
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(CondensationError, match=rf"bomb\.png would unpack to more than the {limit:,} pixels"):
+        with pytest.raises(CondensationError, match=rf"bomb\.png .*{limit:,} pixels"):
             load(tmp_path, size=8)
     assert load(tmp_path, size=8, skip_bad=True).details["skipped"]["count"] == 1
 
@@ -226,7 +226,7 @@ def test_images_in_both_parts_are_counted(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         data = load(tmp_path)
     assert data.details["in_both"] == 2
-    assert "2 of 3 test images are, pixel for pixel, training images too" in caplog.text
+    assert "2 of 3 test images" in caplog.text
     assert os.path.join("test", "a", "0.png") in caplog.text
 
 
@@ -275,7 +275,7 @@ def test_what_progress_raises_stops_reading(tmp_path):
 def test_threads_change_no_byte(tmp_path, monkeypatch, count):
     write_classes(tmp_path, count=40)
     plain = [np.asarray(picture(100 * place + index)) for place in range(3) for index in sorted(range(40), key=lambda n: f"{n}.png")]
-    monkeypatch.setattr(decoding, "workers", lambda: count)
+    monkeypatch.setattr(decoding, "thread_count", lambda: count)
     monkeypatch.setattr(decoding, "BLOCK", 7)
     write_classes(tmp_path / "parts" / "test", count=1)
     (tmp_path / "parts" / "train").mkdir()
@@ -289,7 +289,7 @@ def test_memory_is_asked_for_before_it_is_used(tmp_path, monkeypatch):
     write_classes(tmp_path)
     monkeypatch.setattr("condensation.core.memory.free_memory", lambda: 100)
     monkeypatch.setattr(np, "empty", None)
-    with pytest.raises(NotEnoughMemory, match=r"Reading 15 images from .* needs about 7.2 kB"):
+    with pytest.raises(NotEnoughMemory, match=r"15 images .* 7\.2 kB"):
         load(tmp_path)
 
 

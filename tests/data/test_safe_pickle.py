@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from condensation.core.errors import CondensationError
-from condensation.data.formats.safe_pickle import read_pickle
+from condensation.data.formats.safe_pickle import OPERATIONS, read_pickle
 from tests.data.official import images, python2
 
 ARRAY = images(6, (5,))
@@ -89,13 +89,13 @@ POISONED = {
 
 @pytest.mark.parametrize("name", POISONED)
 def test_a_global_is_refused_by_its_name(name):
-    with pytest.raises(CondensationError, match=r"(?s)the file asks for '[\w.]+', which could run code.*nothing was run"):
+    with pytest.raises(CondensationError, match=r"(?s)the file asks for '[\w.]+', which could run code.*Nothing was run"):
         read_pickle(POISONED[name], "the file")
 
 
 def test_a_global_need_not_be_called_to_be_refused():
     with pytest.raises(CondensationError, match=r"'os\.system'"):
-        read_pickle(b"\x80\x02cos\nsystem\n0}.", "the file")
+        read_pickle(b"\x80\x02}U\x01xcos\nsystem\ns.", "the file")
 
 
 def test_nothing_is_run(tmp_path, monkeypatch):
@@ -130,12 +130,11 @@ def test_no_module_is_imported(tmp_path, monkeypatch):
         (b"\x80\x02}U\x01xU\x01yQs.", "operation BINPERSID"),
         (b"\x80\x02}U\x01x(ios\nsystem\ns.", "operation INST"),
         (b"\x80\x02}U\x01x)cnumpy\nndarray\n)\x81s.", "operation NEWOBJ"),
-        (b"\x80\x02}}U\x01xK\x01sb.", "state of an object"),
         (b"\x80\x02}cnumpy\nndarray\n}b.", "state of an object"),
     ],
 )
 def test_other_ways_to_make_objects_are_refused(content, message):
-    with pytest.raises(CondensationError, match=f"(?s){message}.*nothing was run"):
+    with pytest.raises(CondensationError, match=f"{message}.*Nothing was run"):
         read_pickle(content, "the file")
 
 
@@ -161,6 +160,9 @@ BOMBS = {
     "bytes that are not there": b"\x80\x04}U\x01x\x8e\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
     "a bytearray that is not there": b"\x80\x05}U\x01x\x96\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
     "a long number that is not there": b"\x80\x02}U\x01x\x8b\xff\xff\xff\x7fabcs.",
+    "the state of a dictionary": b"\x80\x02}}U\x01xK\x01sb.",
+    # Each tuple contains the one before twice, so that hashing the last takes 2^40 steps.
+    "doubled tuples as a name": b"\x80\x02}K\x01\x85q\x00" + 40 * b"h\x00h\x00\x86q\x00" + b"K\x01s.",
     "a place far up in the memo": b"\x80\x02}r\xff\xff\xff\x7fj\xfe\xff\xff\x7f.",
 }
 
@@ -169,7 +171,7 @@ BOMBS = {
 def test_what_promises_much_takes_little_memory(name):
     tracemalloc.start()
     try:
-        with pytest.raises(CondensationError, match="the file is cut off or damaged"):
+        with pytest.raises(CondensationError, match="the file is damaged"):
             read_pickle(BOMBS[name], "the file")
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
@@ -180,7 +182,7 @@ def test_deep_nesting_does_not_end_the_program():
     deep = b"(" * 100_000 + b"t" * 100_000
     # As a name in a dictionary, where it would be hashed, and as the shape of an array, which the message would show.
     for content in (b"\x80\x02}" + deep + b"K\x01s.", array_of(deep, b"U\x01a")):
-        with pytest.raises(CondensationError, match="the file is cut off or damaged"):
+        with pytest.raises(CondensationError, match="the file is damaged"):
             read_pickle(content, "the file")
 
 
@@ -201,13 +203,11 @@ def test_damage_is_noticed_or_harmless():
 
 def test_what_holds_no_dictionary_is_refused():
     for value in (3, [1], None, ARRAY):
-        with pytest.raises(CondensationError, match="it holds no dictionary"):
+        with pytest.raises(CondensationError, match="dictionary"):
             read_pickle(pickle.dumps(value, 2), "the file")
 
 
 def test_every_operation_is_one_that_pickles_have():
-    from condensation.data.formats.safe_pickle import OPERATIONS
-
     assert set(OPERATIONS) <= {operation.name for operation in pickletools.opcodes}
 
 

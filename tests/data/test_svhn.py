@@ -20,19 +20,19 @@ def test_ten_means_zero(tmp_path):
 def test_a_missing_test_file_of_svhn_is_named(tmp_path):
     write_svhn(tmp_path)
     (tmp_path / "test_32x32.mat").unlink()
-    with pytest.raises(CondensationError, match=r"lacks test_32x32\.mat.\nGet it with: condense data get svhn"):
+    with pytest.raises(CondensationError, match=r"(?s)lacks test_32x32\.mat.*condense data get svhn"):
         load("svhn", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [11]]}, "must lie in 1 to 10"),
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [0]]}, "must lie in 1 to 10"),
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3]]}, "its 4 images have 3 labels"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [11]]}, r"1\.\.10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [0]]}, r"1\.\.10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3]]}, "expected 4 labels .* got 3"),
         ({"X": official.images(32, (32, 4, 4)), "y": [[1], [2], [3], [4]]}, "X is uint8 of shape"),
         ({"X": np.zeros((32, 32, 3, 4)), "y": [[1], [2], [3], [4]]}, "X is float64"),
-        ({"X": official.images(32, (32, 3, 4))}, "it holds X instead of X and y"),
+        ({"X": official.images(32, (32, 3, 4))}, "expected X and y, got X"),
         ({"X": "text", "y": [[1]]}, "X is <U4"),
     ],
 )
@@ -41,7 +41,7 @@ def test_a_mat_file_that_is_wrong_is_named(tmp_path, content, message):
 
     write_svhn(tmp_path)
     savemat(tmp_path / "train_32x32.mat", content)
-    with pytest.raises(CondensationError, match=rf"train_32x32\.mat is cut off or damaged: .*{message}"):
+    with pytest.raises(CondensationError, match=rf"train_32x32\.mat is damaged.*{message}"):
         load(tmp_path)
 
 

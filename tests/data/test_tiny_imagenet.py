@@ -39,21 +39,21 @@ def tiny_with(tmp_path, packed, change):
         (lambda files: files.pop("val/val_annotations.txt"), r"tiny-imagenet-200\S* lacks val/val_annotations\.txt"),
         (
             lambda files: files.update({"val/val_annotations.txt": b"val_0.JPEG\tn99\t0\n"}),
-            r"val/images/val_0\.JPEG in .* is of no class that wnids",
+            r"val/images/val_0\.JPEG .*class is not in wnids",
         ),
-        (lambda files: files.update({"val/val_annotations.txt": b"val_0.JPEG\n"}), "is of no class"),
-        (lambda files: files.update({"val/val_annotations.txt": b"\xff\xfe"}), r"val_annotations\.txt in .* is cut off or damaged"),
+        (lambda files: files.update({"val/val_annotations.txt": b"val_0.JPEG\n"}), "class is not in"),
+        (lambda files: files.update({"val/val_annotations.txt": b"\xff\xfe"}), r"val_annotations\.txt in .* is damaged"),
         (lambda files: files.update({"val/val_annotations.txt": b"../x.JPEG\tn01\n"}), r"val/images/\.\./x\.JPEG"),
         (lambda files: files.pop("val/images/val_0.JPEG"), r"val/images/val_0\.JPEG"),
-        (lambda files: files.update({"wnids.txt": b"n01\nn02\n"}), r"train/n03/images/n03_\d\.JPEG in .* is of no class"),
+        (lambda files: files.update({"wnids.txt": b"n01\nn02\n"}), r"train/n03/images/n03_\d\.JPEG .*class is not in"),
         (lambda files: files.update({"train/n01/images/n01_1.JPEG": b""}), r"train/n01/images/n01_1\.JPEG"),
         (lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1)[:900]}), r"train/n01/images/n01_1\.JPEG"),
         (
             lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1, size=(64, 65))}),
-            "64 x 65 pixels, and the first image has 64 x 64",
+            "64 x 65 pixels, expected 64 x 64",
         ),
         (lambda files: files.update({"train/n01/images/n01_1.JPEG": official.jpeg(1, size=(1001, 1000))}), "it has 1001 x 1000 pixels"),
-        (lambda files: files.update({"train/n01/images/n01_1.JPEG": png()}), r"n01_1\.JPEG in .* is cut off or damaged"),
+        (lambda files: files.update({"train/n01/images/n01_1.JPEG": png()}), r"n01_1\.JPEG in .* is damaged"),
     ],
 )
 def test_what_is_wrong_in_tiny_imagenet_is_named(tmp_path, packed, change, message):
@@ -71,7 +71,7 @@ def test_a_zip_bomb_is_refused(tmp_path):
     path = write_tiny_imagenet(tmp_path, packed=True)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("tiny-imagenet-200/train/n01/images/n01_99.JPEG", b"\0" * 10_000_001)
-    with pytest.raises(CondensationError, match=r"n01_99\.JPEG would be 10,000,001 bytes"):
+    with pytest.raises(CondensationError, match=r"n01_99\.JPEG .*10,000,001 bytes"):
         load(path)
 
 

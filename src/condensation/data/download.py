@@ -94,7 +94,7 @@ def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, 
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise CondensationError(
-            f"Could not create {plan.folder}: {problem.strerror}.", hint="Choose another folder: folder=....", setting="data.folder"
+            f"Could not create {plan.folder}: {problem.strerror}.", hint="Choose another folder (folder=...).", setting="data.folder"
         ) from problem
     try:
         for file in plan.remote.files:
@@ -192,7 +192,7 @@ class Transfer:
         except OSError as problem:
             raise CondensationError(
                 f"Could not write {self.part}: {problem.strerror}. The bytes received are kept.",
-                hint="Make room, or choose another folder: folder=....",
+                hint="Make room, or choose another folder (folder=...).",
             ) from problem
 
     def require_space(self, needed: int) -> None:
@@ -201,14 +201,14 @@ class Transfer:
         if needed > free:
             raise CondensationError(
                 f"{self.part.stem} needs {readable(needed)} more, and {readable(free)} are free in {self.part.parent}.",
-                hint="Make room, or choose another folder: folder=....",
+                hint="Make room, or choose another folder (folder=...).",
             )
 
     def failure(self, url: str, problem: Exception) -> CondensationError:
         """Return the error after the last attempt."""
         kept = f" {readable(self.size())} were received and are kept; the next download resumes there." if self.size() else ""
         return CondensationError(
-            f"Could not download {url}: {_reason(problem)}.{kept}", hint="Check the network and try again, or set mirror=...."
+            f"Could not download {url}: {_reason(problem)}.{kept}", hint="Check the network and try again, or choose a mirror (mirror=...)."
         )
 
 

@@ -80,7 +80,7 @@ def _zca(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
     if images.shape[1] == 1:
         return _standardize(images, info, name)
     # The eigendecomposition of the covariance holds seven float64 matrices.
-    memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", 'Set preprocessing="standardize", or a smaller size=....')
+    memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", 'Set preprocessing="standardize", or a smaller size (size=...).')
     step = -(-len(images) // ZCA_IMAGES)  # evenly spaced, so that a sorted set keeps all classes
     return Zca.fit(FloatBatches(images[::step]))
 

@@ -120,7 +120,7 @@ def resize_images(images: Tensor, shape: tuple[int, int], fit: Fit, origin: str)
     count, channels, height, width = images.shape
     if (height, width) == shape:
         return images
-    memory.require(2 * count * channels * shape[0] * shape[1], f"{origin} at {format_shape(shape)}", "Set a smaller size=....")
+    memory.require(2 * count * channels * shape[0] * shape[1], f"{origin} at {format_shape(shape)}", "Set a smaller size (size=...).")
     result = torch.empty((count, channels, *shape), dtype=torch.uint8)
     for target, image in zip(result, images, strict=True):
         array = image.permute(1, 2, 0).numpy()
