@@ -1,4 +1,4 @@
-"""Distances of gradients, against numbers worked out by hand."""
+"""Distances of gradients, against values computed by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def random(seed: int) -> list[Tensor]:
 
 
 def test_a_linear_layer_is_compared_row_by_row() -> None:
-    # 1 - 24 / (25 + 1e-6), and at a right angle 1.
+    # 1 - 24 / (25 + 1e-6) for the first row, 1 for the second, whose vectors are orthogonal.
     distance = layerwise_cosine([tensor([[3, 4], [1, 0]])], [tensor([[4, 3], [0, 2]])])
     torch.testing.assert_close(distance, tensor(1 - 24 / 25.000001 + 1), **EXACT)
 
@@ -45,28 +45,28 @@ def test_a_layer_norm_is_compared_channel_by_channel() -> None:
     torch.testing.assert_close(layerwise_cosine([one], [other]), tensor(expected), **EXACT)
 
 
-def test_biases_and_scales_do_not_count_by_layers() -> None:
+def test_layerwise_cosine_ignores_biases_and_scales() -> None:
     assert layerwise_cosine([tensor([1, 2]), tensor(3)], [tensor([-1, 5]), tensor(4)]) == 0
 
 
-def test_layers_add_up() -> None:
+def test_layers_are_summed() -> None:
     one, other = random(0), random(1)
     parts = [layerwise_cosine([x], [y]) for x, y in zip(one, other, strict=True)]
     torch.testing.assert_close(layerwise_cosine(one, other), sum(parts))
 
 
-def test_squared_differences_of_all_parameters_are_summed() -> None:
+def test_squared_difference_is_summed_over_all_parameters() -> None:
     distance = squared_difference([tensor([[1, 2]]), tensor([3])], [tensor([[0, 4]]), tensor([6])])
     assert distance == 1 + 4 + 9
 
 
-def test_the_cosine_is_of_all_parameters_as_one_vector() -> None:
+def test_global_cosine_takes_all_parameters_as_one_vector() -> None:
     distance = global_cosine([tensor([[3, 0]]), tensor([4])], [tensor([[4, 0]]), tensor([3])])
     torch.testing.assert_close(distance, tensor(1 - 24 / 25.000001), **EXACT)
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_classes_can_be_taken_together(name: str) -> None:
+def test_distances_can_be_vmapped_over_classes_and_are_symmetric(name: str) -> None:
     distance = DISTANCES[name]
     ones, others = [random(0), random(1), random(2)], [random(3), random(4), random(5)]
     one_by_one = torch.stack([distance(one, other) for one, other in zip(ones, others, strict=True)])
@@ -76,7 +76,7 @@ def test_classes_can_be_taken_together(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_a_gradient_of_zero_gives_numbers(name: str) -> None:
+def test_a_zero_gradient_gives_finite_values(name: str) -> None:
     zero = [torch.zeros(3, 4, requires_grad=True), torch.zeros(3, requires_grad=True)]
     value = DISTANCES[name]([torch.ones(3, 4), torch.ones(3)], zero)
     value.backward()
@@ -85,6 +85,6 @@ def test_a_gradient_of_zero_gives_numbers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_it_can_be_differentiated(name: str) -> None:
+def test_gradients_are_exact(name: str) -> None:
     real, synthetic = random(0), [part.requires_grad_() for part in random(1)]
     assert torch.autograd.gradcheck(lambda *parts: DISTANCES[name](real, parts), synthetic)

@@ -1,4 +1,4 @@
-"""Kernels: what they are, their algebra, and the MMD by all pairs against its plain form, in float64."""
+"""Kernels and their algebra, and the pairwise MMD against its definition, in float64."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def plain_mmd(kernel: Kernel, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
     return kernel(x, x, scale).mean() - 2 * kernel(x, y, scale).mean() + kernel(y, y, scale).mean()
 
 
-def test_kernels_are_their_formulas() -> None:
+def test_kernels_equal_their_formulas() -> None:
     x, y = sample(0, 5), sample(1, 3)
     scale = Scale.from_features(x)
     products, relative = x @ y.T, slow_distances(x, y) / scale.median
@@ -46,7 +46,7 @@ def test_kernels_are_their_formulas() -> None:
         torch.testing.assert_close(kernel(x, y, scale), gram)
 
 
-def test_the_median_is_that_of_all_pairs_of_the_first_features() -> None:
+def test_the_scale_is_the_median_distance_of_the_first_features() -> None:
     features = sample(0, SAMPLE + 40)
     distances = sorted(float((features[i] - features[j]).norm()) for i in range(SAMPLE) for j in range(i))
     scale = Scale.from_features(features)
@@ -56,7 +56,7 @@ def test_the_median_is_that_of_all_pairs_of_the_first_features() -> None:
 
 @pytest.mark.parametrize("features", [torch.ones(1, 4), torch.ones(6, 4), torch.zeros(3, 4)])
 @pytest.mark.parametrize("kernel", ALL, ids=str)
-def test_features_without_a_length_do_no_harm(features: Tensor, kernel: Kernel) -> None:
+def test_equal_features_give_finite_gradients(features: Tensor, kernel: Kernel) -> None:
     scale = Scale.from_features(features)
     assert float(scale.median) == 1
     other = sample(0, 2).float().requires_grad_()
@@ -66,7 +66,7 @@ def test_features_without_a_length_do_no_harm(features: Tensor, kernel: Kernel) 
     assert float(kernel.curvature(scale)) >= 0
 
 
-def test_equal_features_are_at_no_distance_in_float32() -> None:
+def test_equal_features_have_distance_zero_in_float32() -> None:
     features = 30 * torch.randn(20, 3000, generator=torch.Generator().manual_seed(0))
     distances = squared_distances(features, features.clone())
     assert torch.equal(distances.diagonal(), torch.zeros(20))
@@ -76,7 +76,7 @@ def test_equal_features_are_at_no_distance_in_float32() -> None:
 @pytest.mark.parametrize("kernel", ALL, ids=str)
 @given(seed=SEEDS, n=st.integers(2, 9), m=st.integers(1, 9))
 @settings(deadline=None, max_examples=15)
-def test_it_is_a_squared_distance_of_samples(kernel: Kernel, seed: int, n: int, m: int) -> None:
+def test_mmd_is_a_squared_distance_of_samples(kernel: Kernel, seed: int, n: int, m: int) -> None:
     x, y = sample(seed, n), sample(seed + 1, m)
     scale = Scale.from_features(x)
     assert torch.linalg.eigvalsh(kernel(x, x, scale)).min() > -1e-8
@@ -88,7 +88,7 @@ def test_it_is_a_squared_distance_of_samples(kernel: Kernel, seed: int, n: int, 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 7, 100])
 @pytest.mark.parametrize("kernel", ALL, ids=str)
-def test_pieces_of_the_gram_matrix_give_the_whole_and_its_gradient(kernel: Kernel, chunk: int) -> None:
+def test_blocks_of_the_gram_matrix_give_the_whole_and_its_gradient(kernel: Kernel, chunk: int) -> None:
     x, y = sample(0, 7), sample(1, 5).requires_grad_()
     scale = Scale.from_features(x)
     whole, pieces = plain_mmd(kernel, x, y, scale), squared_mmd(kernel, x, y, scale, chunk)
@@ -97,13 +97,13 @@ def test_pieces_of_the_gram_matrix_give_the_whole_and_its_gradient(kernel: Kerne
 
 
 @pytest.mark.parametrize("kernel", ALL, ids=str)
-def test_gradients_are_those_of_finite_differences(kernel: Kernel) -> None:
+def test_gradients_are_exact(kernel: Kernel) -> None:
     x, y = sample(0, 5), sample(1, 3).requires_grad_()
     scale = Scale.from_features(x)
     assert torch.autograd.gradcheck(lambda y: squared_mmd(kernel, x, y, scale, 2), y)
 
 
-def test_no_more_than_a_piece_is_held() -> None:
+def test_only_one_block_is_held_at_a_time() -> None:
     x, y = sample(0, 100), sample(1, 40).requires_grad_()
     sizes: list[int] = []
     seen: list[tuple[int, ...]] = []
@@ -127,7 +127,7 @@ def test_no_more_than_a_piece_is_held() -> None:
 
 
 @pytest.mark.parametrize("kernel", [Linear(), 3 * Linear(), Linear() + 2 * (Linear() + Linear())], ids=str)
-def test_where_means_decide_they_give_the_mmd_of_all_pairs(kernel: Kernel) -> None:
+def test_with_a_mean_factor_the_means_give_the_mmd_of_all_pairs(kernel: Kernel) -> None:
     x, y = sample(0, 7), sample(1, 4)
     assert kernel.mean_factor is not None
     by_means = kernel.mean_factor * linear_mmd(x.mean(0)[None], y.mean(0)[None])[0]
@@ -136,7 +136,7 @@ def test_where_means_decide_they_give_the_mmd_of_all_pairs(kernel: Kernel) -> No
 
 
 @pytest.mark.parametrize("kernel", [RBF(), Laplacian(), Polynomial(), RBF() + Linear(), 2 * Laplacian()], ids=str)
-def test_means_do_not_decide_the_others(kernel: Kernel) -> None:
+def test_without_a_mean_factor_equal_means_can_have_a_distance(kernel: Kernel) -> None:
     assert kernel.mean_factor is None
     x, y = sample(0, 6), 2 * sample(0, 6)
     x, y = x - x.mean(0), y - y.mean(0)  # equal means, other spread
@@ -144,8 +144,8 @@ def test_means_do_not_decide_the_others(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", ALL, ids=str)
-def test_curvature_bounds_the_second_derivative_or_is_about_it(kernel: Kernel) -> None:
-    """Along a line from one feature to another the kernel's slope changes at most by its curvature a length; Laplacian: see there."""
+def test_curvature_bounds_the_second_derivative(kernel: Kernel) -> None:
+    """The largest eigenvalue of the Hessian is at most the curvature."""
     x = sample(3, 40)
     scale = Scale.from_features(x)
     if "Laplacian" in str(kernel):
@@ -159,25 +159,26 @@ def test_curvature_bounds_the_second_derivative_or_is_about_it(kernel: Kernel) -
         assert float(torch.linalg.eigvalsh(hessian).abs().max()) <= float(kernel.curvature(scale)) * (1 + 1e-9)
 
 
-def test_kernels_add_up_and_multiply() -> None:
+def test_kernels_can_be_added_and_multiplied() -> None:
     assert RBF() + Linear() == Sum((RBF(), Linear()))
     assert 2 * RBF() == RBF() * 2 == Scaled(2.0, RBF())
     assert hash(2 * RBF() + Linear()) == hash(2 * RBF() + Linear())
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "field"),
     [
         (lambda: Polynomial(0), "degree"),
         (lambda: Polynomial(offset=-1), "offset"),
         (lambda: Polynomial(factor=0.0), "factor"),
-        (lambda: RBF(()), "at least one"),
-        (lambda: RBF((1.0, 0.0)), "above 0"),
-        (lambda: Laplacian((math.nan,)), "above 0"),
-        (lambda: Sum(()), "at least one kernel"),
-        (lambda: -1 * RBF(), "must be above 0"),
+        (lambda: RBF(()), "bandwidths"),
+        (lambda: RBF((1.0, 0.0)), "bandwidths"),
+        (lambda: Laplacian((math.nan,)), "bandwidths"),
+        (lambda: Sum(()), "kernels"),
+        (lambda: -1 * RBF(), "factor"),
     ],
 )
-def test_impossible_kernels_are_refused(make, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(CondensationError, match=message):
+def test_invalid_settings_raise_with_their_name(make, field: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(CondensationError) as caught:
         make()
+    assert caught.value.setting == f"method.kernel.{field}"

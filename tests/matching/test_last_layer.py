@@ -19,7 +19,7 @@ def parts():
     return features, weight, torch.randint(CLASSES, (COUNT,), generator=generator)
 
 
-def test_the_gradient_of_each_image_is_that_of_autograd(parts):
+def test_the_gradient_of_each_image_equals_autograd(parts):
     features, weight, labels = parts
     logits = features @ weight.T
     ours = last_layer_gradients(features, logits, labels)
@@ -30,7 +30,7 @@ def test_the_gradient_of_each_image_is_that_of_autograd(parts):
         torch.testing.assert_close(ours[number], theirs)
 
 
-def test_the_mean_is_the_gradient_of_the_mean_loss(parts):
+def test_the_mean_equals_the_gradient_of_the_mean_loss(parts):
     features, weight, labels = parts
     logits = features @ weight.T
     (theirs,) = torch.autograd.grad(F.cross_entropy(logits, labels), weight, retain_graph=True)
@@ -40,8 +40,8 @@ def test_the_mean_is_the_gradient_of_the_mean_loss(parts):
 
 @pytest.mark.parametrize("classes", [2, 10, 100])
 @pytest.mark.parametrize("name", ["convnet", "resnet18", "mlp"])
-def test_with_a_head_of_zeros_the_gradient_distance_is_that_of_mean_features(name, classes):
-    """By autograd through a whole network whose last layer is linear, without bias, and zero."""
+def test_with_a_zero_head_the_gradient_distance_is_proportional_to_that_of_mean_features(name, classes):
+    """Checked with autograd through a network whose last layer is linear, zero and without bias."""
     spec = ConvNet(width=8) if name == "convnet" else NETWORKS[name]
     network = spec.build((3, 16, 16), classes, Rng(0)).double()
     head = torch.nn.Linear(network.classifier.in_features, classes, bias=False, dtype=torch.float64)
@@ -58,7 +58,7 @@ def test_with_a_head_of_zeros_the_gradient_distance_is_that_of_mean_features(nam
     torch.testing.assert_close(of_gradients, uniform_head_factor(classes) * of_means, rtol=1e-12, atol=0)
 
 
-def test_with_another_head_it_is_not(parts):
+def test_with_another_head_the_distances_are_not_proportional(parts):
     features, weight, _ = parts
     labels = torch.zeros(COUNT, dtype=torch.int64)
     logits = features @ weight.T

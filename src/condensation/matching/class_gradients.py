@@ -1,6 +1,6 @@
-"""Gradients of each class's loss with respect to a network's parameters: of real images as numbers, of synthetic ones with a graph.
+"""Gradients of the loss of each class with respect to a network's parameters: constant for real images, differentiable for synthetic ones.
 
-A gradient of k classes is a list with a tensor (k, *shape) for each parameter that is learned, in the network's order.
+The gradient of k classes is a list with a tensor (k, *shape) per trainable parameter, in the network's order.
 """
 
 from __future__ import annotations
@@ -23,50 +23,50 @@ from condensation.matching.gradient_distances import Distance, Gradient, layerwi
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-6  # of two ways to compute a gradient in float64
-Logits = Callable[[Tensor], Tensor]  # (n, classes) of images (n, c, h, w)
+TOLERANCE = 1e-6  # relative difference of two ways to compute a gradient in float64
+Logits = Callable[[Tensor], Tensor]  # images (n, c, h, w) to logits (n, classes)
 
 
 def trainable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that gradients are taken with respect to."""
+    """Return the parameters that require gradients, by name."""
     return {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
 
 
 def class_mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor], label: int, count: int) -> list[Tensor]:
-    """The gradient of the mean cross-entropy of ``count`` images of class ``label``, which come in ``batches``; no graph is kept.
+    """Return the gradient of the mean cross-entropy of ``count`` images of class ``label``, given in ``batches``, without a graph.
 
-    It is a sum over images, so memory does not grow with their number. ``logits`` computes ``network``, in a lower
-    precision perhaps; the loss and the sum have that of the parameters.
+    The memory does not grow with ``count``. ``logits`` computes ``network``, perhaps in lower precision; the loss and the sum have the
+    precision of the parameters.
     """
     parameters = list(trainable_parameters(network).values())
     total: list[Tensor] | None = None
     for images in batches:
         labels = torch.full((len(images),), label, device=images.device)
         loss = F.cross_entropy(logits(images).to(parameters[0].dtype), labels, reduction="sum") / count
-        of_batch = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-        total = list(of_batch) if total is None else [one.add_(other) for one, other in zip(total, of_batch, strict=True)]
+        gradient = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+        total = list(gradient) if total is None else [part.add_(new) for part, new in zip(total, gradient, strict=True)]
     assert total is not None
     return total
 
 
 def sequential_distances(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The ``distance`` (k,) from ``target`` of the gradient of each class of ``images`` (k, n, c, h, w), with ``labels`` (k, n).
+    """Return the ``distance`` (k,) between ``target`` and the gradient of each class, for images (k, n, c, h, w) and labels (k, n).
 
-    It can be differentiated with respect to the images: the graph goes through the backward pass of the network.
+    It is differentiable with respect to the images, through the backward pass of the network.
     """
-    parameters, result = list(trainable_parameters(network).values()), []
-    for place, (of_class, own) in enumerate(zip(images, labels, strict=True)):
-        loss = F.cross_entropy(network(of_class), own)
+    parameters, distances = list(trainable_parameters(network).values()), []
+    for index, (class_images, class_labels) in enumerate(zip(images, labels, strict=True)):
+        loss = F.cross_entropy(network(class_images), class_labels)
         gradient = torch.autograd.grad(loss, parameters, create_graph=True, allow_unused=True, materialize_grads=True)
-        result.append(distance([one[place] for one in target], gradient))
-    return torch.stack(result)
+        distances.append(distance([part[index] for part in target], gradient))
+    return torch.stack(distances)
 
 
 def vmapped_distances(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """`sequential_distances` with every operation done once for all classes; for a network that `supports_vmap`."""
+    """Return the result of `sequential_distances`, computed for all classes at once; requires `supports_vmap`."""
 
-    def loss(parameters: dict[str, Tensor], of_class: Tensor, own: Tensor) -> Tensor:
-        return F.cross_entropy(functional_call(network, parameters, (of_class,)), own)
+    def loss(parameters: dict[str, Tensor], class_images: Tensor, class_labels: Tensor) -> Tensor:
+        return F.cross_entropy(functional_call(network, parameters, (class_images,)), class_labels)
 
     parameters = {name: parameter.detach() for name, parameter in trainable_parameters(network).items()}
     gradients = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, images, labels)
@@ -74,39 +74,40 @@ def vmapped_distances(distance: Distance, target: Gradient, network: nn.Module, 
 
 
 def supports_vmap(network: nn.Module, shape: Shape) -> bool:
-    """Whether `vmapped_distances` can compute ``network``, and does so rightly; it must draw no numbers and keep no count.
+    """Return whether `vmapped_distances` is correct for ``network``, which must draw no random numbers and keep no state.
 
-    Both ways are tried on a few numbers, for torch (2.13) vectorises some second derivatives wrongly, without a word: those
-    of layer norm.
+    It compares both ways on a few random images, because torch 2.13 silently vectorizes some second derivatives wrongly, such as
+    those of layer norm.
     """
     norms = {id(buffer) for module in network.modules() if isinstance(module, _BatchNorm) for buffer in module.buffers()}
     try:
         if draws_numbers(network) or any(id(buffer) not in norms for buffer in network.buffers()):
-            raise RuntimeError("it draws numbers or keeps something from one pass to the next")
+            raise RuntimeError("it draws random numbers or keeps state between passes")
         network = copy.deepcopy(network).double()
         device = next(network.parameters()).device
         images = Rng(0).normal((2, 2, *shape)).to(device, torch.float64).requires_grad_()
         labels = torch.arange(2, device=device)[:, None].expand(2, 2)
-        target = [Rng(1).normal((2, *parameter.shape)).to(device, torch.float64) for parameter in trainable_parameters(network).values()]
+        parameters = trainable_parameters(network).values()
+        target = [Rng(1).normal((2, *parameter.shape)).to(device, torch.float64) for parameter in parameters]
         with frozen_batch_norm(network):
-            one, other = (
+            sequential, vmapped = (
                 torch.autograd.grad(function(layerwise_cosine, target, network, images, labels).sum(), images)[0]
                 for function in (sequential_distances, vmapped_distances)
             )
-        if not (one - other).norm() <= TOLERANCE * one.norm():
-            raise RuntimeError("torch vectorises its second derivatives wrongly")
-    except Exception as error:  # whatever a person's own module meets; its classes then go one by one
-        logger.info("Classes are matched one by one: %s cannot take several at a time (%s).", type(network).__name__, error)
+        if not (sequential - vmapped).norm() <= TOLERANCE * sequential.norm():
+            raise RuntimeError("torch vectorizes its second derivatives wrongly")
+    except Exception as error:  # any error of a user's module: its classes are then matched one by one
+        logger.info("Classes are matched one by one, because %s does not support vmap: %s.", type(network).__name__, error)
         return False
     return True
 
 
 @contextmanager
 def frozen_batch_norm(network: nn.Module, images: Callable[[], Tensor] | None = None) -> Iterator[None]:
-    """Let batch norm have the statistics that it has, and all else be in training mode.
+    """Put batch norm in evaluation mode and all other layers in training mode.
 
-    Before that, where there is batch norm, ``images`` (n, c, h, w), if any, pass through the network once, so that the running
-    statistics take them in. As published: a batch of one class has not the statistics of the data.
+    If the network has batch norm, ``images`` (n, c, h, w) pass through it once before, to update the running statistics. As published:
+    the statistics of a batch of one class are not those of the data.
     """
     network.train()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
@@ -121,12 +122,12 @@ def frozen_batch_norm(network: nn.Module, images: Callable[[], Tensor] | None = 
         network.train()
 
 
-def group_equal_counts(counts: Sequence[int], most: int) -> list[range]:
-    """Places of neighbours in ``counts`` that are equal, at most ``most`` in a group."""
+def group_equal_counts(counts: Sequence[int], largest: int) -> list[range]:
+    """Return ranges of neighbouring classes with equal ``counts``, at most ``largest`` classes each."""
     groups: list[range] = []
-    for place, count in enumerate(counts):
-        if groups and len(groups[-1]) < most and counts[groups[-1].start] == count:
-            groups[-1] = range(groups[-1].start, place + 1)
+    for index, count in enumerate(counts):
+        if groups and len(groups[-1]) < largest and counts[groups[-1].start] == count:
+            groups[-1] = range(groups[-1].start, index + 1)
         else:
-            groups.append(range(place, place + 1))
+            groups.append(range(index, index + 1))
     return groups

@@ -1,7 +1,6 @@
-"""How far apart two gradients of a network's loss are: pure functions of lists with a tensor for each parameter.
+"""Distances of two gradients of a network's loss, given as lists with one tensor per parameter.
 
-Each gives a scalar, the same either way round, and can be differentiated with respect to both, or mapped over classes by
-`torch.func.vmap`.
+Each is a symmetric, differentiable scalar function, and can be mapped over classes by `torch.func.vmap`.
 """
 
 from __future__ import annotations
@@ -12,41 +11,39 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Gradient = Sequence[Tensor]  # of the loss with respect to each parameter, in the parameter's shape
+Gradient = Sequence[Tensor]  # with respect to each parameter, in the parameter's shape
 Distance = Callable[[Gradient, Gradient], Tensor]
 DistanceName = Literal["ours", "mse", "cos"]
 
-# Added to the product of two norms, so that a gradient of zero has similarity 0 to all others.
-EPSILON = 1e-6
+EPSILON = 1e-6  # added to the product of two norms, so that a zero gradient has similarity 0 to all others
 
 
 def layerwise_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
-    """One minus the cosine of each output's weights, summed over outputs and layers (Zhao et al., ICLR 2021).
+    """Return 1 - cosine for the weights of each output, summed over outputs and layers (Zhao et al., ICLR 2021).
 
-    The weights of an output are a row: convolutions (out, in, kh, kw) are taken as (out, in * kh * kw), linear layers
-    (out, in) as they are, layer norms (c, h, w) as (c, h * w). Parameters of one dimension (biases, scales and shifts of
-    other norms) do not count.
+    Convolutions (out, in, kh, kw) are flattened to (out, in * kh * kw), layer norms (c, h, w) to (c, h * w). Parameters of one dimension
+    (biases, scales and shifts of other norms) are ignored.
     """
     total = _zero(real)
-    for one, other in zip(real, synthetic, strict=True):
-        if one.ndim > 1:
-            one, other = one.flatten(1), other.flatten(1)
-            total = total + (1 - (one * other).sum(1) / (one.norm(dim=1) * other.norm(dim=1) + EPSILON)).sum()
+    for x, y in zip(real, synthetic, strict=True):
+        if x.ndim > 1:
+            x, y = x.flatten(1), y.flatten(1)
+            total = total + (1 - (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + EPSILON)).sum()
     return total
 
 
 def squared_difference(real: Gradient, synthetic: Gradient) -> Tensor:
-    """The squared Euclidean distance of all parameters: a sum, not a mean."""
+    """Return the squared Euclidean distance over all parameters: a sum, not a mean."""
     total = _zero(real)
-    for one, other in zip(real, synthetic, strict=True):
-        total = total + (one - other).square().sum()
+    for x, y in zip(real, synthetic, strict=True):
+        total = total + (x - y).square().sum()
     return total
 
 
 def global_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
-    """One minus the cosine of all parameters taken as one vector."""
-    one, other = (torch.cat([part.flatten() for part in gradient]) for gradient in (real, synthetic))
-    similarity: Tensor = (one * other).sum() / (one.norm() * other.norm() + EPSILON)
+    """Return 1 - cosine of all parameters as one vector."""
+    x, y = (torch.cat([part.flatten() for part in gradient]) for gradient in (real, synthetic))
+    similarity: Tensor = (x * y).sum() / (x.norm() * y.norm() + EPSILON)
     return 1 - similarity
 
 
@@ -54,5 +51,5 @@ def _zero(gradient: Gradient) -> Tensor:
     return gradient[0].new_zeros(())
 
 
-# By the names that they have in the published code.
+# The names are those of the published code.
 DISTANCES: dict[DistanceName, Distance] = {"ours": layerwise_cosine, "mse": squared_difference, "cos": global_cosine}

@@ -1,4 +1,4 @@
-"""Kernels as values: how alike two features are. Sums and positive multiples of kernels are kernels: ``RBF() + 2 * Linear()``."""
+"""Kernels on features. Sums and positive multiples of kernels are kernels: ``RBF() + 2 * Linear()``."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.core.plain import Registered
 
-SAMPLE = 128  # features that a `Scale` is taken from
+SAMPLE = 128  # features that a `Scale` is computed from
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """What kernels set their lengths by, taken from real features; no gradient goes through it."""
+    """Length scale of real features, in units of which kernels are defined; constant for autograd."""
 
     dims: int
     median: Tensor  # distance of two different features, a scalar
-    largest: Tensor  # squared length of a feature, a scalar
+    largest: Tensor  # squared norm of a feature, a scalar
 
     @classmethod
     def from_features(cls, features: Tensor) -> Scale:
-        """That of the first `SAMPLE` of ``features`` (n, dims): the lower median over all pairs; 1 if that is no length."""
-        some = features.detach()[:SAMPLE]
-        first, second = torch.triu_indices(len(some), len(some), 1, device=some.device)
-        distances = squared_distances(some, some)[first, second]
-        median = distances.median().sqrt() if len(distances) else some.new_zeros(())
-        return cls(some.shape[1], torch.where(median > 0, median, torch.ones_like(median)), some.square().sum(1).amax())
+        """Return the scale of the first `SAMPLE` of ``features`` (n, dims); the lower median of all pairs, or 1 if that is 0."""
+        sample = features.detach()[:SAMPLE]
+        first, second = torch.triu_indices(len(sample), len(sample), 1, device=sample.device)
+        distances = squared_distances(sample, sample)[first, second]
+        median = distances.median().sqrt() if len(distances) else sample.new_zeros(())
+        return cls(sample.shape[1], torch.where(median > 0, median, torch.ones_like(median)), sample.square().sum(1).amax())
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Kernel(Registered, ABC):
 
     @abstractmethod
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
-        """The Gram matrix (n, m) of features ``x`` (n, dims) and ``y`` (m, dims)."""
+        """Return the Gram matrix (n, m) of features ``x`` (n, dims) and ``y`` (m, dims)."""
 
     @abstractmethod
     def curvature(self, scale: Scale) -> Tensor:
-        """How fast the kernel's gradient changes with a feature, about: its inverse is the step that suits gradient descent."""
+        """Return an approximate bound of the kernel's second derivative; its inverse is a suitable gradient step."""
 
     @property
     def mean_factor(self) -> float | None:
-        """By what the squared distance of two means is multiplied to give the squared MMD; None if means don't decide it."""
+        """Factor c with MMD^2 = c * |mu1 - mu2|^2, or None for kernels that need all pairs."""
         return None
 
     def __add__(self, other: Kernel) -> Kernel:
@@ -58,10 +58,15 @@ class Kernel(Registered, ABC):
 
     __mul__ = __rmul__
 
+    def _require(self, field: str, valid: bool, expected: str) -> None:
+        if not valid:
+            message = f"{type(self).__name__} kernel: expected {expected}, got {getattr(self, field)}."
+            raise CondensationError(message, setting=f"method.kernel.{field}")
+
 
 @dataclass(frozen=True)
 class Linear(Kernel):
-    """The inner product. Its squared MMD is the squared distance of means, so means suffice."""
+    """k(x, y) = <x, y>; its MMD is the distance of the means."""
 
     name: ClassVar[str] = "linear"
 
@@ -78,27 +83,26 @@ class Linear(Kernel):
 
 @dataclass(frozen=True)
 class Polynomial(Kernel):
-    """(factor * inner product + offset) ** degree: as many moments as its degree."""
+    """k(x, y) = (factor * <x, y> + offset) ^ degree; its MMD compares moments up to the degree."""
 
     name: ClassVar[str] = "polynomial"
     degree: int = 2
+    """Exponent; at least 1."""
     offset: float = 1.0
-    factor: float | None = None  # None: 1 / dims
+    """Constant added to the inner product; at least 0."""
+    factor: float | None = None
+    """Factor of the inner product; above 0. None: 1 / dims."""
 
     def __post_init__(self) -> None:
-        if self.degree < 1:
-            raise CondensationError(f"The degree of a polynomial kernel is {self.degree}; it must be at least 1.")
-        if not self.offset >= 0 or not (self.factor is None or self.factor > 0):
-            raise CondensationError(
-                f"The offset of a polynomial kernel is {self.offset} and its factor {self.factor}; "
-                "the offset must be 0 or more, the factor above 0 or none."
-            )
+        self._require("degree", self.degree >= 1, "a degree of at least 1")
+        self._require("offset", self.offset >= 0, "an offset of at least 0")
+        self._require("factor", self.factor is None or self.factor > 0, "a factor above 0")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return (self._factor(scale) * (x @ y.T) + self.offset) ** self.degree
 
     def curvature(self, scale: Scale) -> Tensor:
-        # Both parts of the second derivative, where the inner product is as large as that of the longest real feature.
+        # Both terms of the second derivative, at the inner product of the longest real feature with itself.
         product = self._factor(scale) * scale.largest
         base, degree = product + self.offset, self.degree
         return self._factor(scale) * degree * (base ** (degree - 1) + (degree - 1) * product * base ** max(0, degree - 2))
@@ -109,18 +113,19 @@ class Polynomial(Kernel):
 
 @dataclass(frozen=True)
 class _Radial(Kernel):
-    """A mean over bandwidths of a function of the distance; bandwidths are in median distances of real features."""
+    """Mean over bandwidths of a function of the distance."""
 
     bandwidths: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0, 4.0)
+    """Bandwidths, in units of the median distance of real features; at least one, all above 0."""
 
     def __post_init__(self) -> None:
-        if not self.bandwidths or not all(bandwidth > 0 for bandwidth in self.bandwidths):
-            raise CondensationError(f"The bandwidths of a kernel are {list(self.bandwidths)}; give at least one, all above 0.")
+        valid = bool(self.bandwidths) and all(bandwidth > 0 for bandwidth in self.bandwidths)
+        self._require("bandwidths", valid, "at least one bandwidth, all above 0")
 
 
 @dataclass(frozen=True)
 class RBF(_Radial):
-    """exp(-distance² / (2 bandwidth²)), the mean over several bandwidths."""
+    """k(x, y) = exp(-|x - y|^2 / (2 bandwidth^2)), averaged over bandwidths."""
 
     name: ClassVar[str] = "rbf"
 
@@ -134,34 +139,31 @@ class RBF(_Radial):
 
 @dataclass(frozen=True)
 class Laplacian(_Radial):
-    """exp(-distance / bandwidth) with the Euclidean distance, the mean over several bandwidths.
-
-    It has a kink where two features are equal; the gradient there is taken as zero.
-    """
+    """k(x, y) = exp(-|x - y| / bandwidth), averaged over bandwidths; where x = y, the gradient is taken as zero."""
 
     name: ClassVar[str] = "laplacian"
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         squared = squared_distances(x, y)
-        apart = squared > 0
-        relative = torch.where(apart, squared, 1).sqrt() * apart / scale.median
+        differ = squared > 0
+        relative = torch.where(differ, squared, 1).sqrt() * differ / scale.median
         return torch.stack([torch.exp(-relative / bandwidth) for bandwidth in self.bandwidths]).mean(0)
 
     def curvature(self, scale: Scale) -> Tensor:
-        # That at a median distance; at the kink there is none.
+        # The value at the median distance; at x = y the kernel has no second derivative.
         return sum(1 / bandwidth for bandwidth in self.bandwidths) / len(self.bandwidths) / scale.median.square()
 
 
 @dataclass(frozen=True)
 class Sum(Kernel):
-    """The sum of kernels, as ``a + b`` makes it."""
+    """Sum of kernels, made by ``a + b``."""
 
     name: ClassVar[str] = "sum"
     kernels: tuple[Kernel, ...] = field(default=(RBF(), Linear()))
+    """Kernels to add; at least one."""
 
     def __post_init__(self) -> None:
-        if not self.kernels:
-            raise CondensationError("A sum of kernels needs at least one kernel.")
+        self._require("kernels", bool(self.kernels), "at least one kernel")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return torch.stack([kernel(x, y, scale) for kernel in self.kernels]).sum(0)
@@ -171,22 +173,22 @@ class Sum(Kernel):
 
     @property
     def mean_factor(self) -> float | None:
-        factors = [kernel.mean_factor for kernel in self.kernels]
-        known = [factor for factor in factors if factor is not None]
-        return sum(known) if len(known) == len(factors) else None
+        factors = [factor for kernel in self.kernels if (factor := kernel.mean_factor) is not None]
+        return sum(factors) if len(factors) == len(self.kernels) else None
 
 
 @dataclass(frozen=True)
 class Scaled(Kernel):
-    """A multiple of a kernel, as ``2 * a`` makes it."""
+    """Multiple of a kernel, made by ``2 * a``."""
 
     name: ClassVar[str] = "scaled"
     factor: float = 1.0
+    """Factor of the kernel; above 0."""
     kernel: Kernel = RBF()
+    """Kernel to multiply."""
 
     def __post_init__(self) -> None:
-        if not self.factor > 0:
-            raise CondensationError(f"The factor of a kernel is {self.factor}; it must be above 0.")
+        self._require("factor", self.factor > 0, "a factor above 0")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return self.factor * self.kernel(x, y, scale)
@@ -200,7 +202,7 @@ class Scaled(Kernel):
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared Euclidean distances (n, m) of ``x`` (n, dims) and ``y`` (m, dims); those that drown in rounding are zero."""
+    """Return squared Euclidean distances (n, m) of ``x`` (n, dims) and ``y`` (m, dims); those below rounding error are zero."""
     lengths = x.square().sum(1)[:, None] + y.square().sum(1)[None]
     squared = lengths - 2 * (x @ y.T)
     return torch.where(squared > 8 * torch.finfo(x.dtype).eps * lengths, squared, 0)

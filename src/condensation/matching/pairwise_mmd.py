@@ -1,4 +1,4 @@
-"""The MMD of classes by a kernel that needs all pairs of features."""
+"""Matching loss for kernels that need all pairs of features."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ def pairwise_mmd_loss(
     chunk: int | None,
     classes: slice,
     images: Tensor,
-    rows: Tensor,
+    class_index: Tensor,
 ) -> Tensor:
-    """The squared MMD, summed over ``classes``, between the embeddings of the real images drawn and of synthetic ``images``.
+    """Return the squared MMD between embeddings of real and synthetic images, summed over ``classes``.
 
-    Synthetic images (n, c, h, w) are of the rows (n,) of the draw. The real ones are embedded ``chunk`` at a time without a
-    graph, and their embeddings kept: memory grows with the images drawn of ``classes``. Lengths are those of the real
-    embeddings, class by class, see `Scale`.
+    Synthetic ``images`` (n, c, h, w) have the class indices ``class_index`` (n,), in ascending order. Real images of ``draw`` are
+    embedded ``chunk`` at a time without gradient; their embeddings are kept, and give the kernel's `Scale` for each class.
     """
-    mine = slice_of_classes(classes, draw.class_index)
-    of_draw, indices = draw.class_index[mine], draw.indices[mine]
-    pieces = []
+    part = slice_of_classes(classes, draw.class_index)
+    labels, indices = draw.class_index[part], draw.indices[part]
+    embeddings = []
     with torch.no_grad():
-        for piece in split(len(of_draw), chunk):
-            seen = real.inputs(indices[piece]).to(images.dtype)
-            pieces.append(embed(transform(seen, of_draw[piece]) if transform else seen).to(images.dtype))
-    features = embed(transform(images, rows) if transform else images).to(images.dtype)
-    of_class = zip(split_by_class(torch.cat(pieces), of_draw, classes), split_by_class(features, rows, classes), strict=True)
-    return torch.stack([squared_mmd(kernel, one, other, Scale.from_features(one)) for one, other in of_class]).sum()
+        for piece in split(len(labels), chunk):
+            inputs = real.inputs(indices[piece]).to(images.dtype)
+            embeddings.append(embed(transform(inputs, labels[piece]) if transform else inputs).to(images.dtype))
+    synthetic = embed(transform(images, class_index) if transform else images).to(images.dtype)
+    pairs = zip(split_by_class(torch.cat(embeddings), labels, classes), split_by_class(synthetic, class_index, classes), strict=True)
+    return torch.stack([squared_mmd(kernel, features, other, Scale.from_features(features)) for features, other in pairs]).sum()
 
 
-def slice_of_classes(classes: slice | range, rows: Tensor) -> slice:
-    """Where the images of ``classes`` lie among those of the ascending ``rows`` (n,)."""
-    return slice(int((rows < classes.start).sum()), int((rows < classes.stop).sum()))
+def slice_of_classes(classes: slice | range, class_index: Tensor) -> slice:
+    """Return the slice of the images of ``classes`` among images with ascending ``class_index`` (n,)."""
+    return slice(int((class_index < classes.start).sum()), int((class_index < classes.stop).sum()))
 
 
-def split_by_class(features: Tensor, rows: Tensor, classes: slice) -> tuple[Tensor, ...]:
-    """``features`` (n, dims) of the ascending ``rows`` (n,), apart for each of ``classes``."""
-    return torch.split(features, rows.bincount(minlength=classes.stop)[classes].tolist())
+def split_by_class(features: Tensor, class_index: Tensor, classes: slice) -> tuple[Tensor, ...]:
+    """Split ``features`` (n, dims) with ascending ``class_index`` (n,) into those of each of ``classes``."""
+    return torch.split(features, class_index.bincount(minlength=classes.stop)[classes].tolist())
