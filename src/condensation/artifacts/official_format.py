@@ -50,7 +50,8 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
         raise CondensationError(f"{path} holds no condensed set.", hint=hint)
     if not 0 <= which < len(sets):
         raise CondensationError(f"{path} holds {counted(len(sets), 'set')}, counted from 0; got which={which}.", setting="which")
-    images = _to_images(path, *sets[which], DATASETS[name])
+    pixels, labels = sets[which]
+    images = _to_images(path, pixels, labels, DATASETS[name])
     card = {
         "settings": {"data": {"source": name, "preprocessing": "published"}},  # evaluation finds the test images by these
         "data": {"name": name},

@@ -25,6 +25,8 @@ from condensation.cli.commands import (  # noqa: F401  (each adds its subcommand
     show,
     table,
     teach,
+    theory,
+    transfer,
 )
 from condensation.cli.errors import for_command_line, in_option_names
 from condensation.core.errors import CondensationError

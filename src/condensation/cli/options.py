@@ -161,22 +161,11 @@ def last_name(source: str) -> str:
 def content_of(
     config: Path | None, options: Mapping[str, Any], overrides: Sequence[str] | None, skip: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return plain settings: those of the ``config`` file except the names in ``skip``, then ``options``, then ``overrides``.
+    """Return plain settings: those of the ``config`` file except the names in ``skip``, then ``options``, then ``overrides``."""
+    from condensation.config.toml import layered, read_settings
 
-    The file may give a data set or a method as its name alone.
-    """
-    from condensation.config.toml import apply_override, read_settings, set_path
-
-    content = {name: value for name, value in (read_settings(config) if config else {}).items() if name not in skip}
-    for group, key in (("data", "source"), ("method", "name")):
-        if isinstance(content.get(group), str):
-            content[group] = {key: content[group]}
-    for name, value in options.items():
-        if value is not None:
-            content = set_path(content, name, value)
-    for override in overrides or []:
-        content = apply_override(content, override)
-    return content
+    content = read_settings(config) if config else {}
+    return layered({name: value for name, value in content.items() if name not in skip}, options, overrides)
 
 
 def split_arguments(arguments: Sequence[str] | None) -> tuple[list[Path], list[str]]:

@@ -41,7 +41,7 @@ def evaluate(
     from condensation.artifacts.condensed_set import CondensedSet
     from condensation.cli.views import evaluate as view
     from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings
-    from condensation.runs.run import RunSettings
+    from condensation.runs.settings import RunSettings
 
     paths, overrides = split_arguments(sets)
     options = {

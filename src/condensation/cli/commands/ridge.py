@@ -52,11 +52,11 @@ def ridge(
     """Evaluate sets by kernel ridge regression with an NTK, the limit of infinitely wide networks; nothing is trained."""
     from condensation.cli.views import ridge as view
     from condensation.config.build import from_dict
-    from condensation.runs.ridge_saved import KernelSettings
+    from condensation.runs.ridge_saved import RidgeSettings
 
     paths, overrides = split_arguments(sets)
     options = {**data_options(data, folder), "kernel": kernel, "random": random or None, "seed": seed, "compute.device": device}
-    settings = from_dict(KernelSettings, content_of(config, options, overrides))
+    settings = from_dict(RidgeSettings, content_of(config, options, overrides))
     if print_config:
         return print_settings(settings)
     return view.ridge(settings, paths, output)

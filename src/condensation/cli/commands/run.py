@@ -23,13 +23,12 @@ from condensation.cli.options import (
     RunDataOption,
     RunPresetOption,
     SeedOption,
-    content_of,
     last_name,
     print_settings,
 )
 
 if TYPE_CHECKING:
-    from condensation.runs.run import RunSettings
+    from condensation.runs.settings import RunSettings
 
 
 @app.command()
@@ -57,32 +56,14 @@ def run(
 ) -> None:
     """Condense a data set, evaluate the result beside random real images, and keep everything in a run folder."""
     from condensation.cli.views import run as view
-    from condensation.config.build import from_dict
-    from condensation.runs.presets import preset_for
-    from condensation.runs.run import RunSettings
+    from condensation.runs.presets import settings_from
 
     options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed}
-    preset = preset or "fast"
-    if network is not None:
-        options |= _network_settings(network, preset, content_of(reading.config, options, overrides))
-    content = content_of(reading.config, options, overrides)
-    settings = from_dict(RunSettings, content, preset_for(preset, content))
+    settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network)
     if print_config:
         return print_settings(settings)
     out = out or default_folder(settings)
     return view.run(settings, out, output, resume=resume, checkpoint_every=checkpoint_every, tensorboard=tensorboard)
-
-
-def _network_settings(network: str, preset: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that ``--network`` sets: the network of the evaluation, and those of the method."""
-    from condensation.config.build import from_dict
-    from condensation.runs.presets import preset_for
-    from condensation.runs.run import RunSettings
-
-    group = content.get("method")
-    name = group.get("name") if isinstance(group, dict) else group
-    method = from_dict(RunSettings, {"method": name} if name else {}, preset_for(preset, content)).method
-    return {"evaluation.network": network, **{f"method.{setting}": network for setting in method.network_settings}}
 
 
 def default_folder(settings: RunSettings) -> Path:
@@ -90,22 +71,17 @@ def default_folder(settings: RunSettings) -> Path:
 
     The compute settings are left out: a run may be resumed on another device.
     """
-    from condensation.config.build import from_dict
     from condensation.core.plain import to_dict
     from condensation.core.user_code import short_name
-    from condensation.runs.presets import preset_for
-    from condensation.runs.run import RunSettings
+    from condensation.runs.presets import settings_from
 
     content = to_dict(settings)
-    name, seed = content["method"]["name"], settings.seed
-    named = {"data": {"source": settings.data.source}, "method": {"name": name}, "seed": seed}
-    named |= {"ipc": settings.ipc} if isinstance(settings.ipc, int) else {}
-    default = to_dict(from_dict(RunSettings, named, preset_for("fast", named)))
+    name, ipc, seed = content["method"]["name"], settings.ipc if isinstance(settings.ipc, int) else None, settings.seed
+    default = to_dict(settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed}))
     changed = _changed({**content, "compute": {}}, {**default, "compute": {}})
     text = json.dumps(changed, sort_keys=True).encode()
     digest = f"-{hashlib.blake2b(text, digest_size=2).hexdigest()}" if changed else ""
-    ipc = settings.ipc if isinstance(settings.ipc, int) else "mixed"
-    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(name)}-ipc{ipc}-seed{seed}{digest}"
+    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"
 
 
 def _changed(content: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:

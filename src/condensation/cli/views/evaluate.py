@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from condensation.cli.options import Output
 from condensation.cli.views.stopping import stoppable
+from condensation.core.progress import Progress
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
 
 
 def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output) -> None:
     """Run ``condense evaluate``."""
-    settings = replace(settings, compute=settings.compute.resolve())
     with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; no accuracy was saved.") as shown:
-        scores = evaluate_saved(settings, paths, shown.evaluating, shown.reading)
+        scores = evaluate_saved(settings, paths, Progress(shown.reading, shown.evaluating))
     return print_json(scores.to_json()) if output.as_json else print_scores(plain_console(), scores)

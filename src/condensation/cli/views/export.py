@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from condensation.artifacts.export.export import EXPORTS, check
 from condensation.cli.options import Output
 from condensation.cli.views.stopping import stoppable
 from condensation.core.errors import CondensationError
+from condensation.core.progress import Progress
 from condensation.report.tables import plain_console, print_json, print_scores
-from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, judge_views, own_evaluation
+from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, evaluate_views, evaluation_of
 
 
 def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output) -> None:
@@ -49,7 +49,6 @@ def path_beside(path: Path, suffix: str) -> Path:
 
 
 def _evaluate_views(condensed: CondensedSet, content: Mapping[str, Any], *, quiet: bool) -> CondensedSet:
-    settings = evaluate_settings(content, [condensed], EvaluateSettings(evaluation=own_evaluation(condensed)))
-    settings = replace(settings, compute=settings.compute.resolve())
+    settings = evaluate_settings(content, [condensed], EvaluateSettings(evaluation=evaluation_of(condensed)))
     with stoppable(quiet=quiet, message=lambda stopped: "Stopped; nothing was written.") as shown:
-        return judge_views(condensed, settings, shown.evaluating)
+        return evaluate_views(condensed, settings, Progress(shown.reading, shown.evaluating))

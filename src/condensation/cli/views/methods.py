@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import fields
-from typing import Any
+from dataclasses import MISSING, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from condensation.config.field_docs import field_docs
 from condensation.config.registry import lookup
@@ -31,23 +31,29 @@ def methods(*, as_json: bool) -> None:
 def method(name: str, *, as_json: bool) -> None:
     """Run ``condense methods METHOD``."""
     found = lookup(Method, name)
-    kind = found if isinstance(found, type) else type(found)
     if as_json:
-        return print_json(settings_of(kind))
-    print(f"{name}: {inspect.getdoc(kind)}\n")
-    return print_settings_of(kind)
+        return print_json(settings_of(found))
+    print(f"{name}: {inspect.getdoc(found)}\n")
+    return print_settings_of(found)
 
 
-def settings_of(kind: Any) -> dict[str, dict[str, Any]]:
-    """Return type, default and description of each setting of a dataclass of settings."""
-    return {name: {"type": doc.type, "default": doc.default, "text": doc.text} for name, doc in field_docs(kind).items()}
+def settings_of(settings: Any) -> dict[str, dict[str, str]]:
+    """Return type, default and description of each setting of a dataclass, or of a registered value of it."""
+    kind = settings if isinstance(settings, type) else type(settings)
+    types, docs, found = get_type_hints(kind), field_docs(kind), {}
+    for field in fields(kind):
+        words = get_args(types[field.name]) if get_origin(types[field.name]) is Literal else (field.type,)
+        value = getattr(settings, field.name, MISSING)
+        default = "required" if value is MISSING else in_short(value)
+        found[field.name] = {"type": " | ".join(map(str, words)), "default": default, "description": docs.get(field.name, "")}
+    return found
 
 
-def print_settings_of(kind: Any) -> None:
-    """Print a table of the settings of a dataclass."""
+def print_settings_of(settings: Any) -> None:
+    """Print a table of settings."""
     rows = table("setting", "type", "default", "description")
-    for name, doc in field_docs(kind).items():
-        rows.add_row(name, doc.type, doc.default, doc.text)
+    for name, setting in settings_of(settings).items():
+        rows.add_row(name, *setting.values())
     plain_console().print(rows if rows.row_count else "It has no settings.", soft_wrap=False)
 
 

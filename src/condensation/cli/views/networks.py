@@ -49,7 +49,7 @@ def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> No
         print_json({**size, "settings": to_dict(spec), "layers": [to_dict(layer) for layer in layers]})
     else:
         _print_layers(spec, shape, classes, size, layers)
-        print_settings_of(type(spec))
+        print_settings_of(spec)
     if error:  # raised below the layers, one of which may serve as the embedding
         raise error
 

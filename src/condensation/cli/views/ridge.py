@@ -7,22 +7,23 @@ from pathlib import Path
 
 from condensation.cli.options import Output
 from condensation.cli.views.stopping import stoppable
+from condensation.core.progress import Progress
 from condensation.report.tables import plain_console, print_json, table
-from condensation.runs.ridge_saved import KernelSettings, judge_by_kernel
+from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 
 
-def ridge(settings: KernelSettings, paths: Sequence[Path], output: Output) -> None:
+def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output) -> None:
     """Run ``condense ridge``."""
     with stoppable(quiet=not output.talks) as shown:
-        scores = judge_by_kernel(settings, paths, shown.reading, shown.evaluating)
+        scores = ridge_saved(settings, paths, Progress(shown.reading, shown.evaluating))
     if output.as_json:
-        return print_json(scores)
+        return print_json(scores.to_json())
     rows = table("trained on", "images", "labels", "kernel", "test accuracy, %", right=("images", "test accuracy, %"))
-    for name, score in scores["sets"].items():
-        kernel = f"{score['kernel']['name']}, depth {score['kernel']['depth']}"
-        rows.add_row(name, f"{score['images']:,}", score["labels"], kernel, f"{score['mean']:.1f}")
+    for name, score in scores.sets.items():
+        kernel = f"{score.kernel['name']}, depth {score.kernel['depth']}"
+        rows.add_row(name, f"{score.images:,}", score.labels, kernel, f"{score.mean:.1f}")
     screen = plain_console()
     screen.print(rows)
-    counts = sorted({score["test"]["images"] for score in scores["sets"].values()})
+    counts = sorted({score.test.images for score in scores.sets.values()})
     tested = " and ".join(f"{count:,}" for count in counts)
     return screen.print(f"Kernel ridge regression, {tested} test images; no random numbers, no training.")

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from condensation.artifacts.set_file import SET
@@ -17,14 +16,17 @@ from condensation.cli.views.stopping import stoppable
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
 from condensation.methods.loop import Stopped
 from condensation.report.progress import HeadedReporter
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
-from condensation.runs.run import GRID, SETTINGS, RunResult, RunSettings, claim, describe, is_finished
+from condensation.runs.folder import GRID, SETTINGS, check_folder, is_finished
+from condensation.runs.run import RunResult
 from condensation.runs.run import run as run_settings
+from condensation.runs.settings import RunSettings, describe
 
 
 def run(
@@ -32,8 +34,7 @@ def run(
 ) -> None:
     """Run ``condense run``."""
     screen = plain_console()
-    settings = replace(settings, compute=settings.compute.resolve())
-    claim(out, settings, resume)
+    check_folder(out, settings, resume)
     finished = is_finished(out, settings)
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
     heading = [f"{settings.data.source}: {describe(settings)}, seed {settings.seed}", state]
@@ -48,8 +49,7 @@ def run(
             out,
             resume=resume,
             observers=[*boards, shown.condensing],
-            on_progress=shown.evaluating,
-            on_reading=shown.reading,
+            progress=Progress(shown.reading, shown.evaluating),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
         )
     if output.as_json:

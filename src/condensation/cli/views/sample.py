@@ -15,12 +15,12 @@ from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
 from condensation.core.storage import new_folder, require_free, write
 from condensation.core.text import counted
-from condensation.evaluation.gan_test import recognised, recogniser
+from condensation.evaluation.gan_test import gan_test
 from condensation.report.files import encode_picture
 from condensation.report.grid import grid
 from condensation.report.tables import plain_console, print_json
 from condensation.runs.evaluate_saved import data_of
-from condensation.runs.run import GRID
+from condensation.runs.folder import GRID
 
 GAN_TEST = "recognised"  # key of the GAN test on the card of a sampled set
 
@@ -54,6 +54,5 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check
 def _with_gan_test(condensed: CondensedSet, epochs: int, compute: Compute, *, quiet: bool) -> CondensedSet:
     with stoppable(quiet=quiet, message=lambda stopped: "Stopped; nothing was written.") as shown:
         data = data_of(condensed, None).load(shown.reading)
-        classifier = recogniser(data, condensed.images, epochs=epochs, compute=compute, on_progress=shown.evaluating)
-        result = {**recognised(condensed.images, data, classifier, compute), "epochs": epochs}
-    return replace(condensed, card={**condensed.card, GAN_TEST: result})
+        result = gan_test(condensed.images, data, epochs=epochs, compute=compute, on_progress=shown.evaluating)
+    return replace(condensed, card={**condensed.card, GAN_TEST: {**result, "epochs": epochs}})

@@ -20,7 +20,8 @@ from condensation.methods.registry import METHODS
 from condensation.report.files import encode_picture
 from condensation.report.grid import grid
 from condensation.report.tables import plain_console, print_json, print_scores
-from condensation.runs.run import GRID, in_words
+from condensation.runs.folder import GRID
+from condensation.runs.settings import describe_set
 
 PICTURE = "show.png"
 
@@ -79,7 +80,7 @@ def _title(condensed: CondensedSet, default: str) -> str:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
         method = METHODS[name].__name__ if name in METHODS else short_name(name)
-        return f"{title}, {in_words(method, condensed.images.counts.values(), int(steps))}"
+        return f"{title}, {describe_set(method, condensed.images.counts.values(), int(steps))}"
     except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title
 

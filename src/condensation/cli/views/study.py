@@ -1,88 +1,115 @@
-"""What the commands of the studies do and print."""
+"""Work and printed form of the commands of the studies."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from itertools import pairwise
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+import torch
 
-from condensation.cli.options import OutputOptions
+from condensation.cli.options import ResultOutput
 from condensation.cli.views.stopping import INTERRUPTED
 from condensation.core.checkpoint import EVERY_SECONDS
-from condensation.core.compute import Compute
 from condensation.core.text import counted
 from condensation.methods.loop import Stopped
 from condensation.report.progress import LineReporter, Reporter, StopOnSignal, StoppableReporter
-from condensation.report.tables import print_json, table
-from condensation.runs.run import RunSettings, describe
-from condensation.studies.jobs import FINISHED, Job, Watch, failures_in, state
+from condensation.report.tables import plain_console, print_json, table
+from condensation.runs.settings import RunSettings, describe
+from condensation.studies.executors import Processes
+from condensation.studies.jobs import FINISHED, Watch, failures_in, state
+from condensation.studies.study import Study
 from condensation.studies.study_folder import SETTINGS
-from condensation.studies.table.report import COLUMNS, MARKDOWN, PICTURE, as_json, lines, notes, title, write_table
-from condensation.studies.table.study import RUNS, TableSettings, jobs_of, run_table, settings_in
-from condensation.studies.theory import study as theory
-from condensation.studies.theory.figure import stage
-from condensation.studies.theory.study import TheorySettings, run_theory, theory_in, write_theory
-from condensation.studies.transfer import report as matrices
-from condensation.studies.transfer.report import write_transfer
-from condensation.studies.transfer.study import SETS, TransferSettings, run_transfer, sets_of, transfer_in
 
-SOME_FAILED = 1  # the exit code where a table is done but for jobs that failed
+SOME_FAILED = 1  # the exit code of a study with failed jobs
 
 
-def make_table(settings: TableSettings, out: Path, how: OutputOptions) -> None:
-    """``condense table``: do what is missing, then print the table. The exit code is 1 if a job failed."""
-    settings = replace(settings, compute=settings.compute.resolve())
-    failed = carry_out(
-        settings.compute, lambda watch: run_table(settings, out, watch), out, how, "table", lambda: write_table(settings, out)
-    )
-    report_table(out, how)
-    end(failed, len(jobs_of(settings)))
+def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput, **options: Any) -> None:
+    """Run what is missing, then print the report; the exit code is 1 if a job failed.
+
+    Args:
+        study: Study to run.
+        settings: Settings of the study.
+        out: Folder of the study.
+        output: Form of the output.
+        options: Options of the work; ``workers`` processes become an executor.
+    """
+    compute = settings.compute.resolve()
+    if output.talks:
+        plain_console(stderr=True).print(f"on {compute.describe()}")
+    with StopOnSignal() as stop, ExitStack() as stack:
+        if "workers" in options:
+            options = _executor(options["workers"] or suitable_workers(compute.device), stack)
+        try:
+            failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), **options)
+        except Stopped:
+            _print_stopped(study, out)
+            raise SystemExit(INTERRUPTED) from None
+    print_study(study, out, output)
+    if failures:
+        jobs = study.read(out).jobs
+        count = f"{len(failures)} of {counted(jobs, 'job')}" if jobs else counted(len(failures), "job")
+        plain_console(stderr=True).print(f"{count} failed; the same command runs {'it' if count == '1 job' else 'them'} again.")
+        raise SystemExit(SOME_FAILED)
 
 
-def report_table(folder: Path, how: OutputOptions) -> None:
-    """``condense table FOLDER``: print the table again, from what is there."""
-    settings = settings_in(folder)
-    found = write_table(settings, folder)
-    if how.as_json:
-        return print_json(as_json(settings, found, folder))
-    screen = Console(soft_wrap=True)
-    screen.print(f"[bold]{escape(title(settings))}[/]")
-    last = [one.ipc != other.ipc for one, other in pairwise(found)] + [True]
-    print_rows(screen, COLUMNS, lines(found), ("ipc", "ours", "published", "diff."), last)
-    for line in notes(settings, found, folder):
-        screen.print(line, highlight=False, markup=False)
-    missing = sum(cell.sets - len(cell.values) - len(cell.failed) for cell in found)
-    if missing:
-        said = f"{missing} of {len(jobs_of(settings))} sets are not there yet. Go on: {go_on('table', folder)}"
-        screen.print(said, highlight=False, markup=False)
-    if not how.quiet:
-        print_places(screen, folder, {"Picture": PICTURE, "Table": MARKDOWN, "Runs": RUNS})
+def suitable_workers(device: str) -> int:
+    """Return the number of processes that suits ``device``: one per thread on a CPU, since small networks gain little by several."""
+    return torch.get_num_threads() if device == "cpu" else 1
+
+
+def _executor(workers: int, stack: ExitStack) -> dict[str, Any]:
+    if workers == 1:
+        return {}
+    processes = Processes(workers, max(1, torch.get_num_threads() // workers))
+    return {"executor": stack.enter_context(processes), "at_a_time": workers}
+
+
+def print_study(study: Study[Any], folder: Path, output: ResultOutput) -> None:
+    """Print the report of the study in ``folder``, which stays as it is."""
+    report = study.read(folder)
+    if output.as_json:
+        return print_json(report.json)
+    screen, shown = plain_console(), report.screen_columns
+    screen.print(report.title, style="bold")
+    columns = report.columns[:shown]
+    rows = table(*columns, right=[column for column in columns if column not in report.text_columns])
+    for number, row in enumerate(report.rows):
+        rows.add_row(*row[:shown], end_section=bool(report.sections) and report.sections[number])
+    screen.print(rows)
+    for line in report.notes:
+        screen.print(line)
+    if report.missing:
+        screen.print(f"Missing: {report.missing}. Resume with: {resume_command(study.name, folder)}")
+    if not output.quiet:
+        for line in report.screen_notes:
+            screen.print(line)
+        places = {label: folder / name for label, name in report.places.items() if (folder / name).exists()}
+        width = max(map(len, places), default=0) + 2
+        for label, path in places.items():
+            screen.print(f"{label + ':':<{width}}{path}")
     return None
 
 
-def list_jobs(jobs: Sequence[Job], runs: Path, *, as_json: bool) -> None:
-    """``--dry-run``: what would be done."""
-    failures = failures_in(runs)
+def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput) -> None:
+    """Print the runs of a study with their states, without running any."""
+    runs = out / study.runs
+    failures, jobs = failures_in(runs), study.jobs(settings, out)
     listed = [(job, state(job, runs, failures)) for job in jobs]
-    if as_json:
-        return print_json([{"run": str(runs / job.name), "job": job.title, "state": how} for job, how in listed])
-    screen = Console(soft_wrap=True)
-    for number, (job, how) in enumerate(listed, 1):
-        screen.print(f"{number:>4}  {how:<8}  {job.title}: {_work(job.settings)}", highlight=False, markup=False)
-    left = sum(how != FINISHED for _, how in listed)
-    screen.print(f"{left} of {len(jobs)} jobs are to be done, in {runs}.", highlight=False, markup=False)
+    if output.as_json:
+        return print_json([{"run": str(runs / job.name), "job": job.title, "state": reached} for job, reached in listed])
+    screen = plain_console()
+    for number, (job, reached) in enumerate(listed, 1):
+        screen.print(f"{number:>4}  {reached:<8}  {job.title}: {_describe(job.settings)}")
+    left = sum(reached != FINISHED for _, reached in listed)
+    screen.print(f"{left} of {counted(len(jobs), 'job')} to do, in {runs}.")
     return None
 
 
 class JobReporter(Reporter):
-    """Plain lines on standard error: the job, its number and its progress."""
+    """Prints lines on standard error: each job with its number, and its progress."""
 
     def __init__(self, talks: bool) -> None:
         self._talks = talks
@@ -91,11 +118,19 @@ class JobReporter(Reporter):
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         self._lines.show(part, done, total, note)
 
-    def watch(self, stop: StopOnSignal, checkpoint_every: float | None) -> Watch:
-        """Return callbacks that show all progress and stop the study after a signal."""
+    def watch(self, stop: StopOnSignal, output: ResultOutput) -> Watch:
+        """Return callbacks that show all progress, and stop the study after a signal."""
         shown = StoppableReporter(self, stop)
+        checkpoint_every = getattr(output, "checkpoint_every", None)
+
+        def begin(number: int, count: int, title: str, reached: str) -> None:
+            stop.check()
+            if self._talks:
+                self._lines = LineReporter()  # the speed of each job is measured on its own
+                print(f"[{number} of {count}] {title}: {reached}", file=sys.stderr, flush=True)
+
         return Watch(
-            on_job=lambda number, count, title, how: self._begin(stop, number, count, title, how),
+            on_job=begin,
             observers=[shown.condensing],
             on_progress=shown.evaluating,
             on_reading=shown.reading,
@@ -103,125 +138,18 @@ class JobReporter(Reporter):
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
         )
 
-    def _begin(self, stop: StopOnSignal, number: int, count: int, title: str, how: str) -> None:
-        stop.check()
-        if self._talks:
-            self._lines = LineReporter()  # the speed of each job is measured on its own
-            print(f"[{number} of {count}] {title}: {how}", file=sys.stderr, flush=True)
+
+def resume_command(name: str, folder: Path) -> str:
+    """Return the command that resumes the study in ``folder``."""
+    return f"condense {name} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}"
 
 
-def make_transfer(settings: TransferSettings, out: Path, how: OutputOptions) -> None:
-    """``condense transfer``: do what is missing, then print the matrix. The exit code is 1 if something failed."""
-    settings = replace(settings, compute=settings.compute.resolve())
-    made = carry_out(
-        settings.compute, lambda watch: run_transfer(settings, out, watch), out, how, "transfer", lambda: write_transfer(settings, out)
-    )
-    report_transfer(out, how)
-    end(made, len(sets_of(settings)) * (1 + len(settings.test)))
+def _print_stopped(study: Study[Any], out: Path) -> None:
+    also = f", or: {resume_command(study.name, out)}" if (out / SETTINGS).exists() else ""
+    plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
 
 
-def report_transfer(folder: Path, how: OutputOptions) -> None:
-    """``condense transfer FOLDER``: print the matrix again, from what is there."""
-    settings = transfer_in(folder)
-    found = write_transfer(settings, folder)
-    if how.as_json:
-        return print_json(matrices.as_json(settings, found, folder))
-    screen = Console(soft_wrap=True)
-    screen.print(f"[bold]{escape(matrices.title(settings))}[/]")
-    print_rows(screen, matrices.columns(settings, found), matrices.lines(found), matrices.columns(settings, found)[1:])
-    for line in matrices.notes(settings, found):
-        screen.print(line, highlight=False, markup=False)
-    missing = sum(cell.sets - len(cell.values) for row in found for cell in row if not cell.failed)
-    if missing:
-        screen.print(f"{missing} cells are not there yet. Go on: {go_on('transfer', folder)}", highlight=False, markup=False)
-    if not how.quiet:
-        print_places(screen, folder, {"Picture": matrices.PICTURE, "Matrix": matrices.MARKDOWN, "Sets": SETS})
-    return None
-
-
-def make_theory(settings: TheorySettings, out: Path, how: OutputOptions) -> None:
-    """``condense theory``: measure what is missing, then print it."""
-    settings = replace(settings, compute=settings.compute.resolve())
-    carry_out(settings.compute, lambda watch: run_theory(settings, out, watch), out, how, "theory", lambda: write_theory(out))
-    report_theory(out, how)
-
-
-def report_theory(folder: Path, how: OutputOptions) -> None:
-    """``condense theory FOLDER``: print it again, from what is there."""
-    settings = theory_in(folder)
-    measured = write_theory(folder)
-    if how.as_json:
-        return print_json(measured)
-    screen = Console(soft_wrap=True)
-    head = ("network", "test accuracy, %", "rank correlation", "cosine")
-    rows = []
-    for one in measured["means"]:
-        accuracy = f"{one['accuracy']:.1f}" if "accuracy" in one else "-"
-        rows.append((stage(one["after"]), accuracy, f"{one['rank_correlation']:.3f}", f"{one['cosine']:.3f}"))
-    print_rows(screen, head, rows, head[1:])
-    done = len(measured["networks"])
-    said = (
-        f"Matching features and matching last-layer gradients, on {done} of {settings.networks} networks, {settings.pairs} pairs of random "
-        "subsets each: rank correlation of the two losses, and cosine of their gradients in the pixels. At 1 they are the same."
-    )
-    screen.print(said, highlight=False, markup=False)
-    if done < settings.networks:
-        screen.print(f"Go on: {go_on('theory', folder)}", highlight=False, markup=False)
-    if not how.quiet and done:
-        print_places(screen, folder, {"Picture": theory.PICTURE, "Numbers": theory.JSON})
-    return None
-
-
-def carry_out(
-    compute: Compute, work: Callable[[Watch], dict[str, Any]], out: Path, how: OutputOptions, command: str, write: Callable[[], object]
-) -> dict[str, Any]:
-    """Do ``work`` while telling of it; if it is stopped, write down what is there, say how to go on, and end here."""
-    errors = Console(stderr=True, soft_wrap=True)
-    talk = how.talks
-    if talk:
-        errors.print(f"on {compute.describe()}", highlight=False)
-    with StopOnSignal() as stop:
-        try:
-            return work(JobReporter(talk).watch(stop, how.checkpoint_every))
-        except Stopped:
-            there = (out / SETTINGS).exists()
-            if there:
-                write()
-            said = f"Go on with the same command{f', or: {go_on(command, out)}' if there else ''}."
-            errors.print(f"\nStopped; nothing that was done is lost.\n{said}", markup=False, highlight=False)
-            raise SystemExit(INTERRUPTED) from None
-
-
-def end(failed: Mapping[str, Any], jobs: int | None = None) -> None:
-    """End with the exit code that says whether something failed, of so many ``jobs`` if that is known."""
-    if failed:
-        many = f"{len(failed)} of {jobs} jobs" if jobs else counted(len(failed), "job")
-        Console(stderr=True, soft_wrap=True).print(f"{many} failed; the same command tries again.", highlight=False)
-        raise SystemExit(SOME_FAILED)
-
-
-def print_places(screen: Console, folder: Path, names: Mapping[str, str]) -> None:
-    """Print where in ``folder`` things lie, a line each, by what they are called."""
-    width = max(map(len, names)) + 2
-    screen.print("\n".join(f"{name + ':':<{width}}{folder / file}" for name, file in names.items()), markup=False, highlight=False)
-
-
-def print_rows(
-    screen: Console, head: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str], sections: Sequence[bool] = ()
-) -> None:
-    """Print a table; a line follows each row that ``sections`` says ends one."""
-    made = table(*head, right=right)
-    for place, row in enumerate(rows):
-        made.add_row(*map(escape, row), end_section=bool(sections) and sections[place])
-    screen.print(made)
-
-
-def _work(settings: RunSettings) -> str:
+def _describe(settings: RunSettings) -> str:
     evaluation = settings.evaluation
-    judging = f"; {evaluation.networks} networks of {evaluation.recipe.epochs:,} epochs" if evaluation.networks else ""
-    return f"{describe(settings)}{judging}"
-
-
-def go_on(command: str, folder: Path) -> str:
-    """The command that goes on with the study in ``folder``."""
-    return f"condense {command} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}"
+    networks = f"; {counted(evaluation.networks, 'network')} of {counted(evaluation.recipe.epochs, 'epoch')}" if evaluation.networks else ""
+    return f"{describe(settings)}{networks}"

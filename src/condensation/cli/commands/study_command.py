@@ -1,0 +1,199 @@
+"""Construction of the commands of the studies: options from a table, and what all of them do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from condensation.cli.app import app
+from condensation.cli.choices import PRESETS, one_of
+from condensation.cli.groups import grouped
+from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StudyOption:
+    """An option of a study and the setting that it sets."""
+
+    flags: str
+    """Flags, separated by spaces: ``--ipc -i``."""
+    setting: str
+    """Dotted name of the setting."""
+    help: str
+    default: str | None = None
+    """Default to show; None shows none."""
+    parse: Callable[[str], Any] = str
+    """Type of the value."""
+    least: int | None = 1
+    """Lowest `int`."""
+    check: Callable[[str | None], str | None] | None = None
+    """Callback that refuses wrong values."""
+
+    @property
+    def parameter(self) -> str:
+        """Name of the parameter of the command."""
+        return self.flags.split()[0].removeprefix("--").replace("-", "_")
+
+    @property
+    def annotation(self) -> Any:
+        """Type of the parameter, as typer reads it."""
+        numeric = self.parse in (int, float)
+        info = typer.Option(
+            *self.flags.split(),
+            help=self.help,
+            show_default=self.default or False,
+            min=self.least if self.parse is int else None,
+            callback=self.check,
+        )
+        return Annotated[(self.parse if numeric else str) | None, info]  # type: ignore[operator]
+
+
+def preset_option(whose: str, default: str = "fast", tables: Sequence[str] = ()) -> StudyOption:
+    """Return the option ``--preset``, which may also name whole ``tables``."""
+    more = f" Or a whole table: {', '.join(tables)}." if tables else ""
+    text = f"{whose} settings: {', '.join(PRESETS)}.{more}"
+    return StudyOption("--preset", "preset", text, default, check=one_of("preset", (*PRESETS, *tables)))
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """Settings as given on the command line."""
+
+    options: dict[str, Any]
+    """Values by dotted setting name; None for options that were not given."""
+    overrides: list[str]
+    """Settings such as ``method.lr=0.5``."""
+    config: Path | None
+    preset: str | None
+
+    def take(self, setting: str) -> Any:
+        """Remove an option from `options` and return its value."""
+        return self.options.pop(setting, None)
+
+    def file(self) -> dict[str, Any]:
+        """Return the settings of the file, without those that a preset given on the command line determines."""
+        from condensation.config.toml import read_settings
+
+        content = read_settings(self.config) if self.config else {}
+        return below_preset(content, self.preset) if self.preset else content
+
+    def content(self, file: Mapping[str, Any] | None = None, overrides: Sequence[str] | None = None) -> dict[str, Any]:
+        """Return plain settings: those of the ``file``, then the options, then the overrides."""
+        from condensation.config.toml import layered
+
+        return layered(self.file() if file is None else file, self.options, self.overrides if overrides is None else overrides)
+
+
+def below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    """Return the settings of a file without the method settings that a preset replaces; log which those are.
+
+    A method with its own label keeps its settings, since these are what the label stands for.
+    """
+    lower, replaced = dict(content), list[str]()
+    if isinstance(content.get("method"), Mapping) and "name" in content["method"]:
+        lower["method"] = content["method"]["name"]
+        replaced += ["method"] if len(content["method"]) > 1 else []
+    for group in ("rows", "proxies"):
+        if isinstance(content.get(group), list):
+            entries = [entry if isinstance(entry, Mapping) else {} for entry in content[group]]
+            plain = [_replaced(str(entry.get("label")), entry.get("method")) for entry in entries]
+            lower[group] = [
+                {**entry, "method": name} if name else old for entry, name, old in zip(entries, plain, content[group], strict=True)
+            ]
+            replaced += [f"{group} ({name})" for name in plain if name]
+    if isinstance(content.get("methods"), Mapping):
+        names = {label: _replaced(label, method) for label, method in content["methods"].items()}
+        lower["methods"] = {label: names[label] or method for label, method in content["methods"].items()}
+        replaced += [f"methods.{label}" for label, name in names.items() if name]
+    if replaced:
+        logger.warning("preset=%r replaces settings of the file: %s.", preset, ", ".join(replaced))
+    return lower
+
+
+def _replaced(label: str, method: object) -> str | None:
+    """Return the name of a method whose settings a preset replaces; None if it has none, or its own label."""
+    from condensation.core.user_code import short_name
+    from condensation.studies.study_folder import slug
+
+    if not isinstance(method, Mapping) or len(method) < 2:
+        return None
+    name = str(method.get("name", label))
+    return name if slug(label) == slug(short_name(name)) else None
+
+
+@dataclass(frozen=True)
+class StudyCommand:
+    """Command of a study."""
+
+    name: str
+    summary: str
+    arguments: str
+    """Help of the arguments."""
+    options: tuple[StudyOption, ...]
+    settings: Callable[[StudyRequest], Any]
+    """Returns the settings of the study."""
+    folder: Callable[[Any, StudyRequest], str]
+    """Returns the default folder."""
+    folder_text: str
+    """Default folder to show."""
+    jobs_text: str | None = None
+    """Help of ``--dry-run``; None for a study without runs."""
+    run_options: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    """Annotation and default of further options, which are passed to the work of the study."""
+    reading: type = DataOptions
+    """Options for data, configuration and device."""
+    output: type = OutputOptions
+    """Options for the output."""
+
+    def add(self) -> None:
+        """Add the command to ``condense``."""
+
+        def command(**values: Any) -> None:
+            self._run(**values)
+
+        def parameter(name: str, annotation: Any, default: Any = None) -> Parameter:
+            return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+
+        argument = typer.Argument(metavar="[FOLDER | NAME=VALUE]...", help=self.arguments, show_default=False)
+        out = typer.Option("--out", "-o", help="Folder of the study.", show_default=self.folder_text)
+        dry_run = typer.Option("--dry-run", help=self.jobs_text or "")
+        parameters = [
+            parameter("arguments", Annotated[list[str] | None, argument]),
+            parameter("data", DataOption),
+            *(parameter(option.parameter, option.annotation) for option in self.options),
+            parameter("reading", self.reading, self.reading()),
+            parameter("out", Annotated[Path | None, out]),
+            *(parameter(name, annotation, default) for name, (annotation, default) in self.run_options.items()),
+            *([parameter("dry_run", Annotated[bool, dry_run], False)] if self.jobs_text else []),
+            parameter("output", self.output, self.output()),
+        ]
+        command.__name__, command.__doc__ = self.name, self.summary
+        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        app.command(self.name)(grouped(command))
+
+    def _run(self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, output: Any, **values: Any) -> None:
+        from condensation.cli.views import study as view
+        from condensation.studies.registry import STUDIES
+
+        study = STUDIES[self.name]
+        paths, overrides = folder_and_settings(arguments)
+        if paths:
+            return view.print_study(study, paths[0], output)
+        given = {option: values.pop(option.parameter) for option in self.options}
+        options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
+        request = StudyRequest({**reading.settings(data), **options}, overrides, reading.config, options.get("preset"))
+        settings = self.settings(request)
+        out = out or Path(self.folder(settings, request))
+        if values.pop("report", False):
+            return view.print_study(study, out, output)
+        if values.pop("dry_run", False):
+            return view.list_jobs(study, settings, out, output)
+        return view.make_study(study, settings, out, output, **values)

@@ -1,0 +1,44 @@
+"""``condense transfer``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest, preset_option
+from condensation.cli.options import last_name, names
+
+
+def transfer_settings(request: StudyRequest) -> Any:
+    """Return the settings of the matrix."""
+    from condensation.config.build import from_dict
+    from condensation.studies.transfer.study import TransferSettings
+
+    return from_dict(TransferSettings, request.content(), TransferSettings())
+
+
+def transfer_folder(settings: Any, request: StudyRequest) -> str:
+    """Return the default folder of the matrix."""
+    from condensation.core.user_code import short_name
+
+    return f"transfer/{last_name(settings.source)}-{short_name(str(settings.method_settings['name']))}-ipc{settings.ipc}"
+
+
+StudyCommand(
+    name="transfer",
+    summary="Learn sets on some networks and test them on others, beside random images. The same command resumes it.",
+    arguments="A matrix to print again; or settings: method.steps=500, evaluation.recipe=paper.",
+    options=(
+        StudyOption("--method -m", "method", "Name that `condense methods` lists.", "dm"),
+        StudyOption("--learn", "learn", "Networks to learn images on.", "convnet,alexnet,vgg11,resnet18-ap", names),
+        StudyOption("--test", "test", "Networks to test on.", "convnet,alexnet,vgg11,resnet18", names),
+        StudyOption("--ipc -i", "ipc", "Synthetic images per class.", "10", int),
+        StudyOption("--seeds", "seeds", "Sets learned on each network.", "1", int),
+        StudyOption("--networks", "evaluation.networks", "Networks of each kind, trained on each set.", "3", int),
+        StudyOption("--epochs", "evaluation.recipe.epochs", "Epochs of each network tested.", "1000", int),
+        preset_option("The method's"),
+    ),
+    settings=transfer_settings,
+    folder=transfer_folder,
+    folder_text="transfer/DATA-METHOD-ipcN",
+    jobs_text="List the sets to learn and stop.",
+).add()
