@@ -1,4 +1,4 @@
-"""A picture of a set that a person wants to look at: a column a class, real images above the synthetic ones."""
+"""Picture of a set: one column per class, real images above the synthetic ones."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from condensation.report.text_layout import UNKNOWN, common_size, draw_text, dra
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
-NARROWEST = 300  # so that the title of two small classes is not a column
+NARROWEST = 300  # so that the title above two small classes has long lines
 LABEL = 78
-TITLE, TEXT = 17, 13  # sizes of letters
-NAMES = (13, 12, 11, 10)  # the first in which all names of a band have room
-NAME_WIDTH = 64  # that a column takes for names where its images are narrower
+TITLE, TEXT = 17, 13  # font sizes
+NAMES = (13, 12, 11, 10)  # font sizes of class names; the first in which all names of a band fit
+NAME_WIDTH = 64  # width of a column for its name, if the images are narrower
 NAME_LINE = 14
 INK, FAINT, PAPER = (28, 28, 32), (125, 125, 135), (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """Sizes in pixels, and how many images are shown."""
+    """Sizes in pixels."""
 
-    cell: tuple[int, int]  # width and height of an image on the page
-    column: int  # width, of which an image takes the middle
+    cell: tuple[int, int]  # width and height of an image
+    column: int  # width; an image is centred in it
     gap: int = 4
     margin: int = 18
-    line: int = 24  # of the title
-    heading: int = 26  # with names of one line
-    label: int = LABEL  # room for "synthetic" at the left
+    line: int = 24  # line height of the title
+    heading: int = 26  # height of class names of one line
+    label: int = LABEL  # width of the labels at the left
 
 
 @dataclass(frozen=True, eq=False)
 class GridPart:
-    """Images under one name at the left."""
+    """Rows of images with one label at the left."""
 
     name: str
     images: ImageSet
@@ -54,51 +54,57 @@ def grid(
     rows: int | None = None,
     real_rows: int = 2,
 ) -> Image.Image:
-    """The images of ``synthetic``, ``rows`` of each class, below ``real_rows`` of ``real``; every pixel stays a crisp square.
+    """Draw ``rows`` images per class of ``synthetic`` below ``real_rows`` of ``real``; each pixel becomes a sharp square.
 
-    Each line of ``title`` stands on a line of its own, broken after commas where there is no room. Several sets by name stand one
-    below the other, class by class, each with its name at the left. Of more than 100 classes the first 100 are shown, and of many
-    images a class the first; the picture says so, and of characters that no font here has as well.
+    At most 100 classes are drawn, and the first images of each; notes below the title tell what is left out, and which characters no
+    installed font has.
+
+    Args:
+        synthetic: A set, or several sets by name, which are drawn below each other with their names at the left.
+        real: Real images.
+        title: Lines of the title; long ones are broken after commas.
+        rows: Synthetic images per class; None: at most 10, or 3 for many classes.
+        real_rows: Real images per class.
 
     Raises:
         CondensationError: if several sets differ in classes or in image shape.
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
-    first = _alike(sets)
-    present = sorted(set().union(*(one.classes for one in sets.values())))
+    first = _check_alike(sets)
+    present = sorted(set().union(*(images.classes for images in sets.values())))
     classes = present[: CLASSES_PER_BAND * MOST_BANDS]
     bands = [classes[i : i + CLASSES_PER_BAND] for i in range(0, len(classes), CLASSES_PER_BAND)]
-    counts = [count for one in sets.values() for count in one.counts.values()]
+    counts = [count for images in sets.values() for count in images.counts.values()]
     least, most = min(counts), max(counts)
     rows = min(most, rows or (10 if len(bands) <= 2 else 3))
     if rows == 1:
         real_rows = 1
     parts = [GridPart("real", real, real_rows)] if real is not None and real_rows else []
-    parts += [GridPart(name, one, min(rows, max(one.counts.values()))) for name, one in sets.items()]
-    names = {label: _shown(first.class_names[label], label) for label in classes}
+    parts += [GridPart(name, images, min(rows, max(images.counts.values()))) for name, images in sets.items()]
+    names = {label: _drawable_name(first.class_names[label], label) for label in classes}
     longest = max(round(length(drawable(name), TEXT)) + 12 for name in sets)
     cell = _cell(first.shape, rows, len(bands) * len(sets), len(bands[0]))
     column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
     layout = GridLayout(cell, column, label=min(max(LABEL, longest), 2 * LABEL))
     notes = []
     if most > rows:
-        notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} a class")
+        notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} per class")
     if len(present) > len(classes):
         notes.append(f"first {len(classes)} of {len(present)} classes")
     titles = [drawable(line) for line in title.splitlines()]
     if any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes))):
-        notes.append(f"{UNKNOWN}: a character that no font here has")
+        notes.append(f"{UNKNOWN}: a character that no installed font has")
     return _page(parts, bands, names, _with_notes(titles, notes), layout)
 
 
-def _shown(name: str, label: int) -> str:
-    """The name of a class as it can be drawn; its number where nothing of it can be."""
-    shown = drawable(name)
-    return shown if set(shown) - {UNKNOWN, " "} or UNKNOWN not in shown else f"class {label}"
+def _drawable_name(name: str, label: int) -> str:
+    """Return the name of a class as it can be drawn, or its label if no character can."""
+    text = drawable(name)
+    return text if set(text) - {UNKNOWN, " "} or UNKNOWN not in text else f"class {label}"
 
 
 def _with_notes(titles: Sequence[str], notes: Sequence[str]) -> list[str]:
-    """Notes go on the title; below several titles they have a line of their own."""
+    """Return the titles with the notes: on the same line as a single title, on a line of their own below several."""
     joined = " · ".join(notes)
     return [" · ".join(filter(None, (*titles, joined)))] if len(titles) < 2 else [*titles, *filter(None, [joined])]
 
@@ -106,7 +112,7 @@ def _with_notes(titles: Sequence[str], notes: Sequence[str]) -> list[str]:
 def _page(
     parts: Sequence[GridPart], bands: Sequence[Sequence[int]], names: Mapping[int, str], title: list[str], layout: GridLayout
 ) -> Image.Image:
-    """All ``parts`` below each other, band of classes by band."""
+    """Return the page: bands of classes, in each all ``parts`` below each other."""
     down = layout.cell[1] + layout.gap
     heights = [part.rows * down for part in parts]
     headings = [_heading([names[label] for label in band], layout) for band in bands]
@@ -137,14 +143,14 @@ def _page(
 
 
 def _heading(names: Sequence[str], layout: GridLayout) -> tuple[int, list[list[str]]]:
-    """One size of letters for ``names``, and the one or two lines of each."""
+    """Return a common font size for ``names``, and the lines of each."""
     width = layout.column + 2
     size = common_size(names, width, NAMES, most=2)
     return size, [in_lines(name, width, size, most=2) or [""] for name in names]
 
 
 def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]], corner: tuple[int, int], layout: GridLayout) -> None:
-    """Names centred above their columns; those of one line stand as low as those of two end."""
+    """Draw names centred above their columns, aligned at the last line."""
     (size, names), (left, top) = heading, corner
     most = max(map(len, names))
     for column, lines in enumerate(names):
@@ -153,23 +159,23 @@ def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]
             draw_text(draw, (middle - length(line, size) / 2, top + 6 + number * NAME_LINE), line, size, INK)
 
 
-def _alike(sets: Mapping[str, ImageSet]) -> ImageSet:
-    """The first of ``sets``, which must have the same classes and shape as the others."""
+def _check_alike(sets: Mapping[str, ImageSet]) -> ImageSet:
+    """Return the first of ``sets`` if all have the same classes and image shape."""
     (name, first), *others = sets.items()
     for other_name, other in others:
         if other.class_names != first.class_names:
-            raise CondensationError(f"{name} and {other_name} have different classes, so they cannot stand side by side.")
+            raise CondensationError(f"Expected sets with the same classes; those of {name} and {other_name} differ.")
         if other.shape != first.shape:
-            shapes = ["x".join(map(str, one.shape)) for one in (first, other)]
-            raise CondensationError(f"{name} has images of {shapes[0]} and {other_name} of {shapes[1]}, so they cannot stand side by side.")
+            shapes = ["x".join(map(str, images.shape)) for images in (first, other)]
+            raise CondensationError(f"Expected images of one shape, got {shapes[0]} in {name} and {shapes[1]} in {other_name}.")
     return first
 
 
 def _cell(shape: tuple[int, int, int], rows: int, bands: int, columns: int) -> tuple[int, int]:
-    """A whole multiple of the image's sides where that is not too large; few images are larger than many."""
+    """Return the width and height of an image on the page: a multiple of its sides, larger if there are few images."""
     _, height, width = shape
-    wanted = 96 if rows * bands <= 3 or columns <= 3 else 64
-    scale = max(1, round(wanted / max(height, width)))
+    side = 96 if rows * bands <= 3 or columns <= 3 else 64
+    scale = max(1, round(side / max(height, width)))
     return width * scale, height * scale
 
 
@@ -186,7 +192,7 @@ def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, 
 
 
 def _picture(values: np.ndarray, cell: tuple[int, int]) -> Image.Image:
-    """One image (c, h, w) in [0, 1], enlarged without blurring."""
+    """Return one image (c, h, w) in [0, 1], enlarged without interpolation."""
     pixels = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
     return image.resize(cell, Image.Resampling.NEAREST)

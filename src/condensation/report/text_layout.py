@@ -1,4 +1,4 @@
-"""Text on a picture, in any script that a font here can show: measured, broken into lines, drawn."""
+"""Text on a picture in any script for which a font is installed: measure, break into lines, draw."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-UNKNOWN = "□"  # stands for a character that no font here has
-# Fonts with Chinese, Japanese and Korean, where systems keep them; looked for only if a name needs one.
+UNKNOWN = "□"  # replaces a character that no installed font has
+# System fonts with Chinese, Japanese and Korean, which are opened only if a name needs one.
 SYSTEM_FONTS = (
     "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
@@ -33,33 +33,33 @@ SYSTEM_FONTS = (
     "C:/Windows/Fonts/msgothic.ttc",
     "C:/Windows/Fonts/malgun.ttf",
 )
-IDEOGRAPHS = 0x2E80  # from here on scripts break anywhere, without a hyphen
+IDEOGRAPHS = 0x2E80  # scripts from here on break anywhere, without a hyphen
 
 
 def drawable(text: str) -> str:
-    """``text`` with `UNKNOWN` for each character that no font here has."""
-    composed = unicodedata.normalize("NFC", text)  # some systems give the accents of file names apart from their letters
-    return "".join(one if one.isspace() or _font_of(one) is not None else UNKNOWN for one in composed)
+    """Return ``text`` with `UNKNOWN` for each character that no installed font has."""
+    composed = unicodedata.normalize("NFC", text)  # some file systems store accents apart from their letters
+    return "".join(char if char.isspace() or _font_of(char) is not None else UNKNOWN for char in composed)
 
 
 def length(text: str, size: int) -> float:
-    """How wide ``text`` is, in pixels."""
+    """Return the width of ``text`` in pixels."""
     return sum(font.getlength(part) for font, part in _parts(text, size))
 
 
 def draw_text(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str, size: int, fill: tuple[int, int, int]) -> None:
-    """Draw ``text`` with its upper left corner at ``corner``; characters of several fonts stand on one line."""
+    """Draw ``text`` with its upper left corner at ``corner``; all fonts share one baseline."""
     left, top = corner
-    baseline = top + _font(_usual(), size).getmetrics()[0]
+    baseline = top + _font(_default(), size).getmetrics()[0]
     for font, part in _parts(text, size):
         draw.text((left, baseline), part, fill=fill, font=font, anchor="ls")
         left += font.getlength(part)
 
 
 def in_lines(text: str, width: float, size: int, most: int | None = None) -> list[str]:
-    """``text`` in lines no wider than ``width``, broken between words, after ``-/_``, or else inside a word.
+    """Break ``text`` into lines of at most ``width`` pixels: between words, after ``-/_``, or else inside a word.
 
-    Of more than ``most`` lines the last ends in an ellipsis.
+    If there are more than ``most`` lines, the last one ends in an ellipsis.
     """
     lines = _filled(_atoms(text), width, size)
     if most is not None and len(lines) > most:
@@ -68,13 +68,13 @@ def in_lines(text: str, width: float, size: int, most: int | None = None) -> lis
 
 
 def in_phrases(text: str, width: float, size: int) -> list[str]:
-    """``text`` in lines no wider than ``width``, broken after commas and the like where that is possible."""
+    """Break ``text`` into lines of at most ``width`` pixels, after commas where possible."""
     phrases = [(" ", phrase) for phrase in re.split(r"(?<=[,·]) +", text.strip()) if phrase]
     return [line for phrase in _filled(phrases, width, size, whole=True) for line in in_lines(phrase, width, size)]
 
 
 def common_size(names: Sequence[str], width: float, sizes: Sequence[int], most: int) -> int:
-    """The first of ``sizes`` in which all ``names`` stand in ``most`` lines of ``width`` with no word broken; else the last."""
+    """Return the first of ``sizes`` in which each name fits into ``most`` lines without breaking a word; else the last."""
 
     def fits(name: str, size: int) -> bool:
         return all(length(atom, size) <= width for _, atom in _atoms(name)) and len(in_lines(name, width, size)) <= most
@@ -83,24 +83,24 @@ def common_size(names: Sequence[str], width: float, sizes: Sequence[int], most: 
 
 
 def widest_word(names: Sequence[str], size: int) -> float:
-    """How wide a column must be so that no word of ``names`` is broken."""
+    """Return the width of a column in which no word of ``names`` is broken."""
     return max((length(atom, size) for name in names for _, atom in _atoms(name)), default=0.0)
 
 
 def _atoms(text: str) -> list[tuple[str, str]]:
-    """The pieces between which ``text`` may be broken, each with what stands before it on the same line."""
-    found = []
+    """Return the pieces between which ``text`` may be broken, each with its separator from the one before."""
+    atoms = []
     for word in text.split():
         pieces = re.findall(r"[-/_]*[^-/_]+[-/_]*|[-/_]+", word)
-        found += [(" " if number == 0 else "", piece) for number, piece in enumerate(pieces)]
-    return found
+        atoms += [(" " if number == 0 else "", piece) for number, piece in enumerate(pieces)]
+    return atoms
 
 
 def _filled(atoms: Sequence[tuple[str, str]], width: float, size: int, *, whole: bool = False) -> list[str]:
-    """Lines of as many ``atoms`` as have room; one that is too wide is broken, unless it must stay ``whole``."""
+    """Return lines of as many ``atoms`` as fit; an atom that is too wide is broken unless ``whole``."""
     lines: list[str] = []
-    for before, atom in atoms:
-        longer = f"{lines[-1]}{before}{atom}" if lines else atom
+    for separator, atom in atoms:
+        longer = f"{lines[-1]}{separator}{atom}" if lines else atom
         if lines and length(longer, size) <= width:
             lines[-1] = longer
         else:
@@ -123,29 +123,29 @@ def _hyphenated(word: str, end: int) -> str:
 
 
 def _cut(text: str, width: float, size: int) -> str:
-    """As much of ``text``, which ends in an ellipsis, as ``width`` has room for."""
+    """Shorten ``text``, which ends in an ellipsis, to ``width`` pixels."""
     while len(text) > 2 and length(text, size) > width:
         text = f"{text[:-2].rstrip(' -')}…"
     return text
 
 
 def _parts(text: str, size: int) -> Iterator[tuple[ImageFont.FreeTypeFont, str]]:
-    """Runs of characters that one font has."""
-    return ((_font(path, size), "".join(run)) for path, run in groupby(text, lambda one: _font_of(one) or _usual()))
+    """Return runs of characters with the font that has them."""
+    return ((_font(path, size), "".join(run)) for path, run in groupby(text, lambda char: _font_of(char) or _default()))
 
 
 @cache
 def _font_of(character: str) -> str | None:
-    """The first font that has ``character``: the usual one, or one of the system."""
-    if _has(_usual(), character):
-        return _usual()
+    """Return the first font that has ``character``: the default font or a system font."""
+    if _has(_default(), character):
+        return _default()
     return next((path for path in SYSTEM_FONTS if Path(path).exists() and _has(path, character)), None)
 
 
 @cache
-def _usual() -> str:
-    """The file of the usual font, or nothing where there is but Pillow's."""
-    # Pillow's own font has no accents; matplotlib brings one that has, and Greek and Cyrillic besides.
+def _default() -> str:
+    """Return the file of the default font; empty for the font of Pillow."""
+    # The font of Pillow has no accents; that of matplotlib also has Greek and Cyrillic.
     matplotlib = find_spec("matplotlib")
     if matplotlib and matplotlib.origin:
         path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -161,15 +161,15 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _has(path: str, character: str) -> bool:
-    """Whether a font has ``character``: it draws something else than for one that no font has."""
+    """Return True if a font draws ``character`` differently from a character that no font has."""
     try:
-        return character.isspace() or _drawn(path, character) != _drawn(path, "\U0010ffff")
-    except OSError:  # no font that Pillow reads
+        return character.isspace() or _rendered(path, character) != _rendered(path, "\U0010ffff")
+    except OSError:  # not a font that Pillow reads
         return False
 
 
 @cache
-def _drawn(path: str, character: str) -> bytes:
+def _rendered(path: str, character: str) -> bytes:
     image = Image.new("L", (48, 48))
     ImageDraw.Draw(image).text((8, 8), character, fill=255, font=_font(path, 20))
     return image.tobytes()
