@@ -93,7 +93,7 @@ def test_proxies_come_from_a_file(condense, nas):
         (("nas", "--space", "nowhere.toml"), "There is no settings file nowhere.toml."),
         (("nas", "--top", "2"), "top is 2.0; it must lie between 0 and 1."),
         (("nas", "space.width=[0]", "--proxies", "random", "-d", "digits"), "No network of the space fits."),
-        (("nas", "-d", "digits", "-i", "500"), "Asked for 500 images a class; class"),
+        (("nas", "-d", "digits", "-i", "500"), "got 500"),
     ],
 )
 def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):

@@ -50,17 +50,22 @@ def concat_transforms(transforms: Sequence[Transform], count: int) -> Transform:
     first, *others = transforms
     if not others:
         return first
-    together = first.concat(others, count) if isinstance(first, Concatenable) else None
-    return together or partial(_apply_each, transforms, count)
+    if isinstance(first, Concatenable) and (together := first.concat(others, count)):
+        return together
+
+    def apply(k: int, images: Tensor, rows: Tensor) -> Tensor:
+        return transforms[k](images, rows - k * count)
+
+    return lambda images, rows: apply_by_group(apply, images, rows, rows // count)
 
 
-def _apply_each(transforms: Sequence[Transform], count: int, images: Tensor, rows: Tensor) -> Tensor:
+def apply_by_group(apply: Callable[[int, Tensor, Tensor], Tensor], images: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
+    """Return ``apply(group, images, rows)`` of the images and rows of each group, in the order of ``images``."""
     result = torch.empty_like(images)
-    for k, transform in enumerate(transforms):
-        indices = (rows // count == k).nonzero().squeeze(1)
-        if len(indices):
-            on_device = indices.to(images.device)
-            result = result.index_copy(0, on_device, transform(images[on_device], rows[indices] - k * count))
+    for group in sorted(set(groups.tolist())):
+        indices = (groups == group).nonzero().squeeze(1)
+        on_device = indices.to(images.device)
+        result = result.index_copy(0, on_device, apply(group, images[on_device], rows[indices]))
     return result
 
 
@@ -89,7 +94,8 @@ class Seeded(Registered):
         return self
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
-        return partial(self._by_class, [rng.child(label) for label in classes])
+        rngs = [rng.child(label) for label in classes]
+        return lambda images, rows: apply_by_group(lambda row, images, _: self._seeded(images, rngs[row]), images, rows, rows)
 
     def per_image(self, count: int, rng: Rng) -> Transform:
         return lambda images, rows: self._seeded(images, rng)
@@ -104,13 +110,6 @@ class Seeded(Registered):
         if not callable(augment):
             raise CondensationError(f"Expected instances of {self.label} to be functions of images; they cannot be called.")
         return augment
-
-    def _by_class(self, rngs: Sequence[Rng], images: Tensor, rows: Tensor) -> Tensor:
-        result = torch.empty_like(images)
-        for row in sorted(set(rows.tolist())):
-            indices = (rows == row).nonzero().squeeze(1).to(images.device)
-            result = result.index_copy(0, indices, self._seeded(images[indices], rngs[row]))
-        return result
 
     def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
         with rng.globally(), user_errors(f"The augmentation {self.label} failed on images {tuple(images.shape)}"):

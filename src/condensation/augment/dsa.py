@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
-from condensation.augment.base import Transform
+from condensation.augment.base import Transform, apply_by_group
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
@@ -99,15 +99,10 @@ class DrawnDSA:
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
         """Apply each operation once, to all images whose draw chose it."""
         rows = rows.cpu()  # choosing images on the CPU avoids waiting for a GPU
-        uniforms, per_image = self.uniforms[rows].to(images), self.chosen[rows]
-        used = sorted(set(per_image.tolist()))
-        if len(used) == 1:
-            return self._operation(used[0])(self.dsa, images, uniforms)
-        result = torch.empty_like(images)
-        for index in used:
-            selected = (per_image == index).nonzero().squeeze(1).to(images.device)
-            result = result.index_copy(0, selected, self._operation(index)(self.dsa, images[selected], uniforms[selected]))
-        return result
+        chosen = self.chosen[rows]
+        if len(set(chosen.tolist())) == 1:
+            return self._apply(int(chosen[0]), images, rows)
+        return apply_by_group(self._apply, images, rows, chosen)
 
     def concat(self, others: Sequence[Transform], count: int) -> DrawnDSA | None:
         """Return the draws of this and ``others`` as one transform; None if they differ in settings or have not ``count`` draws."""
@@ -116,8 +111,8 @@ class DrawnDSA:
             return None
         return DrawnDSA(self.dsa, torch.cat([draw.chosen for draw in draws]), torch.cat([draw.uniforms for draw in draws]))
 
-    def _operation(self, index: int) -> Operation:
-        return OPERATIONS[self.dsa.operations[index]]
+    def _apply(self, operation: int, images: Tensor, rows: Tensor) -> Tensor:
+        return OPERATIONS[self.dsa.operations[operation]](self.dsa, images, self.uniforms[rows].to(images))
 
 
 def color(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:

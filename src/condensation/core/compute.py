@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, ParamSpec
 
@@ -93,12 +92,6 @@ class Compute:
         """Type of pixels and weights."""
         return torch.float64 if self.precision == "float64" else torch.float32
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        """Return the context in which networks compute in a lower precision than that of their weights."""
-        if self.precision != "bfloat16":
-            return nullcontext()
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
-
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
         """Return the images per forward pass of ``network`` where only a mean is needed; None for all at once.
 
@@ -137,9 +130,11 @@ class Compute:
     def wrap(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         """Return ``function`` in the chosen precision, compiled if `compile` is "always"."""
         compiled = _Compiled(function) if self.compile == "always" else function
+        if self.precision != "bfloat16":
+            return compiled
 
         def in_precision(*args: P.args, **kwargs: P.kwargs) -> Tensor:
-            with self._autocast():
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16):
                 return compiled(*args, **kwargs)
 
         return in_precision

@@ -33,20 +33,20 @@ def import_object(target: str) -> Any:
     Raises:
         CondensationError: if there is no such file, module or name, or the module cannot be imported.
     """
-    place, _, name = target.rpartition(":")
+    source, _, name = target.rpartition(":")
     if "<" in target:
         raise CondensationError(
             f"{target} cannot be found again: it has no name of its own.", hint="Define it with a name at the top level of a module."
         )
-    if not place or not name:
+    if not source or not name:
         raise CondensationError(f"{target!r} names no object of a module or file.", hint=f"Write {FORM}.")
-    value: Any = _import_file(place) if place.endswith(".py") else _import_module(place)
+    value: Any = _import_file(source) if source.endswith(".py") else _import_module(source)
     file = getattr(value, "__file__", None)  # built-in modules have none
     if file:
         _user_files.add(os.path.abspath(file))
     for part in name.split("."):
         if not hasattr(value, part):
-            raise _unknown_name(place, name, value)
+            raise _unknown_name(source, name, value)
         value = getattr(value, part)
     return value
 
@@ -110,12 +110,12 @@ def line_at_fault(error: BaseException) -> str:
     return f"{_relative(last.filename)}, line {last.lineno}{inside}: {last.line}"
 
 
-def _import_file(place: str) -> ModuleType:
-    path = os.path.abspath(place)
+def _import_file(source: str) -> ModuleType:
+    path = os.path.abspath(source)
     if not os.path.isfile(path):
         names = [entry.name for entry in _entries(Path(path).parent) if entry.suffix == ".py"]
         raise CondensationError(
-            f"There is no file {place}.{did_you_mean(Path(path).name, names)}", hint=f"It is looked for from {os.getcwd()}."
+            f"There is no file {source}.{did_you_mean(Path(path).name, names)}", hint=f"It is looked for from {os.getcwd()}."
         )
     for module in list(sys.modules.values()):  # it may be the running program itself
         file = getattr(module, "__file__", None)
@@ -129,58 +129,49 @@ def _import_file(place: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses look up their module while it is imported
     loader = spec.loader
     try:
-        _load(place, path, lambda: loader.exec_module(module))
+        _load(source, path, lambda: loader.exec_module(module))
     except BaseException:
         del sys.modules[name]
         raise
     return module
 
 
-def _import_module(place: str) -> ModuleType:
-    if not all(part.isidentifier() for part in place.split(".")):
-        raise CondensationError(f"{place!r} is not the name of a module.", hint=f"Write {FORM}.")
+def _import_module(source: str) -> ModuleType:
+    if not all(part.isidentifier() for part in source.split(".")):
+        raise CondensationError(f"{source!r} is not the name of a module.", hint=f"Write {FORM}.")
 
-    def load() -> ModuleType:
-        importlib.invalidate_caches()  # the file may be new
-        return importlib.import_module(place)
-
+    importlib.invalidate_caches()  # the file may be new
     try:
-        module: ModuleType = _load(place, os.path.join(os.getcwd(), ""), load)
+        module: ModuleType = _load(source, os.path.join(os.getcwd(), ""), lambda: importlib.import_module(source))
         return module
     except ModuleNotFoundError:
         names = [entry.stem for entry in _entries(Path.cwd()) if entry.suffix == ".py" or (entry / "__init__.py").exists()]
         raise CondensationError(
-            f"There is no module {place!r}.{did_you_mean(place, names)}",
+            f"There is no module {source!r}.{did_you_mean(source, names)}",
             hint=f"It is looked for in {os.getcwd()} and in the installed packages. For a file elsewhere, write path/to/file.py:name.",
         ) from None
 
 
-def _load(place: str, path: str, load: Callable[[], Any]) -> Any:
+def _load(source: str, path: str, load: Callable[[], Any]) -> Any:
     """Return the result of ``load``, called with the folder of ``path`` on Python's path.
 
     Raises:
         ModuleNotFoundError: if the module itself is missing.
         CondensationError: if its code raises.
     """
+    folder = os.path.dirname(path)
+    sys.path.insert(0, folder)
     try:
-        with _on_path(os.path.dirname(path)):
-            return load()
+        return load()
     except CondensationError:
         raise
     except (Exception, SystemExit) as error:
         missing = isinstance(error, ModuleNotFoundError) and error.name
-        if missing and f"{place}.".startswith(f"{missing}.") and not place.endswith(".py"):
+        if missing and f"{source}.".startswith(f"{missing}.") and not source.endswith(".py"):
             raise
         files = [frame.filename for frame in traceback.extract_tb(error.__traceback__) if os.path.isfile(frame.filename)]
         _user_files.update([os.path.abspath(file) for file in files if file not in (__file__, importlib.__file__)][:1])
-        raise CondensationError(f"{place} cannot be imported: {last_line(error)}", hint=line_at_fault(error)) from error
-
-
-@contextmanager
-def _on_path(folder: str) -> Iterator[None]:
-    sys.path.insert(0, folder)
-    try:
-        yield
+        raise CondensationError(f"{source} cannot be imported: {last_line(error)}", hint=line_at_fault(error)) from error
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
@@ -207,8 +198,8 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _unknown_name(place: str, name: str, module: Any) -> CondensationError:
+def _unknown_name(source: str, name: str, module: Any) -> CondensationError:
     names = [key for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)]
     defined = [key for key in names if getattr(getattr(module, key), "__module__", None) == module.__name__]
     shown = ", ".join((defined or names)[:SHOWN]) or "nothing"
-    return CondensationError(f"{place} has no {name!r}.{did_you_mean(name, names)}", hint=f"It has: {shown}.")
+    return CondensationError(f"{source} has no {name!r}.{did_you_mean(name, names)}", hint=f"It has: {shown}.")
