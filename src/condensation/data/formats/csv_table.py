@@ -113,7 +113,7 @@ def _find_columns(text: str, columns: Sequence[str], path: Path) -> tuple[str, T
     raise CondensationError(
         f"{path} has no {' and no '.join(missing) or 'separate'} column{asked}; its columns are "
         f"{', '.join(name.strip() for name in header)}.",
-        hint='Name the columns path and label, or set data.columns to yours, for example ["file", "kind"].',
+        hint="Name the columns path and label, or set data.columns=PATH,LABEL (in Python: columns=('PATH', 'LABEL')).",
         setting="data.columns",
     )
 

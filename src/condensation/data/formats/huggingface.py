@@ -200,7 +200,7 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
     if len(images) != 1 or len(labels) != 1:
         raise CondensationError(
             f"{name} has no unambiguous image column and label column; it has {listing}.",
-            hint='Name both, for example data.columns=["image", "label"].',
+            hint="Set data.columns=IMAGE,LABEL (in Python: columns=('IMAGE', 'LABEL')).",
             setting="data.columns",
         )
     names = getattr(features[labels[0]], "names", None)
