@@ -7,98 +7,96 @@ import pytest
 from rich.console import Console
 
 from condensation.methods.loop import StepInfo, Stopped
-from condensation.report.progress import LineReporter, Live, Silent, StopOnSignal, reporter
+from condensation.report.progress import HeadedReporter, LineReporter, LiveReporter, Reporter, StopOnSignal, StoppableReporter, reporter
 
 
-def moment(step, steps=100, loss=1.5):
+def info(step, steps=100, loss=1.5):
     return StepInfo(step, steps, loss, None, ("condensing", step, steps))
 
 
 @pytest.fixture
 def clock(monkeypatch):
-    """A clock that the test moves on."""
+    """Return a clock that the test advances."""
     now = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
-def test_lines_come_now_and_then(capsys, clock):
+def test_lines_are_15_seconds_apart(capsys, clock):
     lines = LineReporter(every=15)
     for step in range(101):
-        lines.condensing(moment(step))
+        lines.condensing(info(step))
         clock[0] += 1
     said = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in said] == ["0/100", "15/100", "30/100", "45/100", "60/100", "75/100", "90/100", "100/100"]
 
 
-def test_lines_tell_loss_speed_and_time_left(capsys, clock):
+def test_a_line_has_loss_speed_and_time_left(capsys, clock):
     lines = LineReporter(every=0)
     for step in range(3):
-        lines.condensing(moment(step))
+        lines.condensing(info(step))
         clock[0] += 0.5
     clock[0] += 0.5
-    lines.condensing(moment(4))
+    lines.condensing(info(4))
     assert capsys.readouterr().err.splitlines()[-1] == "condensing 4/100  loss 1.5  2.0/s  0:48 left"
 
 
-def test_the_first_step_does_not_count_into_the_speed(capsys, clock):
+def test_the_first_step_does_not_count_towards_the_speed(capsys, clock):
     lines = LineReporter(every=0)
-    lines.condensing(moment(0))
+    lines.condensing(info(0))
     clock[0] += 60  # compiling
-    lines.condensing(moment(1))
+    lines.condensing(info(1))
     clock[0] += 1
-    lines.condensing(moment(2))
+    lines.condensing(info(2))
     assert "1.0/s  1:38 left" in capsys.readouterr().err
 
 
-def test_steps_before_a_restart_do_not_count_into_the_speed(capsys, clock):
+def test_steps_before_a_resume_do_not_count_towards_the_speed(capsys, clock):
     lines = LineReporter(every=0)
     for step in (50, 51, 52):
-        lines.condensing(moment(step))
+        lines.condensing(info(step))
         clock[0] += 1
     assert "52/100  loss 1.5  1.0/s  0:48 left" in capsys.readouterr().err
 
 
-def test_a_method_without_steps_says_nothing(capsys):
-    LineReporter().condensing(moment(0, 0))
-    Live(Console(file=io.StringIO())).condensing(moment(0, 0))
+def test_a_method_without_steps_prints_nothing(capsys):
+    LineReporter().condensing(info(0, 0))
+    LiveReporter(Console(file=io.StringIO())).condensing(info(0, 0))
     assert capsys.readouterr().err == ""
 
 
-def test_judging_has_lines_of_its_own(capsys):
-    LineReporter(every=0).judging(3, 6)
-    assert capsys.readouterr().err == "judging 3/6\n"
+def test_evaluation_has_its_own_lines(capsys):
+    LineReporter(every=0).evaluating(3, 6)
+    assert capsys.readouterr().err == "evaluating 3/6\n"
 
 
-def test_silence(capsys):
+def test_quiet_prints_nothing(capsys):
     with reporter(Console(stderr=True), quiet=True) as shown:
-        shown.condensing(moment(1))
-        shown.judging(1, 2)
+        shown.condensing(info(1))
+        shown.evaluating(1, 2)
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_reporter_suits_the_output():
-    assert isinstance(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=False), Live)
+    assert isinstance(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=False), LiveReporter)
     assert isinstance(reporter(Console(force_terminal=False, file=io.StringIO()), quiet=False), LineReporter)
-    assert type(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=True)) is Silent
+    assert type(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=True)) is Reporter
 
 
 def test_a_terminal_gets_a_bar():
     screen = io.StringIO()
-    with Live(Console(file=screen, force_terminal=True, width=120)) as live:
+    with LiveReporter(Console(file=screen, force_terminal=True, width=120)) as live:
         for step in (40, 41, 42):
-            live.condensing(moment(step))
-        live.judging(6, 6)
+            live.condensing(info(step))
     assert "42/100" in screen.getvalue()
     assert "loss 1.5" in screen.getvalue()
-    assert "judging" in screen.getvalue()
 
 
 def test_a_run_of_several_parts_gets_a_bar_for_each():
     screen = io.StringIO()
-    with Live(Console(file=screen, force_terminal=True, width=120)) as live:
-        live.condensing(replace(moment(29), phase=("condensing", 29, 30)))
-        live.condensing(replace(moment(30), phase=("choosing", 0, 70)))
+    with LiveReporter(Console(file=screen, force_terminal=True, width=120)) as live:
+        live.condensing(replace(info(29), phase=("condensing", 29, 30)))
+        live.condensing(replace(info(30), phase=("choosing", 0, 70)))
     assert "30/30" in screen.getvalue()
     assert "0/70" in screen.getvalue()
 
@@ -109,7 +107,7 @@ def test_a_signal_stops_between_two_steps(number):
         stop.check()
         signal.raise_signal(number)
         with pytest.raises(Stopped):
-            stop.check(moment(1))
+            stop.check(info(1))
 
 
 def test_a_second_signal_ends_at_once():
@@ -119,14 +117,14 @@ def test_a_second_signal_ends_at_once():
             signal.raise_signal(signal.SIGINT)
 
 
-def test_signals_are_given_back():
+def test_signal_handlers_are_restored():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with StopOnSignal():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-def test_reading_is_told_of_once_it_takes_long(capsys, clock):
+def test_reading_is_shown_after_two_seconds(capsys, clock):
     lines = LineReporter(every=15)
     for done in range(1, 41):
         lines.reading(done, 40)
@@ -141,7 +139,26 @@ def test_reading_is_told_of_once_it_takes_long(capsys, clock):
 
 def test_a_bar_shows_reading(clock):
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Live(console) as live:
+    with LiveReporter(console) as live:
         live.reading(3, 7)
     assert "reading images" in console.file.getvalue()
     assert "3/7" in console.file.getvalue()
+
+
+def test_a_heading_is_printed_once_before_the_first_progress(capsys):
+    screen = Console(file=io.StringIO())
+    shown = HeadedReporter(LineReporter(every=0), screen, ["digits: DM"])
+    assert screen.file.getvalue() == ""
+    shown.condensing(info(0))
+    shown.evaluating(1, 2)
+    assert screen.file.getvalue() == "digits: DM\n"
+    assert capsys.readouterr().err.splitlines() == ["condensing 0/100  loss 1.5", "evaluating 1/2"]
+
+
+@pytest.mark.parametrize("part", ["reading", "training", "evaluating"])
+def test_a_stoppable_reporter_shows_progress_then_stops(capsys, part):
+    with StopOnSignal() as stop:
+        shown = StoppableReporter(LineReporter(every=0), stop)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Stopped):
+            getattr(shown, part)(2, 2)

@@ -1,4 +1,4 @@
-"""Showing a run in TensorBoard, with a stand-in where it is not installed."""
+"""Events for TensorBoard, with a stand-in for its writer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.small import CPU, dm, images
 
 
 class Writer:
-    """Keeps what it is given."""
+    """Stand-in for SummaryWriter that keeps its arguments."""
 
     def __init__(self, folder: str, purge_step: int) -> None:
         assert purge_step == 1
@@ -36,12 +36,12 @@ class Writer:
         self.flushed += 1
 
 
-def test_every_loss_and_some_pictures_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_loss_and_some_pictures_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("torch.utils.tensorboard")
     module.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
     board = TensorBoard(tmp_path / "events")
-    assert not (tmp_path / "events").exists()  # a run that is refused must leave nothing
+    assert not (tmp_path / "events").exists()  # a refused run must leave nothing
     losses: list[float] = []
     condense(dm(steps=4), images(), 1, compute=Compute(**CPU), observers=[board, lambda m: losses.append(m.loss or 0)])  # type: ignore[arg-type]
     writer: Writer = board._writer
@@ -50,7 +50,7 @@ def test_every_loss_and_some_pictures_are_shown(tmp_path: Path, monkeypatch: pyt
     assert writer.flushed == 1
 
 
-def test_where_it_is_not_installed_the_pip_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tensorboard_the_pip_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtra, match=r"pip install 'condensation\[track\]'"):
         TensorBoard(tmp_path)

@@ -7,41 +7,41 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from condensation.report import text_layout as lettering
+from condensation.report import text_layout
 from condensation.report.text_layout import common_size, draw_text, drawable, in_lines, in_phrases, length
 
-CACHED = (lettering._font_of, lettering._usual, lettering._font, lettering._drawn)
-NOBODY_HAS = "\U0010fffe"
+CACHED = (text_layout._font_of, text_layout._default, text_layout._font, text_layout._rendered)
+IN_NO_FONT = "\U0010fffe"
 
 
 @pytest.fixture
 def fonts(monkeypatch):
-    """Puts other fonts in the place of those that are here."""
+    """Return a function that replaces the default font and the system fonts."""
 
-    def put(usual, *system):
-        for one in CACHED:
-            one.cache_clear()
-        monkeypatch.setattr(lettering, "_usual", lambda: usual)
-        monkeypatch.setattr(lettering, "SYSTEM_FONTS", system)
+    def replace_fonts(default, *system):
+        for function in CACHED:
+            function.cache_clear()
+        monkeypatch.setattr(text_layout, "_default", lambda: default)
+        monkeypatch.setattr(text_layout, "SYSTEM_FONTS", system)
 
-    yield put
+    yield replace_fonts
     monkeypatch.undo()
-    for one in CACHED:
-        one.cache_clear()
+    for function in CACHED:
+        function.cache_clear()
 
 
-def test_what_no_font_has_is_a_box():
-    assert drawable(f"a{NOBODY_HAS} b") == "a□ b"
+def test_a_character_without_a_font_is_a_box():
+    assert drawable(f"a{IN_NO_FONT} b") == "a□ b"
     assert drawable("plain, 1/2") == "plain, 1/2"
 
 
-def test_accents_that_stand_apart_are_put_on_their_letters(fonts):
+def test_separate_accents_are_composed_with_their_letters(fonts):
     fonts("")
     assert drawable("e\u0301rable") in ("érable", "□rable")
 
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs a second font")
-def test_a_font_of_the_system_is_taken_for_what_the_usual_one_lacks(fonts):
+def test_a_system_font_draws_what_the_default_font_lacks(fonts):
     import matplotlib as mpl
 
     second = str(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
@@ -55,7 +55,7 @@ def test_a_font_of_the_system_is_taken_for_what_the_usual_one_lacks(fonts):
     assert (np.asarray(page) < 128).any(2).any(0)[2 : 2 + int(length("Ж sea", 13))].sum() > 20
 
 
-def test_lines_are_no_wider_than_asked_for():
+def test_lines_are_at_most_as_wide_as_given():
     for text in ("Ankle boot", "T-shirt/top", "a/very_long-name of things", "x" * 60, "réfrigérateur"):
         for width in (30, 64, 200):
             lines = in_lines(text, width, 12)
@@ -63,14 +63,14 @@ def test_lines_are_no_wider_than_asked_for():
             assert "".join(lines).replace("-", "").replace(" ", "") == text.replace("-", "").replace(" ", "")
 
 
-def test_lines_break_between_words_before_they_break_words():
+def test_lines_break_between_words_first():
     assert in_lines("Ankle boot", 50, 12) == ["Ankle", "boot"]
     assert in_lines("T-shirt/top", 50, 12) == ["T-shirt/", "top"]
     assert in_lines("-castle", 50, 12) == ["-castle"]
     assert all(line.endswith("-") for line in in_lines("réfrigérateur", 50, 12)[:-1])
 
 
-def test_more_lines_than_there_is_room_for_are_cut():
+def test_too_many_lines_end_in_an_ellipsis():
     lines = in_lines("one two three four five", 40, 12, most=2)
     assert len(lines) == 2
     assert lines[1].endswith("…")
@@ -85,7 +85,7 @@ def test_titles_break_after_commas():
     assert " ".join(in_phrases(title, 60, 17)).replace("- ", "") == title
 
 
-def test_one_size_is_chosen_for_all_names():
+def test_common_size_fits_all_names():
     assert common_size(["a", "b"], 64, (13, 12, 11, 10), 2) == 13
     size = common_size(["a", "réfrigérateur"], 72, (13, 12, 11, 10), 2)
     assert 10 <= size < 13
