@@ -1,4 +1,4 @@
-"""Train a generator, draw a small set from it, and as many new images of it as you like."""
+"""Train a generator, draw a small set from it, and draw new images later."""
 
 import tempfile
 from pathlib import Path
@@ -14,10 +14,10 @@ def main() -> None:
     small = condense(method, data.train, ipc=5, observers=[KeepGenerator(method, file)])
     generator = TrainedGenerator.load(file)
     new = generator.images(ipc=20, seed=1)
-    print(f"drawn at once: {len(small)} images; drawn later: {len(new)}; none of them twice")
+    print(f"drawn in training: {len(small)} images; drawn later: {len(new)} other images")
 
-    judged = {"real": condense(Random(), data.train, ipc=5), "drawn": small, "drawn, more": new}
-    for name, images in judged.items():
+    sets = {"real": condense(Random(), data.train, ipc=5), "drawn": small, "drawn later": new}
+    for name, images in sets.items():
         print(f"{name:>12}: {evaluate(images, data.test, network=ConvNet(width=32), recipe=Recipe(epochs=60), networks=2)}")
 
     picture = file.with_name("grid.png")

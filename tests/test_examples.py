@@ -11,10 +11,14 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PRINTS = {
     "quickstart.py": ["DM:", "random:", "3 networks", "plain PyTorch"],
-    "generator.py": ["drawn at once: 50 images; drawn later: 200", "real:", "drawn, more:", "Picture:"],
+    "generator.py": ["drawn in training: 50 images; drawn later: 200", "real:", "drawn later:", "Picture:"],
     "own_images.py": ["96 training images of eight, nine, three", "No test split given", "DM:", "Set and picture"],
-    "network_pool.py": ["networks in each bucket: {", "learned on random networks:", "learned on all networks:"],
-    "own_network.py": ["small:", "of width 64:", "Wide:", "ConvNet:"],
+    "network_pool.py": [
+        "networks in each bucket: {",
+        "condensed with networks of bucket random:",
+        "condensed with networks of bucket all:",
+    ],
+    "own_network.py": ["small, trained", "small of width 64, trained", "Wide, trained", "ConvNet, trained"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],
     "continual_learning.py": ["10 classes seen: random", "curves.png"],
     "architecture_search.py": ["16 of 16 networks, 0 failed", "early-stopping: rank", "whole: rank correlation 1.00", "Table and picture"],
