@@ -13,7 +13,7 @@ from torch import Tensor
 
 from condensation import DM, DSA, CondensationError, EvaluationSettings, Fresh, Recipe, Rng, RunSettings, Seeded, UserModule
 from condensation.config.build import from_dict
-from condensation.config.toml import apply_override, read, to_toml
+from condensation.config.toml import apply_override, read_settings, to_toml
 from condensation.core.plain import to_dict
 from condensation.networks.convnet import ConvNet
 
@@ -117,12 +117,12 @@ OVERRIDES = [
 
 
 @pytest.mark.parametrize("overrides", OVERRIDES, ids=" ".join)
-def test_own_code_comes_back_from_json_and_toml(overrides: tuple[str, ...]) -> None:
+def test_user_code_comes_back_from_json_and_toml(overrides: tuple[str, ...]) -> None:
     settings = overridden(*overrides)
     assert settings != RunSettings()
     assert from_dict(RunSettings, json.loads(json.dumps(to_dict(settings)))) == settings
     Path("config.toml").write_text(to_toml(to_dict(settings)))
-    again = from_dict(RunSettings, read("config.toml"), RunSettings())
+    again = from_dict(RunSettings, read_settings("config.toml"), RunSettings())
     assert again == settings
     assert to_dict(again) == to_dict(settings)
 
@@ -167,44 +167,39 @@ def test_objects_are_named_by_where_they_are_defined() -> None:
 
 
 @pytest.mark.parametrize("function", [lambda images: images, partial(top_level)])
-def test_what_has_no_name_is_written_down_but_not_read_back(function: object) -> None:
+def test_functions_without_a_name_are_written_but_not_read_back(function: object) -> None:
     settings = RunSettings(method=DM(augmentation=Seeded(function)))  # type: ignore[arg-type]
     content = json.loads(json.dumps(to_dict(settings)))
     with pytest.raises(CondensationError, match="cannot be found again: it has no name of its own"):
         from_dict(RunSettings, content)
 
 
-def test_settings_of_ones_own_replace_those_of_what_was_there() -> None:
+def test_user_code_replaces_the_settings_of_the_old_value() -> None:
     settings = RunSettings(method=DM(networks=Fresh(ConvNet(width=64))), evaluation=EvaluationSettings(recipe=Recipe(augmentation=DSA())))
     content = apply_override(to_dict(settings), "method.networks.spec=mine.py:small")
     assert from_dict(RunSettings, content, settings).method.networks == Fresh(UserModule("mine.py:small"))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("override", "says"),
+    ("override", "words"),
     [
-        ("evaluation.network=mine.py:smal", "mine.py has no 'smal'. Did you mean 'small'?\nIt has: small, jitter, Shift, "),
-        ("evaluation.network=mine.py", "mine.py is a file; say which function or class of it is meant: mine.py:NAME."),
-        ("evaluation.network=mine.py:three", "mine.py:three is of type int; as network it must be callable."),
-        ("evaluation.network=mine.py:Unwhole", "mine.py:Unwhole is not whole: layers is missing."),
-        ("evaluation.network=mine.py:Sized", "Sized needs its setting 'width'.\nSay it as evaluation.network.width=VALUE."),
-        (
-            "method=mine.py:small",
-            "mine.py:small is of type function; as method it must be a Method.\nWrite module:name or path/to/file.py:name, or ",
-        ),
-        ("method=mine.py:Wide", "mine.py:Wide is the class Wide; as method it must be a Method."),
-        ("method.augmentation=nine.py:jitter", "There is no file nine.py. Did you mean 'mine.py'?\nIt is looked for from "),
-        ("evaluation.recipe=mine.py:jitter", "mine.py:jitter is of type function; as recipe it must be a Recipe."),
+        ("evaluation.network=mine.py:smal", ("mine.py", "'small'", "jitter, Shift")),
+        ("evaluation.network=mine.py", ("mine.py:NAME",)),
+        ("evaluation.network=mine.py:three", ("type int", "callable", "network")),
+        ("evaluation.network=mine.py:Unwhole", ("mine.py:Unwhole", "layers")),
+        ("evaluation.network=mine.py:Sized", ("evaluation.network.width=VALUE",)),
+        ("method=mine.py:small", ("type function", "a Method", "module:name or path/to/file.py:name")),
+        ("method=mine.py:Wide", ("the class Wide", "a Method")),
+        ("method.augmentation=nine.py:jitter", ("nine.py", "'mine.py'")),
+        ("evaluation.recipe=mine.py:jitter", ("type function", "a Recipe")),
     ],
 )
-def test_a_mistake_is_named(override: str, says: str) -> None:
-    assert refusal(override).startswith(says)
+def test_a_mistake_is_named(override: str, words: tuple[str, ...]) -> None:
+    assert all(word in refusal(override) for word in words)
 
 
-def test_an_option_in_the_wrong_place_is_told_the_right_one() -> None:
-    assert refusal("evaluation.network=mine.py:small", "evaluation.network.width=3").endswith(
-        "What it is called with goes below options: options.width."
-    )
+def test_an_argument_in_the_wrong_place_is_told_the_right_one() -> None:
+    assert "options.width" in refusal("evaluation.network=mine.py:small", "evaluation.network.width=3")
 
 
 def test_the_options_of_an_augmentation_reach_it() -> None:

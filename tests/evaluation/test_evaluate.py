@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from condensation import Compute, CondensationError, ConvNet, ImageSet, Recipe, Standardize, evaluate
+from condensation import Compute, CondensationError, ConvNet, Data, EvaluationSettings, ImageSet, Recipe, Standardize, evaluate
 from condensation.evaluation.evaluate import evaluate_on_each
 from tests.small import CPU, images
 
@@ -109,3 +111,28 @@ def test_there_must_be_a_network_and_a_set() -> None:
         with pytest.raises(CondensationError) as caught:
             accuracies(sets, networks=networks)
         assert caught.value.setting == "networks"
+
+
+SET = images()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"sets": Data(SET, SET, "name")}, "data.train"),
+        ({"test": Data(SET, SET, "name")}, "data.train"),
+        ({"network": "lenet"}, "NETWORKS['lenet']"),
+        ({"network": ConvNet}, "ConvNet()"),
+        ({"network": torch.nn.Linear}, "UserModule"),
+        ({"recipe": "paper"}, "Recipe.paper()"),
+        ({"recipe": Recipe}, "Recipe()"),
+    ],
+)
+def test_names_and_classes_in_place_of_objects_are_refused(arguments: dict[str, Any], hint: str) -> None:
+    with pytest.raises(CondensationError) as caught:
+        evaluate(**{"sets": SET, "test": SET, **arguments})
+    assert hint in caught.value.hint
+    if "network" in arguments or "recipe" in arguments:
+        with pytest.raises(CondensationError) as caught:
+            EvaluationSettings(**arguments)
+        assert caught.value.setting == f"evaluation.{next(iter(arguments))}"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, preset
 from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
-from condensation.runs.presets import preset_for
+from condensation.data.settings import DataSettings
+from condensation.networks.registry import NETWORKS
+from condensation.runs.presets import preset_for, settings_from
+from condensation.runs.settings import RunSettings
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -28,7 +34,7 @@ def test_the_paper_is_the_paper() -> None:
     assert preset("paper").evaluation.networks == 20
 
 
-def test_what_is_learned_fast_is_judged_by_the_usual_network() -> None:
+def test_the_fast_preset_evaluates_with_a_convnet() -> None:
     assert preset("fast").evaluation.network == ConvNet()
 
 
@@ -47,7 +53,7 @@ def test_other_methods_keep_their_settings() -> None:
     assert from_dict(type(preset("paper")), {"method": "dc"}, preset_for("paper", {"method": "dc"})).method == DC()
 
 
-def test_a_preset_is_changed_by_what_is_said_beside_it() -> None:
+def test_settings_change_a_preset() -> None:
     content = {"method": {"name": "dm", "steps": 7}, "ipc": 1}
     assert from_dict(type(preset("fast")), content, preset_for("fast", content)).method.steps == 7
     method = from_dict(type(preset("fast")), content, preset_for("fast", content)).method
@@ -89,34 +95,118 @@ def test_more_synthetic_images_get_larger_steps_and_as_many_real_ones(ipc: int, 
 def test_grey_images_get_larger_steps(name: str, data: dict[str, object]) -> None:
     grey = preset_for(name, {"ipc": 10, **data}).method
     coloured = preset(name, 10).method
-    (mine, theirs) = (method.of if isinstance(method, BestOf) else method for method in (grey, coloured))
-    assert isinstance(mine, DM)
-    assert isinstance(theirs, DM)
-    assert mine.lr == 4 * theirs.lr
+    (first, second) = (method.of if isinstance(method, BestOf) else method for method in (grey, coloured))
+    assert isinstance(first, DM)
+    assert isinstance(second, DM)
+    assert first.lr == 4 * second.lr
 
 
-def test_images_of_which_nothing_is_known_count_as_coloured() -> None:
+def test_unknown_images_count_as_coloured() -> None:
     assert preset_for("fast", {"ipc": 10, "data": {"source": "path/to/images"}}).method == DM.fast(10)
 
 
 @pytest.mark.parametrize("classes", [["a", "b"], ("a", "b"), "a,b"])
-def test_of_data_cut_to_some_classes_these_count(classes: object) -> None:
+def test_the_number_of_chosen_classes_counts(classes: object) -> None:
     assert preset_for("fast", {"ipc": 50, "data": {"source": "cifar100", "classes": classes}}).method == DM.fast(50, 2)
 
 
 def test_own_images_have_no_published_constants() -> None:
     assert preset_for("paper", {"data": {"source": "cifar10"}}).data.preprocessing == "published"
-    assert preset_for("paper", {}).data.preprocessing == "published"  # of what is condensed if nothing is said
+    assert preset_for("paper", {}).data.preprocessing == "published"
     assert preset_for("paper", {"data": {"source": "digits"}}).data.preprocessing == "standardize"
     assert preset_for("paper", {"data": {"source": "path/to/images"}}).data.preprocessing == "standardize"
 
 
 @pytest.mark.parametrize("numbers", [(0, 10), (-1, 10), (1, 0)])
 def test_impossible_sizes_are_refused(numbers: tuple[int, int]) -> None:
-    with pytest.raises(CondensationError, match="at least one of both"):
+    with pytest.raises(CondensationError) as caught:
         preset("fast", *numbers)
+    assert caught.value.setting == "ipc"
 
 
 def test_an_unknown_preset_is_refused() -> None:
     with pytest.raises(CondensationError, match="Did you mean 'fast'"):
         preset("fats")
+
+
+# -- the order of the layers: defaults, preset, file, options, overrides; a preset that is named wins over the file
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file of settings of every group that a preset determines, and of others."""
+    path = tmp_path / "a.toml"
+    path.write_text(
+        "ipc = 5\nseed = 4\n[data]\nsource = 'cifar10'\npreprocessing = 'zca'\n[method]\nname = 'dm'\nsteps = 9\n"
+        "[evaluation]\nnetworks = 2\n[evaluation.recipe]\nepochs = 41\nlr = 0.5\n"
+    )
+    return path
+
+
+def steps(settings: RunSettings) -> int:
+    return settings.method.steps
+
+
+def test_the_default_preset_is_fast() -> None:
+    assert settings_from() == settings_from(preset="fast") == preset("fast", channels=1)
+    assert steps(settings_from(preset="long")) > steps(settings_from())
+
+
+def test_the_file_wins_over_the_default_preset(file: Path) -> None:
+    settings = settings_from(file=file)
+    assert (steps(settings), settings.evaluation.recipe, settings.data.preprocessing) == (9, Recipe(epochs=41, lr=0.5), "zca")
+    assert settings.method == replace(DM.fast(5), steps=9)  # settings that the file lacks are those of the preset
+
+
+def test_a_named_preset_wins_over_the_file(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_from(file=file, preset="paper")
+    assert settings.method == DM.paper(5)
+    assert settings.evaluation == preset("paper").evaluation
+    assert settings.data == DataSettings("cifar10", preprocessing="published")
+    assert (settings.ipc, settings.seed) == (5, 4)
+    assert all(name in caplog.text for name in ("evaluation", "method", "data.preprocessing"))
+
+
+def test_a_named_preset_keeps_the_method_of_the_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.toml").write_text("method = 'gmmn'\nseed = 3\n")
+    assert settings_from(file=tmp_path / "a.toml", preset="paper").method == GMMN.paper()
+    assert not caplog.text
+
+
+def test_a_saved_run_with_a_named_preset_has_the_protocol_of_the_preset(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({"settings": to_dict(preset("fast", 5))}))
+    assert settings_from(file=tmp_path / "settings.json", preset="paper").evaluation == preset("paper").evaluation
+
+
+def test_options_win_over_the_file_and_the_preset(file: Path) -> None:
+    options = {"method.steps": 3, "seed": None}
+    assert [steps(settings_from(file=file, preset=name, options=options)) for name in (None, "paper")] == [3, 3]
+    assert settings_from(file=file, options=options).seed == 4
+
+
+def test_overrides_win_over_options(file: Path) -> None:
+    assert steps(settings_from(file=file, preset="paper", options={"method.steps": 3}, overrides=["method.steps=2"])) == 2
+
+
+@pytest.mark.parametrize("layer", [{"options": {"evaluation.recipe": "paper"}}, {"overrides": ["evaluation.recipe=paper"]}])
+def test_a_named_recipe_wins_over_the_file(file: Path, layer: dict[str, Any]) -> None:
+    assert settings_from(file=file, **layer).evaluation.recipe == Recipe.paper()
+    assert settings_from(file=file, **layer).evaluation.networks == 2
+
+
+def test_overrides_change_a_named_recipe_in_any_order(file: Path) -> None:
+    for overrides in (["evaluation.recipe=paper", "evaluation.recipe.epochs=3"], ["evaluation.recipe.epochs=3", "evaluation.recipe=paper"]):
+        assert settings_from(file=file, overrides=overrides).evaluation.recipe == replace(Recipe.paper(), epochs=3)
+
+
+def test_a_network_is_that_of_the_evaluation_and_of_the_method(file: Path) -> None:
+    settings = settings_from(file=file, network="lenet")
+    assert (settings.evaluation.network, settings.method.network) == (NETWORKS["lenet"], NETWORKS["lenet"])
+    assert steps(settings) == 9
+    assert settings_from(options={"method": "random"}, network="lenet").evaluation.network == NETWORKS["lenet"]
+
+
+def test_an_unknown_preset_is_refused_with_a_file_too(file: Path) -> None:
+    with pytest.raises(CondensationError) as caught:
+        settings_from(file=file, preset="fats")
+    assert caught.value.setting == "preset"

@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from condensation.core import storage
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.progress import Progress
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
@@ -20,15 +23,16 @@ from condensation.methods.loop import StepInfo, Stopped
 from condensation.methods.random import Random
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
-from condensation.runs.loss_log import LogFile
-from condensation.runs.run import RunSettings, in_words, run
+from condensation.runs.loss_log import LossLog
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings, describe_set
 from condensation.training.train import Recipe
 
 SMALL = ConvNet(width=8)
 METHOD = DM(steps=6, batch_per_class=4, networks=Fresh(SMALL), augmentation=DSA(operations=("crop",)))
-JUDGING = EvaluationSettings(networks=1, network=SMALL, recipe=Recipe(epochs=2))
-SETTINGS = RunSettings(DataSettings("digits"), METHOD, ipc=1, evaluation=JUDGING, compute=Compute("cpu", "float32"))
-UNJUDGED = replace(SETTINGS, evaluation=EvaluationSettings(networks=0))
+EVALUATION = EvaluationSettings(networks=1, network=SMALL, recipe=Recipe(epochs=2))
+SETTINGS = RunSettings(DataSettings("digits"), METHOD, ipc=1, evaluation=EVALUATION, compute=Compute("cpu", "float32"))
+UNEVALUATED = replace(SETTINGS, evaluation=EvaluationSettings(networks=0))
 FILES = {"settings.json", "log.jsonl", "checkpoint.safetensors", "set.safetensors", "grid.png", "scores.json"}
 
 
@@ -44,8 +48,8 @@ def content(folder):
 
 
 def stop_after(step):
-    def stop(moment):
-        if moment.step == step:
+    def stop(info):
+        if info.step == step:
             raise Stopped("enough")
 
     return stop
@@ -60,7 +64,7 @@ def refusal(settings, folder, **options):
     with pytest.raises(CondensationError) as caught:
         run(settings, folder, observers=[never], **options)
     assert before is None or content(folder) == before
-    return str(caught.value)
+    return caught.value
 
 
 def test_all_is_in_the_folder(finished):
@@ -74,7 +78,7 @@ def test_the_same_run_gives_the_same_bytes(finished, tmp_path):
 
 
 def test_another_seed_gives_another_set(finished, tmp_path):
-    made = run(replace(UNJUDGED, seed=1), tmp_path).condensed
+    made = run(replace(UNEVALUATED, seed=1), tmp_path).condensed
     assert not torch.equal(made.images.images, CondensedSet.load(finished).images.images)
 
 
@@ -90,8 +94,8 @@ def test_times_are_in_the_scores_alone(finished):
     assert "seconds" not in json.dumps(CondensedSet.load(finished).card)
 
 
-def test_a_run_without_judging_has_no_scores(tmp_path):
-    assert run(UNJUDGED, tmp_path).scores is None
+def test_a_run_without_evaluation_has_no_scores(tmp_path):
+    assert run(UNEVALUATED, tmp_path).scores is None
     assert content(tmp_path).keys() == FILES - {"scores.json"}
 
 
@@ -108,47 +112,47 @@ def test_the_baseline_is_what_random_would_give(finished, tmp_path):
 
 def test_classes_may_get_different_numbers(tmp_path):
     ipc = {str(digit): 1 + digit % 2 for digit in range(10)}
-    made = run(replace(UNJUDGED, ipc=ipc), tmp_path).condensed
+    made = run(replace(UNEVALUATED, ipc=ipc), tmp_path).condensed
     assert made.images.counts == {digit: 1 + digit % 2 for digit in range(10)}
 
 
 def test_titles_say_how_many_images_classes_have():
-    assert in_words("DM", [10, 5, 10], 1000) == "DM, 5 to 10 images per class, 1,000 steps"
-    assert in_words("DM", [10, 10], 0) == "DM, 10 images per class"
-    assert in_words("DM", [1], 0) == "DM, 1 image per class"
-    assert in_words("DM", [], 0) == "DM, different numbers of images per class"
+    assert describe_set("DM", [10, 5, 10], 1000) == "DM, 5 to 10 images per class, 1,000 steps"
+    assert describe_set("DM", [10, 10], 0) == "DM, 10 images per class"
+    assert describe_set("DM", [1], 0) == "DM, 1 image per class"
+    assert describe_set("DM", [], 0) == "DM, different numbers of images per class"
 
 
 def test_an_unknown_class_is_named(tmp_path):
-    assert "ipc names a class 'ten'; there is: 0, 1," in refusal(replace(SETTINGS, ipc={"ten": 1}), tmp_path)
+    assert refusal(replace(SETTINGS, ipc={"ten": 1}), tmp_path).setting == "ipc.ten"
 
 
 def test_the_same_run_again_is_refused(finished):
-    assert refusal(SETTINGS, finished).endswith(
-        "holds this very run; it is finished.\nAdd --resume to go on with it, or choose another folder with --out."
-    )
+    error = refusal(SETTINGS, finished)
+    assert error.setting == "resume"
+    assert "is finished" in error.message
 
 
 def test_other_settings_are_refused_by_name(finished):
-    assert "holds another run: method.lr is 1.0 there, 2.0 here." in refusal(replace(SETTINGS, method=replace(METHOD, lr=2.0)), finished)
+    assert "method.lr is 1.0 there, 2.0 here" in refusal(replace(SETTINGS, method=replace(METHOD, lr=2.0)), finished).message
 
 
 def test_other_settings_are_refused_when_resuming_too(finished):
-    assert "holds another run: seed is 0 there, 1 here." in refusal(replace(SETTINGS, seed=1), finished, resume=True)
+    assert "seed is 0 there, 1 here" in refusal(replace(SETTINGS, seed=1), finished, resume=True).message
 
 
-def test_how_it_is_computed_may_change(finished):
+def test_the_compute_settings_may_change(finished):
     assert run(replace(SETTINGS, compute=Compute("cpu", "float64")), finished, resume=True).scores
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert "is not empty and holds no run" in refusal(SETTINGS, tmp_path)
+    assert refusal(SETTINGS, tmp_path).setting == "out"
 
 
 def test_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    assert "is a file; --out must name a folder." in refusal(SETTINGS, tmp_path / "file")
+    assert refusal(SETTINGS, tmp_path / "file").setting == "out"
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -156,19 +160,20 @@ def test_there_must_be_something_to_resume(tmp_path, there):
     folder = tmp_path / "folder"
     if there:
         folder.mkdir()
-    assert "There is no run to resume" in refusal(SETTINGS, folder, resume=True)
+    assert refusal(SETTINGS, folder, resume=True).setting == "resume"
+    assert folder.exists() == there
 
 
 @pytest.mark.parametrize("damaged", [b"{", b"[]", b'{"settings": 3}', b"{}"])
 def test_damaged_settings_are_refused(tmp_path, damaged):
     (tmp_path / "settings.json").write_bytes(damaged)
     (tmp_path / "checkpoint.safetensors").touch()
-    assert "settings.json" in refusal(SETTINGS, tmp_path)
+    assert "settings.json" in refusal(SETTINGS, tmp_path).message
 
 
 def test_a_finished_run_is_not_done_again(finished):
     before = content(finished)
-    result = run(SETTINGS, finished, resume=True, observers=[never], on_progress=never)
+    result = run(SETTINGS, finished, resume=True, observers=[never], progress=Progress(never, never))
     assert result.scores.to_json() == json.loads(before["scores.json"])
     assert content(finished) == before
 
@@ -176,35 +181,35 @@ def test_a_finished_run_is_not_done_again(finished):
 def test_a_run_refused_before_its_first_step_is_not_in_the_way(tmp_path):
     batch_norm = replace(METHOD, networks=Fresh(replace(SMALL, norm="batch")))
     with pytest.raises(CondensationError, match="batch norm"):
-        run(replace(UNJUDGED, method=batch_norm, compute=Compute("cpu", "float32", chunk=4)), tmp_path)
-    assert run(UNJUDGED, tmp_path).condensed
+        run(replace(UNEVALUATED, method=batch_norm, compute=Compute("cpu", "float32", chunk=4)), tmp_path)
+    assert run(UNEVALUATED, tmp_path).condensed
 
 
 def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path):
-    deep = replace(SETTINGS, evaluation=replace(JUDGING, network=replace(SMALL, depth=9)))
-    assert "A ConvNet of depth 9 is too deep" in refusal(deep, tmp_path)
-    assert not list(tmp_path.iterdir())
+    deep = replace(SETTINGS, evaluation=replace(EVALUATION, network=replace(SMALL, depth=9)))
+    assert "depth 9" in refusal(deep, tmp_path / "run").message
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("every", [0.0, 1e9])
-def test_a_stopped_run_goes_on_to_the_same_bytes(finished, tmp_path, every):
+def test_a_stopped_run_resumes_to_the_same_bytes(finished, tmp_path, every):
     with pytest.raises(Stopped):
         run(SETTINGS, tmp_path, observers=[stop_after(3)], checkpoint_every=every)
     run(SETTINGS, tmp_path, resume=True)
     assert (tmp_path / "set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
 
 
-def test_the_log_of_a_run_that_went_on_has_each_step_once(tmp_path):
+def test_the_log_of_a_resumed_run_has_each_step_once(tmp_path):
     with pytest.raises(Stopped):
-        run(UNJUDGED, tmp_path, observers=[stop_after(3)])
-    run(UNJUDGED, tmp_path, resume=True)
+        run(UNEVALUATED, tmp_path, observers=[stop_after(3)])
+    run(UNEVALUATED, tmp_path, resume=True)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert [line["seconds"] for line in lines] == sorted(line["seconds"] for line in lines)
 
 
-def test_each_part_of_a_run_has_its_lines_in_the_log(tmp_path):
-    log = LogFile(tmp_path / "log", lines=10)
+def test_each_phase_of_a_run_has_its_lines_in_the_log(tmp_path):
+    log = LossLog(tmp_path / "log", lines=10)
     for step in range(1, 123):
         part = ("condensing", step, 100) if step < 100 else ("choosing", step - 100, 22)
         log(StepInfo(step, 122, 1.0, None, part))
@@ -213,43 +218,43 @@ def test_each_part_of_a_run_has_its_lines_in_the_log(tmp_path):
 
 
 @pytest.mark.parametrize("end", ['{"step": 4, "lo', "null\n", '{"loss": 3}\n', "\ufffd"])
-def test_a_log_cut_short_is_mended(tmp_path, end):
+def test_a_log_cut_short_is_repaired(tmp_path, end):
     line = '{"step": 3, "loss": 1.0, "seconds": 2.5}\n'
     (tmp_path / "log").write_text(line + end)
-    LogFile(tmp_path / "log")._begin(3)
+    LossLog(tmp_path / "log")._begin(3)
     assert (tmp_path / "log").read_text() == line
 
 
-def test_a_run_stopped_while_it_was_judged_keeps_its_set(finished, tmp_path):
+def test_a_run_stopped_during_its_evaluation_keeps_its_set(finished, tmp_path):
     def stop(done, total):
         raise Stopped("enough")
 
     with pytest.raises(Stopped) as stopped:
-        run(SETTINGS, tmp_path, on_progress=stop)
+        run(SETTINGS, tmp_path, progress=Progress(evaluating=stop))
     assert stopped.value.step is None
     assert len(CondensedSet.load(tmp_path).images) == 10
-    assert "it was broken off" in refusal(SETTINGS, tmp_path)
+    assert "was interrupted" in refusal(SETTINGS, tmp_path).message
     run(SETTINGS, tmp_path, resume=True, observers=[never])
     assert (tmp_path / "set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
 
 
-def test_a_run_whose_images_have_changed_does_not_go_on(tmp_path):
+def test_a_run_whose_images_have_changed_is_not_resumed(tmp_path):
     def stop(done, total):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run(SETTINGS, tmp_path, on_progress=stop)
+        run(SETTINGS, tmp_path, progress=Progress(evaluating=stop))
     made = CondensedSet.load(tmp_path)
     replace(made, card={**made.card, "data": {"fingerprint": "0" * 32}}).save(tmp_path / "set.safetensors")
-    with pytest.raises(CondensationError, match="was made from other images than digits has now"):
+    with pytest.raises(CondensationError, match="other images than digits"):
         run(SETTINGS, tmp_path, resume=True)
 
 
-def test_what_a_kill_left_is_cleared_away(tmp_path):
+def test_temporary_files_of_a_killed_run_are_removed(tmp_path):
     with pytest.raises(Stopped):
-        run(UNJUDGED, tmp_path, observers=[stop_after(3)])
+        run(UNEVALUATED, tmp_path, observers=[stop_after(3)])
     (tmp_path / f".checkpoint.safetensors.x{storage.UNFINISHED}").touch()
-    run(UNJUDGED, tmp_path, resume=True)
+    run(UNEVALUATED, tmp_path, resume=True)
     assert content(tmp_path).keys() == FILES - {"scores.json"}
 
 
@@ -268,12 +273,12 @@ def test_a_full_disk_keeps_the_last_state(finished, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert content(tmp_path).keys() == {"settings.json", "log.jsonl", "checkpoint.safetensors"}
     steps = []
-    run(SETTINGS, tmp_path, resume=True, observers=[lambda moment: steps.append(moment.step)])
+    run(SETTINGS, tmp_path, resume=True, observers=[lambda info: steps.append(info.step)])
     assert steps[0] == 2
     assert (tmp_path / "set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
 
 
-def test_a_full_disk_stops_the_log_in_plain_words(tmp_path, monkeypatch):
+def test_a_full_disk_tells_how_to_resume(tmp_path, monkeypatch):
     real = Path.open
 
     def no_room(path, *arguments, **settings):
@@ -282,23 +287,22 @@ def test_a_full_disk_stops_the_log_in_plain_words(tmp_path, monkeypatch):
         return real(path, *arguments, **settings)
 
     monkeypatch.setattr(Path, "open", no_room)
-    with pytest.raises(
-        CondensationError, match=r"Could not write .*log\.jsonl: No space left on device\.\nMake room and go on with --resume"
-    ):
-        run(UNJUDGED, tmp_path)
+    with pytest.raises(CondensationError, match=r"log\.jsonl: No space left on device") as caught:
+        run(UNEVALUATED, tmp_path)
+    assert "resume=True" in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["checkpoint.safetensors", "set.safetensors"])
 def test_a_damaged_file_is_named(tmp_path, name):
     with pytest.raises(Stopped):
-        run(UNJUDGED, tmp_path, observers=[stop_after(3)])
+        run(UNEVALUATED, tmp_path, observers=[stop_after(3)])
     (tmp_path / name).write_bytes(b"not what it was")
     with pytest.raises(CondensationError, match=f"{name} is damaged"):
-        run(UNJUDGED, tmp_path, resume=True)
+        run(UNEVALUATED, tmp_path, resume=True)
 
 
 def test_an_interval_below_zero_is_refused(tmp_path):
-    with pytest.raises(CondensationError, match="it must be 0 or more"):
+    with pytest.raises(CondensationError, match="-1"):
         run(SETTINGS, tmp_path / "a", checkpoint_every=-1)
     assert not (tmp_path / "a").exists()
 
@@ -306,14 +310,14 @@ def test_an_interval_below_zero_is_refused(tmp_path):
 def test_the_interval_reaches_the_checkpoint(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(Checkpoint, "due", lambda self: bool(seen.append(self.every)))
-    run(UNJUDGED, tmp_path, checkpoint_every=7.0)
+    run(UNEVALUATED, tmp_path, checkpoint_every=7.0)
     assert set(seen) == {7.0}
 
 
 # -- some classes of a data set
 
 
-def test_a_run_on_some_classes_makes_and_judges_these_alone(tmp_path):
+def test_a_run_on_some_classes_makes_and_evaluates_these_only(tmp_path):
     some = replace(SETTINGS, data=replace(SETTINGS.data, classes=("7", "2")))
     result = run(some, tmp_path)
     assert result.condensed.images.counts == {2: 1, 7: 1}
@@ -321,10 +325,92 @@ def test_a_run_on_some_classes_makes_and_judges_these_alone(tmp_path):
     assert list(result.scores.sets["dm"].per_class) == ["2", "7"]
 
 
-def test_a_run_from_before_classes_could_be_chosen_goes_on(finished):
+def test_a_run_of_a_version_without_classes_is_resumed(finished):
     kept = json.loads((finished / "settings.json").read_text())
     assert kept["settings"]["data"].pop("classes") is None
     before = (finished / "settings.json").read_text()
     (finished / "settings.json").write_text(json.dumps(kept))
     assert run(SETTINGS, finished, resume=True, observers=[never]).scores
     (finished / "settings.json").write_text(before)
+
+
+# -- two runs in one folder
+
+
+def test_a_second_run_in_the_folder_is_refused_and_changes_nothing(tmp_path):
+    """Both pass the checks before either has written a checkpoint; the second must not replace settings.json."""
+    refused = []
+
+    def second(info):
+        if info.loss is None:
+            before = content(tmp_path)
+            with pytest.raises(CondensationError) as caught:
+                run(replace(UNEVALUATED, seed=1), tmp_path, observers=[never])
+            refused.append(caught.value)
+            assert content(tmp_path) == before
+
+    run(UNEVALUATED, tmp_path, observers=[second], checkpoint_every=1e9)
+    assert [error.setting for error in refused] == ["out"]
+    assert json.loads((tmp_path / "settings.json").read_text())["settings"]["seed"] == 0
+    assert content(tmp_path).keys() == FILES - {"scores.json"}
+
+
+def test_processes_that_begin_together_leave_one_run(tmp_path):
+    code = f"""
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tests.runs.test_run import UNEVALUATED
+from condensation.core.errors import CondensationError
+from condensation.runs.run import run
+settings = replace(UNEVALUATED, seed=int(sys.argv[1]))
+data = settings.data.load()
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    run(settings, {str(tmp_path / "run")!r}, data=data)
+except CondensationError as error:
+    print(error.setting)
+else:
+    print("finished")
+"""
+    here = Path(__file__).parents[2]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(seed)], cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for seed in (0, 1)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    results = [process.communicate("go\n")[0].strip() for process in processes]
+    (winner,) = [seed for seed, result in enumerate(results) if result == "finished"]
+    assert results[1 - winner] == "out"
+    assert json.loads((tmp_path / "run" / "settings.json").read_text())["settings"]["seed"] == winner
+    assert CondensedSet.load(tmp_path / "run").card["settings"]["seed"] == winner
+
+
+def test_the_lock_of_a_killed_run_is_not_in_the_way(tmp_path):
+    (tmp_path / ".lock").touch()
+    run(UNEVALUATED, tmp_path)
+    assert content(tmp_path).keys() == FILES - {"scores.json"}
+
+
+# -- arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [("method", "dm", "Method"), ("method", DM, "DM()"), ("data", "digits", "DataSettings"), ("compute", "cpu", "Compute")],
+)
+def test_a_name_or_class_in_place_of_an_object_is_refused(name, value, hint):
+    with pytest.raises(CondensationError) as caught:
+        RunSettings(**{name: value})
+    assert caught.value.setting == name
+    assert hint in caught.value.hint
+
+
+def test_the_compute_settings_are_resolved_once(tmp_path, monkeypatch):
+    seen = []
+    resolve = Compute.resolve
+    monkeypatch.setattr(Compute, "resolve", lambda self: (seen.append(self.device), resolve(self))[1])
+    run(replace(SETTINGS, compute=Compute("auto", "float32")), tmp_path)
+    assert seen.count("auto") == 1

@@ -1,4 +1,4 @@
-"""The dataclasses are the configuration: to and from plain values, such as TOML and JSON hold."""
+"""Settings dataclasses from plain values, such as TOML and JSON hold; `condensation.core.plain.to_dict` is the inverse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from condensation.methods.base import Method
 
 T = TypeVar("T")
 
-IN_WORDS: dict[Any, str] = {
+WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -25,18 +25,18 @@ IN_WORDS: dict[Any, str] = {
 
 
 def from_dict(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
-    """A value of type ``kind`` from plain ``content``; what is not said stays as in ``base``, or as by default.
+    """Return a value of type ``kind`` from plain ``content``; settings that are missing are those of ``base``, or the defaults.
 
-    Messages name settings below ``where``, the setting that holds them all.
+    Messages name settings below ``where``, the dotted name of the setting that holds the value.
 
     Raises:
-        CondensationError: for a name that does not exist or a value of the wrong type; the message says which there are.
+        CondensationError: for an unknown name or a value of the wrong type; the message lists the known ones.
     """
     return _build(kind, content, base, where)  # type: ignore[no-any-return]
 
 
 def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
-    options = [option for option in (get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,))]
+    options = list(get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,))
     if type(None) in options:
         if content is None or content == "none":
             return None
@@ -50,7 +50,7 @@ def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
         return _dataclass(kind, content, base, where)
     if get_origin(kind) is Literal:
         if content not in get_args(kind):
-            raise CondensationError(f"{where} is {content!r}; it can be {', '.join(map(str, get_args(kind)))}.")
+            raise _wrong_type(where, content, f"one of {', '.join(map(str, get_args(kind)))}")
         return content
     if get_origin(kind) in (tuple, list):
         items = content.split(",") if isinstance(content, str) else content
@@ -59,7 +59,7 @@ def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
         return get_origin(kind)(_build(get_args(kind)[0], item, None, where) for item in items)
     if get_origin(kind) is dict:
         if not isinstance(content, Mapping):
-            raise _wrong_type(where, content, IN_WORDS[dict])
+            raise _wrong_type(where, content, WORDS[dict])
         return {str(key): _build(get_args(kind)[1], item, None, f"{where}.{key}") for key, item in content.items()}
     return _scalar(kind, content, where)
 
@@ -68,20 +68,20 @@ def _first_that_fits(options: list[Any], content: Any, base: Any, where: str) ->
     for option in options:
         if isinstance(content, get_origin(option) or option):
             return _build(option, content, base, where)
-    raise _wrong_type(where, content, " or ".join(IN_WORDS[get_origin(option) or option] for option in options))
+    raise _wrong_type(where, content, " or ".join(WORDS[get_origin(option) or option] for option in options))
 
 
 def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
-    """A value of a family: its name chooses the kind, other settings change it."""
+    """Return a value of a family: the name chooses it, the other settings change it."""
     if isinstance(content, str):
         content = {"name": content}
     if not isinstance(content, Mapping):
         raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
-        chosen = lookup(kind, name)
-        # A method that is named again keeps what a preset says of it; of networks there are several with one type.
-        base = base if kind is Method and type(base) is type(chosen) else chosen
+        named = lookup(kind, name, where)
+        # A method keeps its settings in the preset when it is named again. A network does not: many names share one class.
+        base = base if kind is Method and type(base) is type(named) else named
     elif base is None:
         base = next(iter(FAMILIES[kind].values()))
     settings = {key: value for key, value in content.items() if key != "name"}
@@ -91,16 +91,14 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
 
 
 def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
-    if not isinstance(content, Mapping):
-        content = {"name": content}
-    hints = get_type_hints(kind)
     known = [field.name for field in fields(kind) if field.init]
+    content = content if isinstance(content, Mapping) else {"name": content}
+    if "name" in content and where and "name" not in known:  # a group that is not a family has no name
+        raise _wrong_type(where, content["name"], f"set one by one: {', '.join(f'{where}.{name}' for name in known)}")
     for key in content:
-        if key == "name" and where and key not in known:  # of no family, so there is nothing that a name could choose
-            raise _wrong_type(where, content[key], f"given one by one: {', '.join(f'{where}.{name}' for name in known)}")
         if key not in known:
-            raise _no_setting(kind, key, known, _places(to_dict(base if base is not None else _usual(kind)), key, where))
-    changes = {}
+            raise _unknown_setting(kind, key, known, base, where)
+    hints, changes = get_type_hints(kind), {}
     for key, value in content.items():
         old = getattr(base, key) if base is not None else None
         changes[key] = _build(hints[key], value, old, f"{where}.{key}" if where else key)
@@ -108,7 +106,8 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
         return replace(base, **changes)
     for field in fields(kind):
         if field.init and field.default is MISSING and field.default_factory is MISSING and field.name not in changes:
-            raise CondensationError(f"{kind.__name__} needs its setting {field.name!r}.\nSay it as {where}.{field.name}=VALUE.")
+            name = f"{where}.{field.name}".lstrip(".")
+            raise CondensationError(f"{kind.__name__} needs {field.name}, which has no default.", hint=f"Set {name}=VALUE.", setting=name)
     return kind(**changes)
 
 
@@ -120,38 +119,36 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
     if kind is str and isinstance(content, int | float):
         return str(content)
     if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
-        raise _wrong_type(where, content, IN_WORDS.get(kind, f"a {kind.__name__}"))
+        raise _wrong_type(where, content, WORDS.get(kind, f"a {kind.__name__}"))
     if kind is float and not math.isfinite(content):
         raise _wrong_type(where, content, "a finite number")
     return content
 
 
-def _usual(kind: Any) -> Any:
-    """What ``kind`` is by default, or nothing if it has settings without a default."""
-    try:
-        return kind()
-    except TypeError:
-        return None
-
-
-def _places(content: Any, key: str, where: str) -> list[str]:
-    """Where parts of ``content`` have a setting ``key``: ``method.steps``."""
+def _settings_called(key: str, content: Any, where: str) -> list[str]:
+    """Return the dotted names of the settings called ``key`` in groups of ``content``, such as ``method.steps``."""
     if not isinstance(content, dict):
         return []
-    found = []
-    for name, part in content.items():
-        path = f"{where}.{name}" if where else name
-        found += ([f"{path}.{key}"] if isinstance(part, dict) and key in part else []) + _places(part, key, path)
-    return found
+    names = []
+    for group, settings in content.items():
+        path = f"{where}.{group}" if where else group
+        names += [f"{path}.{key}"] if isinstance(settings, dict) and key in settings else []
+        names += _settings_called(key, settings, path)
+    return names
 
 
-def _no_setting(kind: Any, key: str, known: list[str], places: list[str]) -> CondensationError:
-    has = f"It has {', '.join(known)}." if known else "It has none."
+def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: str) -> CondensationError:
+    hint = f"It has {', '.join(known)}." if known else "It has none."
     if "options" in known:
-        has += f" What it is called with goes below options: options.{key}."
-    meant = f" Did you mean {' or '.join(places)}?" if places and key != "name" else did_you_mean(key, known)
-    return CondensationError(f"{kind.__name__} has no setting {key!r}.{meant}\n{has}")
+        hint += f" Arguments of the callable go into options: options.{key}."
+    try:
+        names = _settings_called(key, to_dict(kind() if base is None else base), where)
+    except TypeError:  # a class with required settings
+        names = []
+    meant = f" Did you mean {' or '.join(names)}?" if names and key != "name" else did_you_mean(key, known)
+    setting = f"{where}.{key}" if where else key
+    return CondensationError(f"{kind.__name__} has no setting {key!r}.{meant}", hint=hint, setting=setting)
 
 
-def _wrong_type(where: str, content: Any, wanted: str) -> CondensationError:
-    return CondensationError(f"{where} is {content!r}; it must be {wanted}.")
+def _wrong_type(where: str, content: Any, expected: str) -> CondensationError:
+    return CondensationError(f"{where} is {content!r}; it must be {expected}.", setting=where)

@@ -1,4 +1,4 @@
-"""What a setting may be called: the names there are, and a person's own code, ``module:name`` or ``path/to/file.py:name``."""
+"""Names that settings accept: registered ones, and code of the user as ``module:name`` or ``path/to/file.py:name``."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import KERNELS, Kernel
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
-from condensation.networks.base import NetworkSpec
+from condensation.networks.base import NetworkSampler, NetworkSpec
 from condensation.networks.registry import NETWORKS
-from condensation.networks.samplers import Fresh, NetworkSampler, Pool
+from condensation.networks.samplers import Fresh, Pool
 from condensation.networks.user_module import UserModule
 from condensation.ntk.base import NTK
 from condensation.ntk.registry import NTKS
 from condensation.training.train import Recipe
 
-# What a setting of each of these types may be called; each name stands for a value that the other settings then change.
+# Type of a setting: the values that it may be called by name. Other settings of the group then change the value.
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
@@ -35,66 +35,65 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     NTK: NTKS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
-# What messages call one of each.
-WORDS: dict[Any, str] = {
+# Type of a setting: its noun in messages.
+NOUNS: dict[Any, str] = {
     Method: "method",
     NetworkSpec: "network",
-    NetworkSampler: "way to draw networks",
+    NetworkSampler: "network sampler",
     Augmentation: "augmentation",
     Kernel: "kernel",
     Autoencoder: "autoencoder",
     NTK: "tangent kernel",
     Recipe: "recipe",
 }
-# What makes a value of a family of any callable that is none itself, and the field that holds the callable.
+# Families that accept any callable, and the adapter that makes a member of it.
 ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: UserModule, Augmentation: Seeded}
 
 
-def lookup(kind: Any, name: object) -> Any:
-    """The value of family ``kind`` that goes by ``name``; of a person's own class whose settings have no defaults, the class.
+def lookup(kind: Any, name: object, setting: str = "") -> Any:
+    """Return the value of family ``kind`` called ``name``; for a class of the user that needs settings, the class.
 
     Raises:
         CondensationError: if there is none.
     """
     if isinstance(name, str) and ":" in name:
-        return _own(kind, name)
+        return _user_value(kind, name, setting)
     if isinstance(name, str) and name.endswith(".py"):
-        raise CondensationError(f"{name} is a file; say which function or class of it is meant: {name}:NAME.")
+        raise CondensationError(f"{name} is a file.", hint=f"Name the function or class in it: {name}:NAME.", setting=setting)
     if not isinstance(name, str) or name not in FAMILIES[kind]:
-        raise unknown(WORDS[kind], name, FAMILIES[kind])
+        raise unknown(NOUNS[kind], name, FAMILIES[kind], setting=setting)
     return FAMILIES[kind][name]
 
 
-def _own(kind: Any, name: str) -> Any:
-    found = import_object(name)
-    fits: Callable[[Any], bool] = _augments if kind is Augmentation else lambda value: _is_a(value, kind)
-    if inspect.isabstract(found):
-        missing = ", ".join(sorted(found.__abstractmethods__))
-        raise CondensationError(f"{name} is not whole: {missing} {'are' if ',' in missing else 'is'} missing.")
-    if fits(found):
-        return _made(found) if isinstance(found, type) else found
-    if kind in ADAPTERS and callable(found):
+def _user_value(kind: Any, name: str, setting: str) -> Any:
+    value = import_object(name)
+    if inspect.isabstract(value):
+        missing = ", ".join(sorted(value.__abstractmethods__))
+        raise CondensationError(f"{name} does not define {missing}.", hint=f"Define {missing} in the class.", setting=setting)
+    if _is_member(value, kind):
+        return _default_of(value) if isinstance(value, type) else value
+    if kind in ADAPTERS and callable(value):
         return ADAPTERS[kind](name)
-    what = f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"
-    wanted = "callable" if kind in ADAPTERS else f"a {kind.__name__}"
+    given = f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     raise CondensationError(
-        f"{name} is {what}; as {WORDS[kind]} it must be {wanted}.\nWrite {FORM}, or one of: {', '.join(FAMILIES[kind])}."
+        f"Expected {'a callable' if kind in ADAPTERS else f'a {kind.__name__}'} as {NOUNS[kind]}; {name} is {given}.",
+        hint=f"Write {FORM}, or one of: {', '.join(FAMILIES[kind])}.",
+        setting=setting,
     )
 
 
-def _is_a(value: Any, kind: Any) -> bool:
+def _is_member(value: Any, kind: Any) -> bool:
+    """Return whether a value or class belongs to a family; augmentations are recognized by their methods."""
+    if kind is Augmentation:
+        return hasattr(value, "per_class") and hasattr(value, "per_image")
     return issubclass(value, kind) if isinstance(value, type) else isinstance(value, kind)
 
 
-def _augments(value: Any) -> bool:
-    return hasattr(value, "per_class") and hasattr(value, "per_image")
-
-
-def _made(own: type) -> Any:
-    """The value that the class makes by default, or the class itself if it is a dataclass that cannot without more settings."""
+def _default_of(kind: type) -> Any:
+    """Return an instance with default settings, or the class itself if it is a dataclass with required settings."""
     try:
-        return own()
+        return kind()
     except TypeError:
-        if is_dataclass(own):
-            return own
+        if is_dataclass(kind):
+            return kind
         raise

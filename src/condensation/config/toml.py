@@ -1,84 +1,132 @@
-"""Settings as a person writes them: TOML and JSON files, and overrides like ``method.lr=0.5``."""
+"""Settings as the user writes them: TOML and JSON files, and overrides such as ``method.lr=0.5``."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError
 from condensation.core.renamed import with_new_names
+from condensation.methods.registry import METHODS
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+GROUPS = {"data": "source", "method": "name"}  # groups that a file may give as one text: data = "digits"
 
-def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
-    """``content`` with one more setting, given as ``method.lr=0.5``.
 
-    A part of the settings is named by the name alone: ``network=lenet`` is ``network.name=lenet``.
+def layered(content: Mapping[str, Any], options: Mapping[str, Any], overrides: Sequence[str] | None) -> dict[str, Any]:
+    """Return plain settings: ``content`` of a file, over it the command line.
+
+    Args:
+        content: Result of `read_settings`; ``data`` and ``method`` may be names.
+        options: Values of command-line options by dotted setting name; None for options that were not given.
+        overrides: Settings such as ``method.lr=0.5``, which win over ``options``.
 
     Raises:
-        CondensationError: if it is not of that form.
+        CondensationError: if an override has another form.
+    """
+    named = {
+        group: {key: content[group]} for group, key in GROUPS.items() if isinstance(content.get(group), str) and content[group] != "none"
+    }
+    given: dict[str, Any] = {}
+    for name, value in options.items():
+        if value is not None:
+            given = set_path(given, name, value)
+    for override in overrides or ():
+        given = apply_override(given, override)
+    return overlay({**content, **named}, given)
+
+
+def overlay(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``content`` of a file with the settings ``given`` on the command line over it.
+
+    A name in ``given``, such as ``evaluation.recipe=paper``, replaces the whole group of the file: a network or a recipe of that
+    name means the registered one. Only a method, or code of the user, that is named again keeps its settings in the file.
+    """
+    merged = dict(content)
+    for key, value in given.items():
+        old = merged.get(key)
+        if isinstance(old, str) and isinstance(value, Mapping):
+            old = {"name": old}
+        if isinstance(old, Mapping) and _is_kept(old, value):
+            merged[key] = overlay(old, value if isinstance(value, Mapping) else {"name": value})
+        else:
+            merged[key] = value
+    return merged
+
+
+def _is_kept(group: Mapping[str, Any], given: Any) -> bool:
+    """Return whether the settings of a ``group`` in a file hold under what is ``given`` for it: a name, or settings."""
+    name = given.get("name") if isinstance(given, Mapping) else given
+    if not isinstance(name, str):
+        return isinstance(given, Mapping)
+    return group.get("name") == name if ":" in name else name in METHODS and group.get("name") in (None, name)
+
+
+def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
+    """Return ``content`` with one more setting, given as ``method.lr=0.5``; ``network=lenet`` is short for ``network.name=lenet``.
+
+    Raises:
+        CondensationError: if it has another form.
     """
     path, sign, text = override.partition("=")
-    keys = path.strip().split(".")
-    if not sign or not all(keys):
-        raise CondensationError(f"{override!r} is not a setting.\nWrite settings as name=value, for example method.lr=0.5.")
-    return _merged(content, keys, _value(text.strip()))
+    if not sign or not all(path.strip().split(".")):
+        raise CondensationError(f"{override!r} is not a setting.", hint="Write settings as name=value, for example method.lr=0.5.")
+    return set_path(content, path.strip(), _value(text.strip()))
 
 
 def set_path(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """``content`` with the setting at ``path``, such as ``method.lr``, set to ``value``."""
-    return _merged(content, path.split("."), value)
+    """Return ``content`` with the setting at the dotted ``path`` set to ``value``.
+
+    A name given to a group of settings keeps those of the group if they have the same name or none; otherwise it replaces them.
+    """
+    key, _, rest = path.partition(".")
+    old = content.get(key)
+    if rest:
+        inner = {"name": old} if isinstance(old, str) else old
+        return {**content, key: set_path(inner if isinstance(inner, Mapping) else {}, rest, value)}
+    if isinstance(old, Mapping) and isinstance(value, str) and value != "none" and old.get("name") in (None, value):
+        value = {**old, "name": value}
+    return {**content, key: value}
 
 
-def read(path: str | Path) -> dict[str, Any]:
-    """The content of a TOML or JSON file of settings.
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """Return the content of a TOML or JSON file of settings, such as ``settings.json`` of a run folder.
 
     Raises:
         CondensationError: if it is missing or cannot be read.
     """
     path = Path(path)
+    kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = path.read_text(encoding="utf-8")
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except FileNotFoundError:
-        raise CondensationError(f"There is no settings file {path}.") from None
-    except (OSError, ValueError) as error:
-        raise CondensationError(f"{path} cannot be read as {'JSON' if path.suffix == '.json' else 'TOML'}: {error}.") from None
+        raise CondensationError(f"There is no settings file {path}.", setting="config") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CondensationError(f"{path} cannot be read as {kind}: {error}.", setting="config") from None
     if not isinstance(content, dict):
-        raise CondensationError(f"{path} must hold settings by name.")
-    # settings.json of a run folder says more than the settings.
-    inner = content.get("settings")
+        raise CondensationError(f"Expected settings by name in {path}, got {type(content).__name__}.", setting="config")
+    inner = content.get("settings")  # settings.json of a run folder has versions and the machine beside them
     settings: dict[str, Any] = with_new_names(inner if isinstance(inner, dict) else content)
     return settings
 
 
 def to_toml(content: Mapping[str, Any]) -> str:
-    """Plain settings as TOML, which has no null: nothing is written as "none"."""
+    """Return plain settings as TOML; None, which TOML lacks, becomes "none"."""
     import tomli_w
 
     return tomli_w.dumps(_without_null(content))
 
 
-def _merged(content: Mapping[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
-    key, rest = keys[0], keys[1:]
-    old = content.get(key)
-    if not rest:
-        # A name given to a group of settings chooses its kind; settings of another kind would not fit and are dropped.
-        keeps = isinstance(old, Mapping) and isinstance(value, str) and value != "none" and old.get("name") in (None, value)
-        return {**content, key: {**old, "name": value} if isinstance(old, Mapping) and keeps else value}
-    inner = {"name": old} if isinstance(old, str) else old
-    return {**content, key: _merged(inner if isinstance(inner, Mapping) else {}, rest, value)}
-
-
 def _value(text: str) -> Any:
-    """A value as TOML writes it; anything else is text, so that quotes may be left out."""
+    """Return a value as TOML reads it; anything else is text, so quotes may be left out."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -16,6 +16,7 @@ from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
+from condensation.evaluation.arguments import check_type
 from condensation.evaluation.evaluate import Accuracies, check_fit, evaluate
 from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
@@ -35,6 +36,8 @@ class EvaluationSettings:
     """Training recipe: ``clean``, ``paper``, or its settings."""
 
     def __post_init__(self) -> None:
+        check_type(self.network, NetworkSpec, "evaluation.network")
+        check_type(self.recipe, Recipe, "evaluation.recipe")
         if self.networks < 0:
             raise CondensationError(f"Expected networks >= 0, got {self.networks}.", setting="evaluation.networks")
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import ImageSet
+from condensation.core.images import ImageSet, require_image_set
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
+from condensation.evaluation.arguments import check_type
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.stacked import model_cache
@@ -118,7 +119,11 @@ def evaluate_on_each(
     on_progress: OnProgress | None = None,
 ) -> list[Accuracies]:
     """Train each network once and test it on each of ``tests``; otherwise as `evaluate`."""
-    sets = [sets] if isinstance(sets, ImageSet) else list(sets)
+    sets = list(sets) if isinstance(sets, list | tuple) else [sets]  # type: ignore[list-item]
+    for images in (*sets, *tests):
+        require_image_set(images)
+    check_type(network, NetworkSpec, "network")
+    check_type(recipe, Recipe, "recipe")
     if networks < 1 or not sets or not tests:
         raise CondensationError(
             f"Expected at least one network, set and test set, got {networks}, {len(sets)} and {len(tests)}.", setting="networks"

@@ -1,75 +1,65 @@
-"""Whether drawn images are of the classes that they were asked for: what a network trained on real ones takes them for."""
+"""The GAN test: a classifier trained on real images tests whether generated images show the class they were drawn for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
 from condensation.evaluation.evaluate import check_fit
-from condensation.networks.base import Classifier, NetworkSpec
+from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, train_together
 
-RECOGNISER = ConvNet(width=64)
+CLASSIFIER = ConvNet(width=64)
 
 
-def recogniser(
-    data: Data,
+def gan_test(
     images: ImageSet,
+    data: Data,
     *,
     epochs: int,
-    network: NetworkSpec = RECOGNISER,
+    network: NetworkSpec = CLASSIFIER,
     seed: int = 0,
     compute: Compute = Compute(),
-    on_progress: Callable[[int, int], None] | None = None,
-) -> Classifier:
-    """A network that saw the training images of ``data``, preprocessed as ``images`` are, for some ``epochs``.
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Train a classifier on the training images of ``data`` and return its accuracy on ``images`` (Shmelkov et al., 2018).
 
-    Half of them are turned left to right, where a mirror image means the same: generators that learn from such images make shoes
-    that point the other way, and a network that never saw one does not know it for a shoe. Nothing else is augmented.
+    Half of the training images are mirrored where mirrored images keep their label: a generator that saw such images draws shoes
+    in both directions, and a network that never did would reject half of them. Nothing else is augmented.
+
+    Returns:
+        In percent, for JSON: ``images``, the accuracy on all images; ``of_class``, on each class by name; ``test``, on the real test
+        images, which bounds what a generator can reach.
 
     Raises:
-        CondensationError: if the images are not of the kind of the data.
+        CondensationError: if the images don't have the shape and the classes of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.resolve()
-    real = replace(data.train, preprocessing=images.preprocessing).to(compute.device)
+    drawn = images.to(compute.device)
+    real, test = (replace(part, preprocessing=images.preprocessing).to(compute.device) for part in (data.train, data.test))
     rng = Rng(seed).child("recognise")
-    made = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
+    classifier = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
     recipe = Recipe(epochs=epochs, augmentation=DSA(operations=("flip",)) if real.flip_invariant else None)
-    learner = SingleModel(made, compute.with_compile_decision(real.shape, epochs * len(real)))
-    train_together(learner, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
-    return made
-
-
-def recognised(images: ImageSet, data: Data, by: Classifier, compute: Compute = Compute()) -> dict[str, Any]:
-    """How many of ``images`` a network from `recogniser` takes for their class, for JSON.
-
-    In percent: ``images`` of all, ``of_class`` by name, and beside them ``test``, what it gets right of the real test images,
-    above which no generator need come.
-
-    Raises:
-        CondensationError: if the images are not of the kind of the data.
-    """
-    check_fit(images, replace(data.test, preprocessing=images.preprocessing))
-    compute = compute.resolve()
-    test, drawn = (replace(one, preprocessing=images.preprocessing).to(compute.device) for one in (data.test, images))
-    chunk = compute.suitable_chunk(data.train.shape)
-    of_class, of_test = (class_accuracies(SingleModel(by), one, chunk)[0] for one in (drawn, test))
+    model = SingleModel(classifier, compute.with_compile_decision(real.shape, epochs * len(real)))
+    train_together(model, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
+    chunk, model = compute.suitable_chunk(real.shape), SingleModel(classifier)
+    per_class, on_test = (class_accuracies(model, part, chunk)[0].tolist() for part in (drawn, test))
     names = [drawn.class_names[label] for label in drawn.classes]
     return {
-        "images": round(100 * _over_images(of_class.tolist(), drawn), 2),
-        "of_class": {name: round(100 * part, 2) for name, part in zip(names, of_class.tolist(), strict=True)},
-        "test": round(100 * _over_images(of_test.tolist(), test), 2),
+        "images": round(100 * _over_images(per_class, drawn), 2),
+        "of_class": {name: round(100 * part, 2) for name, part in zip(names, per_class, strict=True)},
+        "test": round(100 * _over_images(on_test, test), 2),
     }
 
 
-def _over_images(parts: list[float], images: ImageSet) -> float:
-    return sum(part * count for part, count in zip(parts, images.counts.values(), strict=True)) / len(images)
+def _over_images(per_class: list[float], images: ImageSet) -> float:
+    return sum(part * count for part, count in zip(per_class, images.counts.values(), strict=True)) / len(images)

@@ -1,4 +1,4 @@
-"""Saved sets judged, each on the test images of the data that it was made from."""
+"""Evaluation of saved sets, each on the test images of the data set that it was made from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.base import eight_bit
@@ -14,8 +14,9 @@ from condensation.artifacts.export.card import VIEWS
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, NoSuchData
+from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
-from condensation.core.progress import OnProgress
+from condensation.core.progress import OnProgress, Progress
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import Entry, EvaluationSettings, compare
@@ -28,180 +29,189 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluateSettings:
-    """Everything that decides what `condense evaluate` does, but the sets."""
+    """Settings of `condense evaluate`, all but the sets."""
 
-    # Settings of `DataSettings`; what is not said is as it was when each set was made.
     data: dict[str, Any] | None = None
-    random: int = 0  # random real images per class, judged with and without augmentation; 0: none
-    # Where a class has fewer than `random`: stop, or take all of it; None: as when the sets beside them were made, else stop.
-    small_classes: Literal["error", "all"] | None = None
-    whole: bool = False  # judge the whole training set
+    """Plain `DataSettings`; those that are missing come from the card of each set. None: all do."""
+    random: int = 0
+    """Random real images per class to evaluate beside the sets, with and without augmentation; 0: none."""
+    small_classes: SmallClasses | None = None
+    """If a class has fewer than ``random`` images: ``error``, or ``all`` to use every one; None: as the sets were made, else error."""
+    whole: bool = False
+    """Evaluate the whole training set too."""
     seed: int = 0
+    """Seed of all random numbers."""
     evaluation: EvaluationSettings = EvaluationSettings()
+    """Networks and their training."""
     compute: Compute = Compute()
+    """Device, precision and memory use."""
 
 
-def evaluate_saved(
-    settings: EvaluateSettings, paths: Sequence[Path], on_progress: OnProgress | None = None, on_reading: OnProgress | None = None
-) -> Scores:
-    """Judge the sets saved at ``paths``, and beside them what ``settings`` ask for, on each data in question.
+def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: Progress = Progress()) -> Scores:
+    """Evaluate the sets at ``paths``, and real images beside them as ``settings`` ask, each on its own data set.
 
-    Data are loaded once for all sets that share their settings. Where there are several, the scores name those of each set.
+    Sets with the same data settings share one data set. If there are several, the scores name the test set of each set.
 
     Raises:
-        CondensationError: if there is nothing to judge, a set cannot be read, or sets and data don't fit.
+        CondensationError: if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
     """
     saved = {str(path): CondensedSet.load(path) for path in paths}
     if not saved and not settings.random and not settings.whole:
-        raise CondensationError("There is nothing to judge.\nName a run folder or a set, or ask for --random N or --whole.")
-    if settings.evaluation.networks < 1:
-        raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
+        raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set, or use random=10 or whole=True.")
+    _require_networks(settings)
     groups = _grouped(settings, saved)
     labels = _labels([wanted for wanted, _ in groups])
     entries: list[Entry] = []
     for (wanted, sets), label in zip(groups, labels, strict=True):
-        data = _load(wanted, sets, on_reading)
-        for name, one in sets.items():
-            _check_split(one, data, name)
-        found = [*(Entry(name, one.images) for name, one in sets.items()), *_real(settings, data, sets.values())]
-        entries += [_apart(entry, data, label, own=entry.name in sets) for entry in found] if len(groups) > 1 else found
-    # In the order in which they were named; what is judged beside them comes last.
+        data = _load(wanted, sets, progress.reading)
+        for name, condensed in sets.items():
+            _check_split(condensed, data, name)
+        group = [*(Entry(name, condensed.images) for name, condensed in sets.items()), *_real(settings, data, sets.values())]
+        entries += [_with_own_test(entry, data, label, saved=entry.name in sets) for entry in group] if len(groups) > 1 else group
+    # Sets come in the order of ``paths``, real images last.
     places = {name: place for place, name in enumerate(saved)}
     entries.sort(key=lambda entry: places.get(entry.name, len(places)))
-    return compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    return compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
 
 
 def evaluate_settings(
     content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: EvaluateSettings = EvaluateSettings()
 ) -> EvaluateSettings:
-    """``usual``, changed by plain settings ``content``; those of the data are whole where they are the same for all sets.
+    """Return ``usual`` changed by plain settings ``content``; data settings are complete where all sets share them.
 
     Raises:
-        CondensationError: for a setting that there is not, or if a set does not say what it was made from.
+        CondensationError: for an unknown setting, or if the card of a set does not name its data set.
     """
     settings = from_dict(EvaluateSettings, content, usual)
     if settings.data is None:
         return settings
-    wanted = {data_of(one, settings.data) for one in saved} or {data_of(None, settings.data)}
+    wanted = {data_of(condensed, settings.data) for condensed in saved} or {data_of(None, settings.data)}
     return replace(settings, data=to_dict(wanted.pop())) if len(wanted) == 1 else settings
 
 
-def judge_views(condensed: CondensedSet, settings: EvaluateSettings, on_progress: OnProgress | None = None) -> CondensedSet:
-    """The set with, on its card, what it and its 8-bit view are worth: the same networks, drawn and trained alike.
+def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress: Progress = Progress()) -> CondensedSet:
+    """Return the set with the scores of its float32 and 8-bit images on its card, from the same networks.
 
     Raises:
-        CondensationError: if the set does not fit the data, or says nothing of them and ``settings`` don't either.
+        CondensationError: if the set does not fit the data, or neither the card nor ``settings`` name the data.
     """
-    if settings.evaluation.networks < 1:
-        raise CondensationError("evaluation.networks is 0; judging needs at least one network.")
-    data = _load(data_of(condensed, settings.data), {"The set": condensed})
+    _require_networks(settings)
+    data = _load(data_of(condensed, settings.data), {"The set": condensed}, progress.reading)
     view = replace(condensed.images, images=eight_bit(condensed.images))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
-    scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
+    scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
     return replace(condensed, card={**condensed.card, VIEWS: scores.without_seconds().to_json()})
 
 
-def own_evaluation(condensed: CondensedSet) -> EvaluationSettings:
-    """How the set was judged, or was to be; the usual way if its card doesn't say."""
-    content = condensed.card.get("scores", {}).get("evaluation") or condensed.card.get("settings", {}).get("evaluation")
-    own = from_dict(EvaluationSettings, content) if content else EvaluationSettings()
-    return own if own.networks else replace(own, networks=EvaluationSettings().networks)
+def evaluation_of(condensed: CondensedSet) -> EvaluationSettings:
+    """Return the evaluation settings on the card of the set, or the defaults."""
+    scores, settings = (condensed.card.get(key) for key in ("scores", "settings"))
+    content = next((part["evaluation"] for part in (scores, settings) if isinstance(part, Mapping) and part.get("evaluation")), None)
+    evaluation = from_dict(EvaluationSettings, content) if content else EvaluationSettings()
+    return evaluation if evaluation.networks else replace(evaluation, networks=EvaluationSettings().networks)
 
 
-def data_of(one: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
-    """The data that a set is judged on, read as those that it was made from, and the same unless ``asked`` says otherwise.
+def data_of(condensed: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
+    """Return the data settings on the card of the set, changed by plain settings ``asked``.
 
     Raises:
-        CondensationError: for a setting that there is not, or if neither says which data.
+        CondensationError: for an unknown setting, or if neither names a data set.
     """
     asked = asked or {}
-    own = _made_from(one) if one is not None else DataSettings()
+    settings = _made_from(condensed) if condensed is not None else DataSettings()
     if "source" in asked:
-        own = replace(own or DataSettings(), folder=None)  # which says where the set's own data lie
-    if own is None:
-        raise CondensationError("The set does not say which data it was made from.\nName the data to test on with --data.")
-    return from_dict(DataSettings, asked, own, "data")
+        settings = replace(settings or DataSettings(), folder=None)  # the folder on the card is that of the old source
+    if settings is None:
+        hint = 'Name the data to test on: data={"source": "cifar10"}.'
+        raise CondensationError("The set does not say which data it was made from.", hint=hint, setting="data.source")
+    return from_dict(DataSettings, asked, settings, "data")
 
 
-def _made_from(one: CondensedSet) -> DataSettings | None:
-    """The data settings on the card of the set; None where it has none."""
+def _require_networks(settings: EvaluateSettings) -> None:
+    if settings.evaluation.networks < 1:
+        raise CondensationError("Expected at least one network to evaluate with, got 0.", setting="evaluation.networks")
+
+
+def _made_from(condensed: CondensedSet) -> DataSettings | None:
+    """Return the data settings on the card of the set; None where it has none."""
     try:
-        return from_dict(DataSettings, one.card["settings"]["data"])
+        return from_dict(DataSettings, condensed.card["settings"]["data"])
     except (KeyError, TypeError):
         return None
 
 
 def _grouped(settings: EvaluateSettings, saved: Mapping[str, CondensedSet]) -> list[tuple[DataSettings, dict[str, CondensedSet]]]:
-    """The data in question, each with the sets that are judged on it."""
+    """Return the data settings, each with the sets that are tested on these data."""
     groups: dict[DataSettings, tuple[DataSettings, dict[str, CondensedSet]]] = {}
-    for name, one in saved.items():
-        wanted = data_of(one, settings.data)
-        # These change no test image: each set's networks see them preprocessed as the set is.
-        images = replace(wanted, preprocessing="none", flip_invariant=None)
-        groups.setdefault(images, (wanted, {}))[1][name] = one
+    for name, condensed in saved.items():
+        wanted = data_of(condensed, settings.data)
+        # These settings change no test image: test images are preprocessed like the set.
+        test_images = replace(wanted, preprocessing="none", flip_invariant=None)
+        groups.setdefault(test_images, (wanted, {}))[1][name] = condensed
     return list(groups.values()) or [(data_of(None, settings.data), {})]
 
 
 def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: OnProgress | None = None) -> Data:
-    """The data; where those that a set was made from are not here, the person, who may not have named them, is told of the set."""
+    """Load the data; an error names the set whose card names them, since the user may not have."""
     try:
         return wanted.load(on_reading)
     except NoSuchData:
-        for name, one in sets.items():
-            own = _made_from(one)
+        for name, condensed in sets.items():
+            own = _made_from(condensed)
             if own is not None and (own.source, own.folder) == (wanted.source, wanted.folder):
-                raise NoSuchData(_moved(name, own)) from None
+                raise _missing_data(name, own) from None
         raise
 
 
-def _moved(name: str, own: DataSettings) -> str:
-    below = f" in the folder {own.folder}" if own.folder else ""
-    here = "" if Path(own.folder or own.source).is_absolute() else f", seen from {Path.cwd()}"
-    return (
-        f"{name} was made from {own.source}{below}, which is not here{here}.\n"
-        "Name the data with --data, or give the command in the folder in which the set was made."
+def _missing_data(name: str, own: DataSettings) -> NoSuchData:
+    folder = f" in the folder {own.folder}" if own.folder else ""
+    here = "" if Path(own.folder or own.source).is_absolute() else f" relative to {Path.cwd()}"
+    return NoSuchData(
+        f"{name} was made from {own.source}{folder}, which does not exist{here}.",
+        hint="Name the data (source=...), or use the folder in which the set was made as the current folder.",
+        setting="data.source",
     )
 
 
 def _real(settings: EvaluateSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:
-    """The real images that are judged beside ``sets``."""
+    """Return the real images to evaluate beside ``sets``."""
     entries = []
     if settings.random:
-        takes_all = any(one.card.get("settings", {}).get("small_classes") == "all" for one in sets)
-        small_classes = settings.small_classes or ("all" if takes_all else "error")
-        chosen = condense(Random(), data.train, settings.random, small_classes=small_classes, seed=settings.seed, compute=settings.compute)
-        bare = replace(settings.evaluation.recipe, augmentation=None)
-        entries += [Entry("random", chosen), Entry("random, no augmentation", chosen, bare)]
+        uses_all = any(condensed.card.get("settings", {}).get("small_classes") == "all" for condensed in sets)
+        small_classes = settings.small_classes or ("all" if uses_all else "error")
+        images = condense(Random(), data.train, settings.random, small_classes=small_classes, seed=settings.seed, compute=settings.compute)
+        plain = replace(settings.evaluation.recipe, augmentation=None)
+        entries += [Entry("random", images), Entry("random, no augmentation", images, plain)]
     if settings.whole:
         entries.append(Entry("whole", data.train))
     return entries
 
 
 def _labels(wanted: Sequence[DataSettings]) -> list[str]:
-    """What tells each of several data from the others: the source, and the settings in which they differ."""
-    contents = [to_dict(one) for one in wanted]
+    """Return a label for each of several data settings: the source, and the settings that differ."""
+    contents = [to_dict(settings) for settings in wanted]
     differing = [key for key in contents[0] if key != "source" and len({str(content[key]) for content in contents}) > 1]
     return [", ".join([content["source"], *(f"{key} {content[key]}" for key in differing)]) for content in contents]
 
 
-def _apart(entry: Entry, data: Data, label: str, *, own: bool) -> Entry:
-    """The entry with its test images, where those of others differ; real images then need a name that says whose they are."""
-    return replace(entry, name=entry.name if own else f"{entry.name} ({label})", test=data.test, test_name=label)
+def _with_own_test(entry: Entry, data: Data, label: str, *, saved: bool) -> Entry:
+    """Return the entry with its own test set; the name of real images tells from which data they are."""
+    return replace(entry, name=entry.name if saved else f"{entry.name} ({label})", test=data.test, test_name=label)
 
 
-def _check_split(one: CondensedSet, data: Data, name: str) -> None:
-    """Warn if a set was made when other images were set aside for the test: what is tested on now may have been trained on.
+def _check_split(condensed: CondensedSet, data: Data, name: str) -> None:
+    """Warn if the test images were split off differently when the set was made: they may be among its training images.
 
-    Whatever the data are called: a folder with other images than before may well be another folder.
+    The names of the data don't matter: a folder with other images than before may well be another folder.
     """
-    about = one.card.get("data", {})
+    about = condensed.card.get("data", {})
     then, now = about.get("split"), data.details.get("split")
-    if not then or not now or then.get("digest") == now["digest"] or one.images.class_names != data.test.class_names:
+    if not then or not now or then.get("digest") == now["digest"] or condensed.images.class_names != data.test.class_names:
         return
     if about.get("name") == data.name:
-        what = f"the images of {data.name} have changed since this set was made, and with them which are set aside for the test."
+        change = f"the images of {data.name} have changed since this set was made, and the test split with them."
     else:
-        what = f"of {data.name}, other images are set aside for the test than of {about.get('name')}, from which this set was made."
+        change = f"{data.name} has another test split than {about.get('name')}, from which this set was made."
     logger.warning(
-        f"{name}: {what} The set may have been made from images that it is tested on; a test part of your own would prevent that."
+        f"{name}: {change} The set may have been made from images that it is tested on; provide a test part of your own to prevent that."
     )

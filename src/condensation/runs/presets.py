@@ -1,12 +1,15 @@
-"""Whole runs by what they are for: `fast` takes minutes on a CPU, `long` and `best` an hour, `paper` what the paper took."""
+"""Presets of run settings: ``fast`` takes minutes on a CPU, ``long`` and ``best`` an hour, ``paper`` as long as the paper."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from condensation.config.build import from_dict
+from condensation.config.toml import layered, read_settings
 from condensation.core.errors import CondensationError, unknown
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
@@ -16,81 +19,133 @@ from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.registry import METHODS
-from condensation.runs.run import RunSettings
+from condensation.runs.settings import RunSettings
 from condensation.training.train import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
-    """The settings that go by ``name``, for ``ipc`` images of each of ``classes`` classes, to be changed as one likes.
-
-    Grey images have one of the ``channels``.
+    """Return the preset called ``name``, tuned for ``ipc`` images per class, the number of classes, and 1 or 3 channels.
 
     Raises:
-        CondensationError: if there is no such preset; the message says which there are.
+        CondensationError: if there is no such preset; the hint lists those there are.
     """
     if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
+        raise unknown("preset", name, PRESETS, setting="preset")
     if ipc < 1 or classes < 1:
-        raise CondensationError(f"Asked for a preset for {ipc} images of each of {classes} classes; there must be at least one of both.")
+        raise CondensationError(f"Expected ipc and classes of at least 1, got {ipc} and {classes}.", setting="ipc")
     return replace(PRESETS[name](ipc, classes, channels), ipc=ipc)
 
 
-def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
-    """The preset that suits plain settings ``content``, which then change it; where ipc differs by class, the largest counts.
+def settings_from(
+    *,
+    preset: str | None = None,
+    file: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] | None = None,
+    network: str | None = None,
+) -> RunSettings:
+    """Return the settings of a run: defaults, then the preset, the file, options and overrides, each over those before it.
 
-    The number of classes is that of those that the data are cut to, or all of a known data set, which also says whether
-    images are grey; those of others are taken to be coloured, as nothing of them has been read yet.
+    A preset that is named here wins over the file: it replaces its method settings except the method's name, its evaluation and its
+    preprocessing. Likewise, a name in ``options`` and ``overrides`` replaces the group of the file; see `overlay`.
+
+    Args:
+        preset: Name of the preset; None for ``fast``, below the file.
+        file: TOML or JSON file of settings.
+        options: Values by dotted setting name; None for those that were not given.
+        overrides: Settings such as ``method.lr=0.5``.
+        network: Network of the evaluation and of the method, an option too.
+
+    Raises:
+        CondensationError: if the file cannot be read, or for an unknown name or a wrong value.
+    """
+    options, name = dict(options or {}), preset or "fast"
+    saved = read_settings(file) if file else {}
+    if preset:
+        saved = _below_preset(saved, preset)
+    content = layered(saved, options, overrides)
+    if network is not None:
+        group = content.get("method")
+        method_name = group.get("name") if isinstance(group, Mapping) else group
+        method = from_dict(RunSettings, {"method": method_name} if method_name else {}, preset_for(name, content)).method
+        options |= {setting: network for setting in ("evaluation.network", *(f"method.{key}" for key in method.network_settings))}
+        content = layered(saved, options, overrides)
+    return from_dict(RunSettings, content, preset_for(name, content))
+
+
+def _below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
+    """Return the settings of a file without those that a preset determines; log which those are."""
+    method, data = content.get("method"), content.get("data")
+    method_name = method.get("name") if isinstance(method, Mapping) else method
+    kept = {key: value for key, value in content.items() if key not in ("method", "evaluation")}
+    kept |= {"method": method_name} if method_name else {}
+    kept |= {"data": {key: value for key, value in data.items() if key != "preprocessing"}} if isinstance(data, Mapping) else {}
+    replaced = [key for key in content if key not in kept]
+    replaced += ["method"] if isinstance(method, Mapping) and method_name and len(method) > 1 else []
+    replaced += ["data.preprocessing"] if isinstance(data, Mapping) and "preprocessing" in data else []
+    if replaced:
+        logger.warning("preset=%r replaces settings of the file: %s.", preset, ", ".join(replaced))
+    return kept
+
+
+def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
+    """Return the preset called ``name`` that suits plain settings ``content``, which are then applied to it.
+
+    If ipc differs between classes, the largest counts. The number of classes is that of ``data.classes``, or that of a catalogued
+    data set, which also tells whether images are grey. Other data sets, not read yet, count as 10 classes in colour.
     """
     ipc, data = content.get("ipc"), content.get("data")
     data = data if isinstance(data, Mapping) else {}
     counts = [count for count in (ipc.values() if isinstance(ipc, Mapping) else [ipc]) if isinstance(count, int) and count > 0]
     known = DATASETS.get(catalogue_key(str(data.get("source", DataSettings.source))) or "")
-    chosen = data.get("classes")  # as a list, or as text between commas
-    classes = len(chosen.split(",") if isinstance(chosen, str) else chosen) if chosen else known.classes if known else 10
-    ipc_and_classes = max(counts, default=10), classes
-    settings = preset(name, *ipc_and_classes, channels=known.shape[0] if known else 3)
+    names = data.get("classes")
+    names = names.split(",") if isinstance(names, str) else names if isinstance(names, list | tuple) else []
+    size = max(counts, default=10), len(names) or (known.classes if known else 10)
+    settings = preset(name, *size, channels=known.shape[0] if known else 3)
     method = content.get("method")
     kind = METHODS.get(str(method.get("name") if isinstance(method, Mapping) else method))
     if kind is not None and issubclass(kind, GenerativeMethod):
-        settings = replace(settings, method=GENERATIVE[name](kind, *ipc_and_classes))
+        settings = replace(settings, method=GENERATIVE[name](kind, *size))
     elif kind is BestOf and not isinstance(settings.method, BestOf):
         settings = replace(settings, method=BestOf(settings.method))
     elif kind is not None and kind is not BestOf and isinstance(settings.method, BestOf):
         settings = replace(settings, method=settings.method.of)
     if settings.data.preprocessing == "published" and not (known and known.published):
-        settings = replace(settings, data=DataSettings())  # of a person's own images no constants are published
+        settings = replace(settings, data=DataSettings())  # there are no published constants for the user's own images
     return settings
 
 
 def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
-    """The images of plain settings ``data``, as the preset ``name`` reads them unless they say otherwise."""
+    """Return the data settings of the preset called ``name`` with plain settings ``data`` applied."""
     content: dict[str, object] = {"data": data, "ipc": ipc}
     return from_dict(RunSettings, content, preset_for(name, content)).data
 
 
 def fast(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Minutes on two CPU cores, for an accuracy about that of the paper."""
+    """Return settings that take minutes on two CPU cores and reach about the accuracy of the paper."""
     return RunSettings(method=DM.fast(ipc, classes, channels))
 
 
 def long(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Ten times the steps of `fast`: up to an hour on two CPU cores."""
+    """Return `fast` with ten times the steps: up to an hour on two CPU cores."""
     return RunSettings(method=DM.long(ipc, classes, channels))
 
 
 def best(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Several sets as `fast` makes them, and of each class the best: up to an hour on two CPU cores."""
+    """Return settings that make several sets as `fast` does and keep the best of each class: up to an hour on two CPU cores."""
     return RunSettings(method=BestOf.hour(ipc, classes, channels))
 
 
 def paper(ipc: int, classes: int, channels: int) -> RunSettings:
-    """What the paper did: about a day on a CPU."""
+    """Return the settings of the paper: about a day on a CPU."""
     evaluation = EvaluationSettings(networks=20, recipe=Recipe.paper())
     return RunSettings(data=DataSettings(preprocessing="published"), method=DM.paper(ipc), evaluation=evaluation)
 
 
 PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {"fast": fast, "long": long, "best": best, "paper": paper}
-# What a method that trains a generator is then like; others are as by default.
+# Presets of the methods that train a generator; other methods have their defaults.
 GENERATIVE: dict[str, Callable[[type[GenerativeMethod], int, int], GenerativeMethod]] = {
     "fast": lambda kind, ipc, classes: kind.fast(ipc, classes),
     "long": lambda kind, ipc, classes: kind.long(ipc, classes),

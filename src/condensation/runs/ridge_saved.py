@@ -1,4 +1,4 @@
-"""Saved sets judged by kernel ridge regression, each on the data that it was made from."""
+"""Evaluation of saved sets by kernel ridge regression, each on the data set that it was made from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.config.build import from_dict
@@ -14,10 +14,11 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
-from condensation.core.progress import OnProgress
+from condensation.core.progress import OnProgress, Progress
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.kernel_ridge import regress
+from condensation.evaluation.scores import TestImages
 from condensation.methods.kip import KIP
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
@@ -26,64 +27,97 @@ from condensation.runs.evaluate_saved import data_of
 
 
 @dataclass(frozen=True)
-class KernelSettings:
-    """Everything that decides what `condense ridge` does, but the sets."""
+class RidgeSettings:
+    """Settings of `condense ridge`, all but the sets."""
 
-    data: dict[str, Any] | None = None  # of `DataSettings`; what is not said is as it was when each set was made
-    kernel: NTK | None = None  # None: the one that a set was learned by, fc for others
-    reg: float | None = None  # of the mean diagonal of the kernel matrix; None likewise, 1e-6
-    random: int = 0  # random real images per class, by their classes; 0: none
+    data: dict[str, Any] | None = None
+    """Plain `DataSettings`; those that are missing come from the card of each set. None: all do."""
+    kernel: NTK | None = None
+    """Tangent kernel; None: the one that the set was learned with, or ``fc``."""
+    reg: float | None = None
+    """Regularization, relative to the mean diagonal of the kernel matrix, at least 0; None: as the set was learned, or 1e-6."""
+    random: int = 0
+    """Random real images per class to evaluate beside each set, with hard labels; 0: none."""
     seed: int = 0
+    """Seed of the random real images."""
     compute: Compute = Compute()
+    """Device; all is computed in float64."""
 
     def __post_init__(self) -> None:
         if self.reg is not None and not self.reg >= 0:
-            raise CondensationError(f"reg is {self.reg}; it must be 0 or more, and 1e-6 is the published one.")
+            raise CondensationError(f"Expected reg of at least 0, got {self.reg}.", hint="The published value is 1e-6.", setting="reg")
 
 
-def judge_by_kernel(
-    settings: KernelSettings, paths: Sequence[Path], on_reading: OnProgress | None = None, on_progress: OnProgress | None = None
-) -> dict[str, Any]:
-    """The accuracies of the sets at ``paths``, and of random images beside those of each data, for JSON; ``on_progress`` as of `regress`.
+@dataclass(frozen=True, kw_only=True)
+class RidgeScore:
+    """Test accuracy in percent of kernel ridge regression on one set."""
+
+    images: int
+    mean: float
+    deviation: float = 0.0
+    count: int = 1
+    per_class: dict[str, float]
+    labels: Literal["soft", "classes"]
+    kernel: dict[str, Any]
+    reg: float
+    test: TestImages
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RidgeScores:
+    """Scores of several sets, by name, and the settings."""
+
+    sets: dict[str, RidgeScore]
+    settings: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        content: dict[str, Any] = to_dict(self)
+        return content
+
+
+def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progress = Progress()) -> RidgeScores:
+    """Evaluate the sets at ``paths``, and random real images beside each if ``settings`` ask for them.
 
     Raises:
-        CondensationError: if there is nothing to judge, a set cannot be read, or sets, kernel and data don't fit.
+        CondensationError: if there is nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
     """
     if not paths:
-        raise CondensationError("There is nothing to judge.\nName a run folder or a set.")
-    scores: dict[str, Any] = {}
+        raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set.")
+    scores: dict[str, RidgeScore] = {}
     loaded: dict[DataSettings, Data] = {}
     for path in paths:
-        one = CondensedSet.load(path)
-        wanted = data_of(one, settings.data)
+        condensed = CondensedSet.load(path)
+        wanted = data_of(condensed, settings.data)
         if wanted not in loaded:
-            loaded[wanted] = wanted.load(on_reading)
-        data, how = loaded[wanted], _how(one, settings)
-        scores[str(path)] = _score(one.images, data, how, settings.compute, on_progress)
+            loaded[wanted] = wanted.load(progress.reading)
+        data, method = loaded[wanted], _kip_of(condensed, settings)
+        scores[str(path)] = _score(condensed.images, data, method, settings.compute, progress.evaluating)
         if settings.random:
-            chosen = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
-            scores[f"random beside {path}"] = _score(chosen, data, how, settings.compute, on_progress)
-    return {"sets": scores, "settings": to_dict(settings)}
+            images = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
+            scores[f"random beside {path}"] = _score(images, data, method, settings.compute, progress.evaluating)
+    return RidgeScores(scores, to_dict(settings))
 
 
-def _score(images: ImageSet, data: Data, how: KIP, compute: Compute, on_progress: OnProgress | None) -> dict[str, Any]:
+def _score(images: ImageSet, data: Data, method: KIP, compute: Compute, on_progress: OnProgress | None) -> RidgeScore:
     test = replace(data.test, preprocessing=images.preprocessing)
     started = time.perf_counter()
-    found = regress(images, test, kernel=how.kernel, reg=how.reg, compute=compute, on_progress=on_progress)
-    return {
-        "images": len(images),
-        **found.summary(),
-        "labels": "soft" if images.soft_labels else "classes",
-        "kernel": to_dict(how.kernel),
-        "reg": how.reg,
-        "test": {"name": data.name, "images": len(test)},
-        "seconds": round(time.perf_counter() - started, 1),
-    }
+    accuracy = regress(images, test, kernel=method.kernel, reg=method.reg, compute=compute, on_progress=on_progress)
+    return RidgeScore(
+        images=len(images),
+        **accuracy.summary(),
+        labels="soft" if images.soft_labels else "classes",
+        kernel=to_dict(method.kernel),
+        reg=method.reg,
+        test=TestImages(data.name, len(test)),
+        seconds=round(time.perf_counter() - started, 1),
+    )
 
 
-def _how(one: CondensedSet, settings: KernelSettings) -> KIP:
-    """The kernel and the regularisation: as asked for, else as the set was learned, else the usual ones."""
-    method: Mapping[str, Any] = one.card.get("settings", {}).get("method", {})
-    own = from_dict(KIP, {key: value for key, value in method.items() if key != "name"}) if method.get("name") == "kip" else KIP()
-    own = own if settings.kernel is None else replace(own, kernel=settings.kernel)
-    return own if settings.reg is None else replace(own, reg=settings.reg)
+def _kip_of(condensed: CondensedSet, settings: RidgeSettings) -> KIP:
+    """Return KIP with the kernel and regularization of ``settings``, else of the card, else the defaults."""
+    content: Mapping[str, Any] = condensed.card.get("settings", {}).get("method", {})
+    method = from_dict(KIP, {key: value for key, value in content.items() if key != "name"}) if content.get("name") == "kip" else KIP()
+    changes = {"kernel": settings.kernel, "reg": settings.reg}
+    return replace(method, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]

@@ -1,0 +1,72 @@
+"""Settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.ipc import SmallClasses, images_per_class
+from condensation.data.settings import DataSettings
+from condensation.evaluation.arguments import check_type
+from condensation.evaluation.compare import EvaluationSettings
+from condensation.methods.base import Method
+from condensation.methods.dm import DM
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings that determine a run."""
+
+    data: DataSettings = DataSettings()
+    """Data set to condense."""
+    method: Method = DM()
+    """Condensation method: a name that `condense methods` lists, or its settings."""
+    ipc: int | dict[str, int] = 10
+    """Images per class, at least 1: one number, or a number for each class name."""
+    small_classes: SmallClasses = "error"
+    """If a class has fewer than ipc training images: ``error``, or ``all`` to use every one of them."""
+    seed: int = 0
+    """Seed of all random numbers."""
+    baseline: bool = True
+    """Evaluate as many random real images beside the set."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Evaluation of the set."""
+    compute: Compute = Compute()
+    """Device, precision and memory use; may change when the run is resumed."""
+
+    def __post_init__(self) -> None:
+        for name, kind in (("data", DataSettings), ("method", Method), ("evaluation", EvaluationSettings), ("compute", Compute)):
+            check_type(getattr(self, name), kind, name)
+        for class_name, count in self.ipc.items() if isinstance(self.ipc, dict) else [("", self.ipc)]:
+            if count < 1:
+                setting = f"ipc.{class_name}".rstrip(".")
+                raise CondensationError(f"Expected {setting} of at least 1, got {count}.", setting=setting)
+
+    def ipc_of(self, real: ImageSet) -> dict[int, int]:
+        """Return the number of synthetic images of each label of ``real``.
+
+        Raises:
+            CondensationError: if a class is unknown or has too few images.
+        """
+        if isinstance(self.ipc, int):
+            return images_per_class(real, self.ipc, self.small_classes)
+        for name in self.ipc:
+            if name not in real.class_names:
+                known = ", ".join(real.class_names)
+                raise CondensationError(f"ipc names a class {name!r}; there is: {known}.", setting=f"ipc.{name}")
+        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.small_classes)
+
+
+def describe(settings: RunSettings) -> str:
+    """Return a few words on the set that ``settings`` ask for."""
+    return describe_set(type(settings.method).__name__, [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
+
+
+def describe_set(method: str, counts: Collection[int], steps: int) -> str:
+    """Return ``DM, 10 images per class, 1,000 steps``, or ``5 to 10 images per class`` if the ``counts`` of the classes differ."""
+    numbers = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)})) if counts else "different numbers of"
+    images = "1 image" if numbers == "1" else f"{numbers} images"
+    return f"{method}, {images} per class" + (f", {steps:,} steps" if steps else "")
