@@ -33,7 +33,7 @@ from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.runs.evaluate_saved import own_evaluation
+from condensation.runs.evaluate_saved import evaluation_of
 
 RESULTS = Path(__file__).parent.parent / "results" / "exports.json"
 PLAIN = Path(__file__).parent / "plain_training.py"
@@ -60,7 +60,7 @@ def noise(ours: dict[str, Any], plainly: dict[str, Any]) -> float:
 
 def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
     condensed = CondensedSet.load(run)
-    own = own_evaluation(condensed)
+    own = evaluation_of(condensed)
     recipe = replace(own.recipe, augmentation=None, reset_momentum=False, epochs=epochs or own.recipe.epochs)
     width = own.network.width if isinstance(own.network, ConvNet) else ConvNet().width
     how = EvaluationSettings(networks, ConvNet(width=width), recipe)

@@ -33,7 +33,8 @@ from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
-from condensation.runs.run import RunSettings, run
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings
 
 RESULTS = Path(__file__).parent.parent / "results" / "dm"
 RUNS = Path("runs") / "measure_dm"

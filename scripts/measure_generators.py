@@ -26,8 +26,9 @@ from condensation.core.storage import read_json, write_json
 from condensation.evaluation.gan_test import RECOGNISER, recognised, recogniser
 from condensation.methods.generative import GenerativeMethod
 from condensation.networks.base import Classifier
+from condensation.runs.folder import CHECKPOINT, LOG, SETTINGS
 from condensation.runs.presets import preset_for
-from condensation.runs.run import CHECKPOINT, LOG, SETTINGS, RunSettings
+from condensation.runs.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 RESULTS, IMAGES, RUNS = ROOT / "results" / "generators", ROOT / "docs" / "images", Path("runs") / "measure_generators"

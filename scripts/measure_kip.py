@@ -34,7 +34,8 @@ from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
 from condensation.networks.ntk_wide import Wide
 from condensation.ntk.convolutional import Convolutional, PooledConvolutional
-from condensation.runs.run import RunSettings, run
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results" / "kip"
