@@ -67,6 +67,11 @@ def test_the_first_state_is_saved_at_once(tmp_path):
     assert Checkpoint(tmp_path / "a", every=1e12).due()
 
 
+def test_the_path_may_be_text(tmp_path):
+    assert images(checkpoint=Checkpoint(str(tmp_path / "a"))).equal(images())
+    assert (tmp_path / "a").is_file()
+
+
 def test_a_save_is_due_after_the_interval(tmp_path, monkeypatch):
     checkpoint = Checkpoint(tmp_path / "a", every=20)
     images(dm_steps(0), checkpoint=checkpoint)

@@ -48,8 +48,8 @@ def test_devices_that_this_machine_lacks_are_refused(device: str, hint: str) -> 
     assert hint in caught.value.hint
 
 
-@pytest.mark.parametrize("settings", [{"chunk": 0}, {"together": -1}])
-def test_batch_sizes_below_1_are_refused(settings: dict[str, int]) -> None:
+@pytest.mark.parametrize("settings", [{"chunk": 0}, {"together": -1}, {"chunk": 2.5}, {"precision": "float16"}, {"compile": True}])
+def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
     with pytest.raises(CondensationError) as caught:
         Compute(**settings)  # type: ignore[arg-type]
     assert caught.value.setting == f"compute.{next(iter(settings))}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
+from msgspec import Meta
 
 from condensation.core.errors import CondensationError
 from condensation.core.records import as_record, read_record
@@ -28,6 +29,8 @@ class Record:
     sets: dict[str, Score]
     names: dict[int, str] = field(default_factory=dict)
     pair: tuple[int, int] = (1, 2)
+    tags: frozenset[str] = frozenset()
+    step: Annotated[int, Meta(ge=0)] = 0
     about: Any = None
 
 
@@ -66,11 +69,14 @@ def test_the_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
         ({"sets": {"dm": {"mean": 1, "values": [1, 2, None]}}}, "sets.dm.values[2]: expected a number, got null"),
         ({"sets": {"dm": {"mean": 1, "count": 1.5}}}, "sets.dm.count: expected a whole number, got 1.5"),
         ({"sets": {"dm": {"mean": 1, "deviation": []}}}, "sets.dm.deviation: expected a number or null, got []"),
-        ({"sets": {"a.b": {"mean": 1, "kind": "c"}}}, "sets.a.b.kind: invalid enum value 'c'"),
+        ({"sets": {"a.b": {"mean": 1, "kind": "c"}}}, "sets.a.b.kind: unexpected value 'c'"),
         ({"sets": {"dm": 10**30}}, f"sets.dm: expected an object, got {10**30}"),
         ({"sets": {"dm": {"mean": 10**400}}}, "sets.dm.mean: number out of range"),
         ({"sets": {"dm": {"mean": 1}, "x": {}}}, "sets.x.mean is missing"),
         ({"sets": {"dm": {"mean": 1, "values": [float("nan")]}}}, "sets.dm.values[0]: expected a number, got NaN"),
+        ({"sets": {"dm": {"mean": [[]] * 100}}}, f"sets.dm.mean: expected a number, got {str([[]] * 100)[:60]}..."),
+        ({"sets": {"dm": {"mean": 1}}, "tags": ["a", 3]}, "tags[1]: expected text, got 3"),
+        ({"sets": {}, "step": -1}, "step: expected a whole number >= 0, got -1"),
         ({"sets": {}, "pair": [1]}, "pair: expected a list of length 2, got 1"),
         ({"sets": {}, "names": {"x": "y"}}, "names: expected a whole number as the name of each field"),
         ({"sets": "x" * 100}, f'sets: expected an object, got "{"x" * 59}...'),
@@ -87,7 +93,8 @@ def test_content_that_is_nested_too_deeply_is_refused() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
-    assert problem({"sets": {}, "about": nested}) == "scores.json is nested too deeply."
+    assert problem({"sets": {}, "about": nested}) == "scores.json: nested too deeply."
+    assert problem({"sets": {"dm": {"mean": nested}}}) == "scores.json: nested too deeply."
     while nested:  # so that Python need not free it recursively
         nested = nested.pop()
 

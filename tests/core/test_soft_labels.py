@@ -149,7 +149,7 @@ def test_exact_exports_keep_them_and_train_by_their_loss(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("to", ["png", "parquet"])
 def test_exports_of_pictures_alone_are_refused(tmp_path: Path, to: str) -> None:
-    with pytest.raises(CondensationError, match=f"soft labels cannot be written as {to}(.|\n)*Use --to npz, torch or hub"):
+    with pytest.raises(CondensationError, match=f"soft labels .* {to}"):
         CondensedSet(soft()).export(tmp_path / "out", to)
     assert not list(tmp_path.iterdir())
 

@@ -34,6 +34,7 @@ class Checkpoint:
     _saved_at: float = field(default=float("-inf"), repr=False)
 
     def __post_init__(self) -> None:
+        self.path = Path(self.path)
         if not self.every >= 0:
             raise CondensationError(f"The interval between checkpoints is {self.every:g} seconds; it must be 0 or more.")
 

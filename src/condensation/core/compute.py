@@ -26,6 +26,7 @@ CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
 # Compiling takes 3 to 20 s the first time (on a GPU 30 s) and then saves 40 to 75 % of the time. On two CPU cores it breaks even
 # at 9,000 to 56,000 images of 32x32 (benchmarks/compiling.py). A GPU saves less time per image.
 COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
+PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 PROGRAMS = 128  # compiled shapes that torch keeps per network
 
 
@@ -48,11 +49,14 @@ class Compute:
     """Networks trained at a time in an evaluation, at least 1; None: as many as fill a GPU, 1 on a CPU."""
 
     def __post_init__(self) -> None:
+        for name, choices in (("precision", PRECISIONS), ("compile", ("auto", "always", "never"))):
+            if getattr(self, name) not in choices:
+                raise unknown(f"compute.{name}", getattr(self, name), choices, setting=f"compute.{name}")
         for name in ("chunk", "together"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and (not isinstance(value, int) or value < 1):
                 raise CondensationError(
-                    f"compute.{name} is {value}; it must be at least 1.",
+                    f"compute.{name} is {value!r}; it must be at least 1.",
                     hint="Leave it out for a value that suits the machine.",
                     setting=f"compute.{name}",
                 )

@@ -47,13 +47,15 @@ def as_record(content: Any, kind: type[T], origin: str) -> T:
         CondensationError: if a field is missing or has a wrong value.
     """
     try:
-        for field in _nans(content):
-            raise CondensationError(f"{origin}: {field}: expected a number, got NaN.", hint=RESTORE)
-        return msgspec.convert(content, kind, str_keys=True)
-    except msgspec.ValidationError as error:
-        raise CondensationError(f"{origin}: {_in_words(content, kind, error)}.", hint=RESTORE) from None
+        problem = next((f"{field}: expected a number, got NaN" for field in _nans(content)), "")
+        if not problem:
+            try:
+                return msgspec.convert(content, kind, str_keys=True)
+            except msgspec.ValidationError as error:
+                problem = _in_words(content, kind, error)
     except RecursionError:
-        raise CondensationError(f"{origin} is nested too deeply.", hint=RESTORE) from None
+        problem = "nested too deeply"
+    raise CondensationError(f"{origin}: {problem}.", hint=RESTORE)
 
 
 def _nans(value: Any, field: str = "") -> Iterator[str]:
@@ -78,9 +80,9 @@ def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
         return f"{field}.{missing[1]} is missing".lstrip(".")
     if length := re.fullmatch(r"Expected `array` of (.*length \d+), got (\d+)", problem):
         return f"{begin}expected a list of {length[1]}, got {length[2]}"
-    expected = re.fullmatch(r"Expected `(.*?)`(.*), got `.*`", problem)
+    expected = re.fullmatch(r"Expected `(.*?)`(.*?)(, got `.*`)?", problem)
     if not expected:
-        return f"{begin}{problem[:1].lower()}{problem[1:]}"
+        return begin + problem.replace("Invalid enum value", "unexpected value").replace("Number", "number")
     words = " or ".join(KINDS.get(name, name) for name in expected[1].split(" | ")) + expected[2]
     if match["key"]:
         return f"{begin}expected {words} as the name of each field"
@@ -90,12 +92,12 @@ def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
 
 def _place(content: Any, kind: type, error: msgspec.ValidationError, path: str) -> tuple[str, Any]:
     """Return the name and the value of the field at fault."""
-    root = {"": copy.deepcopy(content)}
+    root = {"": content}
     parent: Any = root
     key: Any = ""
     field = ""
     for step in _STEP.finditer(path):
-        node = parent[key]
+        node = parent[key] = copy.copy(parent[key])
         if step["field"] or step["index"]:
             following: Any = step["field"] or int(step["index"])
         else:  # msgspec names no key of a dict: the entry at fault is the one that fails alone
