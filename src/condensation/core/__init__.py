@@ -1,1 +1,1 @@
-"""Values and tools that know nothing of condensing: image sets, random streams, storage, compute."""
+"""Foundation of all other packages: image sets, random streams, storage, compute, errors."""

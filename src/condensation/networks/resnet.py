@@ -19,7 +19,7 @@ STAGES = (64, 128, 256, 512)  # output channels; a stage has two blocks, and eac
 
 @dataclass(frozen=True)
 class Downsampling:
-    """How a block halves the image: the stride of its first convolution, or pooling after it."""
+    """Halving of the image by a block: the stride of its first convolution, or pooling after it."""
 
     stride: int
     pool: Callable[[], nn.Module]

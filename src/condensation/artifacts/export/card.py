@@ -206,7 +206,7 @@ def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:
     )
     scores = Scores.from_card(card.views)
     if scores is None or scores.test is None:
-        return f"{change} The effect on accuracy was not measured; `condense export --evaluate` measures it."
+        return f"{change} The effect on accuracy was not measured."
     return f"{change} Accuracy on {counted(scores.test.images, 'test image')}: {_over(scores)}, initialized alike.\n\n{_table(scores)}"
 
 
