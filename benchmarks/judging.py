@@ -24,7 +24,7 @@ WHOLE = 1000  # epochs of the published evaluation
 class Plain(SingleModel):
     """Learns from each batch as a whole."""
 
-    pieces = ModelBatch.pieces
+    microbatches = ModelBatch.microbatches
 
 
 def works_of(

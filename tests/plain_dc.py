@@ -1,4 +1,4 @@
-"""Gradient matching as the papers describe it, class after class: what the fast one is held to."""
+"""Plain gradient matching, class by class: the reference for the fast implementation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Augment = Callable[[Tensor, int], Tensor]  # images of one class, and which clas
 
 
 def distance(real: list[Tensor], synthetic: list[Tensor]) -> Tensor:
-    """Rows of weights, one minus the cosine of each; biases and the like do not count."""
+    """Sum of 1 - cosine over the rows of weights; vectors such as biases do not count."""
     total = real[0].new_zeros(())
     for one, other in zip(real, synthetic, strict=True):
         if one.dim() == 4:
@@ -29,7 +29,7 @@ def distance(real: list[Tensor], synthetic: list[Tensor]) -> Tensor:
 
 
 def match(network: nn.Module, real: list[Tensor], synthetic: list[Tensor], labels: list[int], augment: Augment) -> Tensor:
-    """The loss of all classes, with a graph to the synthetic images."""
+    """Loss of all classes, with a graph to the synthetic images."""
     parameters = list(network.parameters())
     loss = synthetic[0].new_zeros(())
     for place, (of_real, of_synthetic, label) in enumerate(zip(real, synthetic, labels, strict=True)):

@@ -1,4 +1,4 @@
-"""Distribution matching as the paper describes it, class after class and nothing saved: what the fast one is held to."""
+"""Plain distribution matching, class by class: the reference for the fast implementation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Augment = Callable[[Tensor, int], Tensor]  # images of one class, and which clas
 
 
 def loss_class_by_class(embed: Embed, real: list[Tensor], synthetic: list[Tensor], augment: Augment) -> Tensor:
-    """Each class embedded alone, all real images at once: the branch for networks without batch norm."""
+    """Each class embedded alone: the published branch for networks without batch norm."""
     loss = torch.zeros((), dtype=synthetic[0].dtype)
     for label, (of_real, of_synthetic) in enumerate(zip(real, synthetic, strict=True)):
         real_mean = embed(augment(of_real, label)).detach().mean(0)
@@ -22,7 +22,7 @@ def loss_class_by_class(embed: Embed, real: list[Tensor], synthetic: list[Tensor
 
 
 def loss_all_in_one_batch(embed: Embed, real: list[Tensor], synthetic: list[Tensor], augment: Augment) -> Tensor:
-    """One forward for all real and one for all synthetic images: the branch for batch norm, whose statistics mix classes."""
+    """One forward pass for all real and one for all synthetic images: the published branch for batch norm."""
     real_features = embed(torch.cat([augment(images, label) for label, images in enumerate(real)])).detach()
     synthetic_features = embed(torch.cat([augment(images, label) for label, images in enumerate(synthetic)]))
     real_means = torch.stack([part.mean(0) for part in real_features.split([len(images) for images in real])])

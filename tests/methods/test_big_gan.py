@@ -1,4 +1,4 @@
-"""BigGAN: what a step does, told apart into its parts."""
+"""BigGAN: the parts of a step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def begun(method: BigGAN, real: ImageSet, steps: int = 0) -> BigGANState:
 
 @dataclass(frozen=True)
 class Recording:
-    """An augmentation that changes nothing and takes note of what it sees."""
+    """An augmentation that records its inputs and changes nothing."""
 
     seen: list[Tensor] = field(default_factory=list, compare=False)
 
@@ -48,19 +48,19 @@ class Recording:
         return transform
 
 
-def test_the_critic_learns_several_times_for_each_time_of_the_generator() -> None:
+def test_the_critic_is_updated_several_times_per_generator_update() -> None:
     state = begun(biggan(critic_steps=3), images(), steps=2)
     generator, critic = ({float(one["step"]) for one in optimizer.state.values()} for optimizer in state.optimizers)
     assert (generator, critic) == ({2.0}, {6.0})
 
 
-def test_whatever_the_critic_sees_is_augmented() -> None:
+def test_all_images_of_the_critic_are_augmented() -> None:
     recording = Recording()
     begun(biggan(augmentation=recording, critic_steps=2, batch=6), images(), steps=1)
     assert [len(one) for one in recording.seen] == [1, 12, 12, 6]  # a trial before; real and made for the critic; made for the generator
 
 
-def test_the_critic_sees_real_images_between_minus_one_and_one() -> None:
+def test_the_critic_sees_real_images_in_minus_one_to_one() -> None:
     recording, real = Recording(), images()
     begun(biggan(augmentation=recording, mirror=False), real, steps=1)
     pictures = signed(real.pictures()).double()
@@ -69,7 +69,7 @@ def test_the_critic_sees_real_images_between_minus_one_and_one() -> None:
 
 
 @pytest.mark.parametrize(("flip_invariant", "mirror", "turned"), [(True, True, True), (False, True, False), (True, False, False)])
-def test_real_images_are_turned_where_they_may_be(flip_invariant: bool, mirror: bool, turned: bool) -> None:
+def test_real_images_are_flipped_only_if_allowed(flip_invariant: bool, mirror: bool, turned: bool) -> None:
     recording, real = Recording(), replace(images(), flip_invariant=flip_invariant)
     begun(biggan(augmentation=recording, mirror=mirror, critic_steps=8), real, steps=1)
     pictures = signed(real.pictures()).double()
@@ -79,7 +79,7 @@ def test_real_images_are_turned_where_they_may_be(flip_invariant: bool, mirror: 
     assert not all(differs)
 
 
-def test_one_pass_for_real_and_made_is_one_for_each() -> None:
+def test_one_forward_pass_equals_separate_passes() -> None:
     state = begun(biggan(), images())
     state.critic.eval()  # in training, each pass goes on with the power iteration
     some, others, rows = torch.rand(4, 3, 16, 16).double(), torch.rand(4, 3, 16, 16).double(), torch.tensor([0, 1, 2, 0])
@@ -88,12 +88,12 @@ def test_one_pass_for_real_and_made_is_one_for_each() -> None:
     torch.testing.assert_close(hinge_loss_real(together[:4]) + hinge_loss_fake(together[4:]), expected)
 
 
-def test_the_generator_itself_is_drawn_from_until_averaging_begins() -> None:
+def test_before_averaging_the_source_is_the_generator() -> None:
     state = begun(biggan(averaging_from=3), images(), steps=3)
     assert same_state(state.source.generator.state_dict(), state.generator.state_dict())
 
 
-def test_then_an_average_is_drawn_from() -> None:
+def test_after_averaging_begins_the_source_is_the_average() -> None:
     method, real = biggan(averaging_from=1, averaging=0.75), images()
     first, second = begun(method, real, steps=1), begun(method, real, steps=2)
     old, new = dict(first.generator.named_parameters()), dict(second.generator.named_parameters())
@@ -101,7 +101,7 @@ def test_then_an_average_is_drawn_from() -> None:
         torch.testing.assert_close(average, 0.75 * old[name] + 0.25 * new[name])
 
 
-def test_every_network_and_optimiser_goes_on_exactly() -> None:
+def test_networks_and_optimizers_resume_exactly() -> None:
     method, real = biggan(), images()
     unbroken, half = begun(method, real, steps=4), begun(method, real, steps=2)
     resumed = begun(method, real)
@@ -112,7 +112,7 @@ def test_every_network_and_optimiser_goes_on_exactly() -> None:
     assert {"generator", "critic", "done"} <= set(unbroken.state_dict()["parts"])
 
 
-def test_the_images_are_of_the_class_asked_for() -> None:
+def test_images_have_the_requested_class() -> None:
     state = begun(biggan(), images())
     generator = state.source.generator.eval()
     small = state.source.snapshot()
@@ -120,7 +120,7 @@ def test_the_images_are_of_the_class_asked_for() -> None:
     torch.testing.assert_close(small.images, expected.detach())
 
 
-def test_the_critic_learns_to_tell_made_images() -> None:
+def test_the_critic_learns_to_detect_generated_images() -> None:
     method, real = biggan(augmentation=None, lr=0.01, critic_steps=40, width=8, steps=1), images()
     state = begun(method, real)
     loss = method.step(state, real, Rng(0))
@@ -128,7 +128,7 @@ def test_the_critic_learns_to_tell_made_images() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
-def test_fast_settings_can_be_run(shape: tuple[int, int, int]) -> None:
+def test_fast_settings_run(shape: tuple[int, int, int]) -> None:
     method, real = BigGAN.fast(), images(shape=shape)
     state = begun(method, real)
     assert method.step(state, real, Rng(0)).isfinite()

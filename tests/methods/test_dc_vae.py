@@ -1,4 +1,4 @@
-"""DC-VAE: what a step does, told apart into its parts."""
+"""DC-VAE: the parts of a step."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def begun(method: DCVAE, real: ImageSet, steps: int = 0) -> DCVAEState:
 
 
 def group(networks: str = "conditional") -> DualAutoencoder:
-    """The first group of a state, in evaluation mode, in which nothing changes with use."""
+    """The first group of a state, in evaluation mode."""
     first = begun(dc_vae(networks=networks), images()).groups[0].eval()
     assert isinstance(first, DualAutoencoder)
     return first
 
 
-def losses(one: DualAutoencoder) -> DualLosses:
-    return DualLosses(one, EXACT.resolve(), 3, 5)
+def losses(autoencoder: DualAutoencoder) -> DualLosses:
+    return DualLosses(autoencoder, EXACT.resolve(), 3, 5)
 
 
 def some(count: int = 4) -> tuple[Tensor, Tensor]:
@@ -42,11 +42,11 @@ def some(count: int = 4) -> tuple[Tensor, Tensor]:
     return 2 * torch.rand(count, 3, 16, 16, dtype=torch.float64, generator=generator) - 1, torch.tensor([0, 1, 2, 0])[:count]
 
 
-def test_the_critic_learns_several_times_for_each_time_of_the_autoencoder() -> None:
+def test_the_critic_is_updated_several_times_per_autoencoder_update() -> None:
     state = begun(dc_vae(critic_steps=3), images(), steps=2)
     makers, critics = state.optimizers
     # Encoder and decoder learn from the critic and from the contrast; so do the layers of the critic itself.
-    assert {float(one["step"]) for one in makers.state.values()} == {4.0}
+    assert {float(autoencoder["step"]) for autoencoder in makers.state.values()} == {4.0}
     dual = state.groups[0].dual
     steps = {name: float(critics.state[parameter]["step"]) for name, parameter in dual.named_parameters()}
     assert steps["trunk.blocks.0.conv1.bias"] == 8
@@ -54,87 +54,87 @@ def test_the_critic_learns_several_times_for_each_time_of_the_autoencoder() -> N
     assert steps["flat.weight"] == steps["early.weight"] == 2
 
 
-def test_samples_and_reconstructions_weigh_half_each_for_the_critic() -> None:
-    one = group()
+def test_critic_loss_weighs_samples_and_reconstructions_half_each() -> None:
+    autoencoder = group()
     images, rows = some()
-    samples, their_rows = losses(one).samples(images, 4, Rng(1))
-    reconstructed, _ = losses(one).reconstructions(images, rows, Rng(1))
-    parts = [one.dual(seen, of) for seen, of in ((images, rows), (samples, their_rows), (reconstructed, rows))]
+    samples, their_rows = losses(autoencoder).samples(images, 4, Rng(1))
+    reconstructed, _ = losses(autoencoder).reconstructions(images, rows, Rng(1))
+    parts = [autoencoder.dual(seen, of) for seen, of in ((images, rows), (samples, their_rows), (reconstructed, rows))]
     real, made, remade = parts
     expected = F.relu(1 - real).mean() + 0.5 * F.relu(1 + made).mean() + 0.5 * F.relu(1 + remade).mean()
-    torch.testing.assert_close(losses(one).critic_loss(images, rows, Rng(1)), expected)
+    torch.testing.assert_close(losses(autoencoder).critic_loss(images, rows, Rng(1)), expected)
 
 
-def test_the_autoencoder_pays_for_both_and_for_the_divergence() -> None:
-    one = group()
+def test_autoencoder_loss_includes_samples_reconstructions_and_divergence() -> None:
+    autoencoder = group()
     images, rows = some()
-    samples, their_rows = losses(one).samples(images, 7, Rng(1))
-    reconstructed, divergence = losses(one).reconstructions(images, rows, Rng(1))
-    expected = -0.5 * one.dual(samples, their_rows).mean() - 0.5 * one.dual(reconstructed, rows).mean() + 0.3 * divergence
-    torch.testing.assert_close(losses(one).autoencoder_loss(images, rows, 7, 0.3, Rng(1)), expected)
+    samples, their_rows = losses(autoencoder).samples(images, 7, Rng(1))
+    reconstructed, divergence = losses(autoencoder).reconstructions(images, rows, Rng(1))
+    expected = -0.5 * autoencoder.dual(samples, their_rows).mean() - 0.5 * autoencoder.dual(reconstructed, rows).mean() + 0.3 * divergence
+    torch.testing.assert_close(losses(autoencoder).autoencoder_loss(images, rows, 7, 0.3, Rng(1)), expected)
 
 
-def test_a_reconstruction_is_decoded_from_mean_and_noise_of_the_encoders_deviation() -> None:
-    one = group()
+def test_reconstructions_decode_mean_plus_noise() -> None:
+    autoencoder = group()
     images, rows = some()
-    mean, log_variance = one.encoder(images)[:, :5], one.encoder(images)[:, 5:]
+    mean, log_variance = autoencoder.encoder(images)[:, :5], autoencoder.encoder(images)[:, 5:]
     noise = Rng(1).child("noise").normal((4, 5)).double()
-    expected = 2 * one.decoder(mean + log_variance.exp().sqrt() * noise, rows) - 1
-    torch.testing.assert_close(losses(one).reconstructions(images, rows, Rng(1))[0], expected)
+    expected = 2 * autoencoder.decoder(mean + log_variance.exp().sqrt() * noise, rows) - 1
+    torch.testing.assert_close(losses(autoencoder).reconstructions(images, rows, Rng(1))[0], expected)
 
 
-def test_contrast_is_the_mean_of_both_views_against_keys_of_the_momentum_encoder() -> None:
-    one = group()
+def test_contrast_is_the_mean_info_nce_of_both_views() -> None:
+    autoencoder = group()
     images, rows = some()
-    reconstructed, _ = losses(one).reconstructions(images, rows, Rng(1))
+    reconstructed, _ = losses(autoencoder).reconstructions(images, rows, Rng(1))
     expected = []
     for view in (0, 1):
-        query = F.normalize(one.dual.views(reconstructed)[view], dim=1)
-        key = F.normalize(one.momentum.views(images)[view], dim=1)
-        own, others = (query * key).sum(1), query @ one.queues[view].T
+        query = F.normalize(autoencoder.dual.views(reconstructed)[view], dim=1)
+        key = F.normalize(autoencoder.momentum.views(images)[view], dim=1)
+        own, others = (query * key).sum(1), query @ autoencoder.queues[view].T
         of_images = own / 0.2 - torch.cat([own[:, None], others], 1).div(0.2).logsumexp(1)
         expected.append(-of_images.mean())
-    contrast, _, keys = losses(one).contrast(images, rows, 0.2, Rng(1))
+    contrast, _, keys = losses(autoencoder).contrast(images, rows, 0.2, Rng(1))
     torch.testing.assert_close(contrast, torch.stack(expected).mean())
-    torch.testing.assert_close(keys, one.momentum.views(images))
+    torch.testing.assert_close(keys, autoencoder.momentum.views(images))
     assert not keys.requires_grad
 
 
-def test_queues_are_written_in_a_circle() -> None:
-    one = group()
-    before = one.queues.clone()
+def test_queues_are_circular() -> None:
+    autoencoder = group()
+    before = autoencoder.queues.clone()
     keys = torch.randn(2, 6, 16, dtype=torch.float64)
     for _ in range(2):
-        one.enqueue(torch.zeros_like(keys) + 1)
-    one.enqueue(keys)  # the third batch of 6 in a queue of 16: places 12 to 15, then 0 and 1
+        autoencoder.enqueue(torch.zeros_like(keys) + 1)
+    autoencoder.enqueue(keys)  # the third batch of 6 in a queue of 16: places 12 to 15, then 0 and 1
     expected = F.normalize(keys, dim=2)
-    torch.testing.assert_close(one.queues[:, 12:], expected[:, :4])
-    torch.testing.assert_close(one.queues[:, :2], expected[:, 4:])
-    torch.testing.assert_close(one.queues[:, 2:12], torch.full_like(before[:, 2:12], 0.25))
-    assert one.next == 2
+    torch.testing.assert_close(autoencoder.queues[:, 12:], expected[:, :4])
+    torch.testing.assert_close(autoencoder.queues[:, :2], expected[:, 4:])
+    torch.testing.assert_close(autoencoder.queues[:, 2:12], torch.full_like(before[:, 2:12], 0.25))
+    assert autoencoder.next == 2
 
 
-def test_the_momentum_encoder_follows_and_is_not_trained() -> None:
+def test_the_momentum_encoder_is_averaged_and_not_trained() -> None:
     method, real = dc_vae(), images()
     state = begun(method, real, steps=1)
     first = begun(method, real).groups[0]
-    one = state.groups[0]
-    assert all(not parameter.requires_grad for parameter in one.momentum.parameters())
-    old, now = dict(first.dual.named_parameters()), dict(one.momentum.named_parameters())
+    autoencoder = state.groups[0]
+    assert all(not parameter.requires_grad for parameter in autoencoder.momentum.parameters())
+    old, now = dict(first.dual.named_parameters()), dict(autoencoder.momentum.named_parameters())
     moved = [name for name in now if not torch.equal(now[name], old[name])]
     assert "trunk.blocks.0.conv1.bias" in moved
     # A thousandth of a few steps of Adam, each of about the rate.
     assert all((now[name] - old[name]).abs().max() < 1e-3 * 3 * method.lr for name in now)
 
 
-def test_each_class_can_have_an_autoencoder_of_its_own() -> None:
+def test_each_class_can_have_its_own_autoencoder() -> None:
     state = begun(dc_vae(networks="one-a-class"), images())
     assert len(state.groups) == 3
-    assert all(one.decoder.of_class is None and one.dual.of_class is None for one in state.groups)
+    assert all(autoencoder.decoder.of_class is None and autoencoder.dual.of_class is None for autoencoder in state.groups)
     assert isinstance(state.source.generator, PerClassGenerator)
 
 
-def test_grouped_generators_make_what_each_makes_alone() -> None:
+def test_per_class_generators_equal_single_ones() -> None:
     grouped = begun(dc_vae(networks="one-a-class"), images()).source.generator.eval()
     latents, rows = torch.randn(5, 5, dtype=torch.float64), torch.tensor([2, 0, 2, 1, 0])
     alone = [grouped.generators[row](latent[None], torch.zeros(1, dtype=torch.long))[0] for latent, row in zip(latents, rows, strict=True)]
@@ -142,10 +142,10 @@ def test_grouped_generators_make_what_each_makes_alone() -> None:
     torch.testing.assert_close(grouped(latents[:1], rows[:1]), torch.stack(alone[:1]))
 
 
-def test_images_come_from_an_average_of_decoders_with_the_statistics_of_the_last() -> None:
+def test_the_average_has_the_batch_norm_statistics_of_the_decoder() -> None:
     method, real = dc_vae(averaging=0.75), images()
     start, state = begun(method, real), begun(method, real, steps=1)
-    old, new = (dict(one.groups[0].decoder.named_parameters()) for one in (start, state))
+    old, new = (dict(autoencoder.groups[0].decoder.named_parameters()) for autoencoder in (start, state))
     average = state.source.generator.generators[0]
     for name, value in average.named_parameters():
         torch.testing.assert_close(value, 0.75 * old[name] + 0.25 * new[name])
@@ -153,7 +153,7 @@ def test_images_come_from_an_average_of_decoders_with_the_statistics_of_the_last
 
 
 @pytest.mark.parametrize("networks", ["conditional", "one-a-class"])
-def test_every_network_queue_and_optimiser_goes_on_exactly(networks: str) -> None:
+def test_networks_queues_and_optimizers_resume_exactly(networks: str) -> None:
     method, real = dc_vae(networks=networks), images()
     unbroken, half = begun(method, real, steps=4), begun(method, real, steps=2)
     resumed = begun(method, real)
@@ -165,7 +165,7 @@ def test_every_network_queue_and_optimiser_goes_on_exactly(networks: str) -> Non
     assert {"0.encoder.linear.parametrizations.weight.original", "0.momentum.flat.weight", "0.queues", "0.next"} <= kept
 
 
-def test_reconstructions_come_to_be_told_from_other_images() -> None:
+def test_the_contrastive_loss_falls() -> None:
     method = dc_vae(lr=0.005, width=8, critic_width=8, latent=8, critic_steps=1, batch=12, samples=6, queue=64)
     real = images()
     state = begun(method, real)
@@ -174,7 +174,7 @@ def test_reconstructions_come_to_be_told_from_other_images() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
-def test_fast_settings_can_be_run(shape: tuple[int, int, int]) -> None:
+def test_fast_settings_run(shape: tuple[int, int, int]) -> None:
     method, real = DCVAE.fast(), images(shape=shape)
     state = begun(method, real)
     assert method.step(state, real, Rng(0)).isfinite()

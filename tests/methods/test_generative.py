@@ -1,4 +1,4 @@
-"""What methods share that train a generator: what is kept, averaged and drawn."""
+"""State, averages and images of methods that train a generator."""
 
 import copy
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class DCState(GeneratorState):
 
 @dataclass(frozen=True)
 class Averaged(GenerativeMethod):
-    """Draws from a running average of a generator that wanders about; with a critic with batch norm and a queue."""
+    """A method with a running average, a critic with batch norm and a queue."""
 
     steps: int = 5
 
@@ -67,14 +67,14 @@ def state_after(steps, checkpoint=None):
     return states[-1], small
 
 
-def test_modules_statistics_tensors_and_averages_go_on_where_they_stopped(tmp_path):
+def test_modules_tensors_and_averages_resume_exactly(tmp_path):
     unbroken, small = state_after(5)
 
     class Enough(Exception):
         pass
 
-    def stop(moment):
-        if moment.step == 3:
+    def stop(info):
+        if info.step == 3:
             raise Enough
 
     try:
@@ -88,7 +88,7 @@ def test_modules_statistics_tensors_and_averages_go_on_where_they_stopped(tmp_pa
         assert torch.equal(ours, theirs)
 
 
-def test_images_are_drawn_from_the_average():
+def test_images_come_from_the_average():
     state, small = state_after(4)
     of_average = drawn_images(state.source.generator, state.source.latents, small.class_index, small.preprocessing, 100)
     of_generator = drawn_images(state.generator, state.source.latents, small.class_index, small.preprocessing, 100)
@@ -96,7 +96,7 @@ def test_images_are_drawn_from_the_average():
     assert not torch.equal(small.images, of_generator)
 
 
-def test_an_average_keeps_its_part_of_weights_and_statistics_and_takes_over_counters():
+def test_ema_averages_weights_and_statistics_and_copies_counters():
     average, module = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
     module(torch.arange(6.0).view(3, 2))
     with torch.no_grad():
@@ -108,7 +108,7 @@ def test_an_average_keeps_its_part_of_weights_and_statistics_and_takes_over_coun
     assert average.num_batches_tracked == 1
 
 
-def test_drawing_changes_no_statistics_and_puts_training_mode_back():
+def test_drawing_restores_training_mode_and_statistics():
     class Normed(Generator):
         def __init__(self):
             super().__init__()
@@ -127,7 +127,7 @@ def test_drawing_changes_no_statistics_and_puts_training_mode_back():
     assert all(torch.equal(before[name], value) for name, value in generator.state_dict().items())
 
 
-def test_a_lost_generator_does_not_take_the_place_of_the_last_good_one():
+def test_a_diverged_generator_does_not_overwrite_a_good_one():
     method, real = gmmn(), images()
     state = method.init(real, dict.fromkeys(real.classes, 1), Rng(0), COMPUTE)
     assert state.source.is_finite()
@@ -136,10 +136,10 @@ def test_a_lost_generator_does_not_take_the_place_of_the_last_good_one():
     assert not state.source.is_finite()
 
 
-def test_a_generator_does_not_depend_on_how_many_images_are_asked_for():
+def test_the_generator_does_not_depend_on_ipc():
     states = {}
     for ipc in (1, 5):
-        condense(gmmn(), images(), ipc, compute=COMPUTE, observers=[lambda moment, ipc=ipc: states.update({ipc: moment.state})])
+        condense(gmmn(), images(), ipc, compute=COMPUTE, observers=[lambda info, ipc=ipc: states.update({ipc: info.state})])
     few, many = (states[ipc].source for ipc in (1, 5))
     assert all(torch.equal(one, other) for one, other in zip(few.generator.parameters(), many.generator.parameters(), strict=True))
     torch.testing.assert_close(few.snapshot().images, many.snapshot().images[::5])

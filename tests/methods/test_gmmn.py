@@ -1,4 +1,4 @@
-"""GMMN: its loss against plain sums, how it trains, and that it learns."""
+"""GMMN: the loss against plain sums, and training."""
 
 import math
 from dataclasses import replace
@@ -22,7 +22,7 @@ def double(rows, columns, seed):
 
 
 def plain_mmd(real, generated, bandwidths):
-    """The authors' loss, pair by pair: the root of the biased estimate with a sum of Gaussian kernels."""
+    """The published loss: the root of the biased estimate with a sum of Gaussian kernels."""
 
     def kernel(x, y):
         return sum(math.exp(-float((x - y).square().sum()) / (2 * bandwidth**2)) for bandwidth in bandwidths)
@@ -38,7 +38,7 @@ def state_of(method, real=None, ipc=2, compute=COMPUTE):
     return method.init(real, dict.fromkeys(real.classes, ipc), Rng(0).child("init"), compute)
 
 
-def test_the_published_loss_is_the_plain_one():
+def test_the_published_loss_equals_the_plain_sum():
     bandwidths = [variance**0.5 for variance in (2, 5, 10, 20, 40, 80)]  # exp(-d**2 / (2 variance))
     real, generated = double(6, 5, 0), double(4, 5, 1)
     assert float(GMMN.paper().distance(real, generated)) == pytest.approx(plain_mmd(real, generated, bandwidths), rel=1e-9)
@@ -56,7 +56,7 @@ def test_the_gradient_of_the_distance():
     assert torch.autograd.gradcheck(lambda images: GMMN(kernel=RBF((0.5, 1.0))).distance(real, images), (generated,))
 
 
-def test_where_both_are_the_same_the_gradient_is_finite():
+def test_the_gradient_at_distance_zero_is_finite():
     real = double(6, 5, 0)
     generated = real.clone().requires_grad_()
     GMMN().distance(real, generated).backward()
@@ -75,7 +75,7 @@ def test_each_class_is_trained_as_if_alone(optimizer):
         torch.testing.assert_close(ours.weight[1:], theirs.weight)
 
 
-def test_one_network_for_all_descends_the_mean_of_classes():
+def test_a_conditional_network_minimizes_the_mean_over_classes():
     real, method = images(), gmmn(networks="conditional", optimizer="sgd", lr=1.0, momentum=0.0, weight=1.0)
     state, before = state_of(method, real, compute=EXACT), state_of(method, real, compute=EXACT)
     method.step(state, real, Rng(1))
@@ -89,7 +89,7 @@ def test_one_network_for_all_descends_the_mean_of_classes():
         torch.testing.assert_close(ours.weight, theirs.weight - theirs.weight.grad)
 
 
-def test_rate_and_momentum_change_once():
+def test_learning_rate_and_momentum_drop_once():
     method = gmmn(optimizer="sgd", lr=2.0, momentum=0.9, lr_drop_step=2)
     state, seen = state_of(method), []
     for step in range(4):
@@ -100,7 +100,7 @@ def test_rate_and_momentum_change_once():
     assert seen[2:] == [(pytest.approx(0.2), pytest.approx(0.99))] * 2
 
 
-def test_the_autoencoder_is_trained_first_and_then_left_alone():
+def test_the_autoencoder_is_trained_first_and_then_frozen():
     method = gmmn(iterations=2, autoencoder=Autoencoder(hidden=6, code=3, steps=2))
     assert method.steps == 8
     state, real = state_of(method), images()
@@ -120,7 +120,7 @@ def test_the_autoencoder_is_trained_first_and_then_left_alone():
     assert changed[6:] == [{"generator"}] * 2
 
 
-def test_codes_are_matched_where_there_is_an_autoencoder():
+def test_codes_are_matched_with_an_autoencoder():
     method = gmmn(iterations=1, autoencoder=Autoencoder(hidden=6, code=3, steps=1))
     state, real = state_of(method, compute=EXACT), images()
     for step in range(3):
@@ -134,7 +134,7 @@ def test_codes_are_matched_where_there_is_an_autoencoder():
 
 
 @pytest.mark.parametrize("networks", ["one-a-class", "conditional"])
-def test_pictures_become_those_of_their_class(networks):
+def test_generated_images_resemble_their_class(networks):
     """The bright band of each class is where it is in the real images."""
     real = images(per_class=40)
     method = GMMN(iterations=100, lr=0.02, batch_per_class=40, samples_per_class=40, hidden=(16, 16), networks=networks)
@@ -149,6 +149,6 @@ def test_settings_come_back_from_plain_values():
         assert from_dict(GMMN, {key: value for key, value in to_dict(method).items() if key != "name"}) == method
 
 
-def test_an_autoencoder_is_asked_for_by_its_name():
+def test_an_autoencoder_is_built_by_name():
     assert from_dict(GMMN, {"autoencoder": "sigmoid"}).autoencoder == Autoencoder()
     assert from_dict(GMMN, {"autoencoder": {"code": 8}}).autoencoder == Autoencoder(code=8)

@@ -1,4 +1,4 @@
-"""GTN against its plain form in float64, its curriculum and rates, and what a user does with them."""
+"""GTN against the plain algorithm in float64, and training on its curriculum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def begun(method: GTN, real: ImageSet) -> GTNState:
 
 
 def plain_loss(method: GTN, state: GTNState, real: ImageSet, rng: Rng) -> Tensor:
-    """The loss of one step by the description, with the whole graph and the draws that ours makes."""
+    """The loss of one step of the plain algorithm, with its whole graph and the same random draws."""
     source, network = state.source, state.learner
     network.redraw(rng.child("network"))
     weights = {name: parameter.detach().clone().requires_grad_() for name, parameter in network.named_parameters()}
@@ -63,7 +63,7 @@ def plain_loss(method: GTN, state: GTNState, real: ImageSet, rng: Rng) -> Tensor
 
 
 def _generated(generator: LessonGenerator, features: Tensor) -> Tensor:
-    """Layer by layer, from latents beside one-hot labels."""
+    """Generated images, layer by layer, from latents and one-hot labels."""
     layers = list(generator.dense)
     for linear, norm in ((layers[0], layers[1]), (layers[3], layers[4])):
         features = features @ linear.weight.T
@@ -88,7 +88,7 @@ def _normed(features: Tensor, norm: torch.nn.Module, over: list[int]) -> Tensor:
 
 @pytest.mark.parametrize("learner", [ConvNet(width=4, depth=1), WeightNormConvNet(widths=(3, 4), hidden=5), MLP(width=5)])
 @pytest.mark.parametrize("passes", [1, 2])
-def test_a_step_is_the_plain_one(learner: NetworkSpec, passes: int) -> None:
+def test_a_step_equals_the_plain_algorithm(learner: NetworkSpec, passes: int) -> None:
     method, real, rng = gtn(learner=learner, passes=passes, intermediate=0.7), images(), Rng(4)
     state = begun(method, real)
     loss = plain_loss(method, state, real, rng)
@@ -101,7 +101,7 @@ def test_a_step_is_the_plain_one(learner: NetworkSpec, passes: int) -> None:
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-7, atol=1e-12)
 
 
-def test_the_gradient_is_what_finite_differences_say() -> None:
+def test_the_gradient_equals_finite_differences() -> None:
     method, real, rng = gtn(learner=ConvNet(width=3, depth=1, activation="swish")), images(shape=(1, 8, 8)), Rng(4)
     state = begun(method, real)
     before = [parameter.detach().clone() for parameter in state.source.trainable()]
@@ -122,12 +122,12 @@ def test_the_gradient_is_what_finite_differences_say() -> None:
         torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-4, atol=1e-7)
 
 
-def test_how_many_states_are_kept_changes_nothing() -> None:
+def test_the_number_of_stored_states_does_not_change_the_result() -> None:
     one, other = (condense(gtn(passes=3, keep_every=keep), images(), 3, compute=DOUBLE) for keep in (1, 4))
     torch.testing.assert_close(one.images, other.images, rtol=1e-6, atol=1e-9)
 
 
-def test_the_set_holds_what_the_learner_would_see_next() -> None:
+def test_a_snapshot_holds_the_next_training_images() -> None:
     method, real = gtn(), images()
     state = method.init(real, IPC, Rng(1), COMPUTE)
     method.step(state, real, Rng(2))
@@ -137,7 +137,7 @@ def test_the_set_holds_what_the_learner_would_see_next() -> None:
         assert torch.equal(made.labels[piece], state.source.inner_batch(number).labels)
 
 
-def test_rates_begin_as_set_and_are_learned() -> None:
+def test_learner_rates_start_as_set_and_are_learned() -> None:
     method, real = gtn(learner_lr=0.3, learner_momentum=0.6, passes=2), images()
     state = method.init(real, IPC, Rng(1), COMPUTE)
     first = state.source.schedule(method.batch)
@@ -150,19 +150,19 @@ def test_rates_begin_as_set_and_are_learned() -> None:
     assert then.momentum[0] == first.momentum[0]  # nothing moves yet that could go on
 
 
-def test_the_rate_of_adam_falls_along_a_cosine() -> None:
+def test_the_learning_rate_of_adam_follows_a_cosine() -> None:
     seen: list[float] = []
     condense(
-        gtn(steps=4), images(), 2, compute=COMPUTE, observers=[lambda moment: seen.append(moment.state.optimizers[0].param_groups[0]["lr"])]
+        gtn(steps=4), images(), 2, compute=COMPUTE, observers=[lambda info: seen.append(info.state.optimizers[0].param_groups[0]["lr"])]
     )
     assert seen == pytest.approx([0.02 * (0.1 + 0.9 * (1 + math.cos(math.pi * step / 4)) / 2) for step in range(5)])
 
 
-# -- lessons
+# -- batches of the curriculum
 
 
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=6), st.integers(2, 20))
-def test_lessons_hold_every_image_once_and_two_at_least(counts: list[int], batch: int) -> None:
+def test_batches_hold_every_image_once_and_at_least_two(counts: list[int], batch: int) -> None:
     pieces = curriculum_batches(counts, batch)
     assert sorted(torch.cat(pieces).tolist()) == list(range(sum(counts)))
     sizes = [len(piece) for piece in pieces]
@@ -190,14 +190,14 @@ def test_equal_classes_take_turns() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 17, 10), (1, 4, 5)])
-def test_the_generator_makes_images_of_any_size_within_its_range(shape: tuple[int, int, int]) -> None:
+def test_the_generator_supports_many_image_sizes(shape: tuple[int, int, int]) -> None:
     generator = LessonGenerator(5, 3, shape, 8, (4, 3))
     made = generator(generator.draw(6, Rng(0)), torch.tensor([0, 1, 2, 0, 1, 2]))
     assert made.shape == (6, *shape)
     assert made.abs().max() <= 2
 
 
-def test_a_size_that_the_generator_cannot_make_is_named() -> None:
+def test_an_unsupported_image_size_raises() -> None:
     with pytest.raises(CondensationError, match="4x4"):
         condense(gtn(learner=MLP()), images(shape=(1, 3, 8)), 2, compute=COMPUTE)
 
@@ -208,14 +208,14 @@ def test_a_size_that_the_generator_cannot_make_is_named() -> None:
 def made_and_kept(method: GTN, real: ImageSet) -> tuple[ImageSet, Schedule]:
     cards: list[dict[str, object]] = []
 
-    def keep(moment: StepInfo) -> None:
-        cards.append(moment.state.card())
+    def keep(info: StepInfo) -> None:
+        cards.append(info.state.card())
 
     made = condense(method, real, 4, compute=COMPUTE, observers=[keep])
     return made, Schedule.from_card(json.loads(json.dumps(cards[-1])))
 
 
-def test_teaching_is_plain_training_by_the_schedule() -> None:
+def test_teach_is_plain_training_by_the_schedule() -> None:
     learner = ConvNet(width=4, depth=1)
     method, real, test = gtn(learner=learner, passes=2), images(), images(seed=5)
     made, schedule = made_and_kept(method, real)
@@ -236,7 +236,7 @@ def test_teaching_is_plain_training_by_the_schedule() -> None:
     assert np.array_equal(taught.values, teach(made, schedule, learner, test, networks=2, seed=3, at=[0, 3], compute=COMPUTE).values)
 
 
-def test_a_learner_keeps_the_statistics_of_its_lessons() -> None:
+def test_a_network_is_tested_with_the_statistics_of_its_training() -> None:
     learner = WeightNormConvNet(widths=(3, 4), hidden=5)
     made, schedule = made_and_kept(gtn(learner=learner), images())
     whole, half = images(seed=5), images(seed=5).select([1])
@@ -247,19 +247,19 @@ def test_a_learner_keeps_the_statistics_of_its_lessons() -> None:
 
 
 @pytest.mark.slow
-def test_lessons_teach() -> None:
+def test_networks_learn_from_the_curriculum() -> None:
     method = gtn(steps=60, batch=6, learner_lr=0.1, learner=MLP(width=16), real_batch=36, hidden=32, channels=(8, 8))
     real, test = images(per_class=60), images(per_class=60, seed=5)
     made, schedule = made_and_kept(method, real)
     assert teach(made, schedule, method.learner, test, networks=3, compute=COMPUTE).mean > 90
 
 
-def test_a_set_without_a_schedule_is_told_so(tmp_path: object) -> None:
-    with pytest.raises(CondensationError, match="no training schedule"):
+def test_a_set_without_schedule_raises(tmp_path: object) -> None:
+    with pytest.raises(CondensationError, match="schedule"):
         Schedule.from_card(CondensedSet(images()).card)
 
 
-def test_steps_that_there_are_not_are_refused() -> None:
+def test_invalid_arguments_of_teach_are_named() -> None:
     schedule = Schedule(6, (0.1, 0.1), (0.5, 0.5))
     for setting, value in (("at", [9]), ("at", [-1]), ("networks", 0)):
         with pytest.raises(CondensationError) as raised:

@@ -116,7 +116,7 @@ def test_numpy_integers_are_accepted() -> None:
 
 def test_user_networks_are_distinguished(tmp_path: Path) -> None:
     checkpoint = stopped_run(tmp_path / "checkpoint", images(), networks=Fresh(Narrow()))
-    with pytest.raises(CondensationError, match=r"method.networks.spec.name is '.*Narrow' there, '.*Dropping' here"):
+    with pytest.raises(CondensationError, match=r"method\.networks\.spec\.name is .*Narrow.*Dropping"):
         condense(dm(networks=Fresh(Dropping())), images(), 1, compute=COMPUTE, checkpoint=checkpoint)
 
 
@@ -169,7 +169,7 @@ def test_a_run_accepts_user_methods_and_networks(tmp_path: Path) -> None:
     assert result.scores.evaluation["network"]["name"] == f"{__name__}:Narrow"
 
 
-def test_a_first_file_cut_off_by_a_kill_does_not_block_the_folder(tmp_path: Path) -> None:
+def test_an_unfinished_file_does_not_block_the_folder(tmp_path: Path) -> None:
     (tmp_path / ".settings.json.abc.unfinished").touch()
     settings = RunSettings(data=DataSettings("digits"), method=Random(), ipc=1, evaluation=EvaluationSettings(networks=0), compute=COMPUTE)
     assert len(run(settings, tmp_path).condensed.images) == 10

@@ -1,4 +1,4 @@
-"""Pixel MMD: where it ends, and that it is the MMD of pixels; DM with kernels beside."""
+"""Pixel MMD, and DM with other kernels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_linear_pixel_mmd_of_one_image_is_the_class_mean(kernel: Kernel) -> None
 
 
 @pytest.mark.parametrize("ipc", [5, IPC])
-def test_linear_pixel_mmd_moves_all_images_of_a_class_alike_until_their_mean_is_right(ipc: int | dict[int, int]) -> None:
+def test_linear_pixel_mmd_shifts_all_images_of_a_class_alike(ipc: int | dict[int, int]) -> None:
     real = images(per_class=[30, 12, 7])
     method = PixelMMD(steps=1, averaging=0.0)
     start, small = (condense(one, real, ipc, compute=DOUBLE) for one in (replace(method, steps=0), method))
@@ -44,14 +44,14 @@ def test_linear_pixel_mmd_moves_all_images_of_a_class_alike_until_their_mean_is_
         torch.testing.assert_close(moved, moved[:1].expand_as(moved), rtol=1e-12, atol=1e-12)
 
 
-def test_the_mean_is_that_of_all_real_images_not_of_a_batch() -> None:
+def test_linear_pixel_mmd_uses_all_real_images() -> None:
     real = images(40)
     small = condense(PixelMMD(batch_per_class=2), real, 1, compute=DOUBLE)
     torch.testing.assert_close(small.images, class_means(real), rtol=1e-12, atol=1e-12)
 
 
 def plain_loss(kernel: Kernel, real: ImageSet, synthetic: list[Tensor]) -> list[Tensor]:
-    """The squared MMD of each class by whole Gram matrices."""
+    """The squared MMD of each class from whole Gram matrices."""
     losses = []
     for label, y in zip(real.classes, synthetic, strict=True):
         x = real.select([label]).inputs().double().flatten(1)
@@ -65,7 +65,7 @@ def test_a_step_is_sgd_on_the_mmd_of_pixels(kernel: Kernel) -> None:
     real = images(per_class=[10, 4, 7], shape=(1, 6, 6))
     method = PixelMMD(steps=3, kernel=kernel, averaging=0.0, lr=0.3)
     losses: list[float] = []
-    small = condense(method, real, IPC, compute=DOUBLE, observers=[lambda moment: losses.append(moment.loss or 0.0)])
+    small = condense(method, real, IPC, compute=DOUBLE, observers=[lambda info: losses.append(info.loss or 0.0)])
     start = condense(replace(method, steps=0), real, IPC, compute=DOUBLE)
     pixels = [start.select([label]).images.flatten(1) for label in real.classes]
     for step in range(3):
@@ -81,8 +81,8 @@ def test_a_step_is_sgd_on_the_mmd_of_pixels(kernel: Kernel) -> None:
 
 @pytest.mark.parametrize("ipc", [1, 10])
 @pytest.mark.parametrize("kernel", [Linear(), Polynomial(), RBF(), Linear() + RBF(), 9 * RBF()], ids=str)
-def test_the_default_rate_converges_for_every_smooth_kernel(kernel: Kernel, ipc: int) -> None:
-    """With all real images in each step the loss never rises, and in the end it hardly falls."""
+def test_the_default_learning_rate_converges_for_every_smooth_kernel(kernel: Kernel, ipc: int) -> None:
+    """With all real images in each step, the loss never rises and converges."""
     losses = losses_of(PixelMMD(kernel=kernel, steps=200), ipc)
     assert all(later <= earlier * (1 + 1e-9) + 1e-12 for earlier, later in itertools.pairwise(losses))
     assert losses[-1] < 0.9 * losses[0]
@@ -90,20 +90,20 @@ def test_the_default_rate_converges_for_every_smooth_kernel(kernel: Kernel, ipc:
 
 
 @pytest.mark.parametrize("ipc", [1, 10])
-def test_with_a_laplacian_the_loss_falls_though_kinks_make_it_hover(ipc: int) -> None:
+def test_the_loss_falls_with_a_laplacian_kernel(ipc: int) -> None:
     losses = losses_of(PixelMMD(kernel=Laplacian(), steps=200), ipc)
     assert max(losses) == losses[0]
     assert losses[-1] < 0.95 * losses[0]
 
 
 def losses_of(method: Method, ipc: int) -> list[float]:
-    """The loss before each step, on small images, all of which the method sees."""
+    """The loss before each step on small images, with all real images in each step."""
     losses: list[float] = []
-    condense(method, images(40, shape=(1, 9, 9)), ipc, compute=DOUBLE, observers=[lambda moment: losses.append(moment.loss or 0.0)])
+    condense(method, images(40, shape=(1, 9, 9)), ipc, compute=DOUBLE, observers=[lambda info: losses.append(info.loss or 0.0)])
     return losses[1:]
 
 
-def test_images_start_from_real_ones_and_the_real_batch_has_its_own_stream() -> None:
+def test_initial_images_are_real_and_batches_have_their_own_stream() -> None:
     real = images(30)
     start = condense(PixelMMD(steps=0), real, 2, compute=DOUBLE)
     assert all(any(torch.equal(image, one) for one in real.inputs().double()) for image in start.images)
@@ -114,8 +114,8 @@ def test_images_start_from_real_ones_and_the_real_batch_has_its_own_stream() -> 
 def losses_and_images(method: Method, compute: Compute = DOUBLE) -> tuple[list[float], Tensor]:
     losses: list[float] = []
 
-    def note(moment: StepInfo) -> None:
-        losses.append(moment.loss or 0.0)
+    def note(info: StepInfo) -> None:
+        losses.append(info.loss or 0.0)
 
     small = condense(method, images(per_class=[10, 4, 7]), IPC, compute=compute, observers=[note])
     return losses, small.images
@@ -123,7 +123,7 @@ def losses_and_images(method: Method, compute: Compute = DOUBLE) -> tuple[list[f
 
 @pytest.mark.parametrize("classes_at_a_time", [None, 2])
 @pytest.mark.parametrize("kernel", [Polynomial(), RBF(), Laplacian(), Linear() + RBF()], ids=str)
-def test_dm_with_a_kernel_is_the_mmd_of_embeddings_class_by_class(kernel: Kernel, classes_at_a_time: int | None) -> None:
+def test_dm_with_a_kernel_is_the_mmd_of_embeddings_by_class(kernel: Kernel, classes_at_a_time: int | None) -> None:
     real, network = images(per_class=[10, 4, 7]), ConvNet(width=6)
     method = dm(kernel=kernel, batch_per_class=100, networks=Fresh(network), augmentation=None, classes_at_a_time=classes_at_a_time)
     state: State = method.init(real, IPC, Rng(0).child("init"), DOUBLE)
@@ -143,7 +143,7 @@ def test_dm_with_a_kernel_is_the_mmd_of_embeddings_class_by_class(kernel: Kernel
 
 
 @pytest.mark.parametrize("settings", [{}, {"classes_at_a_time": 1}, {"augmentation": None}])
-def test_dm_by_all_pairs_of_the_linear_kernel_is_dm_by_means(settings: dict[str, object]) -> None:
+def test_dm_from_pairs_with_the_linear_kernel_equals_dm_from_means(settings: dict[str, object]) -> None:
     class Pairs(Linear):
         mean_factor = None  # type: ignore[assignment]
 
@@ -152,13 +152,13 @@ def test_dm_by_all_pairs_of_the_linear_kernel_is_dm_by_means(settings: dict[str,
     torch.testing.assert_close(by_pairs[1], by_means[1])
 
 
-def test_dm_embeds_no_more_than_a_chunk_of_real_images_for_any_kernel() -> None:
+def test_chunks_do_not_change_dm_with_a_kernel() -> None:
     whole = losses_and_images(dm(kernel=RBF()))
     chunks = losses_and_images(dm(kernel=RBF()), replace(DOUBLE, chunk=2))
     torch.testing.assert_close(chunks, whole)
 
 
-def test_a_kernel_sees_batch_norm_mixed_over_classes_as_means_do() -> None:
+def test_pairs_and_means_agree_with_batch_norm() -> None:
     network = Fresh(ConvNet(width=6, norm="batch"))
 
     class Pairs(Linear):
@@ -205,7 +205,7 @@ class Cauchy(Kernel):
 """
 
 
-def test_a_kernel_of_ones_own_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_kernel_is_named_in_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(CAUCHY)
     content = apply_override({"method": {"name": "pixel-mmd", "steps": 3, "kernel": "own.py:Cauchy"}}, "method.kernel.width=0.5")

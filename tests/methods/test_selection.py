@@ -1,4 +1,4 @@
-"""Herding, k-center and forgetting against slow forms of their definitions, and what they share."""
+"""Herding, k-center and forgetting against slow definitions."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def slow_centers(features: np.ndarray, count: int) -> list[int]:
 
 @given(SEEDS, st.integers(1, 20))
 @settings(deadline=None, max_examples=40)
-def test_herding_is_its_definition(seed: int, count: int) -> None:
+def test_herding_equals_its_definition(seed: int, count: int) -> None:
     features = sample(seed, 20) + 3  # not around zero, as features after a ReLU
     assert herd(features, count).tolist() == slow_herding(features.numpy(), count)
 
 
 @given(SEEDS, st.integers(1, 20))
 @settings(deadline=None, max_examples=40)
-def test_k_center_is_its_definition(seed: int, count: int) -> None:
+def test_k_center_equals_its_definition(seed: int, count: int) -> None:
     features = sample(seed, 20) + 3
     assert greedy_centers(features, count).tolist() == slow_centers(features.numpy(), count)
 
@@ -81,7 +81,7 @@ def test_k_center_of_five_points_on_a_line() -> None:
 
 
 @pytest.mark.parametrize("choose", [herd, greedy_centers])
-def test_copies_are_each_taken_once(choose) -> None:  # type: ignore[no-untyped-def]
+def test_identical_images_are_each_chosen_once(choose) -> None:  # type: ignore[no-untyped-def]
     assert sorted(choose(torch.ones(6, 3), 6).tolist()) == list(range(6))
 
 
@@ -92,7 +92,7 @@ def test_herding_follows_the_mean_better_than_chance() -> None:
     assert float((features[herd(features, 10)].mean(0) - mean).norm()) < 0.5 * float(chance.min())
 
 
-def test_k_center_leaves_none_as_far_off_as_chance_does() -> None:
+def test_k_center_covers_better_than_chance() -> None:
     features = sample(0, 500, 3)
     chance = min(float(torch.cdist(features, features[Rng(seed).permutation(500)[:10]]).amin(1).max()) for seed in range(20))
     assert float(torch.cdist(features, features[greedy_centers(features, 10)]).amin(1).max()) < chance
@@ -109,7 +109,7 @@ def test_the_most_forgotten_come_first(never_right: NeverRight, order: list[int]
         assert method.choose(state, real, 0, 3, Rng(seed)).tolist() == order
 
 
-def test_of_equally_forgotten_ones_the_stream_decides() -> None:
+def test_ties_in_forgetting_are_broken_at_random() -> None:
     nothing = torch.zeros(50, dtype=torch.int64)
     first, second = (most_forgotten(nothing, 50, Rng(seed)) for seed in (0, 1))
     assert not torch.equal(first, second)
@@ -117,7 +117,7 @@ def test_of_equally_forgotten_ones_the_stream_decides() -> None:
     assert sorted(first.tolist()) == list(range(50))
 
 
-def test_forgetting_counts_the_turns_from_right_to_wrong() -> None:
+def test_forgetting_counts_changes_from_right_to_wrong() -> None:
     real, method = images(per_class=[2, 1]), Forgetting(**TRAINED)  # type: ignore[arg-type]
     state = method.init(real, {0: 1, 1: 1}, Rng(0), COMPUTE)
     # What is said of the three images (of the classes 0, 0, 1) when they are seen for the first time, the second, ...
@@ -131,23 +131,23 @@ def test_forgetting_counts_the_turns_from_right_to_wrong() -> None:
 def in_the_end(method: TrainedSelection, real: ImageSet, compute: Compute = COMPUTE) -> SelectionState:
     states: list[SelectionState] = []
 
-    def keep(moment: StepInfo) -> None:
-        assert isinstance(moment.state, SelectionState)
-        states.append(moment.state)
+    def keep(info: StepInfo) -> None:
+        assert isinstance(info.state, SelectionState)
+        states.append(info.state)
 
     condense(method, real, 1, compute=compute, observers=[keep])
     return states[-1]
 
 
-def test_herding_and_k_center_look_through_the_same_network() -> None:
+def test_herding_and_k_center_use_the_same_network() -> None:
     real = images()
     one, other = (in_the_end(kind(**TRAINED), real).model.network.state_dict() for kind in (Herding, KCenter))  # type: ignore[arg-type]
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_network_is_trained_by_the_recipe_and_forgetting_is_counted_batch_by_batch() -> None:
-    """A plain loop in float64: SGD with momentum, a drop, weight decay and augmentation; what was right is noted before each step."""
+def test_training_and_forgetting_equal_a_plain_loop() -> None:
+    """The plain loop in float64: SGD with momentum, a drop, weight decay and augmentation; predictions precede each update."""
     real = images()
     recipe = Recipe(epochs=6, lr=0.5, batch=10)
     state = in_the_end(Forgetting(ConvNet(width=4), recipe), real, DOUBLE)
@@ -178,7 +178,7 @@ def test_the_network_is_trained_by_the_recipe_and_forgetting_is_counted_batch_by
 
 
 @pytest.mark.parametrize("kind", [Herding, KCenter])
-def test_features_are_those_of_the_network_in_chunks_or_not(kind: type[TrainedSelection]) -> None:
+def test_chunks_do_not_change_features(kind: type[TrainedSelection]) -> None:
     real = images(per_class=[9, 4, 11])
     state = in_the_end(kind(ConvNet(width=4, norm="batch"), Recipe(epochs=2, batch=8)), real, DOUBLE)
     state.model.train(False)
@@ -189,7 +189,7 @@ def test_features_are_those_of_the_network_in_chunks_or_not(kind: type[TrainedSe
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_first_images_of_more_are_those_of_fewer(kind: type[TrainedSelection]) -> None:
+def test_a_smaller_choice_is_the_beginning_of_a_larger_one(kind: type[TrainedSelection]) -> None:
     real, method = images(), kind(**TRAINED)  # type: ignore[arg-type]
     many = condense(method, real, 5, compute=COMPUTE).images.view(3, 5, *real.shape)
     for ipc in (1, 3):
@@ -198,7 +198,7 @@ def test_the_first_images_of_more_are_those_of_fewer(kind: type[TrainedSelection
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_different_real_images_of_the_class_are_chosen(kind: type[TrainedSelection]) -> None:
+def test_distinct_real_images_of_the_class_are_chosen(kind: type[TrainedSelection]) -> None:
     real = images()
     chosen = condense(kind(**TRAINED), real, 12, compute=COMPUTE)  # type: ignore[arg-type]
     for label in real.classes:
@@ -206,7 +206,7 @@ def test_different_real_images_of_the_class_are_chosen(kind: type[TrainedSelecti
         assert of_class == {image.numpy().tobytes() for image in real.select([label]).inputs()}
 
 
-def test_a_finished_run_trains_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_does_not_train_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, method = images(), Herding(**TRAINED)  # type: ignore[arg-type]
     first = condense(method, real, 2, compute=COMPUTE, checkpoint=Checkpoint(tmp_path / "checkpoint"))
     monkeypatch.setattr("condensation.methods.trained_selection.train_epoch", None)

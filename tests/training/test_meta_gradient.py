@@ -1,4 +1,4 @@
-"""The gradient through a whole training: against the plain unrolled one, against finite differences, and in memory."""
+"""Meta-gradients against plain unrolling and finite differences, and their memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from condensation.networks.mlp import MLP
 from condensation.networks.weight_norm import MeanOnlyBatchNorm, NormedConv, WeightNormConvNet
 from condensation.training.meta_gradient import (
     InnerBatch,
+    LearnerState,
     OuterBatch,
     UnrolledTraining,
     initial_state,
     inner_step,
     logits_of,
     meta_gradient,
-    meta_loss,
     outer_loss,
     swapped_weights,
 )
@@ -38,7 +38,7 @@ NUMBERS = Rng(3)
 
 
 class Dropping(Classifier):
-    """It draws numbers of its own in training mode."""
+    """A network with dropout."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def dropping() -> Classifier:
 
 
 def smooth() -> Classifier:
-    """Without kinks, so that differences of finite length tell the gradient."""
+    """A smooth network, for finite differences."""
     network = Stack([nn.Conv2d(1, 3, 3), nn.GroupNorm(3, 3), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten()], 27, 3).double()
     network.redraw(Rng(0))
     return network
@@ -69,7 +69,7 @@ def smooth() -> Classifier:
 def unrolled_training(
     steps: int, after_every_step: bool = True, shape: tuple[int, int, int] = SHAPE, size: int = 4
 ) -> tuple[UnrolledTraining, list[Tensor]]:
-    """A course whose lessons are a function of a few numbers, its rates of others, and these numbers."""
+    """A training whose batches and rates are functions of a few tensors, and these tensors."""
     latents = NUMBERS.child("latents").normal((steps, size, 5)).double().requires_grad_()
     shared = NUMBERS.child("shared").normal((5, shape[0] * shape[1] * shape[2])).double().requires_grad_()
     log_lr = torch.full((steps,), -2.0, dtype=torch.float64, requires_grad=True)
@@ -90,6 +90,17 @@ def unrolled_training(
     return UnrolledTraining(steps, inner_batch, outer_batch), [latents, shared, log_lr, log_momentum]
 
 
+def meta_loss(network: Classifier, start: LearnerState, unrolled: UnrolledTraining, rng: Rng) -> Tensor:
+    """The outer loss with its whole graph: the plain form of `meta_gradient`."""
+    losses, state = [], start.detached()
+    for step in range(unrolled.steps):
+        state = inner_step(network, state, unrolled.inner_batch(step), rng.child("dropout", step), graph=True)
+        batch = unrolled.outer_batch(step)
+        if batch is not None:
+            losses.append(outer_loss(network, state, batch))
+    return torch.stack(losses).sum()
+
+
 def assert_like_the_plain_one(network: Classifier, steps: int, keep_every: int | None, **how: Any) -> None:
     unrolled, by = unrolled_training(steps, **how)
     start = initial_state(network)
@@ -103,13 +114,13 @@ def assert_like_the_plain_one(network: Classifier, steps: int, keep_every: int |
 
 
 @pytest.mark.parametrize("keep_every", [None, 1, 2, 3, 7, 20])
-def test_the_gradient_is_that_of_plain_unrolling(keep_every: int | None) -> None:
+def test_the_gradient_equals_plain_unrolling(keep_every: int | None) -> None:
     assert_like_the_plain_one(built(MLP(width=6)), 7, keep_every)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("after_every_step", [True, False])
-def test_it_is_so_for_any_number_of_steps_and_exams(steps: int, after_every_step: bool) -> None:
+def test_the_gradient_for_any_number_of_steps_and_outer_batches(steps: int, after_every_step: bool) -> None:
     assert_like_the_plain_one(built(MLP(width=6)), steps, None, after_every_step=after_every_step)
 
 
@@ -122,17 +133,17 @@ def test_it_is_so_for_any_number_of_steps_and_exams(steps: int, after_every_step
         ConvNet(width=4, norm="layer", pooling="max"),
     ],
 )
-def test_it_is_so_with_convolutions_and_norms(spec: NetworkSpec) -> None:
+def test_the_gradient_with_convolutions_and_norms(spec: NetworkSpec) -> None:
     assert_like_the_plain_one(built(spec), 4, None)
 
 
-def test_it_is_so_where_the_network_drops_out() -> None:
+def test_the_gradient_with_dropout() -> None:
     assert_like_the_plain_one(dropping(), 6, 2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_it_is_so_for_every_network(name: str) -> None:
+def test_the_gradient_for_every_network(name: str) -> None:
     shape = (3, 32, 32)
     unrolled, by = unrolled_training(2, shape=shape, size=3)
     network = built(NETWORKS[name], shape)
@@ -143,7 +154,7 @@ def test_it_is_so_for_every_network(name: str) -> None:
 
 
 def normed() -> Classifier:
-    """With mean-only batch norm, whose running mean the exams see."""
+    """A network with mean-only batch norm, whose running mean affects the outer loss."""
     network = Stack([NormedConv(1, 3), MeanOnlyBatchNorm(3, momentum=0.4), nn.SiLU(), nn.AvgPool2d(2), nn.Flatten()], 48, 3).double()
     network.redraw(Rng(0))
     return network
@@ -151,7 +162,7 @@ def normed() -> Classifier:
 
 @pytest.mark.parametrize("which", range(4))
 @pytest.mark.parametrize("make", [smooth, normed])
-def test_the_gradient_is_what_finite_differences_say(make: Callable[[], Classifier], which: int) -> None:
+def test_the_gradient_equals_finite_differences(make: Callable[[], Classifier], which: int) -> None:
     network = make()
     unrolled, by = unrolled_training(3)
     start = initial_state(network)
@@ -169,7 +180,7 @@ def test_the_gradient_is_what_finite_differences_say(make: Callable[[], Classifi
     torch.testing.assert_close((gradient[which] * direction).sum(), slope, rtol=1e-6, atol=1e-9)
 
 
-def test_a_step_is_that_of_the_optimiser_of_torch() -> None:
+def test_a_step_equals_torch_sgd() -> None:
     network = built(LeNet(), (1, 28, 28))
     state = initial_state(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.8)
@@ -186,7 +197,7 @@ def test_a_step_is_that_of_the_optimiser_of_torch() -> None:
         torch.testing.assert_close(state.weights[name], parameter.detach(), rtol=1e-12, atol=1e-14)
 
 
-def test_the_network_itself_is_left_as_it_was() -> None:
+def test_the_network_is_unchanged() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     unrolled, by = unrolled_training(3)
@@ -194,7 +205,7 @@ def test_the_network_itself_is_left_as_it_was() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
-def test_batch_norm_is_examined_with_the_statistics_of_the_lessons() -> None:
+def test_the_outer_loss_uses_running_statistics() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     unrolled, _ = unrolled_training(1)
     state = inner_step(network, initial_state(network), unrolled.inner_batch(0), Rng(0))
@@ -204,7 +215,7 @@ def test_batch_norm_is_examined_with_the_statistics_of_the_lessons() -> None:
     torch.testing.assert_close(torch.stack(one_by_one).mean(), outer_loss(network, state, replace(outer_batch, weight=1.0)))
 
 
-def test_what_was_learned_can_be_put_into_the_network_for_a_while() -> None:
+def test_swapped_weights_are_restored() -> None:
     network = built(ConvNet(width=4, norm="batch", depth=1))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     unrolled, _ = unrolled_training(1)
@@ -218,7 +229,7 @@ def test_what_was_learned_can_be_put_into_the_network_for_a_while() -> None:
 
 
 class Peak(TorchDispatchMode):
-    """The most bytes that tensors made inside hold at any time."""
+    """Peak memory in bytes of the tensors made within the block."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -246,7 +257,7 @@ def peak(function: Callable[[], object]) -> int:
 
 
 def peaks_of(steps: int) -> tuple[int, int]:
-    """Bytes that ours and the plain way hold at most, beyond the gradient itself, which has the size of the lessons."""
+    """Peak bytes of `meta_gradient` and of plain unrolling, without the gradient itself."""
     network = built(MLP(width=32))
     unrolled, by = unrolled_training(steps, after_every_step=False, size=2)
     start, own = initial_state(network), sum(tensor.numel() * tensor.element_size() for tensor in by)

@@ -1,4 +1,4 @@
-"""Networks trained together are networks trained one at a time."""
+"""Stacked networks train as single networks do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECIPE = Recipe(epochs=3, batch=8, lr_drop_epoch=1)
 
 
 class Undecided(Classifier):
-    """A network whose path depends on what it sees."""
+    """A network with data-dependent control flow."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class UndecidedSpec(NetworkSpec):
 
 
 class Counting(Classifier):
-    """Keeps a statistic that no norm resets, and features that are not learned."""
+    """A network with a buffer that no norm resets and a fixed parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def learned(models: ModelBatch, sets: list[ImageSet], places: list[int], recipe:
     ],
 )
 @pytest.mark.parametrize("augmentation", [DSA(), None, Seeded(lambda pictures: pictures + torch.rand(1))])
-def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) -> None:
+def test_stacked_training_equals_single_training(spec: NetworkSpec, augmentation: DSA | None) -> None:
     recipe = Recipe(epochs=3, batch=8, lr_drop_epoch=1, augmentation=augmentation)
     sets = [images(4), images(4, seed=1), images(4, seed=2)]
     together = learned(StackedModels(double(spec), 3, EXACT), sets, [0, 1, 2], recipe)
@@ -113,7 +113,7 @@ def test_together_is_one_at_a_time(spec: NetworkSpec, augmentation: DSA | None) 
 
 
 @pytest.mark.parametrize("spec", [ConvNet(width=4), ConvNet(width=4, norm="batch")], ids=["instance norm", "batch norm"])
-def test_each_network_of_a_stack_is_tested_as_it_would_be_alone(spec: NetworkSpec) -> None:
+def test_stacked_accuracies_equal_single_ones(spec: NetworkSpec) -> None:
     test = images([5, 9, 4], seed=7)
     stack = StackedModels(double(spec), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
@@ -125,7 +125,7 @@ def test_each_network_of_a_stack_is_tested_as_it_would_be_alone(spec: NetworkSpe
 
 
 @pytest.mark.parametrize("together", [2, 3, 50])
-def test_judging_together_counts_the_same(together: int) -> None:
+def test_evaluating_together_gives_the_same_scores(together: int) -> None:
     sets, test = [images(), images(seed=1), images(6)], images([5, 9, 4], seed=7)
     settings = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2}
     one_by_one = evaluate(sets, test, **settings, compute=EXACT)  # type: ignore[arg-type]
@@ -138,7 +138,7 @@ def test_judging_together_counts_the_same(together: int) -> None:
 
 
 @pytest.mark.parametrize("spec", [CountingSpec(), DroppingSpec(), UndecidedSpec()], ids=["statistics", "dropout", "own"])
-def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpec) -> None:
+def test_networks_without_vmap_support_are_trained_one_by_one(spec: NetworkSpec) -> None:
     test = images([20, 30, 20], seed=7)
     compute = Compute(**CPU, together=2)  # type: ignore[arg-type]
     with model_cache(spec, SHAPE, 3, compute) as cache:
@@ -148,14 +148,14 @@ def test_networks_that_cannot_be_stacked_are_trained_one_by_one(spec: NetworkSpe
     assert np.array_equal(result.per_class, plain.per_class)
 
 
-def test_what_cannot_be_stacked_is_said_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_networks_that_cannot_be_stacked(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         assert not can_be_stacked(Undecided(), SHAPE)
     assert "Undecided cannot be stacked" in caplog.text
     assert can_be_stacked(ConvNet(width=4).build(SHAPE, 3, Rng(0)), SHAPE)
 
 
-def test_what_was_compiled_is_kept_for_the_next_call() -> None:
+def test_the_cache_is_reused_by_the_next_call() -> None:
     with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as one:
         pass
     with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as again:
@@ -165,12 +165,12 @@ def test_what_was_compiled_is_kept_for_the_next_call() -> None:
         assert other is not one
 
 
-def test_a_crew_works_for_one_at_a_time() -> None:
+def test_a_cache_serves_one_caller_at_a_time() -> None:
     with model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as one, model_cache(ConvNet(width=4), SHAPE, 3, EXACT) as other:
         assert one is not other
 
 
-def test_judging_while_judging_changes_nothing() -> None:
+def test_nested_evaluations_do_not_interfere() -> None:
     settings = {"network": ConvNet(width=4), "recipe": RECIPE, "networks": 2, "compute": EXACT}
     inner: list[float] = []
     observe = lambda done, epochs: inner.append(evaluate(images(seed=3), images(seed=7), **settings).mean)  # type: ignore[arg-type]  # noqa: E731
@@ -181,7 +181,7 @@ def test_judging_while_judging_changes_nothing() -> None:
 
 @dataclass(frozen=True)
 class Unhashable(NetworkSpec):
-    """A person's own architecture, with a setting that has no hash."""
+    """A user's architecture with an unhashable setting."""
 
     widths: list[int] = field(default_factory=list)
 
@@ -190,7 +190,7 @@ class Unhashable(NetworkSpec):
 
 
 class Undecorated(NetworkSpec):
-    """Another, whose class has no idea of its own when two of it are equal."""
+    """A user's architecture that inherits its equality."""
 
     def __init__(self, width: int) -> None:
         object.__setattr__(self, "width", width)
@@ -200,7 +200,7 @@ class Undecorated(NetworkSpec):
 
 
 @pytest.mark.parametrize(("spec", "width"), [(Unhashable(), 4), (Undecorated(4), 4), (Undecorated(6), 6)])
-def test_a_persons_own_architecture_is_not_taken_for_another(spec: NetworkSpec, width: int) -> None:
+def test_user_architectures_are_not_confused(spec: NetworkSpec, width: int) -> None:
     settings = {"recipe": RECIPE, "networks": 2, "compute": EXACT}
     own = evaluate(images(), images(40, seed=7), network=spec, **settings)  # type: ignore[arg-type]
     assert np.array_equal(own.values, evaluate(images(), images(40, seed=7), network=ConvNet(width=width), **settings).values)  # type: ignore[arg-type]
@@ -216,7 +216,7 @@ class Fixed(Counting):
 
 
 class InPlace(Fixed):
-    """Torch can vectorise it in training, where each network sees its own images, but not when all see the same."""
+    """A network that vmap supports with a batch per network, but not with a shared batch."""
 
     def embed(self, images: Tensor) -> Tensor:
         features = images.flatten(1).clone()
@@ -226,7 +226,7 @@ class InPlace(Fixed):
 
 @pytest.mark.parametrize("together", [1, 2])
 @pytest.mark.parametrize("spec", [CountingSpec(), ConvNet(width=4, norm="batch")], ids=["own", "batch norm"])
-def test_statistics_do_not_pass_from_one_network_to_the_next(spec: NetworkSpec, together: int) -> None:
+def test_statistics_are_reset_between_networks(spec: NetworkSpec, together: int) -> None:
     compute = Compute(device="cpu", precision="float64", compile="never", together=together)
     scores = [evaluate(images(), images(40, seed=7), network=spec, recipe=RECIPE, networks=2, compute=compute) for _ in range(2)]
     assert np.array_equal(scores[0].per_class, scores[1].per_class)
@@ -242,7 +242,7 @@ def test_batch_norm_is_stacked_in_every_precision(precision: Literal["float32", 
         assert stack.are_finite() == [True, True]
 
 
-def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
+def test_fixed_parameters_stay_fixed_in_a_stack() -> None:
     stack = StackedModels(Fixed().double(), 2, EXACT)
     learned(stack, [images(4), images(4, seed=1)], [0, 1])
     fixed, weight, _ = stack.parameters()
@@ -250,13 +250,13 @@ def test_what_is_fixed_stays_fixed_in_a_stack() -> None:
     assert not torch.equal(weight[0], weight[1])
 
 
-def test_a_network_that_cannot_be_tested_in_a_stack_is_not_trained_in_one() -> None:
+def test_a_network_that_cannot_be_tested_stacked_is_not_stacked() -> None:
     assert can_be_stacked(Fixed(), SHAPE)
     assert not can_be_stacked(InPlace(), SHAPE)
 
 
 @pytest.mark.slow
-def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFixture) -> None:
+def test_compiling_a_stack_changes_rounding_only(caplog: pytest.LogCaptureFixture) -> None:
     sets = [images(4), images(4, seed=1)]
     plain = learned(StackedModels(ConvNet(width=4).build(SHAPE, 3, Rng(0)), 2, Compute(**CPU)), sets, [0, 1])  # type: ignore[arg-type]
     always = Compute(device="cpu", precision="float32", compile="always")
@@ -268,7 +268,7 @@ def test_compiled_together_is_plain_but_for_rounding(caplog: pytest.LogCaptureFi
 
 
 @pytest.mark.parametrize("kind", [SingleModel, StackedModels])
-def test_weights_that_are_no_numbers_are_noticed_network_by_network(kind: type[ModelBatch]) -> None:
+def test_non_finite_weights_are_reported_per_network(kind: type[ModelBatch]) -> None:
     models = StackedModels(double(MLP()), 2, EXACT) if kind is StackedModels else SingleModel(double(MLP()))
     models.reinitialize([Rng(0), Rng(1)][: models.count])
     assert models.are_finite() == [True] * models.count

@@ -78,16 +78,7 @@ class BigGAN(GenerativeMethod[BigGANState]):
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> BigGAN:
         """Return settings that take minutes on a CPU: an eighth of the width, small batches, a higher rate, a shorter average."""
-        return cls(
-            steps=3000,
-            lr=5e-4,
-            batch=32,
-            width=32,
-            depth=1,
-            latent=32,
-            averaging=0.98,
-            averaging_from=100,
-        )
+        return cls(steps=3000, lr=5e-4, batch=32, width=32, depth=1, latent=32, averaging=0.98, averaging_from=100)
 
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=1, critic_steps=1, width=1, depth=0, latent=1, averaging_from=0)

@@ -143,9 +143,8 @@ class DM(Method[DMState]):
 
     def step(self, state: DMState, real: ImageSet, rng: Rng) -> Tensor:
         self.networks.redraw(state.network, rng.child("network"))
-        transform: Transform | None = None
-        if self.augmentation is not None:
-            transform = self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))
+        augmentation = None if self.augmentation is None else self.augmentation.fit(real)
+        transform = augmentation.per_class(real.classes, rng.child("augment")) if augmentation is not None else None
         draw = real.draw(self.batch_per_class, rng.child("real"))
         (optimizer,) = state.optimizers
         optimizer.zero_grad()

@@ -1,18 +1,15 @@
 """Base of the methods that train a generator: images drawn from it, and a state that checkpoints all its modules.
 
-Such a method is a frozen dataclass that subclasses `GenerativeMethod`:
+A subclass of `GenerativeMethod` has these parts:
 
-- `GenerativeMethod.build` returns an untrained generator. A run saves the trained one as settings and weights, so `build` must depend
-  only on the settings, the shape and the number of classes.
-- `init` returns a `GeneratorState` or a subclass of it, with the source of `GenerativeMethod.drawn`. Every field that is a module or
-  a tensor is checkpointed under its name, beside the optimizers and schedulers.
-- For a running average of the weights, the source holds a deep copy of the generator, the state holds the generator in training, and
-  each step calls `generators.ema.update_ema`.
-- `fast` and `paper` are the presets. They may depend on ipc only if the generator does.
+- `build` returns an untrained generator that depends only on the settings, the shape and the number of classes: a run saves the
+  trained one as settings and weights.
+- `init` returns a `GeneratorState` with the source of `GenerativeMethod.drawn`. Every field that is a module or a tensor is
+  checkpointed under its name. For a running average of the weights, the source holds a copy of the generator, which each step updates.
 - `step` trains once and draws all random numbers from its ``rng``, so a resumed run continues exactly.
 
-The result is what the generator makes, in evaluation mode, of latents drawn at the beginning. They have a random stream of their
-own, so the generator does not depend on how many images are asked for.
+The result is what the generator makes, in evaluation mode, of latents with a random stream of their own, so the generator does not
+depend on how many images are asked for.
 """
 
 from __future__ import annotations

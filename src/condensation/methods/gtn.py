@@ -212,6 +212,3 @@ class GTN(GenerativeMethod[GTNState]):
         state.optimizers[0].step()
         state.schedulers[0].step()
         return loss
-
-
-__all__ = ["GTN", "Curriculum", "GTNState"]

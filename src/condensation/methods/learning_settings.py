@@ -47,27 +47,15 @@ class LearningSettings:
         return float(_get(self, self.lr_setting)) if self.lr_setting else None
 
     def with_network(self, network: NetworkSpec) -> Self:
-        """Return this method with the architecture ``network``.
-
-        Raises:
-            CondensationError: If the method has no network.
-        """
+        """Return this method with the architecture ``network``; raise CondensationError if it has none."""
         return self._with(self.network_setting, network, "network", self.network)
 
     def with_sampler(self, sampler: NetworkSampler) -> Self:
-        """Return this method with ``sampler`` to draw its networks.
-
-        Raises:
-            CondensationError: If the method draws no networks.
-        """
+        """Return this method with ``sampler`` to draw its networks; raise CondensationError if it has none."""
         return self._with(self._sampler_setting, sampler, "network sampler", self.sampler)
 
     def with_lr(self, lr: float) -> Self:
-        """Return this method with the learning rate ``lr``.
-
-        Raises:
-            CondensationError: If the method has no learning rate.
-        """
+        """Return this method with the learning rate ``lr``; raise CondensationError if it has none."""
         return self._with(self.lr_setting, lr, "learning rate", self.lr)
 
     @property

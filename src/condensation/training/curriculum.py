@@ -18,7 +18,7 @@ from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
 from condensation.networks.base import Classifier, NetworkSpec
-from condensation.training.meta_gradient import InnerBatch, initial_state, inner_step, swapped_weights
+from condensation.training.meta_gradient import InnerBatch, LearnerState, initial_state, inner_step, swapped_weights
 from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies
 
@@ -136,38 +136,28 @@ def teach(
     points = sorted({*at, steps})
     module = network.build(test.shape, test.num_classes, Rng(0)).to(compute.device, compute.dtype)
     chunk = compute.chunk or compute.suitable_chunk(test.shape)
-    values = np.empty((networks, len(points)))
-    for number in range(networks):
-        rng = Rng(seed).child("teach", number)
-        values[number] = _accuracies(module, curriculum, batches, schedule, test, points, chunk, rng)
+
+    def accuracies(rng: Rng) -> list[float]:
+        """Train one network and return its accuracy in percent after each step of ``points``."""
+        module.redraw(rng.child("network"))
+        state, values = initial_state(module), []
+        for step in range(steps + 1):
+            if step in points:
+                values.append(_test_accuracy(module, state, test, chunk))
+            if step < steps:
+                indices = batches[step % len(batches)].to(curriculum.device)
+                rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=compute.dtype, device=curriculum.device)
+                batch = InnerBatch(curriculum.inputs(indices).to(compute.dtype), curriculum.labels[indices], rates[0], rates[1])
+                state = inner_step(module, state, batch, rng.child("dropout", step))
+        return values
+
+    values = np.array([accuracies(Rng(seed).child("teach", number)) for number in range(networks)])
     shown = np.cumsum([0, *(len(batches[step % len(batches)]) for step in range(steps))])
     return CurriculumResult(tuple(points), tuple(int(shown[step]) for step in points), values)
 
 
-def _accuracies(
-    module: Classifier,
-    curriculum: ImageSet,
-    batches: Sequence[Tensor],
-    schedule: Schedule,
-    test: ImageSet,
-    points: Sequence[int],
-    chunk: int,
-    rng: Rng,
-) -> list[float]:
-    """Train one network and return its accuracy in percent after each step of ``points``."""
-    module.redraw(rng.child("network"))
-    state, accuracies, model = initial_state(module), [], SingleModel(module)
+def _test_accuracy(module: Classifier, state: LearnerState, test: ImageSet, chunk: int) -> float:
     counts = torch.tensor(list(test.counts.values()), dtype=torch.float64)
-    dtype = next(iter(state.weights.values())).dtype
-    for step in range(len(schedule.lr) + 1):
-        if step in points:
-            with swapped_weights(module, state):
-                per_class = class_accuracies(model, test, chunk)[0]
-            accuracies.append(100 * float((per_class * counts).sum() / counts.sum()))
-        if step == len(schedule.lr):
-            break
-        indices = batches[step % len(batches)].to(curriculum.device)
-        rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=dtype, device=curriculum.device)
-        batch = InnerBatch(curriculum.inputs(indices).to(dtype), curriculum.labels[indices], rates[0], rates[1])
-        state = inner_step(module, state, batch, rng.child("dropout", step))
-    return accuracies
+    with swapped_weights(module, state):
+        per_class = class_accuracies(SingleModel(module), test, chunk)[0]
+    return 100 * float((per_class * counts).sum() / counts.sum())

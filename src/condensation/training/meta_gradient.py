@@ -135,21 +135,10 @@ class UnrolledTraining:
         return keep_every or max(1, math.isqrt(self.steps))
 
 
-def meta_loss(network: Classifier, start: LearnerState, unrolled: UnrolledTraining, rng: Rng) -> Tensor:
-    """Return the outer loss with its whole graph, whose memory grows with the steps: the plain form of `meta_gradient`."""
-    losses, state = [], start.detached()
-    for step in range(unrolled.steps):
-        state = inner_step(network, state, unrolled.inner_batch(step), rng.child("dropout", step), graph=True)
-        outer_batch = unrolled.outer_batch(step)
-        if outer_batch is not None:
-            losses.append(outer_loss(network, state, outer_batch))
-    return torch.stack(losses).sum()
-
-
 def meta_gradient(
     network: Classifier, start: LearnerState, unrolled: UnrolledTraining, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
 ) -> tuple[Tensor, list[Tensor]]:
-    """Return the outer loss and its gradient with respect to each tensor of ``by``, as `meta_loss` does.
+    """Return the outer loss and its gradient with respect to each tensor of ``by``.
 
     A first pass trains without a graph and stores every ``keep_every``-th state. The backward pass goes from the last stored state to
     the first: it recomputes the states up to the next stored one and differentiates each step alone. So the graph spans one step,

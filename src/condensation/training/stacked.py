@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -31,23 +31,24 @@ KEPT = 4  # caches that wait for reuse, one per architecture
 class ModelBatch(ABC):
     """``count`` networks of one architecture that train and are tested together."""
 
+    network: Classifier
     count: int
 
     @abstractmethod
     def reinitialize(self, rngs: Sequence[Rng]) -> None:
         """Re-initialize each network from its own random stream."""
 
-    @abstractmethod
     def parameters(self) -> list[Tensor]:
         """Return the tensors that an optimizer changes."""
+        return list(self.network.parameters())
 
     @abstractmethod
     def are_finite(self) -> list[bool]:
         """Return, for each network, whether all its weights are finite."""
 
-    @abstractmethod
     def train(self, mode: bool) -> None:
         """Switch to training mode, or to evaluation mode."""
+        self.network.train(mode)
 
     @abstractmethod
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
@@ -82,14 +83,8 @@ class SingleModel(ModelBatch):
                 buffer.copy_(self._buffers[name])
         self.network.redraw(rngs[0])
 
-    def parameters(self) -> list[Tensor]:
-        return list(self.network.parameters())
-
     def are_finite(self) -> list[bool]:
         return [all(bool(parameter.isfinite().all()) for parameter in self.network.parameters())]
-
-    def train(self, mode: bool) -> None:
-        self.network.train(mode)
 
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         return seeded(self.network, rngs[0])
@@ -117,12 +112,8 @@ class StackedModels(ModelBatch):
             for name, parameter in network.named_parameters()
         }
         self._statistics = {name: buffer.detach().expand(count, *buffer.shape).clone() for name, buffer in network.named_buffers()}
-        self._each = compute.wrap(vmap(self._logits))
-        self._shared = compute.wrap(vmap(self._logits, in_dims=(0, 0, None)))
-
-    def _logits(self, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
-        logits: Tensor = functional_call(self.network, {**parameters, **statistics}, (images,))
-        return logits
+        self._each = compute.wrap(vmap(partial(_logits, network)))
+        self._shared = compute.wrap(vmap(partial(_logits, network), in_dims=(0, 0, None)))
 
     def reinitialize(self, rngs: Sequence[Rng]) -> None:
         for index, rng in enumerate(rngs):
@@ -140,9 +131,6 @@ class StackedModels(ModelBatch):
         finite = [parameter.detach().isfinite().reshape(self.count, -1).all(1) for parameter in self._stack.values()]
         return [bool(network) for network in torch.stack(finite).all(0)]
 
-    def train(self, mode: bool) -> None:
-        self.network.train(mode)
-
     def seeded(self, rngs: Sequence[Rng]) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -153,16 +141,16 @@ class StackedModels(ModelBatch):
         return self._shared(self._stack, self._statistics, images)
 
 
+def _logits(network: Classifier, parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
+    logits: Tensor = functional_call(network, {**parameters, **statistics}, (images,))
+    return logits
+
+
 def can_be_stacked(network: Classifier, shape: Shape) -> bool:
     """Return whether vmap supports ``network`` and it has no random numbers and no statistics other than those of batch norm."""
     parameters = {name: parameter.detach()[None] for name, parameter in network.named_parameters()}
     statistics = {name: buffer.detach()[None].clone() for name, buffer in network.named_buffers()}
     others = [module for module in network.modules() if not isinstance(module, _BatchNorm)]
-
-    def logits(parameters: dict[str, Tensor], statistics: dict[str, Tensor], images: Tensor) -> Tensor:
-        result: Tensor = functional_call(network, {**parameters, **statistics}, (images,))
-        return result
-
     try:
         if any(list(module.buffers(recurse=False)) for module in others) or draws_numbers(network):
             raise RuntimeError("it keeps statistics or draws random numbers")
@@ -170,7 +158,7 @@ def can_be_stacked(network: Classifier, shape: Shape) -> bool:
             images = next(iter(parameters.values())).new_zeros(1, 2, *shape)
             for training, images_dim, batch in ((True, 0, images), (False, None, images[0])):
                 network.train(training)
-                vmap(logits, in_dims=(0, 0, images_dim))(parameters, statistics, batch)
+                vmap(partial(_logits, network), in_dims=(0, 0, images_dim))(parameters, statistics, batch)
     except Exception as error:  # a user's module can raise anything; it then trains unstacked
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False
@@ -191,7 +179,7 @@ class ModelCache:
 
     @cached_property
     def stackable(self) -> bool:
-        """Whether several networks can train together."""
+        """True if several networks can be trained together."""
         return can_be_stacked(self.module, self.shape)
 
     def batch(self, count: int) -> ModelBatch:
