@@ -1,6 +1,6 @@
-"""Condense a folder of images with one sub-folder a class: python examples/own_images.py [FOLDER].
+"""Condense a folder of images with one sub-folder per class: python examples/own_images.py [FOLDER].
 
-Without a folder it makes one, from the embedded digits, and shows what such a folder looks like.
+Without FOLDER, the example writes such a folder with bundled digits.
 """
 
 import sys
@@ -14,7 +14,7 @@ from condensation import DM, CondensedSet, ConvNet, Fresh, Random, Recipe, conde
 
 
 def make_folder() -> Path:
-    """A folder with ``three/0.png``, ``three/1.png``, ..., ``eight/0.png``, ...: forty images of each of three classes."""
+    """Write a folder with forty images of each of three classes: ``three/0.png``, ``three/1.png``, ..., ``eight/0.png``, ..."""
     folder = Path(tempfile.mkdtemp(prefix="own-images-"))
     digits = load("digits").train
     for label, name in {3: "three", 8: "eight", 9: "nine"}.items():
@@ -26,7 +26,7 @@ def make_folder() -> Path:
 
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else make_folder()
-data = load(folder, size=16)  # scaled and cut to 16 x 16; without `size`, images must be alike already
+data = load(folder, size=16)  # scale and crop to 16 x 16; without `size`, all images must have one size
 print(f"{folder}: {len(data.train)} training images of {', '.join(data.train.class_names)}")
 print(data.note or f"{len(data.test)} test images")
 
@@ -38,4 +38,4 @@ for name, images in {"DM": small, "random": random}.items():
 
 CondensedSet(small).save(folder.parent / f"{folder.name}.safetensors")
 grid(small, data.train, title=f"{folder.name}, DM, 1 image per class").save(folder.parent / f"{folder.name}.png")
-print(f"Set and picture are beside the folder: {folder.parent / folder.name}.safetensors and .png")
+print(f"Set and picture are next to the folder: {folder.parent / folder.name}.safetensors and .png")

@@ -1,6 +1,6 @@
-"""Make the embedded digits from scikit-learn's copy: ``python scripts/make_digits.py``.
+"""Make the bundled digits from scikit-learn's copy: ``python scripts/make_digits.py``.
 
-Values 0 to 16 become 0 to 255; a fifth of each class, chosen at random by a fixed seed, becomes the test part.
+Values 0 to 16 become 0 to 255; a fifth of each class, chosen at random with a fixed seed, becomes the test split.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def main() -> None:
     labels = digits.target.astype(np.int64)
     test = np.zeros(len(labels), dtype=bool)
     for label in range(10):
-        places = np.flatnonzero(labels == label)
-        order = Rng(0).child("digits", "test", label).permutation(len(places)).numpy()
-        test[places[order[: round(len(places) / 5)]]] = True
+        indices = np.flatnonzero(labels == label)
+        order = Rng(0).child("digits", "test", label).permutation(len(indices)).numpy()
+        test[indices[order[: round(len(indices) / 5)]]] = True
     folder = BUNDLED_FOLDER / "digits"
     folder.mkdir(parents=True, exist_ok=True)
     for name, chosen in (("train", ~test), ("test", test)):

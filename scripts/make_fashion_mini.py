@@ -1,7 +1,7 @@
-"""Make the embedded cut of Fashion-MNIST from its four IDX files: ``python scripts/make_fashion_mini.py FOLDER``.
+"""Make the bundled subset of Fashion-MNIST from its four IDX files: ``python scripts/make_fashion_mini.py FOLDER``.
 
-Each part becomes one lossless PNG, a grid of images sorted by class. Which images are taken depends on nothing but the
-seed; with ``--check`` nothing is written, and the pixels that are there are compared instead.
+Each split becomes one lossless PNG, a grid of images sorted by class. The seed alone decides the images. ``--check`` compares
+the pixels with the bundled files instead of writing.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ PER_CLASS = {"train": 500, "test": 200}
 COLUMNS = 100
 
 
-def cut(part: RawSplit, name: str) -> Tensor:
-    """The chosen images (n, 1, 28, 28), class after class."""
+def choose(split: RawSplit, name: str) -> Tensor:
+    """Return the chosen images (n, 1, 28, 28), sorted by class."""
     chosen = []
     for label in range(CLASSES):
-        places = (part.labels == label).nonzero().squeeze(1)
-        order = Rng(0).child("fashion-mini", name, label).permutation(len(places))
-        chosen.append(places[order[: PER_CLASS[name]].sort().values])
-    return part.images[torch.cat(chosen)]
+        indices = (split.labels == label).nonzero().squeeze(1)
+        order = Rng(0).child("fashion-mini", name, label).permutation(len(indices))
+        chosen.append(indices[order[: PER_CLASS[name]].sort().values])
+    return split.images[torch.cat(chosen)]
 
 
 def mosaic(images: Tensor) -> np.ndarray:
-    """One picture with 100 images in a row."""
+    """Return one picture with 100 images per row."""
     grid = images.view(-1, COLUMNS, SIDE, SIDE).transpose(1, 2)
     return grid.reshape(-1, COLUMNS * SIDE).numpy()
 
 
 def main() -> int:
-    """Write the two pictures, or compare them."""
+    """Write or compare the two pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the four IDX files of Fashion-MNIST are")
-    parser.add_argument("--check", action="store_true", help="compare with what is embedded; exit with 1 if it differs")
+    parser.add_argument("folder", type=Path, help="folder of the four IDX files of Fashion-MNIST")
+    parser.add_argument("--check", action="store_true", help="compare with the bundled files; exit with 1 if they differ")
     options = parser.parse_args()
-    parts = read_idx_folder(options.folder)
+    raw = read_idx_folder(options.folder)
     same = True
-    for name, part in (("train", parts.train), ("test", parts.test)):
-        assert part is not None
-        path, picture = BUNDLED_FOLDER / "fashion-mini" / f"{name}.png", mosaic(cut(part, name))
+    for name, split in (("train", raw.train), ("test", raw.test)):
+        assert split is not None
+        path, picture = BUNDLED_FOLDER / "fashion-mini" / f"{name}.png", mosaic(choose(split, name))
         if options.check:
             same &= np.array_equal(np.asarray(Image.open(path)), picture)
         else:

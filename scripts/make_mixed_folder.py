@@ -1,8 +1,8 @@
-"""Make a folder of 3,000 colour JPEGs such as people have: python scripts/make_mixed_folder.py OUT.
+"""Make a realistic folder of 3,000 colour JPEGs: python scripts/make_mixed_folder.py OUT.
 
-Mixed sizes, uneven classes, names with spaces and accents, photographs stored sideways (EXIF), and one grey, one CMYK and one truncated
-file. The pictures are those of `tiny20` (64 x 64, twenty classes of Tiny ImageNet) and `cifar100` (32 x 32) in the folder that
-CONDENSATION_DATA names; the same numbers give the same files.
+It has mixed sizes, uneven classes, names with spaces and accents, photographs stored sideways (EXIF), and one grey, one CMYK and
+one truncated file. The images are those of `tiny20` (64 x 64, twenty classes of Tiny ImageNet) and `cifar100` (32 x 32) in the
+folder of CONDENSATION_DATA. Every run gives the same files.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ CIFAR = {
     "wolf #1": 97,
 }
 TOTAL, FEWEST, MOST = 3000, 60, 260
-TURNED = {3: 180, 6: 90, 8: 270}  # EXIF orientation: by how many degrees, counter-clockwise, the stored pixels are turned
+TURNED = {3: 180, 6: 90, 8: 270}  # EXIF orientation: counter-clockwise rotation of the stored pixels in degrees
 
 
 def class_counts(classes: int) -> list[int]:
-    """From `FEWEST` to `MOST`, `TOTAL` together."""
-    counts = [round(FEWEST + (MOST - FEWEST) * (place / (classes - 1)) ** 1.2) for place in range(classes)]
+    """Return class sizes from `FEWEST` to `MOST` with the sum `TOTAL`."""
+    counts = [round(FEWEST + (MOST - FEWEST) * (index / (classes - 1)) ** 1.2) for index in range(classes)]
     counts[classes // 2] += TOTAL - sum(counts)
     return counts
 
 
 def photograph(pixels: np.ndarray, rng: np.random.Generator) -> Image.Image:
-    """``pixels`` (h, w, 3) cut to some shape and enlarged to some size, from 48 pixels to 400."""
+    """Return ``pixels`` (h, w, 3) cropped at random and enlarged to a random size of 48 to 400 pixels."""
     height, width = pixels.shape[:2]
     cut_height, cut_width = (int(side * rng.uniform(0.8, 1.0)) for side in (height, width))
     top, left = rng.integers(0, height - cut_height + 1), rng.integers(0, width - cut_width + 1)
@@ -51,7 +51,7 @@ def photograph(pixels: np.ndarray, rng: np.random.Generator) -> Image.Image:
 
 
 def save(picture: Image.Image, path: Path, number: int, rng: np.random.Generator) -> None:
-    """As a JPEG of some quality; every twentieth is stored turned, with a tag that says so."""
+    """Write a JPEG of random quality; every twentieth is stored rotated, with an EXIF tag."""
     exif = Image.Exif()
     if number % 20 == 7:
         tag = int(rng.choice(list(TURNED)))
@@ -60,23 +60,25 @@ def save(picture: Image.Image, path: Path, number: int, rng: np.random.Generator
     picture.save(path, "JPEG", quality=int(rng.integers(75, 96)), exif=exif)
 
 
-def pictures(name: str, root: Path, labels: dict[str, int]) -> dict[str, np.ndarray]:
+def read_classes(name: str, root: Path, labels: dict[str, int]) -> dict[str, np.ndarray]:
+    """Return the images of the classes ``labels`` of a data set."""
     with np.load(root / name / "train.npz", allow_pickle=False) as archive:
-        images, found = archive["images"], archive["labels"]
-    return {folder: images[found == label] for folder, label in labels.items()}
+        images, all_labels = archive["images"], archive["labels"]
+    return {folder: images[all_labels == label] for folder, label in labels.items()}
 
 
 def main(out: Path, root: Path) -> None:
-    classes = pictures("tiny20", root, TINY) | pictures("cifar100", root, CIFAR)
+    """Write the folder ``out``."""
+    classes = read_classes("tiny20", root, TINY) | read_classes("cifar100", root, CIFAR)
     rng = np.random.default_rng(0)
     for (name, images), count in zip(classes.items(), class_counts(len(classes)), strict=True):
         (out / name).mkdir(parents=True, exist_ok=True)
         for number, index in enumerate(rng.permutation(len(images))[:count]):
-            ending = ("jpg", "JPG", "jpeg")[number % 3]
-            file = out / name / (f"Photo à {number}.{ending}" if number % 50 == 1 else f"{number}.{ending}")
+            suffix = ("jpg", "JPG", "jpeg")[number % 3]
+            file = out / name / (f"Photo à {number}.{suffix}" if number % 50 == 1 else f"{number}.{suffix}")
             save(photograph(images[index], rng), file, number, rng)
     folders = list(classes)
-    grey, cmyk, cut = (out / folders[place] / "0.jpg" for place in (1, 2, 3))
+    grey, cmyk, cut = (out / folders[index] / "0.jpg" for index in (1, 2, 3))
     Image.open(grey).convert("L").save(grey, "JPEG")
     Image.open(cmyk).convert("CMYK").save(cmyk, "JPEG")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
