@@ -1,9 +1,13 @@
 """The layers, what importing loads, and the rules that hold for every source file."""
 
 import ast
+import dataclasses
+import importlib
 import os
+import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -43,6 +47,12 @@ def imports(tree):
         modules = {alias.name for alias in tree.names}
     modules = {name for name in modules if name.startswith("condensation.")}
     return modules.union(*(imports(node) for node in ast.iter_child_nodes(tree)))
+
+
+def texts(tree):
+    """Every string of a file with its line, and whether it is a docstring or stands alone under a field."""
+    documentation = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [(node, node in documentation) for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def python(code):
@@ -173,3 +183,75 @@ def test_nothing_is_pickled():
 )
 def test_pickling_is_noticed(line):
     assert [name for node in ast.walk(ast.parse(line)) if (name := pickling(node))]
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun():
+    opening = re.compile(r"\s*(What|Whether|How|Where|Which|Of|By|That)\b")
+    wrong = [
+        f"{file}:{node.lineno} {node.value[:40]!r}"
+        for file, tree in TREES.items()
+        for node, documents in texts(tree)
+        if documents and opening.match(node.value)
+    ]
+    assert not wrong, "\n".join([str(len(wrong)), *wrong])
+
+
+def test_the_library_names_no_option_of_the_command():
+    option = re.compile(r"(?<![\w-])--[a-z]")
+    wrong = [
+        f"{file}:{node.lineno} {node.value[:60]!r}"
+        for file, tree in TREES.items()
+        if layer(file) != "cli"
+        for node, _ in texts(tree)
+        if option.search(node.value)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+# Six entry points of the library (condense, evaluate, gan_test, teach, make_pool, TrainedGenerator.images), then a run, a study, the
+# worker process of a search, and the command of a study.
+RESOLVING = 10
+
+
+def test_compute_is_resolved_at_the_entry_points_alone():
+    calls = [
+        f"{file}:{node.lineno}"
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and re.fullmatch(r"((\w+\.)*compute|Compute\(.*\))\.resolve", ast.unparse(node.func))
+    ]
+    assert 6 <= len(calls) <= RESOLVING, calls
+
+
+def settings_classes():
+    """Dataclasses that hold settings: of the registered families, of runs, studies and commands, and those inside them."""
+    from condensation.config.registry import FAMILIES
+
+    waiting = [type(value) for values in FAMILIES.values() for value in values.values()]
+    for file, tree in TREES.items():
+        names = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and node.name.endswith("Settings")]
+        waiting += [getattr(importlib.import_module(module_name(file)), name) for name in names]
+    classes = set()
+    while waiting:
+        kind = waiting.pop()
+        waiting += typing.get_args(kind)
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ in MODULES and kind not in classes:
+            classes.add(kind)
+            waiting += [*kind.__mro__[1:], *typing.get_type_hints(kind, include_extras=False).values()]
+    return classes
+
+
+def test_every_settings_field_has_a_docstring():
+    wrong, names = [], set()
+    for kind in settings_classes():
+        file = f"{kind.__module__.removeprefix('condensation.').replace('.', '/')}.py"
+        (body,) = [node.body for node in ast.walk(TREES[file]) if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
+        names.add(kind.__name__)
+        for node, following in zip(body, [*body[1:], None], strict=True):
+            if not isinstance(node, ast.AnnAssign) or "ClassVar" in ast.unparse(node.annotation) or node.target.id.startswith("_"):
+                continue
+            value = getattr(following, "value", None)
+            if not (isinstance(following, ast.Expr) and isinstance(value, ast.Constant) and isinstance(value.value, str)):
+                wrong.append(f"{file}:{node.lineno} {kind.__name__}.{node.target.id}")
+    assert {"DM", "ConvNet", "Compute", "RunSettings", "TableSettings", "Recipe", "DSA", "DataSettings"} <= names
+    assert not wrong, "\n".join([str(len(wrong)), *sorted(wrong)])

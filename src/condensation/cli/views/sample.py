@@ -30,7 +30,7 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check
     generator = TrainedGenerator.load(path)
     out = out or path_beside(path, f"sample-ipc{ipc}-seed{seed}")
     require_free(out)
-    compute = Compute(device).resolve()
+    compute = Compute(device)
     condensed = generator.sample(ipc, seed, compute)
     if check:
         condensed = _with_gan_test(condensed, check, compute, quiet=as_json)
