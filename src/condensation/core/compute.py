@@ -124,12 +124,13 @@ class Compute:
         return 1 if torch.device(self.device).type == "cpu" else max(1, self.suitable_chunk(image_shape) // batch)
 
     def with_compile_decision(self, image_shape: Shape, images: int) -> Compute:
-        """Return this with `compile` decided: "always" if it pays for ``images`` in all and a compiler is installed, else "never"."""
+        """Return this resolved, with `compile` decided: "always" if it pays for ``images`` in all and a compiler is installed."""
+        resolved = self.resolve()
         if self.compile != "auto":
-            return self
+            return resolved
         pixels = images * image_shape[1] * image_shape[2]
-        pays = pixels >= COMPILE_PIXELS[torch.device(self.device).type]
-        return replace(self, compile="always" if pays and _has_compiler() else "never")
+        pays = pixels >= COMPILE_PIXELS[torch.device(resolved.device).type]
+        return replace(resolved, compile="always" if pays and _has_compiler() else "never")
 
     def wrap(self, function: Callable[P, Tensor]) -> Callable[P, Tensor]:
         """Return ``function`` in the chosen precision, compiled if `compile` is "always"."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -131,21 +131,21 @@ def evaluate_on_each(
     for test in tests:
         for images in sets:
             check_fit(images, test)
-    resolved = compute.resolve()
-    tests = [test.to(resolved.device) for test in tests]
-    sets = [images.to(resolved.device) for images in sets]
     shape, classes = tests[0].shape, tests[0].num_classes
     # Many test images make compiling worthwhile too.
     seen = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests)))
+    decided = compute.with_compile_decision(shape, seen)
+    tests = [test.to(decided.device) for test in tests]
+    sets = [images.to(decided.device) for images in sets]
     jobs = [TrainingJob(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
-    with model_cache(network, shape, classes, resolved.with_compile_decision(shape, seen)) as cache:
+    with model_cache(network, shape, classes, decided) as cache:
         correct, _ = train_and_test(cache, jobs, tests, recipe, on_progress)
     results = []
     for test, fractions in zip(tests, correct, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
         values = np.average(per_class, axis=2, weights=np.array(list(test.counts.values())))
         names = tuple(test.class_names[label] for label in test.classes)
-        results.append(Accuracies(values, per_class, names, recipe, network, resolved))
+        results.append(Accuracies(values, per_class, names, recipe, network, replace(decided, compile=compute.compile)))
     return results
 
 

@@ -43,13 +43,13 @@ def gan_test(
         CondensationError: if the images don't have the shape and the classes of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
-    compute = compute.resolve()
+    compute = compute.with_compile_decision(data.train.shape, epochs * len(data.train))
     drawn = images.to(compute.device)
     real, test = (replace(part, preprocessing=images.preprocessing).to(compute.device) for part in (data.train, data.test))
     rng = Rng(seed).child("recognise")
     classifier = network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
     recipe = Recipe(epochs=epochs, augmentation=DSA(operations=("flip",)) if real.flip_invariant else None)
-    model = SingleModel(classifier, compute.with_compile_decision(real.shape, epochs * len(real)))
+    model = SingleModel(classifier, compute)
     train_together(model, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
     chunk, model = compute.suitable_chunk(real.shape), SingleModel(classifier)
     per_class, on_test = (class_accuracies(model, part, chunk)[0].tolist() for part in (drawn, test))

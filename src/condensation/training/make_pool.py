@@ -48,18 +48,18 @@ def make_pool(
     Raises:
         CondensationError: If the folder holds another pool, or a class has too few images to split.
     """
-    folder, compute = Path(folder), compute.resolve()
+    folder = Path(folder)
     training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
     network.build(real.shape, real.num_classes, Rng(0))  # a network that does not fit raises before the folder is made
     store = _open_or_create(network, real, folder, settings)
     remove_unfinished(folder)
     remove_unfinished(folder / NETWORKS_FOLDER)
     missing = store.missing()
-    training, validation = training.to(compute.device), validation.to(compute.device)
     evaluations = len(settings.evaluation_steps(settings.total_batches(training)))
     # Finished networks count too: compiling may change the rounding, so it must not depend on an interruption.
     images = settings.networks * (settings.recipe.epochs * len(training) + evaluations * len(validation))
     compute = compute.with_compile_decision(real.shape, images)
+    training, validation = training.to(compute.device), validation.to(compute.device)
     with model_cache(network, real.shape, real.num_classes, compute) as models:
         model = models.batch(1)
         assert isinstance(model, SingleModel)

@@ -13,6 +13,7 @@ import torch
 from condensation.cli.options import ResultOutput
 from condensation.cli.views.stopping import INTERRUPTED
 from condensation.core.checkpoint import EVERY_SECONDS
+from condensation.core.compute import torch_device
 from condensation.core.text import counted
 from condensation.methods.loop import Stopped
 from condensation.report.progress import LineReporter, Reporter, StopOnSignal, StoppableReporter
@@ -36,12 +37,11 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
         output: Form of the output.
         options: Options of the work; ``workers`` processes become an executor.
     """
-    compute = settings.compute.resolve()
     if output.talks:
-        plain_console(stderr=True).print(f"on {compute.describe()}")
+        plain_console(stderr=True).print(f"on {settings.compute.describe()}")
     with StopOnSignal() as stop, ExitStack() as stack:
         if "workers" in options:
-            options = _executor(options["workers"] or suitable_workers(compute.device), stack)
+            options = _executor(options["workers"] or suitable_workers(torch_device(settings.compute.device).type), stack)
         try:
             failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), **options)
         except Stopped:
