@@ -1,15 +1,15 @@
-"""Digits that come two at a time: what do networks know of all of them, if they see two images of each class alone?
+"""Digits that come two at a time: accuracy on all of them from a memory of two images per class.
 
-Random images against condensed ones. The same as a command, with more steps, networks and orders: see docs/continual.md.
+Random images are compared with condensed ones. The command does the same with more steps, networks and orders: see docs/continual.md.
 """
 
 from pathlib import Path
 from tempfile import mkdtemp
 
 from condensation import ConvNet, EvaluationSettings, Recipe
-from condensation.studies.continual.report import write_continual
-from condensation.studies.continual.run import run_continual
+from condensation.studies.continual.curves import curves_in
 from condensation.studies.continual.study import ContinualSettings
+from condensation.studies.registry import CONTINUAL
 
 
 def main() -> None:
@@ -21,14 +21,12 @@ def main() -> None:
         orders=1,  # in which the classes come, by seed
         evaluation=EvaluationSettings(networks=2, network=ConvNet(width=32), recipe=Recipe(epochs=40)),
     )
-    folder = Path(mkdtemp()) / "continual"  # with a folder of your own, the same call goes on where it was stopped
-    run_continual(settings, folder)
-    found = write_continual(settings, folder)
-    for of_step in zip(*found.curves.values(), strict=True):
-        known = ", ".join(f"{point.label} {point}" for point in of_step)
-        print(f"{of_step[0].seen:>2} classes seen: {known}")
-    found.plot().savefig(folder / "curves.png")
-    print(f"Curves: {folder / 'curves.png'}; a file for each step: {folder / 'steps'}")
+    folder = Path(mkdtemp()) / "continual"  # in a folder of your own, the same call resumes after a stop
+    CONTINUAL.run(settings, folder)
+    for points in zip(*curves_in(settings, folder).steps.values(), strict=True):
+        accuracies = ", ".join(f"{label} {point}" for label, point in zip(settings.methods, points, strict=True))
+        print(f"{points[0].seen:>2} classes seen: {accuracies}")
+    print(f"Curves: {folder / 'continual.png'}; one file per step: {folder / 'steps'}")
 
 
 if __name__ == "__main__":

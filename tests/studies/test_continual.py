@@ -17,12 +17,16 @@ from condensation.evaluation.evaluate import evaluate
 from condensation.methods.loop import Stopped, condense
 from condensation.networks.convnet import ConvNet
 from condensation.runs.run import run
-from condensation.studies.continual import report as retention
-from condensation.studies.continual import run as remembering
-from condensation.studies.continual.report import retained, write_continual
-from condensation.studies.continual.run import run_continual
-from condensation.studies.continual.study import ContinualSettings, Part, continual_in, course_of, jobs_of, parts_of
+from condensation.studies.continual import curves as reading
+from condensation.studies.continual import run as working
+from condensation.studies.continual.curves import curves_in
+from condensation.studies.continual.figure import continual_figure
+from condensation.studies.continual.report import continual_notes, continual_rows
+from condensation.studies.continual.study import ContinualSettings, MemoryStep, memory_jobs, memory_steps, sequence_of
 from condensation.studies.jobs import Watch
+from condensation.studies.published_numbers import Number
+from condensation.studies.registry import CONTINUAL
+from condensation.studies.study import write_report
 from condensation.training.train import Recipe
 
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4}
@@ -43,8 +47,7 @@ POINTS = 2 * 2 * 2  # methods, orders, steps
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "continual"
-    assert run_continual(SETTINGS, folder) == {}
-    write_continual(SETTINGS, folder)
+    assert CONTINUAL.run(SETTINGS, folder) == {}
     return folder
 
 
@@ -71,30 +74,31 @@ def test_settings_come_back_from_json():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "setting"),
     [
-        ({"steps": 0}, "steps is 0; it must be at least 1"),
-        ({"orders": 0}, "orders is 0"),
-        ({"ipc": 0}, "ipc is 0"),
-        ({"evaluation": EvaluationSettings(0)}, "must be a network to test after each step"),
-        ({"methods": {}}, "Memories need a method"),
-        ({"methods": {"dm": "dm", "DM": "dm"}}, "each a name of its own"),
-        ({"tasks": ("digits",)}, "only one task, digits"),
-        ({"tasks": ("digits", "mnist"), "memory": "shared"}, "each data set is condensed once anyway"),
+        ({"steps": 0}, "steps"),
+        ({"orders": 0}, "orders"),
+        ({"ipc": 0}, "ipc"),
+        ({"evaluation": EvaluationSettings(0)}, "evaluation.networks"),
+        ({"methods": {}}, "methods"),
+        ({"methods": {"dm": "dm", "DM": "dm"}}, "methods"),
+        ({"tasks": ("digits",)}, "tasks"),
+        ({"tasks": ("digits", "mnist"), "memory": "shared"}, "memory"),
     ],
 )
-def test_what_makes_no_curve_is_refused(change, said):
-    with pytest.raises(CondensationError, match=said):
+def test_impossible_settings_name_the_setting(change, setting):
+    with pytest.raises(CondensationError) as error:
         replace(SETTINGS, **change)
+    assert error.value.setting == setting
 
 
 def test_an_order_is_whole_before_the_next_begins():
-    assert [(part.order, part.step) for part in parts_of(SETTINGS)] == [(0, 0)] * 2 + [(0, 1)] * 2 + [(1, 0)] * 2 + [(1, 1)] * 2
+    assert [(part.order, part.step) for part in memory_steps(SETTINGS)] == [(0, 0)] * 2 + [(0, 1)] * 2 + [(1, 0)] * 2 + [(1, 1)] * 2
 
 
 def test_a_memory_is_made_from_the_new_classes_alone(finished):
-    course = course_of(SETTINGS)
-    for part, job in jobs_of(SETTINGS, course).items():
+    course = sequence_of(SETTINGS)
+    for part, job in memory_jobs(SETTINGS, course).items():
         memory = CondensedSet.load(finished / "memories" / job.name)
         assert memory.images.counts == dict.fromkeys(sorted(course.labels(part.order, part.step)), 2)
         assert memory.card["data"]["fingerprint"] == course.new(part.order, part.step).train.fingerprint()
@@ -102,8 +106,8 @@ def test_a_memory_is_made_from_the_new_classes_alone(finished):
 
 @pytest.mark.parametrize("label", SETTINGS.methods)
 def test_the_classes_of_a_step_condensed_alone_are_the_same_bytes(finished, tmp_path, label):
-    part = Part(label, 1, 1)
-    job = jobs_of(SETTINGS, course_of(SETTINGS))[part]
+    part = MemoryStep(label, 1, 1)
+    job = memory_jobs(SETTINGS, sequence_of(SETTINGS))[part]
     run(job.settings, tmp_path / "alone")  # reads the data by itself, as the settings say
     assert (tmp_path / "alone" / "set.safetensors").read_bytes() == sets_in(finished)[part.memory]
 
@@ -111,8 +115,8 @@ def test_the_classes_of_a_step_condensed_alone_are_the_same_bytes(finished, tmp_
 @pytest.mark.parametrize(("label", "rtol"), [("random", 0), ("condensed", 1e-4)])
 def test_a_class_is_what_it_would_be_in_a_run_on_all_classes(finished, label, rtol):
     """Of random images to the bit; of learned ones but for rounding, as sums over batches of another size round otherwise."""
-    part = Part(label, 0, 1)
-    job = jobs_of(SETTINGS, course_of(SETTINGS))[part]
+    part = MemoryStep(label, 0, 1)
+    job = memory_jobs(SETTINGS, sequence_of(SETTINGS))[part]
     alone = CondensedSet.load(finished / "memories" / part.memory).images
     whole = condense(job.settings.method, load("digits").train, 2, seed=0, compute=CPU).select(alone.classes)
     assert torch.equal(whole.labels, alone.labels)
@@ -121,9 +125,11 @@ def test_a_class_is_what_it_would_be_in_a_run_on_all_classes(finished, label, rt
 
 @pytest.mark.parametrize(("order", "step"), [(0, 0), (1, 1)])
 def test_a_point_is_what_new_networks_know_of_all_classes_seen(finished, order, step):
-    course = course_of(SETTINGS)
+    course = sequence_of(SETTINGS)
     seen = sorted(label for earlier in range(step + 1) for label in course.labels(order, earlier))
-    memories = [CondensedSet.load(finished / "memories" / Part("condensed", order, earlier).memory).images for earlier in range(step + 1)]
+    memories = [
+        CondensedSet.load(finished / "memories" / MemoryStep("condensed", order, earlier).memory).images for earlier in range(step + 1)
+    ]
     memory = memories[0].concat(memories[1]) if step else memories[0]
     how = SETTINGS.evaluation
     plainly = evaluate(
@@ -140,12 +146,12 @@ def test_networks_answer_among_all_classes_though_they_have_seen_some(finished):
     kept = json.loads((finished / "steps" / "random-order0-after-step1.json").read_text())
     ((test,),) = [kept["tests"]]
     assert len(test["per_class"]) == 5
-    assert course_of(SETTINGS).tests(0, 0)[0][1].num_classes == 10
+    assert sequence_of(SETTINGS).tests(0, 0)[0][1].num_classes == 10
 
 
 def test_a_curve_counts_every_network_of_every_order(finished):
-    found = retained(SETTINGS, finished)
-    point = found.curves["condensed"][1]
+    found = curves_in(SETTINGS, finished)
+    point = found.steps["condensed"][1]
     kept = [json.loads((finished / "steps" / f"condensed-order{order}-after-step2.json").read_text())["values"] for order in range(2)]
     assert (point.mean, point.deviation) == (pytest.approx(np.mean(kept)), pytest.approx(np.std(kept)))
     assert (point.seen, point.values) == (10, tuple(map(tuple, kept)))
@@ -159,7 +165,7 @@ def test_orders_differ_in_classes_memories_and_networks(finished):
 
 def test_finished_curves_are_not_made_again(finished):
     before, seen = work_of(finished), []
-    assert run_continual(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
+    assert CONTINUAL.run(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
     assert work_of(finished) == before
     assert [(number, count, how) for number, count, _, how in seen] == [(n, 2 * POINTS, "finished") for n in range(1, 2 * POINTS + 1)]
 
@@ -174,10 +180,9 @@ def test_curves_that_were_broken_off_come_to_the_same_numbers(finished, tmp_path
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_continual(SETTINGS, tmp_path / "c", Watch(on_progress=stop))
-    write_continual(SETTINGS, tmp_path / "c")
+        CONTINUAL.run(SETTINGS, tmp_path / "c", Watch(on_progress=stop))
     before = work_of(tmp_path / "c")
-    run_continual(SETTINGS, tmp_path / "c")
+    CONTINUAL.run(SETTINGS, tmp_path / "c")
     assert before.items() <= work_of(tmp_path / "c").items()
     assert results(tmp_path / "c") == results(finished)
 
@@ -188,17 +193,17 @@ def test_a_memory_that_was_broken_off_goes_on(finished, tmp_path):
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_continual(SETTINGS, tmp_path / "c", Watch(observers=[stop]))
+        CONTINUAL.run(SETTINGS, tmp_path / "c", Watch(observers=[stop]))
     steps = []
-    run_continual(SETTINGS, tmp_path / "c", Watch(observers=[lambda moment: steps.append(moment.step)]))
+    CONTINUAL.run(SETTINGS, tmp_path / "c", Watch(observers=[lambda moment: steps.append(moment.step)]))
     assert steps[0] == 2
     assert results(tmp_path / "c") == results(finished)
 
 
 def test_more_methods_and_orders_are_added(finished, tmp_path):
-    run_continual(replace(SETTINGS, methods={"random": "random"}, orders=1), tmp_path / "c")
+    CONTINUAL.run(replace(SETTINGS, methods={"random": "random"}, orders=1), tmp_path / "c")
     before = work_of(tmp_path / "c")
-    run_continual(SETTINGS, tmp_path / "c")
+    CONTINUAL.run(SETTINGS, tmp_path / "c")
     assert before.items() <= work_of(tmp_path / "c").items()
     assert results(tmp_path / "c") == results(finished)
 
@@ -206,51 +211,51 @@ def test_more_methods_and_orders_are_added(finished, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"steps": 5}, "holds other curves: steps is 2 there, 5 here"),
-        ({"ipc": 3}, "holds other curves: ipc is 2 there, 3 here"),
-        ({"evaluation": replace(SETTINGS.evaluation, networks=3)}, "holds other curves: evaluation.networks is 2 there, 3 here"),
+        ({"steps": 5}, "steps is 2 there, 5 here"),
+        ({"ipc": 3}, "ipc is 2 there, 3 here"),
+        ({"evaluation": replace(SETTINGS.evaluation, networks=3)}, "evaluation.networks is 2 there, 3 here"),
         ({"methods": {"condensed": {**DM, "steps": 4}}}, "holds another run: method.steps is 3 there, 4 here"),
     ],
 )
 def test_curves_that_came_about_otherwise_are_refused(finished, change, said):
     with pytest.raises(CondensationError, match=said):
-        run_continual(replace(SETTINGS, **change), finished)
-    assert continual_in(finished) == SETTINGS
+        CONTINUAL.run(replace(SETTINGS, **change), finished)
+    assert CONTINUAL.settings_in(finished) == SETTINGS
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(CondensationError, match="There are no curves of continual learning in"):
-        run_continual(SETTINGS, tmp_path)
+    with pytest.raises(CondensationError, match="There is no study of continual learning in"):
+        CONTINUAL.run(SETTINGS, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"ipc": 1000}, "Asked for 1000 images a class"),
+        ({"ipc": 1000}, "got 1000"),
         ({"evaluation": EvaluationSettings(1, ConvNet(depth=9))}, "too deep"),
         ({"methods": {"dm": {**DM, "networks": {"name": "fresh", "spec": {"name": "convnet", "depth": 9}}}}}, "too deep"),
-        ({"steps": 6}, "6 steps are too many"),
+        ({"steps": 6}, "steps is 6"),
         ({"methods": {"mine": {"name": "dn"}}}, "There is no method 'dn'"),
     ],
 )
 def test_what_cannot_be_done_is_noticed_before_the_work(tmp_path, change, said):
     with pytest.raises(CondensationError, match=said):
-        run_continual(replace(SETTINGS, **change), tmp_path / "c")
+        CONTINUAL.run(replace(SETTINGS, **change), tmp_path / "c")
     assert not (tmp_path / "c").exists()
 
 
 def test_a_memory_that_fails_stops_no_other_curve(tmp_path):
     broken = replace(SETTINGS, orders=1, methods={"wild": {**DM, "lr": 1e30}, "random": "random"})
-    assert set(run_continual(broken, tmp_path / "c")) == {"wild-order0-step1", "wild-order0-step2"}
-    found = write_continual(broken, tmp_path / "c")
-    assert [str(point) for point in found.curves["wild"]] == ["failed", "failed"]
-    assert all(point.values for point in found.curves["random"])
+    assert set(CONTINUAL.run(broken, tmp_path / "c")) == {"wild-order0-step1", "wild-order0-step2"}
+    found = curves_in(broken, tmp_path / "c")
+    assert [str(point) for point in found.steps["wild"]] == ["failed", "failed"]
+    assert all(point.values for point in found.steps["random"])
     assert "wild-order0-step1 failed: The loss or a pixel was not a finite number" in (tmp_path / "c" / "continual.md").read_text()
 
 
 def test_networks_that_fail_stop_no_others_and_are_tried_again(tmp_path, monkeypatch):
-    real, calls = remembering.evaluate_on_each, []
+    real, calls = working.evaluate_on_each, []
 
     def fails(*arguments, **settings):
         calls.append(arguments)
@@ -258,18 +263,18 @@ def test_networks_that_fail_stop_no_others_and_are_tried_again(tmp_path, monkeyp
             raise MemoryError
         return real(*arguments, **settings)
 
-    monkeypatch.setattr(remembering, "evaluate_on_each", fails)
+    monkeypatch.setattr(working, "evaluate_on_each", fails)
     once = replace(SETTINGS, orders=1)
-    assert list(run_continual(once, tmp_path / "c")) == ["condensed-order0-after-step1"]
-    found = write_continual(once, tmp_path / "c")
-    assert {label: [str(point) == "failed" for point in curve] for label, curve in found.curves.items()} == {
+    assert list(CONTINUAL.run(once, tmp_path / "c")) == ["condensed-order0-after-step1"]
+    found = curves_in(once, tmp_path / "c")
+    assert {label: [str(point) == "failed" for point in curve] for label, curve in found.steps.items()} == {
         "random": [False, False],
         "condensed": [True, False],
     }
     assert "condensed-order0-after-step1 failed: out of memory" in (tmp_path / "c" / "continual.md").read_text()
     monkeypatch.undo()
-    assert run_continual(once, tmp_path / "c") == {}
-    assert all(point.values for curve in retained(once, tmp_path / "c").curves.values() for point in curve)
+    assert CONTINUAL.run(once, tmp_path / "c") == {}
+    assert all(point.values for curve in curves_in(once, tmp_path / "c").steps.values() for point in curve)
 
 
 # -- one memory for all orders
@@ -278,30 +283,30 @@ def test_networks_that_fail_stop_no_others_and_are_tried_again(tmp_path, monkeyp
 def test_a_shared_memory_is_made_once_where_each_class_stands_alone(tmp_path):
     batch = {**DM, "networks": {"name": "fresh", "spec": {"name": "convnet", "width": 8, "norm": "batch"}}}
     shared = replace(SETTINGS, memory="shared", methods={**SETTINGS.methods, "batch": batch})
-    assert run_continual(shared, tmp_path / "c") == {}
+    assert CONTINUAL.run(shared, tmp_path / "c") == {}
     kept = {"condensed-all", "random-all", *(f"batch-order{order}-step{step}" for order in (0, 1) for step in (1, 2))}
     assert set(sets_in(tmp_path / "c")) == kept
-    found = write_continual(shared, tmp_path / "c")
-    assert all(len(point.values) == 2 for curve in found.curves.values() for point in curve)
+    found = curves_in(shared, tmp_path / "c")
+    assert all(len(point.values) == 2 for curve in found.steps.values() for point in curve)
     assert "All orders share the memory" in (tmp_path / "c" / "continual.md").read_text()
 
 
 def test_a_shared_memory_serves_a_study_with_other_steps(tmp_path):
     shared = replace(SETTINGS, memory="shared", methods={"condensed": DM}, orders=1)
-    run_continual(shared, tmp_path / "two")
+    CONTINUAL.run(shared, tmp_path / "two")
     shutil.copytree(tmp_path / "two" / "memories", tmp_path / "five" / "memories")
     seen = []
     five = Watch(lambda *told: seen.append(told), [never])
-    assert run_continual(replace(shared, steps=5), tmp_path / "five", five) == {}
+    assert CONTINUAL.run(replace(shared, steps=5), tmp_path / "five", five) == {}
     assert [how for *_, how in seen] == ["finished", *["to do"] * 5]
     shutil.copytree(tmp_path / "two" / "memories", tmp_path / "other" / "memories")
     with pytest.raises(CondensationError, match="holds another run"):
-        run_continual(replace(shared, ipc=1), tmp_path / "other")
+        CONTINUAL.run(replace(shared, ipc=1), tmp_path / "other")
 
 
 def test_a_shared_memory_of_random_images_is_that_of_the_first_order(finished, tmp_path):
     shared = replace(SETTINGS, memory="shared", methods={"random": "random"}, orders=1)
-    run_continual(shared, tmp_path / "c")
+    CONTINUAL.run(shared, tmp_path / "c")
     own, other = (json.loads((folder / "steps" / "random-order0-after-step2.json").read_text()) for folder in (finished, tmp_path / "c"))
     assert own["values"] == other["values"]
 
@@ -310,20 +315,20 @@ def test_a_shared_memory_of_random_images_is_that_of_the_first_order(finished, t
 
 
 def test_data_sets_come_one_after_the_other(tmp_path):
-    assert run_continual(TASKS, tmp_path / "c") == {}
+    assert CONTINUAL.run(TASKS, tmp_path / "c") == {}
     assert set(sets_in(tmp_path / "c")) == {"random-order0-step1", "random-order0-step2"}
     kept = json.loads((tmp_path / "c" / "steps" / "random-order0-after-step2.json").read_text())
     assert [test["name"] for test in kept["tests"]] == ["digits", "fashion-mini"]
     assert kept["values"] == pytest.approx(np.mean([test["values"][0] for test in kept["tests"]], axis=0), abs=1e-3)
     assert kept["images"] == 40
-    found = write_continual(TASKS, tmp_path / "c")
-    assert retention.lines(found)[0][0] == "1"
+    found = curves_in(TASKS, tmp_path / "c")
+    assert continual_rows(found)[0][0] == "1"
     assert "| data sets seen | random |" in (tmp_path / "c" / "continual.md").read_text()
 
 
 def test_a_data_set_of_a_sequence_is_condensed_as_it_is_alone(tmp_path):
-    run_continual(TASKS, tmp_path / "c")
-    job = jobs_of(TASKS, course_of(TASKS))[Part("random", 0, 1)]
+    CONTINUAL.run(TASKS, tmp_path / "c")
+    job = memory_jobs(TASKS, sequence_of(TASKS))[MemoryStep("random", 0, 1)]
     run(job.settings, tmp_path / "alone")
     assert (tmp_path / "alone" / "set.safetensors").read_bytes() == sets_in(tmp_path / "c")["random-order0-step2"]
 
@@ -342,12 +347,12 @@ def test_curves_are_written_in_three_ways(finished):
     names = ("continual.json", "continual.md", "continual.png")
     before = [(finished / name).read_bytes() for name in names]
     assert before[2].startswith(b"\x89PNG")
-    write_continual(continual_in(finished), finished)
+    write_report(CONTINUAL.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before
 
 
 def test_a_line_a_method_and_a_band_around_it(finished):
-    axes = retained(SETTINGS, finished).plot().axes[0]
+    axes = continual_figure(curves_in(SETTINGS, finished), "").axes[0]
     assert [line.get_label() for line in axes.lines] == list(SETTINGS.methods)
     assert [line.get_xdata().tolist() for line in axes.lines] == [[5, 10]] * 2
     assert len(axes.collections) == 2
@@ -358,29 +363,29 @@ def test_nothing_is_drawn_of_what_is_not_there(tmp_path):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_continual(SETTINGS, tmp_path / "c", Watch(on_progress=stop))
-    found = write_continual(SETTINGS, tmp_path / "c")
-    assert retention.lines(found) == [("step 1", "-", "-"), ("step 2", "-", "-")]
-    assert "random: 2 of 2 orders not done." in retention.notes(found)
+        CONTINUAL.run(SETTINGS, tmp_path / "c", Watch(on_progress=stop))
+    found = curves_in(SETTINGS, tmp_path / "c")
+    assert continual_rows(found) == (("step 1", "-", "-"), ("step 2", "-", "-"))
+    assert "random: 2 of 2 orders not done." in continual_notes(found)
 
 
 def test_published_numbers_stand_beside_the_last_step_and_say_what_differs(finished, monkeypatch):
-    monkeypatch.setattr(retention, "published_continual", lambda source, ipc, steps: {"dm": retention.Number(34.4, None, "unverified")})
-    found = retained(SETTINGS, finished)
+    monkeypatch.setattr(reading, "published_continual", lambda source, ipc, steps: {"dm": Number(34.4, None, "unverified")})
+    found = curves_in(SETTINGS, finished)
     assert found.published.keys() == {"condensed"}
-    assert retention.lines(found)[-1] == ("10, published", "-", "34.4?")
-    assert [line.get_label() for line in found.plot().axes[0].lines] == ["random", "condensed", "condensed, published"]
-    said = next(line for line in retention.notes(found) if line.startswith("condensed: "))
+    assert continual_rows(found)[-1] == ("10, published", "-", "34.4?")
+    assert [line.get_label() for line in continual_figure(found, "").axes[0].lines] == ["random", "condensed", "condensed, published"]
+    said = next(line for line in continual_notes(found) if line.startswith("condensed: "))
     for difference in ("orders 2 (published: 5)", "method.steps 3 (published: 20,000)", "evaluation.networks 2 (published: 3)"):
         assert difference in said
-    assert "Published?: quoted from memory of the papers, not checked." in retention.notes(found)
-    early = replace(found, curves={label: (curve[0], replace(curve[1], values=(), seen=None)) for label, curve in found.curves.items()})
-    assert [line.get_label() for line in early.plot().axes[0].lines] == ["random", "condensed"]  # they are of the last step
+    assert "Published?: quoted from memory of the papers, not checked." in continual_notes(found)
+    early = replace(found, steps={label: (curve[0], replace(curve[1], values=(), seen=None)) for label, curve in found.steps.items()})
+    assert [line.get_label() for line in continual_figure(early, "").axes[0].lines] == ["random", "condensed"]  # they are of the last step
 
 
 def test_of_some_classes_or_a_sequence_of_data_sets_nothing_is_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(retention, "published_continual", lambda source, ipc, steps: {"random": retention.Number(24.8, None, "unverified")})
-    assert retained(SETTINGS, tmp_path).published
+    monkeypatch.setattr(reading, "published_continual", lambda source, ipc, steps: {"random": Number(24.8, None, "unverified")})
+    assert curves_in(SETTINGS, tmp_path).published
     some = replace(SETTINGS, data={"source": "digits", "classes": list("0123")})
-    assert not retained(some, tmp_path).published
-    assert not retained(TASKS, tmp_path).published
+    assert not curves_in(some, tmp_path).published
+    assert not curves_in(TASKS, tmp_path).published

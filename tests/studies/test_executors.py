@@ -12,7 +12,8 @@ import pytest
 
 import condensation
 from condensation.methods.loop import Stopped
-from condensation.studies.executors import DIED, Processes, go_through
+from condensation.studies.executors import DIED, Processes, run_all
+from condensation.studies.jobs import Failure
 
 
 class Log:
@@ -28,7 +29,7 @@ class Log:
 
     def end(self, name, reason):
         assert name not in self.ended
-        self.ended[name] = reason and reason["reason"]
+        self.ended[name] = reason and reason.reason
         self.running.discard(name)
 
 
@@ -54,21 +55,21 @@ def test_jobs_are_handed_out_in_their_order_and_so_many_at_a_time():
     log = Log()
     with ThreadPoolExecutor(2) as pool:
         work = lambda name: time.sleep(0.02)  # noqa: E731
-        go_through("abcdef", lambda name: pool.submit(work, name), log.begin, log.end, never, at_a_time=2)
+        run_all("abcdef", lambda name: pool.submit(work, name), log.begin, log.end, never, at_a_time=2)
     assert (log.began, log.most) == (list("abcdef"), 2)
     assert log.ended == dict.fromkeys("abcdef")
 
 
 def test_a_job_that_fails_stops_no_other():
     log = Log()
-    work = {"a": None, "b": {"reason": "out of memory", "traceback": ""}, "c": None}
-    go_through("abc", done_at_once(work.get), log.begin, log.end, never)
+    work = {"a": None, "b": Failure("out of memory"), "c": None}
+    run_all("abc", done_at_once(work.get), log.begin, log.end, never)
     assert log.ended == {"a": None, "b": "out of memory", "c": None}
 
 
 def test_what_the_executor_raises_is_a_failure_too():
     log = Log()
-    go_through("ab", done_at_once(lambda name: {"a": 1}[name] and None), log.begin, log.end, never)
+    run_all("ab", done_at_once(lambda name: {"a": 1}[name] and None), log.begin, log.end, never)
     assert log.ended == {"a": None, "b": "KeyError: 'b'"}
 
 
@@ -82,7 +83,7 @@ def test_jobs_beside_one_whose_process_died_are_done_again_alone():
             raise BrokenExecutor
         return None
 
-    go_through("abcde", done_at_once(work), log.begin, log.end, never, at_a_time=3)
+    run_all("abcde", done_at_once(work), log.begin, log.end, never, at_a_time=3)
     assert log.ended == {"a": None, "b": DIED, "c": None, "d": None, "e": None}
     assert log.began == list("abcabcde")
 
@@ -98,7 +99,7 @@ def test_a_stop_calls_off_what_has_not_begun():
         return futures[-1]
 
     with pytest.raises(Stopped):
-        go_through("abc", submit, log.begin, log.end, look, at_a_time=2)
+        run_all("abc", submit, log.begin, log.end, look, at_a_time=2)
     assert [future.cancelled() for future in futures] == [True, True]
 
 
@@ -108,14 +109,14 @@ def test_a_stop_calls_off_what_has_not_begun():
 def die_if_asked(name):
     if name == "b":
         os._exit(9)
-    return {"reason": str(os.getpid()), "traceback": ""}
+    return Failure(str(os.getpid()))
 
 
 @pytest.mark.slow
 def test_a_process_that_dies_is_replaced():
     log = Log()
     with Processes(2) as processes:
-        go_through("abcd", lambda name: processes.submit(die_if_asked, name), log.begin, log.end, never, at_a_time=2)
+        run_all("abcd", lambda name: processes.submit(die_if_asked, name), log.begin, log.end, never, at_a_time=2)
     assert log.ended.pop("b") == DIED
     assert set(log.ended) == set("acd")
     assert str(os.getpid()) not in log.ended.values()

@@ -20,11 +20,15 @@ from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.executors import Processes
 from condensation.studies.jobs import Watch
-from condensation.studies.nas import train_candidates as contestants
-from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxies_for, sets_of, without_validation
-from condensation.studies.nas.report import Search, read_search, write_search
+from condensation.studies.nas import train_candidates
+from condensation.studies.nas.figure import search_figure
+from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxies_for, search_jobs, without_validation
+from condensation.studies.nas.report import search_notes
+from condensation.studies.nas.search import Search, search_in
 from condensation.studies.nas.search_space import Space
-from condensation.studies.nas.study import run_search, search_in
+from condensation.studies.nas.train_candidates import Trained
+from condensation.studies.registry import NAS
+from condensation.studies.study import write_report
 from condensation.studies.table.study import NamedMethod
 from condensation.training.train import Recipe, train
 from tests.small import images
@@ -62,20 +66,19 @@ def settings(data):
 @pytest.fixture(scope="module")
 def finished(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("nas") / "whole"
-    assert run_search(settings, folder) == {}
-    write_search(folder)
+    assert NAS.run(settings, folder) == {}
     return folder
 
 
 def results(folder):
     """All accuracies of a search."""
-    found = read_search(folder)
-    return {name: {label: (one["validation"], one["test"]) for label, one in there.items()} for name, there in found.trained.items()}
+    found = search_in(folder)
+    return {name: {label: (list(one.validation), list(one.test)) for label, one in there.items()} for name, there in found.trained.items()}
 
 
 def seconds(folder):
     """What each training took: another number if it were done again."""
-    return {(name, label): one["seconds"] for name, there in read_search(folder).trained.items() for label, one in there.items()}
+    return {(name, label): one.seconds for name, there in search_in(folder).trained.items() for label, one in there.items()}
 
 
 def work_of(folder):
@@ -98,7 +101,7 @@ def test_every_network_is_trained_on_everything(finished, settings):
     for of_network in found.values():
         assert list(of_network) == ["random", EARLY, "DM", WHOLE]
         assert all(len(part) == 2 for one in of_network.values() for part in one)
-    assert read_search(finished).done == read_search(finished).names
+    assert search_in(finished).done == list(search_in(finished).names)
 
 
 @pytest.mark.parametrize("label", ["random", EARLY, "DM", WHOLE])
@@ -115,13 +118,15 @@ def test_an_accuracy_is_that_of_a_network_trained_plainly(finished, settings, la
     network.eval()
     for part, test in (("validation", validation), ("test", rest.test)):
         right = network(test.inputs().double()).argmax(1) == test.labels
-        assert read_search(finished).trained[name][label][part][number] == pytest.approx(100 * float(right.double().mean()), abs=1e-3)
+        assert getattr(search_in(finished).trained[name][label], part)[number] == pytest.approx(
+            100 * float(right.double().mean()), abs=1e-3
+        )
 
 
 def test_networks_trained_together_are_as_one_by_one(finished, settings, tmp_path):
     seen = []
     together = replace(settings, compute=replace(settings.compute, together=3))
-    run_search(together, tmp_path / "nas", Watch(on_progress=lambda done, total: seen.append((done, total))))
+    NAS.run(together, tmp_path / "nas", Watch(on_progress=lambda done, total: seen.append((done, total))))
     assert results(tmp_path / "nas") == results(finished)
     assert (3, 36) in seen  # three of six networks have done an epoch
 
@@ -154,7 +159,7 @@ def test_a_class_of_one_image_leaves_none_for_training(data):
 def test_a_finished_search_is_not_done_again(finished, settings):
     before, seen = work_of(finished), []
     watch = Watch(lambda *told: seen.append(told), [never], never)
-    assert run_search(settings, finished, watch) == {}
+    assert NAS.run(settings, finished, watch) == {}
     assert work_of(finished) == before
     assert [(number, count, how) for number, count, _, how in seen] == [(number, 10, "finished") for number in range(1, 11)]
 
@@ -169,23 +174,22 @@ def test_a_broken_off_search_goes_on_to_the_same_numbers(finished, settings, tmp
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_search(settings, tmp_path / "nas", Watch(on_progress=stop))
-    write_search(tmp_path / "nas")
+        NAS.run(settings, tmp_path / "nas", Watch(on_progress=stop))
     before = seconds(tmp_path / "nas")
     assert bool(before) == (epochs > 30)  # the proxies of the first network take 36 epochs
-    assert run_search(settings, tmp_path / "nas") == {}
+    assert NAS.run(settings, tmp_path / "nas") == {}
     assert before.items() <= seconds(tmp_path / "nas").items()
     assert results(tmp_path / "nas") == results(finished)
 
 
 def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
     first = replace(settings, proxies=settings.proxies[:1], subset=5)
-    run_search(first, tmp_path / "nas")
-    names = read_search(tmp_path / "nas").names
-    assert names == read_search(finished).names[:5]
-    before = {name: there["random"] for name, there in read_search(tmp_path / "nas").trained.items()}
-    run_search(settings, tmp_path / "nas")
-    after = read_search(tmp_path / "nas").trained
+    NAS.run(first, tmp_path / "nas")
+    names = search_in(tmp_path / "nas").names
+    assert names == search_in(finished).names[:5]
+    before = {name: there["random"] for name, there in search_in(tmp_path / "nas").trained.items()}
+    NAS.run(settings, tmp_path / "nas")
+    after = search_in(tmp_path / "nas").trained
     assert all(after[name]["random"] == before[name] for name in names)
     assert results(tmp_path / "nas") == {
         name: {label: found[label] for label in results(tmp_path / "nas")[name]} for name, found in results(finished).items()
@@ -202,17 +206,17 @@ def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
 )
 def test_other_settings_need_another_folder(finished, settings, change, said):
     with pytest.raises(CondensationError, match=said):
-        run_search(replace(settings, **change), finished)
+        NAS.run(replace(settings, **change), finished)
 
 
 def test_a_foreign_folder_is_refused(settings, tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(CondensationError, match="There is no search in"):
-        run_search(settings, tmp_path)
+        NAS.run(settings, tmp_path)
 
 
 def test_settings_are_read_again(finished, settings):
-    assert search_in(finished) == from_dict(SearchSettings, to_dict(settings))
+    assert NAS.settings_in(finished) == from_dict(SearchSettings, to_dict(settings))
 
 
 # -- who does it
@@ -220,14 +224,14 @@ def test_settings_are_read_again(finished, settings):
 
 def test_any_executor_comes_to_the_same_numbers(finished, settings, tmp_path):
     with ThreadPoolExecutor(1) as pool:
-        assert run_search(settings, tmp_path / "nas", executor=pool) == {}
+        assert NAS.run(settings, tmp_path / "nas", executor=pool) == {}
     assert results(tmp_path / "nas") == results(finished)
 
 
 @pytest.mark.slow
 def test_processes_come_to_the_same_numbers(finished, settings, tmp_path):
     with Processes(2) as processes:
-        assert run_search(settings, tmp_path / "nas", executor=processes, at_a_time=2) == {}
+        assert NAS.run(settings, tmp_path / "nas", executor=processes, at_a_time=2) == {}
     assert results(tmp_path / "nas") == results(finished)
 
 
@@ -235,70 +239,73 @@ def test_processes_come_to_the_same_numbers(finished, settings, tmp_path):
 
 
 def test_a_network_that_fails_is_recorded_and_the_search_goes_on(finished, settings, tmp_path, monkeypatch):
-    real, bad = contestants.train_and_test, "w4-d1-batch-relu-avg"
+    real, bad = train_candidates.train_and_test, "w4-d1-batch-relu-avg"
 
     def fails(crew, trainings, tests, recipe, on_progress):
         if trainings[0].rng.path[1] == bad and recipe.epochs == 6:
             raise MemoryError
         return real(crew, trainings, tests, recipe, on_progress)
 
-    monkeypatch.setattr(contestants, "train_and_test", fails)
-    assert {name: one["reason"] for name, one in run_search(settings, tmp_path / "nas").items()} == {bad: "out of memory"}
-    found = write_search(tmp_path / "nas")
+    monkeypatch.setattr(train_candidates, "train_and_test", fails)
+    assert {name: one.reason for name, one in NAS.run(settings, tmp_path / "nas").items()} == {bad: "out of memory"}
+    found = search_in(tmp_path / "nas")
     assert list(found.trained[bad]) == [WHOLE]
     assert len(found.done) == 7
     assert f"- {bad} failed: out of memory" in (tmp_path / "nas" / "nas.md").read_text()
     assert [len(one.networks) for one in found.verdicts] == [7, 7, 7, 8]
     monkeypatch.undo()
-    assert run_search(settings, tmp_path / "nas") == {}
+    assert NAS.run(settings, tmp_path / "nas") == {}
     assert results(tmp_path / "nas") == results(finished)
 
 
 def test_weights_that_are_no_numbers_are_a_failure(settings, tmp_path):
     once = replace(settings, proxies=settings.proxies[:1], subset=2, compute=replace(settings.compute, precision="float32"))
     wild = replace(once, recipe=Recipe(epochs=3, lr=1e30))
-    failed = run_search(wild, tmp_path / "nas")
-    assert {one["reason"] for one in failed.values()} == {
-        "The weights are no finite numbers after training on random. The weights are no finite numbers after training on whole."
+    failed = NAS.run(wild, tmp_path / "nas")
+    assert {one.reason for one in failed.values()} == {
+        "The weights are not finite after training on random. The weights are not finite after training on whole."
     }
-    assert read_search(tmp_path / "nas").done == []
-    assert [str(line[1]) for line in write_search(tmp_path / "nas").lines] == ["-", "-"]
+    assert search_in(tmp_path / "nas").done == []
+    assert [row[1] for row in NAS.read(tmp_path / "nas").rows] == ["-", "-"]
 
 
 def test_a_set_that_fails_leaves_its_proxy_out(settings, tmp_path):
     once = replace(settings, subset=2, compute=replace(settings.compute, precision="float32"))
     broken = replace(once, proxies=(*settings.proxies[:1], NamedMethod("wild", {**DM, "lr": 1e30})))
-    assert list(run_search(broken, tmp_path / "nas")) == ["wild"]
-    assert [list(one) for one in read_search(tmp_path / "nas").trained.values()] == [["random", WHOLE]] * 2
-    assert "set of wild failed: The loss or a pixel" in (write_search(tmp_path / "nas").folder / "nas.md").read_text()
+    assert list(NAS.run(broken, tmp_path / "nas")) == ["wild"]
+    assert [list(one) for one in search_in(tmp_path / "nas").trained.values()] == [["random", WHOLE]] * 2
+    assert "set of wild failed: The loss or a pixel" in (tmp_path / "nas" / "nas.md").read_text()
 
 
 def test_networks_that_do_not_fit_are_counted(settings, tmp_path):
     deep = replace(settings, space=replace(SPACE, depth=(1, 5)), proxies=settings.proxies[:1], subset=2)
-    run_search(deep, tmp_path / "nas")
-    found = write_search(tmp_path / "nas")
-    assert "4 networks of the space left out: A ConvNet of depth 5 is too deep for images of 8x8" in found.markdown()
-    assert len(found.as_json()["do_not_fit"]) == 4
+    NAS.run(deep, tmp_path / "nas")
+    found = search_in(tmp_path / "nas")
+    assert "4 networks of the space left out: A ConvNet of depth 5 is too deep for images of 8x8" in " ".join(
+        NAS.read(tmp_path / "nas").notes
+    )
+    assert len(found.space.others) == 4
     with pytest.raises(CondensationError, match=r"No network of the space fits\. w4-d5-instance-relu-avg: A ConvNet of depth 5"):
-        run_search(replace(deep, space=replace(SPACE, depth=(5,))), tmp_path / "other")
+        NAS.run(replace(deep, space=replace(SPACE, depth=(5,))), tmp_path / "other")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "setting"),
     [
-        ({"trainings": 0}, "trainings is 0; it must be at least 1"),
-        ({"top": 1.5}, r"top is 1\.5; it must lie between 0 and 1"),
-        ({"proxies": ()}, "There is no proxy"),
-        ({"proxies": (NamedMethod("whole", "random"),)}, "The proxy 'whole' is there twice"),
+        ({"trainings": 0}, "trainings"),
+        ({"top": 1.5}, "top"),
+        ({"proxies": ()}, "proxies"),
+        ({"proxies": (NamedMethod("whole", "random"),)}, "proxies"),
     ],
 )
-def test_settings_that_make_no_search_are_refused(settings, change, said):
-    with pytest.raises(CondensationError, match=said):
+def test_impossible_settings_name_the_setting(settings, change, setting):
+    with pytest.raises(CondensationError) as error:
         replace(settings, **change)
+    assert error.value.setting == setting
 
 
 def test_sets_have_the_settings_of_their_preset(settings):
-    jobs = {job.name: job.settings for job in sets_of(replace(settings, proxies=proxies_for(["herding", "dm", EARLY]), ipc=10))}
+    jobs = {job.name: job.settings for job in search_jobs(replace(settings, proxies=proxies_for(["herding", "dm", EARLY]), ipc=10))}
     assert list(jobs) == ["herding", "dm"]
     assert (jobs["dm"].method.averaging, jobs["dm"].evaluation.networks, jobs["dm"].ipc) == (0.998, 0, 10)
 
@@ -307,38 +314,38 @@ def test_sets_have_the_settings_of_their_preset(settings):
 
 
 def test_a_verdict_is_what_the_accuracies_say(finished, settings):
-    found = read_search(finished)
+    found = search_in(finished)
     for verdict in found.verdicts:
         names = list(found.trained)
-        ours = [np.mean(found.trained[name][verdict.label]["test"]) for name in names]
-        fully = [np.mean(found.trained[name][WHOLE]["test"]) for name in names]
+        ours = [np.mean(found.trained[name][verdict.label].test) for name in names]
+        fully = [np.mean(found.trained[name][WHOLE].test) for name in names]
         assert verdict.over_all.spearman.value == pytest.approx(stats.spearmanr(ours, fully).statistic)
         assert verdict.over_all.kendall.value == pytest.approx(stats.kendalltau(ours, fully).statistic)
-        worth = {name: np.mean(found.trained[name][verdict.label]["validation"]) for name in names}
+        worth = {name: np.mean(found.trained[name][verdict.label].validation) for name in names}
         sixth = sorted(worth.values())[-6]
         assert set(verdict.top) == {name for name in names if worth[name] >= sixth}
         assert verdict.over_top.count == len(verdict.top)
         assert set(verdict.equal) == {name for name in names if worth[name] == max(worth.values())}
         assert verdict.found == verdict.equal[0]
-        assert verdict.accuracy == pytest.approx(np.mean([found.trained[name][WHOLE]["test"] for name in verdict.equal]))
+        assert verdict.accuracy == pytest.approx(np.mean([found.trained[name][WHOLE].test for name in verdict.equal]))
     assert found.verdicts[-1].over_all.spearman.value == 1
 
 
 def test_networks_that_are_equally_good_are_all_counted(finished, monkeypatch):
     known = {
-        name: {label: {"validation": [0.0], "test": [float(place)], "seconds": 1.0} for label in ("random", EARLY, "DM", WHOLE)}
-        for place, name in enumerate(read_search(finished).names)
+        name: {label: Trained((0.0,), (float(place),), 1.0) for label in ("random", EARLY, "DM", WHOLE)}
+        for place, name in enumerate(search_in(finished).names)
     }
     best, second, third = list(known)[4:7]
     for name in (best, second, third):
-        known[name]["DM"]["validation"] = [90.0]
-    search = read_search(finished)
+        known[name]["DM"] = replace(known[name]["DM"], validation=(90.0,))
+    search = search_in(finished)
     monkeypatch.setattr(Search, "trained", known)
     verdict = next(one for one in search.verdicts if one.label == "DM")
     assert verdict.equal == (best, second, third)
     assert len(verdict.top) == len(known)  # three are better, and all others equal the sixth
     assert (verdict.accuracy, verdict.trainings) == (5.0, 3)
-    (said,) = [line for line in search.notes if line.startswith("Found by DM")]
+    (said,) = [line for line in search_notes(search) if line.startswith("Found by DM")]
     assert said == f"Found by DM: {best}, or one of 2 others with the same validation accuracy; the accuracy is the mean of all."
 
 
@@ -352,12 +359,12 @@ def test_a_search_is_written_in_three_ways(finished):
     names = ("nas.json", "nas.md", "nas.png")
     before = [(finished / name).read_bytes() for name in names]
     assert before[2].startswith(b"\x89PNG")
-    write_search(finished)
+    write_report(NAS.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before
 
 
 def test_the_picture_has_a_column_for_each_proxy(finished):
-    panels = read_search(finished).plot().axes
+    panels = search_figure(search_in(finished), "").axes
     assert [panel.get_title().split("\n")[0] for panel in panels[:3]] == ["random", EARLY, "DM"]
     assert sum(len(points.get_offsets()) for points in panels[0].collections) == 8
     assert sum(len(points.get_offsets()) for points in panels[3].collections) == 6

@@ -18,12 +18,15 @@ from condensation.networks.convnet import ConvNet
 from condensation.networks.pool_store import PoolStore
 from condensation.networks.samplers import Pool
 from condensation.runs.presets import preset
-from condensation.runs.run import RunSettings
+from condensation.runs.settings import RunSettings
 from condensation.studies.jobs import Watch
-from condensation.studies.pools.figure import curve
-from condensation.studies.pools.report import Ablation, BucketScore, ablation, columns, lines, notes, write_pools
-from condensation.studies.pools.study import PoolsSettings, jobs_of, network_for, pools_in, run_pools
-from condensation.studies.published_numbers import of_pools
+from condensation.studies.pools.buckets import Ablation, BucketScore, PoolSummary, ablation_in
+from condensation.studies.pools.figure import accuracy_figure, images_figure
+from condensation.studies.pools.report import pools_columns, pools_notes, pools_rows
+from condensation.studies.pools.study import PoolsSettings, pool_network, pools_jobs
+from condensation.studies.published_numbers import published_pools
+from condensation.studies.registry import POOLS
+from condensation.studies.study import write_report
 from condensation.training.make_pool import PoolRecipe
 from condensation.training.train import Recipe
 
@@ -42,8 +45,7 @@ JOBS = ["random-ipc1-seed0", "0-30-ipc1-seed0", "30-99.9-ipc1-seed0", "99.9-ipc1
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "pools"
-    assert run_pools(SETTINGS, folder) == {}
-    write_pools(SETTINGS, folder)
+    assert POOLS.run(SETTINGS, folder) == {}
     return folder
 
 
@@ -69,14 +71,14 @@ def test_settings_come_back_from_json():
 
 
 def test_by_default_every_bucket_of_the_pool_is_compared():
-    assert SETTINGS.names == ("random", "0-30", "30-99.9", "99.9+", "all")
-    assert PoolsSettings().names == ("random", "10-20", "20-30", "30-40", "40-50", "50-60", "60-70", "70+", "all")
+    assert SETTINGS.bucket_names == ("random", "0-30", "30-99.9", "99.9+", "all")
+    assert PoolsSettings().bucket_names == ("random", "10-20", "20-30", "30-40", "40-50", "50-60", "60-70", "70+", "all")
 
 
 def test_a_job_draws_from_its_bucket_and_is_else_as_the_preset_says(tmp_path):
-    jobs = jobs_of(SETTINGS, tmp_path)
+    jobs = pools_jobs(SETTINGS, tmp_path)
     assert [job.name for job in jobs] == JOBS
-    for job, name in zip(jobs, SETTINGS.names, strict=True):
+    for job, name in zip(jobs, SETTINGS.bucket_names, strict=True):
         assert job.settings.method.networks == Pool(str(tmp_path / "pool"), name, ConvNet(width=4))
         assert replace(job.settings.method, networks=DM().networks) == replace(
             DM.fast(1, channels=1), steps=3, batch_per_class=4, networks=DM().networks
@@ -84,14 +86,14 @@ def test_a_job_draws_from_its_bucket_and_is_else_as_the_preset_says(tmp_path):
 
 
 def test_by_default_the_pool_is_of_the_network_that_the_method_learns_on():
-    assert network_for(replace(SETTINGS, network=None)) == DM.fast(1).networks.spec
-    assert network_for(replace(SETTINGS, network=None, preset="paper")) == DM().networks.spec
+    assert pool_network(replace(SETTINGS, network=None)) == DM.fast(1).networks.spec
+    assert pool_network(replace(SETTINGS, network=None, preset="paper")) == DM().networks.spec
 
 
 @pytest.mark.parametrize("name", ["random", "herding", "pixel-mmd"])
 def test_a_method_that_draws_no_networks_is_refused(tmp_path, name):
     with pytest.raises(CondensationError, match=f"{name} draws no networks in its steps"):
-        run_pools(replace(SETTINGS, method=name), tmp_path / "p")
+        POOLS.run(replace(SETTINGS, method=name), tmp_path / "p")
     assert not (tmp_path / "p").exists()
 
 
@@ -132,16 +134,15 @@ def test_sets_of_different_buckets_differ(finished):
 def test_an_empty_bucket_is_passed_over_and_said_plainly(finished):
     assert PoolStore.open(finished / "pool").accuracies()[-1] < 99.9
     assert not (finished / "runs" / JOBS[3]).exists()
-    found = ablation(SETTINGS, finished)
+    found = ablation_in(SETTINGS, finished)
     assert [cell.empty for cell in found.cells] == [False, False, False, True, False]
-    assert lines(found)[3] == ("99.9+", "0", "no network")
-    (said,) = [line for line in notes(found) if line.startswith("No network is in")]
+    assert pools_rows(found)[3] == ("99.9+", "0", "no network")
+    (said,) = [line for line in pools_notes(found) if line.startswith("No network is in")]
     assert said.startswith("No network is in 99.9+: validation accuracies are ")
-    assert "Train longer" in said
 
 
 def test_a_cell_counts_every_network_of_the_set(finished):
-    cell = ablation(SETTINGS, finished).cells[0]
+    cell = ablation_in(SETTINGS, finished).cells[0]
     (values,) = json.loads((finished / "runs" / JOBS[0] / "scores.json").read_text())["sets"]["dm"]["values"]
     assert cell.mean == pytest.approx(np.mean(values))
     assert cell.deviation == pytest.approx(np.std(values))
@@ -150,7 +151,7 @@ def test_a_cell_counts_every_network_of_the_set(finished):
 def test_a_finished_ablation_is_not_done_again(finished):
     before, seen = work_of(finished), []
     watch = Watch(lambda *told: seen.append(told), [never], never, on_training=never)
-    assert run_pools(SETTINGS, finished, watch) == {}
+    assert POOLS.run(SETTINGS, finished, watch) == {}
     assert work_of(finished) == before
     assert [(number, count) for number, count, _, _ in seen] == [(number, 7) for number in range(1, 8)]
     assert [how for *_, how in seen] == ["finished"] * 2 + ["empty"] + ["finished"] * 4
@@ -166,10 +167,9 @@ def test_a_broken_off_ablation_goes_on_to_the_same_results(finished, tmp_path, t
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_pools(SETTINGS, tmp_path / "p", Watch(observers=[stop], on_progress=stop, on_training=stop))
-    write_pools(SETTINGS, tmp_path / "p")
+        POOLS.run(SETTINGS, tmp_path / "p", Watch(observers=[stop], on_progress=stop, on_training=stop))
     before = work_of(tmp_path / "p")
-    run_pools(SETTINGS, tmp_path / "p")
+    POOLS.run(SETTINGS, tmp_path / "p")
     judged = {path.parent for path in before if path.name == "scores.json"}
     kept = {path: when for path, when in before.items() if path.parent in judged or path.parent.name == "networks"}
     assert kept.items() <= work_of(tmp_path / "p").items()
@@ -177,17 +177,17 @@ def test_a_broken_off_ablation_goes_on_to_the_same_results(finished, tmp_path, t
 
 
 def test_the_pool_can_be_made_alone(finished, tmp_path):
-    assert run_pools(SETTINGS, tmp_path / "p", pool_only=True) == {}
+    assert POOLS.run(SETTINGS, tmp_path / "p", pool_only=True) == {}
     assert results(tmp_path / "p") == ({}, results(finished)[1], {})
-    found = write_pools(SETTINGS, tmp_path / "p")
+    found = ablation_in(SETTINGS, tmp_path / "p")
     assert [str(cell) for cell in found.cells] == ["-", "-", "-", "no network", "-"]
     assert not (tmp_path / "p" / "images.png").exists()
 
 
 def test_buckets_and_numbers_are_added(finished, tmp_path):
-    run_pools(replace(SETTINGS, buckets=("random", "all")), tmp_path / "p")
+    POOLS.run(replace(SETTINGS, buckets=("random", "all")), tmp_path / "p")
     before = work_of(tmp_path / "p")
-    run_pools(SETTINGS, tmp_path / "p")
+    POOLS.run(SETTINGS, tmp_path / "p")
     assert before.items() <= work_of(tmp_path / "p").items()
     assert results(tmp_path / "p") == results(finished)
 
@@ -195,29 +195,29 @@ def test_buckets_and_numbers_are_added(finished, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"pool": replace(SETTINGS.pool, networks=3)}, r"another pool: pool\.networks is 2 there, 3 here"),
-        ({"network": ConvNet(width=8)}, r"another pool: network\.width is 4 there, 8 here"),
+        ({"pool": replace(SETTINGS.pool, networks=3)}, r"pool\.networks is 2 there, 3 here"),
+        ({"network": ConvNet(width=8)}, r"network\.width is 4 there, 8 here"),
         ({"evaluation": replace(SETTINGS.evaluation, networks=3)}, r"another run: evaluation\.networks is 2 there, 3 here"),
         ({"method": {**SETTINGS.method, "steps": 4}}, r"another run: method\.steps is 3 there, 4 here"),
     ],
 )
 def test_an_ablation_with_other_settings_is_refused(finished, change, said):
     with pytest.raises(CondensationError, match=said):
-        run_pools(replace(SETTINGS, **change), finished)
-    assert pools_in(finished) == SETTINGS
+        POOLS.run(replace(SETTINGS, **change), finished)
+    assert POOLS.settings_in(finished) == SETTINGS
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(CondensationError, match="There is no comparison of pools in"):
-        run_pools(SETTINGS, tmp_path)
+        POOLS.run(SETTINGS, tmp_path)
 
 
 def test_a_set_that_fails_does_not_stop_the_others(finished, tmp_path):
     broken = replace(SETTINGS, method={**SETTINGS.method, "lr": 1e30}, buckets=("random", "30-99.9"))
-    failed = run_pools(broken, tmp_path / "p")
+    failed = POOLS.run(broken, tmp_path / "p")
     assert set(failed) == {JOBS[0], JOBS[2]}
-    found = write_pools(broken, tmp_path / "p")
+    found = ablation_in(broken, tmp_path / "p")
     assert [str(cell) for cell in found.cells] == ["failed"] * 2
     assert f"{JOBS[0]} failed: The loss or a pixel was not a finite number" in (tmp_path / "p" / "pools.md").read_text()
 
@@ -227,64 +227,67 @@ def test_a_set_that_fails_does_not_stop_the_others(finished, tmp_path):
 
 def test_it_is_written_in_four_ways(finished):
     kept = json.loads((finished / "pools.json").read_text())
-    assert [(cell["bucket"], cell.get("count")) for cell in kept["cells"]] == list(zip(SETTINGS.names, (2, 2, 2, None, 2), strict=True))
+    assert [(cell["bucket"], cell.get("count")) for cell in kept["cells"]] == list(
+        zip(SETTINGS.bucket_names, (2, 2, 2, None, 2), strict=True)
+    )
     assert kept["pool"]["networks"]["all"] == len(kept["pool"]["accuracies"])
     assert "| validation accuracy, % | in the pool | ipc 1 |\n" in (finished / "pools.md").read_text()
     names = ("pools.json", "pools.md", "pools.png", "images.png")
     before = [(finished / name).read_bytes() for name in names]
-    write_pools(pools_in(finished), finished)
+    write_report(POOLS.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before
 
 
 def test_a_row_of_images_stands_for_each_bucket(finished, monkeypatch):
-    found, shown = ablation(SETTINGS, finished), {}
+    found, shown = ablation_in(SETTINGS, finished), {}
     with Image.open(finished / "images.png") as kept:
-        assert found.images().size == kept.size
+        assert images_figure(found, "", 1).size == kept.size
     monkeypatch.setattr("condensation.studies.pools.figure.grid", lambda sets, **how: shown.update(sets=sets, **how))
-    found.images()
+    images_figure(found, "", 1)
     assert list(shown["sets"]) == ["random", "0-30", "30-99.9", "all"]
     assert shown["rows"] == 1
     assert torch.equal(shown["sets"]["all"].images, CondensedSet.load(finished / "runs" / JOBS[4]).images.images)
-    with pytest.raises(CondensationError, match="No set of 5 images a class is there yet"):
-        found.images(5)
+    with pytest.raises(CondensationError, match="no set with 5 images per class"):
+        images_figure(found, "", 5)
 
 
 def made_up(means, theirs):
     """At 10 images a class of CIFAR10."""
     settings = replace(SETTINGS, data="cifar10", ipc=(10,), buckets=tuple(means))
     cells = [
-        BucketScore(name, 10, ((mean,),) if mean else (), 1, (), {}, theirs.get(name), empty=mean is None) for name, mean in means.items()
+        BucketScore(bucket=name, ipc=10, values=((mean,),) if mean else (), sets=1, published=theirs.get(name), empty=mean is None)
+        for name, mean in means.items()
     ]
-    return Ablation(settings, None, tuple(cells), {"20-30": 7, "70+": 0, "all": 9}, (12.0, 27.5))
+    return Ablation(settings, None, tuple(cells), PoolSummary({"20-30": 7, "70+": 0, "all": 9}, (12.0, 27.5)))
 
 
 def test_published_numbers_stand_beside_ours_where_there_are_any():
-    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None, "all": 49.0}, of_pools("cifar10", 10))
-    assert columns(found) == ("validation accuracy, %", "in the pool", "ipc 10", "published")
-    assert lines(found) == [
+    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None, "all": 49.0}, published_pools("cifar10", 10))
+    assert pools_columns(found) == ("validation accuracy, %", "in the pool", "ipc 10", "published")
+    assert list(pools_rows(found)) == [
         ("random", "new networks", "48.0", "48.9?"),
         ("20-30", "7", "50.5", "48.1?"),
         ("70+", "0", "no network", "48.2?"),
         ("all", "9", "49.0", "50.7?"),
     ]
-    assert "ipc 10: best and worst bucket are 2.5 points apart (published: 2.6)." in notes(found)
-    assert any("quoted from memory" in line for line in notes(found))
+    assert "ipc 10: best and worst bucket are 2.5 points apart (published: 2.6)." in pools_notes(found)
+    assert any("quoted from memory" in line for line in pools_notes(found))
 
 
 def test_it_says_in_what_it_was_otherwise_than_published():
     settings = PoolsSettings(data="cifar10", preset="paper", method={"name": "dm", "steps": 800}, evaluation=preset("paper").evaluation)
-    cell = BucketScore("random", 10, ((48.0,),), 1, (), {}, of_pools("cifar10", 10)["random"])
-    found = Ablation(settings, None, (cell,), {}, ())
-    assert "ipc 10, otherwise than published: method.steps 800 (published: 20,000)." in notes(found)
+    cell = BucketScore(bucket="random", ipc=10, values=((48.0,),), sets=1, published=published_pools("cifar10", 10)["random"])
+    found = Ablation(settings, None, (cell,), PoolSummary())
+    assert "ipc 10 differs from published: method.steps 800 (published: 20,000)." in pools_notes(found)
     narrow = replace(found, settings=replace(settings, method="dm", network=ConvNet(width=64)))
-    assert "ipc 10, otherwise than published: method.networks.spec.width 64 (published: 128)." in notes(narrow)
+    assert "ipc 10 differs from published: method.networks.spec.width 64 (published: 128)." in pools_notes(narrow)
     same = replace(found, settings=replace(settings, method="dm"))
-    assert not any("otherwise" in line for line in notes(same))
+    assert not any("differs" in line for line in pools_notes(same))
 
 
 def test_the_plot_has_a_point_for_each_number():
-    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None}, of_pools("cifar10", 10))
-    (panel,) = curve(found).axes
+    found = made_up({"random": 48.0, "20-30": 50.5, "70+": None}, published_pools("cifar10", 10))
+    (panel,) = accuracy_figure(found, "").axes
     assert [text.get_text() for text in panel.get_xticklabels()] == ["random", "20-30", "70+"]
     theirs, ours = panel.lines[:2]
     assert list(theirs.get_ydata()) == [48.9, 48.1, 48.2]
@@ -292,6 +295,6 @@ def test_the_plot_has_a_point_for_each_number():
 
 
 def test_what_is_published_is_of_cifar10():
-    assert list(of_pools("cifar10", 50)) == list(PoolsSettings().names)
-    assert str(of_pools("cifar10", 10)["random"]) == "48.9?"
-    assert of_pools("cifar10", 20) == of_pools("mnist", 10) == {}
+    assert list(published_pools("cifar10", 50)) == list(PoolsSettings().bucket_names)
+    assert str(published_pools("cifar10", 10)["random"]) == "48.9?"
+    assert published_pools("cifar10", 20) == published_pools("mnist", 10) == {}

@@ -2,7 +2,16 @@ import pytest
 
 from condensation.data.catalogue import DATASETS
 from condensation.methods.registry import METHODS
-from condensation.studies.published_numbers import _content, columns, continual, note, published, published_continual, sources, whole
+from condensation.studies.published_numbers import (
+    _content,
+    columns,
+    continual_protocol,
+    note,
+    published,
+    published_continual,
+    published_whole,
+    sources,
+)
 
 NUMBERS = [(data, ipc) for data, of_data in _content()["numbers"].items() for ipc in of_data]
 
@@ -22,7 +31,7 @@ def test_a_number_has_a_source_a_column_and_a_data_set(data, ipc):
 def test_numbers_that_everyone_knows():
     assert str(published("cifar10", 10)["dm"]) == "48.9 ± 0.6"
     assert str(published("cifar10", 50)["random"]) == "43.4 ± 1.0"
-    assert str(whole("cifar10")) == "84.8 ± 0.1"
+    assert str(published_whole("cifar10")) == "84.8 ± 0.1"
 
 
 def test_what_was_not_looked_up_says_so():
@@ -36,13 +45,13 @@ def test_continual_learning_is_published_after_5_and_10_steps():
         assert found.keys() <= METHODS.keys()
         assert all(number.source in sources() for number in found.values())
     assert published_continual("cifar100", 10, 5) == published_continual("digits", 20, 5) == {}
-    assert (continual().orders, continual().networks) == (5, 3)
+    assert (continual_protocol().orders, continual_protocol().networks) == (5, 3)
 
 
 def test_of_other_data_nothing_is_published():
     assert published("fashion-mini", 1) == {}
     assert published("path/to/mine", 1) == {}
-    assert whole("digits") is None
+    assert published_whole("digits") is None
     assert note("digits") == ""
 
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,26 +14,26 @@ from condensation.core.plain import to_dict
 from condensation.methods.loop import Stopped
 from condensation.studies import jobs
 from condensation.studies.jobs import Watch
+from condensation.studies.registry import TABLE
+from condensation.studies.study import write_report
 from condensation.studies.study_folder import slug
-from condensation.studies.table.cells import cells, differences
-from condensation.studies.table.report import marks, signs_of, write_table
+from condensation.studies.table.cells import cells_in, differences
+from condensation.studies.table.report import difference_signs, signs_of
 from condensation.studies.table.study import (
-    Row,
+    TableRow,
     TableSettings,
     column_of,
-    jobs_of,
-    published_settings,
+    published_run,
+    row_run,
     rows_for,
-    run_settings,
-    run_table,
-    settings_in,
+    table_jobs,
     with_overrides,
 )
 
 SMALL = {"name": "convnet", "width": 8}
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4, "networks": {"spec": SMALL}}
 SETTINGS = TableSettings(
-    rows=(Row("Random", "random"), Row("DM", DM)),
+    rows=(TableRow("Random", "random"), TableRow("DM", DM)),
     data="digits",
     ipc=(1,),
     seeds=2,
@@ -41,14 +42,13 @@ SETTINGS = TableSettings(
     evaluation={"network": SMALL},
     compute=Compute("cpu", "float32", compile="never"),
 )
-CIFAR = TableSettings(rows_for(["random", "dm"]), "cifar10", ipc=(1, 10))
+CIFAR = TableSettings(rows_for(["random", "dm"]), data="cifar10", ipc=(1, 10))
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "table"
-    assert run_table(SETTINGS, folder) == {}
-    write_table(SETTINGS, folder)
+    assert TABLE.run(SETTINGS, folder) == {}
     return folder
 
 
@@ -74,7 +74,7 @@ def never(*_):
 def test_random_stands_there_with_and_without_augmentation():
     rows = rows_for(["random", "dm"])
     assert [row.label for row in rows] == ["Random", "Random, DSA", "DM"]
-    recipes = [run_settings(CIFAR, row, 1, 0).evaluation.recipe for row in rows]
+    recipes = [row_run(CIFAR, row, 1, 0).evaluation.recipe for row in rows]
     assert [recipe.augmentation is None for recipe in recipes] == [True, False, False]
     assert [recipe.epochs for recipe in recipes] == [301, 1001, 1001]
 
@@ -86,17 +86,17 @@ def test_an_unknown_method_is_named():
 
 @pytest.mark.parametrize("ipc", [10, 100])
 def test_by_default_a_run_is_that_of_the_paper(ipc):
-    ours = run_settings(CIFAR, CIFAR.rows[2], ipc, 0)
+    ours = row_run(CIFAR, CIFAR.rows[2], ipc, 0)
     paper = preset("paper", ipc)
     assert (ours.method, ours.evaluation) == (paper.method, paper.evaluation)
     assert ours.data.preprocessing == "published"
 
 
 def test_what_is_said_of_a_method_changes_its_rows_alone():
-    rows, others = with_overrides(CIFAR.rows, ["dm.steps=5", "evaluation.network.width=8", "dm.networks.spec.width=16"])
+    rows, others = with_overrides(CIFAR.rows, ["dm.steps=5", "evaluation.network.width=8", "dm.networks.spec.width=16"], TableSettings)
     assert others == ["evaluation.network.width=8"]
     assert rows[0] == CIFAR.rows[0]
-    method = run_settings(replace(CIFAR, rows=rows), rows[2], 1, 0).method
+    method = row_run(replace(CIFAR, rows=rows), rows[2], 1, 0).method
     assert (method.steps, method.networks.spec.width) == (5, 16)
 
 
@@ -111,8 +111,8 @@ def test_a_table_of_nothing_is_refused(change):
 
 
 def test_rows_must_differ_in_their_labels():
-    with pytest.raises(CondensationError, match="has row 'dm-a' twice"):
-        replace(SETTINGS, rows=(Row("DM a", "dm"), Row("DM, a", "dm")))
+    with pytest.raises(CondensationError, match="'dm-a' twice"):
+        replace(SETTINGS, rows=(TableRow("DM a", "dm"), TableRow("DM, a", "dm")))
     assert slug("Pixel MMD (rbf)") == "pixel-mmd-rbf"
 
 
@@ -120,53 +120,53 @@ def test_rows_must_differ_in_their_labels():
 
 
 def test_a_row_may_stand_at_some_ipc_alone(tmp_path):
-    settings = replace(SETTINGS, ipc=(1, 2), seeds=1, rows=(Row("Random", "random"), Row("DM, longer", DM, ipc=(2,))))
-    assert [job.name for job in jobs_of(settings)] == ["random-ipc1-seed0", "random-ipc2-seed0", "dm-longer-ipc2-seed0"]
-    assert [(cell.label, cell.ipc) for cell in cells(settings, tmp_path)] == [("Random", 1), ("Random", 2), ("DM, longer", 2)]
+    settings = replace(SETTINGS, ipc=(1, 2), seeds=1, rows=(TableRow("Random", "random"), TableRow("DM, longer", DM, ipc=(2,))))
+    assert [job.name for job in table_jobs(settings)] == ["random-ipc1-seed0", "random-ipc2-seed0", "dm-longer-ipc2-seed0"]
+    assert [(cell.method, cell.ipc) for cell in cells_in(settings, tmp_path)] == [("Random", 1), ("Random", 2), ("DM, longer", 2)]
 
 
 def test_a_row_may_have_seeds_of_its_own(tmp_path):
-    settings = replace(SETTINGS, seeds=1, rows=(Row("Random", "random", seeds=3), Row("DM", DM)))
-    assert [job.name for job in jobs_of(settings)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "random-ipc1-seed2"]
-    assert [cell.counted for cell in cells(settings, tmp_path)] == ["0 of 3", "0 of 1"]
+    settings = replace(SETTINGS, seeds=1, rows=(TableRow("Random", "random", seeds=3), TableRow("DM", DM)))
+    assert [job.name for job in table_jobs(settings)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "random-ipc1-seed2"]
+    assert [cell.count_text for cell in cells_in(settings, tmp_path)] == ["0 of 3", "0 of 1"]
     with pytest.raises(CondensationError, match="seeds of the row 'Random' is 0"):
-        Row("Random", "random", seeds=0)
+        TableRow("Random", "random", seeds=0)
 
 
 def test_what_is_not_published_is_not_said_to_be():
     (herding,) = rows_for(["herding"])
     longer = replace(herding, method={"name": "herding", "recipe": {"epochs": 40}})
-    (cell,) = [one for one in cells(replace(CIFAR, ipc=(10,), rows=(longer,)), "nowhere") if one.published]
+    (cell,) = [one for one in cells_in(replace(CIFAR, ipc=(10,), rows=(longer,)), Path("nowhere")) if one.published]
     assert cell.differences == ("method.recipe.epochs 40 (not published; by default 10)",)
 
 
 def test_a_row_at_an_ipc_that_the_table_has_not_is_refused():
-    with pytest.raises(CondensationError, match="'DM' stands at ipc 5, but the table is of ipc 1"):
-        replace(SETTINGS, rows=(Row("DM", DM, ipc=(1, 5)),))
+    with pytest.raises(CondensationError, match="'DM' has ipc 5"):
+        replace(SETTINGS, rows=(TableRow("DM", DM, ipc=(1, 5)),))
 
 
 def test_the_column_that_fits_stands_beside_a_row():
-    bare = Row("bare", "random", {"recipe": {"augmentation": "none"}})
-    rows = {row.label: column_of(CIFAR, row, 1) for row in (*CIFAR.rows, bare, Row("none", "dm", published="none"))}
+    bare = TableRow("bare", "random", {"recipe": {"augmentation": "none"}})
+    rows = {row.label: column_of(CIFAR, row, 1) for row in (*CIFAR.rows, bare, TableRow("none", "dm", published="none"))}
     assert rows == {"Random": "random", "Random, DSA": "random-dsa", "DM": "dm", "bare": "random", "none": None}
 
 
 def test_an_unknown_column_is_named():
     with pytest.raises(CondensationError, match="no published column 'dn'"):
-        column_of(CIFAR, Row("x", "dm", published="dn"), 1)
+        column_of(CIFAR, TableRow("x", "dm", published="dn"), 1)
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_as_published_there_is_no_difference(place):
     row = CIFAR.rows[place]
     column = column_of(CIFAR, row, 10)
-    assert differences(run_settings(CIFAR, row, 10, 0), published_settings(CIFAR, column, 10)) == ()
+    assert differences(row_run(CIFAR, row, 10, 0), published_run(CIFAR, column, 10)) == ()
 
 
 def test_what_differs_is_said_setting_by_setting():
-    (dm,), _ = with_overrides(CIFAR.rows[2:], ["dm.steps=500", "dm.networks.spec.width=64", "dm.augmentation=none"])
+    (dm,), _ = with_overrides(CIFAR.rows[2:], ["dm.steps=500", "dm.networks.spec.width=64", "dm.augmentation=none"], TableSettings)
     ours = replace(CIFAR, rows=(dm,), networks=3, epochs=300, data={"source": "cifar10", "preprocessing": "zca"})
-    assert differences(run_settings(ours, dm, 10, 0), published_settings(ours, "dm", 10)) == (
+    assert differences(row_run(ours, dm, 10, 0), published_run(ours, "dm", 10)) == (
         "method.steps 500 (published: 20,000)",
         "method.networks.spec.width 64 (published: 128)",
         "method.augmentation none (published: dsa)",
@@ -177,12 +177,12 @@ def test_what_differs_is_said_setting_by_setting():
 
 
 def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
-    ours = replace(CIFAR, rows=with_overrides(CIFAR.rows, ["dm.steps=500"])[0], seeds=1)
-    more = Row("DM, less", {"name": "dm", "steps": 500, "batch_per_class": 8})
+    ours = replace(CIFAR, rows=with_overrides(CIFAR.rows, ["dm.steps=500"], TableSettings)[0], seeds=1)
+    more = TableRow("DM, less", {"name": "dm", "steps": 500, "batch_per_class": 8})
     ours = replace(ours, rows=(*ours.rows, more))
-    found = cells(ours, tmp_path)
-    assert [signs_of(cell, marks(found)) for cell in found] == ["*", "*", "* a", "* b"] * 2
-    assert marks(found) == {
+    found = cells_in(ours, tmp_path)
+    assert [signs_of(cell, difference_signs(found)) for cell in found] == ["*", "*", "* a", "* b"] * 2
+    assert difference_signs(found) == {
         "*": ("seeds 1 (published: 5)",),
         "a": ("method.steps 500 (published: 20,000)",),
         "b": ("method.steps 500 (published: 20,000)", "method.batch_per_class 8 (published: 256)"),
@@ -193,11 +193,11 @@ def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
 
 
 def test_seeds_go_first_so_that_a_broken_off_table_is_one():
-    assert [job.name for job in jobs_of(SETTINGS)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "dm-ipc1-seed1"]
+    assert [job.name for job in table_jobs(SETTINGS)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "dm-ipc1-seed1"]
 
 
 def test_every_job_is_a_run_folder(finished):
-    for job in jobs_of(SETTINGS):
+    for job in table_jobs(SETTINGS):
         condensed = CondensedSet.load(finished / "runs" / job.name)
         assert len(condensed.images) == 10
         assert condensed.card["settings"]["seed"] == job.settings.seed
@@ -206,7 +206,7 @@ def test_every_job_is_a_run_folder(finished):
 def test_a_finished_table_is_not_done_again(finished):
     before, seen = work_of(finished), []
     watch = Watch(lambda number, count, job, how: seen.append((number, count, how)), [never], never)
-    assert run_table(SETTINGS, finished, watch) == {}
+    assert TABLE.run(SETTINGS, finished, watch) == {}
     assert work_of(finished) == before
     assert seen == [(number, 4, "finished") for number in (1, 2, 3, 4)]
 
@@ -218,12 +218,12 @@ def test_a_broken_off_table_goes_on_to_the_same_results(finished, tmp_path, step
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_table(SETTINGS, tmp_path / "t", Watch(observers=[stop]))
-    assert write_table(SETTINGS, tmp_path / "t")[0].counted == "1 of 2 x 2"
+        TABLE.run(SETTINGS, tmp_path / "t", Watch(observers=[stop]))
+    assert cells_in(SETTINGS, tmp_path / "t")[0].count_text == "1 of 2 x 2"
     first = work_of(tmp_path / "t" / "runs" / "random-ipc1-seed0")
     states, steps = [], []
     watch = Watch(lambda number, count, job, how: states.append(how), [lambda moment: steps.append(moment.step)])
-    run_table(SETTINGS, tmp_path / "t", watch)
+    TABLE.run(SETTINGS, tmp_path / "t", watch)
     assert states == ["finished", "begun", "to do", "to do"]
     assert steps[0] == step
     assert work_of(tmp_path / "t" / "runs" / "random-ipc1-seed0") == first
@@ -235,17 +235,17 @@ def test_a_table_stopped_while_it_was_judged_goes_on(finished, tmp_path):
         raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_table(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
-    run_table(SETTINGS, tmp_path / "t")
+        TABLE.run(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
+    TABLE.run(SETTINGS, tmp_path / "t")
     assert results(tmp_path / "t") == results(finished)
 
 
 def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
-    broken = replace(SETTINGS, seeds=1, rows=(Row("too much", {**DM, "lr": 1e30}), *SETTINGS.rows))
-    failed = run_table(broken, tmp_path / "t")
+    broken = replace(SETTINGS, seeds=1, rows=(TableRow("too much", {**DM, "lr": 1e30}), *SETTINGS.rows))
+    failed = TABLE.run(broken, tmp_path / "t")
     assert list(failed) == ["too-much-ipc1-seed0"]
-    assert "was not a finite number" in failed["too-much-ipc1-seed0"]["reason"]
-    found = write_table(broken, tmp_path / "t")
+    assert "was not a finite number" in failed["too-much-ipc1-seed0"].reason
+    found = cells_in(broken, tmp_path / "t")
     assert [str(cell) == "failed" for cell in found] == [True, False, False]
     assert "too-much-ipc1-seed0 failed: The loss" in (tmp_path / "t" / "table.md").read_text()
 
@@ -264,56 +264,56 @@ def test_what_failed_is_tried_again(tmp_path, monkeypatch, error, reason):
 
     monkeypatch.setattr(jobs, "run", fails)
     once = replace(SETTINGS, seeds=1)
-    assert run_table(once, tmp_path / "t")["dm-ipc1-seed0"]["reason"] == reason
-    assert jobs.state(jobs_of(once)[1], tmp_path / "t" / "runs", jobs.failures_in(tmp_path / "t" / "runs")) == "failed"
+    assert TABLE.run(once, tmp_path / "t")["dm-ipc1-seed0"].reason == reason
+    assert jobs.state(table_jobs(once)[1], tmp_path / "t" / "runs", jobs.failures_in(tmp_path / "t" / "runs")) == "failed"
     monkeypatch.undo()
-    assert run_table(once, tmp_path / "t") == {}
-    assert all(cell.done and not cell.failed for cell in cells(once, tmp_path / "t"))
+    assert TABLE.run(once, tmp_path / "t") == {}
+    assert all(cell.done and not cell.failed for cell in cells_in(once, tmp_path / "t"))
 
 
 def test_more_seeds_are_added(finished, tmp_path):
-    run_table(replace(SETTINGS, seeds=1), tmp_path / "t")
+    TABLE.run(replace(SETTINGS, seeds=1), tmp_path / "t")
     before = work_of(tmp_path / "t")
-    run_table(SETTINGS, tmp_path / "t")
+    TABLE.run(SETTINGS, tmp_path / "t")
     assert before.items() <= work_of(tmp_path / "t").items()
     assert results(tmp_path / "t") == results(finished)
 
 
 def test_other_settings_in_the_same_folder_are_refused_before_the_work(finished):
     before = work_of(finished)
-    other = replace(SETTINGS, rows=(SETTINGS.rows[0], Row("DM", {**DM, "lr": 2.0})), seeds=3)
+    other = replace(SETTINGS, rows=(SETTINGS.rows[0], TableRow("DM", {**DM, "lr": 2.0})), seeds=3)
     with pytest.raises(CondensationError, match=r"dm-ipc1-seed0 holds another run: method\.lr is 1\.0 there, 2\.0 here"):
-        run_table(other, finished)
+        TABLE.run(other, finished)
     assert work_of(finished) == before
-    assert settings_in(finished) == SETTINGS
+    assert TABLE.settings_in(finished) == SETTINGS
 
 
 @pytest.mark.parametrize("change", [{"ipc": (1, 500)}, {"evaluation": {"network": {"name": "convnet", "depth": 9}}}])
 def test_what_does_not_fit_is_noticed_before_the_work(tmp_path, change):
     with pytest.raises(CondensationError):
-        run_table(replace(SETTINGS, **change), tmp_path / "t")
+        TABLE.run(replace(SETTINGS, **change), tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(CondensationError, match="There is no table in"):
-        run_table(SETTINGS, tmp_path)
+        TABLE.run(SETTINGS, tmp_path)
     with pytest.raises(CondensationError, match="is a file"):
-        run_table(SETTINGS, tmp_path / "thesis.tex")
+        TABLE.run(SETTINGS, tmp_path / "thesis.tex")
 
 
 # -- what is written
 
 
 def test_a_cell_counts_every_network_of_every_set(finished):
-    cell = cells(SETTINGS, finished)[1]
+    cell = cells_in(SETTINGS, finished)[1]
     scores = [json.loads((finished / "runs" / f"dm-ipc1-seed{seed}" / "scores.json").read_text()) for seed in (0, 1)]
     values = np.array([of_run["sets"]["dm"]["values"][0] for of_run in scores])
     assert values.shape == (2, 2)
     assert (cell.mean, cell.deviation) == (pytest.approx(values.mean()), pytest.approx(values.std()))
     assert cell.deviation_between_sets == pytest.approx(values.mean(1).std())
-    assert cell.counted == "2 x 2"
+    assert cell.count_text == "2 x 2"
 
 
 def test_sets_of_other_seeds_are_other_sets(finished):
@@ -330,7 +330,7 @@ def test_the_table_is_written_in_three_ways(finished):
     ]
     assert kept["machine"]["threads"] == 1
     text = (finished / "table.md").read_text()
-    cell = cells(SETTINGS, finished)[1]
+    cell = cells_in(SETTINGS, finished)[1]
     assert f"| 1 | DM | {cell} | 2 x 2 | - |  |  |" in text
     assert (finished / "table.png").read_bytes().startswith(b"\x89PNG")
 
@@ -338,5 +338,5 @@ def test_the_table_is_written_in_three_ways(finished):
 def test_writing_again_gives_the_same_bytes(finished):
     names = ("table.json", "table.md", "table.png")
     before = [(finished / name).read_bytes() for name in names]
-    write_table(settings_in(finished), finished)
+    write_report(TABLE.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before

@@ -6,7 +6,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Identity
 from condensation.data.load import from_arrays, load
-from condensation.studies.continual.task_sequence import ByClass, ByTask, class_order
+from condensation.studies.continual.task_sequence import ClassIncremental, TaskIncremental, class_order
 
 
 def pixels(count, shape, value=None):
@@ -21,11 +21,11 @@ def data(names, shape=(8, 8), name="some", flip_invariant=True):
 
 
 def by_class(steps, names="abcdef"):
-    return ByClass(data(list(names)), {"source": "some"}, steps)
+    return ClassIncremental(data(list(names)), {"source": "some"}, steps)
 
 
 def by_task(*parts):
-    return ByTask(parts, [{"source": one.name} for one in parts])
+    return TaskIncremental(parts, [{"source": one.name} for one in parts])
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,7 @@ def test_classes_that_cannot_be_shared_out_evenly_come_in_the_first_steps():
 
 
 def test_a_step_with_a_single_class_is_refused():
-    with pytest.raises(
-        CondensationError, match=r"4 steps are too many for the 6 classes of some: each needs two\.\nGive --steps at most 3"
-    ):
+    with pytest.raises(CondensationError, match="at most 3 steps"):
         by_class(4)
 
 
@@ -68,8 +66,8 @@ def test_new_data_are_of_the_new_classes_alone_and_keep_labels_and_preprocessing
     course = by_class(3)
     new = course.new(2, 1)
     assert new.train.classes == new.test.classes == tuple(sorted(course.labels(2, 1)))
-    assert new.train.class_names == course.one.train.class_names
-    assert new.train.preprocessing == course.one.train.preprocessing
+    assert new.train.class_names == course.dataset.train.class_names
+    assert new.train.preprocessing == course.dataset.train.preprocessing
     assert course.settings(2, 1) == {"source": "some", "classes": course.learned(2, 1)}
 
 
@@ -83,7 +81,7 @@ def test_what_was_seen_is_tested_and_nothing_else():
 
 def test_the_memory_grows_by_the_classes_of_each_step():
     course = by_class(3)
-    whole = course.one.train
+    whole = course.dataset.train
     for step in range(3):
         memory = course.joined(0, [whole] * (step + 1))  # what is not of a step is left out
         assert memory.counts == dict.fromkeys(course.tests(0, step)[0][1].classes, 3)
@@ -124,7 +122,7 @@ def test_one_data_set_of_digits_makes_mirroring_wrong_for_all():
 
 
 def test_data_sets_of_several_sizes_are_refused():
-    with pytest.raises(CondensationError, match=r"Images of one are 8 x 8, those of two 9 x 9: .*\nGive all one size, for example --size"):
+    with pytest.raises(CondensationError, match="Images of one are 8 x 8, those of two 9 x 9"):
         by_task(data(list("ab"), name="one"), data(list("ab"), (9, 9), name="two"))
 
 

@@ -15,7 +15,8 @@ from condensation.matching.last_layer import uniform_head_factor
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import Watch
-from condensation.studies.theory.study import TheorySettings, losses, rank_correlation, run_theory, theory_in, write_theory
+from condensation.studies.registry import THEORY
+from condensation.studies.theory.study import TheorySettings, losses, rank_correlation
 
 SETTINGS = TheorySettings(
     data=DataSettings("digits"),
@@ -32,7 +33,7 @@ SETTINGS = TheorySettings(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "theory"
-    run_theory(SETTINGS, folder)
+    THEORY.run(SETTINGS, folder)
     return folder
 
 
@@ -88,7 +89,7 @@ def test_a_network_is_measured_before_and_during_training(finished):
 
 
 def test_measuring_changes_no_training(finished, tmp_path):
-    run_theory(replace(SETTINGS, networks=1, epochs=(2,), pairs=3), tmp_path / "t")
+    THEORY.run(replace(SETTINGS, networks=1, epochs=(2,), pairs=3), tmp_path / "t")
     (ours,) = json.loads((tmp_path / "t" / "theory.json").read_text())["networks"]
     theirs = json.loads((finished / "theory.json").read_text())["networks"][0]
     assert ours[-1]["accuracy"] == theirs[-1]["accuracy"]
@@ -104,10 +105,10 @@ def test_a_broken_off_measurement_goes_on_to_the_same_numbers(finished, tmp_path
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_theory(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
-    assert len(write_theory(tmp_path / "t")["networks"]) == 1
+        THEORY.run(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
+    assert len(json.loads((tmp_path / "t" / "theory.json").read_text())["networks"]) == 1
     before = (tmp_path / "t" / "networks" / "0.json").stat().st_mtime_ns
-    run_theory(SETTINGS, tmp_path / "t")
+    THEORY.run(SETTINGS, tmp_path / "t")
     assert (tmp_path / "t" / "networks" / "0.json").stat().st_mtime_ns == before
     for name in ("theory.json", "theory.png"):
         assert (tmp_path / "t" / name).read_bytes() == (finished / name).read_bytes()
@@ -115,17 +116,17 @@ def test_a_broken_off_measurement_goes_on_to_the_same_numbers(finished, tmp_path
 
 def test_a_finished_measurement_is_not_done_again(finished):
     before = (finished / "theory.json").read_bytes()
-    run_theory(SETTINGS, finished, Watch(on_progress=never))
+    THEORY.run(SETTINGS, finished, Watch(on_progress=never))
     assert (finished / "theory.json").read_bytes() == before
-    assert theory_in(finished) == SETTINGS
+    assert THEORY.settings_in(finished) == SETTINGS
 
 
 def test_other_settings_in_the_same_folder_are_refused(finished, tmp_path):
-    with pytest.raises(CondensationError, match="holds a measurement with other settings"):
-        run_theory(replace(SETTINGS, pairs=5), finished)
+    with pytest.raises(CondensationError, match="pairs is 4 there, 5 here"):
+        THEORY.run(replace(SETTINGS, pairs=5), finished)
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(CondensationError, match="There is no such measurement in"):
-        run_theory(SETTINGS, tmp_path)
+    with pytest.raises(CondensationError, match="There is no measurement of gradient matching in"):
+        THEORY.run(SETTINGS, tmp_path)
 
 
 @pytest.mark.parametrize("change", [{"networks": 0}, {"pairs": 2}, {"ipc": 0}, {"epochs": ()}, {"epochs": (3, 1)}, {"epochs": (-1, 1)}])

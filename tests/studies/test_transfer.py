@@ -14,9 +14,12 @@ from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.mlp import MLP
 from condensation.studies.jobs import Watch
+from condensation.studies.registry import TRANSFER
+from condensation.studies.study import write_report
 from condensation.studies.transfer import study as transfer
-from condensation.studies.transfer.report import Transferred, below_random, lines, matrix, notes, write_transfer
-from condensation.studies.transfer.study import LEARN, TransferSettings, rows_of, run_transfer, sets_of, transfer_in
+from condensation.studies.transfer.cells import TransferCell, below_random, matrix_in
+from condensation.studies.transfer.report import transfer_lines, transfer_notes
+from condensation.studies.transfer.study import LEARN, TransferSettings, transfer_jobs, transfer_rows
 from condensation.training.train import Recipe
 
 CONV, MLP8 = ConvNet(width=8), MLP(width=8)
@@ -35,8 +38,7 @@ SETTINGS = TransferSettings(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "transfer"
-    assert run_transfer(SETTINGS, folder) == {}
-    write_transfer(SETTINGS, folder)
+    assert TRANSFER.run(SETTINGS, folder) == {}
     return folder
 
 
@@ -60,24 +62,24 @@ def test_settings_come_back_from_json():
 
 
 def test_random_images_are_the_first_row():
-    assert [row.label for row in rows_of(SETTINGS)] == ["random", "convnet, width 8", "mlp, width 8"]
+    assert [row.label for row in transfer_rows(SETTINGS)] == ["random", "convnet, width 8", "mlp, width 8"]
 
 
 def test_by_default_sets_are_learned_where_that_makes_sense():
-    rows = rows_of(replace(SETTINGS, learn=()))
+    rows = transfer_rows(replace(SETTINGS, learn=()))
     assert [row.method.networks.spec for row in rows[1:]] == list(LEARN)
 
 
 def test_a_rate_suits_the_network_unless_one_is_given():
-    assert [row.method.lr for row in rows_of(replace(SETTINGS, learn=(), ipc=10))[1:]] == pytest.approx([4.0, 4.0, 4.0, 0.04])
+    assert [row.method.lr for row in transfer_rows(replace(SETTINGS, learn=(), ipc=10))[1:]] == pytest.approx([4.0, 4.0, 4.0, 0.04])
     given = replace(SETTINGS, learn=(), method={"name": "dm", "lr": 2.0})
-    assert [row.method.lr for row in rows_of(given)[1:]] == [2.0] * 4
+    assert [row.method.lr for row in transfer_rows(given)[1:]] == [2.0] * 4
 
 
 def test_a_method_that_learns_on_no_network_has_one_row():
-    assert [row.label for row in rows_of(replace(SETTINGS, method="random", learn=()))] == ["random"]
+    assert [row.label for row in transfer_rows(replace(SETTINGS, method="random", learn=()))] == ["random"]
     with pytest.raises(CondensationError, match="random learns images on no network"):
-        rows_of(replace(SETTINGS, method="random"))
+        transfer_rows(replace(SETTINGS, method="random"))
 
 
 @pytest.mark.parametrize("change", [{"seeds": 0}, {"test": ()}, {"test": (CONV, CONV)}, {"evaluation": EvaluationSettings(0)}])
@@ -87,7 +89,7 @@ def test_a_matrix_of_nothing_is_refused(change):
 
 
 def test_sets_are_run_folders(finished):
-    jobs = sets_of(SETTINGS)
+    jobs = transfer_jobs(SETTINGS)
     assert len(jobs) == 6
     for job in jobs:
         card = CondensedSet.load(finished / "sets" / job.name).card
@@ -95,7 +97,7 @@ def test_sets_are_run_folders(finished):
 
 
 def test_a_cell_counts_every_network_of_every_set(finished):
-    cell = matrix(SETTINGS, finished)[1][0]
+    cell = matrix_in(SETTINGS, finished)[1][0]
     kept = [json.loads((finished / "cells" / f"convnet-width-8-seed{seed}-on-mlp-width-8.json").read_text()) for seed in (0, 1)]
     values = np.array([one["sets"]["convnet, width 8"]["values"][0] for one in kept])
     assert values.shape == (2, 2)
@@ -105,7 +107,7 @@ def test_a_cell_counts_every_network_of_every_set(finished):
 
 def test_a_finished_matrix_is_not_done_again(finished):
     before, seen = work_of(finished), []
-    assert run_transfer(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
+    assert TRANSFER.run(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
     assert work_of(finished) == before
     assert [(number, count, how) for number, count, _, how in seen] == [(number, 18, "finished") for number in range(1, 19)]
 
@@ -120,75 +122,83 @@ def test_a_broken_off_matrix_goes_on_to_the_same_numbers(finished, tmp_path, epo
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
-        run_transfer(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
-    write_transfer(SETTINGS, tmp_path / "t")
+        TRANSFER.run(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
     before = work_of(tmp_path / "t")
-    run_transfer(SETTINGS, tmp_path / "t")
+    TRANSFER.run(SETTINGS, tmp_path / "t")
     assert before.items() <= work_of(tmp_path / "t").items()
     assert results(tmp_path / "t") == results(finished)
 
 
 def test_more_networks_are_added(finished, tmp_path):
-    run_transfer(replace(SETTINGS, learn=(CONV,), test=(CONV,), seeds=1), tmp_path / "t")
+    TRANSFER.run(replace(SETTINGS, learn=(CONV,), test=(CONV,), seeds=1), tmp_path / "t")
     before = work_of(tmp_path / "t")
-    run_transfer(SETTINGS, tmp_path / "t")
+    TRANSFER.run(SETTINGS, tmp_path / "t")
     assert before.items() <= work_of(tmp_path / "t").items()
     assert results(tmp_path / "t") == results(finished)
 
 
 def test_a_matrix_that_was_judged_otherwise_is_refused(finished):
-    with pytest.raises(CondensationError, match=r"holds another matrix: evaluation\.networks is 2 there, 3 here"):
-        run_transfer(replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, networks=3)), finished)
-    assert transfer_in(finished) == SETTINGS
+    with pytest.raises(CondensationError, match=r"holds another transfer matrix: evaluation\.networks is 2 there, 3 here"):
+        TRANSFER.run(replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, networks=3)), finished)
+    assert TRANSFER.settings_in(finished) == SETTINGS
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(CondensationError, match="There is no matrix in"):
-        run_transfer(SETTINGS, tmp_path)
+    with pytest.raises(CondensationError, match="There is no transfer matrix in"):
+        TRANSFER.run(SETTINGS, tmp_path)
 
 
 @pytest.mark.parametrize("change", ["learn", "test"])
 def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path, change):
     with pytest.raises(CondensationError, match="too deep"):
-        run_transfer(replace(SETTINGS, **{change: (ConvNet(depth=9),)}), tmp_path / "t")
+        TRANSFER.run(replace(SETTINGS, **{change: (ConvNet(depth=9),)}), tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
-    real = transfer.judge
+    real = transfer.compare
 
     def fails(entries, data, how, *others):
         if how.network == CONV and entries[0].name == "random":
             raise MemoryError
         return real(entries, data, how, *others)
 
-    monkeypatch.setattr(transfer, "judge", fails)
+    monkeypatch.setattr(transfer, "compare", fails)
     once = replace(SETTINGS, seeds=1)
-    assert list(run_transfer(once, tmp_path / "t")) == ["random-seed0-on-convnet-width-8"]
-    found = write_transfer(once, tmp_path / "t")
+    assert list(TRANSFER.run(once, tmp_path / "t")) == ["random-seed0-on-convnet-width-8"]
+    found = matrix_in(once, tmp_path / "t")
     assert [[str(cell) == "failed" for cell in row] for row in found] == [[False, True], [False, False], [False, False]]
     assert "random-seed0-on-convnet-width-8 failed: out of memory" in (tmp_path / "t" / "transfer.md").read_text()
     monkeypatch.undo()
-    assert run_transfer(once, tmp_path / "t") == {}
+    assert TRANSFER.run(once, tmp_path / "t") == {}
 
 
 def test_a_set_that_fails_has_no_cells(tmp_path):
     broken = replace(SETTINGS, seeds=1, method={**SETTINGS.method, "lr": 1e30})
-    assert set(run_transfer(broken, tmp_path / "t")) == {"convnet-width-8-seed0", "mlp-width-8-seed0"}
-    found = write_transfer(broken, tmp_path / "t")
+    assert set(TRANSFER.run(broken, tmp_path / "t")) == {"convnet-width-8-seed0", "mlp-width-8-seed0"}
+    found = matrix_in(broken, tmp_path / "t")
     assert [str(cell) for row in found[1:] for cell in row] == ["failed"] * 4
 
 
 def test_what_is_worth_less_than_random_images_is_marked_with_advice():
-    random = [Transferred("random", "a", ((50.0, 52.0),), 1), Transferred("random", "b", ((50.0,),), 1)]
-    learned = [Transferred("convnet, width 8", "a", ((40.0,),), 1), Transferred("convnet, width 8", "b", ((60.0,),), 1)]
-    other = [Transferred("mlp, width 8", "a", ((51.5,),), 1), Transferred("mlp, width 8", "b", (), 1)]
+    random = [
+        TransferCell(learned="random", tested="a", values=((50.0, 52.0),), sets=1),
+        TransferCell(learned="random", tested="b", values=((50.0,),), sets=1),
+    ]
+    learned = [
+        TransferCell(learned="convnet, width 8", tested="a", values=((40.0,),), sets=1),
+        TransferCell(learned="convnet, width 8", tested="b", values=((60.0,),), sets=1),
+    ]
+    other = [
+        TransferCell(learned="mlp, width 8", tested="a", values=((51.5,),), sets=1),
+        TransferCell(learned="mlp, width 8", tested="b", values=(), sets=1),
+    ]
     found = [random, learned, other]
     assert below_random(found) == {"convnet, width 8": ["a"]}
-    assert lines(found)[1] == ("convnet, width 8", "40.0 ↓", "60.0")
-    said = notes(SETTINGS, found)
-    assert "↓ learned on convnet, width 8: worth less than random images on a. To try, one by one:" in said
+    assert transfer_lines(found)[1] == ("convnet, width 8", "40.0 ↓", "60.0")
+    said = transfer_notes(SETTINGS, found)
+    assert "↓ learned on convnet, width 8: below random images on a. To try, one by one:" in said
     assert any(line.startswith("  method.lr=") for line in said)
 
 
@@ -203,5 +213,5 @@ def test_the_matrix_is_written_in_three_ways(finished):
     names = ("transfer.json", "transfer.md", "transfer.png")
     before = [(finished / name).read_bytes() for name in names]
     assert before[2].startswith(b"\x89PNG")
-    write_transfer(transfer_in(finished), finished)
+    write_report(TRANSFER.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before

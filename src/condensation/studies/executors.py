@@ -1,4 +1,4 @@
-"""Who does the jobs of a study: processes of this machine, or any executor whose ``submit`` gives futures."""
+"""Executors for the jobs of a study: processes of this machine, or any executor whose ``submit`` returns futures."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from typing import Any, Protocol
 import torch
 
 from condensation.core.errors import CondensationError
-from condensation.studies.jobs import reason_of
+from condensation.studies.jobs import Failure, reason_of
 
-Reason = dict[str, str] | None  # why a job failed; None: it did not
-
-POLL = 0.05  # seconds between two looks at what is done
-DIED = "the process that did it ended, perhaps for want of memory"
+POLL = 0.05  # seconds between two checks of running jobs
+DIED = "the process of the job ended, perhaps for lack of memory"
 
 
 class Future(Protocol):
-    """What an executor gives for a job."""
+    """Handle of a submitted job."""
 
     def done(self) -> bool: ...
 
@@ -39,30 +37,30 @@ class Future(Protocol):
 
 
 class Executor(Protocol):
-    """Whoever does jobs elsewhere: those of `concurrent.futures`, of a cluster, ..."""
+    """Executor of `concurrent.futures`, of a cluster, ..."""
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future: ...
 
 
 class Processes:
-    """Processes of this machine, each with its share of the threads; where one dies, new ones take over.
+    """Processes of this machine, each with its share of the threads; a process that dies is replaced.
 
-    They end at once when the block ends or this process does, so nothing of theirs is left behind.
+    They end when the block or this process ends, in whatever way.
     """
 
     def __init__(self, workers: int, threads: int = 1) -> None:
         self.workers, self.threads = workers, threads
         self._context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in any state
-        # Its other end is closed by `stop`, or when this process ends in whatever way.
-        self._listen, self._speak = self._context.Pipe(duplex=False)
+        # The other end closes with `stop`, or when this process ends in whatever way.
+        self._receiver, self._sender = self._context.Pipe(duplex=False)
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future:
         for _ in range(2):
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.workers, self._context, _begin, (self.threads, self._listen))
+                self._pool = ProcessPoolExecutor(self.workers, self._context, _initialize, (self.threads, self._receiver))
             try:
-                with _no_interrupts():  # Ctrl-C is for this process alone, which then stops the others
+                with _no_interrupts():  # only this process receives Ctrl-C, and then stops the others
                     return self._pool.submit(work, *arguments)
             except BrokenExecutor:
                 self._pool.shutdown(wait=False)
@@ -70,10 +68,10 @@ class Processes:
         raise BrokenExecutor(DIED)
 
     def stop(self) -> None:
-        self._speak.close()
+        self._sender.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self._listen.close()
+        self._receiver.close()
 
     def __enter__(self) -> Processes:
         return self
@@ -82,26 +80,33 @@ class Processes:
         self.stop()
 
 
-def go_through(
+def run_all(
     names: Sequence[str],
     submit: Callable[[str], Future],
     on_begin: Callable[[str], None],
-    on_end: Callable[[str, Reason], None],
-    look: Callable[[], None],
+    on_end: Callable[[str, Failure | None], None],
+    on_poll: Callable[[], None],
     at_a_time: int | None = None,
 ) -> None:
-    """Hand out the job of each of ``names`` in their order, at most so many ``at_a_time``, and tell of each when it begins and ends.
+    """Submit the job of each of ``names`` in their order and wait for all.
 
-    A job gives None, or why it failed. Where a process dies, the jobs beside its own are lost too: all of them are then done
-    again, each alone, and what dies alone has failed. ``look`` is called all the while; if it raises, jobs that have not begun
-    are called off.
+    A job returns None, or its failure. If a process dies, the jobs beside its own are lost too: all of them run again, each
+    alone, and what dies alone has failed.
+
+    Args:
+        names: Names of the jobs.
+        submit: Submits the job of a name.
+        on_begin: Called before a job is submitted.
+        on_end: Called after a job has ended, with its failure or None.
+        on_poll: Called regularly; if it raises, jobs that have not begun are cancelled.
+        at_a_time: Number of jobs submitted at a time; None for all.
     """
     waiting, suspects = deque(names), deque[str]()
     running: dict[str, Future] = {}
     alone = False
     try:
         while waiting or suspects or running:
-            while queue := _next(waiting, suspects, running, alone, at_a_time):
+            while queue := _next_queue(waiting, suspects, running, alone, at_a_time):
                 name = queue.popleft()
                 alone = queue is suspects
                 on_begin(name)
@@ -109,20 +114,20 @@ def go_through(
                     running[name] = submit(name)
                 except BrokenExecutor as error:
                     raise CondensationError(
-                        f"The executor takes no more jobs: {error}\nBegin a new one and give the same again; what is finished is kept."
+                        f"The executor accepts no more jobs: {error}", hint="Start a new one and call again; finished jobs are kept."
                     ) from error
-            look()
-            for name in [one for one, future in running.items() if future.done()]:
+            on_poll()
+            for name in [name for name, future in running.items() if future.done()]:
                 future = running.pop(name)
                 try:
-                    reason = _reason(future)
+                    failure = _failure(future)
                 except BrokenExecutor:
                     if not (alone or at_a_time == 1):
                         suspects.append(name)
                         continue
-                    reason = {"reason": DIED, "traceback": ""}
+                    failure = Failure(DIED)
                 alone = False
-                on_end(name, reason)
+                on_end(name, failure)
             if running:
                 time.sleep(POLL)
     finally:
@@ -130,41 +135,43 @@ def go_through(
             future.cancel()
 
 
-def _next(waiting: deque[str], suspects: deque[str], running: dict[str, Future], alone: bool, at_a_time: int | None) -> deque[str] | None:
-    """From where the next job is to be taken now; None: there is nothing to begin."""
+def _next_queue(
+    waiting: deque[str], suspects: deque[str], running: dict[str, Future], alone: bool, at_a_time: int | None
+) -> deque[str] | None:
+    """Return the queue of the next job; None if no job may begin now."""
     if alone or (suspects and running) or len(running) == at_a_time:
         return None
     return suspects or waiting or None
 
 
-def _reason(future: Future) -> Reason:
-    """Why a job failed, or None; what an executor itself raises, such as for arguments that it cannot send, is a failure too."""
+def _failure(future: Future) -> Failure | None:
+    """Return the failure of a job, or None; errors of the executor itself, such as for arguments it cannot send, are failures too."""
     try:
-        reason: Reason = future.result()
-        return reason
+        failure: Failure | None = future.result()
+        return failure
     except BrokenExecutor:
         raise
     except Exception as error:
-        return {"reason": reason_of(error), "traceback": traceback.format_exc()}
+        return Failure(reason_of(error), traceback.format_exc())
 
 
-def _begin(threads: int, listen: Connection) -> None:
-    """What a new process does first."""
+def _initialize(threads: int, receiver: Connection) -> None:
+    """Prepare a new process."""
     torch.set_num_threads(threads)
-    logging.getLogger("condensation").setLevel(logging.ERROR)  # what is to be warned of was said where the study was begun
-    threading.Thread(target=_end_with, args=(listen,), daemon=True).start()
+    logging.getLogger("condensation").setLevel(logging.ERROR)  # the main process has logged the warnings
+    threading.Thread(target=_end_with, args=(receiver,), daemon=True).start()
 
 
-def _end_with(listen: Connection) -> None:
-    """End this process, whatever it does, once there is nobody any more who could speak to ``listen``."""
+def _end_with(receiver: Connection) -> None:
+    """End this process once the other end of ``receiver`` is closed."""
     with suppress(EOFError, OSError):
-        listen.recv_bytes()
+        receiver.recv_bytes()
     os._exit(1)
 
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """Processes that begin here never hear of Ctrl-C."""
+    """Block SIGINT, so that processes that begin here inherit the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

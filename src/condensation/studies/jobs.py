@@ -1,13 +1,12 @@
-"""Many runs, one after the other, each in a folder of its own: none is done twice, and one that fails stops no other."""
+"""Many runs in sequence, each in its own folder: finished runs are kept, and a failed run does not stop the others."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,14 +14,17 @@ from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
+from condensation.core.progress import OnProgress, Progress
+from condensation.core.records import read_record
 from condensation.core.rng import Rng
-from condensation.core.storage import read_json, write_json
+from condensation.core.storage import write_json
 from condensation.core.user_code import user_error_message
 from condensation.data.dataset import Data
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, Stopped
-from condensation.runs.run import CHECKPOINT, SETTINGS, RunSettings, claim, is_finished, run
-from condensation.training.train_and_test import OnProgress
+from condensation.runs.folder import CHECKPOINT, SETTINGS, check_folder, is_finished
+from condensation.runs.run import run
+from condensation.runs.settings import RunSettings
 
 FAILURES = "failures.json"
 FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"
@@ -32,29 +34,51 @@ FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"
 class Job:
     """A run of a study."""
 
-    name: str  # of its folder, below that of the study's runs
-    title: str  # for people
+    name: str
+    """Name of its folder inside that of the study's runs."""
+    title: str
     settings: RunSettings
 
 
-# Told of each job before it begins: its number from 1, how many there are, its title, and whether it is finished, begun, ...
+@dataclass(frozen=True)
+class Failure:
+    """Error of a job, as ``failures.json`` keeps it."""
+
+    reason: str
+    """One line."""
+    traceback: str = ""
+
+
+Failures = dict[str, Failure]
+"""Failed jobs by name."""
 OnJob = Callable[[int, int, str, str], None]
+"""Callback before each job: its number from 1, the number of jobs, its title and its state."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who is told how far a study is; an observer or an ``on_progress`` may raise `Stopped`, after which nothing is lost."""
+    """Callbacks of a study; an observer or a progress callback may raise `Stopped`, after which the study can be resumed."""
 
     on_job: OnJob | None = None
     observers: Sequence[Observer] = ()
+    """Called after each step of condensing."""
     on_progress: OnProgress | None = None
+    """Progress of an evaluation."""
     on_reading: OnProgress | None = None
-    on_training: OnProgress | None = None  # of networks that are no judges
+    """Progress of reading images."""
+    on_training: OnProgress | None = None
+    """Progress of training the networks of a pool."""
     checkpoint_every: float = EVERY_SECONDS
+    """Seconds between two checkpoints."""
+
+    def begin(self, number: int, count: int, title: str, state: str) -> None:
+        """Report that a job begins."""
+        if self.on_job:
+            self.on_job(number, count, title, state)
 
 
-def state(job: Job, folder: Path, failures: Mapping[str, Any]) -> str:
-    """How far ``job`` is, from what lies in the study's ``folder``."""
+def state(job: Job, folder: Path, failures: Mapping[str, Failure]) -> str:
+    """Return the state of ``job`` among the runs in ``folder``."""
     place = folder / job.name
     if (place / SETTINGS).exists() and is_finished(place, job.settings):
         return FINISHED
@@ -63,27 +87,32 @@ def state(job: Job, folder: Path, failures: Mapping[str, Any]) -> str:
     return BEGUN if _has_begun(place) else TO_DO
 
 
-def failures_in(folder: Path) -> dict[str, Any]:
-    """The jobs that failed and have not been done since: name -> reason."""
+def file_state(path: Path, name: str, failures: Mapping[str, Failure]) -> str:
+    """Return the state of the job ``name``, which writes a single file."""
+    return FINISHED if path.exists() else FAILED if name in failures else TO_DO
+
+
+def failures_in(folder: Path) -> Failures:
+    """Return the jobs in ``folder`` that failed and have not succeeded since."""
     path = folder / FAILURES
-    return dict(read_json(path)) if path.exists() else {}
+    return read_record(path, Failures) if path.exists() else {}
 
 
 def claim_all(jobs: Sequence[Job], folder: Path) -> None:
-    """Find out before the work that a folder holds another run.
+    """Check before the work that no folder holds another run.
 
     Raises:
-        CondensationError: if one does, saying what differs.
+        CondensationError: if one does; the message names the setting that differs.
     """
     for job in jobs:
-        claim(folder / job.name, job.settings, _has_begun(folder / job.name))
+        check_folder(folder / job.name, job.settings, _has_begun(folder / job.name))
 
 
 def check_all(jobs: Sequence[Job], data: Data) -> None:
-    """Find out before the work that ipc or a network, to learn on or to judge by, does not fit the data.
+    """Check before the work that ipc and networks fit the data.
 
     Raises:
-        CondensationError: if so.
+        CondensationError: if they do not.
     """
     for job in jobs:
         job.settings.ipc_of(data.train)
@@ -93,68 +122,73 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
             network.build(data.train.shape, data.train.num_classes, Rng(0))
 
 
-def run_jobs(
-    jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None, first: int = 1
-) -> dict[str, Any]:
-    """Do what is missing of ``jobs`` and return what failed, name -> reason.
+def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None, first: int = 1) -> Failures:
+    """Run what is missing of ``jobs`` and return those that failed.
 
-    A job that is begun goes on from its checkpoint; one that failed before is tried again. What a job raises is written
-    down, and the next begins. Whoever watches is told of ``count`` jobs, of which these begin with the ``first``, should there be others.
+    A job that has begun is resumed; one that failed is run again.
+
+    Args:
+        jobs: Runs of the study.
+        folder: Folder of the runs.
+        data: Images of all runs.
+        watch: Callbacks.
+        count: Number of jobs to report; None for that of ``jobs``.
+        first: Number of the first job to report.
 
     Raises:
-        Stopped: if someone who watches asked for it; what was done is kept.
+        Stopped: if a callback raised it; finished work is kept.
     """
     failures = failures_in(folder)
     for number, job in enumerate(jobs, first):
-        how = state(job, folder, failures)
-        if watch.on_job:
-            watch.on_job(number, count or len(jobs), job.title, how)
-        if how == FINISHED and job.name not in failures:
+        before = state(job, folder, failures)
+        watch.begin(number, count or len(jobs), job.title, before)
+        if before == FINISHED and job.name not in failures:
             continue
-        reason = None if how == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch, generator_for(job, jobs, folder)))
-        note_failure(folder, failures, job.name, reason)
+        generator = generator_for(job, jobs, folder)
+        failure = None if before == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch, generator))
+        record_failure(folder, failures, job.name, failure)
     return {job.name: failures[job.name] for job in jobs if job.name in failures}
 
 
-def attempt(work: Callable[[], object]) -> dict[str, str] | None:
-    """Do ``work``; why it failed, or None.
+def attempt(work: Callable[[], object]) -> Failure | None:
+    """Call ``work`` and return its failure, or None.
 
     Raises:
-        Stopped: if someone asked for it, which is no failure.
+        Stopped: if ``work`` raised it, since that is no failure.
     """
     try:
         work()
     except Stopped:
         raise
     except Exception as error:
-        return {"reason": reason_of(error), "traceback": traceback.format_exc()}
+        return Failure(reason_of(error), traceback.format_exc())
     finally:
-        if torch.cuda.is_available():  # what a job that ran out of memory held is for the next
+        if torch.cuda.is_available():  # a job that ran out of memory must not starve the next
             torch.cuda.empty_cache()
     return None
 
 
-def note_failure(folder: Path, failures: dict[str, Any], name: str, reason: dict[str, str] | None) -> None:
-    """Keep in ``folder`` why the job ``name`` failed; None: it did not."""
+def record_failure(folder: Path, failures: Failures, name: str, failure: Failure | None) -> None:
+    """Update ``failures`` and their file in ``folder``; None means that the job ``name`` succeeded."""
     before = dict(failures)
     failures.pop(name, None)
-    if reason:
-        failures[name] = reason
+    if failure:
+        failures[name] = failure
     if failures != before:
-        write_json(folder / FAILURES, failures)
+        write_json(folder / FAILURES, {name: asdict(failure) for name, failure in failures.items()})
 
 
 def generator_for(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
-    """What another of ``jobs`` trained that differs from ``job`` in ipc or judging alone; None if ``job`` has to train, or trains none."""
+    """Return the generator of another job that differs from ``job`` in ipc or evaluation alone; None if there is none."""
     if not isinstance(job.settings.method, GenerativeMethod):
         return None
-    own = _training(job.settings)
-    alike = (folder / other.name / GENERATOR for other in jobs if other.name != job.name and _training(other.settings) == own)
+    training = _training(job.settings)
+    alike = (folder / other.name / GENERATOR for other in jobs if other.name != job.name and _training(other.settings) == training)
     return next((path for path in alike if path.exists()), None)
 
 
 def _training(settings: RunSettings) -> RunSettings:
-    """What decides a generator, with all else made equal."""
+    """Return the settings that decide a generator, with all others at their defaults."""
     return RunSettings(data=settings.data, method=settings.method, seed=settings.seed)
 
 
@@ -164,7 +198,7 @@ def _run(job: Job, place: Path, data: Data, watch: Watch, generator: Path | None
         place,
         resume=_has_begun(place),
         observers=watch.observers,
-        on_progress=watch.on_progress,
+        progress=Progress(evaluating=watch.on_progress),
         checkpoint_every=watch.checkpoint_every,
         data=data,
         generator=generator,
@@ -172,11 +206,11 @@ def _run(job: Job, place: Path, data: Data, watch: Watch, generator: Path | None
 
 
 def reason_of(error: Exception) -> str:
-    """Why something failed, in a line."""
+    """Return the reason of a failure in one line."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return "out of memory"
     if isinstance(error, CondensationError):
-        return str(error).splitlines()[0]
+        return error.message.splitlines()[0]
     return " ".join((user_error_message(error) or f"{type(error).__name__}: {error}").splitlines())
 
 

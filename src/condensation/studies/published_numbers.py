@@ -1,22 +1,22 @@
-"""What the papers report, number by number with its source, and how they judged: the one place where this is kept.
+"""Published test accuracies with their sources, and the settings of the papers.
 
-The numbers lie beside this file in ``published.json``. Some were read in a later paper that quotes the first, and a few
-are from memory; the source says so.
+The numbers are in ``published.json``. Some were read in a later paper that quotes the first, and a few are from memory;
+their source says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from condensation.core.storage import read_json
-from condensation.data.load import catalogued
+from condensation.data.load import catalogue_key
 
 FILE = Path(__file__).with_name("published.json")
-UNVERIFIED = "unverified"  # the source of numbers that nobody has looked up
+UNVERIFIED = "unverified"  # source of numbers that were not looked up
 
 
 @dataclass(frozen=True)
@@ -25,86 +25,105 @@ class Number:
 
     mean: float
     deviation: float | None
-    source: str  # a key of `sources`
+    source: str
+    """Key of `sources`."""
 
     def __str__(self) -> str:
-        return (f"{self.mean:.1f}" if self.deviation is None else f"{self.mean:.1f} ± {self.deviation:.1f}") + (
-            "?" if self.source == UNVERIFIED else ""
-        )
+        text = f"{self.mean:.1f}" if self.deviation is None else f"{self.mean:.1f} ± {self.deviation:.1f}"
+        return text + ("?" if self.source == UNVERIFIED else "")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the published tables: which method it is of, and how its networks were trained."""
+    """A column of the published tables: its method, and the training of its networks."""
 
     title: str
-    method: Mapping[str, object]  # settings, as for `condense run`
-    augmented: bool  # networks were trained with DSA
+    method: Mapping[str, object]
+    """Settings of the method."""
+    augmented: bool
+    """True if networks were trained with DSA."""
     epochs: int
-    sets: int  # condensed, each with a seed of its own
-    networks: int  # trained on each of them
-    note: str = ""  # what differs, or is not known, where settings cannot say it; "": they say all
-    unknown: Sequence[str] = ()  # settings that are not published, so that ours are by default
+    sets: int
+    """Condensed sets, each with its own seed."""
+    networks: int
+    """Networks trained on each set."""
+    note: str = ""
+    """Differences that settings cannot express; empty if there are none."""
+    unknown: Sequence[str] = ()
+    """Settings that are not published; the defaults of this library take their place."""
 
 
 @cache
 def columns() -> dict[str, Column]:
-    """The columns by name, in the order of the published tables."""
+    """Return the columns by name, in the order of the published tables."""
     content = _content()
     counts = {"sets": content["sets"], "networks": content["networks"]}
     return {name: Column(**column, **counts) for name, column in content["columns"].items()}
 
 
 def published(source: str, ipc: int) -> dict[str, Number]:
-    """What is published for a data set, by its name or path, at ``ipc`` images per class: column by column."""
-    name = catalogued(source) or source
-    numbers: Mapping[str, Any] = _content()["numbers"].get(name, {}).get(str(ipc), {})
-    return {column: Number(*number) for column, number in numbers.items()}
+    """Return the published accuracies of a data set, given by name or path, at ``ipc`` images per class, by column."""
+    return _numbers(_content()["numbers"], _known(source), str(ipc))
 
 
 @dataclass(frozen=True)
-class Continual:
-    """How continual learning was judged after each step."""
+class ContinualProtocol:
+    """Published protocol of continual learning."""
 
     orders: int
-    networks: int  # for each order
+    networks: int
+    """Networks of each order."""
     epochs: int
 
 
-def continual() -> Continual:
-    """How the published numbers of continual learning came about."""
-    return Continual(**{key: value for key, value in _content()["continual"].items() if key != "numbers"})
+def continual_protocol() -> ContinualProtocol:
+    """Return the protocol of the published accuracies of continual learning."""
+    return ContinualProtocol(**{key: value for key, value in _content()["continual"].items() if key != "numbers"})
 
 
 def published_continual(source: str, ipc: int, steps: int) -> dict[str, Number]:
-    """The published accuracies after the last of ``steps`` steps, with ``ipc`` images of each class in the memory: method by method."""
-    name = catalogued(source) or source
-    numbers: Mapping[str, Any] = _content()["continual"]["numbers"].get(name, {}).get(str(ipc), {}).get(str(steps), {})
-    return {method: Number(*number) for method, number in numbers.items()}
+    """Return the published accuracies after the last of ``steps`` steps, with ``ipc`` images per class in memory, by method."""
+    return _numbers(_content()["continual"]["numbers"], _known(source), str(ipc), str(steps))
 
 
-def whole(source: str) -> Number | None:
-    """What is published for training on the whole of a data set."""
-    number = _content()["whole"].get(catalogued(source) or source)
+def published_whole(source: str) -> Number | None:
+    """Return the published accuracy of training on the whole data set."""
+    number = _content()["whole"].get(_known(source))
     return Number(*number) if number else None
 
 
-def of_pools(source: str, ipc: int) -> dict[str, Number]:
-    """What is published for DM on a data set with networks of each bucket of validation accuracy, by the names of the buckets."""
-    about: Mapping[str, Any] = _content()["pools"].get(catalogued(source) or source, {})
+def published_pools(source: str, ipc: int) -> dict[str, Number]:
+    """Return the published accuracies of DM with networks of each bucket of validation accuracy, by bucket."""
+    about: Mapping[str, Any] = _content()["pools"].get(_known(source), {})
     if str(ipc) not in about:
         return {}
     return {bucket: Number(mean, None, about["source"]) for bucket, mean in zip(about["buckets"], about[str(ipc)], strict=True)}
 
 
 def sources() -> dict[str, str]:
-    """Where numbers were read: what a source is called, and what it is."""
+    """Return the description of each source by its key."""
     return dict(_content()["sources"])
 
 
+def source_notes(numbers: Iterable[Number | None]) -> list[str]:
+    """Return a line for each source of ``numbers``."""
+    used = dict.fromkeys(number.source for number in numbers if number)
+    return [f"Published{'?' if source == UNVERIFIED else ''}: {sources()[source]}." for source in used]
+
+
 def note(source: str) -> str:
-    """What else must be known of the numbers of a data set; "" if nothing."""
-    return str(_content()["notes"].get(catalogued(source) or source, ""))
+    """Return a remark on the published numbers of a data set, or an empty string."""
+    return str(_content()["notes"].get(_known(source), ""))
+
+
+def _known(source: str) -> str:
+    return catalogue_key(source) or source
+
+
+def _numbers(content: Any, *keys: str) -> dict[str, Number]:
+    for key in keys:
+        content = content.get(key, {})
+    return {name: Number(*number) for name, number in content.items()}
 
 
 @cache

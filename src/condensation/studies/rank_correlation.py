@@ -1,8 +1,8 @@
-"""How alike two lists of numbers put the same things in order, with what chance leaves open.
+"""Rank correlation with bootstrap intervals.
 
-Written here and not taken from scipy, which is no dependency of the package: a bootstrap repeats things, which is to count
-them more than once, and with counts both coefficients are products of matrices. A thousand repetitions of 720 networks take
-a second so, where as many calls take minutes. The tests hold every number to scipy's.
+Not taken from scipy, which is no dependency: a bootstrap sample counts entries more than once, and with counts both coefficients
+are products of matrices. A thousand repetitions of 720 networks take a second; as many calls of scipy take minutes.
+The tests compare every number with scipy's.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from condensation.core.rng import Rng
 
 REPETITIONS = 1000
 LEVEL = 0.95
-LEAST = 5  # things, below which a coefficient says nothing
+LEAST = 5  # entries that a coefficient needs
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """A coefficient in [-1, 1], and the interval that holds 95 % of it when the things are drawn again (percentile bootstrap)."""
+    """A coefficient in [-1, 1] and its 95 % interval (percentile bootstrap over the entries)."""
 
     value: float
     low: float
@@ -33,53 +33,55 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How alike two lists rank the same things."""
+    """Rank correlations of two lists."""
 
     count: int
-    spearman: Correlation | None  # None: of fewer than five things, or where one list has one value alone
+    """Length of the lists."""
+    spearman: Correlation | None
+    """None for fewer than five entries, or a list of equal values."""
     kendall: Correlation | None
 
 
 def agreement(first: Sequence[float], second: Sequence[float], rng: Rng) -> Agreement:
-    """Spearman's and Kendall's coefficient of two lists of numbers, each with its interval."""
+    """Return Spearman's and Kendall's coefficients of two lists, each with its interval."""
     count = len(first)
     if count < LEAST or len(set(first)) == 1 or len(set(second)) == 1:
         return Agreement(count, None, None)
     drawn = rng.generator().integers(0, count, (REPETITIONS, count))
     counts = np.stack([np.bincount(row, minlength=count) for row in drawn]).astype(np.float64)
     weights = np.concatenate([np.ones((1, count)), counts])
-    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    return Agreement(count, _interval(spearman(one, other, weights)), _interval(kendall(one, other, weights)))
+    x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    return Agreement(count, _with_interval(spearman(x, y, weights)), _with_interval(kendall(x, y, weights)))
 
 
 def spearman(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spearman's rho of two lists (n,), equals sharing their mean rank, for each row of ``weights`` (m, n): how often each is there.
+    """Return Spearman's rho of two lists (n,), with mean ranks for ties, for each row of ``weights`` (m, n): counts of the entries.
 
-    (m,); not a number where all that is there is equal.
+    The result is (m,); NaN where all entries that count are equal.
     """
     ranks = []
     for numbers in (first, second):
         below = (numbers[:, None] < numbers).astype(np.float64) + 0.5 * (numbers[:, None] == numbers)
         ranks.append(weights @ below)
     total = weights.sum(1, keepdims=True)
-    one, other = (rank - (weights * rank).sum(1, keepdims=True) / total for rank in ranks)
-    return _ratio((weights * one * other).sum(1), (weights * one**2).sum(1), (weights * other**2).sum(1))
+    x, y = (rank - (weights * rank).sum(1, keepdims=True) / total for rank in ranks)
+    return _ratio((weights * x * y).sum(1), (weights * x**2).sum(1), (weights * y**2).sum(1))
 
 
 def kendall(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b of two lists (n,), as `spearman`."""
-    one, other = (np.sign(numbers[:, None] - numbers) for numbers in (first, second))
-    together, apart, others = (((weights @ pairs) * weights).sum(1) for pairs in (one * other, one**2, other**2))
-    return _ratio(together, apart, others)
+    """Return Kendall's tau-b of two lists (n,), as `spearman`."""
+    x, y = (np.sign(numbers[:, None] - numbers) for numbers in (first, second))
+    product, x_squared, y_squared = (((weights @ pairs) * weights).sum(1) for pairs in (x * y, x**2, y**2))
+    return _ratio(product, x_squared, y_squared)
 
 
-def _ratio(together: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    spread = np.sqrt(one * other)
-    ratio: np.ndarray = np.divide(together, spread, out=np.full_like(together, np.nan), where=spread > 0)
+def _ratio(product: np.ndarray, x_squared: np.ndarray, y_squared: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(x_squared * y_squared)
+    ratio: np.ndarray = np.divide(product, spread, out=np.full_like(product, np.nan), where=spread > 0)
     return ratio
 
 
-def _interval(values: np.ndarray) -> Correlation:
-    """Of the lists themselves, which come first, and of their repetitions; one that has no coefficient is left out."""
+def _with_interval(values: np.ndarray) -> Correlation:
+    """Return the first of ``values``, with the interval of the others; NaN are ignored."""
     low, high = np.nanquantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Correlation(float(values[0]), float(low), float(high))

@@ -1,30 +1,102 @@
-"""What cells of a table and of a matrix have in common."""
+"""Cells of the tables of studies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from condensation.core.errors import CondensationError
+from condensation.core.plain import to_dict
+from condensation.core.storage import RESTORE
 from condensation.core.text import accuracy
+from condensation.evaluation.scores import Scores
+from condensation.runs.folder import SCORES
+from condensation.studies.jobs import FAILED, FINISHED, Job, failures_in, state
+
+C = TypeVar("C", bound="ScoredCell")
 
 
-class Scored:
-    """The accuracies of several sets, as far as they are there."""
+@dataclass(frozen=True, kw_only=True)
+class ScoredCell:
+    """Test accuracies of the networks trained on several sets, as far as they are available."""
 
-    values: tuple[tuple[float, ...], ...]  # test accuracies in percent: (sets, networks)
-    failed: Mapping[str, str]  # of the sets that could not be made or judged: run -> reason
+    count_field: ClassVar[str] = "sets"  # field that holds the number of sets asked for
+    result_fields: ClassVar[tuple[str, ...]] = ("values",)  # fields that only the runs can give
+
+    values: tuple[tuple[float, ...], ...] = ()
+    """Test accuracies in percent: (sets, networks)."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Reason of each failed job by its name."""
+
+    @property
+    def asked_for(self) -> int:
+        """Number of sets asked for."""
+        return int(getattr(self, self.count_field))
+
+    @property
+    def done(self) -> bool:
+        """True if every set has been evaluated."""
+        return len(self.values) >= self.asked_for
+
+    @property
+    def missing(self) -> int:
+        """Number of sets that are neither evaluated nor failed."""
+        return max(0, self.asked_for - len(self.values) - len(self.failed))
 
     @property
     def mean(self) -> float:
+        """Mean over all networks of all sets."""
         return float(np.concatenate(self.values).mean())
 
     @property
     def deviation(self) -> float:
-        """Over all networks of all sets at once, of the population: the one that papers print."""
+        """Population standard deviation over all networks of all sets, as the papers report it."""
         return float(np.concatenate(self.values).std())
 
     def __str__(self) -> str:
         if not self.values:
             return "failed" if self.failed else "-"
         return accuracy(self.mean, self.deviation, sum(map(len, self.values)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, with mean, deviation and count."""
+        content: dict[str, Any] = to_dict(self)
+        if self.values:
+            content |= {"mean": round(self.mean, 3), "deviation": round(self.deviation, 3), "count": sum(map(len, self.values))}
+        return content
+
+    def filled_from(self: C, reported: C | None) -> C:
+        """Return the cell with the values of an earlier report, if that has more of the sets asked for."""
+        if reported is None or min(len(reported.values), self.asked_for) <= len(self.values):
+            return self
+        results: dict[str, Any] = {name: getattr(reported, name) for name in self.result_fields}
+        cut = {name: value[: self.asked_for] if isinstance(value, tuple) else value for name, value in results.items()}
+        return replace(self, **cut)  # type: ignore[arg-type]
+
+
+def results_of(jobs: Iterable[Job], folder: Path) -> dict[str, Any]:
+    """Return values, runs and failures of the cell whose sets are those of ``jobs``, from their runs in ``folder``."""
+    failures = failures_in(folder)
+    states = {job.name: state(job, folder, failures) for job in jobs}
+    finished = tuple(name for name, reached in states.items() if reached == FINISHED)
+    return {
+        "values": tuple(accuracies_in(folder / name / SCORES) for name in finished),
+        "runs": finished,
+        "failed": {name: failures[name].reason for name, reached in states.items() if reached == FAILED},
+    }
+
+
+def accuracies_in(path: Path) -> tuple[float, ...]:
+    """Return the accuracies in percent of the networks in a ``scores.json`` of a single set.
+
+    Raises:
+        CondensationError: if the file is damaged or holds other scores.
+    """
+    sets = list(Scores.read(path).sets.values())
+    if len(sets) != 1 or len(sets[0].values) != 1:
+        raise CondensationError(f"{path}: expected the scores of one set, got {len(sets)}.", hint=RESTORE)
+    return sets[0].values[0]

@@ -1,68 +1,99 @@
-"""What every study keeps in its folder: settings, and what must be known of its data and of the machine."""
+"""Folder of a study: its settings, and what it records of data and machine."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from condensation.config.build import from_dict
-from condensation.core.checkpoint import difference
+from condensation.core.checkpoint import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
-from condensation.core.storage import read_json, remove_unfinished, write_json
+from condensation.core.records import read_record
+from condensation.core.storage import UNFINISHED, remove_unfinished, write_json
 from condensation.data.dataset import Data
 
 SETTINGS = "settings.json"
-T = TypeVar("T")
+
+
+S = TypeVar("S", bound=Any)  # settings of a study, with a noun and a mark
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """Settings, data and machine of a study, as ``settings.json`` and the JSON report hold them."""
+
+    settings: dict[str, Any]
+    data: Any = None
+    versions: dict[str, Any] | None = None
+    machine: dict[str, Any] | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Data, versions and machine for the JSON report."""
+        return {"data": self.data, "versions": self.versions, "machine": self.machine}
 
 
 def in_use(folder: Path) -> bool:
-    """Whether there is anything in ``folder``.
+    """Return True if ``folder`` holds anything but the unfinished files of a killed process.
 
     Raises:
         CondensationError: if it is a file.
     """
     if folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file; --out must name a folder.")
-    return folder.is_dir() and any(folder.iterdir())
+        raise CondensationError(f"{folder} is a file; a study needs a folder.", hint="Choose another folder (out=...).")
+    return folder.is_dir() and any(not path.name.endswith(UNFINISHED) for path in folder.iterdir())
 
 
-def must_be_alike(folder: Path, what: str, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse ``folder``, which holds ``what``, where plain settings that are ``wanted`` differ from those ``kept`` there.
+def claim_folder(folder: Path, settings: S, decisive: Callable[[S], Mapping[str, Any]]) -> None:
+    """Check that ``folder`` is free, or holds the same study.
+
+    Args:
+        folder: Folder of the study.
+        settings: Settings of the study.
+        decisive: Returns the plain settings that must agree.
 
     Raises:
-        CondensationError: if so; it says in what.
+        CondensationError: if the folder holds something else; the message names the setting that differs.
     """
-    differing = difference(kept, wanted)
-    if differing:
-        raise CondensationError(f"{folder} holds {what}: {differing}.\nChoose another folder with --out.")
+    if in_use(folder):
+        found = first_difference(decisive(settings_in(folder, type(settings))), decisive(settings))
+        if found:
+            raise CondensationError(f"{folder} holds another {settings.noun}: {found}.", hint="Choose another folder (out=...).")
 
 
-def keep(folder: Path, settings: object, *data: Data) -> None:
-    """Write down in ``folder`` what the study is, before its work; of several data, a list."""
+def write_settings(folder: Path, settings: object, *data: Data) -> None:
+    """Write settings, data, versions and machine; several data sets become a list."""
     remove_unfinished(folder)
-    about = [{"name": one.name, "note": one.note, "train": len(one.train), "test": len(one.test), **one.details} for one in data]
+    about = [{"name": each.name, "note": each.note, "train": len(each.train), "test": len(each.test), **each.details} for each in data]
     content = {"settings": to_dict(settings), "data": about[0] if len(about) == 1 else about}
     write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})
 
 
-def kept_in(folder: str | Path, kind: type[T], mark: str, otherwise: str) -> T:
-    """The settings of ``kind``, of which the one called ``mark`` tells them from those of other studies, that `keep` wrote.
+def record_in(folder: Path, report: str) -> StudyRecord:
+    """Return the record in ``settings.json``, or that in the JSON ``report`` where the former is gone."""
+    path = folder / SETTINGS
+    return read_record(path if path.exists() else folder / report, StudyRecord)
+
+
+def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS) -> S:
+    """Return the settings of the study in ``folder``.
 
     Raises:
-        CondensationError: if there are none; it says ``otherwise``.
+        CondensationError: if the folder holds no study of this ``kind``.
     """
-    path = Path(folder) / SETTINGS
-    content: Any = read_json(path) if path.exists() else None
-    inner = content.get("settings") if isinstance(content, dict) else None
-    if not isinstance(inner, dict) or mark not in inner:
-        raise CondensationError(otherwise)
-    return from_dict(kind, inner)
+    folder = Path(folder)
+    if (folder / SETTINGS).exists() or (folder / report).exists():
+        content = record_in(folder, report).settings
+        if kind.mark in content:
+            return from_dict(kind, content)
+    raise CondensationError(f"There is no {kind.noun} in {folder}.", hint="Name the folder of one, or make it first.")
 
 
 def slug(label: str) -> str:
-    """A label as part of a file's name."""
+    """Return a label as part of a file name."""
     return re.sub(r"[^\w.]+", "-", label.lower()).strip("-")

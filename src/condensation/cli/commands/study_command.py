@@ -49,7 +49,8 @@ class StudyOption:
         info = typer.Option(
             *self.flags.split(),
             help=self.help,
-            show_default=self.default or False,
+            show_default=(self.default or "").replace(",", ", ") or False,  # with spaces, at which help lines break
+            metavar="N" if self.parse is int else None,
             min=self.least if self.parse is int else None,
             callback=self.check,
         )

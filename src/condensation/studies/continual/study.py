@@ -1,88 +1,89 @@
-"""Continual learning from memories: how much does a network know of all classes seen so far, if it sees their memories alone?
+"""Continual learning from memories, in the setting of GDumb that the paper of DM uses.
 
-The setting of GDumb, as the paper of DM uses it. In each step, some classes are new; a fixed number of images of each, chosen or
-condensed from their training images alone, is added to the memory. Then a new network is trained on the memory, from
-scratch, and tested on all classes seen so far.
+Each step brings new classes. A fixed number of images of each, selected or condensed from their training images alone, is
+added to the memory. New networks are then trained on the memory from scratch, and tested on all classes seen so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
-from condensation.config.build import from_dict
-from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.ipc import SmallClasses
+from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.runs.presets import data_for, preset_for
-from condensation.runs.run import RunSettings
-from condensation.studies.continual.task_sequence import ByClass, ByTask, Course
+from condensation.studies.continual.task_sequence import ClassIncremental, TaskIncremental, TaskSequence
 from condensation.studies.jobs import Job
-from condensation.studies.study_folder import kept_in, slug
-from condensation.training.train_and_test import OnProgress
+from condensation.studies.settings import StudySettings, method_content, require_at_least
+from condensation.studies.study_folder import slug
 
 MEMORIES, STEPS = "memories", "steps"
+METHODS = ("random", "herding", "dm")
+DECISIVE = ("tasks", "steps", "ipc", "memory", "evaluation")  # settings of the curves beside those of each memory
 
 
 @dataclass(frozen=True)
-class ContinualSettings:
-    """Everything that decides the curves. Evaluation and orders are the paper's by default, but for the clean form of its recipe."""
+class ContinualSettings(StudySettings):
+    """Settings of continual learning. Evaluation and orders are the paper's by default, but for the clean form of its recipe."""
 
-    data: str | dict[str, object] = "fashion-mini"  # a source, or settings of the data
-    tasks: tuple[str, ...] = ()  # data sets that come one after the other, in place of the classes of `data`; read as `data` says
-    # What makes the memories, by what it is called: a name, or settings over those of the preset.
-    methods: dict[str, str | dict[str, object]] = field(default_factory=lambda: {name: name for name in ("random", "herding", "dm")})
-    steps: int = 5  # in which the classes come
-    ipc: int = 20  # images of each class in the memory
-    orders: int = 5  # of the classes, by the seeds from 0
-    # own: each order makes its memories anew. shared: a method that makes each class by itself is run once, on all classes; all orders
-    # take their memories from that.
+    noun: ClassVar[str] = "study of continual learning"
+    mark: ClassVar[str] = "orders"
+
+    tasks: tuple[str, ...] = ()
+    """Data sets in sequence, in place of the classes of `data`, whose other settings they share."""
+    methods: dict[str, str | dict[str, object]] = field(default_factory=lambda: dict(zip(METHODS, METHODS, strict=True)))
+    """Methods that make the memories, by label: a name, or settings on top of those of the preset."""
+    steps: int = 5
+    """Steps in which the classes come."""
+    ipc: int = 20
+    """Images per class in the memory."""
+    orders: int = 5
+    """Random orders of the classes, with seeds from 0."""
     memory: Literal["own", "shared"] = "own"
-    evaluation: EvaluationSettings = EvaluationSettings()  # after each step
-    preset: str = "fast"  # of the methods' settings
-    small_classes: SmallClasses = "error"
-    compute: Compute = Compute()
+    """``own``: new memories for each order. ``shared``: classwise methods run once on all classes, for all orders."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Evaluation after each step."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "ipc", "orders"):
-            if getattr(self, name) < 1:
-                raise CondensationError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        if self.evaluation.networks < 1:
-            raise CondensationError("evaluation.networks is 0; there must be a network to test after each step.")
-        names = [slug(label) for label in self.methods]
-        if not names or len(set(names)) < len(names):
-            raise CondensationError("Memories need a method, and each a name of its own.\nName them with --methods random,dm.")
+        require_at_least(self, {"steps": 1, "ipc": 1, "orders": 1, "evaluation.networks": 1})
+        labels = [slug(label) for label in self.methods]
+        if not labels or len(set(labels)) < len(labels):
+            raise CondensationError("Memories need at least one method, each with its own label.", setting="methods")
         if len(self.tasks) == 1:
-            raise CondensationError(f"There is only one task, {self.tasks[0]}.\nName at least two data sets, or give one with --data.")
+            raise CondensationError(
+                f"tasks names only {self.tasks[0]}.", hint="Name at least two data sets, or a single one as data.", setting="tasks"
+            )
         if self.tasks and self.memory != "own":
-            raise CondensationError("memory is 'shared', but each data set is condensed once anyway.\nLeave it out, or give one --data.")
-
-    @property
-    def data_settings(self) -> dict[str, object]:
-        return {"source": self.data} if isinstance(self.data, str) else self.data
+            raise CondensationError(
+                "memory is 'shared', but each data set of a sequence is condensed only once.", hint='Use memory="own".', setting="memory"
+            )
 
     @property
     def source(self) -> str:
-        """What the curves are of, in a word: a data set, or all of them."""
-        return "+".join(self.tasks) or str(self.data_settings.get("source", "fashion-mini"))
+        """Name of the data set, or the names of all tasks."""
+        return "+".join(self.tasks) or super().source
 
     @property
     def count(self) -> int:
-        """How many steps there are."""
+        """Number of steps."""
         return len(self.tasks) or self.steps
 
+    @property
+    def unit(self) -> str:
+        """Unit of the horizontal axis of the curves."""
+        return "data sets" if self.tasks else "classes"
+
     def method_settings(self, label: str) -> dict[str, object]:
-        """The settings of the method called ``label``."""
-        method = self.methods[label]
-        return {"name": method} if isinstance(method, str) else {"name": label, **method}
+        """Return the settings of the method with this label."""
+        return method_content(self.methods[label], label)
 
 
 @dataclass(frozen=True)
-class Part:
-    """A point of one order: the memory of a method after a step, from 0."""
+class MemoryStep:
+    """A step of one order, counted from 0, and the memory of one method after it."""
 
     label: str
     order: int
@@ -90,89 +91,78 @@ class Part:
 
     @property
     def memory(self) -> str:
-        """Of the run folder of what the step adds to the memory, where that is not shared."""
+        """Run folder of the images that the step adds to the memory, unless that is shared."""
         return f"{slug(self.label)}-order{self.order}-step{self.step + 1}"
 
     @property
     def name(self) -> str:
-        """Of the file that holds what networks know after the step."""
+        """Stem of the file with the accuracies after the step."""
         return f"{slug(self.label)}-order{self.order}-after-step{self.step + 1}"
+
+    def path(self, folder: Path) -> Path:
+        """Return the file with the accuracies after the step, in the folder of the study."""
+        return folder / STEPS / f"{self.name}.json"
+
+    def so_far(self) -> Iterator[MemoryStep]:
+        """Return the steps of the same order up to this one, which its memory consists of."""
+        return (replace(self, step=step) for step in range(self.step + 1))
 
     def __str__(self) -> str:
         steps = "step 1" if self.step == 0 else f"steps 1 to {self.step + 1}"
         return f"memories of {self.label}, order {self.order}, {steps}"
 
 
-def parts_of(settings: ContinualSettings) -> list[Part]:
-    """All points: order by order, so that what is broken off early holds whole curves."""
-    return [Part(label, order, step) for order in range(settings.orders) for step in range(settings.count) for label in settings.methods]
+def memory_steps(settings: ContinualSettings) -> list[MemoryStep]:
+    """Return all steps, order by order, so that an interrupted study holds whole curves."""
+    return [
+        MemoryStep(label, order, step) for order in range(settings.orders) for step in range(settings.count) for label in settings.methods
+    ]
 
 
-def course_of(settings: ContinualSettings, on_reading: OnProgress | None = None) -> Course:
-    """The data in the order in which they are learned.
+def sequence_of(settings: ContinualSettings, on_reading: OnProgress | None = None) -> TaskSequence:
+    """Load the data in the order in which they are learned.
 
     Raises:
-        CondensationError: if they cannot be read, or cannot be learned in so many steps.
+        CondensationError: if they cannot be read, or not learned in so many steps.
     """
     if not settings.tasks:
-        data = data_for(settings.preset, settings.data_settings, settings.ipc).load(on_reading)
-        return ByClass(data, settings.data_settings, settings.steps)
-    named: list[dict[str, object]] = [{**settings.data_settings, "source": task} for task in settings.tasks]
-    return ByTask([data_for(settings.preset, one, settings.ipc).load(on_reading) for one in named], named)
+        return ClassIncremental(settings.data_at(settings.ipc).load(on_reading), settings.data_settings, settings.steps)
+    contents: list[dict[str, object]] = [{**settings.data_settings, "source": task} for task in settings.tasks]
+    return TaskIncremental([settings.data_at(settings.ipc, content).load(on_reading) for content in contents], contents)
 
 
-def job_of(settings: ContinualSettings, course: Course, part: Part) -> Job:
-    """The run that makes the new memory of ``part``."""
-    title = f"memory of {part.label}, order {part.order}, step {part.step + 1}"
-    return _job(settings, course.settings(part.order, part.step), part.label, part.memory, title, part.order)
+def memory_jobs(settings: ContinualSettings, sequence: TaskSequence) -> dict[MemoryStep, Job]:
+    """Return the run that makes the new memory of each step."""
+    shared: dict[str, Job | None] = dict.fromkeys(settings.methods)
+    if settings.memory == "shared":
+        shared = {label: _shared_job(settings, sequence, label) for label in settings.methods}
+    return {step: shared[step.label] or _own_job(settings, sequence, step) for step in memory_steps(settings)}
 
 
-def _job(settings: ContinualSettings, data: dict[str, object], label: str, name: str, title: str, seed: int) -> Job:
-    """A run that makes a memory; it is not judged there."""
-    content = {"data": data, "method": settings.method_settings(label), "ipc": settings.ipc}
-    made = from_dict(RunSettings, content, preset_for(settings.preset, content))
-    how = replace(
-        made, baseline=False, evaluation=EvaluationSettings(networks=0), small_classes=settings.small_classes, compute=settings.compute
-    )
-    return Job(name, title, replace(how, seed=seed))
+def continual_jobs(settings: ContinualSettings, folder: Path | None = None) -> list[Job]:
+    """Return the runs that make the memories; the data are read, since they define the classes."""
+    jobs = memory_jobs(settings, sequence_of(settings)).values()
+    return list({job.name: job for job in jobs}.values())
 
 
-def jobs_of(settings: ContinualSettings, course: Course) -> dict[Part, Job]:
-    """The run that the new memory of each point comes from."""
-    jobs = {part: job_of(settings, course, part) for part in parts_of(settings)}
-    if settings.memory == "own":
-        return jobs
-    shared = {label: _shared(settings, course, label) for label in settings.methods}
-    return {part: shared[part.label] or job for part, job in jobs.items()}
+def _own_job(settings: ContinualSettings, sequence: TaskSequence, step: MemoryStep) -> Job:
+    data = sequence.settings(step.order, step.step)
+    run = settings.run_of(settings.method_settings(step.label), settings.ipc, seed=step.order, data=data)
+    return Job(step.memory, f"memory of {step.label}, order {step.order}, step {step.step + 1}", run)
 
 
-def _shared(settings: ContinualSettings, course: Course, label: str) -> Job | None:
-    """One run on all classes for all orders; None if what ``label`` makes of a class depends on the classes beside it."""
-    data = course.whole(0)
-    job = _job(settings, settings.data_settings, label, shared_name(label), f"memory of {label}, all classes", 0)
-    return job if job.settings.method.is_classwise(data.train) else None
+def _shared_job(settings: ContinualSettings, sequence: TaskSequence, label: str) -> Job | None:
+    """Return the run on all classes for all orders; None if the images of a class depend on the other classes."""
+    run = settings.run_of(settings.method_settings(label), settings.ipc)
+    return Job(shared_name(label), f"memory of {label}, all classes", run) if run.method.is_classwise(sequence.whole(0).train) else None
 
 
 def shared_name(label: str) -> str:
-    """Of the run folder of a memory that all orders share."""
+    """Return the run folder of a memory that all orders share."""
     return f"{slug(label)}-all"
 
 
-def file_of(folder: Path, part: Part) -> Path:
-    """What ``part`` is worth, in the study's ``folder``."""
-    return folder / STEPS / f"{part.name}.json"
-
-
-def so_far(part: Part) -> Iterator[Part]:
-    """The points of the same order up to ``part``: those whose new memories it rests on."""
-    return (replace(part, step=step) for step in range(part.step + 1))
-
-
-def continual_in(folder: str | Path) -> ContinualSettings:
-    """The settings of the curves in ``folder``.
-
-    Raises:
-        CondensationError: if there are none.
-    """
-    otherwise = f"There are no curves of continual learning in {folder}.\nMake some: condense continual --data NAME --out {folder}"
-    return kept_in(folder, ContinualSettings, "orders", otherwise)
+def decisive_settings(settings: ContinualSettings) -> Mapping[str, Any]:
+    """Return the plain settings that decide the curves; the place of the data does not."""
+    data = replace(settings.data_at(settings.ipc), folder=None)
+    return {**{name: to_dict(getattr(settings, name)) for name in DECISIVE}, "data": to_dict(data)}

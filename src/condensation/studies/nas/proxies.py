@@ -1,32 +1,28 @@
-"""What networks are compared by: training on a small set, for a short time on all images, or fully; and the settings of a search."""
+"""Settings of an architecture search, and the proxies by which it ranks networks."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
-from condensation.config.build import from_dict
 from condensation.config.registry import lookup
-from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.ipc import SmallClasses, images_per_class
+from condensation.core.ipc import images_per_class
+from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.user_code import short_name
 from condensation.data.dataset import Data
-from condensation.data.settings import DataSettings
-from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
-from condensation.runs.presets import data_for, preset_for
-from condensation.runs.run import RunSettings
 from condensation.studies.jobs import Job
 from condensation.studies.nas.search_space import Space
+from condensation.studies.settings import StudySettings, require_at_least
 from condensation.studies.study_folder import slug
 from condensation.studies.table.study import NamedMethod
 from condensation.training.make_pool import held_out
@@ -35,76 +31,83 @@ from condensation.training.train import EpochWindow, Recipe
 SETS = "sets"
 EARLY, WHOLE = "early-stopping", "whole"
 PROXIES = ("random", "herding", "dsa", "dm", EARLY)
+# Settings that may change when a search is continued; sets are compared by the settings of their runs.
+OPEN = ("proxies", "space", "subset", "top", "preset", "compute")
 
 
 @dataclass(frozen=True)
-class SearchSettings:
-    """Everything that decides a search. By default all is as published, but for the methods' own settings."""
+class SearchSettings(StudySettings):
+    """Settings of an architecture search. The defaults are published, but for the methods' own settings."""
+
+    noun: ClassVar[str] = "search"
+    mark: ClassVar[str] = "proxies"
 
     proxies: tuple[NamedMethod, ...]
-    data: str | dict[str, object] = "fashion-mini"  # a source, or settings of the data
+    """Methods that make the sets, and early stopping."""
     space: Space = Space()
-    subset: int | None = None  # networks: so many from the beginning of the order; None: all
-    ipc: int = 50  # images per class of each set
-    trainings: int = 5  # of each network on each set, whose accuracies are averaged
-    recipe: Recipe = Recipe(epochs=200, batch=250)  # on a set
-    whole_epochs: int = 100  # on all images, by the same recipe otherwise
-    validation: float = 0.1  # of each class's training images: kept from condensing and training, and what networks are chosen by
-    top: float = 0.05  # of the networks, the best by validation, that are looked at apart
-    preset: str = "fast"  # of the methods' settings
-    small_classes: SmallClasses = "error"
+    """Networks of the search."""
+    subset: int | None = None
+    """Number of networks, a stratified sample; None for all."""
+    ipc: int = 50
+    """Images per class of each set."""
+    trainings: int = 5
+    """Trainings of each network on each set, whose accuracies are averaged."""
+    recipe: Recipe = Recipe(epochs=200, batch=250)
+    """Training on a set."""
+    whole_epochs: int = 100
+    """Epochs on all images, otherwise by the same recipe."""
+    validation: float = 0.1
+    """Fraction of each class's training images that is kept from condensing and training, to select networks."""
+    top: float = 0.05
+    """Fraction of networks reported as the top, by validation accuracy."""
     seed: int = 0
-    compute: Compute = Compute()
+    """Seed of sets, order and trainings."""
 
     def __post_init__(self) -> None:
-        for name in ("ipc", "trainings", "whole_epochs", "subset"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise CondensationError(f"{name} is {value}; it must be at least 1.")
+        require_at_least(self, {"ipc": 1, "trainings": 1, "whole_epochs": 1, "subset": 1})
         for name in ("validation", "top"):
             if not 0 < getattr(self, name) < 1:
-                raise CondensationError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
-        names = [slug(one.label) for one in self.proxies]
-        twice = sorted({name for name in names if names.count(name) > 1 or name == WHOLE})
-        if not names or twice:
-            said = f"The proxy {twice[0]!r} is there twice" if twice else "There is no proxy"
-            raise CondensationError(f"{said}.\nName each once with --proxies, such as random,dm,{EARLY}; the whole data are always there.")
-
-    @property
-    def data_settings(self) -> dict[str, object]:
-        return {"source": self.data} if isinstance(self.data, str) else self.data
-
-    @property
-    def source(self) -> str:
-        return str(self.data_settings.get("source", "fashion-mini"))
+                raise CondensationError(f"{name} is {getattr(self, name)}; it must be between 0 and 1.", setting=name)
+        labels = [*(slug(proxy.label) for proxy in self.proxies), WHOLE]
+        repeated = sorted({label for label in labels if labels.count(label) > 1})
+        if repeated or not self.proxies:
+            problem = f"contains {repeated[0]!r} twice" if repeated else "is empty"
+            raise CondensationError(
+                f"proxies {problem}.",
+                hint=f"Name each proxy once, such as random, dm, {EARLY}; {WHOLE} is always there.",
+                setting="proxies",
+            )
 
     @property
     def whole_recipe(self) -> Recipe:
+        """Recipe of training on all images."""
         return replace(self.recipe, epochs=self.whole_epochs)
 
 
 @dataclass(frozen=True)
 class Proxy(ABC):
-    """A way to train a network from which its worth is guessed."""
+    """A training that estimates the accuracy of a network."""
 
+    full: ClassVar[bool] = False
+    """True for the training that proxies stand for."""
     label: str
-    fully: ClassVar[bool] = False  # whether that is what proxies stand for
 
     @abstractmethod
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
-        """What a network learns from: something made of the images ``real``, or kept in the ``folder`` of the search."""
+        """Return the training images, from ``real`` or from the ``folder`` of the search."""
 
     def recipe(self, settings: SearchSettings) -> Recipe:
+        """Return the recipe of the training."""
         return settings.recipe
 
     def is_ready(self, folder: Path) -> bool:
-        """Whether there is something to learn from."""
+        """Return True if the training images are available."""
         return True
 
 
 @dataclass(frozen=True)
-class OnSet(Proxy):
-    """Training on a small set, which a run of the search has made."""
+class SetProxy(Proxy):
+    """Training on a small set, made by a run of the search."""
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
         path = folder / SETS / slug(self.label) / SET
@@ -115,14 +118,14 @@ class OnSet(Proxy):
 
 
 @lru_cache(maxsize=16)
-def _loaded(path: Path, written: int) -> ImageSet:
-    """The set at ``path``, read again only where it was ``written`` again: every network of a search needs it."""
+def _loaded(path: Path, modified: int) -> ImageSet:
+    """Return the set at ``path``; every network of a search needs it, so it is read again only when it was ``modified``."""
     return CondensedSet.load(path).images
 
 
 @dataclass(frozen=True)
 class EarlyStopping(Proxy):
-    """Training on all images, in exactly as many steps of as many images as on a small set, by the same learning rates."""
+    """Training on all images, with the steps, batches and learning rates of training on a small set."""
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> EpochWindow:
         return EpochWindow(real, sum(images_per_class(real, settings.ipc, settings.small_classes).values()), rng)
@@ -130,10 +133,10 @@ class EarlyStopping(Proxy):
 
 @dataclass(frozen=True)
 class WholeData(Proxy):
-    """Training on all images to the end, by which proxies are judged."""
+    """Full training on all images, the reference of all proxies."""
 
+    full: ClassVar[bool] = True
     label: str = WHOLE
-    fully: ClassVar[bool] = True
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
         return real
@@ -142,56 +145,50 @@ class WholeData(Proxy):
         return settings.whole_recipe
 
 
-# What a proxy that is no method of making a set is called.
-WITHOUT_A_SET: dict[object, type[Proxy]] = {EARLY: EarlyStopping}
+# Proxies that are no method, by their name in settings.
+WITHOUT_SET: dict[object, type[Proxy]] = {EARLY: EarlyStopping}
 
 
 def proxies_for(names: Sequence[str]) -> tuple[NamedMethod, ...]:
-    """A proxy for each name, that of a method or ``early-stopping``.
+    """Return a proxy for each name of a method, or ``early-stopping``.
 
     Raises:
         CondensationError: if there is no such method.
     """
     for name in names:
-        if name not in WITHOUT_A_SET:
-            lookup(Method, name)  # there must be such a method
+        if name not in WITHOUT_SET:
+            lookup(Method, name)  # raises for an unknown name
     return tuple(NamedMethod(short_name(name), name) for name in names)
 
 
-def all_of(settings: SearchSettings) -> list[Proxy]:
-    """The proxies of a search, and the whole data."""
-    return [*(WITHOUT_A_SET.get(one.method_settings.get("name"), OnSet)(one.label) for one in settings.proxies), WholeData()]
+def all_proxies(settings: SearchSettings) -> list[Proxy]:
+    """Return the proxies of a search, and the whole data."""
+    return [*(WITHOUT_SET.get(proxy.method_settings.get("name"), SetProxy)(proxy.label) for proxy in settings.proxies), WholeData()]
 
 
-def sets_of(settings: SearchSettings) -> list[Job]:
-    """The runs that make the sets; nothing is judged there."""
-    jobs = []
-    for one in settings.proxies:
-        if one.method_settings.get("name") not in WITHOUT_A_SET:
-            content = {"data": settings.data_settings, "method": one.method_settings, "ipc": settings.ipc, "seed": settings.seed}
-            base = from_dict(RunSettings, content, preset_for(settings.preset, content))
-            how = replace(
-                base,
-                baseline=False,
-                evaluation=EvaluationSettings(networks=0),
-                small_classes=settings.small_classes,
-                compute=settings.compute,
-            )
-            jobs.append(Job(slug(one.label), f"set of {one.label}", how))
-    return jobs
+def search_jobs(settings: SearchSettings, folder: Path | None = None) -> list[Job]:
+    """Return the runs that make the sets; they are not evaluated there."""
+    return [
+        Job(slug(proxy.label), f"set of {proxy.label}", settings.run_of(proxy.method_settings, settings.ipc, seed=settings.seed))
+        for proxy in settings.proxies
+        if proxy.method_settings.get("name") not in WITHOUT_SET
+    ]
 
 
-def data_of(settings: SearchSettings) -> DataSettings:
-    """The images, as the preset reads them unless the settings say otherwise."""
-    return data_for(settings.preset, settings.data_settings, settings.ipc)
+def decisive_settings(settings: SearchSettings) -> Mapping[str, Any]:
+    """Return the plain settings that a search must keep when it is continued; the place of the data may change."""
+    content = {key: value for key, value in to_dict(settings).items() if key not in OPEN}
+    return {**content, "data": to_dict(replace(settings.data_at(settings.ipc), folder=None))}
 
 
-def without_validation(data: Data, share: float, seed: int) -> tuple[Data, ImageSet]:
-    """``data`` without a ``share`` of the training images of each class, at least one, and these: the validation images.
+def without_validation(data: Data, fraction: float, seed: int) -> tuple[Data, ImageSet]:
+    """Split off a ``fraction`` of the training images of each class, at least one, for validation.
 
     Raises:
         CondensationError: if a class has a single image.
     """
-    rest, validation = held_out(data.train, share, Rng(seed).child("validation"))
-    said = f"{len(validation):,} of {len(data.train):,} training images, {share:.0%} of each class, were kept for validation (seed {seed})."
-    return replace(data, train=rest, note=" ".join(filter(None, (data.note, said)))), validation
+    rest, validation = held_out(data.train, fraction, Rng(seed).child("validation"))
+    note = (
+        f"{len(validation):,} of {len(data.train):,} training images, {fraction:.0%} of each class, were kept for validation (seed {seed})."
+    )
+    return replace(data, train=rest, note=" ".join(filter(None, (data.note, note)))), validation

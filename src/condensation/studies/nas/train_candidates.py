@@ -1,105 +1,136 @@
-"""The networks of a search under training: a job is one network, on everything that it has not been trained on yet."""
+"""Training of the networks of a search: one job trains one network on everything that it was not trained on yet."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
+from condensation.core.records import read_record
 from condensation.core.rng import Rng
-from condensation.core.storage import read_json, write_json
+from condensation.core.storage import write_json
 from condensation.networks.convnet import ConvNet
-from condensation.studies.jobs import attempt
-from condensation.studies.nas.proxies import Proxy, SearchSettings, all_of, data_of, without_validation
-from condensation.studies.study_folder import SETTINGS, kept_in
+from condensation.studies.jobs import Failure, attempt
+from condensation.studies.nas.proxies import Proxy, SearchSettings, all_proxies, without_validation
+from condensation.studies.study_folder import SETTINGS, settings_in
 from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
-from condensation.training.train_and_test import OnProgress, TrainingJob, train_and_test
+from condensation.training.train_and_test import TrainingJob, train_and_test
 
 NETWORKS, SPACE = "networks", "space.json"
 
 
+@dataclass(frozen=True)
+class Trained:
+    """Accuracies in percent of one network on one proxy, one per training."""
+
+    validation: tuple[float, ...]
+    test: tuple[float, ...]
+    seconds: float
+    """Wall-clock time of all trainings."""
+
+
+@dataclass(frozen=True)
+class NetworkRecord:
+    """File of a network that is read again."""
+
+    trained: dict[str, Trained] = field(default_factory=dict)
+    """Accuracies by the label of the proxy."""
+
+
+@dataclass(frozen=True)
+class SpaceRecord:
+    """Content of ``space.json``."""
+
+    networks: tuple[str, ...] = ()
+    """Networks of the search in their order."""
+    others: dict[str, str] = field(default_factory=dict)
+    """Networks of the space that do not fit the images, with the reason."""
+
+
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What all networks of a search are trained and tested with, read once in a process."""
+    """Settings, networks and images of a search, read once per process."""
 
     settings: SearchSettings
     networks: dict[str, ConvNet]
-    real: ImageSet  # without the validation images
+    real: ImageSet
+    """Training images without those for validation."""
     validation: ImageSet
     test: ImageSet
 
 
-def train_network(folder: str, name: str, on_progress: OnProgress | None = None) -> dict[str, str] | None:
-    """Train and test the network ``name`` of the search in ``folder`` on what is missing; return why something failed, or None.
+def train_network(folder: str, name: str, on_progress: OnProgress | None = None) -> Failure | None:
+    """Train and test the network ``name`` of the search in ``folder`` on what is missing; return its failure, or None.
 
-    What is trained by one recipe is trained together, where the device gains by it, and kept as soon as it is done.
+    Trainings with the same recipe run together where the device gains by it. Results are written as soon as they are complete.
 
     Raises:
-        Stopped: if ``on_progress`` does.
+        Stopped: if ``on_progress`` raised it.
     """
     place = Path(folder)
     material = material_in(place)
-    failures = []
-    for group in _by_recipe(material, missing(material.settings, place, name)):
-        failures.append(attempt(partial(_train, material, place, name, group, on_progress)))
-    reasons = [one for one in failures if one]
-    return {key: " ".join(dict.fromkeys(one[key] for one in reasons)) for key in reasons[0]} if reasons else None
+    groups = _by_recipe(material, untrained(material.settings, place, name))
+    failures = list(filter(None, [attempt(partial(_train, material, place, name, group, on_progress)) for group in groups]))
+    if not failures:
+        return None
+    reasons, traces = ([asdict(failure)[key] for failure in failures] for key in ("reason", "traceback"))
+    return Failure(*(" ".join(dict.fromkeys(texts)) for texts in (reasons, traces)))
 
 
-def trained(folder: Path, name: str) -> dict[str, Any]:
-    """What is known of a network so far: by the label of what it was trained on, accuracies in percent and seconds."""
+def trained(folder: Path, name: str) -> dict[str, Trained]:
+    """Return the results of a network so far by the label of the proxy."""
     path = folder / NETWORKS / f"{name}.json"
-    return dict(read_json(path)["trained"]) if path.exists() else {}
+    return read_record(path, NetworkRecord).trained if path.exists() else {}
 
 
-def missing(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
-    """What a network has yet to be trained on, but for sets that could not be made."""
-    there = trained(folder, name)
-    return [proxy for proxy in all_of(settings) if proxy.label not in there and proxy.is_ready(folder)]
+def untrained(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
+    """Return the proxies that a network was not trained on yet, except for sets that could not be made."""
+    done = trained(folder, name)
+    return [proxy for proxy in all_proxies(settings) if proxy.label not in done and proxy.is_ready(folder)]
 
 
 def material_in(folder: Path) -> Material:
-    """What the networks of the search in ``folder`` need."""
+    """Return the material of the search in ``folder``."""
     return _read(folder.resolve(), (folder / SETTINGS).read_text(encoding="utf-8"), (folder / SPACE).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
 def _read(folder: Path, settings_text: str, space_text: str) -> Material:
-    """`material_in`, read again only where what it follows from has changed."""
-    settings = kept_in(folder, SearchSettings, "proxies", f"There is no search in {folder}.")
-    compute = settings.compute.resolve()
+    """Read the material, again only if the text of a file has changed."""
+    settings = settings_in(folder, SearchSettings)
+    compute = settings.compute.resolve()  # entry point of a worker process
     if compute.compile == "auto":
-        compute = replace(compute, compile="never")  # every architecture would have to be compiled for itself
-    data, validation = without_validation(data_of(settings).load(), settings.validation, settings.seed)
+        compute = replace(compute, compile="never")  # each architecture would need its own compilation
+    data, validation = without_validation(settings.data_at(settings.ipc).load(), settings.validation, settings.seed)
     networks, _ = settings.space.networks(data.train.shape, data.train.num_classes)
-    parts = (one.to(compute.device) for one in (data.train, validation, data.test))
-    return Material(replace(settings, compute=compute), networks, *parts)
+    images = (each.to(compute.device) for each in (data.train, validation, data.test))
+    return Material(replace(settings, compute=compute), networks, *images)
 
 
 def _by_recipe(material: Material, proxies: Sequence[Proxy]) -> list[list[Proxy]]:
-    """What is to be trained together; what the device trains one by one is kept, and timed, one by one."""
+    """Group the proxies that are trained together; what the device trains one by one is written and timed one by one."""
     settings = material.settings
-    alone = settings.compute.suitable_together(material.real.shape, settings.recipe.batch) == 1
+    single = settings.compute.suitable_together(material.real.shape, settings.recipe.batch) == 1
     groups: dict[tuple[Recipe, bool, str], list[Proxy]] = {}
-    for proxy in proxies:  # the whole data apart in any case, since they take a time of their own
-        groups.setdefault((proxy.recipe(settings), proxy.fully, proxy.label if alone else ""), []).append(proxy)
+    for proxy in proxies:  # the whole data are always alone, since they are timed separately
+        groups.setdefault((proxy.recipe(settings), proxy.full, proxy.label if single else ""), []).append(proxy)
     return list(groups.values())
 
 
 def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy], on_progress: OnProgress | None) -> None:
-    """Train the network on each of ``proxies``, which share a recipe, several times; test, and keep the accuracies.
+    """Train the network several times on each of ``proxies``, which share a recipe; test it and write the accuracies.
 
     Raises:
-        CondensationError: if weights are no finite numbers in the end; what came out well is kept nonetheless.
+        CondensationError: if weights are not finite in the end; finite results are written nonetheless.
     """
     settings, network = material.settings, material.networks[name]
     trainings = []
@@ -108,20 +139,22 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
             rng = Rng(settings.seed).child("search", name, proxy.label, number)
             trainings.append(TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng))
     tests, started = [material.validation, material.test], time.perf_counter()
-    with model_cache(network, material.real.shape, material.real.num_classes, settings.compute) as crew:
-        right, finite = train_and_test(crew, trainings, tests, proxies[0].recipe(settings), on_progress)
-    seconds = (time.perf_counter() - started) / len(proxies)
-    kept, lost = trained(folder, name), []
+    with model_cache(network, material.real.shape, material.real.num_classes, settings.compute) as models:
+        correct, finite = train_and_test(models, trainings, tests, proxies[0].recipe(settings), on_progress)
+    seconds = round((time.perf_counter() - started) / len(proxies), 3)
+    results, lost = trained(folder, name), []
     for place, proxy in enumerate(proxies):
-        mine = slice(place * settings.trainings, (place + 1) * settings.trainings)
-        if not all(finite[mine]):
+        part = slice(place * settings.trainings, (place + 1) * settings.trainings)
+        if not all(finite[part]):
             lost.append(proxy.label)
             continue
         percent = [
-            100 * np.average(of_test[mine], axis=1, weights=list(test.counts.values())) for of_test, test in zip(right, tests, strict=True)
+            100 * np.average(fractions[part], axis=1, weights=list(test.counts.values()))
+            for fractions, test in zip(correct, tests, strict=True)
         ]
-        of_validation, of_test = (np.round(one, 3).tolist() for one in percent)
-        kept[proxy.label] = {"validation": of_validation, "test": of_test, "seconds": round(seconds, 3)}
-    write_json(folder / NETWORKS / f"{name}.json", {"network": to_dict(network), "trained": kept})
+        validation, test = (tuple(np.round(values, 3).tolist()) for values in percent)
+        results[proxy.label] = Trained(validation, test, seconds)
+    content = {label: to_dict(result) for label, result in results.items()}
+    write_json(folder / NETWORKS / f"{name}.json", {"network": to_dict(network), "trained": content})
     if lost:
-        raise CondensationError(f"The weights are no finite numbers after training on {', '.join(lost)}.")
+        raise CondensationError(f"The weights are not finite after training on {', '.join(lost)}.")

@@ -1,115 +1,137 @@
-"""What a table holds so far, read from its run folders: numbers beside published ones, and in what their settings differ."""
+"""Cells of a table, and the settings in which they differ from published ones."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from condensation.config.build import from_dict
+from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
-from condensation.core.storage import read_json
-from condensation.runs.run import SCORES, RunSettings
-from condensation.studies.jobs import FINISHED, Job, failures_in, state
+from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, published
-from condensation.studies.scores import Scored
-from condensation.studies.table.study import RUNS, Row, TableSettings, column_of, name_of, published_settings, run_settings
+from condensation.studies.scores import ScoredCell, results_of
+from condensation.studies.study import earlier_report
+from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run
 from condensation.training.train import Recipe
 
 
-@dataclass(frozen=True)
-class Cell(Scored):
+@dataclass(frozen=True, kw_only=True)
+class Cell(ScoredCell):
     """One method at one ipc."""
 
-    label: str
+    result_fields: ClassVar[tuple[str, ...]] = ("values", "runs")
+
+    method: str
+    """Label of the row."""
     ipc: int
-    values: tuple[tuple[float, ...], ...]  # test accuracies in percent: (sets, networks)
-    sets: int  # that are asked for
-    runs: tuple[str, ...]  # the run folders of the sets that are done
-    failed: Mapping[str, str]  # of the sets that could not be made or judged: run -> reason
-    published: Number | None
-    differences: tuple[str, ...]  # in what the settings differ from those of the published number
+    sets: int
+    """Number of sets asked for."""
+    runs: tuple[str, ...] = ()
+    """Run folders of the evaluated sets."""
+    published: Number | None = None
+    differences: tuple[str, ...] = ()
+    """Settings that differ from those of the published number."""
 
     @property
     def deviation_between_sets(self) -> float:
-        """Of the sets' means."""
-        return float(np.std([np.mean(of_set) for of_set in self.values]))
+        """Population standard deviation of the means of the sets."""
+        return float(np.std([np.mean(accuracies) for accuracies in self.values]))
 
     @property
-    def done(self) -> bool:
-        return len(self.values) == self.sets
-
-    @property
-    def counted(self) -> str:
-        """``5 x 20``: sets and networks; ``2 of 5 x 20`` while some are missing."""
+    def count_text(self) -> str:
+        """Sets and networks: ``5 x 20``, or ``2 of 5 x 20`` while some are missing."""
         if not self.values:
             return f"0 of {self.sets}"
         sets = str(self.sets) if self.done else f"{len(self.values)} of {self.sets}"
         return f"{sets} x {len(self.values[0])}"
 
     @property
-    def deviation_from_published(self) -> str:
-        """``+0.2``; "" where there is nothing to compare."""
+    def difference_text(self) -> str:
+        """Difference from the published mean: ``+0.2``; empty if there is nothing to compare."""
         return f"{self.mean - self.published.mean:+.1f}" if self.values and self.published else ""
 
-
-def cells(settings: TableSettings, folder: str | Path) -> list[Cell]:
-    """All cells of the table in ``folder``, done or not, ipc by ipc."""
-    runs = Path(folder) / RUNS
-    failures = failures_in(runs)
-    return [_cell(settings, row, ipc, runs, failures) for ipc in settings.ipc for row in settings.rows if row.stands_at(ipc)]
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for JSON, with mean, deviations and count."""
+        return super().to_json() | ({"deviation_between_sets": round(self.deviation_between_sets, 3)} if self.values else {})
 
 
-def _cell(settings: TableSettings, row: Row, ipc: int, runs: Path, failures: Mapping[str, Any]) -> Cell:
-    values, folders, failed, seeds = [], [], {}, settings.seeds_of(row)
-    for seed in range(seeds):
-        job = Job(name_of(row, ipc, seed), row.label, run_settings(settings, row, ipc, seed))
-        if job.name in failures:
-            failed[job.name] = str(failures[job.name]["reason"])
-        elif state(job, runs, failures) == FINISHED:
-            (score,) = read_json(runs / job.name / SCORES)["sets"].values()
-            values.append(tuple(score["values"][0]))
-            folders.append(job.name)
-    column = column_of(settings, row, ipc)
+@dataclass(frozen=True)
+class TableRecord:
+    """Part of ``table.json`` that is read again."""
+
+    settings: dict[str, Any]
+    cells: tuple[Cell, ...]
+
+
+def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
+    """Return all cells of the table in ``folder``, finished or not, ipc by ipc."""
+    places = [(row, ipc) for ipc in settings.ipc for row in settings.rows if row.has_cell_at(ipc)]
+    cells = [_cell(settings, row, ipc, folder / RUNS) for row, ipc in places]
+    record = None if all(cell.done for cell in cells) else earlier_report(folder, "table", TableRecord)
+    if record is None:
+        return cells
+    earlier = from_dict(TableSettings, record.settings)
+    reported = {(cell.method, cell.ipc): cell for cell in record.cells}
+    for row, ipc in ((row, ipc) for row in earlier.rows for ipc in earlier.ipc):
+        now = [each for each, at in places if each.label == row.label and at == ipc]
+        if not now or _result_settings(row_run(earlier, row, ipc, 0)) != _result_settings(row_run(settings, now[0], ipc, 0)):
+            reported.pop((row.label, ipc), None)  # of a table with other settings
+    return [cell.filled_from(reported.get((cell.method, cell.ipc))) for cell in cells]
+
+
+def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
+    sets, column = settings.seeds_of(row), column_of(settings, row, ipc)
     number = published(settings.source, ipc).get(column) if column else None
     differing: tuple[str, ...] = ()
     if number and column:
-        ours, theirs = run_settings(settings, row, ipc, 0), published_settings(settings, column, ipc)
-        sets = (seeds, columns()[column].sets)
-        told = (columns()[column].note,) if columns()[column].note else differences(ours, theirs, columns()[column].unknown)
-        differing = (*((f"seeds {sets[0]} (published: {sets[1]})",) if sets[0] != sets[1] else ()), *told)
-    return Cell(row.label, ipc, tuple(values), seeds, tuple(folders), failed, number, differing)
+        about = columns()[column]
+        texts = (
+            (about.note,)
+            if about.note
+            else differences(row_run(settings, row, ipc, 0), published_run(settings, column, ipc), about.unknown)
+        )
+        differing = (*((f"seeds {sets} (published: {about.sets})",) if sets != about.sets else ()), *texts)
+    results = results_of([cell_job(settings, row, ipc, seed) for seed in range(sets)], runs)
+    return Cell(method=row.label, ipc=ipc, sets=sets, published=number, differences=differing, **results)
 
 
-def differences(ours: RunSettings, theirs: RunSettings, unknown: Collection[str] = ()) -> tuple[str, ...]:
-    """In what two runs differ, setting by setting: ``method.steps 500 (published: 20,000)``; where they are computed does not count.
+def _result_settings(run: RunSettings) -> RunSettings:
+    """Return the settings that decide a result: neither where it is computed, nor where the data lie."""
+    return replace(run, compute=Compute(), data=replace(run.data, folder=None))
 
-    What is ``unknown`` of the published run, such as ``method.recipe``, has a default of ours, which is named as that.
+
+def differences(measured: RunSettings, published: RunSettings, unknown: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the settings in which two runs differ: ``method.steps 500 (published: 20,000)``; compute settings are ignored.
+
+    Settings of the published run that are ``unknown``, such as ``method.recipe``, are named as defaults of this library.
     """
-    return tuple(_differences(_compared(ours), _compared(theirs), "", unknown))
+    return tuple(_differences(_comparable(measured), _comparable(published), "", unknown))
 
 
-def _compared(settings: RunSettings) -> dict[str, Any]:
+def _comparable(settings: RunSettings) -> dict[str, Any]:
     content = to_dict(settings)
     recipe = settings.evaluation.recipe
-    epochs = recipe.epochs - 1  # the published code trains one more than it says
+    epochs = recipe.epochs - 1  # the published code trains one epoch more than it states
     if (recipe.lr_drop_epoch, recipe.reset_momentum) == (Recipe.paper(epochs).lr_drop_epoch, True):
-        told = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "lr_drop_epoch"}
-        content["evaluation"]["recipe"] = {**told, "epochs": epochs}
+        others = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "lr_drop_epoch"}
+        content["evaluation"]["recipe"] = {**others, "epochs": epochs}
     data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "flip_invariant")}
     return {"method": content["method"], "data": data, "evaluation": content["evaluation"]}
 
 
-def _differences(ours: Any, theirs: Any, name: str, unknown: Collection[str]) -> list[str]:
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and ours.get("name") == theirs.get("name"):
-        keys = [*theirs, *(key for key in ours if key not in theirs)]
+def _differences(measured: Any, published: Any, name: str, unknown: Collection[str]) -> list[str]:
+    if isinstance(measured, Mapping) and isinstance(published, Mapping) and measured.get("name") == published.get("name"):
+        keys = [*published, *(key for key in measured if key not in published)]
         names = [f"{name}.{key}" if name else str(key) for key in keys]
         pairs = zip(keys, names, strict=True)
-        return [line for key, inner in pairs for line in _differences(ours.get(key), theirs.get(key), inner, unknown)]
-    where = "not published; by default" if any(f"{name}.".startswith(f"{one}.") for one in unknown) else "published:"
-    return [] if ours == theirs else [f"{name} {_short(ours)} ({where} {_short(theirs)})"]
+        return [line for key, inner in pairs for line in _differences(measured.get(key), published.get(key), inner, unknown)]
+    origin = "not published; by default" if any(f"{name}.".startswith(f"{group}.") for group in unknown) else "published:"
+    return [] if measured == published else [f"{name} {_short(measured)} ({origin} {_short(published)})"]
 
 
 def _short(value: Any) -> str:

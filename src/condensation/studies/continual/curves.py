@@ -1,0 +1,161 @@
+"""Curves of continual learning: accuracy after each step, one curve per method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
+from condensation.core.records import read_record
+from condensation.evaluation.compare import EvaluationSettings
+from condensation.runs.folder import SETTINGS as RUN_SETTINGS
+from condensation.runs.presets import preset_for
+from condensation.runs.settings import RunSettings
+from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, shared_name
+from condensation.studies.jobs import Failures, failures_in
+from condensation.studies.published_numbers import Number, continual_protocol, published_continual
+from condensation.studies.published_numbers import columns as published_columns
+from condensation.studies.scores import ScoredCell
+from condensation.studies.study import earlier_report
+from condensation.studies.study_folder import StudyRecord
+from condensation.studies.table.cells import differences
+from condensation.training.train import Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepScore(ScoredCell):
+    """A point of a curve: accuracies on all that was learned so far."""
+
+    count_field: ClassVar[str] = "orders"
+    result_fields: ClassVar[tuple[str, ...]] = ("values", "seen")
+
+    step: int
+    """Number of the step, from 1."""
+    seen: int | None = None
+    """Classes or data sets learned so far; None while no order is available."""
+    orders: int
+    """Number of orders asked for."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """Part of the file of a step that is read again."""
+
+    values: tuple[float, ...]
+    seen: int
+
+
+@dataclass(frozen=True)
+class ContinualRecord:
+    """Part of ``continual.json`` that is read again."""
+
+    settings: dict[str, Any]
+    curves: dict[str, tuple[StepScore, ...]]
+    methods: dict[str, Any] = field(default_factory=dict)
+    differences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves in a folder, finished or not."""
+
+    settings: ContinualSettings
+    steps: Mapping[str, tuple[StepScore, ...]]
+    """Points of each method, step by step."""
+    published: Mapping[str, Number]
+    """Published accuracy of each method after the last step."""
+    differences: Mapping[str, tuple[str, ...]]
+    """Settings of each of those methods that differ from the published ones."""
+    methods: Mapping[str, Any]
+    """Complete plain settings of each method."""
+
+
+class CurvesReader:
+    """Reads the curves in a folder; what is gone there comes from an earlier report."""
+
+    def __init__(self, settings: ContinualSettings, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        self.failures: Failures = failures_in(folder / MEMORIES) | failures_in(folder / STEPS)
+
+    @cached_property
+    def earlier(self) -> ContinualRecord | None:
+        """Earlier report of the same study, restricted to the methods whose settings have not changed."""
+        record = earlier_report(self.folder, "continual", ContinualRecord)
+        if record is None:
+            return None
+        before = from_dict(ContinualSettings, record.settings)
+        if decisive_settings(before) != decisive_settings(self.settings):
+            return None
+        both = [label for label in self.settings.methods if label in before.methods and label in record.curves]
+        same = [label for label in both if _method(before, label) == _method(self.settings, label)]
+        return replace(record, curves={label: record.curves[label] for label in same})
+
+    def read(self) -> Curves:
+        """Return the curves."""
+        settings = self.settings
+        steps = {label: self._curve(label) for label in settings.methods}
+        special = settings.tasks or settings.data_settings.get("classes")  # nothing is published for these
+        numbers = {} if special else published_continual(settings.source, settings.ipc, settings.steps)
+        beside = {label: numbers.get(str(settings.method_settings(label)["name"])) for label in settings.methods}
+        published = {label: number for label, number in beside.items() if number}
+        methods = {label: method for label in settings.methods if (method := self._method(label))}
+        return Curves(settings, steps, published, {label: self._differences(label) for label in published}, methods)
+
+    def _curve(self, label: str) -> tuple[StepScore, ...]:
+        points = tuple(self._point(label, step) for step in range(self.settings.count))
+        if all(point.done for point in points) or self.earlier is None or label not in self.earlier.curves:
+            return points
+        return tuple(point.filled_from(before) for point, before in zip(points, self.earlier.curves[label], strict=True))
+
+    def _point(self, label: str, step: int) -> StepScore:
+        records: list[StepRecord] = []
+        failed: dict[str, str] = {}
+        for order in range(self.settings.orders):
+            place = MemoryStep(label, order, step)
+            if place.path(self.folder).exists():
+                records.append(read_record(place.path(self.folder), StepRecord))
+                continue
+            required = [shared_name(label), place.name, *(earlier.memory for earlier in place.so_far())]
+            failed |= {name: self.failures[name].reason for name in required if name in self.failures}
+        seen = records[-1].seen if records else None
+        values = tuple(record.values for record in records)
+        return StepScore(step=step + 1, seen=seen, values=values, orders=self.settings.orders, failed=failed)
+
+    def _memory_run(self, label: str) -> RunSettings | None:
+        """Return the complete settings of a memory of ``label``; None if there is none."""
+        for name in (MemoryStep(label, 0, 0).memory, shared_name(label)):
+            path = self.folder / MEMORIES / name / RUN_SETTINGS
+            if path.exists():
+                return from_dict(RunSettings, read_record(path, StudyRecord).settings)
+        return None
+
+    def _method(self, label: str) -> Any:
+        run = self._memory_run(label)
+        return to_dict(run.method) if run else self.earlier and self.earlier.methods.get(label)
+
+    def _differences(self, label: str) -> tuple[str, ...]:
+        """Return the differences of memories and evaluation from the published ones."""
+        run, settings = self._memory_run(label), self.settings
+        if run is None:
+            return self.earlier.differences.get(label, ()) if self.earlier else ()
+        protocol, name = continual_protocol(), str(settings.method_settings(label)["name"])
+        orders = () if settings.orders == protocol.orders else (f"orders {settings.orders} (published: {protocol.orders})",)
+        content = {"data": {"source": settings.source}, "method": name, "ipc": settings.ipc}
+        column = published_columns().get(name)
+        evaluation = EvaluationSettings(protocol.networks, recipe=Recipe.paper(protocol.epochs))
+        published = replace(from_dict(RunSettings, content, preset_for("paper", content)), evaluation=evaluation)
+        measured = replace(run, evaluation=settings.evaluation)
+        return (*orders, *differences(measured, published, column.unknown if column else ()))
+
+
+def curves_in(settings: ContinualSettings, folder: str | Path) -> Curves:
+    """Return the curves in ``folder``, finished or not."""
+    return CurvesReader(settings, Path(folder)).read()
+
+
+def _method(settings: ContinualSettings, label: str) -> object:
+    return settings.run_of(settings.method_settings(label), settings.ipc).method

@@ -1,0 +1,146 @@
+"""Studies: one protocol, one form of report, one writer."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from condensation.core.records import as_record
+from condensation.core.storage import read_json, write, write_json
+from condensation.methods.loop import Stopped
+from condensation.report.tables import in_markdown, markdown_table
+from condensation.studies.jobs import Failures, Job, Watch
+from condensation.studies.study_folder import SETTINGS, settings_in
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+S = TypeVar("S")
+R = TypeVar("R")
+DOTS_PER_INCH = 130
+MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyReport:
+    """Results of a study, ready to be printed and written."""
+
+    name: str
+    """Name of the study, its command and its files."""
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    """Lines below the table; a line that begins with spaces belongs to the one above it."""
+    json: dict[str, Any]
+    """All results, for programs."""
+    figures: Mapping[str, Callable[[], bytes]]
+    """PNG content by file name."""
+    places: Mapping[str, str]
+    """Files and folders to mention after the table, by label."""
+    missing: str = ""
+    """Number of results that are missing, in words; empty if the study is complete."""
+    text_columns: tuple[str, ...] = ()
+    """Columns aligned to the left; the others hold numbers."""
+    sections: tuple[bool, ...] = ()
+    """True for each row that is followed by a rule."""
+    screen_columns: int | None = None
+    """Number of columns that fit a terminal; None for all."""
+    markdown_notes: tuple[str, ...] = ()
+    """Further notes of the Markdown file."""
+    screen_notes: tuple[str, ...] = ()
+    """Further lines of the terminal."""
+    jobs: int | None = None
+    """Number of jobs of the study; None if unknown."""
+
+
+def write_report(report: StudyReport, folder: Path) -> None:
+    """Write ``report`` into ``folder`` as JSON, Markdown and PNG.
+
+    A picture that can no longer be drawn, since its runs are gone, stays.
+    """
+    pictures = [name for name in report.places.values() if name.endswith(".png") and (name in report.figures or (folder / name).exists())]
+    write_json(folder / f"{report.name}.json", report.json)
+    write(folder / f"{report.name}.md", _markdown(report, pictures).encode())
+    for name, draw in report.figures.items():
+        write(folder / name, draw())
+
+
+def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
+    notes = [in_markdown(line) for line in (*report.notes, *report.markdown_notes)]
+    listed = "\n".join(f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in notes)
+    shown = "\n".join(f"![{name}]({name})" for name in pictures)
+    table = markdown_table(report.columns, report.rows)
+    return "\n\n".join(filter(None, [f"# {in_markdown(report.title)}", table, shown, listed])) + "\n"
+
+
+def png(figure: Figure) -> bytes:
+    """Return ``figure`` as PNG; equal figures give equal bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def earlier_report(folder: Path, name: str, kind: type[R]) -> R | None:
+    """Return the JSON report in ``folder`` as ``kind``; None if there is none."""
+    path = folder / f"{name}.json"
+    return as_record(read_json(path), kind, str(path)) if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Study(Generic[S]):
+    """A study: many runs that together answer a question, in one folder."""
+
+    name: str
+    """Name of its command and its files."""
+    settings_type: type[S]
+    runs: str
+    """Folder of its runs, inside that of the study."""
+    jobs: Callable[[S, Path], Sequence[Job]]
+    """Returns the runs that the settings ask for."""
+    work: Callable[..., Failures]
+    """Does what is missing: called with settings, folder, watch and options of the study."""
+    report: Callable[[S, Path], StudyReport]
+    """Returns the results in a folder without changing it."""
+
+    def run(self, settings: S, folder: str | Path, watch: Watch = Watch(), **options: Any) -> Failures:
+        """Do what is missing in ``folder``, write the report, and return the jobs that failed.
+
+        A second call does nothing again; an interrupted study is resumed.
+
+        Raises:
+            CondensationError: if the settings cannot be used, or the folder holds something else.
+            Stopped: if a callback of ``watch`` raised it; finished work is kept and reported.
+        """
+        folder = Path(folder)
+        settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
+        try:
+            failures = self.work(settings, folder, watch, **options)
+        except Stopped:
+            if (folder / SETTINGS).exists():
+                write_report(self.read(folder), folder)
+            raise
+        write_report(self.report(settings, folder), folder)
+        return failures
+
+    def read(self, folder: str | Path) -> StudyReport:
+        """Return the results in ``folder``; nothing is written.
+
+        Results whose runs are gone are taken from the JSON report.
+
+        Raises:
+            CondensationError: if the folder holds no such study, or a file in it is damaged.
+        """
+        folder = Path(folder)
+        return self.report(self.settings_in(folder), folder)
+
+    def settings_in(self, folder: str | Path) -> S:
+        """Return the settings of the study in ``folder``.
+
+        Raises:
+            CondensationError: if there is none.
+        """
+        return settings_in(folder, self.settings_type, f"{self.name}.json")
