@@ -294,8 +294,9 @@ def test_class_groups_give_the_same_images(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["batch norm", "functional"])
 def test_networks_that_mix_images_must_see_all_classes_at_once(name: str) -> None:
-    with pytest.raises(CondensationError, match="has batch norm, which must see all classes at once"):
+    with pytest.raises(CondensationError) as caught:
         condense(method(KINDS[name], classes_at_a_time=1), real(), 1, compute=COMPUTE)
+    assert caught.value.setting == "method.classes_at_a_time"
 
 
 def test_a_float64_module_is_computed_in_the_requested_precision() -> None:

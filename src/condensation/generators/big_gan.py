@@ -50,7 +50,7 @@ class UpBlock(nn.Module):
 
 
 class BigGenerator(Generator):
-    """Generates pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
+    """Generator of pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
 
     The side is ``first_side`` doubled ``doublings`` times. Each map has ``width`` channels, 256 for CIFAR10.
     """

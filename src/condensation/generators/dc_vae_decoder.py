@@ -44,7 +44,7 @@ class UpCell(nn.Module):
 
 
 class Decoder(Generator):
-    """Generates pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
+    """Generator of pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
 
     A learned class vector is concatenated to the latent; with one class there is none, as in the paper.
     """

@@ -23,17 +23,7 @@ class LeNet(NetworkSpec):
         padding = extra_padding(image_shape)
         require_pixels("LeNet", image_shape, 16 - 2 * padding)
         height, width = (((side + 2 * padding - 4) // 2 - 4) // 2 for side in sides)
-        layers = [
-            nn.Conv2d(channels, 6, 5, padding=padding),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(6, 16, 5),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(16 * height * width, 120),
-            nn.ReLU(inplace=True),
-            nn.Linear(120, 84),
-            nn.ReLU(inplace=True),
-        ]
+        layers: list[nn.Module] = [nn.Conv2d(channels, 6, 5, padding=padding), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(6, 16, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Flatten()]
+        layers += [nn.Linear(16 * height * width, 120), nn.ReLU(inplace=True), nn.Linear(120, 84), nn.ReLU(inplace=True)]
         return Stack(layers, 84, num_classes)

@@ -25,11 +25,6 @@ class MLP(NetworkSpec):
         require_positive(self, "width")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
-        hidden = [
-            nn.Flatten(),
-            nn.Linear(math.prod(image_shape), self.width),
-            nn.ReLU(inplace=True),
-            nn.Linear(self.width, self.width),
-            nn.ReLU(inplace=True),
-        ]
+        first, second = nn.Linear(math.prod(image_shape), self.width), nn.Linear(self.width, self.width)
+        hidden = [nn.Flatten(), first, nn.ReLU(inplace=True), second, nn.ReLU(inplace=True)]
         return Stack(hidden, self.width, num_classes)

@@ -23,7 +23,7 @@ LAYER, OTHER_LAYER = "network.layer", "Choose another layer."
 
 
 class _EmbeddingReached(BaseException):
-    """Ends a forward pass at the embedding layer; as a BaseException, it passes the user's own `except Exception`."""
+    """Signal that ends a forward pass at the embedding layer; as a BaseException, it passes the user's own `except Exception`."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -31,7 +31,7 @@ class _EmbeddingReached(BaseException):
 
 @dataclass
 class Tap:
-    """Captures the input or output of a layer at its last run in a forward pass."""
+    """Hook that captures the input or output of a layer at its last run in a forward pass."""
 
     runs: int  # of the layer in a forward pass
     active: bool = False
