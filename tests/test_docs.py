@@ -1,49 +1,293 @@
-"""What the documents say can be done: doctests, commands, Python, links."""
+"""The documents: their commands and Python run in order, links lead somewhere, tables agree with the results, pages stay short.
 
+Every page is executed in one temporary folder, from top to bottom: its commands in-process by ``condense``, its Python blocks in one
+namespace. Order, default folders and file names are those of the page. Only sizes change, by the rules of `small`:
+
+- ``fashion-mini`` becomes ``fashion-mnist``, in paths as well. Named data sets are the small ones of `DATA_SETS`.
+- Numbers are capped by `LARGEST`, in paths like ``ipc10`` as well.
+- Settings of `METHODS`, `EVALUATION` and `STUDIES` are added to commands that lack them.
+"""
+
+import contextlib
 import doctest
 import importlib
+import importlib.util
 import pkgutil
 import re
 import shlex
 import sys
-from itertools import takewhile
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 import condensation
-from condensation.cli.app import app
+from condensation.cli.commands.run import default_folder
+from condensation.runs.presets import settings_from
 from tests.artifacts.test_official_format import official
+from tests.data.pictures import write_classes
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "notes").glob("*.md"))]
 MODULES = [module.name for module in pkgutil.walk_packages(condensation.__path__, "condensation.") if not module.name.endswith("__main__")]
+LINES = {"README.md": 100, "speed.md": 100}
+SCREENS, COLUMNS, SENTENCES = 110, 140, 4  # lines of a guide, columns of a line, sentences of a paragraph
 
-
-def blocks(page, language):
-    """The code blocks of a page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-
-
-def write_files(page):
-    """The files that a page shows whole, beginning with their name."""
-    for block in blocks(page, "python"):
-        if name := re.match(r"# (\w+\.py)\n", block):
-            Path(name[1]).write_text(block, encoding="utf-8")
-
-
-COMMANDS = sorted(
-    {
-        line.split("  #")[0].split(" > ")[0].strip()
-        for page in PAGES
-        for block in blocks(page, "bash")
-        for line in block.splitlines()
-        if line.startswith("condense ")
-    }
+# Commands that are not run, and why.
+NOT_RUN = {"condense data get": "it downloads"}
+# Pages that take more than a few seconds.
+SLOW = (
+    "docs/kip.md",
+    "docs/generators.md",
+    "docs/table.md",
+    "docs/transfer.md",
+    "docs/nas.md",
+    "docs/continual.md",
+    "docs/pools.md",
+    "docs/theory.md",
 )
+SLOW_NOTES = ("docs/notes/pools.md", "docs/notes/continual.md", "docs/notes/nas.md", "docs/notes/generators.md")
+
+# Numbers of images, classes and channels of the data sets that stand in for those of the same name.
+DATA_SETS = {
+    "mnist": (12, 10, 1, 28),
+    "fashion-mnist": (12, 10, 1, 28),
+    "cifar10": (12, 10, 3, 32),
+    "cifar100": (4, 100, 3, 32),
+}
+
+
+# Largest value of a number: of an option (--ipc 10), of a setting (method.steps=300) and of a Python argument (steps=300).
+LARGEST = {
+    "ipc": 2,
+    **dict.fromkeys(["networks", "epochs", "whole-epochs", "whole_epochs", "trainings", "pool-epochs", "seeds", "orders", "check"], 1),
+    **dict.fromkeys(["steps", "iterations", "sets", "mixtures", "passes"], 2),
+    **dict.fromkeys(["pool", "subset", "pairs"], 3),
+    **dict.fromkeys(["width", "critic_width", "latent"], 8),
+    **dict.fromkeys(["batch", "samples", "queue", "batch_per_class"], 20),
+    "averaging_from": 1,
+}
+SHORT = {"-i": "ipc", "-n": "networks"}
+# Settings that are added to a command that does not have them.
+EVALUATION = ["evaluation.networks=1", "evaluation.recipe.epochs=1", "evaluation.network.width=8"]
+METHODS = {
+    "dm": ["steps=1", "networks.spec.width=8"],
+    "best-of": ["of.steps=1", "of.networks.spec.width=8", "sets=2", "mixtures=2", "recipe.epochs=1"],
+    "dc": ["steps=1", "outer_loops=1", "inner_loops=1"],
+    "dsa": ["steps=1", "outer_loops=1", "inner_loops=1"],
+    "herding": ["recipe.epochs=1", "network.width=8"],
+    "pixel-mmd": ["steps=2"],
+    "gmmn": ["iterations=1"],
+    "dc-vae": ["steps=1", "width=8", "critic_width=8", "batch=4", "samples=4", "queue=8"],
+    "biggan": ["steps=1", "width=8", "batch=4"],
+    "kip": ["steps=1", "batch=20"],
+    "gtn": ["steps=1", "real_batch=10"],
+}
+STUDIES = {
+    "table": ["--networks=1", "--epochs=1", "--seeds=1", "--ipc=1,2"],
+    "transfer": ["--networks=1", "--epochs=1", "method.steps=1"],
+    "theory": ["--networks=1", "pairs=3", "ipc=2", "batch_per_class=4", "epochs=0,1"],
+    "continual": ["--networks=1", "--epochs=1", "--orders=1", "--ipc=2", "evaluation.network.width=8"],
+    "pools": ["--networks=1", "--epochs=1", "--pool=2", "--pool-epochs=1", "--ipc=2", "method.steps=1", "network.width=8"],
+    "nas": ["--trainings=1", "--epochs=1", "--whole-epochs=1", "--ipc=2", "--workers=1", "--subset=3"],
+}
+PROXIES = {"table": "random,dm", "continual": "random,herding,dm", "nas": "random,herding,dsa,dm"}  # methods of a study by default
+SUPPLEMENT = "random,gmmn,dc-vae,biggan,pixel-mmd,dm,kip,gtn"
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a command after ``condense``, with the data set that stands in for fashion-mini, in paths as well."""
+    return shlex.split(line.split("  #")[0].partition(" > ")[0].replace("fashion-mini", "fashion-mnist"))[1:]
+
+
+def small(words: list[str]) -> list[str]:
+    """Return a command with its numbers capped by `LARGEST`, and with the settings that it lacks to be small."""
+    words = [capped(before, word) for before, word in zip(["", *words], words, strict=False)]
+    if words[0] == "continual" and "--steps" in words:
+        words[words.index("--steps") + 1] = "5"  # steps of classes, not of a method
+    return words + [word for word in added(words) if word.partition("=")[0] not in {given.partition("=")[0] for given in words}]
+
+
+def capped(before: str, word: str) -> str:
+    """Return ``word``, which follows the word ``before``, with its numbers capped."""
+    option = SHORT.get(before, before.removeprefix("--"))
+    name, equals, value = word.partition("=")
+    if option in LARGEST:
+        return smaller(word, LARGEST[option])
+    if equals and name.rsplit(".", 1)[-1] in LARGEST:
+        return f"{name}={smaller(value, LARGEST[name.rsplit('.', 1)[-1]])}"
+    return re.sub(r"ipc(\d+)", lambda match: f"ipc{min(int(match[1]), LARGEST['ipc'])}", word)
+
+
+def smaller(text: str, largest: int) -> str:
+    """Return a number, or a list of them, capped; equal ones become one."""
+    if not re.fullmatch(r"\[?[\d, ]+\]?", text):
+        return text
+    numbers = ",".join(dict.fromkeys(str(min(int(number), largest)) for number in re.findall(r"\d+", text)))
+    return f"[{numbers}]" if text.startswith("[") else numbers
+
+
+def added(words: list[str]) -> list[str]:
+    """Return what makes a command small, beyond its own numbers."""
+    command = words[0]
+    if "--print-config" in words or (command in STUDIES and len(words) == 2):
+        return []
+    evaluation = [word for word in EVALUATION if "network." not in word or not has(words, "--network", "evaluation.network")]
+    if command == "run":
+        name = "best-of" if "best" in words or "method=best-of" in words else after(words, "--method", "-m") or "dm"
+        spec = not has(words, "--network", "method.networks")
+        settings = [f"method.{word}" for word in METHODS.get(name, []) if spec or "spec" not in word]
+        return [*([] if "--config" in words else settings), *evaluation]
+    if command == "evaluate" or "--judge" in words:
+        return evaluation
+    settings = list(STUDIES.get(command, []))
+    if command == "nas" and not has(words, "--space", "space.width"):
+        settings.append("space.width=[8]")
+    if command in PROXIES and "--config" not in words:
+        chosen = after(words, "--methods", "--proxies") or (SUPPLEMENT if any("supplement" in word for word in words) else PROXIES[command])
+        settings += [f"{name}.{setting}" for name in chosen.split(",") for setting in METHODS.get(name, [])]
+    return settings
+
+
+def after(words: list[str], *options: str) -> str | None:
+    """Return the value of the first of ``options`` that is given."""
+    return next((value for word, value in pairwise(words) if word in options), None)
+
+
+def has(words: list[str], option: str, setting: str) -> bool:
+    """Return whether the option is given, or the setting or one below it."""
+    return option in words or any(word.startswith((f"{setting}=", f"{setting}.")) for word in words)
+
+
+def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
+    """Return language and text of the code blocks of a page, in order."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [(language, text) for language, text in found if language in languages]
+
+
+def small_python(text: str) -> str:
+    """Return a Python block with its data set replaced and its numbers capped."""
+    text = re.sub(r"DM\.fast\(.*?\)", "DM(steps=1)", text.replace("fashion-mini", "fashion-mnist"))
+    text = re.sub(r"\bevaluate\(((?:[^()]|\([^()]*\))*)\)", lambda call: f"evaluate({with_small_evaluation(call[1])})", text)
+    capped = "|".join(name for name in LARGEST if name not in ("ipc", "batch", "width", "passes"))
+    return re.sub(rf"\b({capped})=(\d+)", lambda match: f"{match[1]}={min(int(match[2]), LARGEST[match[1]])}", text)
+
+
+def with_small_evaluation(arguments: str) -> str:
+    """Return the arguments of a call of ``evaluate`` with one network and one epoch where it names neither."""
+    added = {"networks": "1", "recipe": "small_recipe"}
+    return ", ".join([arguments, *(f"{name}={value}" for name, value in added.items() if f"{name}=" not in arguments)])
+
+
+def write_data(folder: Path) -> None:
+    """Write small data sets with the names of the large ones, as npz files."""
+    for name, (count, classes, channels, side) in DATA_SETS.items():
+        names = condensation.DATASETS[name].class_names if hasattr(condensation.DATASETS[name], "class_names") else None
+        for part, size in (("train", count), ("test", 2)):
+            labels = np.tile(np.arange(classes), size)
+            rng = np.random.default_rng(len(name) + size)
+            images = rng.integers(0, 256, (len(labels), side, side, channels), dtype=np.uint8)
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            extra = {"class_names": np.array(names)} if names else {}
+            np.savez(folder / name / f"{part}.npz", images=images.squeeze(-1) if channels == 1 else images, labels=labels, **extra)
+
+
+def write_files(page: Path) -> None:
+    """Write what a reader of ``page`` has: the files that it shows, images, an official set, the examples, and a stand-in for timm."""
+    for language, text in blocks(page, "python", "toml"):
+        if name := re.match(r"# (\w+\.(?:py|toml))\n", text):
+            Path(name[1]).write_text(small_python(text) if language == "python" else text.replace("[1, 10]", "[1, 2]"), encoding="utf-8")
+    for folder in ("path/to/images", "path/to/flowers"):
+        write_classes(Path(folder), ("daisy", "rose"), count=12, size=(20, 16))
+    official(Path("res_DM_CIFAR10_ConvNet_10ipc.pt"))
+    Path("examples").symlink_to(ROOT / "examples")
+    Path("timm.py").write_text(
+        "from torch import nn\n\n\ndef resnet18(num_classes=10, in_chans=3, **others):\n"
+        "    return nn.Sequential(nn.Conv2d(in_chans, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))\n"
+    )
+
+
+@contextlib.contextmanager
+def modules_of(folder: Path) -> Iterator[None]:
+    """Forget the modules that were imported from ``folder``, at the end."""
+    yield
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+            del sys.modules[name]
+
+
+RUN = [page for page in PAGES if any("condense " in text or language == "python" for language, text in blocks(page, "bash", "python"))]
+
+
+def page_parameters() -> list[object]:
+    names = [page.relative_to(ROOT).as_posix() for page in RUN]
+    slow = {*SLOW, *SLOW_NOTES}
+    return [pytest.param(page, id=name, marks=[pytest.mark.slow] if name in slow else []) for page, name in zip(RUN, names, strict=True)]
+
+
+@pytest.mark.parametrize("page", page_parameters())
+def test_commands_and_python_of_a_page_run_in_order(page, tmp_path, monkeypatch, condense, caplog):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_data(tmp_path / "data")
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "data"))
+    write_files(page)
+    namespace: dict[str, object] = {"small_recipe": condensation.Recipe(epochs=1)}
+    with modules_of(tmp_path), torch.random.fork_rng():
+        for language, text in blocks(page, "bash", "python"):
+            if language == "python":
+                exec(compile(small_python(text), str(page), "exec"), namespace)
+                continue
+            for line in text.splitlines():
+                if line.startswith("condense ") and not line.startswith(tuple(NOT_RUN)):
+                    run_line(line, condense)
+    assert "training images too" not in caplog.text
+
+
+def run_line(line, condense):
+    """Run a line of a page, made small, in the folder that it would use as it is."""
+    words = small(words_of(line))
+    if words[0] == "run" and not {"--out", "-o", "--print-config"} & set(words):
+        words += ["--out", str(folder_of(words_of(line), condense))]
+    code, out, error = condense(*words)
+    assert code == 0, f"{line}\nrun as: {shlex.join(words)}\n{error[-3000:]}"
+    if " > " in line:
+        Path(line.partition(" > ")[2].split()[0]).write_text(out, encoding="utf-8")
+
+
+def folder_of(words, condense):
+    """Return the default folder of a run whose ipc alone is capped."""
+    words = [capped(before, word) if before in ("-i", "--ipc") else word for before, word in zip(["", *words], words, strict=False)]
+    code, out, error = condense(*words, "--print-config")
+    assert code == 0, error
+    Path("complete.toml").write_text(out, encoding="utf-8")
+    return default_folder(settings_from(file=Path("complete.toml")))
+
+
+def test_a_page_fails_if_its_second_command_meets_the_folder_of_the_first(tmp_path, monkeypatch, condense, caplog):
+    page = tmp_path / "page.md"
+    page.write_text("```bash\ncondense run -d digits -i 1 --out runs/a\ncondense run -d digits -i 1 method.lr=0.5 --out runs/a\n```\n")
+    (tmp_path / "work").mkdir()
+    with pytest.raises(AssertionError, match=r"method\.lr=0\.5"):
+        test_commands_and_python_of_a_page_run_in_order(page, tmp_path / "work", monkeypatch, condense, caplog)
+
+
+def test_a_page_fails_if_a_folder_is_not_the_default(tmp_path, monkeypatch, condense, caplog):
+    page = tmp_path / "page.md"
+    page.write_text("```bash\ncondense run -d digits -i 1 method.lr=0.5\ncondense show runs/digits-dm-ipc1-seed0\n```\n")
+    (tmp_path / "work").mkdir()
+    with pytest.raises(AssertionError, match="condense show"):
+        test_commands_and_python_of_a_page_run_in_order(page, tmp_path / "work", monkeypatch, condense, caplog)
+
+
+def test_a_command_is_made_small():
+    words = small(words_of("condense run -d fashion-mini -i 10 method.steps=300 --out runs/fashion-mini-dm-ipc10-seed0   # comment"))
+    assert words[:8] == ["run", "-d", "fashion-mnist", "-i", "2", "method.steps=2", "--out", "runs/fashion-mnist-dm-ipc2-seed0"]
+    assert words[8:] == ["method.networks.spec.width=8", *EVALUATION]
 
 
 @pytest.mark.parametrize("name", ["condensation", *MODULES])
@@ -55,111 +299,79 @@ def test_there_are_docstring_examples():
     assert doctest.testmod(importlib.import_module("condensation.core.rng")).attempted > 0
 
 
-def make_set(path, official_project):
-    """The set that a command of the documents speaks of."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if official_project:
-        official(path)
-        return
-    images = condensation.condense(condensation.Random(), condensation.load("digits").train, 1)
-    if not path.suffix:
-        path.mkdir()
-        path = path / "set.safetensors"
-    condensation.CondensedSet(images, {"data": {"name": "digits"}, "settings": {"data": {"source": "digits"}}}).save(path)
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_in_the_documents_is_valid(command, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_files(ROOT / "docs" / "own-networks.md")
-    Path("examples").symlink_to(ROOT / "examples")
-    if "timm:" in command:
-        monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(resnet18=torch.nn.Identity))
-    words = shlex.split(command)[1:]
-    if words[0] in ("run", "evaluate", "ridge"):
-        words.append("--print-config")
-        if "--config" in words:
-            settings = Path(words[words.index("--config") + 1])
-            settings.parent.mkdir(parents=True, exist_ok=True)
-            text = "{}" if settings.suffix == ".json" else ""
-            settings.write_text(text, encoding="utf-8")
-    elif words[0] in ("table", "transfer", "theory"):
-        if "--config" in words:
-            (rows,) = blocks(ROOT / "docs" / "table.md", "toml")
-            Path("rows.toml").write_text(rows, encoding="utf-8")
-        monkeypatch.setattr(f"condensation.cli.views.study.report_{words[0]}", lambda *arguments: None)  # of a folder that is there already
-        monkeypatch.setattr("condensation.cli.views.study.make_theory", lambda *arguments: None)
-        words += ["--dry-run"] if len(words) > 2 and words[0] != "theory" else []
-    elif words[0] == "continual":  # tests/test_cli_continual.py runs some
-        for name in ("make", "list", "report"):
-            monkeypatch.setattr(f"condensation.cli.views.continual.{name}_continual", lambda *arguments: None)
-    elif words[0] == "pools":
-        monkeypatch.setattr("condensation.cli.views.pools.report_pools", lambda *arguments: None)
-        words += ["--dry-run"] if len(words) > 2 else []
-    elif words[0] == "nas":
-        (space,) = blocks(ROOT / "docs" / "nas.md", "toml")
-        Path("space.toml").write_text(space, encoding="utf-8")
-        monkeypatch.setattr("condensation.cli.views.nas.report_nas", lambda *arguments: None)
-        words += ["--dry-run"] if len(words) > 2 else []
-    elif words[0] == "teach":
-        run = ["run", "-d", "digits", "-m", "gtn", "-i", "1", "-o", words[1], "method.steps=0", "evaluation.networks=0", "-q"]
-        assert CliRunner().invoke(app, run).exit_code == 0
-    elif words[:2] == ["data", "show"]:
-        words = ["data", "show", "--help"]  # of a person's own folder; tests/test_overview.py shows some
-    elif words[0] == "sample":
-        monkeypatch.setattr("condensation.evaluation.gan_test.train_together", lambda *arguments: None)
-        run = ["run", "-d", "digits", "-m", "gmmn", "-i", "1", "-o", words[1], "method.iterations=1", "evaluation.networks=0", "-q"]
-        assert CliRunner().invoke(app, run).exit_code == 0
-    elif words[0] in ("show", "export", "import"):
-        monkeypatch.setattr("condensation.training.train_and_test.train_together", lambda *arguments: None)
-        for path in map(Path, takewhile(lambda word: not word.startswith("-"), words[1:])):
-            make_set(path, official_project=words[0] == "import")
-    monkeypatch.setattr("condensation.cli.views.data_get.get", lambda *arguments: None)  # documents are tested without a network
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, (result.output, result.exception)
-
-
-@pytest.mark.parametrize(
-    "page",
-    [
-        ROOT / "README.md",
-        *(
-            ROOT / "docs" / name
-            for name in (
-                "baselines.md",
-                "continual.md",
-                "first-steps.md",
-                "generators.md",
-                "gtn.md",
-                "kip.md",
-                "nas.md",
-                "own-images.md",
-                "own-networks.md",
-                "pools.md",
-                "table.md",
-                "using-a-set.md",
-            )
-        ),
-    ],
-    ids=lambda page: page.name,
-)
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, caplog):
-    """In the order in which it stands, on a smaller data set, with fewer steps, and networks judged untrained."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("condensation.training.train_and_test.train_together", lambda *arguments: None)
-    assert CliRunner().invoke(app, shlex.split("run -d digits -i 1 -o runs/first method.steps=2 evaluation.networks=1 -q")).exit_code == 0
-    write_files(page)
-    monkeypatch.syspath_prepend(tmp_path)
-    names: dict[str, object] = {}
-    for block in blocks(page, "python"):
-        small_classes = re.sub(r"DM\.fast\(.*?\)", "DM(steps=2)", block.replace("fashion-mini", "digits"))
-        with torch.random.fork_rng():
-            exec(compile(small_classes, str(page), "exec"), names)
-    assert "training images too" not in caplog.text
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
-    assert not missing
+def test_links_and_anchors_lead_somewhere(page):
+    broken = []
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path = page.parent / target if target else page
+        if not path.exists() or (anchor and path.suffix == ".md" and anchor not in anchors(path)):
+            broken.append(f"{target}#{anchor}" if anchor else target)
+    assert not broken
+
+
+def test_every_note_is_linked():
+    notes = sorted((ROOT / "docs" / "notes").glob("*.md"))
+    text = {page: page.read_text(encoding="utf-8") for page in (*GUIDES, *notes)}
+    assert not [note.name for note in notes if not any(f"{note.name}" in content for page, content in text.items() if page != note)]
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs and list items of a page, without code, tables and headings."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    text = re.sub(r"^\s*[|#<!].*$", "", text, flags=re.M)
+    items = [item for block in re.split(r"\n\s*\n", text) for item in re.split(r"\n(?=\s*(?:[-*]|\d+\.)\s)", block)]
+    return [" ".join(item.split()) for item in items if item.strip()]
+
+
+def sentences(paragraph: str) -> int:
+    """Return the number of sentences of a paragraph."""
+    plain = re.sub(r"`[^`]*`|\$[^$]*\$", "code", re.sub(r"^\d+\. ", "", paragraph))
+    plain = re.sub(r"\b([A-Z]|et al)\.(?= )", r"\1", plain)
+    return len(re.findall(r"[.!?](?:\*\*)?(?=\s+[A-Z(*\[]|$)", plain))
+
+
+def test_sentences_are_counted():
+    assert sentences("One sentence about `a.b. C`. Another (e.g. this one). A third, by B. Zhao et al.") == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paragraphs_are_short(page):
+    assert not [paragraph[:80] for paragraph in paragraphs(page.read_text(encoding="utf-8")) if sentences(paragraph) > SENTENCES]
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_a_guide_fits_two_screens(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LINES.get(page.name, SCREENS)
+    assert sum(max(1, -(-len(line) // COLUMNS)) for line in lines) <= SCREENS
+
+
+def script(name: str) -> object:
+    """Import a script of scripts/."""
+    path = ROOT / "scripts" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"scripts_{name}", path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_generated_tables_agree_with_the_recorded_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    speed, dm, gtn, page_parts = script("report_speed"), script("report_dm"), script("report_gtn"), script("page_parts")
+    parts = {**speed.parts(), **dm.parts(dm.jobs_in(ROOT / "results" / "dm")), **gtn.parts(gtn.jobs_in(ROOT / "results" / "gtn"))}
+    generated = [page for page in PAGES if "<!-- measured: " in page.read_text(encoding="utf-8")]
+    assert {"speed.md", "results.md", "gtn.md"} <= {page.name for page in generated}
+    for page in generated:
+        text = page.read_text(encoding="utf-8")
+        assert page_parts.with_parts(text, parts) == text, page
+        assert set(re.findall(r"<!-- measured: ([a-z-]+) -->", text)) <= parts.keys()
