@@ -88,7 +88,7 @@ def test_a_dry_run_lists_the_sets(condense):
     [
         (("--bounds", "10,x"), "--bounds is '10,x'; it must be whole numbers from 1"),
         (("--bounds", "30,10"), "A pool's bounds are 30,10; they must be percentages that grow, such as 10,20,30."),
-        (("--buckets", "random,good"), "There is no bucket 'good' of networks.\nWrite random, all, a range"),
+        (("--buckets", "random,good"), "There is no bucket 'good' of networks.\nUse random, all, a range"),
         (("--method", "herding"), "herding draws no networks in its steps.\nTake a method that does, such as dm."),
         (("nowhere",), "There is no comparison of pools in nowhere."),
     ],
