@@ -4,6 +4,8 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.data.load import from_arrays
+from condensation.data.load import load as load_data
+from condensation.data.settings import DataSettings
 
 LABELS = np.arange(20) % 2
 
@@ -149,3 +151,46 @@ def test_bad_test_part(test_images, test_labels, message):
 def test_one_image_cannot_be_split():
     with pytest.raises(CondensationError, match="one image"):
         from_arrays(pixels(3, 4, 4), [0, 0, 1])
+
+
+@pytest.mark.parametrize("source", [pixels(20, 4, 4), [pixels(4, 4)], 3, None])
+def test_load_of_something_else_names_the_other_functions(source):
+    with pytest.raises(CondensationError, match=type(source).__name__) as refused:
+        load_data(source)
+    assert "from_arrays" in refused.value.hint
+    assert "from_dataset" in refused.value.hint
+
+
+def test_one_hot_and_ragged_input_are_refused():
+    with pytest.raises(CondensationError, match="one integer label") as refused:
+        from_arrays(pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS])
+    assert "argmax" in refused.value.hint
+    with pytest.raises(CondensationError, match="one integer label"):
+        from_arrays(pixels(20, 4, 4), [[0], [1, 2]])
+    with pytest.raises(CondensationError, match="differ in shape"):
+        from_arrays([np.zeros((4, 4)), np.zeros((4, 5))], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"source": " "}, "data.source"),
+        ({"size": "big"}, "data.size"),
+        ({"fit": "stretch"}, "data.fit"),
+        ({"columns": "image"}, "data.columns"),
+    ],
+)
+def test_errors_of_settings_name_the_setting(settings, setting):
+    with pytest.raises(CondensationError) as refused:
+        DataSettings(**settings)
+    assert refused.value.setting == setting
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"), [({"preprocessing": "zcaa"}, "data.preprocessing"), ({"classes": ("x",)}, "data.classes")]
+)
+def test_errors_of_loading_name_the_setting(settings, setting):
+    with pytest.raises(CondensationError) as refused:
+        DataSettings("digits", **settings).load()
+    assert refused.value.setting == setting
+    assert refused.value.hint

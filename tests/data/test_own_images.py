@@ -37,8 +37,9 @@ def test_a_size_is_at_least_a_pixel(size):
 
 
 def test_other_ways_to_fit_are_named():
-    with pytest.raises(CondensationError, match="fit is 'stretch'"):
+    with pytest.raises(CondensationError, match="'stretch'") as refused:
         ReadOptions(8, "stretch")
+    assert refused.value.setting == "data.fit"
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])

@@ -26,6 +26,9 @@ DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+CIFAR_LICENCE = "none stated; its authors ask to be cited (Krizhevsky, 2009)"
+CIFAR_ORIGIN = "www.cs.toronto.edu/~kriz/cifar.html"
+
 MNIST_CONSTANTS = ((0.1307,), (0.3081,))
 FASHION_CONSTANTS = ((0.2861,), (0.3530,))
 SVHN_CONSTANTS = ((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970))
@@ -94,26 +97,9 @@ DATASETS: dict[str, DatasetInfo] = {
         published=SVHN_CONSTANTS,
     ),
     "cifar10": DatasetInfo(
-        "CIFAR-10",
-        10,
-        (3, 32, 32),
-        50_000,
-        10_000,
-        "none stated; its authors ask to be cited (Krizhevsky, 2009)",
-        "www.cs.toronto.edu/~kriz/cifar.html",
-        class_names=CIFAR10,
-        published=CIFAR10_CONSTANTS,
+        "CIFAR-10", 10, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, class_names=CIFAR10, published=CIFAR10_CONSTANTS
     ),
-    "cifar100": DatasetInfo(
-        "CIFAR-100",
-        100,
-        (3, 32, 32),
-        50_000,
-        10_000,
-        "none stated; its authors ask to be cited (Krizhevsky, 2009)",
-        "www.cs.toronto.edu/~kriz/cifar.html",
-        published=CIFAR100_CONSTANTS,
-    ),
+    "cifar100": DatasetInfo("CIFAR-100", 100, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, published=CIFAR100_CONSTANTS),
     "tiny-imagenet": DatasetInfo(
         "Tiny ImageNet; its validation part is the test part",
         200,

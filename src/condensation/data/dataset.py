@@ -39,7 +39,6 @@ class Data:
     """Name of the format on disk."""
 
     def to(self, device: torch.device | str) -> Data:
-        """Return the data on ``device``."""
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
     def only(self, names: Sequence[str]) -> Data:
@@ -80,10 +79,8 @@ class FileSummary:
     ignored: Mapping[str, int] = field(default_factory=dict)  # reason: number of files that are not images
 
     def __add__(self, other: FileSummary) -> FileSummary:
-        sizes, modes, ignored = Counter(self.sizes), Counter(self.modes), Counter(self.ignored)
-        sizes.update(other.sizes)
-        modes.update(other.modes)
-        ignored.update(other.ignored)
+        sizes, modes = Counter(self.sizes) + Counter(other.sizes), Counter(self.modes) + Counter(other.modes)
+        ignored = Counter(self.ignored) + Counter(other.ignored)
         return FileSummary(dict(sizes), dict(modes), self.skipped + other.skipped, dict(ignored))
 
 
@@ -128,9 +125,7 @@ class ReadOptions:
         object.__setattr__(self, "columns", (self.columns,) if isinstance(self.columns, str) else tuple(self.columns))
         parse_size(self.size)
         if self.fit not in get_args(Fit):
-            raise CondensationError(
-                f"fit is {self.fit!r}, expected 'crop' or 'pad'.", hint='Set fit="crop" or fit="pad".', setting="data.fit"
-            )
+            raise unknown("fit", self.fit, get_args(Fit), setting="data.fit")
         if len(self.columns) not in (0, 2):
             raise CondensationError(
                 f"Expected two columns, got {len(self.columns)}: {', '.join(self.columns)}.",

@@ -37,11 +37,9 @@ class DownloadPlan:
     base: str  # address of the folder of the files
 
     def path(self, file: DownloadFile) -> Path:
-        """Return the destination of ``file``."""
         return self.folder / file.name
 
     def url(self, file: DownloadFile) -> str:
-        """Return the address of ``file``."""
         return f"{self.base}/{file.name}"
 
 
@@ -99,10 +97,11 @@ def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, 
     try:
         for file in plan.remote.files:
             path = plan.path(file)
-            if path.is_file():
-                _verify(path, pooch.file_hash(str(path), "md5"), file.md5)
-            else:
+            if not path.is_file():
                 _retrieve(plan, file, partial(on_progress, file.name))
+            elif (actual := pooch.file_hash(str(path), "md5")) != file.md5:
+                message = f"{path} is not the published file: its md5 is {actual}, expected {file.md5}."
+                raise CondensationError(message, hint="Move or remove it, and try again.")
     finally:
         with suppress(OSError):  # removes the folder only if it is empty
             plan.folder.rmdir()
@@ -182,11 +181,9 @@ class Transfer:
             raise Interrupted(f"the connection ended after {done:,} of {total:,} bytes")
 
     def size(self) -> int:
-        """Return the number of bytes received so far."""
         return self.part.stat().st_size if self.part.is_file() else 0
 
     def write(self, file: Any, block: bytes) -> None:
-        """Write ``block``, or raise with the reason."""
         try:
             file.write(block)
         except OSError as problem:
@@ -196,7 +193,6 @@ class Transfer:
             ) from problem
 
     def require_space(self, needed: int) -> None:
-        """Check that ``needed`` bytes are free."""
         free = shutil.disk_usage(self.part.parent).free
         if needed > free:
             raise CondensationError(
@@ -205,7 +201,6 @@ class Transfer:
             )
 
     def failure(self, url: str, problem: Exception) -> CondensationError:
-        """Return the error after the last attempt."""
         kept = f" {readable(self.size())} were received and are kept; the next download resumes there." if self.size() else ""
         return CondensationError(
             f"Could not download {url}: {_reason(problem)}.{kept}", hint="Check the network and try again, or choose a mirror (mirror=...)."
@@ -214,13 +209,6 @@ class Transfer:
 
 class Interrupted(Exception):
     """A transfer that ended early or cannot be resumed."""
-
-
-def _verify(path: Path, actual: str, expected: str) -> None:
-    if actual != expected:
-        raise CondensationError(
-            f"{path} is not the published file: its md5 is {actual}, expected {expected}.", hint="Move or remove it, and try again."
-        )
 
 
 def _reason(problem: Exception) -> str:

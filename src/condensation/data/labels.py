@@ -63,7 +63,10 @@ def encode_labels(
 def _are_strings(labels: npt.ArrayLike | Tensor) -> bool:
     if isinstance(labels, Tensor):
         return False
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError:  # nested lists of several lengths
+        return False
     return array.dtype.kind == "U" or (array.dtype.kind == "O" and array.size > 0 and all(isinstance(label, str) for label in array.flat))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from condensation.core.errors import CondensationError
@@ -38,25 +38,12 @@ class DataSettings:
         if not self.source.strip():
             hint = 'Set a name that `condense data` lists, or a path: source="digits".'
             raise CondensationError("No data set is named.", hint=hint, setting="data.source")
-        shape = self._read_options().shape
+        shape = ReadOptions(self.size, self.fit, self.skip_bad, self.columns).shape
         if shape:  # one spelling, so that equal settings compare equal
             object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))
 
     def load(self, on_progress: OnProgress | None = None) -> Data:
         """Return the training and test images; see `condensation.data.load.load`."""
-        options = self._read_options()
-        data = load(
-            self.source,
-            folder=self.folder,
-            preprocessing=self.preprocessing,
-            size=options.size,
-            fit=options.fit,
-            skip_bad=options.skip_bad,
-            columns=options.columns,
-            flip_invariant=self.flip_invariant,
-            on_progress=on_progress,
-        )
+        arguments = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("source", "classes")}
+        data = load(self.source, **arguments, on_progress=on_progress)
         return data if self.classes is None else data.only(self.classes)
-
-    def _read_options(self) -> ReadOptions:
-        return ReadOptions(self.size, self.fit, self.skip_bad, self.columns)

@@ -31,9 +31,10 @@ def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple
     return _in_folder(path, names) if path.is_dir() else _in_tar(path, names, dataset)
 
 
-def damaged_file(path: Path | str, problem: object, dataset: str) -> CondensationError:
-    """Return the error for a damaged file of ``dataset``."""
-    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint=f"Remove it and get it again: condense data get {dataset}")
+def damaged_file(path: Path | str, problem: object, dataset: str = "") -> CondensationError:
+    """Return the error for a damaged file, which ``condense data get`` replaces if its ``dataset`` is known."""
+    hint = f"Remove it and get it again: condense data get {dataset}" if dataset else "Get or make the file again."
+    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint=hint)
 
 
 def _in_folder(folder: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:

@@ -6,15 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
-from condensation.data.decode.decode import DecodedImage, UnreadableImage
 from condensation.data.decode.list_files import ListedFile, file_stamp, printable, stat_file
-from condensation.data.decode.parallel import PendingImage, PendingImages, file_image, read_splits
+from condensation.data.decode.parallel import PendingImages, file_image, read_splits
 from condensation.data.labels import class_indices, infer_class_names
 
 SUFFIXES = (".csv", ".tsv")
@@ -64,7 +62,10 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     labels = class_indices([row.label for row in train], names, str(path), str(path))
     labels += class_indices([row.label for row in test], names, f"The test split of {path}", "the training split")
     files = [_file_of(row, path, options) for row in (*train, *test)]
-    items = [_pending_image(row, file, label, path) for row, file, label in zip((*train, *test), files, labels, strict=True)]
+    # A file that is missing here fails to decode later, and is then listed as skipped.
+    items = [
+        file_image(str(path.parent / row.path), _name_of(row, path), label) for row, label in zip((*train, *test), labels, strict=True)
+    ]
     listing = [file_stamp(path.stat()), *((file.name, *file.stamp) if file else None for file in files)]
     first, second = PendingImages(items[: len(train)], len(train), str(path)), PendingImages(items[len(train) :], len(test), str(path))
     raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second if test else None, names, options, note))
@@ -149,31 +150,17 @@ def _split_rows(rows: Sequence[TableRow], path: Path) -> tuple[list[TableRow], l
 
 def _file_of(row: TableRow, table: Path, options: ReadOptions) -> ListedFile | None:
     """Return the file of ``row``, or None if it is missing and ``options`` skip bad images."""
+    path = table.parent / row.path
     try:
-        return stat_file(table.parent / row.path, row.path)
+        return stat_file(path, row.path)
     except (OSError, ValueError):  # ValueError: a null byte in the path
         if options.skip_bad:
             return None
-        raise _missing_file(row, table).error() from None
-
-
-def _pending_image(row: TableRow, file: ListedFile | None, label: int, table: Path) -> PendingImage:
-    if file is None:
-        missing = _missing_file(row, table)
-        return PendingImage(missing.name, label, partial(_raise_unreadable, missing.why))
-    return file_image(file.path, _name_of(row, table), label)
+        raise SkippedImage(_name_of(row, table), f"does not exist: {printable(str(path))} is no file").error() from None
 
 
 def _name_of(row: TableRow, table: Path) -> str:
     return f"{table}, line {row.line}: {printable(row.path)}"
-
-
-def _missing_file(row: TableRow, table: Path) -> SkippedImage:
-    return SkippedImage(_name_of(row, table), f"does not exist: {printable(str(table.parent / row.path))} is no file")
-
-
-def _raise_unreadable(why: str, options: ReadOptions) -> DecodedImage:
-    raise UnreadableImage(why)
 
 
 CSV = Format("a CSV file of paths and labels", is_table, read_csv)

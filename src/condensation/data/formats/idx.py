@@ -16,7 +16,7 @@ from torch import Tensor
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
-from condensation.data.formats.archive import FREE_MEMORY
+from condensation.data.formats.archive import FREE_MEMORY, damaged_file
 
 PREFIXES = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
@@ -49,14 +49,10 @@ def read_idx(path: Path, dims: int) -> Tensor:
             count = _read_into(file, values.reshape(-1).data)
             longer = bool(file.read(1))
     except (OSError, EOFError, zlib.error) as problem:
-        raise _damaged(path, problem) from problem
+        raise damaged_file(path, problem) from problem
     if count < values.size or longer:
-        raise _damaged(path, f"expected {values.size:,} bytes, got {'more' if longer else f'{count:,}'}")
+        raise damaged_file(path, f"expected {values.size:,} bytes, got {'more' if longer else f'{count:,}'}")
     return torch.from_numpy(values)
-
-
-def _damaged(path: Path, problem: object) -> CondensationError:
-    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint="Get the file again.")
 
 
 def _read_split(folder: Path, split: str) -> RawSplit:

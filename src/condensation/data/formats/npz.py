@@ -15,6 +15,7 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_labels, as_pixels
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
+from condensation.data.formats.archive import damaged_file
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -56,13 +57,9 @@ def read_npz(path: Path) -> RawSplit:
             images, labels = _read_array(archive, "images", path), _read_array(archive, "labels", path)
             names = _read_array(archive, "class_names", path) if "class_names" in keys else None
     except (OSError, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        raise _damaged(str(path), problem) from problem
+        raise damaged_file(path, problem) from problem
     class_names = None if names is None else tuple(str(name) for name in names.reshape(-1).tolist())
     return RawSplit(as_pixels(images, str(path)), as_labels(labels, str(path)), class_names, str(path))
-
-
-def _damaged(origin: str, problem: object) -> CondensationError:
-    return CondensationError(f"{origin} is damaged or truncated: {problem}.", hint="Get or make the file again.")
 
 
 def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
@@ -79,7 +76,7 @@ def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
     except (CondensationError, MemoryError):
         raise
     except Exception as problem:  # numpy's reader raises errors of many types on damaged headers
-        raise _damaged(f"{key!r} in {path}", problem) from problem
+        raise damaged_file(f"{key!r} in {path}", problem) from problem
     return array
 
 
