@@ -22,7 +22,7 @@ def show(*words):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Where a picture goes that no one named."""
+    """Change to a folder for pictures, and return the one above it."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return tmp_path
@@ -37,10 +37,10 @@ def test_a_folder(here):
         "mine: a sub-folder of images for each class",
         "9 training and 2 test images of 2 classes",
         "dog [x]",
-        "Sizes found: all 8 x 10 (height x width)",
-        "Kinds found: RGB 10, L 1",
-        "Files that are not read: 1 no image by its name",
-        "Read as: 8 x 10 (height x width), in colour",
+        "Sizes: all 8 x 10 (height x width)",
+        "Modes: RGB 10, L 1",
+        "Ignored files: 1 ",
+        "Read as: 8 x 10 (height x width), colour",
         "Memory: 2.6 kB",
         "2 of 11 images, a fifth of each class, were held out",
         "Picture: data.png",
@@ -51,12 +51,12 @@ def test_a_folder(here):
     assert not list((here / "mine").glob("*.png"))
 
 
-def test_images_of_several_sizes_are_shown_and_the_size_asked_for(here):
+def test_images_of_several_sizes_are_drawn_in_one(here):
     write_classes(here / "mine")
     picture(9, size=(30, 40)).save(here / "mine" / "a" / "large.png")
     said = show(here / "mine")
-    assert "Sizes found: 2 different; height 8 to 40, median 8; width 10 to 30, median 10" in said
-    assert "a run needs --size, such as --size 64" in said
+    assert "Sizes: 2 different; height 8 to 40, median 8; width 10 to 30, median 10" in said
+    assert "a run needs --size; the picture shows them with --size 64" in said
     assert "Read as: 12 x 16" in show(here / "mine", "--size", "12x16")
 
 
@@ -69,7 +69,7 @@ def test_bad_images_are_listed(here):
     assert "A run stops at such an image, unless --skip-bad is given." in said
 
 
-def test_json_and_the_picture_of_a_chosen_name(here):
+def test_json_and_a_chosen_picture(here):
     write_classes(here / "mine" / "train", count=6)
     write_classes(here / "mine" / "test", ("a", "b"), count=2)
     picture(100).save(here / "mine" / "test" / "b" / "0.png")  # it is in train too, as b/0.png
@@ -85,7 +85,7 @@ def test_json_and_the_picture_of_a_chosen_name(here):
     assert (here / "p.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
-def test_a_name_arrays_and_a_table(here):
+def test_other_kinds_of_data(here):
     assert "digits: bundled" in show("digits")
     (here / "arrays").mkdir()
     np.savez(here / "arrays" / "train.npz", images=np.zeros((40, 8, 8), dtype=np.uint8), labels=np.arange(40) % 2)
@@ -107,7 +107,7 @@ def test_settings_and_options_are_those_of_a_run(here):
     assert "method.lr" not in show("--help")
 
 
-def test_quiet_says_nothing_but_draws(here):
+def test_quiet_draws_only(here):
     assert show("digits", "--quiet") == ""
     assert (here / "here" / "data.png").exists()
 
@@ -117,7 +117,7 @@ def test_many_classes_are_cut_short(here):
     assert "... and 5 more" in show(here / "mine")
 
 
-def test_what_cannot_be_shown_is_said(here):
+def test_bad_input_is_refused(here):
     with pytest.raises(CondensationError, match="no folder or file"):
         show(here / "nothing")
     with pytest.raises(CondensationError, match=r"No picture can be written as .*x\.nothing"):

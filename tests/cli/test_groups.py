@@ -1,4 +1,4 @@
-"""A dataclass of options stands in a command's signature for all of its fields."""
+"""Groups of options: a dataclass in a command's signature becomes one option per field."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def app():
     return app
 
 
-def test_the_options_of_a_group_are_options_of_the_command(app):
+def test_the_fields_of_a_group_are_options(app):
     result = CliRunner().invoke(app, ["it", "--folder", "here", "--deep", "--last", "2"])
     assert result.stdout == "it 1 Place(folder='here', deep=True) 2\n"
 
 
-def test_a_group_that_nothing_is_said_of_is_as_by_default(app):
+def test_a_group_has_defaults(app):
     assert CliRunner().invoke(app, ["it"]).stdout == f"it 1 {Place()} 0\n"
 
 
-def test_the_options_stand_where_the_group_did_with_their_help(app):
+def test_the_options_are_in_the_place_of_the_group(app):
     said = CliRunner().invoke(app, ["--help"]).stdout
     assert "Look for something." in said
     places = [said.index(option) for option in ("--count", "--folder", "--deep", "--last")]
@@ -54,7 +54,7 @@ def test_the_options_stand_where_the_group_did_with_their_help(app):
     assert "Where." in said
 
 
-def test_a_command_without_groups_is_as_it_was():
+def test_a_command_without_groups_is_unchanged():
     def plain(name: str, count: int = 2) -> None: ...
 
     assert str(signature(grouped(plain))) == str(signature(plain, eval_str=True))

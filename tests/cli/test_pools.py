@@ -79,14 +79,14 @@ def test_a_comparison_as_json(condense):
 def test_a_dry_run_lists_the_sets(condense):
     code, said, _ = condense(*POOLS, "--dry-run", "--seeds", "2")
     assert code == 0
-    assert "   2  to do     networks of 10-30, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 networks of 1 epochs\n" in said
+    assert "   2  to do     networks of 10-30, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 1 epoch\n" in said
     assert not Path("pools").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--bounds", "10,x"), "--bounds is '10,x'; it must be whole numbers from 1"),
+        (("--bounds", "10,x"), "Expected whole numbers from 1 for --bounds"),
         (("--bounds", "30,10"), "A pool's bounds are 30,10; they must be percentages that grow, such as 10,20,30."),
         (("--buckets", "random,good"), "There is no bucket 'good' of networks.\nUse random, all, a range"),
         (("--method", "herding"), "herding draws no networks in its steps.\nTake a method that does, such as dm."),
@@ -104,7 +104,7 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
     long = [*POOLS, "pool.networks=3", "pool.recipe.epochs=20"]
     code, said = interrupted(long, "[3 of 8] network 2")
     assert code == 130
-    assert "nothing that was done is lost" in said
+    assert "finished work is kept" in said
     assert "condense pools --config pools/digits/settings.json --out pools/digits" in said
     code, _, progress = condense(*long)
     assert code == 0

@@ -64,8 +64,8 @@ def test_a_table_as_json(condense):
 def test_a_dry_run_does_nothing(condense):
     code, said, _ = condense(*TABLE, "--dry-run", "--ipc", "1,10")
     assert code == 0
-    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 networks of 2 epochs" in said
-    assert "6 of 6 jobs are to be done" in said
+    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 2 epochs" in said
+    assert "6 of 6 jobs to do" in said
     assert not Path("tables").exists()
     assert len(json.loads(condense(*TABLE, "--dry-run", "--json")[1])) == 3
 
@@ -94,12 +94,15 @@ def test_rows_come_from_a_file(condense):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("table", "-i", "1,x"), "--ipc is '1,x'; it must be whole numbers from 1, for example 1,10,50."),
+        (("table", "-i", "1,x"), "Expected whole numbers from 1 for --ipc"),
         (("table", "-m", "dn"), "There is no method 'dn'. Did you mean 'dm'?"),
         (("table", "nowhere"), "There is no table in nowhere."),
-        (("table", "a", "b"), "a is to be printed again, and that is all."),
-        (("table", "a", "dm.steps=3"), "a is to be printed again, and that is all."),
-        (("table", "dn.steps=3"), "dn.steps=3 is of no row and no setting of a table.\nIt may begin with: random, dm, compute, data,"),
+        (("table", "a", "b"), "a is a study to print again"),
+        (("table", "a", "dm.steps=3"), "a is a study to print again"),
+        (
+            ("table", "dn.steps=3"),
+            "dn.steps=3 names neither a method nor a setting of this study.\nIt may begin with: random, dm, compute, data,",
+        ),
         (("table", "--report"), "There is no table in tables/fashion-mini."),
     ],
 )
@@ -113,11 +116,11 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
     long = [*TABLE, "--methods", "random,dm", "dm.steps=100000", "--checkpoint-every", "0"]
     code, said = interrupted(long, "[3 of 3] DM")
     assert code == 130
-    assert "nothing that was done is lost" in said
+    assert "finished work is kept" in said
     assert "condense table --config tables/digits/settings.json --out tables/digits" in said
     assert "| 1 | Random |" in Path("tables/digits/table.md").read_text()
     assert "   3  begun     DM" in condense(*long, "--dry-run")[1]
-    assert "1 of 3 sets are not there yet" in condense("table", "tables/digits")[1]
+    assert "Missing: 1 of 3 sets." in condense("table", "tables/digits")[1]
 
 
 # -- condense transfer
@@ -142,7 +145,8 @@ def test_a_matrix_is_made_and_printed_again(condense):
 
 def test_a_matrix_as_json(condense):
     code, said, progress = condense(*TRANSFER, "--method", "random", "--json", *("--learn", ""))
-    assert (code, progress) == (2, "condense: Random has no setting 'steps'.\nIt has none.\n")
+    assert code == 2
+    assert progress.startswith("condense: Random has no setting 'steps'.")
     code, said, progress = condense(*TRANSFER, "--json")
     assert (code, progress) == (0, "")
     assert [row["label"] for row in json.loads(said)["rows"]] == ["random", "mlp", "convnet"]
@@ -163,7 +167,7 @@ def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypa
     settings = [one.replace("dm.", "method.") for one in METHOD]
     code, said, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *JUDGE, "evaluation.recipe.epochs=1")
     assert code == 0
-    assert "This set is worth less than random images (12.0 against 14.6). To try, one by one:" in said
+    assert "This set is less accurate than random images (12.0 % and 14.6 %)." in said
     assert "  method.lr=" in said
 
 
@@ -176,6 +180,12 @@ def test_the_theory_is_measured_and_printed_again(condense):
     assert code == 0
     assert "[1 of 1] network 0: to do" in progress
     assert "head of zeros" in said
-    assert {path.name for path in Path("theory/digits").iterdir()} == {"settings.json", "theory.json", "theory.png", "networks"}
+    assert {path.name for path in Path("theory/digits").iterdir()} == {
+        "settings.json",
+        "theory.json",
+        "theory.md",
+        "theory.png",
+        "networks",
+    }
     assert condense("theory", "theory/digits") == (0, said, "")
     assert len(json.loads(condense("theory", "theory/digits", "--json")[1])["means"]) == 3

@@ -38,17 +38,23 @@ OPTIONS = {
     "data.skip_bad": "--skip-bad",
     "compute.device": "--device",
 }
+GROUPS = ("data", "method", "evaluation", "compute")  # groups of settings in which a dotted name is complete
 _ASSIGNED = re.compile(r"(?<![\w.])(" + "|".join(re.escape(name) for name in OPTIONS) + r""")=(\.\.\.|True|"[^"]*"|'[^']*'|[\w.x/-]*\w)""")
+_SOURCE = re.compile(r"""data=\{"source": ("[^"]*")\}""")
 
 
 def for_command_line(error: CondensationError) -> str:
-    """Return the message and the hint of ``error`` in the words of the command line."""
-    return in_option_names(str(error))
+    """Return the message and the hint of ``error`` in the words of the command line, with the setting if the message lacks it."""
+    text, setting = in_option_names(str(error)), error.setting
+    if setting.partition(".")[0] not in GROUPS or "." not in setting or setting in OPTIONS or setting in text:
+        return text
+    message, *hint = text.split("\n", 1)
+    return "\n".join([f"{message} Setting: {setting}.", *hint])
 
 
 def in_option_names(text: str) -> str:
     """Return ``text`` with parameters such as ``resume=True`` and ``size=64`` written as options: ``--resume``, ``--size 64``."""
-    return _ASSIGNED.sub(_option, text)
+    return _ASSIGNED.sub(_option, _SOURCE.sub(r"source=\1", text))
 
 
 def _option(match: re.Match[str]) -> str:

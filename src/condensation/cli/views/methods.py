@@ -42,11 +42,15 @@ def settings_of(settings: Any) -> dict[str, dict[str, str]]:
     kind = settings if isinstance(settings, type) else type(settings)
     types, docs, found = get_type_hints(kind), field_docs(kind), {}
     for field in fields(kind):
-        words = get_args(types[field.name]) if get_origin(types[field.name]) is Literal else (field.type,)
+        words = get_args(types[field.name]) if get_origin(types[field.name]) is Literal else (_type_name(field.type),)
         value = getattr(settings, field.name, MISSING)
         default = "required" if value is MISSING else in_short(value)
         found[field.name] = {"type": " | ".join(map(str, words)), "default": default, "description": docs.get(field.name, "")}
     return found
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
 
 
 def print_settings_of(settings: Any) -> None:

@@ -51,7 +51,7 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
     if failures:
         jobs = study.read(out).jobs
         count = f"{len(failures)} of {counted(jobs, 'job')}" if jobs else counted(len(failures), "job")
-        plain_console(stderr=True).print(f"{count} failed; the same command runs {'it' if count == '1 job' else 'them'} again.")
+        plain_console(stderr=True).print(f"{count} failed; the same command tries again.")
         raise SystemExit(SOME_FAILED)
 
 

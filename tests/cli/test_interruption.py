@@ -1,0 +1,77 @@
+"""Runs that are interrupted by a signal."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.runs import ENVIRONMENT, RUN
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+LONG = (*RUN, "method.steps=300", "evaluation.networks=0")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """Return the bytes of the set of an uninterrupted long run."""
+    folder = tmp_path_factory.mktemp("uninterrupted") / "out"
+    subprocess.run([sys.executable, "-m", "condensation", *LONG, "-o", folder, "-q"], check=True, env=ENVIRONMENT)
+    return (folder / "set.safetensors").read_bytes()
+
+
+def started(arguments, condition):
+    """Start the command and return its process once ``condition`` holds."""
+    process = subprocess.Popen([sys.executable, "-m", "condensation", *arguments], stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    until = time.monotonic() + 200
+    while not condition() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    return process
+
+
+def logged(lines):
+    return lambda: Path("out/log.jsonl").exists() and len(Path("out/log.jsonl").read_bytes().splitlines()) >= lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_the_state(condense, uninterrupted, number):
+    process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "1000"], logged(20))
+    process.send_signal(number)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 130
+    assert re.search(r"The state after step \d+ is saved.", said)
+    assert "--resume (the folder is out)" in said
+    assert not Path("out/set.safetensors").exists()
+    assert condense(*LONG, "-o", "out", "-q", "--resume") == (0, "", "")
+    assert Path("out/set.safetensors").read_bytes() == uninterrupted
+
+
+def test_a_killed_run_resumes_from_its_checkpoint(condense, uninterrupted):
+    process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "0.02"], logged(20))
+    time.sleep(np.random.default_rng().uniform(0, 0.5))
+    process.kill()
+    process.communicate(timeout=200)
+    assert process.returncode == -signal.SIGKILL
+    assert condense(*LONG, "-o", "out", "-q", "--resume") == (0, "", "")
+    assert Path("out/set.safetensors").read_bytes() == uninterrupted
+    steps = [json.loads(line)["step"] for line in Path("out/log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 301))
+    assert not list(Path("out").glob(".*"))
+
+
+def test_ctrl_c_during_the_evaluation_keeps_the_set(condense):
+    arguments = [*RUN, "evaluation.recipe.epochs=1000000", "-o", "out"]
+    process = started([*arguments, "-q"], Path("out/grid.png").exists)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 130
+    assert "The set is saved; its evaluation is not." in said
+    assert condense("show", "out", "-o", "a.png")[0] == 0

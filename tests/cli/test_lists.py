@@ -1,0 +1,72 @@
+"""``condense methods``, ``condense networks`` and ``condense data``."""
+
+import json
+import re
+
+import pytest
+
+from condensation import DM, KIP
+from condensation.cli.views.methods import settings_of
+from condensation.config.field_docs import field_docs
+from condensation.methods.registry import METHODS
+from condensation.networks.registry import NETWORKS
+from tests.cli.runs import colour_data
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def test_methods_are_listed(condense):
+    assert "batch_per_class=256" in condense("methods")[1].replace("\n", "")
+    assert set(json.loads(condense("methods", "--json")[1])) == set(METHODS)
+
+
+def test_networks_are_listed(condense):
+    assert json.loads(condense("networks", "--shape", "3x32x32", "--json")[1])["convnet"]["parameters"] == 320010
+    code, said, _ = condense("networks", "--shape", "1X8X8", "--classes", 3)
+    assert code == 0
+    assert "too small" in said.replace("\n", "") or "at least" in said.replace("\n", "")
+
+
+def test_data_are_listed(condense, tmp_path):
+    colour_data(tmp_path / "root" / "mine")
+    assert condense("data")[0] == 0
+    rows = {row["name"]: row for row in json.loads(condense("data", "--folder", "root", "--json")[1])}
+    assert rows["digits"]["where"] == "bundled"
+    assert rows["mine"]["where"] == "root/mine"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_setting_of_a_method_is_described(condense, name):
+    settings = json.loads(condense("methods", name, "--json")[1])
+    assert [setting for setting, about in settings.items() if not about["description"]] == []
+    assert all(about["type"] and about["default"] for about in settings.values())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_setting_of_a_network_is_described(name):
+    settings = settings_of(NETWORKS[name])
+    assert [setting for setting, about in settings.items() if not about["description"]] == []
+
+
+def test_the_settings_of_a_method_are_printed(condense, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    code, said, _ = condense("methods", "kip")
+    assert code == 0
+    assert KIP.__doc__.splitlines()[0] in said
+    for text in ("0.04", "fixed | learned | solved", field_docs(KIP)["lr"]):
+        assert text in said
+
+
+def test_the_settings_of_a_network_are_those_of_its_name(condense):
+    said = condense("networks", "convnet-bn", "--shape", "1x8x8")[1]
+    assert re.search(r"norm +│.*│ batch +│", said)
+
+
+def test_a_user_defined_method_is_described(condense, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from dataclasses import dataclass\nfrom condensation import DM\n\n"
+        '@dataclass(frozen=True)\nclass Mine(DM):\n    """My own method."""\n\n    salt: int = 3\n    """Grains."""\n'
+    )
+    settings = json.loads(condense("methods", "own.py:Mine", "--json")[1])
+    assert settings["salt"] == {"type": "int", "default": "3", "description": "Grains."}
+    assert settings["lr"]["description"] == field_docs(DM)["lr"]

@@ -1,0 +1,226 @@
+"""``condense run``."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from condensation.cli.commands.run import default_folder
+from condensation.runs.presets import settings_from
+from tests.cli.runs import ENVIRONMENT, FAST, RUN, colour_data
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def test_run_fills_a_folder(condense, tmp_path):
+    code, said, progress = condense(*RUN, "-o", "out")
+    assert code == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "settings.json",
+        "log.jsonl",
+        "checkpoint.safetensors",
+        "set.safetensors",
+        "grid.png",
+        "scores.json",
+    }
+    assert "DM, 1 image per class, 6 steps" in said
+    assert "condense evaluate out" in said
+    assert "condensing 6/6" in progress
+
+
+def test_a_refused_run_prints_the_error_only(condense):
+    for words in (("-d", "./no/where"), ("-d", "digits", "-i", 0), ("-d", "digits", "-i", 100_000)):
+        code, said, error = condense("run", *words, *FAST, "-o", "out")
+        assert (code, said) == (2, "")
+        assert error.startswith("condense: ")
+
+
+def test_the_heading_is_printed_once_and_first(condense):
+    said = condense(*RUN, "-o", "out")[1]
+    assert said.startswith("digits: DM, 1 image per class, 6 steps, seed 0\non cpu")
+    assert said.count("seed 0") == 1
+    again = condense(*RUN, "-o", "out", "--resume")[1]
+    assert "This run is already finished." in again
+    assert again.count("seed 0") == 1
+
+
+def test_the_next_command_depends_on_the_data(condense, tmp_path):
+    fast = (*FAST, "-i", 1, "evaluation.networks=0")
+    assert "condense run --data PATH" in condense("run", "-d", "digits", *fast, "-o", "known")[1]
+    colour_data(tmp_path / "mine")
+    said = condense("run", "-d", "./mine", *fast, "-o", "own")[1]
+    assert "--data PATH" not in said
+    assert "condense export own --to png" in said
+
+
+def test_a_set_with_soft_labels_is_exported_as_arrays(condense, tmp_path):
+    colour_data(tmp_path / "mine")
+    said = condense("run", "-d", "./mine", "-m", "kip", "-i", 1, "method.steps=1", "method.batch=4", "evaluation.networks=0", "-o", "own")[
+        1
+    ]
+    assert "condense export own --to npz" in said
+    assert condense("export", "own", "--to", "npz")[0] == 0
+    assert "soft labels cannot be written as png" in condense("export", "own", "--to", "png")[2]
+
+
+def test_a_warning_is_printed_once_per_run(tmp_path):
+    Path("same.py").write_text(
+        "import torch\n"
+        "def net(num_classes):\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, num_classes))\n"
+    )
+    fast = [word for word in FAST if "width" not in word]
+    words = ("run", "-d", "digits", "-i", "1", *fast, "--network", "same.py:net", "-q")
+    done = subprocess.run([sys.executable, "-m", "condensation", *words], capture_output=True, text=True, env=ENVIRONMENT, check=True)
+    assert done.stderr.count("same.py:net") == 1
+
+
+def test_python_m_writes_the_same_file(condense, finished):
+    assert condense(*RUN, "-o", "out", "-q")[0] == 0
+    assert Path("out/set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
+
+
+def test_another_seed_makes_another_file(condense, finished):
+    assert condense(*RUN, "-o", "out", "-q", "--seed", 1)[0] == 0
+    assert Path("out/set.safetensors").read_bytes() != (finished / "set.safetensors").read_bytes()
+
+
+def test_json_is_the_whole_output(condense):
+    code, said, progress = condense(*RUN, "-o", "out", "--json")
+    assert (code, progress) == (0, "")
+    assert json.loads(said)["folder"] == "out"
+    assert set(json.loads(said)["sets"]) == {"dm", "random"}
+
+
+def test_quiet_prints_nothing(condense):
+    assert condense(*RUN, "-o", "out", "--quiet") == (0, "", "")
+
+
+def test_the_default_folder_names_data_method_ipc_and_seed(condense):
+    assert condense(*RUN, "-m", "random", "-q")[0] == 2  # random has no steps
+    assert condense("run", "-d", "digits", "-i", 2, "-m", "random", "-q", "evaluation.networks=0", "baseline=false")[0] == 0
+    (folder,) = Path("runs").iterdir()
+    assert re.fullmatch(r"digits-random-ipc2-seed0-[0-9a-f]{4}", folder.name)
+    assert (folder / "set.safetensors").exists()
+
+
+def test_the_default_folder_of_a_path_has_its_last_name(condense, tmp_path):
+    colour_data(tmp_path / "mine" / "below")
+    os.chdir(tmp_path / "mine" / "below")
+    assert default_folder(settings_from(options={"data.source": "."})) == Path("runs/below-dm-ipc10-seed0")
+
+
+def test_each_set_of_settings_has_its_own_default_folder():
+    """The same settings have the same folder; compute settings do not count, since a run may be resumed elsewhere."""
+    variants = [
+        {},
+        {"overrides": ["method.lr=0.5"]},
+        {"overrides": ["method.lr=0.25"]},
+        {"overrides": ["evaluation.networks=1"]},
+        {"overrides": ["data.size=4"]},
+        {"overrides": ["baseline=false"]},
+        {"overrides": ["ipc.0=1"]},
+        {"preset": "paper"},
+        {"network": "lenet"},
+        {"options": {"seed": 1}},
+        {"options": {"ipc": 2}},
+        {"options": {"method": "random"}},
+    ]
+    folders = [default_folder(settings_from(**variant)).name for variant in variants]
+    assert len(set(folders)) == len(variants)
+    assert folders[0] == "fashion-mini-dm-ipc10-seed0"
+    assert folders == [default_folder(settings_from(**variant)).name for variant in variants]
+    assert default_folder(settings_from(options={"compute.device": "cpu"})).name == folders[0]
+
+
+def test_the_same_command_resumes_the_run_in_the_default_folder(condense):
+    """Two runs that differ in a setting do not meet in one folder."""
+    assert condense(*RUN, "-q") == (0, "", "")
+    assert condense(*RUN, "method.lr=0.5", "-q") == (0, "", "")
+    assert len(list(Path("runs").iterdir())) == 2
+    assert "already finished" in condense(*RUN, "--resume")[1]
+    assert condense(*RUN)[0] == 2
+
+
+def test_print_config_prints_a_config_and_runs_nothing(condense, tmp_path):
+    code, said, _ = condense(*RUN, "--seed", 5, "--print-config")
+    assert code == 0
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "config.toml").write_text(said)
+    assert condense("run", "--config", "config.toml", "--print-config")[1] == said
+
+
+def test_options_win_over_the_config(condense, tmp_path):
+    (tmp_path / "config.toml").write_text('seed = 5\nipc = 3\n[data]\nsource = "digits"\n')
+    said = condense("run", "-c", "config.toml", "--seed", 7, "--print-config")[1]
+    assert "seed = 7\n" in said
+    assert "ipc = 3\n" in said
+    assert 'source = "digits"' in said
+
+
+def test_overrides_win_over_options(condense):
+    assert "seed = 9\n" in condense("run", "--seed", 7, "seed=9", "--print-config")[1]
+
+
+def test_a_preset_wins_over_the_defaults_and_the_config(condense, tmp_path):
+    def steps(*words):
+        return tomllib.loads(condense("run", *words, "--print-config")[1])["method"]["steps"]
+
+    (tmp_path / "config.toml").write_text("[method]\nsteps = 9\n")
+    assert steps() == steps("--preset", "fast") == steps("--method", "dm") < 20_000
+    assert steps("--preset", "paper") == steps("--preset", "paper", "-m", "dm") == 20_000
+    assert steps("-c", "config.toml") == 9
+    assert steps("--preset", "paper", "-c", "config.toml") == 20_000
+    assert steps("--preset", "paper", "method.steps=8") == 8
+
+
+def test_the_settings_of_a_run_repeat_it(condense, finished):
+    assert condense("run", "-c", finished / "settings.json", "-o", "out", "-q")[0] == 0
+    assert Path("out/set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
+
+
+def test_a_finished_run_says_so(condense, finished):
+    code, said, progress = condense(*RUN, "-o", finished, "--resume")
+    assert (code, progress) == (0, "")
+    assert "This run is already finished." in said
+    assert "trained on" in said
+    assert "condense show '" in said  # the folder has a space in its name
+
+
+def test_brackets_in_paths_are_printed(condense, tmp_path):
+    colour_data(tmp_path / "my [data]")
+    code, said, _ = condense("run", "-d", "./my [data]", "-i", 2, *FAST, "-o", "[out]")
+    assert code == 0
+    assert "./my [data]: DM" in said
+    assert "[out]/grid.png" in said
+
+
+def test_a_run_that_cannot_begin_does_not_suggest_resume(refused):
+    Path("file").touch()
+    said = refused(*RUN, "-o", "file/run")
+    assert "Could not write" in said
+    assert "--out" in said
+    assert "--resume" not in said
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(refused):
+    Path("locked").mkdir(mode=0o500)
+    assert "Permission denied" in refused(*RUN, "-o", "locked/out")
+
+
+def test_a_diverged_run_is_stopped(refused):
+    said = refused(*RUN, "method.lr=1e30", "method.steps=50", "-o", "out", "--checkpoint-every", 0, "-q")
+    assert "method.lr" in said
+    assert "1e+30" in said
+    assert Path("out/checkpoint.safetensors").exists()
