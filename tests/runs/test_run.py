@@ -181,8 +181,9 @@ def test_a_finished_run_is_not_done_again(finished):
 def test_a_run_refused_before_its_first_step_is_not_in_the_way(tmp_path):
     batch_norm = replace(METHOD, networks=Fresh(replace(SMALL, norm="batch")))
     with pytest.raises(CondensationError, match="batch norm"):
-        run(replace(UNEVALUATED, method=batch_norm, compute=Compute("cpu", "float32", chunk=4)), tmp_path)
-    assert run(UNEVALUATED, tmp_path).condensed
+        run(replace(UNEVALUATED, method=batch_norm, compute=Compute("cpu", "float32", chunk=4)), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert run(UNEVALUATED, tmp_path / "run").condensed
 
 
 def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path):

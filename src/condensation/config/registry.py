@@ -35,17 +35,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     NTK: NTKS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
-# Type of a setting: its noun in messages.
-NOUNS: dict[Any, str] = {
-    Method: "method",
-    NetworkSpec: "network",
-    NetworkSampler: "network sampler",
-    Augmentation: "augmentation",
-    Kernel: "kernel",
-    Autoencoder: "autoencoder",
-    NTK: "tangent kernel",
-    Recipe: "recipe",
-}
+NOUNS: dict[Any, str] = {NetworkSpec: "network", NetworkSampler: "network sampler", NTK: "tangent kernel"}  # others: the name
 # Families that accept any callable, and the adapter that makes a member of it.
 ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: UserModule, Augmentation: Seeded}
 
@@ -61,7 +51,7 @@ def lookup(kind: Any, name: object, setting: str = "") -> Any:
     if isinstance(name, str) and name.endswith(".py"):
         raise CondensationError(f"{name} is a file.", hint=f"Name the function or class in it: {name}:NAME.", setting=setting)
     if not isinstance(name, str) or name not in FAMILIES[kind]:
-        raise unknown(NOUNS[kind], name, FAMILIES[kind], setting=setting)
+        raise unknown(_noun(kind), name, FAMILIES[kind], setting=setting)
     return FAMILIES[kind][name]
 
 
@@ -76,10 +66,14 @@ def _user_value(kind: Any, name: str, setting: str) -> Any:
         return ADAPTERS[kind](name)
     given = f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
     raise CondensationError(
-        f"Expected {'a callable' if kind in ADAPTERS else f'a {kind.__name__}'} as {NOUNS[kind]}; {name} is {given}.",
+        f"Expected {'a callable' if kind in ADAPTERS else f'a {kind.__name__}'} as {_noun(kind)}; {name} is {given}.",
         hint=f"Write {FORM}, or one of: {', '.join(FAMILIES[kind])}.",
         setting=setting,
     )
+
+
+def _noun(kind: Any) -> str:
+    return NOUNS.get(kind, kind.__name__.lower())
 
 
 def _is_member(value: Any, kind: Any) -> bool:

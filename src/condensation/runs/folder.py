@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -74,11 +74,13 @@ def _saved_settings(folder: Path) -> dict[str, Any]:
 def run_lock(folder: Path) -> Iterator[None]:
     """Make ``folder`` and lock it, so that no other process or thread runs in it; the system unlocks it if the process dies.
 
+    A new folder is removed if the block leaves it empty.
+
     Raises:
         CondensationError: if another run holds the lock.
         NotWritten: if the folder or the lock cannot be made.
     """
-    path = folder / LOCK
+    path, is_new = folder / LOCK, not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = _open_locked(path)
@@ -92,6 +94,9 @@ def run_lock(folder: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         file.close()
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
 
 def _open_locked(path: Path) -> IO[str]:

@@ -123,28 +123,20 @@ def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
     return from_dict(RunSettings, content, preset_for(name, content)).data
 
 
-def fast(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Return settings that take minutes on two CPU cores and reach about the accuracy of the paper."""
-    return RunSettings(method=DM.fast(ipc, classes, channels))
-
-
-def long(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Return `fast` with ten times the steps: up to an hour on two CPU cores."""
-    return RunSettings(method=DM.long(ipc, classes, channels))
-
-
-def best(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Return settings that make several sets as `fast` does and keep the best of each class: up to an hour on two CPU cores."""
-    return RunSettings(method=BestOf.hour(ipc, classes, channels))
-
-
-def paper(ipc: int, classes: int, channels: int) -> RunSettings:
-    """Return the settings of the paper: about a day on a CPU."""
-    evaluation = EvaluationSettings(networks=20, recipe=Recipe.paper())
-    return RunSettings(data=DataSettings(preprocessing="published"), method=DM.paper(ipc), evaluation=evaluation)
-
-
-PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {"fast": fast, "long": long, "best": best, "paper": paper}
+PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
+    # Minutes on two CPU cores, for about the accuracy of the paper.
+    "fast": lambda ipc, classes, channels: RunSettings(method=DM.fast(ipc, classes, channels)),
+    # Ten times the steps of `fast`: up to an hour.
+    "long": lambda ipc, classes, channels: RunSettings(method=DM.long(ipc, classes, channels)),
+    # Several sets as `fast` makes them, and the best of each class: up to an hour.
+    "best": lambda ipc, classes, channels: RunSettings(method=BestOf.hour(ipc, classes, channels)),
+    # The settings of the paper: about a day.
+    "paper": lambda ipc, classes, channels: RunSettings(
+        data=DataSettings(preprocessing="published"),
+        method=DM.paper(ipc),
+        evaluation=EvaluationSettings(networks=20, recipe=Recipe.paper()),
+    ),
+}
 # Presets of the methods that train a generator; other methods have their defaults.
 GENERATIVE: dict[str, Callable[[type[GenerativeMethod], int, int], GenerativeMethod]] = {
     "fast": lambda kind, ipc, classes: kind.fast(ipc, classes),

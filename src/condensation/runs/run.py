@@ -97,11 +97,15 @@ def run(
 
 @contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """Tell how to resume if a file cannot be written, once there is something to resume."""
+    """Tell how to resume if a file cannot be written; leave nothing of a run that is refused before its first step."""
     try:
         yield
     except NotWritten as error:
         raise error.during_run() if (folder / SETTINGS).exists() else error from error.__cause__
+    except CondensationError:
+        if not any((folder / name).exists() for name in (CHECKPOINT, LOG, SET)):
+            (folder / SETTINGS).unlink(missing_ok=True)
+        raise
 
 
 def _condensed(
