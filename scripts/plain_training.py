@@ -1,4 +1,4 @@
-"""Train on an export in plain PyTorch, by the lines of its own card; this file and those lines import nothing of the package.
+"""Train on an export in plain PyTorch with the code of its card; neither imports the package.
 
     python scripts/plain_training.py EXPORT TEST.npz --networks 3
 
@@ -23,7 +23,7 @@ from torch import nn
 
 
 def convnet(shape: tuple[int, int, int], classes: int, width: int) -> nn.Module:
-    """The ConvNet of the condensation papers: blocks of convolution, instance norm, ReLU and average pooling."""
+    """Return the ConvNet of the condensation papers: blocks of convolution, instance norm, ReLU and average pooling."""
     channels, height, side = shape
     blocks: list[nn.Module] = []
     for number in range(max(1, round(math.log2(min(height, side))) - 2)):
@@ -31,20 +31,22 @@ def convnet(shape: tuple[int, int, int], classes: int, width: int) -> nn.Module:
         blocks += [nn.Conv2d(channels, width, 3, padding=padding), nn.GroupNorm(width, width), nn.ReLU(), nn.AvgPool2d(2)]
         channels = width
     network = nn.Sequential(*blocks, nn.Flatten(), nn.LazyLinear(classes))
-    network(torch.zeros(1, *shape))  # gives the last layer its size
+    network(torch.zeros(1, *shape))  # sets the size of the last layer
     return network
 
 
 def accuracy(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """In percent."""
+    """Return the accuracy in percent."""
     network.eval()
     with torch.no_grad():
-        right = sum(int((network(some).argmax(1) == truth).sum()) for some, truth in zip(images.split(500), labels.split(500), strict=True))
+        right = sum(
+            int((network(batch).argmax(1) == truth).sum()) for batch, truth in zip(images.split(500), labels.split(500), strict=True)
+        )
     return 100 * right / len(labels)
 
 
 def digest(tensor: torch.Tensor) -> str:
-    """A name for every bit of a tensor."""
+    """Return a digest of the bytes of a tensor."""
     return hashlib.blake2b(tensor.contiguous().numpy().tobytes(), digest_size=16).hexdigest()
 
 
@@ -54,20 +56,20 @@ def main() -> None:
     parser.add_argument("test", type=Path)
     parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--width", type=int, default=128)
-    asked = parser.parse_args()
-    test = np.load(asked.test)
-    os.chdir(asked.export)
-    # The card's three blocks: read the set, preprocess test images, train.
-    reading, testing, training = re.findall(r"^```python\n(.*?)^```", Path("README.md").read_text(encoding="utf-8"), re.M | re.S)
+    arguments = parser.parse_args()
+    test = np.load(arguments.test)
+    os.chdir(arguments.export)
+    # The three blocks of the card: load the set, preprocess test images, train.
+    loading, preprocessing, training = re.findall(r"^```python\n(.*?)^```", Path("README.md").read_text(encoding="utf-8"), re.M | re.S)
     names: dict[str, Any] = {"torch": torch, "pictures": torch.from_numpy(test["pictures"]) / 255}
-    exec(reading, names)
-    exec(testing, names)
+    exec(loading, names)
+    exec(preprocessing, names)
     images = names["dataset"].tensors[0]
     truth = torch.from_numpy(test["labels"])
     accuracies = []
-    for seed in range(asked.networks):
+    for seed in range(arguments.networks):
         torch.manual_seed(seed)
-        names["network"] = convnet(tuple(images.shape[1:]), int(truth.max()) + 1, asked.width)
+        names["network"] = convnet(tuple(images.shape[1:]), int(truth.max()) + 1, arguments.width)
         exec(training, names)
         accuracies.append(round(accuracy(names["network"], names["test_images"], truth), 3))
     assert not any(name.split(".")[0] == "condensation" for name in sys.modules)

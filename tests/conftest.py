@@ -1,6 +1,6 @@
-"""What tests share: the command, no data or cache of the person, and one thread.
+"""Fixtures of all tests: the command, one thread, and no data or cache of the user.
 
-Small tensors on many threads run about eight times slower.
+On many threads, small tensors are about eight times slower.
 """
 
 import sys
@@ -17,8 +17,8 @@ def one_thread() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def no_data_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whoever runs the tests may have got data sets, which `load` would find, and has a cache of images."""
+def no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the data sets and the image cache of the user, which `load` would find."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
         patch.setenv("CONDENSATION_CACHE", "none")
@@ -27,14 +27,14 @@ def no_data_of_the_person(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of the test's own, and without a data folder."""
+    """Change to an empty folder, without a data folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("CONDENSATION_DATA", raising=False)
 
 
 @pytest.fixture
 def condense(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    """The command, run in this process: exit code, standard output, standard error."""
+    """Return a function that runs the command in this process: exit code, standard output, standard error."""
     from condensation.cli import main as cli
 
     def command(*arguments: object) -> tuple[int, str, str]:

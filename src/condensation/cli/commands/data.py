@@ -7,26 +7,16 @@ from typing import Annotated
 
 import typer
 
+from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
-from condensation.cli.options import (
-    DataOverrides,
-    FitOption,
-    FolderOption,
-    JsonOption,
-    Output,
-    QuietOption,
-    SizeOption,
-    content_of,
-    data_options,
-)
 
 data = typer.Typer(help="List the data sets; download one, or look into one.", invoke_without_command=True)
 app.add_typer(data, name="data")
 
 
 @data.callback()
-def list_datasets(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+def list_datasets(context: typer.Context, folder: opt.FolderOption = None, as_json: opt.JsonOption = False) -> None:
     """List the data sets, and the path of each that is on this machine."""
     if context.invoked_subcommand is None:
         from condensation.cli.views import data as view
@@ -43,7 +33,7 @@ def get(
         typer.Option("--folder", help="Target; else CONDENSATION_DATA, else your own data folder.", show_default=False),
     ] = None,
     mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Download from below this address.")] = None,
-    quiet: QuietOption = False,
+    quiet: opt.QuietOption = False,
 ) -> None:
     """Print the terms of a data set and download it; an interrupted download continues."""
     from condensation.cli.views import data_get as view
@@ -56,14 +46,14 @@ def get(
 @grouped
 def show(
     source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="Folder, file, or name that `condense data` lists.")],
-    overrides: DataOverrides = None,
-    folder: FolderOption = None,
-    size: SizeOption = None,
-    fit: FitOption = None,
+    overrides: opt.DataOverrides = None,
+    folder: opt.FolderOption = None,
+    size: opt.SizeOption = None,
+    fit: opt.FitOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Ignored: images that cannot be read are always listed here.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture.")] = Path("data.png"),
     rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="Images per class.")] = 5,
-    output: Output = Output(),
+    output: opt.Output = opt.Output(),
 ) -> None:
     """Print what a run would read: classes, sizes, skipped files, memory; and draw a picture."""
     from condensation.cli.views import data_show as view
@@ -71,5 +61,5 @@ def show(
     from condensation.data.settings import DataSettings
 
     settings = [f"data.{override.removeprefix('data.')}" for override in overrides or []]
-    content = content_of(None, data_options(source, folder, size, fit, skip_bad=True), settings)
+    content = opt.content_of(None, opt.data_options(source, folder, size, fit, skip_bad=True), settings)
     view.show(from_dict(DataSettings, content["data"], where="data"), out, rows, output)

@@ -7,35 +7,23 @@ from typing import Annotated
 
 import typer
 
+from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
-from condensation.cli.options import (
-    DataOption,
-    NetworkOption,
-    PrintConfig,
-    RandomOption,
-    ResultOutput,
-    SavedDataOptions,
-    SeedOption,
-    SetsAndOverrides,
-    content_of,
-    print_settings,
-    split_arguments,
-)
 
 
 @app.command()
 @grouped
 def evaluate(
-    sets: SetsAndOverrides = None,
-    data: DataOption = None,
-    network: NetworkOption = None,
-    random: RandomOption = 0,
+    sets: opt.SetsAndOverrides = None,
+    data: opt.DataOption = None,
+    network: opt.NetworkOption = None,
+    random: opt.RandomOption = 0,
     whole: Annotated[bool, typer.Option("--whole", help="Also evaluate the whole training set.")] = False,
-    seed: SeedOption = None,
-    reading: SavedDataOptions = SavedDataOptions(),
-    print_config: PrintConfig = False,
-    output: ResultOutput = ResultOutput(),
+    seed: opt.SeedOption = None,
+    reading: opt.SavedDataOptions = opt.SavedDataOptions(),
+    print_config: opt.PrintConfig = False,
+    output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
     """Train networks on condensed sets, random real images or the whole data, and test them."""
     from condensation.artifacts.condensed_set import CondensedSet
@@ -43,7 +31,7 @@ def evaluate(
     from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings
     from condensation.runs.settings import RunSettings
 
-    paths, overrides = split_arguments(sets)
+    paths, overrides = opt.split_arguments(sets)
     options = {
         **reading.settings(data),
         "random": random or None,
@@ -53,10 +41,10 @@ def evaluate(
     }
     # The file may hold the settings of a run; those that evaluation does not have are skipped.
     skip = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
-    content = content_of(reading.config, options, overrides, skip)
+    content = opt.content_of(reading.config, options, overrides, skip)
     # Data settings that are not given come from the cards of the sets.
     saved = [CondensedSet.load(path) for path in paths] if "data" in content else []
     settings = evaluate_settings(content, saved)
     if print_config:
-        return print_settings(settings)
+        return opt.print_settings(settings)
     return view.evaluate(settings, paths, output)

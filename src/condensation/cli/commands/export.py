@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.choices import EXPORTS, one_of
 from condensation.cli.groups import grouped
-from condensation.cli.options import DataOption, DeviceOption, FolderOption, Output, Overrides, content_of, data_options
 from condensation.core.errors import CondensationError
 
 
@@ -24,19 +24,19 @@ def export(
             "--to", metavar="FORMAT", help="png, npz, parquet, torch or hub.", show_default=False, callback=one_of("export", EXPORTS)
         ),
     ],
-    overrides: Overrides = None,
+    overrides: opt.Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="SET-FORMAT")] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the 8-bit images beside the set.")] = False,
-    data: DataOption = None,
-    folder: FolderOption = None,
-    device: DeviceOption = None,
-    output: Output = Output(),
+    data: opt.DataOption = None,
+    folder: opt.FolderOption = None,
+    device: opt.DeviceOption = None,
+    output: opt.Output = opt.Output(),
 ) -> None:
     """Write a set for plain PyTorch and other programs, with a card that shows how to train on it."""
     from condensation.cli.views import export as view
 
-    options = {**data_options(data, folder), "compute.device": device}
+    options = {**opt.data_options(data, folder), "compute.device": device}
     given = [*(name for name, value in options.items() if value is not None), *(overrides or [])]
     if given and not evaluate:
         raise CondensationError(f"{given[0]} is a setting of the evaluation.", hint="Add --evaluate, or leave the setting out.")
-    view.export(path, to, out, content_of(None, options, overrides) if evaluate else None, output)
+    view.export(path, to, out, opt.content_of(None, options, overrides) if evaluate else None, output)

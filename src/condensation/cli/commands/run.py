@@ -10,22 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.choices import METHODS, one_of
 from condensation.cli.groups import grouped
-from condensation.cli.options import (
-    CheckpointOption,
-    DataOptions,
-    NetworkOption,
-    Output,
-    Overrides,
-    PrintConfig,
-    RunDataOption,
-    RunPresetOption,
-    SeedOption,
-    last_name,
-    print_settings,
-)
 
 if TYPE_CHECKING:
     from condensation.runs.settings import RunSettings
@@ -34,8 +22,8 @@ if TYPE_CHECKING:
 @app.command()
 @grouped
 def run(
-    overrides: Overrides = None,
-    data: RunDataOption = None,
+    overrides: opt.Overrides = None,
+    data: opt.RunDataOption = None,
     method: Annotated[
         str | None,
         typer.Option("--method", "-m", help="Name that `condense methods` lists.", show_default="dm", callback=one_of("method", METHODS)),
@@ -43,16 +31,16 @@ def run(
     ipc: Annotated[
         int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10", metavar="N", min=1)
     ] = None,
-    network: NetworkOption = None,
-    preset: RunPresetOption = None,
-    seed: SeedOption = None,
-    reading: DataOptions = DataOptions(),
+    network: opt.NetworkOption = None,
+    preset: opt.RunPresetOption = None,
+    seed: opt.SeedOption = None,
+    reading: opt.DataOptions = opt.DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
-    checkpoint_every: CheckpointOption = None,
+    checkpoint_every: opt.CheckpointOption = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard to the run folder.")] = False,
-    print_config: PrintConfig = False,
-    output: Output = Output(),
+    print_config: opt.PrintConfig = False,
+    output: opt.Output = opt.Output(),
 ) -> None:
     """Condense a data set, evaluate the result beside random real images, and keep everything in a run folder."""
     from condensation.cli.views import run as view
@@ -61,7 +49,7 @@ def run(
     options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed}
     settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network)
     if print_config:
-        return print_settings(settings)
+        return opt.print_settings(settings)
     out = out or default_folder(settings)
     return view.run(settings, out, output, resume=resume, checkpoint_every=checkpoint_every, tensorboard=tensorboard)
 
@@ -81,7 +69,7 @@ def default_folder(settings: RunSettings) -> Path:
     changed = _changed({**content, "compute": {}}, {**default, "compute": {}})
     text = json.dumps(changed, sort_keys=True).encode()
     digest = f"-{hashlib.blake2b(text, digest_size=2).hexdigest()}" if changed else ""
-    return Path("runs") / f"{last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"
+    return Path("runs") / f"{opt.last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"
 
 
 def _changed(content: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
