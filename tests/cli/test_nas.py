@@ -96,7 +96,7 @@ def test_proxies_come_from_a_file(condense, nas):
         (("nas", "--space", "nowhere.toml"), "There is no settings file nowhere.toml."),
         (("nas", "--top", "2"), "top is 2.0; it must be between 0 and 1."),
         (("nas", "space.width=[0]", "--proxies", "random", "-d", "digits"), "No network of the space fits."),
-        (("nas", "-d", "digits", "-i", "500"), "got 500"),
+        (("nas", "-d", "digits", "-i", "500"), "Expected ipc of at most"),
     ],
 )
 def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):

@@ -93,7 +93,7 @@ class Search:
         """Networks asked for in their order, and those that do not fit the images."""
         path = self.folder / SPACE
         if path.exists() or self._earlier is None:
-            return read_record(path, SpaceRecord) if path.exists() else SpaceRecord()
+            return read_record(path, SpaceRecord) if path.exists() else SpaceRecord((), {})
         return SpaceRecord(tuple(self._earlier.networks), self._earlier.do_not_fit)
 
     @property

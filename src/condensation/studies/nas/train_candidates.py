@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -42,7 +42,7 @@ class Trained:
 class NetworkRecord:
     """File of a network that is read again."""
 
-    trained: dict[str, Trained] = field(default_factory=dict)
+    trained: dict[str, Trained]
     """Accuracies by the label of the proxy."""
 
 
@@ -50,9 +50,9 @@ class NetworkRecord:
 class SpaceRecord:
     """Content of ``space.json``."""
 
-    networks: tuple[str, ...] = ()
+    networks: tuple[str, ...]
     """Networks of the search in their order."""
-    others: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str]
     """Networks of the space that do not fit the images, with the reason."""
 
 

@@ -55,7 +55,8 @@ class PoolsSettings(StudySettings):
         require_unique("ipc", map(str, self.ipc))
         require_unique("buckets", self.buckets)
         for name in self.buckets:
-            Pool(bucket=name)  # raises for an unknown bucket
+            if name not in (RANDOM, ALL):
+                parse_bucket(name)  # raises for an unknown bucket
 
     @property
     def method_settings(self) -> dict[str, object]:
