@@ -23,9 +23,8 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
-from condensation.evaluation.gan_test import RECOGNISER, recognised, recogniser
+from condensation.evaluation.gan_test import CLASSIFIER, gan_test
 from condensation.methods.generative import GenerativeMethod
-from condensation.networks.base import Classifier
 from condensation.runs.folder import CHECKPOINT, LOG, SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
@@ -66,16 +65,13 @@ def trained_in(table: Path, data_name: str, method: dict[str, Any]) -> Path | No
     return None
 
 
-def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classifier]) -> dict[str, Any]:
-    """Draw from the generator of the run in ``folder``, and have it recognised by the network of this data set, trained once."""
+def measure(name: str, folder: Path, epochs: int) -> dict[str, Any]:
+    """Draw images from the generator of the run in ``folder`` and apply the GAN test to them."""
     settings = from_dict(RunSettings, read_json(folder / SETTINGS)["settings"])
     data, compute = settings.data.load(), Compute().resolve()
     generator = TrainedGenerator.load(folder)
     images = generator.images(DRAWN, SEED, compute)
-    key = f"{data.name} {to_dict(settings.data)}"
-    if key not in recognisers:
-        recognisers[key] = recogniser(data, images, epochs=epochs, compute=compute)
-    found = {**recognised(images, data, recognisers[key], compute), "epochs": epochs}
+    result = {**gan_test(images, data, epochs=epochs, compute=compute), "epochs": epochs}
     few = generator.images(SHOWN, SEED, compute)
     grid(few, data.train, title=f"{data.name}: {to_dict(settings.method)['name']}").save(IMAGES / f"generator-{name}.png", optimize=True)
     log = folder / LOG
@@ -85,8 +81,8 @@ def measure(name: str, folder: Path, epochs: int, recognisers: dict[str, Classif
         "method": to_dict(settings.method),
         "drawn_of_each_class": DRAWN,
         "seed": SEED,
-        "recognised": found,
-        "by": to_dict(RECOGNISER),
+        "recognised": result,
+        "by": to_dict(CLASSIFIER),
         "training_seconds": seconds,
         "trained_on": CondensedSet.load(folder).card["machine"],
         "versions": versions(),
@@ -102,7 +98,6 @@ def main() -> None:
     asked.add_argument("--table", type=Path, help="a table's folder, from whose runs generators are taken in place of training them")
     given = asked.parse_args()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    recognisers: dict[str, Classifier] = {}
     for name, (data, method) in jobs().items():
         path = RESULTS / f"{name}-{given.table.name if given.table else given.preset}.json"
         if path.exists() or (given.only and name not in given.only):
@@ -110,10 +105,10 @@ def main() -> None:
         folder = trained_in(given.table, data, method) if given.table else train(name, data, method, given.preset)
         if folder is None:
             continue
-        result = measure(name, folder, given.epochs, recognisers)
+        result = measure(name, folder, given.epochs)
         write_json(path, result)
-        found = result["recognised"]
-        print(f"{name}: {found['images']:.1f} % recognised, {found['test']:.1f} % of real test images")
+        accuracy = result["recognised"]
+        print(f"{name}: {accuracy['images']:.1f} % recognized, {accuracy['test']:.1f} % of real test images")
 
 
 if __name__ == "__main__":

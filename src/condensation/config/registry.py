@@ -73,7 +73,7 @@ def _user_value(kind: Any, name: str, setting: str) -> Any:
 
 
 def _noun(kind: Any) -> str:
-    return NOUNS.get(kind, kind.__name__.lower())
+    return NOUNS.get(kind, str(kind.__name__).lower())
 
 
 def _is_member(value: Any, kind: Any) -> bool:
