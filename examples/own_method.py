@@ -1,6 +1,6 @@
-"""A method of your own: k-means, whose every step moves each synthetic image to the mean of the real ones nearest to it.
+"""A user's method: k-means. Each step moves each synthetic image to the mean of the real images nearest to it.
 
-As a command: condense run --data digits --ipc 2 --method examples/own_method.py:KMeans method.steps=5
+From the command line: condense run --data digits --ipc 2 --method examples/own_method.py:KMeans method.steps=5
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,11 @@ from condensation.methods.synthetic import SyntheticImages
 
 
 @dataclass(frozen=True)
-class KMeans(Method):
-    """The centres of ``ipc`` clusters of each class (Lloyd's algorithm), from random real images."""
+class KMeans(Method[State]):
+    """Centers of ``ipc`` clusters of each class (Lloyd's algorithm), initialized with random real images."""
 
     steps: int = 10
+    """Iterations of k-means."""
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
         return State(SyntheticImages(from_real_images(real, ipc, rng.child("start"))))
@@ -27,13 +28,13 @@ class KMeans(Method):
         source = state.source
         loss = torch.zeros((), device=real.device)
         for label in real.classes:
-            mine = source.template.labels == label
+            in_class = source.template.labels == label
             inputs = real.select([label]).inputs()
-            images, centres = inputs.flatten(1), source.images.detach()[mine].flatten(1)
-            distances = torch.cdist(images, centres).square()
+            images, centers = inputs.flatten(1), source.images.detach()[in_class].flatten(1)
+            distances = torch.cdist(images, centers).square()
             nearest = distances.argmin(1)
-            means = torch.stack([images[nearest == k].mean(0) if (nearest == k).any() else centres[k] for k in range(len(centres))])
-            source.images.data[mine] = means.view(-1, *real.shape)
+            means = torch.stack([images[nearest == k].mean(0) if (nearest == k).any() else centers[k] for k in range(len(centers))])
+            source.images.data[in_class] = means.view(-1, *real.shape)
             loss += distances.min(1).values.mean()
         return loss
 
@@ -46,5 +47,5 @@ def main() -> None:
         print(f"{type(method).__name__:>6}: {score}")
 
 
-if __name__ == "__main__":  # so that the command can import this file and run nothing
+if __name__ == "__main__":  # importing this file from the command runs nothing
     main()

@@ -15,8 +15,7 @@ depend on how many images are asked for.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -137,16 +136,9 @@ def latents_for(generator: Generator, ipc: Mapping[int, int], rng: Rng) -> Tenso
 
 def drawn_images(generator: Generator, latents: Tensor, class_index: Tensor, preprocessing: Preprocessing, chunk: int) -> Tensor:
     """Return the preprocessed images (n, c, h, w) that ``generator`` makes in evaluation mode, without a graph."""
-    with torch.no_grad(), evaluating(generator):
-        return torch.cat([generator.inputs(latents[part], class_index[part], preprocessing) for part in split(len(latents), chunk)])
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Keep ``module`` in evaluation mode within the block."""
-    training = module.training
-    module.train(False)
-    try:
-        yield
-    finally:
-        module.train(training)
+    training = generator.training
+    generator.train(False)
+    with torch.no_grad():
+        images = [generator.inputs(latents[part], class_index[part], preprocessing) for part in split(len(latents), chunk)]
+    generator.train(training)
+    return torch.cat(images)

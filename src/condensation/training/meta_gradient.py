@@ -130,21 +130,17 @@ class UnrolledTraining:
     inner_batch: Callable[[int], InnerBatch]  # by step, from 0
     outer_batch: Callable[[int], OuterBatch | None]  # after that step
 
-    def stride(self, keep_every: int | None) -> int:
-        """Return the number of steps between two stored states; by default the square root of all."""
-        return keep_every or max(1, math.isqrt(self.steps))
-
 
 def meta_gradient(
     network: Classifier, start: LearnerState, unrolled: UnrolledTraining, by: Sequence[Tensor], rng: Rng, keep_every: int | None = None
 ) -> tuple[Tensor, list[Tensor]]:
     """Return the outer loss and its gradient with respect to each tensor of ``by``.
 
-    A first pass trains without a graph and stores every ``keep_every``-th state. The backward pass goes from the last stored state to
-    the first: it recomputes the states up to the next stored one and differentiates each step alone. So the graph spans one step,
-    and about two times the square root of the number of steps states are in memory.
+    A first pass trains without a graph and stores every ``keep_every``-th state (None: the square root of the steps). The backward pass
+    goes from the last stored state to the first: it recomputes the states up to the next stored one and differentiates each step alone.
+    So the graph spans one step, and about two times the square root of the number of steps states are in memory.
     """
-    stride = unrolled.stride(keep_every)
+    stride = keep_every or max(1, math.isqrt(unrolled.steps))
     stored = {0: start.detached()}
     with torch.no_grad():
         state = stored[0]

@@ -69,12 +69,11 @@ def train_and_test(
 def _group_size(sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, compute: Compute) -> int:
     """Return how many of the next networks train together: sets of one size and loss, in groups of even size."""
     size = len(sets[0])
-    compatible = len(list(takewhile(lambda images: _are_compatible(images, sets[0]), sets)))
+    compatible = len(list(takewhile(lambda images: _kind(images) == _kind(sets[0]), sets)))
     limit = compute.suitable_together(sets[0].shape, min(size, recipe.batch))
     return math.ceil(compatible / math.ceil(compatible / limit))
 
 
-def _are_compatible(first: ImageSet | EpochWindow, second: ImageSet | EpochWindow) -> bool:
-    """Return whether networks can train on both sets together."""
-    losses = [images.soft_labels and images.soft_labels.loss for images in (first, second)]
-    return len(first) == len(second) and losses[0] == losses[1]
+def _kind(images: ImageSet | EpochWindow) -> tuple[int, str | None]:
+    """Return what sets must share to train networks together: size and loss."""
+    return len(images), images.soft_labels.loss if images.soft_labels else None
