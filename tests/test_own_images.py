@@ -1,4 +1,4 @@
-"""From a person's folder to a set and its scores, by the command."""
+"""Runs and evaluations of the command on a folder of images."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def flowers(tmp_path):
 RUN = ("--size", "8x10", "--fit", "pad", "--skip-bad", "--small-classes", "all")
 
 
-def test_a_folder_becomes_a_set_that_says_what_it_was_made_from(condense, flowers, monkeypatch):
+def test_a_run_records_the_data_of_a_folder(condense, flowers, monkeypatch):
     monkeypatch.setattr("condensation.report.progress.READING_DELAY", -1.0)
     code, said, errors = condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", *FAST)
     assert code == 0, errors
@@ -59,7 +59,7 @@ def test_a_folder_becomes_a_set_that_says_what_it_was_made_from(condense, flower
     assert (settings["data"]["size"], settings["data"]["fit"], settings["data"]["skip_bad"]) == ("8x10", "pad", True)
 
 
-def test_the_card_alone_brings_the_same_images_back(condense, flowers):
+def test_the_card_alone_reproduces_the_images(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     code, said, errors = condense("evaluate", "out", "--json", *FAST[5:])
     assert code == 0, errors
@@ -69,7 +69,7 @@ def test_the_card_alone_brings_the_same_images_back(condense, flowers):
     assert torch.equal(CondensedSet.load("out").images.images, CondensedSet.load("again").images.images)
 
 
-def test_other_data_are_judged_on_as_the_sets_own_were_read(condense, flowers):
+def test_other_data_are_read_with_the_settings_of_the_set(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     own = json.loads(condense("evaluate", "out", "--json", *FAST[5:])[1])
     flowers.rename("moved")
@@ -78,7 +78,7 @@ def test_other_data_are_judged_on_as_the_sets_own_were_read(condense, flowers):
     assert json.loads(said)["sets"]["out"]["per_class"] == own["sets"]["out"]["per_class"]
 
 
-def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog):
+def test_a_changed_test_split_is_warned_about(condense, flowers, caplog):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     for number in range(5):
         picture(900 + number).save(flowers / "été" / f"new {number}.png")
@@ -87,7 +87,7 @@ def test_another_split_than_the_sets_own_is_warned_of(condense, flowers, caplog)
     assert "the images of flowers have changed" in caplog.text
 
 
-def test_another_split_of_another_folder_is_warned_of(condense, flowers, caplog):
+def test_another_test_split_of_a_copy_is_warned_about(condense, flowers, caplog):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     shutil.copytree(flowers, "copied")
     with caplog.at_level(logging.WARNING):
@@ -110,7 +110,7 @@ def test_another_split_of_another_folder_is_warned_of(condense, flowers, caplog)
         (("--skip-bad", "--size", "8", "--fit", "stretch"), "stretch"),
     ],
 )
-def test_what_is_wrong_is_said_and_leaves_nothing(condense, flowers, options, said):
+def test_errors_leave_no_files(condense, flowers, options, said):
     code, _, errors = condense("run", "-d", flowers, "-i", 6, "-o", "out", "-q", *options, *FAST)
     assert code == 2
     assert said in errors
@@ -118,7 +118,7 @@ def test_what_is_wrong_is_said_and_leaves_nothing(condense, flowers, options, sa
     assert not (flowers.parent / "out").exists()
 
 
-def test_a_run_is_another_with_another_rule(condense, flowers):
+def test_small_classes_is_part_of_a_run(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
     code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN[:-1], "error", "-o", "out", "-q", "--resume", *FAST)
     assert code == 2
@@ -153,7 +153,7 @@ def test_random_images_follow_the_rule_of_the_set(condense, flowers):
     assert "at most 4, the number of images of class '-few'; got 6." in errors
 
 
-def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monkeypatch):
+def test_stopping_while_reading_writes_nothing(condense, flowers, monkeypatch):
     from condensation.methods.loop import Stopped
     from condensation.report.progress import Reporter
 
@@ -167,7 +167,7 @@ def test_a_stop_while_reading_says_that_nothing_was_done(condense, flowers, monk
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 of 13 test images"), (2, "2 of 14 test images")])
-def test_images_in_both_parts_are_told_of_once(condense, tmp_path, caplog, count, words):
+def test_duplicates_are_warned_about_once(condense, tmp_path, caplog, count, words):
     write_classes(tmp_path / "mine" / "train", ("a", "b"), count=15, size=(8, 8))
     write_classes(tmp_path / "mine" / "test", ("a", "b"), count=6, size=(8, 8))
     for place, name in enumerate("ab"):  # other images than those of the training part

@@ -1,4 +1,4 @@
-"""Small files in the formats in which data sets are given out, for tests."""
+"""Small files in the official formats of data sets."""
 
 from __future__ import annotations
 

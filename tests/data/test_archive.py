@@ -1,4 +1,4 @@
-"""Archives that are damaged, or made to do harm."""
+"""Damaged and malicious archives."""
 
 import io
 import tarfile
@@ -34,7 +34,7 @@ def test_members_that_lead_elsewhere_are_passed_over(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_is_there_twice_is_refused(tmp_path):
+def test_a_duplicate_file_is_refused(tmp_path):
     files, _ = official.cifar_files(PYTHON)
     path = write_tar(
         tmp_path / "cifar-10-python.tar.gz", {**{f"a/{name}": one for name, one in files.items()}, "b/data_batch_1": files["data_batch_1"]}
@@ -44,7 +44,7 @@ def test_a_file_that_is_there_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0.02, 0.3, 0.9, 0.999])
-def test_an_archive_that_is_cut_off_says_what_to_do(tmp_path, keep):
+def test_a_truncated_archive_is_refused_with_a_hint(tmp_path, keep):
     path, _ = write_cifar(tmp_path, PYTHON, packed=True)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])

@@ -1,4 +1,4 @@
-"""The cache of decoded images: used, not trusted, and safe to lose."""
+"""The cache of decoded images: hits, misses, damage and deletion."""
 
 import errno
 import logging
@@ -52,7 +52,7 @@ def test_the_second_time_nothing_is_decoded_and_all_is_the_same(folder, decoded)
     assert (first.note, first.details, first.files) == (second.note, second.details, second.files)
 
 
-def test_parts_of_their_own_are_cached_too(tmp_path, folder, decoded):
+def test_given_test_splits_are_cached(tmp_path, folder, decoded):
     write_classes(tmp_path / "two" / "train")
     write_classes(tmp_path / "two" / "val", count=2)
     assert same(load(tmp_path / "two"), load(tmp_path / "two"))
@@ -60,7 +60,7 @@ def test_parts_of_their_own_are_cached_too(tmp_path, folder, decoded):
 
 
 @pytest.mark.parametrize("how", [{"size": 5}, {"size": "6x5"}, {"size": 6, "fit": "pad"}, {}])
-def test_what_is_read_otherwise_is_decoded_again(folder, decoded, how):
+def test_other_options_decode_again(folder, decoded, how):
     load(folder, size=6)
     load(folder, **how)
     assert len(decoded) == 30
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_made_again(tmp_path, folder, decoded, keep):
     assert len(decoded) == 30
 
 
-def test_it_may_be_deleted_at_any_time(tmp_path, folder):
+def test_the_cache_can_be_deleted_at_any_time(tmp_path, folder):
     first = load(folder, size=6)
     for path in kept(tmp_path):
         path.unlink()
@@ -197,7 +197,7 @@ def test_skipped_images_are_kept_as_skipped(folder, decoded):
         load(folder)
 
 
-def test_of_two_states_of_a_folder_the_older_is_not_kept(tmp_path, folder):
+def test_the_older_state_of_a_folder_is_removed(tmp_path, folder):
     load(folder, size=6)
     load(folder, size=7)
     picture(999).save(folder / "a" / "0.png")
@@ -226,7 +226,7 @@ def test_no_code_is_read(tmp_path, folder):
         assert set(file.keys()) == {"train.images", "train.labels"}
 
 
-def test_what_cannot_be_read_is_not_kept(tmp_path, folder):
+def test_failed_reads_are_not_cached(tmp_path, folder):
     Image.new("RGB", (4, 4)).save(folder / "a" / "big.png")
     with pytest.raises(CondensationError, match="differ in size"):
         load(folder)

@@ -1,4 +1,4 @@
-"""A table of paths and labels."""
+"""CSV tables of paths and labels."""
 
 import pytest
 
@@ -93,7 +93,7 @@ def test_paths_may_be_absolute(tmp_path):
     assert len(load(tmp_path / "elsewhere" / "t.csv").train) == 10
 
 
-def test_a_byte_order_mark_and_empty_lines_are_no_matter(tmp_path):
+def test_a_byte_order_mark_and_empty_lines_are_ignored(tmp_path):
     assert load(write(tmp_path, rows(CATS) + "\n\n,\n", encoding="utf-8-sig")).train.class_names == ("cat", "dog")
 
 
@@ -113,18 +113,18 @@ def test_a_byte_order_mark_and_empty_lines_are_no_matter(tmp_path):
         ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "class 'c'"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path, text, said):
+def test_errors_name_the_problem(tmp_path, text, said):
     with pytest.raises(CondensationError, match=said):
         load(write(tmp_path, text))
 
 
-def test_a_table_that_is_no_text(tmp_path):
+def test_a_table_that_is_not_text(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
     with pytest.raises(CondensationError, match=r"UTF-8.*at byte 11"):
         load(tmp_path / "t.csv")
 
 
-def test_missing_and_bad_files_are_skipped_if_that_is_asked_for(tmp_path):
+def test_skip_bad_skips_missing_and_bad_files(tmp_path):
     table = write(tmp_path, rows([*CATS, "dog"]))
     (tmp_path / "in" / "3.png").write_bytes(b"no image")
     with pytest.raises(CondensationError, match=r"table\.csv, line 14: in/12\.png"):
@@ -134,7 +134,7 @@ def test_missing_and_bad_files_are_skipped_if_that_is_asked_for(tmp_path):
     assert [one["name"] for one in data.details["skipped"]["images"]] == [f"{table}, line 5: in/3.png", f"{table}, line 14: in/12.png"]
 
 
-def test_it_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
+def test_a_table_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
     from condensation.data.decode import parallel as decoding
 
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))

@@ -1,4 +1,4 @@
-"""Getting data, from a server on this machine that has small files and can misbehave."""
+"""Downloads from a local server that can fail."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def left(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_was_got_is_loaded_by_name(server, tmp_path, archive):
+def test_a_downloaded_data_set_loads_by_name(server, tmp_path, archive):
     place = download_dataset(plan_download("cifar10", tmp_path))
     assert place == tmp_path / "cifar10"
     assert left(tmp_path) == [CIFAR10]
@@ -118,7 +118,7 @@ def test_what_was_got_is_loaded_by_name(server, tmp_path, archive):
     assert data.train.class_names == official.CIFAR10_NAMES
 
 
-def test_without_a_folder_it_goes_where_load_looks_last(server, tmp_path):
+def test_without_a_folder_load_finds_the_download(server, tmp_path):
     with pytest.raises(CondensationError, match="condense data get cifar10"):
         load("cifar10")
     place = download_dataset(plan_download("cifar10"))
@@ -129,18 +129,18 @@ def test_without_a_folder_it_goes_where_load_looks_last(server, tmp_path):
     assert load("cifar10", folder=tmp_path / "other").name == "cifar10"
 
 
-def test_loading_asks_no_server(server, tmp_path):
+def test_loading_never_downloads(server, tmp_path):
     with pytest.raises(CondensationError):
         load("cifar10", folder=tmp_path)
     assert server.asked == []
 
 
-def test_the_variable_says_where_it_goes(server, tmp_path, monkeypatch):
+def test_the_environment_variable_sets_the_folder(server, tmp_path, monkeypatch):
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "new"))
     assert download_dataset(plan_download("CIFAR-10")) == tmp_path / "new" / "cifar10"
 
 
-def test_progress_is_told(server, tmp_path, archive):
+def test_progress_reports_bytes(server, tmp_path, archive):
     told = []
     download_dataset(plan_download("cifar10", tmp_path), lambda *progress: told.append(progress))
     size = len(archive[0])
@@ -150,7 +150,7 @@ def test_progress_is_told(server, tmp_path, archive):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_a_transfer_that_is_cut_goes_on(server, tmp_path, archive, ranges):
+def test_an_interrupted_transfer_resumes(server, tmp_path, archive, ranges):
     server.ranges, server.cut_after = ranges, [50_000, 30_000]
     download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
@@ -158,7 +158,7 @@ def test_a_transfer_that_is_cut_goes_on(server, tmp_path, archive, ranges):
     assert left(tmp_path) == [CIFAR10]
 
 
-def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path, archive):
+def test_the_next_download_resumes_the_last(server, tmp_path, archive):
     server.cut_after = [50_000, 0, 0, 0]
     with pytest.raises(CondensationError, match=r"50\.0 kB"):
         download_dataset(plan_download("cifar10", tmp_path))
@@ -170,14 +170,14 @@ def test_the_next_call_goes_on_where_the_last_gave_up(server, tmp_path, archive)
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
 
 
-def test_a_whole_part_is_taken_as_it_is(server, tmp_path, archive):
+def test_a_complete_partial_file_is_used(server, tmp_path, archive):
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0])
     download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == [CIFAR10]
 
 
-def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, tmp_path, archive):
+def test_a_partial_file_longer_than_the_whole_is_discarded(server, tmp_path, archive):
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / (CIFAR10 + ".part")).write_bytes(archive[0] + b"more")
     download_dataset(plan_download("cifar10", tmp_path))
@@ -185,7 +185,7 @@ def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, tmp_path, ar
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_another_file_than_the_published_is_removed(server, tmp_path, archive, begun):
+def test_a_file_with_a_wrong_checksum_is_removed(server, tmp_path, archive, begun):
     expected, wrong = (hashlib.md5(content).hexdigest() for content in (archive[0], archive[0] + b"x"))
     server.files[CIFAR10] += b"x"
     if begun:
@@ -200,7 +200,7 @@ def test_another_file_than_the_published_is_removed(server, tmp_path, archive, b
     assert left(tmp_path) == [CIFAR10]
 
 
-def test_a_missing_file_is_said_at_once(server, tmp_path):
+def test_a_missing_file_fails_without_retries(server, tmp_path):
     server.files.clear()
     with pytest.raises(CondensationError, match=rf"{CIFAR10} answers 404 Not Found"):
         download_dataset(plan_download("cifar10", tmp_path))
@@ -216,26 +216,26 @@ def test_no_network(server, tmp_path):
         download_dataset(plan_download("cifar10", tmp_path, "http://nowhere.invalid"))
 
 
-def test_a_mirror_takes_the_place_of_the_address(server, tmp_path, archive):
+def test_a_mirror_replaces_the_address(server, tmp_path, archive):
     server.files[f"far/away/{CIFAR10}"] = archive[0]
     download_dataset(plan_download("cifar10", tmp_path, server.url + "/far/away/"))
     assert server.asked == [(f"/far/away/{CIFAR10}", None)]
 
 
-def test_what_a_server_calls_packed_is_left_packed(server, tmp_path, archive):
+def test_content_encoding_gzip_is_not_decoded(server, tmp_path, archive):
     server.packed = True
     download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
 
 
-def test_room_is_looked_for_before_anything_is_written(server, tmp_path, monkeypatch):
+def test_free_space_is_checked_before_writing(server, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
     with pytest.raises(CondensationError, match=r"124\.0 kB more, and 1\.0 kB are free"):
         download_dataset(plan_download("cifar10", tmp_path))
     assert left(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch, archive):
+def test_a_full_disk_keeps_the_received_bytes(server, tmp_path, monkeypatch, archive):
     written = []
 
     def write(self, file, block):
@@ -257,13 +257,13 @@ def test_a_disk_that_fills_up_keeps_what_has_come(server, tmp_path, monkeypatch,
     assert kept.read_bytes() == archive[0][:20_000]
 
 
-def test_a_folder_that_cannot_be_made(server, tmp_path):
+def test_a_folder_that_cannot_be_created(server, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CondensationError, match="Not a directory"):
         download_dataset(plan_download("cifar10", tmp_path / "file"))
 
 
-def test_a_file_that_is_there_is_checked_and_never_replaced(server, tmp_path):
+def test_an_existing_file_is_verified_and_never_replaced(server, tmp_path):
     path = tmp_path / "cifar10" / CIFAR10
     path.parent.mkdir()
     path.write_bytes(b"mine")
@@ -273,7 +273,7 @@ def test_a_file_that_is_there_is_checked_and_never_replaced(server, tmp_path):
     assert server.asked == []
 
 
-def test_only_the_files_that_are_missing_are_got(server, tmp_path, monkeypatch):
+def test_only_missing_files_are_downloaded(server, tmp_path, monkeypatch):
     folder, _ = official.write_svhn(tmp_path / "given")
     server.files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     publish(monkeypatch, "svhn", server)
@@ -287,12 +287,12 @@ def test_only_the_files_that_are_missing_are_got(server, tmp_path, monkeypatch):
     assert load("svhn", folder=tmp_path).name == "svhn"
 
 
-def test_data_that_lie_there_in_another_form_are_here(server, tmp_path):
+def test_another_format_counts_as_a_local_copy(server, tmp_path):
     official.write_cifar(tmp_path, ("cifar10", "binary"), packed=False)
     assert local_copy(plan_download("cifar10", tmp_path), tmp_path) == tmp_path / "cifar-10-batches-bin"
 
 
-def test_what_cannot_be_got(tmp_path):
+def test_unknown_and_bundled_data_sets_cannot_be_downloaded(tmp_path):
     with pytest.raises(CondensationError, match="Did you mean 'cifar10'"):
         plan_download("cifar1", tmp_path)
     with pytest.raises(CondensationError, match="'digits' is bundled"):
@@ -324,7 +324,7 @@ def test_every_data_set_that_is_not_bundled_can_be_downloaded():
 # -- the command
 
 
-def test_the_command_says_the_terms_and_the_place(server, condense):
+def test_the_command_prints_terms_and_folder(server, condense):
     code, said, progress = condense("data", "get", "cifar10", "--folder", "new")
     assert code == 0
     place = os.path.join("new", "cifar10")
@@ -342,7 +342,7 @@ def test_the_command_can_be_quiet(server, condense):
     assert left(Path("new")) == [CIFAR10]
 
 
-def test_the_command_has_nothing_to_get_of_what_is_here(server, condense, tmp_path):
+def test_the_command_skips_local_copies(server, condense, tmp_path):
     official.write_cifar(tmp_path / "new", ("cifar10", "python"), packed=False)
     code, said, _ = condense("data", "get", "cifar10", "--folder", "new")
     assert code == 0

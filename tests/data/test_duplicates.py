@@ -1,4 +1,4 @@
-"""Images that are in both parts."""
+"""Duplicates in the training and test split."""
 
 import time
 
@@ -20,7 +20,7 @@ def by_looking_at_all_pairs(train, test):
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (1, 3, 3), (1, 1, 1), (1, 5, 7)])
-def test_it_finds_what_looking_at_all_pairs_finds(shape):
+def test_duplicates_equal_a_comparison_of_all_pairs(shape):
     train, test = images(40, shape), images(30, shape, seed=1)
     test[[3, 17, 29]] = train[[5, 5, 0]]
     found = find_duplicates(train, test).tolist()
@@ -35,7 +35,7 @@ def test_a_bit_is_a_difference():
     assert find_duplicates(train, test).tolist() == []
 
 
-def test_alike_hashes_are_not_believed(monkeypatch):
+def test_equal_hashes_are_verified(monkeypatch):
     monkeypatch.setattr(duplicates, "hash_rows", lambda rows: np.zeros(len(rows), dtype=np.uint64))
     assert find_duplicates(images(10), images(10, seed=1)).tolist() == []
 
@@ -53,7 +53,7 @@ def test_many_alike_images_take_no_longer():
     assert time.perf_counter() - started < 5  # some 0.02 s; every pair would be 10^8 comparisons
 
 
-def test_they_are_warned_of_for_arrays_too(caplog):
+def test_duplicates_in_arrays_are_warned_about(caplog):
     pixels = images(12).numpy()
     data = from_arrays(pixels, [0, 1] * 6, pixels[:4], [0, 1, 0, 1])
     assert data.details["in_both"] == 4

@@ -1,4 +1,4 @@
-"""What every format that is read is held to. To add one: a line in `EXAMPLES`."""
+"""Contract of every data format; a new format needs a line in `EXAMPLES`."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_every_kind_of_image(kind, channels):
     assert torch.equal(data.train.images[6], torch.from_numpy(images[1]).permute(2, 0, 1))
 
 
-def test_it_is_as_from_arrays():
+def test_from_dataset_equals_from_arrays():
     plain = from_arrays(pixels(), LABELS, size=5)
     data = from_dataset(UserModule(list(zip(pixels(), LABELS, strict=True))), size=5)
     assert torch.equal(plain.train.images, data.train.images)
@@ -120,7 +120,7 @@ def test_a_bad_item_is_named(item, said):
         from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), item]))
 
 
-def test_bad_images_are_skipped_if_that_is_asked_for():
+def test_skip_bad_skips_bad_images():
     data = from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
     assert data.details["skipped"]["images"][0]["name"] == "image 12 of dataset (train)"
 

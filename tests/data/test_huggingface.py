@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face, made here: nothing is fetched."""
+"""Hugging Face data sets, made locally without downloads."""
 
 import logging
 import sys
@@ -68,7 +68,7 @@ def test_a_dataset_dict(second):
     assert (len(data.train), len(data.test)) == (12, 4)
 
 
-def test_of_two_test_parts_one_is_used():
+def test_the_first_of_two_test_splits_is_used():
     data = from_dataset(datasets.DatasetDict({"train": made(), "validation": made(6), "test": made(4)}))
     assert len(data.test) == 4
     assert data.note == "Of test and validation, test was used."
@@ -116,7 +116,7 @@ def test_missing_labels_and_images_are_named():
 
 
 @pytest.mark.parametrize("kind", ["disk", "disk of parts", "parquet", "parquet file", "parquet in data"])
-def test_what_was_saved_is_loaded(tmp_path, kind):
+def test_a_saved_data_set_is_loaded(tmp_path, kind):
     place = tmp_path / "saved"
     if kind == "disk":
         made().save_to_disk(str(place))
@@ -169,7 +169,7 @@ def test_it_is_cached(tmp_path, monkeypatch):
     assert len(counts) == 12
 
 
-def test_what_is_not_there_is_said():
+def test_a_missing_data_set_is_named():
     with pytest.raises(CondensationError, match="could not load nobody/nothing"):
         load("hf:nobody/nothing")
     with pytest.raises(CondensationError, match="hf: needs"):
@@ -191,7 +191,7 @@ def test_loading_anything_else_imports_none_of_them():
     assert done.stdout == "set()\n"
 
 
-def test_attempts_to_reach_the_hub_are_not_told_one_by_one(monkeypatch, capfd, caplog):
+def test_retries_of_the_hub_are_not_logged(monkeypatch, capfd, caplog):
     library = logging.getLogger("huggingface_hub.utils")
 
     def unreachable(*arguments):

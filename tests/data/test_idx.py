@@ -84,7 +84,7 @@ def test_truncated_files_are_named(tmp_path, zipped, keep):
         load("mnist", folder=tmp_path)
 
 
-def test_what_is_no_idx_file(tmp_path):
+def test_other_files_are_not_idx(tmp_path):
     path = tmp_path / "train-images-idx3-ubyte"
     whole = idx_bytes(np.zeros((2, 3, 3)))
     for content, message in [

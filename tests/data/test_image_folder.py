@@ -45,7 +45,7 @@ def test_train_and_test_folders(tmp_path, test_name):
     assert data.note == ""
 
 
-def test_of_test_and_val_the_first_is_used(tmp_path):
+def test_test_is_preferred_to_val(tmp_path):
     for part, count in (("train", 3), ("test", 1), ("val", 2)):
         write_classes(tmp_path / part, count=count)
     data = load(tmp_path)

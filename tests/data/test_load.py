@@ -117,7 +117,7 @@ def test_size_and_device():
     assert data.train.shape == data.test.shape == (1, 16, 16)
 
 
-def test_what_does_not_fit_is_refused_before_it_is_read(tmp_path, monkeypatch):
+def test_too_large_data_are_refused_before_reading(tmp_path, monkeypatch):
     np.savez(tmp_path / "train.npz", images=np.zeros((100, 50, 50, 3), dtype=np.uint8), labels=np.arange(100) % 2)
     for name in ("a", "b"):
         (tmp_path / "images" / name).mkdir(parents=True)
@@ -161,7 +161,7 @@ def test_cifar10_has_the_published_mean():
     torch.testing.assert_close(data.train.preprocessing.mean, torch.tensor([0.4914, 0.4822, 0.4465]), atol=1e-4, rtol=0)
 
 
-def test_what_is_not_here_may_have_been_meant_as_a_path(tmp_path, monkeypatch):
+def test_a_missing_source_may_be_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CondensationError, match=r"file nope\.csv\.$"):
         load("nope.csv")

@@ -1,4 +1,4 @@
-"""Where official files are found, and what is known of them before they are read."""
+"""Search for official files, and recognition by name alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A person's folder of images: what is found, how it is fitted, what is refused or skipped."""
+"""Folders of the user's images: sizes, fitting, errors and skipped files."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ def test_a_size_may_be_a_number_or_a_pair():
 
 
 @pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
-def test_what_is_no_size_is_said(size):
+def test_malformed_sizes_are_refused(size):
     with pytest.raises(CondensationError, match="height x width"):
         ReadOptions(size)
 
@@ -36,7 +36,7 @@ def test_a_size_is_at_least_a_pixel(size):
         ReadOptions(size)
 
 
-def test_other_ways_to_fit_are_named():
+def test_other_values_of_fit_are_refused():
     with pytest.raises(CondensationError, match="'stretch'") as refused:
         ReadOptions(8, "stretch")
     assert refused.value.setting == "data.fit"
@@ -82,7 +82,7 @@ def test_grey_test_images_follow_colour_training_images(tmp_path):
     assert load(tmp_path).test.shape == (3, 8, 10)
 
 
-def test_photographs_stored_sideways_stand_upright(tmp_path):
+def test_exif_rotation_is_applied(tmp_path):
     write_classes(tmp_path)
     exif = Image.Exif()
     exif[0x0112] = 8
@@ -112,7 +112,7 @@ def test_names_that_are_no_text_are_read_and_can_be_printed(tmp_path):
     assert len(data.train) + len(data.test) == 16
 
 
-def test_what_other_programs_leave_is_passed_over_and_counted(tmp_path):
+def test_foreign_files_are_ignored_and_counted(tmp_path):
     write_classes(tmp_path)
     for foreign in ("__MACOSX", ".ipynb_checkpoints", "@eaDir"):
         write_classes(tmp_path, (foreign,))
@@ -177,7 +177,7 @@ def test_bad_images_are_named(tmp_path):
         assert str(error.value).startswith(str(folder / "b" / name))
 
 
-def test_bad_images_are_skipped_and_listed_where_that_is_asked_for(tmp_path):
+def test_skip_bad_skips_and_lists_bad_images(tmp_path):
     write_classes(tmp_path)
     bad = bad_files(tmp_path / "b")
     data = load(tmp_path, size=8, skip_bad=True)
@@ -220,7 +220,7 @@ def test_bad_images_alone(tmp_path):
         load(tmp_path, skip_bad=True)
 
 
-def test_images_in_both_parts_are_counted(tmp_path, caplog):
+def test_duplicates_are_counted(tmp_path, caplog):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test", ("a",), count=2)
     picture(77).save(tmp_path / "test" / "a" / "other.png")
@@ -243,7 +243,7 @@ def test_the_split_is_recorded_and_tells_one_from_another(tmp_path):
     assert load(moved).details["split"]["digest"] != split["digest"]
 
 
-def test_a_split_that_is_given_is_not_recorded(tmp_path):
+def test_a_given_test_split_is_not_recorded(tmp_path):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test", ("a",))
     assert "split" not in load(tmp_path).details
@@ -257,7 +257,7 @@ def test_progress_goes_over_both_parts(tmp_path):
     assert told == [(done, 21) for done in range(1, 22)]
 
 
-def test_what_progress_raises_stops_reading(tmp_path):
+def test_an_exception_of_on_progress_stops_reading(tmp_path):
     class Enough(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""Pickles are read as data: whatever they ask for, nothing but arrays and plain values comes of them."""
+"""Pickle files: arrays and plain values are read, everything else is refused."""
 
 import os
 import pickle
@@ -23,12 +23,12 @@ def same(found):
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_what_python_3_pickles_is_read(protocol):
+def test_python_3_pickles_are_read(protocol):
     # Protocols 0 and 1 have no operation for bytes: there the array's content is text that is encoded.
     same(read_pickle(pickle.dumps(PLAIN, protocol), "file"))
 
 
-def test_what_python_2_pickles_is_read():
+def test_python_2_pickles_are_read():
     found = read_pickle(python2({"data": ARRAY, "labels": [0, 255, 70_000], "names": ["a", "b"]}), "file")
     assert np.array_equal(found["data"], ARRAY)
     assert (found["labels"], found["names"]) == ([0, 255, 70_000], ["a", "b"])
@@ -168,7 +168,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_what_promises_much_takes_little_memory(name):
+def test_memory_bombs_are_refused(name):
     tracemalloc.start()
     try:
         with pytest.raises(CondensationError, match="the file is damaged"):
@@ -201,7 +201,7 @@ def test_damage_is_noticed_or_harmless():
                 pass
 
 
-def test_what_holds_no_dictionary_is_refused():
+def test_other_values_than_dictionaries_are_refused():
     for value in (3, [1], None, ARRAY):
         with pytest.raises(CondensationError, match="dictionary"):
             read_pickle(pickle.dumps(value, 2), "the file")

@@ -1,4 +1,4 @@
-"""What is special to the files of SVHN; `test_format_contract` has what all formats share."""
+"""Files of SVHN; `test_format_contract` tests the behaviour of all formats."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What is special to Tiny ImageNet; `test_format_contract` has what all formats share."""
+"""Files of Tiny ImageNet; `test_format_contract` tests the behaviour of all formats."""
 
 import io
 import zipfile
@@ -56,7 +56,7 @@ def tiny_with(tmp_path, packed, change):
         (lambda files: files.update({"train/n01/images/n01_1.JPEG": png()}), r"n01_1\.JPEG in .* is damaged"),
     ],
 )
-def test_what_is_wrong_in_tiny_imagenet_is_named(tmp_path, packed, change, message):
+def test_errors_in_tiny_imagenet_name_the_file(tmp_path, packed, change, message):
     with pytest.raises(CondensationError, match=message):
         load(tiny_with(tmp_path, packed, change))
 
