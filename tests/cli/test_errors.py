@@ -28,6 +28,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ("Got which=3; preset='paper' and random=5.", "Got --which 3; --preset paper and --random 5."),
         ("Set method.size=3, evaluation.network=mlp or my_seed=4.", "Set method.size=3, evaluation.network=mlp or my_seed=4."),
         ('Name the data: data={"source": "cifar10"}.', "Name the data: --data cifar10."),
+        ('Use to="npz" or to="hub".', "Use --to npz or --to hub."),
         ('Ask for source="./my data".', "Ask for --data ./my data."),
     ],
 )

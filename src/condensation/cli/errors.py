@@ -28,6 +28,7 @@ OPTIONS = {
     "random": "--random",
     "whole": "--whole",
     "which": "--which",
+    "to": "--to",
     "shape": "--shape",
     "tensorboard": "--tensorboard",
     "checkpoint_every": "--checkpoint-every",

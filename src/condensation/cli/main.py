@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 
-from condensation.cli.app import app
-from condensation.cli.commands import (  # noqa: F401  (each adds its subcommands)
-    continual,
-    data,
-    evaluate,
-    export,
-    import_,
-    methods,
-    nas,
-    networks,
-    pools,
-    ridge,
-    run,
-    sample,
-    show,
-    table,
-    teach,
-    theory,
-    transfer,
-)
+from condensation.cli.app import PANELS, app
 from condensation.cli.errors import for_command_line, in_option_names
 from condensation.core.errors import CondensationError
+
+for _name in (name for names in PANELS.values() for name in names):
+    import_module(f"condensation.cli.commands.{'import_' if _name == 'import' else _name}")  # adds the subcommand to `app`
 
 # The base of errors in options, whose module differs between versions of typer.
 UsageError: Any = typer.BadParameter.__base__
