@@ -1,7 +1,5 @@
 """Settings dataclasses from plain values, such as TOML and JSON hold; `condensation.core.plain.to_dict` is the inverse."""
 
-from __future__ import annotations
-
 import math
 import types
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Docstrings of settings: the literals under the fields of a dataclass."""
 
-from __future__ import annotations
-
 import ast
 import inspect
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """Names that settings accept: registered ones, and code of the user as ``module:name`` or ``path/to/file.py:name``."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass

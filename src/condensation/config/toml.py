@@ -1,7 +1,5 @@
 """Settings as the user writes them: TOML and JSON files, and overrides such as ``method.lr=0.5``."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping, Sequence

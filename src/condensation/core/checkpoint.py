@@ -1,7 +1,5 @@
 """Checkpoints: the state of a run on disk, from which it resumes to the same bytes as without an interruption."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field

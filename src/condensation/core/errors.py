@@ -1,7 +1,5 @@
 """Errors that the user can correct: message, hint and setting."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Number of images per class (ipc), with a choice for classes that have fewer real images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from numbers import Integral
 from typing import Any, Literal, get_args

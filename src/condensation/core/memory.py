@@ -1,7 +1,5 @@
 """Checks that data fit in memory, made before they are read."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Batches split into pieces that suit the machine, for forward and backward passes."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

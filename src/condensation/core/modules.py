@@ -1,7 +1,5 @@
 """Properties of PyTorch modules that decide how a batch may be computed."""
 
-from __future__ import annotations
-
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd

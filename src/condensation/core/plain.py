@@ -1,7 +1,5 @@
 """Settings as plain values: nested dicts, lists, numbers and strings, as in TOML and JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar

@@ -1,7 +1,5 @@
 """Progress of long work, reported to a callback."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """JSON records read into frozen dataclasses, with errors that name the field."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math

@@ -1,7 +1,5 @@
 """Old names of settings in files, so that the artefacts of earlier versions can be read."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

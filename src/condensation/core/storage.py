@@ -1,7 +1,5 @@
 """Files and folders written atomically: each is complete or absent, even after a crash. JSON in and out."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

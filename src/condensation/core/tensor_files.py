@@ -1,7 +1,5 @@
 """Tensors with a JSON card in one safetensors file, with a digest; no pickle."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable

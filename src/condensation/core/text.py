@@ -1,7 +1,5 @@
 """Text for counts with their nouns and accuracies with their deviation."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Code of the user: imported by ``module:name`` or ``path/to/file.py:name``, with errors that show the line at fault."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import importlib

@@ -1,7 +1,5 @@
 """Checks of arguments that Python users give as a name or a class where an object is expected."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from condensation.core.errors import CondensationError

@@ -1,7 +1,5 @@
 """Evaluation of several sets in the same way: condensed sets, random real images, the whole training set."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

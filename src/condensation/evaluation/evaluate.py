@@ -1,7 +1,5 @@
 """Evaluation of sets, real or synthetic: train networks on a set, test them on real images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

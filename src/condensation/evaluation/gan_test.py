@@ -1,7 +1,5 @@
 """The GAN test: a classifier trained on real images tests whether generated images show the class they were drawn for."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Kernel ridge regression on a set with an NTK: the limit of infinite width and infinite training time."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A fully connected autoencoder with sigmoids (Li, Swersky & Zemel, ICML 2015)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

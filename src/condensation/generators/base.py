@@ -1,7 +1,5 @@
 """Base class of generators, and distributions of latents."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 
 import numpy as np

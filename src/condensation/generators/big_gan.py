@@ -1,7 +1,5 @@
 """The generator and the projection critic of BigGAN (Brock et al., ICLR 2019), at the size used for CIFAR10."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu

@@ -1,7 +1,5 @@
 """Memory format of feature maps."""
 
-from __future__ import annotations
-
 from typing import TypeVar
 
 import torch

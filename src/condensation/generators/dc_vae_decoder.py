@@ -1,7 +1,5 @@
 """The decoder and the encoder of DC-VAE (Parmar et al., CVPR 2021), at the size used for CIFAR10."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -1,7 +1,5 @@
 """The dual encoder of DC-VAE (Parmar et al., CVPR 2021), and the module of all its networks."""
 
-from __future__ import annotations
-
 import copy
 
 import torch

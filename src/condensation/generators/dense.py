@@ -1,7 +1,5 @@
 """Fully connected generators, one per class or one for all classes, computed as batched matrix products."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Exponential moving averages of networks, and networks that are frozen for a while."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Losses of adversarial, variational and contrastive training, as pure functions."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor

@@ -1,7 +1,5 @@
 """The generator of generative teaching networks, which generates network inputs instead of pictures."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

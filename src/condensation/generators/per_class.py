@@ -1,7 +1,5 @@
 """One generator per class behind the interface of a single one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Residual blocks of critics and encoders, and the trunk that consists of them."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu
 

@@ -1,7 +1,5 @@
 """Image sizes of generators that double the side block by block."""
 
-from __future__ import annotations
-
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
 

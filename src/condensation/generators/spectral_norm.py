@@ -1,7 +1,5 @@
 """Spectral norm (Miyato et al., ICLR 2018): a layer's weight divided by its largest singular value, estimated by power iteration."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 
 import torch

@@ -3,8 +3,6 @@
 The gradient of k classes is a list with a tensor (k, *shape) per trainable parameter, in the network's order.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -3,8 +3,6 @@
 Each is a symmetric, differentiable scalar function, and can be mapped over classes by `torch.func.vmap`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Literal
 

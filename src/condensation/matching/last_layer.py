@@ -5,8 +5,6 @@ For a linear layer on features e with softmax p and cross-entropy, the gradient 
 all images of a class, and the squared distance of two mean gradients is (C - 1) / C times that of the mean features.
 """
 
-from __future__ import annotations
-
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 

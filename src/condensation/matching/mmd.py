@@ -4,8 +4,6 @@ With the linear kernel it is the squared distance of the means, which can be sum
 all pairs of features, computed one block at a time.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint

@@ -1,7 +1,5 @@
 """Matching loss for kernels that need all pairs of features."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """AlexNet for small images: five convolutions, three poolings, one linear layer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 

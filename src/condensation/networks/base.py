@@ -1,7 +1,5 @@
 """Base classes of networks: `NetworkSpec` builds a `Classifier`, `NetworkSampler` draws its weights; and initialization from a stream."""
 
-from __future__ import annotations
-
 import copy
 import math
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """The ConvNet of the condensation papers: identical blocks of convolution, norm, activation and pooling."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Properties of a module that one forward pass shows: the layers that run, their outputs, random numbers that it draws."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import dataclass, field
 from typing import Any

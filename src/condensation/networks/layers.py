@@ -1,7 +1,5 @@
 """Layers that several architectures share, and checks of their settings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 
 import torch.nn.functional as F  # noqa: N812  (its usual name)

@@ -1,7 +1,5 @@
 """LeNet-5 with ReLU and max-pooling."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """A multilayer perceptron on the flattened image."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar

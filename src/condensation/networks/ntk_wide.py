@@ -1,7 +1,5 @@
 """Finite networks in the NTK parametrization, for evaluating sets that were condensed with a kernel."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

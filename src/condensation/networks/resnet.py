@@ -1,7 +1,5 @@
 """ResNet18 for small images (He et al., 2016), with strided convolutions or with average pooling."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args

@@ -1,7 +1,5 @@
 """Distributions of the network of each step: newly initialized, or drawn from a pool of trained ones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

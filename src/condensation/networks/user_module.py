@@ -1,7 +1,5 @@
 """Any `nn.Module` as a network: by name, ``module:function`` or ``path/to/file.py:function``, or as an object."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 import logging

@@ -1,7 +1,5 @@
 """Adapter that turns any module into a `Classifier`: a layer gives the embedding, and a new copy gives new weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """VGG11 for small images, with one linear layer on top."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 

@@ -1,7 +1,5 @@
 """Weight norm, mean-only batch norm, and the network that GTN trains."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Base of the neural tangent kernels: architecture, values for pairs of images, and memory."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Kernels of convolutional networks, without and with pooling."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Layers of finite networks in the parametrization of the kernels: parameters are of order one at every width."""
 
-from __future__ import annotations
-
 import math
 
 import torch.nn.functional as F  # noqa: N812  (its usual name)

@@ -1,7 +1,5 @@
 """Kernel of a fully connected network."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """Gram matrices of neural tangent kernels, computed in blocks that are recomputed for the gradient."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, TypeVar

@@ -1,7 +1,5 @@
 """Memory of kernel matrices."""
 
-from __future__ import annotations
-
 import torch
 
 from condensation.core.images import Shape

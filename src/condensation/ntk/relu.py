@@ -1,7 +1,5 @@
 """Expectations of a ReLU of Gaussian signals: the arc-cosine kernels of degree 1 and 0 (Cho and Saul, 2009)."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Kernel ridge regression on a labelled set, and the labels that minimize its error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

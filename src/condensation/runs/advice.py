@@ -1,7 +1,5 @@
 """Advice on a set that is less accurate than random images, on learning rates, and short names of networks."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 from condensation.core.plain import to_dict

@@ -1,7 +1,5 @@
 """Evaluation of saved sets, each on the test images of the data set that it was made from."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

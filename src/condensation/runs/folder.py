@@ -1,7 +1,5 @@
 """Run folder: the names of its files, and the checks and the lock that protect it from other runs."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """The log of a run: the loss as lines of JSON."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

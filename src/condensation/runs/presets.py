@@ -1,7 +1,5 @@
 """Presets of run settings: ``fast`` takes minutes on a CPU, ``long`` and ``best`` an hour, ``paper`` as long as the paper."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Evaluation of saved sets by kernel ridge regression, each on the data set that it was made from."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

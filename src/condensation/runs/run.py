@@ -1,7 +1,5 @@
 """A run: load the data, condense, save and evaluate the set. The run folder holds everything that repeats it."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ w'Cw. The norm therefore becomes a per-image scaling of the weights and needs no
 larger where w takes differences of smooth images: w'Cw is then a small sum of large terms, with a relative error of up to 1e-4.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor

@@ -4,8 +4,6 @@ All fast paths need `torch.compile`, which fuses their element-wise passes: with
 The results are equal but for rounding. Measurements: docs/speed.md, benchmarks/winograd.py and benchmarks/patches.py.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn

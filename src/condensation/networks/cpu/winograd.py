@@ -5,8 +5,6 @@ Maps are channels-last, so that the transforms add runs of channels and the matr
 in float32 is about 2e-6; that of a direct convolution is 1e-6.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
