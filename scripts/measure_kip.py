@@ -32,8 +32,8 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.kernel_ridge import regress, wide_recipe
 from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
+from condensation.networks.ntk.convolutional import Convolutional, PooledConvolutional
 from condensation.networks.ntk_wide import Wide
-from condensation.ntk.convolutional import Convolutional, PooledConvolutional
 from condensation.runs.run import run
 from condensation.runs.settings import RunSettings
 

@@ -12,8 +12,8 @@ from condensation.artifacts.export.export import EXPORTS
 from condensation.cli import choices
 from condensation.cli.app import PANELS, app
 from condensation.methods.registry import METHODS
+from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
-from condensation.ntk.registry import NTKS
 from condensation.runs.presets import PRESETS
 from tests.cli.runs import ENVIRONMENT
 

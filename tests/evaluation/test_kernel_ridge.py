@@ -16,10 +16,10 @@ from condensation import condense as condense_images
 from condensation.core.plain import to_dict
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress, stable_lr, wide_recipe
+from condensation.networks.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.networks.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.gram import gram
 from condensation.networks.ntk_wide import Wide
-from condensation.ntk.convolutional import Convolutional, PooledConvolutional
-from condensation.ntk.fully_connected import FullyConnected
-from condensation.ntk.gram import gram
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

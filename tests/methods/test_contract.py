@@ -36,9 +36,9 @@ from condensation import (
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.trained_selection import TrainedSelection
+from condensation.networks.ntk.convolutional import Convolutional
 from condensation.networks.user_module import UserModule
 from condensation.networks.weight_norm import WeightNormConvNet
-from condensation.ntk.convolutional import Convolutional
 from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
 
 SMALL_METHODS: dict[str, Method] = {

@@ -29,9 +29,9 @@ from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress
 from condensation.methods import kip
 from condensation.methods.base import State
-from condensation.ntk.convolutional import Convolutional, PooledConvolutional
-from condensation.ntk.fully_connected import FullyConnected
-from condensation.ntk.gram import gram
+from condensation.networks.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.networks.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.gram import gram
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

@@ -15,11 +15,11 @@ from condensation.matching.kernels import KERNELS, Kernel
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
 from condensation.networks.base import NetworkSampler, NetworkSpec
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Fresh, Pool
 from condensation.networks.user_module import UserModule
-from condensation.ntk.base import NTK
-from condensation.ntk.registry import NTKS
 from condensation.training.train import Recipe
 
 # Type of a setting: the values that it may be called by name. Other settings of the group then change the value.

@@ -13,10 +13,10 @@ from condensation.core.microbatch import split
 from condensation.core.progress import OnProgress
 from condensation.core.soft_labels import centred
 from condensation.evaluation.evaluate import check_fit
-from condensation.ntk.base import NTK
-from condensation.ntk.gram import BLOCK_BYTES, gram
-from condensation.ntk.memory import require_room
-from condensation.ntk.ridge import ridge_weights
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.gram import BLOCK_BYTES, gram
+from condensation.networks.ntk.memory import require_room
+from condensation.networks.ntk.ridge import ridge_weights
 from condensation.training.train import Recipe
 
 TEST_CHUNK = 1000  # test images at a time

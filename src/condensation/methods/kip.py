@@ -19,11 +19,11 @@ from condensation.core.soft_labels import SoftLabels, centred
 from condensation.methods.base import Method, State, need_at_least, need_one_of, need_positive
 from condensation.methods.initialization import INITIALIZATIONS, Initialization
 from condensation.methods.synthetic import SyntheticImages
-from condensation.ntk.base import NTK
-from condensation.ntk.fully_connected import FullyConnected
-from condensation.ntk.gram import BLOCK_BYTES, gram
-from condensation.ntk.memory import require_room
-from condensation.ntk.ridge import ridge_predictions, solved_labels
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.gram import BLOCK_BYTES, gram
+from condensation.networks.ntk.memory import require_room
+from condensation.networks.ntk.ridge import ridge_predictions, solved_labels
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import torch
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack, require_positive
-from condensation.ntk.base import NTK
-from condensation.ntk.finite import ScaledLinear
-from condensation.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.finite import ScaledLinear
+from condensation.networks.ntk.fully_connected import FullyConnected
 
 
 @dataclass(frozen=True)

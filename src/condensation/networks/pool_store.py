@@ -15,11 +15,10 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import to_dict
+from condensation.core.plain import qualified_name, to_dict
 from condensation.core.records import as_record, read_record
 from condensation.core.storage import write_json
 from condensation.core.tensor_files import read_card, read_tensors, write_tensors
-from condensation.core.user_code import qualified_name
 from condensation.networks.base import NetworkSpec
 
 POOL_FILE, NETWORKS_FOLDER, KIND = "pool.json", "networks", "network under training"

@@ -13,8 +13,9 @@ from torch import nn
 
 from condensation.core.errors import CondensationError, did_you_mean, unknown
 from condensation.core.images import Shape
+from condensation.core.plain import qualified_name
 from condensation.core.rng import Rng
-from condensation.core.user_code import import_object, qualified_name, user_errors
+from condensation.core.user_code import import_object, user_errors
 from condensation.networks.base import Classifier, NetworkSpec, initialize
 from condensation.networks.user_module_adapter import UserModuleAdapter, materialize_lazy_layers
 

@@ -20,7 +20,7 @@ from condensation.evaluation.scores import TestImages
 from condensation.methods.kip import KIP
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
-from condensation.ntk.base import NTK
+from condensation.networks.ntk.base import NTK
 from condensation.runs.evaluate_saved import data_of
 
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from condensation import Rng
-from condensation.ntk.fully_connected import FullyConnected
-from condensation.ntk.gram import gram
-from condensation.ntk.ridge import NotPositiveDefinite, ridge_predictions, solved_labels
+from condensation.networks.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.gram import gram
+from condensation.networks.ntk.ridge import NotPositiveDefinite, ridge_predictions, solved_labels
 
 KERNEL, REG = FullyConnected(), 1e-3
 

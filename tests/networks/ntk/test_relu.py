@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from condensation.ntk.relu import relu_expectations
+from condensation.networks.ntk.relu import relu_expectations
 
 EXACT = {"rtol": 0.0, "atol": 1e-12}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from condensation.ntk.base import NTK
+from condensation.networks.ntk.base import NTK
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,9 +7,9 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from condensation.core.images import Shape
-from condensation.ntk.base import NTK
-from condensation.ntk.finite import ScaledLinear
-from condensation.ntk.relu import relu_expectations
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.finite import ScaledLinear
+from condensation.networks.ntk.relu import relu_expectations
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import torch
 
 from condensation.core.images import Shape
 from condensation.core.memory import readable, require
-from condensation.ntk.base import NTK
-from condensation.ntk.gram import BLOCK_BYTES
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.gram import BLOCK_BYTES
 
 
 def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:

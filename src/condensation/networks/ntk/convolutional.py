@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import Shape
-from condensation.ntk.base import NTK
-from condensation.ntk.finite import ScaledConv
-from condensation.ntk.relu import relu_expectations
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.finite import ScaledConv
+from condensation.networks.ntk.relu import relu_expectations
 
 
 @dataclass(frozen=True)

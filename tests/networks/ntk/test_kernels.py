@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from condensation import CondensationError, Rng
-from condensation.ntk.base import NTK
-from condensation.ntk.convolutional import Convolutional, PooledConvolutional
-from condensation.ntk.finite import ScaledLinear
-from condensation.ntk.fully_connected import FullyConnected
-from condensation.ntk.gram import gram
-from condensation.ntk.registry import NTKS
+from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.convolutional import Convolutional, PooledConvolutional
+from condensation.networks.ntk.finite import ScaledLinear
+from condensation.networks.ntk.fully_connected import FullyConnected
+from condensation.networks.ntk.gram import gram
+from condensation.networks.ntk.registry import NTKS
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
 KERNELS: dict[str, NTK] = {
