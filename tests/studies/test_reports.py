@@ -164,6 +164,16 @@ def test_damaged_settings_are_named(name, content, tmp_path):
         STUDIES[name].read(folder)
 
 
+@pytest.mark.parametrize("name", ["table", "transfer", "continual", "nas", "theory"])
+def test_a_damaged_report_does_not_hide_complete_runs(name, tmp_path):
+    folder = copy_of(name, tmp_path)
+    (folder / f"{name}.json").write_text("{")
+    assert as_json(STUDIES[name].read(folder)) == frozen(name)
+    without_work(folder)
+    with pytest.raises(CondensationError, match=rf"{name}\.json"):
+        STUDIES[name].read(folder)
+
+
 def test_failures_are_read_by_type(tmp_path):
     folder = copy_of("table", tmp_path)
     (folder / "runs" / "failures.json").write_text('{"dm-ipc1-seed0": {"traceback": ""}}')

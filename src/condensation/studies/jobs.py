@@ -14,6 +14,7 @@ from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
+from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
 from condensation.core.records import read_record
 from condensation.core.rng import Rng
@@ -80,7 +81,7 @@ class Watch:
 def state(job: Job, folder: Path, failures: Mapping[str, Failure]) -> str:
     """Return the state of ``job`` among the runs in ``folder``."""
     place = folder / job.name
-    if (place / SETTINGS).exists() and is_finished(place, job.settings):
+    if (place / SETTINGS).exists() and is_finished(place, to_dict(job.settings)):
         return FINISHED
     if job.name in failures:
         return FAILED
@@ -99,21 +100,13 @@ def failures_in(folder: Path) -> Failures:
 
 
 def claim_all(jobs: Sequence[Job], folder: Path) -> None:
-    """Check before the work that no folder holds another run.
-
-    Raises:
-        CondensationError: if one does; the message names the setting that differs.
-    """
+    """Check before the work that no folder holds another run."""
     for job in jobs:
-        check_folder(folder / job.name, job.settings, _has_begun(folder / job.name))
+        check_folder(folder / job.name, to_dict(job.settings), _has_begun(folder / job.name))
 
 
 def check_all(jobs: Sequence[Job], data: Data) -> None:
-    """Check before the work that ipc and networks fit the data.
-
-    Raises:
-        CondensationError: if they do not.
-    """
+    """Check before the work that ipc and networks fit the data."""
     for job in jobs:
         job.settings.ipc_of(data.train)
         job.settings.evaluation.check(data)

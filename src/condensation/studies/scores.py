@@ -91,11 +91,7 @@ def results_of(jobs: Iterable[Job], folder: Path) -> dict[str, Any]:
 
 
 def accuracies_in(path: Path) -> tuple[float, ...]:
-    """Return the accuracies in percent of the networks in a ``scores.json`` of a single set.
-
-    Raises:
-        CondensationError: if the file is damaged or holds other scores.
-    """
+    """Return the accuracies in percent of the networks in a ``scores.json`` of a single set."""
     sets = list(Scores.read(path).sets.values())
     if len(sets) != 1 or len(sets[0].values) != 1:
         raise CondensationError(f"{path}: expected the scores of one set, got {len(sets)}.", hint=RESTORE)

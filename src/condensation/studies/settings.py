@@ -66,17 +66,18 @@ class StudySettings:
         return replace(base, seed=seed, baseline=False, evaluation=evaluation, **shared)  # type: ignore[arg-type]
 
 
+def decisive_run(run: RunSettings) -> RunSettings:
+    """Return the settings that decide the result of a run: neither where it is computed, nor where the data lie."""
+    return replace(run, compute=Compute(), data=replace(run.data, folder=None))
+
+
 def method_content(method: str | Mapping[str, object], default: str = "dm") -> dict[str, object]:
     """Return a method given by its name, or by settings that may leave out the name ``default``, as settings."""
     return {"name": method} if isinstance(method, str) else {"name": default, **method}
 
 
 def require_at_least(settings: Any, least: Mapping[str, int]) -> None:
-    """Check that whole numbers of ``settings`` are not below ``least``; None is allowed.
-
-    Raises:
-        CondensationError: if one is.
-    """
+    """Check that whole numbers of ``settings`` are not below ``least``; None is allowed."""
     for name, lowest in least.items():
         value = settings
         for part in name.split("."):
@@ -86,11 +87,7 @@ def require_at_least(settings: Any, least: Mapping[str, int]) -> None:
 
 
 def require_unique(setting: str, names: Iterable[str]) -> None:
-    """Check that no name occurs twice.
-
-    Raises:
-        CondensationError: if one does.
-    """
+    """Check that no name occurs twice."""
     listed = list(names)
     repeated = sorted({name for name in listed if listed.count(name) > 1})
     if repeated:

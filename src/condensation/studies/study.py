@@ -138,9 +138,5 @@ class Study(Generic[S]):
         return self.report(self.settings_in(folder), folder)
 
     def settings_in(self, folder: str | Path) -> S:
-        """Return the settings of the study in ``folder``.
-
-        Raises:
-            CondensationError: if there is none.
-        """
+        """Return the settings of the study in ``folder``."""
         return settings_in(folder, self.settings_type, f"{self.name}.json")

@@ -39,11 +39,7 @@ class StudyRecord:
 
 
 def in_use(folder: Path) -> bool:
-    """Return True if ``folder`` holds anything but the unfinished files of a killed process.
-
-    Raises:
-        CondensationError: if it is a file.
-    """
+    """Return True if ``folder`` holds anything but the unfinished files of a killed process."""
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file; a study needs a folder.", hint="Choose another folder (out=...).")
     return folder.is_dir() and any(not path.name.endswith(UNFINISHED) for path in folder.iterdir())

@@ -98,36 +98,32 @@ def below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
 
     A method with its own label keeps its settings, since these are what the label stands for.
     """
-    lower, replaced = dict(content), list[str]()
-    if isinstance(content.get("method"), Mapping) and "name" in content["method"]:
-        lower["method"] = content["method"]["name"]
-        replaced += ["method"] if len(content["method"]) > 1 else []
-    for group in ("rows", "proxies"):
-        if isinstance(content.get(group), list):
-            entries = [entry if isinstance(entry, Mapping) else {} for entry in content[group]]
-            plain = [_replaced(str(entry.get("label")), entry.get("method")) for entry in entries]
-            lower[group] = [
-                {**entry, "method": name} if name else old for entry, name, old in zip(entries, plain, content[group], strict=True)
-            ]
-            replaced += [f"{group} ({name})" for name in plain if name]
-    if isinstance(content.get("methods"), Mapping):
-        names = {label: _replaced(label, method) for label, method in content["methods"].items()}
-        lower["methods"] = {label: names[label] or method for label, method in content["methods"].items()}
-        replaced += [f"methods.{label}" for label, name in names.items() if name]
-    if replaced:
-        logger.warning("preset=%r replaces settings of the file: %s.", preset, ", ".join(replaced))
-    return lower
-
-
-def _replaced(label: str, method: object) -> str | None:
-    """Return the name of a method whose settings a preset replaces; None if it has none, or its own label."""
     from condensation.core.user_code import short_name
     from condensation.studies.study_folder import slug
 
-    if not isinstance(method, Mapping) or len(method) < 2:
-        return None
-    name = str(method.get("name", label))
-    return name if slug(label) == slug(short_name(name)) else None
+    replaced: list[str] = []
+
+    def plain(label: str, method: Any) -> Any:
+        name = str(method.get("name", label)) if isinstance(method, Mapping) else ""
+        if not name or len(method) < 2 or slug(label) != slug(short_name(name)):
+            return method
+        replaced.append(name)
+        return name
+
+    lower = dict(content)
+    if isinstance(method := content.get("method"), Mapping):
+        lower["method"] = plain(short_name(str(method.get("name", "dm"))), method)
+    if isinstance(methods := content.get("methods"), Mapping):
+        lower["methods"] = {label: plain(label, method) for label, method in methods.items()}
+    for group in ("rows", "proxies"):
+        if isinstance(entries := content.get(group), list):
+            lower[group] = [
+                {**entry, "method": plain(str(entry.get("label")), entry.get("method"))} if isinstance(entry, Mapping) else entry
+                for entry in entries
+            ]
+    if replaced:
+        logger.warning("preset=%r replaces settings of the file: %s.", preset, ", ".join(replaced))
+    return lower
 
 
 @dataclass(frozen=True)

@@ -120,11 +120,7 @@ def memory_steps(settings: ContinualSettings) -> list[MemoryStep]:
 
 
 def sequence_of(settings: ContinualSettings, on_reading: OnProgress | None = None) -> TaskSequence:
-    """Load the data in the order in which they are learned.
-
-    Raises:
-        CondensationError: if they cannot be read, or not learned in so many steps.
-    """
+    """Load the data in the order in which they are learned."""
     if not settings.tasks:
         return ClassIncremental(settings.data_at(settings.ipc).load(on_reading), settings.data_settings, settings.steps)
     contents: list[dict[str, object]] = [{**settings.data_settings, "source": task} for task in settings.tasks]

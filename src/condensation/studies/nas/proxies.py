@@ -150,11 +150,7 @@ WITHOUT_SET: dict[object, type[Proxy]] = {EARLY: EarlyStopping}
 
 
 def proxies_for(names: Sequence[str]) -> tuple[NamedMethod, ...]:
-    """Return a proxy for each name of a method, or ``early-stopping``.
-
-    Raises:
-        CondensationError: if there is no such method.
-    """
+    """Return a proxy for each name of a method, or ``early-stopping``."""
     for name in names:
         if name not in WITHOUT_SET:
             lookup(Method, name)  # raises for an unknown name
@@ -182,11 +178,7 @@ def decisive_settings(settings: SearchSettings) -> Mapping[str, Any]:
 
 
 def without_validation(data: Data, fraction: float, seed: int) -> tuple[Data, ImageSet]:
-    """Split off a ``fraction`` of the training images of each class, at least one, for validation.
-
-    Raises:
-        CondensationError: if a class has a single image.
-    """
+    """Split off a ``fraction`` of the training images of each class, at least one, for validation."""
     rest, validation = held_out(data.train, fraction, Rng(seed).child("validation"))
     note = (
         f"{len(validation):,} of {len(data.train):,} training images, {fraction:.0%} of each class, were kept for validation (seed {seed})."

@@ -106,7 +106,7 @@ class Search:
         """Results by network and by the label of the proxy."""
         labels = {proxy.label for proxy in all_proxies(self.settings)}
         results = {name: trained(self.folder, name) for name in self.names}
-        if self._earlier is not None and not all(labels <= done.keys() for done in results.values()):
+        if not all(labels <= done.keys() for done in results.values()) and self._earlier is not None:
             results = {name: {**self._earlier.networks.get(name, {}), **done} for name, done in results.items()}
         return {name: done for name, done in results.items() if done}
 
@@ -125,13 +125,10 @@ class Search:
     @cached_property
     def methods(self) -> dict[str, Any]:
         """Complete plain settings of the method of each set."""
-        earlier = self._earlier.methods if self._earlier else {}
-        paths = {name: self.folder / SETS / name / RUN_SETTINGS for name in (slug(proxy.label) for proxy in all_proxies(self.settings))}
-        return {
-            name: read_record(path, StudyRecord).settings["method"] if path.exists() else earlier[name]
-            for name, path in paths.items()
-            if path.exists() or name in earlier
-        }
+        paths = {job.name: self.folder / SETS / job.name / RUN_SETTINGS for job in search_jobs(self.settings)}
+        made = {name: read_record(path, StudyRecord).settings["method"] for name, path in paths.items() if path.exists()}
+        earlier = self._earlier.methods if len(made) < len(paths) and self._earlier else {}
+        return {name: method for name in paths if (method := made.get(name, earlier.get(name)))}
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
@@ -195,9 +192,5 @@ class Search:
 
 
 def search_in(folder: str | Path) -> Search:
-    """Return the search in ``folder``, finished or not.
-
-    Raises:
-        CondensationError: if there is none.
-    """
+    """Return the search in ``folder``, finished or not."""
     return Search(Path(folder), settings_in(folder, SearchSettings, "nas.json"))

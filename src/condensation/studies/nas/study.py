@@ -67,11 +67,7 @@ def run_search(
 
 
 def ordered_networks(settings: SearchSettings, real: ImageSet) -> tuple[dict[str, ConvNet], dict[str, str]]:
-    """Return the networks to train in their order, by name, and the reason for each network that does not fit the images.
-
-    Raises:
-        CondensationError: if none fits.
-    """
+    """Return the networks to train in their order, by name, and the reason for each network that does not fit the images."""
     fitting, others = settings.space.networks(real.shape, real.num_classes)
     if not fitting:
         name, reason = next(iter(others.items()))

@@ -127,11 +127,7 @@ def _by_recipe(material: Material, proxies: Sequence[Proxy]) -> list[list[Proxy]
 
 
 def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy], on_progress: OnProgress | None) -> None:
-    """Train the network several times on each of ``proxies``, which share a recipe; test it and write the accuracies.
-
-    Raises:
-        CondensationError: if weights are not finite in the end; finite results are written nonetheless.
-    """
+    """Train the network several times on each of ``proxies``, which share a recipe; test it and write the accuracies."""
     settings, network = material.settings, material.networks[name]
     trainings = []
     for proxy in proxies:

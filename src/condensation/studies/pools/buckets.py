@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from condensation.config.build import from_dict
-from condensation.core.compute import Compute
 from condensation.methods.dm import DM
 from condensation.networks.pool_store import ALL, POOL_FILE, RANDOM, PoolStore
 from condensation.networks.samplers import Fresh
@@ -17,6 +16,7 @@ from condensation.runs.settings import RunSettings
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, base_run, bucket_job, bucket_sizes, decisive_settings, pool_network
 from condensation.studies.published_numbers import Number, published_pools
 from condensation.studies.scores import ScoredCell, results_of
+from condensation.studies.settings import decisive_run
 from condensation.studies.study import earlier_report
 from condensation.studies.table.cells import differences
 
@@ -91,22 +91,24 @@ class Ablation:
 
 def ablation_in(settings: PoolsSettings, folder: Path) -> Ablation:
     """Return the ablation in ``folder``, finished or not."""
-    earlier = earlier_report(folder, "pools", PoolsRecord)
-    before = from_dict(PoolsSettings, earlier.settings) if earlier else None
-    if before and decisive_settings(before) != decisive_settings(settings):
-        earlier = before = None
-    pool = _pool(settings, folder) or (earlier.pool if earlier else PoolSummary())
-    reported = (
-        {(cell.bucket, cell.ipc): cell for cell in earlier.cells if _same_runs(before, settings, cell.ipc)} if earlier and before else {}
-    )
+    folders, seeds = folder / RUNS, range(settings.seeds)
+    places = [(name, ipc) for ipc in settings.ipc for name in settings.bucket_names]
+    results = [results_of([bucket_job(settings, folder, name, ipc, seed) for seed in seeds], folders) for name, ipc in places]
+    pool = _pool(settings, folder)
+    complete = pool and all(len(result["values"]) == settings.seeds for result in results)
+    earlier = None if complete else earlier_report(folder, "pools", PoolsRecord)
+    before = from_dict(PoolsSettings, earlier.settings) if earlier else settings
+    if earlier and decisive_settings(before) != decisive_settings(settings):
+        earlier = None
+    pool = pool or (earlier.pool if earlier else PoolSummary())
+    same = [ipc for ipc in settings.ipc if decisive_run(base_run(before, ipc)) == decisive_run(base_run(settings, ipc))]
+    reported = {(cell.bucket, cell.ipc): cell for cell in (earlier.cells if earlier else ()) if cell.ipc in same}
     cells = []
-    for ipc in settings.ipc:
+    for (name, ipc), result in zip(places, results, strict=True):
         published = published_pools(settings.source, ipc) if settings.method_settings["name"] == "dm" else {}
-        for name in settings.bucket_names:
-            results = results_of([bucket_job(settings, folder, name, ipc, seed) for seed in range(settings.seeds)], folder / RUNS)
-            empty = name not in (RANDOM, ALL) and pool.networks.get(name) == 0
-            cell = BucketScore(bucket=name, ipc=ipc, sets=settings.seeds, published=published.get(name), empty=empty, **results)
-            cells.append(cell.filled_from(reported.get((name, ipc))))
+        empty = name not in (RANDOM, ALL) and pool.networks.get(name) == 0
+        cell = BucketScore(bucket=name, ipc=ipc, sets=settings.seeds, published=published.get(name), empty=empty, **result)
+        cells.append(cell.filled_from(reported.get((name, ipc))))
     return Ablation(settings, folder, tuple(cells), pool)
 
 
@@ -115,13 +117,6 @@ def _pool(settings: PoolsSettings, folder: Path) -> PoolSummary | None:
         return None
     store = PoolStore.open(folder / POOL)
     return None if store.missing() else PoolSummary(dict(bucket_sizes(store, settings.bucket_names)), tuple(store.accuracies()))
-
-
-def _same_runs(before: PoolsSettings, settings: PoolsSettings, ipc: int) -> bool:
-    """Return True if both settings have the same runs at ``ipc``, wherever they are computed."""
-    runs = [base_run(each, ipc) for each in (before, settings)]
-    first, second = (replace(run, compute=Compute(), data=replace(run.data, folder=None)) for run in runs)
-    return first == second
 
 
 def published_differences(settings: PoolsSettings, ipc: int) -> tuple[str, ...]:

@@ -54,11 +54,7 @@ def sets_at(ablation: Ablation, ipc: int) -> dict[str, str]:
 
 
 def images_figure(ablation: Ablation, title: str, ipc: int) -> Image.Image:
-    """Draw one row per bucket: the first learned image of each class at ``ipc``.
-
-    Raises:
-        CondensationError: if there is no set of that ipc.
-    """
+    """Draw one row per bucket: the first learned image of each class at ``ipc``."""
     sets = {bucket: CondensedSet.load(folder).images for bucket, folder in sets_at(ablation, ipc).items()}
     if not sets:
         raise CondensationError(f"There is no set with {counted(ipc, 'image')} per class in {ablation.folder}.")

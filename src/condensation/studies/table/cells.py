@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from condensation.config.build import from_dict
-from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
 from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, published
 from condensation.studies.scores import ScoredCell, results_of
+from condensation.studies.settings import decisive_run
 from condensation.studies.study import earlier_report
 from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run
 from condensation.training.train import Recipe
@@ -76,12 +76,12 @@ def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
     if record is None:
         return cells
     earlier = from_dict(TableSettings, record.settings)
-    reported = {(cell.method, cell.ipc): cell for cell in record.cells}
-    for row, ipc in ((row, ipc) for row in earlier.rows for ipc in earlier.ipc):
-        now = [each for each, at in places if each.label == row.label and at == ipc]
-        if not now or _result_settings(row_run(earlier, row, ipc, 0)) != _result_settings(row_run(settings, now[0], ipc, 0)):
-            reported.pop((row.label, ipc), None)  # of a table with other settings
-    return [cell.filled_from(reported.get((cell.method, cell.ipc))) for cell in cells]
+    rows, reported = {row.label: row for row in earlier.rows}, {(cell.method, cell.ipc): cell for cell in record.cells}
+    same = [
+        row.label in rows and decisive_run(row_run(earlier, rows[row.label], ipc, 0)) == decisive_run(row_run(settings, row, ipc, 0))
+        for row, ipc in places
+    ]
+    return [cell.filled_from(reported.get((cell.method, cell.ipc))) if kept else cell for cell, kept in zip(cells, same, strict=True)]
 
 
 def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
@@ -98,11 +98,6 @@ def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
         differing = (*((f"seeds {sets} (published: {about.sets})",) if sets != about.sets else ()), *texts)
     results = results_of([cell_job(settings, row, ipc, seed) for seed in range(sets)], runs)
     return Cell(method=row.label, ipc=ipc, sets=sets, published=number, differences=differing, **results)
-
-
-def _result_settings(run: RunSettings) -> RunSettings:
-    """Return the settings that decide a result: neither where it is computed, nor where the data lie."""
-    return replace(run, compute=Compute(), data=replace(run.data, folder=None))
 
 
 def differences(measured: RunSettings, published: RunSettings, unknown: Collection[str] = ()) -> tuple[str, ...]:

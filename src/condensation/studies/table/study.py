@@ -112,11 +112,7 @@ class TableSettings(StudySettings):
 
 
 def rows_for(methods: Sequence[str]) -> tuple[TableRow, ...]:
-    """Return the rows of ``methods`` with their published evaluation; Random has two, without and with augmentation.
-
-    Raises:
-        CondensationError: if there is no such method.
-    """
+    """Return the rows of ``methods`` with their published evaluation; Random has two, without and with augmentation."""
     rows: list[TableRow] = []
     for name in methods:
         lookup(Method, name)  # raises for an unknown name

@@ -34,11 +34,7 @@ def missing() -> list[str]:
 
 
 def table_named(name: str, methods: Sequence[str] | None = None) -> TableSettings:
-    """Return the whole table ``name``, restricted to the rows of ``methods`` if they are given.
-
-    Raises:
-        CondensationError: if there is no such method.
-    """
+    """Return the whole table ``name``, restricted to the rows of ``methods`` if they are given."""
     table = TABLES[name]()
     if methods is None:
         return table
