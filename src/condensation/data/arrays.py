@@ -1,7 +1,5 @@
 """Images as uint8 tensors, channels first, from arrays and tensors of the usual layouts."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 import torch

@@ -1,7 +1,5 @@
 """Assembly of image sets from the splits of a reader: checks, held-out test split, size, preprocessing."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Cache of decoded images; it can be deleted at any time."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Catalogue of the data sets known by name: facts, licences and published constants."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Download of data sets: verified by checksum and resumable. Loading never downloads."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

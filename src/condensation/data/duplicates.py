@@ -1,7 +1,5 @@
 """Search for test images that are also training images."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Preprocessing of a data set, fitted on its training images in batches."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal

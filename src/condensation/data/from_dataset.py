@@ -1,7 +1,5 @@
 """Data from objects with a length whose items are an image and a label."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Labels as numbers, from numbers or class names."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

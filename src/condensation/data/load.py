@@ -1,7 +1,5 @@
 """Entry points for data: `load` by name or path, `from_arrays` for arrays in memory."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Search for data sets in the data folders."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Download addresses, sizes and checksums of data sets, as published with them or by torchvision."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -1,7 +1,5 @@
 """Settings that name a data set and how to read it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Hold-out of a test split from the training images of data that have none."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace

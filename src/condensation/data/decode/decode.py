@@ -1,7 +1,5 @@
 """Decoding of image files with Pillow, and scaling to one size."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

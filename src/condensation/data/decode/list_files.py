@@ -1,7 +1,5 @@
 """Fast listing of folders with very many image files."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Parallel decoding of many images into one array."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator

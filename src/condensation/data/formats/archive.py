@@ -1,7 +1,5 @@
 """Sequential reading of files from a folder or a tar archive, without unpacking it to disk."""
 
-from __future__ import annotations
-
 import gzip
 import tarfile
 from collections.abc import Collection, Iterator

@@ -1,7 +1,5 @@
 """Data sets that come with the package, in ``data/bundled`` with their licences."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """CSV tables of paths and labels, separated by commas, semicolons or tabs."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

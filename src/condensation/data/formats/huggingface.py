@@ -1,7 +1,5 @@
 """Hugging Face data sets: from the hub, from a folder, or as objects of their library."""
 
-from __future__ import annotations
-
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """IDX files of MNIST and Fashion-MNIST, plain or gzipped."""
 
-from __future__ import annotations
-
 import gzip
 import math
 import struct

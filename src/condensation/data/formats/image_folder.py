@@ -1,7 +1,5 @@
 """Folders of images with one sub-folder per class, optionally below ``train`` and ``test``."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """NumPy archives with images, labels and optional class names: ``train.npz`` and ``test.npz``, or one file."""
 
-from __future__ import annotations
-
 import math
 import zipfile
 import zlib

@@ -1,7 +1,5 @@
 """Registry of data formats, in the order in which they are tried."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from condensation.data.dataset import Format

@@ -6,8 +6,6 @@ stack, by sizes that the file does not have, memo indices or nested tuples as di
 these first, with the operations that such files do not need.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import pickle

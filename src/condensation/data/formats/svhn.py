@@ -3,8 +3,6 @@
 Source of the layout: ufldl.stanford.edu/housenumbers
 """
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

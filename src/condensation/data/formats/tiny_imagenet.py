@@ -3,8 +3,6 @@
 Its test split has no labels, so the validation split is used as the test split.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
