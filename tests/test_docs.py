@@ -29,6 +29,7 @@ from condensation.cli.commands.run import default_folder
 from condensation.runs.presets import settings_from
 from tests.artifacts.test_official_format import official
 from tests.data.pictures import write_classes
+from tests.test_architecture import LAYERS
 
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -142,7 +143,7 @@ def added(words: list[str]) -> list[str]:
         spec = not has(words, "--network", "method.networks")
         settings = [f"method.{word}" for word in METHODS.get(name, []) if spec or "spec" not in word]
         return [*([] if "--config" in words else settings), *evaluation]
-    if command == "evaluate" or "--judge" in words:
+    if command == "evaluate" or "--evaluate" in words:
         return evaluation
     settings = list(STUDIES.get(command, []))
     if command == "nas" and not has(words, "--space", "space.width"):
@@ -375,3 +376,19 @@ def test_generated_tables_agree_with_the_recorded_results(monkeypatch):
         text = page.read_text(encoding="utf-8")
         assert page_parts.with_parts(text, parts) == text, page
         assert set(re.findall(r"<!-- measured: ([a-z-]+) -->", text)) <= parts.keys()
+
+
+def test_the_names_of_the_architecture_exist():
+    source, page = Path(condensation.__file__).parent, ROOT / "docs" / "architecture.md"
+    text = page.read_text(encoding="utf-8")
+    (order,) = re.findall(r"^```\n(core <.*)\n```", text, re.M)
+    assert order.split(" < ") == [name for name in LAYERS if not name.startswith("__")]
+    paths = re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", text)
+    folders = [*source.rglob("*/"), *source.rglob("*.py")]
+    assert not [path for path in paths if not any(f"/{path}".rstrip("/") in f"/{known.relative_to(source)}" for known in folders)]
+    for names, module in re.findall(r"^\| (`[^|]*`) \| `([\w/]+)\.py` \|", text, re.M):
+        for name in re.findall(r"`(\w+)`", names):
+            assert hasattr(importlib.import_module(f"condensation.{module.replace('/', '.')}"), name), name
+    for module, content in re.findall(r"`([\w/]+)\.py`: ([^|]*)", text):
+        for name in re.findall(r"`(\w+)(?:\.\w+)*`", content):
+            assert hasattr(importlib.import_module(f"condensation.{module.replace('/', '.')}"), name), name
