@@ -163,14 +163,14 @@ class Search:
 
     def _seconds_of(self, label: str) -> float:
         """Return the time of condensing from the log of the run; 0 if nothing was logged."""
-        path = self.folder / SETS / slug(label) / LOG
-        if not path.exists():
-            return next(
-                (verdict.seconds_of_set for verdict in (self._earlier.verdicts if self._earlier else ()) if verdict.label == label), 0.0
-            )
-        for line in reversed(path.read_text(encoding="utf-8").splitlines()):
+        run = self.folder / SETS / slug(label)
+        if not run.exists():
+            verdicts = self._earlier.verdicts if self._earlier else ()
+            return next((verdict.seconds_of_set for verdict in verdicts if verdict.label == label), 0.0)
+        lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).exists() else []
+        for line in reversed(lines):
             with suppress(json.JSONDecodeError):  # a killed process may leave half a line
-                return as_record(json.loads(line), LogLine, str(path)).seconds
+                return as_record(json.loads(line), LogLine, str(run / LOG)).seconds
         return 0.0
 
     @cached_property
