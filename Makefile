@@ -1,5 +1,5 @@
-# make demo    install into .venv and run the main job on embedded data
-# make test    install and run the tests that take seconds; `make test-all` runs the slow ones too
+# make demo    install into .venv and condense bundled data
+# make test    install and run the quick tests; `make test-all` runs the slow ones as well
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
@@ -8,16 +8,16 @@ PYTEST := $(BIN)/python -m pytest -n 2
 .PHONY: help demo test test-all lint format clean
 
 help:
-	@echo "make demo      condense embedded data and judge the result: about a minute after installation"
-	@echo "make test      the tests, without the slow ones"
-	@echo "make test-all  all tests"
+	@echo "make demo      condense bundled data and evaluate the result: about a minute after installation"
+	@echo "make test      run the quick tests"
+	@echo "make test-all  run all tests"
 	@echo "make lint      check format, style and types"
-	@echo "make format    mend format and style"
+	@echo "make format    fix format and style"
 	@echo "make clean     remove .venv, build files and caches; runs are kept"
 
 demo: .venv/installed
 	@rm -rf runs/demo
-	@echo "Condensing 5,000 pictures of clothes into 10, then training networks on those 10 and on 10 random ones:"
+	@echo "Condensing 5,000 images of clothes into 10, then training networks on those 10 and on 10 random images:"
 	@echo "about a minute on 2 idle cores."
 	@echo
 	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
@@ -48,13 +48,13 @@ clean:
 	@$(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-# The stamps make the set-up run once, and again when what it depends on changes.
+# The stamp files repeat the installation only when pyproject.toml or constraints.txt changes.
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing into .venv; PyTorch is large, so this takes a minute or more ..."
 	@$(INSTALL) -e .
 	@touch $@
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing into .venv, with the tools for tests; this takes a minute or more ..."
+	@echo "Installing into .venv, with the development tools; this takes a minute or more ..."
 	@$(INSTALL) -e ".[dev]"
 	@touch $@ .venv/installed

@@ -1,4 +1,4 @@
-"""The benchmarks run, and what they compare is the same."""
+"""The benchmarks run, record the machine, and compare equal results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALL = {
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in ("compiling", "winograd", "pieces", "patches") else []) for name in SMALL],
 )
-def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) -> None:
+def test_a_benchmark_records_its_result_and_the_machine(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     call = [sys.executable, "-m", f"benchmarks.{name}", *SMALL[name], "--device", "cpu", "--out", str(tmp_path)]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, env=environment)
@@ -40,7 +40,7 @@ def test_a_benchmark_says_what_it_measured_and_where(name: str, tmp_path: Path) 
         assert result["apart"] < 0.1
 
 
-def test_the_gpu_script_says_what_it_skips() -> None:
+def test_the_gpu_script_names_what_it_skips() -> None:
     environment = {**os.environ, "PYTHON": sys.executable, "LIMIT": "0", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(["bash", ROOT / "benchmarks" / "gpu.sh"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ Every page is executed in one temporary folder, from top to bottom: its commands
 namespace. Order, default folders and file names are those of the page. Only sizes change, by the rules of `small`:
 
 - ``fashion-mini`` becomes ``fashion-mnist``, in paths as well. Named data sets are the small ones of `DATA_SETS`.
-- Numbers are capped by `LARGEST`, in paths like ``ipc10`` as well.
+- Numbers are capped by `LARGEST`, in paths like ``ipc10`` as well. ``--learn`` and ``--test`` keep two networks.
 - Settings of `METHODS`, `EVALUATION` and `STUDIES` are added to commands that lack them.
 """
 
@@ -116,6 +116,8 @@ def small(words: list[str]) -> list[str]:
 def capped(before: str, word: str) -> str:
     """Return ``word``, which follows the word ``before``, with its numbers capped."""
     option = SHORT.get(before, before.removeprefix("--"))
+    if option in ("learn", "test"):
+        return ",".join(word.split(",")[:2])
     name, equals, value = word.partition("=")
     if option in LARGEST:
         return smaller(word, LARGEST[option])

@@ -1,4 +1,4 @@
-"""Every file in examples/ runs as a person would run it, and is short."""
+"""Every file in examples/ runs as a user would run it, and is short."""
 
 import os
 import shlex
@@ -20,7 +20,7 @@ PRINTS = {
     ],
     "own_network.py": ["small, trained", "small of width 64, trained", "Wide, trained", "ConvNet, trained"],
     "own_augmentation.py": ["augmentation none:", "augmentation own:", "augmentation gentler:"],
-    "continual_learning.py": ["10 classes seen: random", "curves.png"],
+    "continual_learning.py": ["10 classes seen: random", "continual.png"],
     "architecture_search.py": ["16 of 16 networks, 0 failed", "early-stopping: rank", "whole: rank correlation 1.00", "Table and picture"],
     "own_method.py": ["Random:", "KMeans:"],
 }
