@@ -61,7 +61,8 @@ def test_steps_before_a_resume_do_not_count_towards_the_speed(capsys, clock):
 
 def test_a_method_without_steps_prints_nothing(capsys):
     LineReporter().condensing(info(0, 0))
-    LiveReporter(Console(file=io.StringIO())).condensing(info(0, 0))
+    with reporter(Console(file=io.StringIO(), force_terminal=True), quiet=False) as live:
+        live.condensing(info(0, 0))
     assert capsys.readouterr().err == ""
 
 
@@ -78,14 +79,14 @@ def test_quiet_prints_nothing(capsys):
 
 
 def test_the_reporter_suits_the_output():
-    assert isinstance(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=False), LiveReporter)
-    assert isinstance(reporter(Console(force_terminal=False, file=io.StringIO()), quiet=False), LineReporter)
-    assert type(reporter(Console(force_terminal=True, file=io.StringIO()), quiet=True)) is Reporter
+    for terminal, quiet, kind in ((True, False, LiveReporter), (False, False, LineReporter), (True, True, Reporter)):
+        with reporter(Console(force_terminal=terminal, file=io.StringIO()), quiet=quiet) as shown:
+            assert type(shown) is kind
 
 
 def test_a_terminal_gets_a_bar():
     screen = io.StringIO()
-    with LiveReporter(Console(file=screen, force_terminal=True, width=120)) as live:
+    with reporter(Console(file=screen, force_terminal=True, width=120), quiet=False) as live:
         for step in (40, 41, 42):
             live.condensing(info(step))
     assert "42/100" in screen.getvalue()
@@ -94,7 +95,7 @@ def test_a_terminal_gets_a_bar():
 
 def test_a_run_of_several_parts_gets_a_bar_for_each():
     screen = io.StringIO()
-    with LiveReporter(Console(file=screen, force_terminal=True, width=120)) as live:
+    with reporter(Console(file=screen, force_terminal=True, width=120), quiet=False) as live:
         live.condensing(replace(info(29), phase=("condensing", 29, 30)))
         live.condensing(replace(info(30), phase=("choosing", 0, 70)))
     assert "30/30" in screen.getvalue()
@@ -139,7 +140,7 @@ def test_reading_is_shown_after_two_seconds(capsys, clock):
 
 def test_a_bar_shows_reading(clock):
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with LiveReporter(console) as live:
+    with reporter(console, quiet=False) as live:
         live.reading(3, 7)
     assert "reading images" in console.file.getvalue()
     assert "3/7" in console.file.getvalue()

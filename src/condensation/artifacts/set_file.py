@@ -31,13 +31,19 @@ class SoftLabelsEntry:
     loss: str
 
 
-@dataclass(frozen=True)
-class SetCard:
-    """Fields of a card from which the images are read."""
+@dataclass(frozen=True, kw_only=True)
+class ImagesCard:
+    """Fields of a card that describe images."""
 
     class_names: tuple[str, ...]
     mirrored: bool
     preprocessing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetCard(ImagesCard):
+    """Fields of a card from which a set is read."""
+
     soft_labels: SoftLabelsEntry | None = None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import preprocessing_name, preprocessing_tensors, read_preprocessing
+from condensation.artifacts.set_file import ImagesCard, preprocessing_name, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import versions
@@ -31,16 +31,13 @@ GENERATOR = "generator.safetensors"  # file name in a run folder
 WEIGHTS = "generator."
 
 
-@dataclass(frozen=True)
-class GeneratorCard:
+@dataclass(frozen=True, kw_only=True)
+class GeneratorCard(ImagesCard):
     """Fields of the file from which a generator is built again."""
 
     method: dict[str, Any]
     shape: tuple[int, int, int]
     labels: tuple[int, ...]
-    class_names: tuple[str, ...]
-    mirrored: bool
-    preprocessing: str
     card: dict[str, Any]
 
 

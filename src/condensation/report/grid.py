@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -95,6 +96,13 @@ def grid(
     if any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes))):
         notes.append(f"{UNKNOWN}: a character that no installed font has")
     return _page(parts, bands, names, _with_notes(titles, notes), layout)
+
+
+def grid_png(synthetic: ImageSet, real: ImageSet, *, title: str) -> bytes:
+    """Return the `grid` of a set and real images as PNG."""
+    buffer = io.BytesIO()
+    grid(synthetic, real, title=title).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _drawable_name(name: str, label: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 
 from rich.console import Console
@@ -42,12 +43,6 @@ class Reporter:
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         """Show that ``done`` of ``total`` steps of ``part`` are done."""
 
-    def __enter__(self) -> Reporter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        pass
-
 
 class LineReporter(Reporter):
     """Prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
@@ -76,18 +71,8 @@ class LineReporter(Reporter):
 class LiveReporter(Reporter):
     """Draws a progress bar with loss, speed and time left for each part."""
 
-    def __init__(self, console: Console) -> None:
-        self._pace = _Pace()
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
+    def __init__(self, progress: Progress) -> None:
+        self._pace, self._progress = _Pace(), progress
         self._tasks: dict[str, TaskID] = {}
 
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
@@ -101,19 +86,18 @@ class LiveReporter(Reporter):
         speed, _ = self._pace.update(part, done, total)
         self._progress.update(self._tasks[part], completed=done, note=f"{note}  {speed:.1f}/s".strip() if speed else note)
 
-    def __enter__(self) -> LiveReporter:
-        self._progress.start()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
-
-
-def reporter(console: Console, quiet: bool) -> Reporter:
-    """Return the reporter that suits ``console``."""
+@contextmanager
+def reporter(console: Console, quiet: bool) -> Iterator[Reporter]:
+    """Yield the reporter that suits ``console``."""
     if quiet:
-        return Reporter()
-    return LiveReporter(console) if console.is_terminal else LineReporter()
+        yield Reporter()
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+        with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
+            yield LiveReporter(progress)
+    else:
+        yield LineReporter()
 
 
 class _Pace:
