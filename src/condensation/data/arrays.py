@@ -13,13 +13,12 @@ CHUNK = 1024  # images converted from float at a time
 def as_pixels(images: npt.ArrayLike | Tensor, origin: str) -> Tensor:
     """Return ``images`` as (n, c, h, w) uint8, as a view if possible.
 
+    Raise CondensationError for any other type, range or shape.
+
     Args:
         images: uint8, or floats in [0, 1], which are rounded to 8 bits; (n, h, w), (n, h, w, c) or (n, c, h, w) with one
             or three channels. If both axes could be the channels, tensors have them first and arrays last.
         origin: Name of the images in messages.
-
-    Raises:
-        CondensationError: for any other type, range or shape.
     """
     if isinstance(images, Tensor):
         return _channels_first(_to_uint8(images.detach().cpu(), origin), True, origin)
@@ -33,20 +32,15 @@ def as_pixels(images: npt.ArrayLike | Tensor, origin: str) -> Tensor:
 
 
 def as_labels(labels: npt.ArrayLike | Tensor, origin: str) -> Tensor:
-    """Return ``labels`` as (n,) int64.
-
-    Raises:
-        CondensationError: if they are not a vector of integers.
-    """
+    """Return ``labels`` as (n,) int64; raise CondensationError if they are not a vector of integers."""
     try:
         array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     except ValueError:  # nested lists of several lengths
         array = np.empty((), dtype=object)
     if array.ndim != 1 or array.dtype.kind not in "iu":
         hint = "Convert one-hot labels with labels.argmax(1)." if array.ndim == 2 else "Give integers from 0, or strings."
-        raise CondensationError(
-            f"Expected one integer label per image in {origin}, shape (n,), got {array.dtype} of shape {array.shape}.", hint=hint
-        )
+        message = f"Expected one integer label per image in {origin}, shape (n,), got {array.dtype} of shape {array.shape}."
+        raise CondensationError(message, hint=hint)
     return torch.from_numpy(array.astype(np.int64))
 
 
@@ -63,10 +57,8 @@ def _to_uint8(images: Tensor, origin: str) -> Tensor:
         raise _wrong_type(images.dtype, origin)
     low, high = (float(end) for end in images.aminmax())
     if not (low >= 0 and high <= 1):  # true for NaN as well
-        raise CondensationError(
-            f"Images in {origin} are floats from {low:g} to {high:g}, expected 0 to 1.",
-            hint="Undo their normalization, or divide by the maximum; `preprocessing` normalizes them.",
-        )
+        message = f"Images in {origin} are floats from {low:g} to {high:g}, expected 0 to 1."
+        raise CondensationError(message, hint="Undo their normalization, or divide by the maximum; `preprocessing` normalizes them.")
     pixels = torch.empty(images.shape, dtype=torch.uint8)
     for target, chunk in zip(torch.split(pixels, CHUNK), torch.split(images, CHUNK), strict=True):
         target.copy_((chunk.float() * 255).round_())

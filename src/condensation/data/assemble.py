@@ -9,7 +9,7 @@ import torch
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions, SkippedImage, single_class_error
+from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions, single_class_error
 from condensation.data.decode.decode import resize_images
 from condensation.data.duplicates import find_duplicates
 from condensation.data.fit_preprocessing import PreprocessingName, fit_preprocessing
@@ -39,14 +39,11 @@ def assemble(name: str, raw: RawData, preprocessing: PreprocessingName, options:
     if flip_invariant is None:
         flip_invariant = info.flip_invariant if info else True
     if raw.files and raw.files.skipped:
-        details["skipped"] = _skipped_details(raw.files.skipped)
+        images = [{"name": image.name, "why": image.why} for image in raw.files.skipped[:MOST_LISTED]]
+        details["skipped"] = {"count": len(raw.files.skipped), "images": images}
     details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
     return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays")
-
-
-def _skipped_details(skipped: tuple[SkippedImage, ...]) -> dict[str, Any]:
-    return {"count": len(skipped), "images": [{"name": image.name, "why": image.why} for image in skipped[:MOST_LISTED]]}
 
 
 def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -> dict[str, Any]:
@@ -71,10 +68,8 @@ def _class_names(train: RawSplit, usual: tuple[str, ...] | None) -> tuple[str, .
     count = len(classes)
     if classes != list(range(count)):
         missing = next(label for label, actual in enumerate([*classes, -1]) if label != actual)
-        raise CondensationError(
-            f"Class {missing} has no images in {train.origin}; its labels run from {classes[0]} to {classes[-1]}.",
-            hint="Number the classes from 0 without gaps.",
-        )
+        message = f"Class {missing} has no images in {train.origin}; its labels run from {classes[0]} to {classes[-1]}."
+        raise CondensationError(message, hint="Number the classes from 0 without gaps.")
     return usual if usual and len(usual) == count else tuple(map(str, range(count)))
 
 
@@ -89,11 +84,9 @@ def _check_labels(split: RawSplit, names: tuple[str, ...], train_origin: str) ->
     _check_counts(split)
     low, high = int(split.labels.min()), int(split.labels.max())
     if low < 0 or high >= len(names):
-        raise CondensationError(
-            f"Expected labels in 0..{len(names) - 1} in {split.origin}, got {low if low < 0 else high}; "
-            f"the classes are those of {train_origin}.",
-            hint="Pass class_names with a name for each label, or drop those images.",
-        )
+        label = low if low < 0 else high
+        message = f"Expected labels in 0..{len(names) - 1} in {split.origin}, got {label}; the classes are those of {train_origin}."
+        raise CondensationError(message, hint="Pass class_names with a name for each label, or drop those images.")
 
 
 def _check_train(train: RawSplit, names: tuple[str, ...]) -> None:
@@ -102,27 +95,23 @@ def _check_train(train: RawSplit, names: tuple[str, ...]) -> None:
     if len(names) < 2:
         raise single_class_error(names[0], train.origin)
     if 0 in counts:
-        raise CondensationError(
-            f"Class {names[counts.index(0)]!r} has no images in {train.origin}.", hint="Add images of it, or drop the class."
-        )
+        message = f"Class {names[counts.index(0)]!r} has no images in {train.origin}."
+        raise CondensationError(message, hint="Add images of it, or drop the class.")
 
 
 def _check_test(test: RawSplit, train: RawSplit, names: tuple[str, ...]) -> None:
     if test.class_names is not None and test.class_names != names:
-        raise CondensationError(
-            f"{test.origin} and {train.origin} have different classes: {_shortened(test.class_names)} and {_shortened(names)}."
-        )
+        message = f"{test.origin} and {train.origin} have different classes: {_shortened(test.class_names)} and {_shortened(names)}."
+        raise CondensationError(message)
     _check_labels(test, names, train.origin)
 
 
 def _check_shapes(train: RawSplit, test: RawSplit) -> None:
     shapes = [tuple(split.images.shape[1:]) for split in (train, test)]
     if shapes[0] != shapes[1]:
-        raise CondensationError(
-            f"Training images are {shapes[0]} (channels, height, width), test images {shapes[1]}; expected equal shapes.",
-            hint="Set a size, such as size=64, and give both the same number of channels.",
-            setting="data.size",
-        )
+        message = f"Training images are {shapes[0]} (channels, height, width), test images {shapes[1]}; expected equal shapes."
+        hint = "Set a size, such as size=64, and give both the same number of channels."
+        raise CondensationError(message, hint=hint, setting="data.size")
 
 
 def _shortened(names: tuple[str, ...]) -> str:

@@ -14,18 +14,29 @@ class DatasetInfo:
     test: int  # images
     licence: str
     origin: str
-    bundled: bool = False  # comes with the package
-    flip_invariant: bool = True  # mirrored images keep their label
     class_names: tuple[str, ...] | None = None
     published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and standard deviation per channel, from the papers
+    bundled: bool = False  # comes with the package
+
+    @property
+    def flip_invariant(self) -> bool:
+        """Whether mirrored images keep their label."""
+        return self.class_names != DIGITS
 
 
 DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
+TINY_TITLE = "Tiny ImageNet; its validation part is the test part"
+SVHN_LICENCE, SVHN_ORIGIN = "non-commercial use only", "ufldl.stanford.edu/housenumbers"
 CIFAR_LICENCE = "none stated; its authors ask to be cited (Krizhevsky, 2009)"
+MNIST_LICENCE = "none stated by its authors (LeCun, Cortes and Burges)"
+IMAGENET_LICENCE = "the terms of ImageNet: non-commercial research and teaching"
 CIFAR_ORIGIN = "www.cs.toronto.edu/~kriz/cifar.html"
+DIGITS_ORIGIN = "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it"
+FASHION_ORIGIN = "github.com/zalandoresearch/fashion-mnist; Debian and Ubuntu: apt install dataset-fashion-mnist"
+MINI_ORIGIN = "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images per class, chosen at random"
 
 MNIST_CONSTANTS = ((0.1307,), (0.3081,))
 FASHION_CONSTANTS = ((0.2861,), (0.3530,))
@@ -35,78 +46,19 @@ CIFAR100_CONSTANTS = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
 IMAGENET_CONSTANTS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 DATASETS: dict[str, DatasetInfo] = {
-    "digits": DatasetInfo(
-        "Handwritten digits, 8 x 8",
-        10,
-        (1, 8, 8),
-        1438,
-        359,
-        "CC BY 4.0",
-        "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it",
-        bundled=True,
-        flip_invariant=False,
-        class_names=DIGITS,
-    ),
+    "digits": DatasetInfo("Handwritten digits, 8 x 8", 10, (1, 8, 8), 1438, 359, "CC BY 4.0", DIGITS_ORIGIN, DIGITS, bundled=True),
     "fashion-mini": DatasetInfo(
-        "A stratified cut of Fashion-MNIST",
-        10,
-        (1, 28, 28),
-        5000,
-        2000,
-        "MIT",
-        "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images per class, chosen at random",
-        bundled=True,
-        class_names=CLOTHES,
-        published=FASHION_CONSTANTS,
+        "A stratified cut of Fashion-MNIST", 10, (1, 28, 28), 5000, 2000, "MIT", MINI_ORIGIN, CLOTHES, FASHION_CONSTANTS, bundled=True
     ),
-    "fashion-mnist": DatasetInfo(
-        "Fashion-MNIST",
-        10,
-        (1, 28, 28),
-        60_000,
-        10_000,
-        "MIT",
-        "github.com/zalandoresearch/fashion-mnist; Debian and Ubuntu: apt install dataset-fashion-mnist",
-        class_names=CLOTHES,
-        published=FASHION_CONSTANTS,
-    ),
-    "mnist": DatasetInfo(
-        "MNIST",
-        10,
-        (1, 28, 28),
-        60_000,
-        10_000,
-        "none stated by its authors (LeCun, Cortes and Burges)",
-        "yann.lecun.org/exdb/mnist",
-        flip_invariant=False,
-        class_names=DIGITS,
-        published=MNIST_CONSTANTS,
-    ),
+    "fashion-mnist": DatasetInfo("Fashion-MNIST", 10, (1, 28, 28), 60_000, 10_000, "MIT", FASHION_ORIGIN, CLOTHES, FASHION_CONSTANTS),
+    "mnist": DatasetInfo("MNIST", 10, (1, 28, 28), 60_000, 10_000, MNIST_LICENCE, "yann.lecun.org/exdb/mnist", DIGITS, MNIST_CONSTANTS),
     "svhn": DatasetInfo(
-        "Street View House Numbers, cropped",
-        10,
-        (3, 32, 32),
-        73_257,
-        26_032,
-        "non-commercial use only",
-        "ufldl.stanford.edu/housenumbers",
-        flip_invariant=False,
-        class_names=DIGITS,
-        published=SVHN_CONSTANTS,
+        "Street View House Numbers, cropped", 10, (3, 32, 32), 73_257, 26_032, SVHN_LICENCE, SVHN_ORIGIN, DIGITS, SVHN_CONSTANTS
     ),
-    "cifar10": DatasetInfo(
-        "CIFAR-10", 10, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, class_names=CIFAR10, published=CIFAR10_CONSTANTS
-    ),
-    "cifar100": DatasetInfo("CIFAR-100", 100, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, published=CIFAR100_CONSTANTS),
+    "cifar10": DatasetInfo("CIFAR-10", 10, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, CIFAR10, CIFAR10_CONSTANTS),
+    "cifar100": DatasetInfo("CIFAR-100", 100, (3, 32, 32), 50_000, 10_000, CIFAR_LICENCE, CIFAR_ORIGIN, None, CIFAR100_CONSTANTS),
     "tiny-imagenet": DatasetInfo(
-        "Tiny ImageNet; its validation part is the test part",
-        200,
-        (3, 64, 64),
-        100_000,
-        10_000,
-        "the terms of ImageNet: non-commercial research and teaching",
-        "cs231n.stanford.edu (tiny-imagenet-200)",
-        published=IMAGENET_CONSTANTS,
+        TINY_TITLE, 200, (3, 64, 64), 100_000, 10_000, IMAGENET_LICENCE, "cs231n.stanford.edu (tiny-imagenet-200)", None, IMAGENET_CONSTANTS
     ),
 }
 

@@ -44,8 +44,7 @@ class Data:
     def only(self, names: Sequence[str]) -> Data:
         """Restrict both splits to the classes ``names``; labels, class names and preprocessing do not change.
 
-        Raises:
-            CondensationError: if a class does not exist.
+        Raise CondensationError if a class does not exist.
         """
         known = self.train.class_names
         for name in names:
@@ -64,9 +63,8 @@ class SkippedImage:
 
     def error(self) -> CondensationError:
         """Return the error for a reader that does not skip such images."""
-        return CondensationError(
-            f"{self.name} {self.why}.", hint="Replace or remove that image, or skip such images: skip_bad=True.", setting="data.skip_bad"
-        )
+        message = f"{self.name} {self.why}."
+        return CondensationError(message, hint="Replace or remove that image, or skip such images: skip_bad=True.", setting="data.skip_bad")
 
 
 @dataclass(frozen=True)
@@ -127,11 +125,8 @@ class ReadOptions:
         if self.fit not in get_args(Fit):
             raise unknown("fit", self.fit, get_args(Fit), setting="data.fit")
         if len(self.columns) not in (0, 2):
-            raise CondensationError(
-                f"Expected two columns, got {len(self.columns)}: {', '.join(self.columns)}.",
-                hint="Name the image column and the label column.",
-                setting="data.columns",
-            )
+            message = f"Expected two columns, got {len(self.columns)}: {', '.join(self.columns)}."
+            raise CondensationError(message, hint="Name the image column and the label column.", setting="data.columns")
 
     @property
     def shape(self) -> tuple[int, int] | None:
@@ -160,11 +155,7 @@ def single_class_error(name: str, origin: str) -> CondensationError:
 
 
 def parse_size(size: Size | None) -> tuple[int, int] | None:
-    """Return height and width in pixels.
-
-    Raises:
-        CondensationError: if ``size`` is malformed or below 1 pixel.
-    """
+    """Return height and width in pixels; raise CondensationError if ``size`` is malformed or below 1 pixel."""
     if size is None:
         return None
     sides = size.lower().split("x") if isinstance(size, str) else [size] if isinstance(size, int) else size
@@ -173,11 +164,8 @@ def parse_size(size: Size | None) -> tuple[int, int] | None:
     except (TypeError, ValueError):
         numbers = []
     if len(numbers) not in (1, 2) or min(numbers) < 1:
-        raise CondensationError(
-            f"The size is {size!r}, expected a positive number of pixels, or height x width.",
-            hint='Set size=64 or size="48x64".',
-            setting="data.size",
-        )
+        message = f"The size is {size!r}, expected a positive number of pixels, or height x width."
+        raise CondensationError(message, hint='Set size=64 or size="48x64".', setting="data.size")
     return numbers[0], numbers[-1]
 
 

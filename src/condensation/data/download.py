@@ -37,16 +37,12 @@ class DownloadPlan:
     def path(self, file: DownloadFile) -> Path:
         return self.folder / file.name
 
-    def url(self, file: DownloadFile) -> str:
-        return f"{self.base}/{file.name}"
-
 
 def plan_download(name: str, folder: str | Path | None = None, mirror: str | None = None) -> DownloadPlan:
     """Return the plan to download ``name`` into the data folder; by default CONDENSATION_DATA, else the user's.
 
-    Raises:
-        CondensationError: if the data set is unknown or bundled, or the mirror is not an address.
-        MissingExtra: if no folder is named and platformdirs is not installed.
+    Raise CondensationError if the data set is unknown or bundled, or the mirror is not an address, and MissingExtra if no folder is named
+    and platformdirs is not installed.
     """
     known = known_name(name)
     if known not in DOWNLOADS:
@@ -76,10 +72,8 @@ def local_copy(plan: DownloadPlan, folder: str | Path | None = None) -> Path | N
 def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, done, total: None) -> Path:
     """Download the missing files of ``plan`` and return their folder. Existing files are verified, never replaced.
 
-    Raises:
-        CondensationError: if the server or the network fails, the disk is full, or a checksum differs. The bytes received
-            are kept; the next call resumes there.
-        MissingExtra: if pooch is not installed.
+    Raise CondensationError if the server or the network fails, the disk is full, or a checksum differs, and MissingExtra if pooch is not
+    installed. The bytes received are kept; the next call resumes there.
     """
     try:
         import pooch
@@ -89,9 +83,8 @@ def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, 
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise CondensationError(
-            f"Could not create {plan.folder}: {problem.strerror}.", hint="Choose another folder (folder=...).", setting="data.folder"
-        ) from problem
+        message = f"Could not create {plan.folder}: {problem.strerror}."
+        raise CondensationError(message, hint="Choose another folder (folder=...).", setting="data.folder") from problem
     try:
         for file in plan.remote.files:
             path = plan.path(file)
@@ -109,7 +102,7 @@ def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, 
 def _retrieve(plan: DownloadPlan, file: DownloadFile, on_progress: Callable[[int, int | None], None]) -> None:
     import pooch
 
-    url, path = plan.url(file), plan.path(file)
+    url, path = f"{plan.base}/{file.name}", plan.path(file)
     transfer = Transfer(path.with_name(path.name + ".part"), on_progress)
     try:
         pooch.retrieve(url, f"md5:{file.md5}", path.name, str(plan.folder), downloader=transfer)
@@ -185,24 +178,19 @@ class Transfer:
         try:
             file.write(block)
         except OSError as problem:
-            raise CondensationError(
-                f"Could not write {self.part}: {problem.strerror}. The bytes received are kept.",
-                hint="Make room, or choose another folder (folder=...).",
-            ) from problem
+            message = f"Could not write {self.part}: {problem.strerror}. The bytes received are kept."
+            raise CondensationError(message, hint="Make room, or choose another folder (folder=...).") from problem
 
     def require_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.part.parent).free
         if needed > free:
-            raise CondensationError(
-                f"{self.part.stem} needs {readable(needed)} more, and {readable(free)} are free in {self.part.parent}.",
-                hint="Make room, or choose another folder (folder=...).",
-            )
+            message = f"{self.part.stem} needs {readable(needed)} more, and {readable(free)} are free in {self.part.parent}."
+            raise CondensationError(message, hint="Make room, or choose another folder (folder=...).")
 
     def failure(self, url: str, problem: Exception) -> CondensationError:
         kept = f" {readable(self.size())} were received and are kept; the next download resumes there." if self.size() else ""
-        return CondensationError(
-            f"Could not download {url}: {_reason(problem)}.{kept}", hint="Check the network and try again, or choose a mirror (mirror=...)."
-        )
+        message = f"Could not download {url}: {_reason(problem)}.{kept}"
+        return CondensationError(message, hint="Check the network and try again, or choose a mirror (mirror=...).")
 
 
 class Interrupted(Exception):

@@ -1,8 +1,8 @@
 """Preprocessing of a data set, fitted on its training images in batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -16,7 +16,6 @@ PreprocessingName = Literal["standardize", "published", "zca", "none"]
 
 ZCA_IMAGES = 50_000  # more hardly change the covariance
 BATCH_VALUES = 1 << 22  # floats in memory at once while fitting
-USE_STANDARDIZE = 'Set preprocessing="standardize".'
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,20 +32,30 @@ class FloatBatches:
 def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
     """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8.
 
+    Raise CondensationError if ``kind`` is unknown, or no constants are published for these images, and NotEnoughMemory if the matrices of
+    ``zca`` do not fit.
+
     Args:
         kind: ``standardize`` by mean and standard deviation per channel; ``published`` constants of the papers; ``zca``
             whitening of colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1].
         images: Training images.
         info: Catalogue entry of the data set, if there is one.
         name: Name of the data set in messages.
-
-    Raises:
-        CondensationError: if ``kind`` is unknown, or no constants are published for these images.
-        NotEnoughMemory: if the matrices of ``zca`` do not fit.
     """
-    if kind not in FITS:
-        raise unknown("preprocessing", kind, FITS, setting="data.preprocessing")
-    return FITS[kind](images, info, name)
+    match kind:
+        case "none":
+            return Identity()
+        case "published":
+            return _published(images.shape[1], info, name)
+        case "zca" if images.shape[1] == 3:
+            # The eigendecomposition of the covariance holds seven float64 matrices.
+            advice = 'Set preprocessing="standardize", or a smaller size (size=...).'
+            memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", advice)
+            step = -(-len(images) // ZCA_IMAGES)  # evenly spaced, so that a sorted set keeps all classes
+            return Zca.fit(FloatBatches(images[::step]))
+        case "standardize" | "zca":
+            return Standardize.of_counts(value_counts(images))
+    raise unknown("preprocessing", kind, get_args(PreprocessingName), setting="data.preprocessing")
 
 
 def value_counts(images: Tensor) -> Tensor:
@@ -58,38 +67,12 @@ def value_counts(images: Tensor) -> Tensor:
     return histogram
 
 
-def _standardize(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    return Standardize.of_counts(value_counts(images))
-
-
-def _published(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
+def _published(channels: int, info: DatasetInfo | None, name: str) -> Preprocessing:
     if info is None or info.published is None:
         known = ", ".join(key for key, entry in DATASETS.items() if entry.published)
-        message = f"No constants are published for {name!r}; they are for {known}."
-        raise CondensationError(message, hint=USE_STANDARDIZE, setting="data.preprocessing")
-    mean, std = info.published
-    if len(mean) != images.shape[1]:
-        message = f"The constants published for {name!r} have {len(mean)} channels; the images have {images.shape[1]}."
-        raise CondensationError(message, hint=USE_STANDARDIZE, setting="data.preprocessing")
-    return Standardize(torch.tensor(mean), torch.tensor(std))
-
-
-def _zca(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    if images.shape[1] == 1:
-        return _standardize(images, info, name)
-    # The eigendecomposition of the covariance holds seven float64 matrices.
-    memory.require(7 * 8 * images[0].numel() ** 2, f"ZCA of {name}", 'Set preprocessing="standardize", or a smaller size (size=...).')
-    step = -(-len(images) // ZCA_IMAGES)  # evenly spaced, so that a sorted set keeps all classes
-    return Zca.fit(FloatBatches(images[::step]))
-
-
-def _none(images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    return Identity()
-
-
-FITS: dict[str, Callable[[Tensor, DatasetInfo | None, str], Preprocessing]] = {
-    "standardize": _standardize,
-    "published": _published,
-    "zca": _zca,
-    "none": _none,
-}
+        problem = f"No constants are published for {name!r}; they are for {known}."
+    elif len(info.published[0]) != channels:
+        problem = f"The constants published for {name!r} have {len(info.published[0])} channels; the images have {channels}."
+    else:
+        return Standardize(*map(torch.tensor, info.published))
+    raise CondensationError(problem, hint='Set preprocessing="standardize".', setting="data.preprocessing")

@@ -15,7 +15,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.progress import OnProgress
 from condensation.data.assemble import assemble
 from condensation.data.dataset import Data, Fit, RawData, RawSplit, ReadOptions, Size
-from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image
+from condensation.data.decode.decode import UnreadableImage, decode_image
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.huggingface import is_hugging_face, read_splits_of
@@ -46,24 +46,12 @@ def from_dataset(
 ) -> Data:
     """Return the data of a PyTorch, torchvision or Hugging Face data set, or of any similar object.
 
-    Args:
-        train: Has a length and items ``(image, label)`` from 0. Images are Pillow images, arrays (h, w) or (h, w, c), or
-            tensors (c, h, w), of uint8 or of floats in [0, 1]; labels are integers from 0, or strings. Or a Hugging Face
-            ``Dataset`` or ``DatasetDict``, whose splits ``train`` and ``test`` (or ``validation``) are read.
-        test: Like ``train``; by default a fifth of each class is held out.
-        class_names: A name per label; by default those of the object (``classes``, a ``ClassLabel``), or the numbers.
-        name: Name of the data set.
-        preprocessing: See `load`.
-        size: See `load`.
-        fit: See `load`.
-        skip_bad: See `load`.
-        columns: Names of the image column and the label column of a Hugging Face data set.
-        flip_invariant: See `load`.
-        on_progress: Called with the number of images read and their total.
-
-    Raises:
-        CondensationError: if an item is not an image with a label, or the data are inconsistent.
-        NotEnoughMemory: if they do not fit.
+    ``train`` and ``test`` have a length and items ``(image, label)``. Images are Pillow images, arrays (h, w) or (h, w, c), or
+    tensors (c, h, w), of uint8 or of floats in [0, 1]; labels are integers from 0, or strings. Or ``train`` is a Hugging Face
+    ``Dataset`` or ``DatasetDict``, whose splits ``train`` and ``test`` (or ``validation``) are read. By default a fifth of each
+    class is held out as the test split, and ``class_names`` are those of the object (``classes``, a ``ClassLabel``), or numbers.
+    See `load` for the other arguments. Raise CondensationError if an item is not an image with a label, or the data are
+    inconsistent, and NotEnoughMemory if they do not fit.
     """
     options = ReadOptions(size, fit, skip_bad, columns, on_progress)
     names = tuple(class_names) if class_names is not None else None
@@ -103,8 +91,8 @@ class _LabelEncoder:
 
 def _read(train: LabelledDataset, test: LabelledDataset | None, names: tuple[str, ...] | None, options: ReadOptions, name: str) -> RawData:
     labels = _LabelEncoder()
-    pending = _pending(train, f"{name} (train)", labels)
-    raw = read_splits(pending, _pending(test, f"{name} (test)", labels) if test is not None else None, names, options)
+    pending_test = None if test is None else _pending(test, f"{name} (test)", labels)
+    raw = read_splits(_pending(train, f"{name} (train)", labels), pending_test, names, options)
     if not labels.strings:
         return raw
     strings = list(labels.strings)
@@ -121,9 +109,8 @@ def _pending(dataset: LabelledDataset, origin: str, labels: _LabelEncoder) -> Pe
     try:
         count = len(dataset)
     except TypeError:
-        raise CondensationError(
-            f"{origin} has no length: it is a {type(dataset).__name__}.", hint="Pass an object with __len__ and __getitem__."
-        ) from None
+        message = f"{origin} has no length: it is a {type(dataset).__name__}."
+        raise CondensationError(message, hint="Pass an object with __len__ and __getitem__.") from None
     if count == 0:
         raise CondensationError(f"{origin} is empty.")
     return PendingImages(_items(dataset, count, origin, labels), count, origin)
@@ -136,18 +123,13 @@ def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEnco
         item = dataset[index]
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise CondensationError(f"Item {index} of {origin} is {_type_name(item)}, expected an image and a label.")
-        yield PendingImage(name, labels.encode(item[1], name), partial(_decode, item[0]))
-
-
-def _decode(value: object, options: ReadOptions) -> DecodedImage:
-    return decode_image(lambda: as_image(value), options)
+        yield PendingImage(name, labels.encode(item[1], name), partial(decode_image, partial(as_image, item[0])))
 
 
 def as_image(value: object) -> Image.Image:
     """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image.
 
-    Raises:
-        UnreadableImage: if ``value`` is none of these.
+    Raise UnreadableImage if ``value`` is none of these.
     """
     if isinstance(value, Image.Image):
         return value.copy()
@@ -166,9 +148,8 @@ def as_image(value: object) -> Image.Image:
         if first and (isinstance(value, Tensor) or not last):
             array = array.transpose(1, 2, 0)
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise UnreadableImage(
-            f"has the shape {tuple(value.shape)}, expected (height, width), with one or three channels last, or first in a tensor"
-        )
+        message = f"has the shape {tuple(value.shape)}, expected (height, width), with one or three channels last, or first in a tensor"
+        raise UnreadableImage(message)
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array))
 
 

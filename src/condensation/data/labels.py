@@ -26,16 +26,14 @@ def infer_class_names(labels: Sequence[str]) -> tuple[str, ...]:
 def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str, known_from: str) -> list[int]:
     """Return the index in ``class_names`` of each of ``labels``.
 
-    Raises:
-        CondensationError: if a label of ``origin`` is not a class of ``known_from``.
+    Raise CondensationError if a label of ``origin`` is not a class of ``known_from``.
     """
     indices = {name: index for index, name in enumerate(class_names)}
     try:
         return [indices[label] if label in indices else indices[_normalized(label)] for label in labels]
     except KeyError as missing:
-        raise CondensationError(
-            f"{origin} has the class {missing.args[0]!r}, which is not in {known_from}.", hint="Add the class there, or drop its images."
-        ) from None
+        message = f"{origin} has the class {missing.args[0]!r}, which is not in {known_from}."
+        raise CondensationError(message, hint="Add the class there, or drop its images.") from None
 
 
 def encode_labels(
@@ -43,8 +41,7 @@ def encode_labels(
 ) -> tuple[Tensor, Tensor | None, tuple[str, ...] | None]:
     """Return the labels of both splits as (n,) int64, and the class names if there are any.
 
-    Raises:
-        CondensationError: if labels are neither integers nor strings, or a string is not a class name.
+    Raise CondensationError if labels are neither integers nor strings, or a string is not a class name.
     """
     if not _are_strings(labels):
         test = None if test_labels is None else as_labels(test_labels, "test")

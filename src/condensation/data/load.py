@@ -39,8 +39,9 @@ def load(
 ) -> Data:
     """Return the training and test images of ``source``, stored as uint8 and normalized after sampling.
 
-    Without a test split, a fifth of each class is held out, always the same images. Nothing is downloaded except for
-    ``hf:NAME``; ``condense data get NAME`` downloads the known data sets.
+    Without a test split, a fifth of each class is held out, always the same images. Nothing is downloaded except for ``hf:NAME``;
+    ``condense data get NAME`` downloads the known data sets. Raise CondensationError if the data do not exist, or are damaged or
+    inconsistent, and NotEnoughMemory if they do not fit.
 
     Args:
         source: A name (``digits`` and ``fashion-mini`` are bundled; others are looked up in the data folder); ``hf:NAME``
@@ -58,16 +59,10 @@ def load(
         columns: Names of the image column and the label column of a table.
         flip_invariant: Whether mirrored images keep their label; by default True except for digits.
         on_progress: Called with the number of images read and their total.
-
-    Raises:
-        CondensationError: if the data do not exist, or are damaged or inconsistent.
-        NotEnoughMemory: if they do not fit.
     """
     if not isinstance(source, str | Path):
-        raise CondensationError(
-            f"load expects a name or a path, got {type(source).__name__}.",
-            hint="Use from_arrays for arrays and tensors, and from_dataset for data set objects.",
-        )
+        message = f"load expects a name or a path, got {type(source).__name__}."
+        raise CondensationError(message, hint="Use from_arrays for arrays and tensors, and from_dataset for data set objects.")
     options = ReadOptions(size, fit, skip_bad, columns, on_progress)
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
@@ -93,21 +88,10 @@ def from_arrays(
 ) -> Data:
     """Return arrays or tensors as data; without a test split, a fifth of each class is held out.
 
-    Args:
-        images: uint8, or floats in [0, 1], which are stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one
-            or three channels. If both axes could be the channels, tensors have them first and arrays last.
-        labels: (n,) integers from 0, or strings, which then name the classes.
-        test_images: Like ``images``.
-        test_labels: Like ``labels``.
-        class_names: A name per label; by default its number.
-        name: Name of the data set; a key of `DATASETS` adds its class names and published constants.
-        preprocessing: See `load`.
-        size: See `load`.
-        fit: See `load`.
-        flip_invariant: See `load`.
-
-    Raises:
-        CondensationError: if types, shapes, ranges or numbers do not match.
+    Images are uint8, or floats in [0, 1], which are stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three
+    channels. If both axes could be the channels, tensors have them first and arrays last. Labels are (n,) integers from 0, or
+    strings, which then name the classes; ``class_names`` names integers. A ``name`` in `DATASETS` adds its class names and
+    published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or numbers do not match.
     """
     if (test_images is None) != (test_labels is None):
         missing = "test_labels" if test_labels is None else "test_images"
@@ -180,11 +164,8 @@ def _format_in(path: Path) -> tuple[Path, Format] | None:
 def _read(path: Path, options: ReadOptions) -> RawData:
     located = _format_in(path)
     if located is None:
-        raise CondensationError(
-            f"There are no data in {path}.",
-            hint=f"It must be, or contain: {'; or '.join(form.name for form in FORMATS)}.",
-            setting="data.source",
-        )
+        hint = f"It must be, or contain: {'; or '.join(form.name for form in FORMATS)}."
+        raise CondensationError(f"There are no data in {path}.", hint=hint, setting="data.source")
     place, form = located
     raw = replace(form.read(place, options), format=form.name)
     return raw if form.dataset is None else _with_count_note(raw, form.dataset)

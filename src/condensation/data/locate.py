@@ -27,11 +27,7 @@ class DatasetListing:
 
 
 def data_folder(folder: str | Path | None) -> Path | None:
-    """Return ``folder``, or that of CONDENSATION_DATA, or None.
-
-    Raises:
-        NoSuchData: if the folder does not exist.
-    """
+    """Return ``folder``, or that of CONDENSATION_DATA, or None; raise NoSuchData if the folder does not exist."""
     named = folder if folder is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None

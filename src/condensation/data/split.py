@@ -1,7 +1,7 @@
-"""Hold-out of a test split from the training images of data that have none."""
+"""Choice of the test split by its name, and hold-out from the training images of data that have none."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,16 @@ from condensation.data.dataset import RawSplit
 TEST_SHARE = 5  # one of five images per class
 SEED = 0
 
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("test", "testing", "val", "valid", "validation", "dev")
+
+
+def choose_test(names: Collection[str]) -> tuple[str | None, str]:
+    """Return the first of `TEST_NAMES` in ``names``, or None, and a note for the user if there are several."""
+    present = [name for name in TEST_NAMES if name in names]
+    note = f"Of {' and '.join(present)}, {present[0]} was used." if len(present) > 1 else ""
+    return next(iter(present), None), note
+
 
 def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawSplit, str, dict[str, Any]]:
     """Split off a fifth of each class, at least one image, as the test split; always the same images.
@@ -25,9 +35,8 @@ def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawS
     for label, name in enumerate(names):
         indices = (train.labels == label).nonzero().squeeze(1)
         if len(indices) < 2:
-            raise CondensationError(
-                f"Class {name!r} has one image; a held-out test split needs at least two.", hint="Add images, or give a test split."
-            )
+            message = f"Class {name!r} has one image; a held-out test split needs at least two."
+            raise CondensationError(message, hint="Add images, or give a test split.")
         count = max(1, round(len(indices) / TEST_SHARE))
         chosen[indices[Rng(SEED).child("test", label).permutation(len(indices))[:count]]] = True
     count = int(chosen.sum())

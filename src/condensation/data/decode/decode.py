@@ -74,8 +74,7 @@ def decode_file(path: str | Path, options: ReadOptions = ReadOptions()) -> Decod
 def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> DecodedImage:
     """Return the image of ``open_image``, turned upright by its EXIF tag and scaled; transparency is dropped.
 
-    Raises:
-        UnreadableImage: if it is damaged, no image, an animation, or a decompression bomb.
+    Raise UnreadableImage if it is damaged, no image, an animation, or a decompression bomb.
     """
     try:
         with open_image() as image:

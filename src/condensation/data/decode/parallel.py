@@ -48,10 +48,8 @@ def read_splits(
 ) -> RawData:
     """Return both splits, in colour if any image is.
 
-    Raises:
-        CondensationError: if an image cannot be read and ``options`` do not skip it, sizes differ and none is set, or there
-            is no image.
-        NotEnoughMemory: if the images do not fit.
+    Raise CondensationError if an image cannot be read and ``options`` do not skip it, sizes differ and none is set, or there is no image,
+    and NotEnoughMemory if the images do not fit.
     """
     total = train.count + (test.count if test else 0)
     first, files = read_split(train, class_names, _offset_progress(options, 0, total))
@@ -82,7 +80,10 @@ def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, opti
         if array is None:
             array = _allocate(pending, image.pixels.shape)
         elif image.pixels.shape[1:] != array.shape[2:]:
-            raise _mixed_sizes(names[0], array.shape[2:], item.name, image.pixels.shape[1:])
+            (first_height, first_width), (height, width) = array.shape[2:], image.pixels.shape[1:]
+            first = f"{names[0]} has {first_width} x {first_height} pixels"
+            hint = "Set a common size, such as size=64; `condense data show` lists the sizes."
+            raise MixedSizes(f"The images differ in size: {first}, {item.name} has {width} x {height}.", hint=hint, setting="data.size")
         if len(image.pixels) > array.shape[1]:
             _allocate(pending, image.pixels.shape)
             array = np.repeat(array, 3, axis=1)
@@ -142,11 +143,3 @@ def _allocate(pending: PendingImages, shape: tuple[int, ...]) -> np.ndarray:
     needed = 2 * pending.count * int(np.prod(shape))
     memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=..., or a smaller one.")
     return np.empty((pending.count, *shape), dtype=np.uint8)
-
-
-def _mixed_sizes(first: str, shape: tuple[int, ...], second: str, second_shape: tuple[int, ...]) -> MixedSizes:
-    return MixedSizes(
-        f"The images differ in size: {first} has {shape[1]} x {shape[0]} pixels, {second} has {second_shape[1]} x {second_shape[0]}.",
-        hint="Set a common size, such as size=64; `condense data show` lists the sizes.",
-        setting="data.size",
-    )

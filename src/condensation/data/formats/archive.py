@@ -20,11 +20,8 @@ FREE_MEMORY = "Close other programs, or use a machine with more memory."
 def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each of ``names`` in ``path``, a folder or a tar archive, in stored order.
 
-    In an archive they may be in one folder of any name. Links, devices and paths that leave the archive are ignored.
-
-    Raises:
-        CondensationError: if the archive is damaged or contains a file twice.
-        NotEnoughMemory: if a file does not fit.
+    In an archive they may be in one folder of any name. Links, devices and paths that leave the archive are ignored. Raise
+    CondensationError if the archive is damaged or contains a file twice, and NotEnoughMemory if a file does not fit.
     """
     return _in_folder(path, names) if path.is_dir() else _in_tar(path, names, dataset)
 

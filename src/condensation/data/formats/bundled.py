@@ -30,7 +30,4 @@ def _fashion_mini() -> RawData:
     return RawData(read_mosaic(folder / "train.png"), read_mosaic(folder / "test.png"))
 
 
-BUNDLED: dict[str, Callable[[], RawData]] = {
-    "digits": lambda: read_npz_folder(BUNDLED_FOLDER / "digits"),
-    "fashion-mini": _fashion_mini,
-}
+BUNDLED: dict[str, Callable[[], RawData]] = {"digits": lambda: read_npz_folder(BUNDLED_FOLDER / "digits"), "fashion-mini": _fashion_mini}

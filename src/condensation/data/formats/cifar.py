@@ -84,8 +84,7 @@ class CifarVersion:
     def read(self, path: Path) -> RawData:
         """Return the training and test splits.
 
-        Raises:
-            CondensationError: if a file is missing, damaged or malicious, or a label is out of range.
+        Raise CondensationError if a file is missing, damaged or malicious, or a label is out of range.
         """
         batches: dict[str, tuple[Tensor, Tensor]] = {}
         class_names = None
@@ -102,10 +101,8 @@ class CifarVersion:
                 raise damaged_file(origin, problem, self.dataset) from problem
         missing = [name for name in (*self.train, self.test) if name not in batches]
         if missing:
-            raise CondensationError(
-                f"{path} lacks {', '.join(missing)}; {DATASETS[self.dataset].title} is incomplete.",
-                hint=f"Remove it and get it again: condense data get {self.dataset}",
-            )
+            message = f"{path} lacks {', '.join(missing)}; {DATASETS[self.dataset].title} is incomplete."
+            raise CondensationError(message, hint=f"Remove it and get it again: condense data get {self.dataset}")
         images, labels = zip(*(batches.pop(name) for name in self.train), strict=True)
         train = RawSplit(torch.cat(images), torch.cat(labels), class_names, str(path))
         return RawData(train, RawSplit(*batches[self.test], class_names, f"{self.test} in {path}"))

@@ -12,14 +12,13 @@ from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions,
 from condensation.data.decode.list_files import ListedFile, file_stamp, printable, stat_file
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
 from condensation.data.labels import class_indices, infer_class_names
+from condensation.data.split import TEST_NAMES, TRAIN_NAMES, choose_test
 
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = ",;\t"
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "id")
 LABELS = ("label", "class", "target", "class_name", "category", "y")
 SPLITS = ("split", "set", "part", "subset", "fold")
-TRAIN = ("train", "training")
-TEST = ("test", "testing", "val", "valid", "validation", "dev")  # the first that exists is the test split
 
 
 @dataclass(frozen=True)
@@ -49,10 +48,8 @@ def is_table(path: Path) -> bool:
 def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the images in the table at ``path``, whose paths are relative to its folder.
 
-    An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names.
-
-    Raises:
-        CondensationError: if a column or a file is missing, or the table is empty.
+    An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names. Raise
+    CondensationError if a column or a file is missing, or the table is empty.
     """
     rows = read_rows(path, options.columns)
     train, test, note = _split_rows(rows, path)
@@ -109,12 +106,10 @@ def _find_columns(text: str, columns: Sequence[str], path: Path) -> tuple[str, T
     names = [name.strip().lower() for name in header]
     missing = [kind for kind, known in zip(("path", "label"), wanted, strict=True) if _first_index(names, known) is None]
     asked = f" named {columns[0]!r} and {columns[1]!r}" if columns else ""
-    raise CondensationError(
-        f"{path} has no {' and no '.join(missing) or 'separate'} column{asked}; its columns are "
-        f"{', '.join(name.strip() for name in header)}.",
-        hint="Name the columns path and label, or set data.columns=PATH,LABEL (in Python: columns=('PATH', 'LABEL')).",
-        setting="data.columns",
-    )
+    present = ", ".join(name.strip() for name in header)
+    message = f"{path} has no {' and no '.join(missing) or 'separate'} column{asked}; its columns are {present}."
+    hint = "Name the columns path and label, or set data.columns=PATH,LABEL (in Python: columns=('PATH', 'LABEL'))."
+    raise CondensationError(message, hint=hint, setting="data.columns")
 
 
 def _first_index(names: Sequence[str], known: Sequence[str]) -> int | None:
@@ -135,15 +130,13 @@ def _row(cells: Sequence[str], indices: TableColumns, line: int, path: Path) -> 
 def _split_rows(rows: Sequence[TableRow], path: Path) -> tuple[list[TableRow], list[TableRow], str]:
     """Return the training rows, the test rows, and a note if there are several test splits."""
     for row in rows:
-        if row.split.lower() not in TRAIN + TEST:
+        if row.split.lower() not in TRAIN_NAMES + TEST_NAMES:
             raise CondensationError(f"{path}, line {row.line}: the split is {row.split!r}, expected train, test or val.")
-    train = [row for row in rows if row.split.lower() in TRAIN]
+    train = [row for row in rows if row.split.lower() in TRAIN_NAMES]
     if not train:
         raise CondensationError(f"{path} has no line with the split train.")
-    present = [name for name in TEST if any(row.split.lower() == name for row in rows)]
-    test = [row for row in rows if present and row.split.lower() == present[0]]
-    note = f"Of {' and '.join(present)}, {present[0]} was used." if len(present) > 1 else ""
-    return train, test, note
+    test_name, note = choose_test({row.split.lower() for row in rows})
+    return train, [row for row in rows if row.split.lower() == test_name], note
 
 
 def _file_of(row: TableRow, table: Path, options: ReadOptions) -> ListedFile | None:

@@ -16,11 +16,11 @@ from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
+from condensation.data.formats.archive import damaged_file
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
+from condensation.data.split import TRAIN_NAMES, choose_test
 
 PREFIX = "hf:"
-TRAIN = ("train", "training")
-TEST = ("test", "validation", "valid", "val", "dev")  # the first that exists is the test split
 LABELS = ("label", "labels", "class", "target", "category", "fine_label")
 SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
 ROWS = 256  # rows fetched at a time
@@ -56,9 +56,8 @@ def is_hugging_face(value: object) -> bool:
 def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
     """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``; NAME is a repository of the hub or a folder.
 
-    Raises:
-        CondensationError: if the data set does not exist or the hub cannot be reached.
-        MissingExtra: if the packages of Hugging Face are not installed.
+    Raise CondensationError if the data set does not exist or the hub cannot be reached, and MissingExtra if the packages of Hugging Face
+    are not installed.
     """
     name = source.removeprefix(PREFIX)
     exists = bool(name) and Path(name).exists()
@@ -113,9 +112,7 @@ def _check_parquet(path: Path) -> None:
     try:
         parquet.read_metadata(path)
     except (ArrowException, OSError) as problem:
-        raise CondensationError(
-            f"{path} is damaged or truncated, or no parquet file: {problem}", hint="Get or make the file again."
-        ) from None
+        raise damaged_file(path, problem) from None
 
 
 def _load(load: Callable[[Any], Any], name: str) -> Any:
@@ -130,11 +127,9 @@ def _load(load: Callable[[Any], Any], name: str) -> Any:
         raise
     except Exception as problem:  # errors of any type from the hub, the network and many file formats
         reason = " ".join(str(problem).split())[:300]
-        raise CondensationError(
-            f"The library datasets could not load {name}: {type(problem).__name__}: {reason}",
-            hint="Check the name (hf:OWNER/NAME or hf:OWNER/NAME/CONFIG) and the network.",
-            setting="data.source",
-        ) from None
+        message = f"The library datasets could not load {name}: {type(problem).__name__}: {reason}"
+        hint = "Check the name (hf:OWNER/NAME or hf:OWNER/NAME/CONFIG) and the network."
+        raise CondensationError(message, hint=hint, setting="data.source") from None
 
 
 @contextmanager
@@ -164,18 +159,14 @@ def _choose_splits(train: Any, test: Any, name: str) -> tuple[Any, Any, str]:
     if not isinstance(train, Mapping):
         return train, test, ""
     splits = dict(train)
-    first = next((splits[key] for key in TRAIN if key in splits), None)
-    if first is None and len(splits) > 1:
-        raise CondensationError(
-            f"{name} has no split train; it has {', '.join(splits)}.", hint="Pass the splits: from_dataset(train, test)."
-        )
+    first = next((splits[key] for key in TRAIN_NAMES if key in splits), None if len(splits) > 1 else next(iter(splits.values())))
     if first is None:
-        first = next(iter(splits.values()))
+        message = f"{name} has no split train; it has {', '.join(splits)}."
+        raise CondensationError(message, hint="Pass the splits: from_dataset(train, test).")
     if test is not None:
         return first, test, ""
-    present = [key for key in TEST if key in splits and splits[key] is not first]
-    note = f"Of {' and '.join(present)}, {present[0]} was used." if len(present) > 1 else ""
-    return first, splits[present[0]] if present else None, note
+    test_name, note = choose_test([key for key, split in splits.items() if split is not first])
+    return first, splits[test_name] if test_name else None, note
 
 
 def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
@@ -196,11 +187,9 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
     if len(labels) > 1:
         labels = [column for column in LABELS[:2] if column in labels]  # among several, only these names are unambiguous
     if len(images) != 1 or len(labels) != 1:
-        raise CondensationError(
-            f"{name} has no unambiguous image column and label column; it has {listing}.",
-            hint="Set data.columns=IMAGE,LABEL (in Python: columns=('IMAGE', 'LABEL')).",
-            setting="data.columns",
-        )
+        message = f"{name} has no unambiguous image column and label column; it has {listing}."
+        hint = "Set data.columns=IMAGE,LABEL (in Python: columns=('IMAGE', 'LABEL'))."
+        raise CondensationError(message, hint=hint, setting="data.columns")
     names = getattr(features[labels[0]], "names", None)
     return HubColumns(images[0], labels[0], tuple(names) if names else None)
 

@@ -35,9 +35,8 @@ def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawDa
 def read_idx(path: Path, dims: int) -> Tensor:
     """Return the uint8 values of an IDX file with ``dims`` dimensions.
 
-    Raises:
-        CondensationError: if it is not such a file, or its length does not match its header.
-        NotEnoughMemory: if the size in its header does not fit.
+    Raise CondensationError if it is not such a file, or its length does not match its header, and NotEnoughMemory if the size in its
+    header does not fit.
     """
     try:
         with _open(path) as file:

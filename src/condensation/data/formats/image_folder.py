@@ -11,9 +11,7 @@ from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, printable, subfolders
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
-
-TRAIN_NAMES = ("train", "training")
-TEST_NAMES = ("test", "testing", "val", "valid", "validation")  # the first that exists is the test split
+from condensation.data.split import TRAIN_NAMES, choose_test
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,8 @@ def is_image_folder(folder: Path) -> bool:
 def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the classes in ``folder``, or in its ``train`` and ``test`` (or ``val``); grey if all images are, else RGB.
 
-    Raises:
-        CondensationError: if there is no class, a class has no image, sizes differ and none is set, or an image cannot be read.
-        NotEnoughMemory: if the images do not fit.
+    Raise CondensationError if there is no class, a class has no image, sizes differ and none is set, or an image cannot be read, and
+    NotEnoughMemory if the images do not fit.
     """
     inside = {path.name.lower(): path for path in subfolders(folder)}
     train_folder = next((inside[name] for name in TRAIN_NAMES if name in inside and subfolders(inside[name])), None)
@@ -52,26 +49,22 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
         train, test, note = _class_folders(folder), None, ""
     else:
         train = _class_folders(train_folder)
-        test_folders = [inside[name] for name in TEST_NAMES if name in inside]
-        test = _class_folders(test_folders[0]) if test_folders else None
-        names = [path.name for path in test_folders]
-        note = f"Of {' and '.join(names)}, {names[0]} was used." if len(names) > 1 else ""
+        test_name, note = choose_test(inside)
+        test = _class_folders(inside[test_name]) if test_name else None
     for name in test.classes if test else ():
         if test and name not in train.classes:
-            raise CondensationError(
-                f"{test.folder} has the class {name!r}, which is not in {train.folder}.", hint="Add the class there, or remove its folder."
-            )
+            message = f"{test.folder} has the class {name!r}, which is not in {train.folder}."
+            raise CondensationError(message, hint="Add the class there, or remove its folder.")
     if len(train.classes) < 2:  # checked before the images are read
         raise single_class_error(next(iter(train.classes)), str(train.folder))
     splits = [split for split in (train, test) if split]
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
     classes = tuple(train.classes)
-    raw = read_cached(
-        ("folder", folder),
-        listing,
-        options,
-        lambda: read_splits(train.pending(classes), test.pending(classes) if test else None, classes, options, note),
-    )
+
+    def read() -> RawData:
+        return read_splits(train.pending(classes), test.pending(classes) if test else None, classes, options, note)
+
+    raw = read_cached(("folder", folder), listing, options, read)
     others = sum((split.others for split in splits), Counter[str]())
     return replace(raw, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
 
@@ -84,10 +77,9 @@ def _class_folders(folder: Path) -> ClassFolders:
         classes[printable(path.name)], ignored = list_images(path)
         others += ignored
     if not classes:
-        raise CondensationError(
-            f"{folder} has {f'{len(stray):,} images but ' if stray else ''}no class folders.",
-            hint="Put the images of each class into a sub-folder with its name, or list them in a CSV file with columns path and label.",
-        )
+        message = f"{folder} has {f'{len(stray):,} images but ' if stray else ''}no class folders."
+        hint = "Put the images of each class into a sub-folder with its name, or list them in a CSV file with columns path and label."
+        raise CondensationError(message, hint=hint)
     for name, files in classes.items():
         if not files:
             raise CondensationError(f"Class {name!r} has no images in {folder / name}.", hint="Add images, or remove the folder.")

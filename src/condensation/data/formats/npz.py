@@ -42,9 +42,8 @@ def read_npz_file(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
 def read_npz(path: Path) -> RawSplit:
     """Return the split of a file with ``images`` (n, h, w[, c]), ``labels`` (n,) and optional ``class_names`` (classes,).
 
-    Raises:
-        CondensationError: if the file is damaged, lacks an array, or contains Python objects, which could run code.
-        NotEnoughMemory: if the sizes in its headers do not fit.
+    Raise CondensationError if the file is damaged, lacks an array, or contains Python objects, which could run code, and NotEnoughMemory
+    if the sizes in its headers do not fit.
     """
     try:
         with zipfile.ZipFile(path) as archive:

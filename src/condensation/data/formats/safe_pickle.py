@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from condensation.core.errors import CondensationError
+from condensation.data.formats.archive import damaged_file
 
 INTEGERS = re.compile(r"[iu][1248]")
 # The file of a data set needs about ten tuples. Hashing tuples within tuples takes time 2^depth and C stack of the depth.
@@ -87,8 +88,7 @@ class IntegerArray:
 def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
     """Return the dictionary in ``content``: lists, tuples, strings, numbers and NumPy integer arrays.
 
-    Raises:
-        CondensationError: if the file asks for anything else, or is damaged. Nothing in it is run.
+    Raise CondensationError if the file asks for anything else, or is damaged. Nothing in it is run.
     """
     try:
         _check_operations(content)
@@ -102,7 +102,7 @@ def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
             hint="It is not the published file: get the data set again from a source that you trust.",
         ) from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, EOFError, pickle.UnpicklingError) as problem:
-        raise CondensationError(f"{origin} is damaged or truncated: {problem}.", hint="Get the data set again.") from problem
+        raise damaged_file(origin, problem) from problem
 
 
 class SafeUnpickler(pickle.Unpickler):

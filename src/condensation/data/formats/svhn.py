@@ -25,9 +25,7 @@ def is_svhn(path: Path) -> bool:
 def read_svhn(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return both splits; ``path`` is the folder or the training file.
 
-    Raises:
-        CondensationError: if a file is missing or damaged, or a label is not in 1..10.
-        MissingExtra: if scipy is not installed.
+    Raise CondensationError if a file is missing or damaged, or a label is not in 1..10, and MissingExtra if scipy is not installed.
     """
     folder = path if path.is_dir() else path.parent
     if not (folder / TEST).is_file():

@@ -9,19 +9,17 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
-from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.cache import read_cached
-from condensation.data.dataset import Format, RawData, RawSplit, ReadOptions
-from condensation.data.decode.decode import fit_image
+from condensation.data.dataset import Format, RawData, ReadOptions
+from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image
 from condensation.data.decode.list_files import file_stamp, list_images, stat_file
+from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.formats.archive import damaged_file
 
 DATASET = "tiny-imagenet"
@@ -66,9 +64,8 @@ def is_tiny_imagenet(path: Path) -> bool:
 def read_tiny_imagenet(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the training and validation images in colour; classes are ordered by ``wnids.txt`` and named by ``words.txt``.
 
-    Raises:
-        CondensationError: if a file is missing or damaged, or the class of an image is unknown.
-        NotEnoughMemory: if the images do not fit.
+    Raise CondensationError if a file is missing or damaged, or the class of an image is unknown, and NotEnoughMemory if the images do not
+    fit.
     """
     return read_cached((DATASET, path), _listing(path), options, lambda: _read_anew(path, options))
 
@@ -117,9 +114,9 @@ def _read(files: DatasetFiles, options: ReadOptions) -> RawData:
             raise files.damaged(split, "there are no images")
         if images[0][0] < 0:
             raise files.damaged(images[0][1], f"its class is not in {CLASSES}")
-        pixels = _decode_all(files, [name for _, name in images], options)
-        splits.append(RawSplit(pixels, torch.tensor([label for label, _ in images]), names, f"{split} in {files.path}"))
-    return RawData(splits[0], splits[1])
+        items = [PendingImage(f"{name} in {files.path}", label, partial(_decode, files, name)) for label, name in images]
+        splits.append(PendingImages(items, len(items), f"{split} in {files.path}"))
+    return read_splits(splits[0], splits[1], names, options)
 
 
 def class_names(wnids: list[str], words: Iterable[str]) -> tuple[str, ...]:
@@ -130,33 +127,14 @@ def class_names(wnids: list[str], words: Iterable[str]) -> tuple[str, ...]:
     return tuple(short if first.count(short) == 1 else name for short, name in zip(first, full, strict=True))
 
 
-def _decode_all(files: DatasetFiles, names: list[str], options: ReadOptions) -> Tensor:
-    """Return the images ``names`` as (n, 3, h, w) uint8. One thread: at 64 x 64 pixels a second one was no faster."""
-    shape = _decode(files, names[0], options).shape
-    # Twice: as read, and sorted into an image set.
-    needed = 2 * len(names) * int(np.prod(shape))
-    memory.require(needed, f"Reading {len(names):,} images from {files.path}", "Set a smaller size=..., or use more memory.")
-    images = np.empty((len(names), *shape), dtype=np.uint8)
-    for target, name in zip(images, names, strict=True):
-        pixels = _decode(files, name, options)
-        if pixels.shape != shape:
-            raise files.damaged(name, f"it has {pixels.shape[2]} x {pixels.shape[1]} pixels, expected {shape[2]} x {shape[1]}")
-        target[:] = pixels
-    return torch.from_numpy(images)
+def _decode(files: DatasetFiles, name: str, options: ReadOptions) -> DecodedImage:
+    def open_image() -> Image.Image:
+        image = Image.open(io.BytesIO(files.read(name)), formats=("JPEG",))
+        if image.width * image.height > LARGEST_IMAGE:
+            raise UnreadableImage(f"has {image.width} x {image.height} pixels")
+        return image
 
-
-def _decode(files: DatasetFiles, name: str, options: ReadOptions) -> np.ndarray:
-    """Return the pixels (3, h, w) of one image."""
-    try:
-        with Image.open(io.BytesIO(files.read(name)), formats=("JPEG",)) as image:
-            if image.width * image.height > LARGEST_IMAGE:
-                raise ValueError(f"it has {image.width} x {image.height} pixels")
-            picture = image.convert("RGB")
-    except MemoryError:
-        raise
-    except Exception as problem:  # Pillow's readers raise errors of many types on damaged files
-        raise files.damaged(name, problem) from problem
-    return np.asarray(picture if options.shape is None else fit_image(picture, options.shape, options.fit)).transpose(2, 0, 1)
+    return decode_image(open_image, options)
 
 
 TINY_IMAGENET_FILES = Format("the files of Tiny ImageNet", is_tiny_imagenet, read_tiny_imagenet, DATASET, (FOLDER, ARCHIVE))
