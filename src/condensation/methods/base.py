@@ -1,7 +1,5 @@
 """Base classes of methods: `Method` holds the settings, `State` all that changes from step to step."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

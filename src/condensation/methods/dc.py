@@ -1,7 +1,5 @@
 """Dataset condensation with gradient matching (DC; Zhao, Mopuri & Bilen, ICLR 2021), and with Siamese augmentation (ICML 2021)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, get_args

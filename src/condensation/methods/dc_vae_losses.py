@@ -1,7 +1,5 @@
 """The losses of DC-VAE (Parmar et al., CVPR 2021) for a group of classes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

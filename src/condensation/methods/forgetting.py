@@ -1,7 +1,5 @@
 """Forgetting (Toneva et al., ICLR 2019) as a selection method."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 

@@ -12,8 +12,6 @@ The result is what the generator makes, in evaluation mode, of latents with a ra
 depend on how many images are asked for.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace

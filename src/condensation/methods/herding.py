@@ -1,7 +1,5 @@
 """Herding (Welling, ICML 2009; as a coreset: Rebuffi et al., CVPR 2017)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Initialization of synthetic images: random real images, real images near cluster centers, or noise."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Literal
 

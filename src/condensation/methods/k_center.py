@@ -1,7 +1,5 @@
 """Greedy k-center (Gonzalez, 1985; as a coreset: Sener & Savarese, ICLR 2018)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Access to the network, the network sampler and the learning rate of any method."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

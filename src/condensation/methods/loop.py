@@ -1,7 +1,5 @@
 """The condensation loop: `condense` runs every method, step by step."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Pixel MMD: distribution matching without a network (Zhao & Bilen, WACV 2023, supplement)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import ClassVar
 

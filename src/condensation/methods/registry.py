@@ -1,7 +1,5 @@
 """Registry of methods. To add a method, write its file and add its class to `METHODS`."""
 
-from __future__ import annotations
-
 from condensation.methods.base import Method
 from condensation.methods.best_of import BestOf
 from condensation.methods.big_gan import BigGAN

@@ -1,7 +1,5 @@
 """Synthetic images as parameters that an optimizer changes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch

@@ -1,7 +1,5 @@
 """Selection with a trained network: one epoch of training per step, then the choice."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

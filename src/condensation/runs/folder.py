@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -12,17 +12,15 @@ from condensation.artifacts.set_file import SET
 from condensation.core.checkpoint import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.plain import to_dict
 from condensation.core.storage import UNFINISHED, read_json, write_json
-from condensation.runs.settings import RunSettings
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 LOCK = ".lock"  # exists while a run writes into the folder
 ELSEWHERE = "Choose another folder (out=...)."
 
 
-def check_folder(folder: Path, settings: RunSettings, resume: bool) -> None:
-    """Check that ``folder`` is free for a new run, or with ``resume`` holds this run. Nothing is written.
+def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None:
+    """Check that ``folder`` is free for a new run, or with ``resume`` holds the run of the plain settings ``content``.
 
     Raises:
         CondensationError: if it holds another run, naming the difference, or this run and ``resume`` is False.
@@ -38,26 +36,26 @@ def check_folder(folder: Path, settings: RunSettings, resume: bool) -> None:
     if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
         return  # a run that was refused or stopped before its first checkpoint may be replaced
     # The compute settings may change when a run is resumed, for example on another machine.
-    wanted = json.loads(json.dumps(to_dict(settings)))
-    difference = first_difference({**_saved_settings(folder), "compute": None}, {**wanted, "compute": None})
+    wanted = {**json.loads(json.dumps(content)), "compute": None}
+    difference = first_difference({**_saved_settings(folder), "compute": None}, wanted)
     if difference:
         hint = f"{ELSEWHERE[:-1]}, or use the same settings."
         raise CondensationError(f"{folder} holds another run: {difference}.", hint=hint, setting="out")
     if not resume:
-        state = "is finished" if is_finished(folder, settings) else "was interrupted"
+        state = "is finished" if is_finished(folder, content) else "was interrupted"
         hint = "Continue it with resume=True, or choose another folder (out=...)."
         raise CondensationError(f"{folder} holds this run already; it {state}.", hint=hint, setting="resume")
 
 
-def is_finished(folder: Path, settings: RunSettings) -> bool:
-    """Return whether ``folder`` has all results that ``settings`` ask for."""
-    results = (SET, GRID, SCORES) if settings.evaluation.networks else (SET, GRID)
+def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
+    """Return whether ``folder`` has all results that the plain settings ``content`` ask for."""
+    results = (SET, GRID, SCORES) if content["evaluation"]["networks"] else (SET, GRID)
     return all((folder / name).exists() for name in results)
 
 
-def write_settings(folder: Path, settings: RunSettings) -> None:
-    """Write ``settings.json``: the settings, the versions and the machine."""
-    write_json(folder / SETTINGS, {"settings": to_dict(settings), "versions": versions(), "machine": machine()})
+def write_settings(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write ``settings.json``: the plain settings ``content``, the versions and the machine."""
+    write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
 
 
 def _saved_settings(folder: Path) -> dict[str, Any]:

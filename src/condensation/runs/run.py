@@ -1,7 +1,6 @@
 """A run: load the data, condense, save and evaluate the set. The run folder holds everything that repeats it."""
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,15 +16,16 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.ipc import small_classes_note
 from condensation.core.plain import to_dict
-from condensation.core.progress import OnProgress, Progress
+from condensation.core.progress import Progress
 from condensation.core.storage import remove_unfinished, write, write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, compare
 from condensation.evaluation.scores import Scores
+from condensation.methods.base import Method
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
-from condensation.report.grid import grid
+from condensation.report.grid import grid_png
 from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, run_lock, write_settings
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
@@ -67,29 +67,34 @@ def run(
         CondensationError: if the folder holds another run, or the settings are impossible; nothing is written then.
         Stopped: if an observer or a callback raises it; the run can then be resumed.
     """
-    folder = Path(out)
-    checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
-    settings = replace(settings, compute=settings.compute.resolve())
-    check_folder(folder, settings, resume)
-    if is_finished(folder, settings):
-        scores = Scores.read(folder / SCORES) if settings.evaluation.networks else None
-        return RunResult(folder, CondensedSet.load(folder / SET), scores)
+    folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
+    check_folder(folder, content, resume)
+    if is_finished(folder, content):
+        return RunResult(folder, CondensedSet.load(folder / SET), Scores.read(folder / SCORES) if settings.evaluation.networks else None)
     data = data or settings.data.load(progress.reading)
     ipc = settings.ipc_of(data.train)
+    title = f"{data.name}, {describe_set(type(settings.method).__name__, ipc.values(), settings.method.steps)}"
     settings.evaluation.check(data)
     settings.method.validate(data.train)
     with run_lock(folder), _resumable(folder):
-        check_folder(folder, settings, resume)  # another process may have used the folder while the images were read
+        check_folder(folder, content, resume)  # another process may have used the folder while the images were read
         remove_unfinished(folder)
-        write_settings(folder, settings)
-        condensed = _condensed(settings, data, ipc, folder, observers, checkpoint, Path(generator) if generator else None)
-        title = describe_set(type(settings.method).__name__, condensed.images.counts.values(), settings.method.steps)
-        write(folder / GRID, _png(condensed.images, data.train, f"{data.name}, {title}"))
-        scores = _scores(settings, data, ipc, condensed.images, progress.evaluating)
-        if scores:
-            condensed = condensed.with_scores(scores.without_seconds().to_json())
-            condensed.save(folder / SET)
-            write_json(folder / SCORES, scores.to_json())  # last: this file marks the run as finished
+        write_settings(folder, content)
+        card = _card(content, settings.method, data, ipc)
+        condensed = _saved_set(folder, card)
+        if condensed is None:
+            checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
+            condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, Path(generator) if generator else None)
+        write(folder / GRID, grid_png(condensed.images, data.train, title=title))
+        if not settings.evaluation.networks:
+            return RunResult(folder, condensed)
+        entries = [Entry(content["method"]["name"], condensed.images)]
+        if settings.baseline and not isinstance(settings.method, Random):
+            entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
+        scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
+        condensed = condensed.with_scores(scores.without_seconds().to_json())
+        condensed.save(folder / SET)
+        write_json(folder / SCORES, scores.to_json())  # last: this file marks the run as finished
     return RunResult(folder, condensed, scores)
 
 
@@ -106,47 +111,52 @@ def _resumable(folder: Path) -> Iterator[None]:
         raise
 
 
-def _condensed(
+def _saved_set(folder: Path, card: Mapping[str, Any]) -> CondensedSet | None:
+    """Return the set that an interrupted run left in ``folder``, if any."""
+    if not (folder / SET).exists():
+        return None
+    saved = CondensedSet.load(folder / SET)
+    if saved.card.get("data", {}).get("fingerprint") != card["data"]["fingerprint"]:
+        message = f"{folder / SET} was made from other images than {card['settings']['data']['source']} has now."
+        raise CondensationError(message, hint=ELSEWHERE, setting="out")
+    return saved
+
+
+def _condense(
     settings: RunSettings,
-    data: Data,
+    real: ImageSet,
     ipc: dict[int, int],
+    card: dict[str, Any],
     folder: Path,
     observers: Sequence[Observer],
     checkpoint: Checkpoint,
     generator: Path | None,
 ) -> CondensedSet:
-    """Return the set in ``folder``, or condense and save it."""
-    method, fingerprint = settings.method, data.train.fingerprint()
-    if (folder / SET).exists():
-        saved = CondensedSet.load(folder / SET)
-        if saved.card.get("data", {}).get("fingerprint") != fingerprint:
-            message = f"{folder / SET} was made from other images than {settings.data.source} has now."
-            raise CondensationError(message, hint=ELSEWHERE, setting="out")
-        return saved
-    card = _card(settings, data, ipc, fingerprint)
+    """Condense and save the set, or draw it from ``generator`` if that was trained by the same settings."""
+    method = settings.method
+    watching: list[Observer] = [LossLog(folder / LOG)]
+    if isinstance(method, GenerativeMethod):
+        watching.append(KeepGenerator(method, folder / GENERATOR, card))
+    watching += [partial(_add_card, card), *observers]  # after the generator is saved, whose sets may differ from this one
     trained = TrainedGenerator.load(generator) if generator else None
-    if trained and trained.matches_run(method, data.train, settings.seed, fingerprint):
-        images = trained.images_for_run(data.train, ipc, settings.seed, settings.compute)
+    if trained and trained.matches_run(method, real, settings.seed, card["data"]["fingerprint"]):
+        images = trained.images_for_run(real, ipc, settings.seed, settings.compute)
         replace(trained, card=card).save(folder / GENERATOR)
     else:
-        watching: list[Observer] = [LossLog(folder / LOG)]
-        if isinstance(method, GenerativeMethod):
-            watching.append(KeepGenerator(method, folder / GENERATOR, card))
-        watching += [partial(_add_card, card), *observers]  # after the generator is saved, whose sets may differ from this one
-        images = condense(method, data.train, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
+        images = condense(method, real, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed
 
 
-def _card(settings: RunSettings, data: Data, ipc: dict[int, int], fingerprint: str) -> dict[str, Any]:
-    method, digests = settings.method, settings.method.input_digests()
+def _card(content: Mapping[str, Any], method: Method, data: Data, ipc: dict[int, int]) -> dict[str, Any]:
+    digests = method.input_digests()
     note = method.note if isinstance(method, GenerativeMethod) else ""
     return {
-        "settings": to_dict(settings),
+        "settings": content,
         "data": {
             "name": data.name,
-            "fingerprint": fingerprint,
+            "fingerprint": data.train.fingerprint(),
             "images": len(data.train),
             "note": " ".join(filter(None, (data.note, small_classes_note(data.train, ipc)))),
             **data.details,
@@ -162,18 +172,3 @@ def _add_card(card: dict[str, Any], info: StepInfo) -> None:
     """Add the entries of the final state to the card."""
     if info.step == info.steps:
         card.update(info.state.card())
-
-
-def _scores(settings: RunSettings, data: Data, ipc: dict[int, int], images: ImageSet, on_progress: OnProgress | None) -> Scores | None:
-    if not settings.evaluation.networks:
-        return None
-    entries = [Entry(to_dict(settings.method)["name"], images)]
-    if settings.baseline and not isinstance(settings.method, Random):
-        entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
-    return compare(entries, data, settings.evaluation, settings.seed, settings.compute, on_progress)
-
-
-def _png(images: ImageSet, real: ImageSet, title: str) -> bytes:
-    buffer = io.BytesIO()
-    grid(images, real, title=title).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

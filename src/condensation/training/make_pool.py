@@ -4,8 +4,6 @@ The paper takes embeddings from networks sorted by validation accuracy (Zhao & B
 networks there were or how they were trained, so the defaults are this library's. Test images are not used.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

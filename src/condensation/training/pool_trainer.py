@@ -1,7 +1,5 @@
 """Training of one network for a pool, with snapshots of its weights at several accuracies."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

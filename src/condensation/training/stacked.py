@@ -1,7 +1,5 @@
 """Batches of models in training: a single network, or several of one architecture stacked so that one call computes all."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from abc import ABC, abstractmethod

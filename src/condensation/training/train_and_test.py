@@ -1,7 +1,5 @@
 """Training and testing of many networks of one architecture, as many at a time as suit the device."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
