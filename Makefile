@@ -1,21 +1,24 @@
 # make demo    install into .venv and condense bundled data
-# make test    install and run the quick tests; `make test-all` runs the slow ones as well
+# make test    install and run the quick tests; `make test-slow` runs the others, `make test-all` all of them
 PYTHON ?= python3
-BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
-PYTEST := $(BIN)/python -m pytest -n 2
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(CONSTRAINTS)
+PYTEST := $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 
-.PHONY: help demo test test-all lint format clean
+.PHONY: help demo test test-slow test-all lint format clean
 
 help:
 	@echo "make demo      condense bundled data and evaluate the result: about a minute after installation"
 	@echo "make test      run the quick tests"
+	@echo "make test-slow run the slow tests"
 	@echo "make test-all  run all tests"
 	@echo "make lint      check format, style and types"
 	@echo "make format    fix format and style"
 	@echo "make clean     remove .venv, build files and caches; runs are kept"
 
-demo: .venv/installed
+demo: $(VENV)/installed
 	@rm -rf runs/demo
 	@echo "Condensing 5,000 images of clothes into 10, then training networks on those 10 and on 10 random images:"
 	@echo "about a minute on 2 idle cores."
@@ -23,38 +26,41 @@ demo: .venv/installed
 	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
 		method.steps=300 evaluation.networks=2 evaluation.recipe.epochs=300
 
-test: .venv/installed-dev
+test: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow"
 
-test-all: .venv/installed-dev
+test-slow: $(VENV)/installed-dev
+	$(PYTEST) -m slow
+
+test-all: $(VENV)/installed-dev
 	$(PYTEST)
 
-lint: .venv/installed-dev
+lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: .venv/installed-dev
+format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/bin/python:
+$(VENV)/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \
 		|| { echo "Python 3.10 or newer is needed. If you have one: make PYTHON=python3.12 demo"; exit 1; }
-	@$(PYTHON) -m venv .venv \
-		|| { rm -rf .venv; echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "Python's venv module is needed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-# The stamp files repeat the installation only when pyproject.toml or constraints.txt changes.
-.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing into .venv; PyTorch is large, so this takes a minute or more ..."
+# The stamp files repeat the installation only when pyproject.toml or the constraints change.
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV); PyTorch is large, so this takes a minute or more ..."
 	@$(INSTALL) -e .
 	@touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
-	@echo "Installing into .venv, with the development tools; this takes a minute or more ..."
+$(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(VENV)/bin/python
+	@echo "Installing into $(VENV), with the development tools; this takes a minute or more ..."
 	@$(INSTALL) -e ".[dev]"
-	@touch $@ .venv/installed
+	@touch $@ $(VENV)/installed
