@@ -5,6 +5,7 @@ namespace. Order, default folders and file names are those of the page. Only siz
 
 - ``fashion-mini`` becomes ``fashion-mnist``, in paths as well. Named data sets are the small ones of `DATA_SETS`.
 - Numbers are capped by `LARGEST`, in paths like ``ipc10`` as well. ``--learn`` and ``--test`` keep two networks.
+- A bucket of a pool becomes ``all``, since a small pool fills few.
 - Settings of `METHODS`, `EVALUATION` and `STUDIES` are added to commands that lack them.
 """
 
@@ -58,7 +59,7 @@ DATA_SETS = {
     "mnist": (12, 10, 1, 28),
     "fashion-mnist": (12, 10, 1, 28),
     "cifar10": (12, 10, 3, 32),
-    "cifar100": (4, 100, 3, 32),
+    "cifar100": (4, 20, 3, 32),
 }
 
 
@@ -119,6 +120,8 @@ def capped(before: str, word: str) -> str:
     if option in ("learn", "test"):
         return ",".join(word.split(",")[:2])
     name, equals, value = word.partition("=")
+    if name.endswith(".bucket"):
+        return f"{name}=all"
     if option in LARGEST:
         return smaller(word, LARGEST[option])
     if equals and name.rsplit(".", 1)[-1] in LARGEST:
