@@ -1,7 +1,5 @@
 """Printed form of ``condense run``: progress, scores and what to type next."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil
@@ -34,8 +32,8 @@ def run(
 ) -> None:
     """Run ``condense run``."""
     screen = plain_console()
-    check_folder(out, settings, resume)
-    finished = is_finished(out, settings)
+    check_folder(out, to_dict(settings), resume)
+    finished = is_finished(out, to_dict(settings))
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
     heading = [f"{settings.data.source}: {describe(settings)}, seed {settings.seed}", state]
     boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
