@@ -37,7 +37,7 @@ RUN = ("--size", "8x10", "--fit", "pad", "--skip-bad", "--small-classes", "all")
 
 def test_a_run_records_the_data_of_a_folder(condense, flowers, monkeypatch):
     monkeypatch.setattr("condensation.report.progress.READING_DELAY", -1.0)
-    code, said, errors = condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", *FAST)
+    code, output, errors = condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", *FAST)
     assert code == 0, errors
     assert "reading images 37/37" in errors
     condensed = CondensedSet.load("out")
@@ -53,7 +53,7 @@ def test_a_run_records_the_data_of_a_folder(condense, flowers, monkeypatch):
         "1 image could not be read and was skipped:",
         "bad.jpg cannot be read as an image",
     ):
-        assert line in said
+        assert line in output
     settings = json.loads(Path("out/settings.json").read_text(encoding="utf-8"))["settings"]
     assert settings["small_classes"] == "all"
     assert (settings["data"]["size"], settings["data"]["fit"], settings["data"]["skip_bad"]) == ("8x10", "pad", True)
@@ -61,9 +61,9 @@ def test_a_run_records_the_data_of_a_folder(condense, flowers, monkeypatch):
 
 def test_the_card_alone_reproduces_the_images(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
-    code, said, errors = condense("evaluate", "out", "--json", *FAST[5:])
+    code, output, errors = condense("evaluate", "out", "--json", *FAST[5:])
     assert code == 0, errors
-    assert json.loads(said)["test"]["images"] == 7
+    assert json.loads(output)["test"]["images"] == 7
     assert "have changed" not in errors
     assert condense("run", "--config", "out/settings.json", "-o", "again", "-q")[0] == 0
     assert torch.equal(CondensedSet.load("out").images.images, CondensedSet.load("again").images.images)
@@ -71,11 +71,11 @@ def test_the_card_alone_reproduces_the_images(condense, flowers):
 
 def test_other_data_are_read_with_the_settings_of_the_set(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)[0] == 0
-    own = json.loads(condense("evaluate", "out", "--json", *FAST[5:])[1])
+    expected = json.loads(condense("evaluate", "out", "--json", *FAST[5:])[1])
     flowers.rename("moved")
-    code, said, errors = condense("evaluate", "out", "-d", "moved", "--json", *FAST[5:])
+    code, output, errors = condense("evaluate", "out", "-d", "moved", "--json", *FAST[5:])
     assert code == 0, errors
-    assert json.loads(said)["sets"]["out"]["per_class"] == own["sets"]["out"]["per_class"]
+    assert json.loads(output)["sets"]["out"]["per_class"] == expected["sets"]["out"]["per_class"]
 
 
 def test_a_changed_test_split_is_warned_about(condense, flowers, caplog):
@@ -100,7 +100,7 @@ def test_another_test_split_of_a_copy_is_warned_about(condense, flowers, caplog)
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "words"),
     [
         (("--size", "8"), "--skip-bad"),
         (("--skip-bad",), "--size 64"),
@@ -110,10 +110,10 @@ def test_another_test_split_of_a_copy_is_warned_about(condense, flowers, caplog)
         (("--skip-bad", "--size", "8", "--fit", "stretch"), "stretch"),
     ],
 )
-def test_errors_leave_no_files(condense, flowers, options, said):
+def test_errors_leave_no_files(condense, flowers, options, words):
     code, _, errors = condense("run", "-d", flowers, "-i", 6, "-o", "out", "-q", *options, *FAST)
     assert code == 2
-    assert said in errors
+    assert words in errors
     assert "Traceback" not in errors
     assert not (flowers.parent / "out").exists()
 
@@ -136,18 +136,18 @@ def test_sizes_in_a_file_and_random_images_of_small_classes(condense, flowers, t
     code, _, errors = condense("evaluate", "--config", "s.toml", "-d", flowers, "--random", 6, *FAST[5:])
     assert code == 2
     assert "--small-classes all" in errors
-    code, said, errors = condense(
+    code, output, errors = condense(
         "evaluate", "--config", "s.toml", "-d", flowers, "--random", 6, "--small-classes", "all", "--json", *FAST[5:]
     )
     assert code == 0, errors
-    assert json.loads(said)["sets"]["random"]["images"] == 16
+    assert json.loads(output)["sets"]["random"]["images"] == 16
 
 
 def test_random_images_follow_the_rule_of_the_set(condense, flowers):
     assert condense("run", "-d", flowers, "-i", 6, *RUN, "-o", "out", "-q", *FAST)[0] == 0
-    code, said, errors = condense("evaluate", "out", "--random", 6, "--json", *FAST[5:])
+    code, output, errors = condense("evaluate", "out", "--random", 6, "--json", *FAST[5:])
     assert code == 0, errors
-    assert json.loads(said)["sets"]["random"]["images"] == 16
+    assert json.loads(output)["sets"]["random"]["images"] == 16
     code, _, errors = condense("evaluate", "out", "--random", 6, "--small-classes", "error", *FAST[5:])
     assert code == 2
     assert "at most 4, the number of images of class '-few'; got 6." in errors
@@ -177,8 +177,8 @@ def test_duplicates_are_warned_about_once(condense, tmp_path, caplog, count, wor
         shutil.copy(tmp_path / "mine" / "train" / "b" / f"{number}.png", tmp_path / "mine" / "test" / "b" / f"again {number}.png")
     arguments = ("run", "-d", "mine", "-i", 2, "-o", "out", *FAST)
     with caplog.at_level(logging.WARNING):
-        code, said, errors = condense(*arguments)
+        code, output, errors = condense(*arguments)
     assert code == 0, errors
     assert sum(words in line for line in caplog.messages) == 1
-    assert "pixel for pixel" not in said
+    assert "pixel for pixel" not in output
     assert "pixel for pixel: test accuracies are too high" in condense(*arguments, "--resume")[1]  # nothing is read then

@@ -21,15 +21,15 @@ def images(count, shape, seed=0):
 
 
 def python2(value):
-    """``value`` pickled as Python 2 did it, text and bytes as one: the operations in the files that CIFAR's authors give out."""
+    """Pickle ``value`` as Python 2 did, with one type for text and bytes: the operations in the official files of CIFAR."""
     return b"\x80\x02" + _operations(value) + b"."
 
 
 def _operations(value):
     if isinstance(value, dict):
-        return b"}(" + b"".join(_operations(key) + _operations(one) for key, one in value.items()) + b"u"
+        return b"}(" + b"".join(_operations(key) + _operations(item) for key, item in value.items()) + b"u"
     if isinstance(value, list):
-        return b"](" + b"".join(_operations(one) for one in value) + b"e"
+        return b"](" + b"".join(_operations(item) for item in value) + b"e"
     if isinstance(value, int):
         return b"K" + bytes([value]) if value < 256 else b"J" + struct.pack("<i", value)
     if isinstance(value, np.ndarray):
@@ -42,12 +42,12 @@ def _operations(value):
 
 
 def python3(value):
-    """``value`` as Python 3 pickles it today."""
+    """Pickle ``value`` as Python 3 does."""
     return pickle.dumps(value, protocol=5)
 
 
 def cifar_files(version, write=python2, counts=(4, 20)):
-    """Name to content of each file, and the images and labels in them: ``counts`` images in a batch of training and of test."""
+    """Return the content of each file, and images and labels: ``counts`` images per training batch and test batch."""
     dataset, kind = version
     classes, names = (10, CIFAR10_NAMES) if dataset == "cifar10" else (100, CIFAR100_NAMES)
     per_batch, of_test = counts
@@ -105,7 +105,7 @@ def write_tar(path: Path, files: dict[str, bytes], mode="w:gz") -> Path:
 
 
 def write_cifar(parent: Path, version, *, packed: bool, write=python2):
-    """The archive or the folder, called as it usually is; and what it holds."""
+    """Write the archive or the folder under its usual name; return its path and its content."""
     files, held = cifar_files(version, write)
     if packed:
         return write_tar(parent / ARCHIVES[version], {f"{FOLDERS[version]}/{name}": content for name, content in files.items()}), held
@@ -113,7 +113,7 @@ def write_cifar(parent: Path, version, *, packed: bool, write=python2):
 
 
 def write_svhn(folder: Path, counts=(30, 20)):
-    """Both files in ``folder``, and what they hold."""
+    """Write both files into ``folder``; return it and its content."""
     from scipy.io import savemat
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +131,7 @@ WORDS = "n00\tanything\nn01\ttabby, tabby cat\nn02\tcrane, bird\nn03\tcrane, mac
 
 
 def tiny_imagenet_files(counts=(4, 2)):
-    """Name to content of the files of a Tiny ImageNet of three classes; of each, the first training image is grey."""
+    """Return the files of a Tiny ImageNet of three classes; the first training image of each is grey."""
     files = {"wnids.txt": "\n".join(WNIDS).encode() + b"\n", "words.txt": WORDS.encode()}
     rows = []
     for number, wnid in enumerate(WNIDS):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.core.errors import CondensationError
 from condensation.data.load import from_arrays
 from condensation.data.load import load as load_data
 from condensation.data.settings import DataSettings
+from tests.data.refusals import refusal
 
 LABELS = np.arange(20) % 2
 
@@ -99,76 +99,70 @@ def test_size_resizes_arrays():
 
 
 @pytest.mark.parametrize(
-    ("images", "labels", "settings", "message"),
+    ("images", "labels", "settings", "value"),
     [
-        (pixels(20, 4, 4).astype(np.int64), LABELS, {}, "Give uint8"),
-        (torch.zeros(20, 4, 4, dtype=torch.bool), LABELS, {}, "Give uint8"),
-        (np.array([["a"]]), LABELS, {}, "Give uint8"),
-        (pixels(20, 4, 4) / 100, LABELS, {}, "expected 0 to 1"),
-        (np.full((20, 4, 4), np.nan), LABELS, {}, "expected 0 to 1"),
-        (pixels(20, 0, 4), LABELS, {}, "no pixel"),
-        (pixels(0, 4, 4), LABELS[:0], {}, "no pixel"),
-        (pixels(20, 4, 4, 4), LABELS, {}, "one or three channels"),
-        (pixels(20, 4), LABELS, {}, "one or three channels"),
-        (pixels(20, 4, 4), LABELS[:-1], {}, "19 labels for 20"),
-        (pixels(20, 4, 4), LABELS.astype(float), {}, "integer label"),
-        (pixels(20, 4, 4), LABELS[:, None], {}, "integer label"),
-        (pixels(20, 4, 4), LABELS * 2, {}, "Class 1 has no images"),
-        (pixels(20, 4, 4), LABELS + 1, {}, "Class 0 has no images"),
-        (pixels(20, 4, 4), LABELS - 1, {}, "Number the classes from 0"),
-        (pixels(20, 4, 4), LABELS * 10**12, {}, "Number the classes from 0"),
-        (pixels(20, 4, 4), LABELS * 0, {}, "only one class"),
-        (pixels(20, 4, 4), LABELS, {"class_names": ["a", "b", "c"]}, "Class 'c' has no images"),
-        (pixels(20, 4, 4), LABELS, {"class_names": ["a"]}, r"0\.\.0.* got 1"),
+        (pixels(20, 4, 4).astype(np.int64), LABELS, {}, "int64"),
+        (torch.zeros(20, 4, 4, dtype=torch.bool), LABELS, {}, "torch.bool"),
+        (np.array([["a"]]), LABELS, {}, "<U1"),
+        (pixels(20, 4, 4) / 100, LABELS, {}, "2.55"),
+        (np.full((20, 4, 4), np.nan), LABELS, {}, "nan"),
+        (pixels(20, 0, 4), LABELS, {}, "(20, 0, 4)"),
+        (pixels(0, 4, 4), LABELS[:0], {}, "(0, 4, 4)"),
+        (pixels(20, 4, 4, 4), LABELS, {}, "(20, 4, 4, 4)"),
+        (pixels(20, 4), LABELS, {}, "(20, 4)"),
+        (pixels(20, 4, 4), LABELS[:-1], {}, "19 labels"),
+        (pixels(20, 4, 4), LABELS.astype(float), {}, "float64"),
+        (pixels(20, 4, 4), LABELS[:, None], {}, "(20, 1)"),
+        (pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS], {}, "(20, 2)"),
+        (pixels(20, 4, 4), [[0], [1, 2]], {}, "object"),
+        (pixels(20, 4, 4), LABELS * 2, {}, "Class 1"),
+        (pixels(20, 4, 4), LABELS + 1, {}, "Class 0"),
+        (pixels(20, 4, 4), LABELS - 1, {}, "-1 to 0"),
+        (pixels(20, 4, 4), LABELS * 10**12, {}, "to 1000000000000"),
+        (pixels(20, 4, 4), LABELS * 0, {}, "'0'"),
+        (pixels(20, 4, 4), LABELS, {"class_names": ["a", "b", "c"]}, "'c'"),
+        (pixels(20, 4, 4), LABELS, {"class_names": ["a"]}, "0..0"),
         (pixels(20, 4, 4), LABELS, {"class_names": []}, "got 1"),
-        (pixels(20, 4, 4), LABELS, {"size": 0}, "positive"),
-        (pixels(20, 4, 4), LABELS, {"preprocessing": "zcaa"}, "Did you mean 'zca'"),
         (pixels(20, 4, 4), LABELS, {"preprocessing": "published"}, "cifar10"),
         (pixels(20, 4, 4), LABELS, {"preprocessing": "published", "name": "cifar10"}, "3 channels"),
+        ([np.zeros((4, 4)), np.zeros((4, 5))], [0, 1], {}, "shape"),
     ],
 )
-def test_bad_input(images, labels, settings, message):
-    with pytest.raises(CondensationError, match=message):
-        from_arrays(images, labels, images, labels, **settings)
+def test_bad_input(images, labels, settings, value):
+    assert value in refusal(load, images, labels, **settings).message
 
 
 @pytest.mark.parametrize(
-    ("test_images", "test_labels", "message"),
+    ("test_images", "test_labels", "value"),
     [
-        (pixels(4, 4, 4), None, "test_labels is None"),
-        (pixels(4, 4, 4), [0, 1, 2, 1], r"0\.\.1.* got 2"),
-        (pixels(4, 4, 4), [0, 1, -1, 1], "got -1"),
-        (pixels(4, 4, 4), [0, 1], "2 labels for 4"),
-        (pixels(4, 4, 5), [0, 1, 0, 1], "expected equal shapes"),
-        (pixels(4, 4, 4, 3), [0, 1, 0, 1], "expected equal shapes"),
+        (pixels(4, 4, 4), None, "test_labels"),
+        (pixels(4, 4, 4), [0, 1, 2, 1], "0..1"),
+        (pixels(4, 4, 4), [0, 1, -1, 1], "-1"),
+        (pixels(4, 4, 4), [0, 1], "2 labels"),
+        (pixels(4, 4, 5), [0, 1, 0, 1], "(1, 4, 5)"),
+        (pixels(4, 4, 4, 3), [0, 1, 0, 1], "(3, 4, 4)"),
     ],
 )
-def test_bad_test_part(test_images, test_labels, message):
-    with pytest.raises(CondensationError, match=message):
-        from_arrays(pixels(20, 4, 4), LABELS, test_images, test_labels)
+def test_bad_test_split(test_images, test_labels, value):
+    assert value in refusal(from_arrays, pixels(20, 4, 4), LABELS, test_images, test_labels).message
 
 
 def test_one_image_cannot_be_split():
-    with pytest.raises(CondensationError, match="one image"):
-        from_arrays(pixels(3, 4, 4), [0, 0, 1])
+    error = refusal(from_arrays, pixels(3, 4, 4), [0, 0, 1])
+    assert "'1'" in error.message
+    assert error.hint
 
 
 @pytest.mark.parametrize("source", [pixels(20, 4, 4), [pixels(4, 4)], 3, None])
 def test_load_of_something_else_names_the_other_functions(source):
-    with pytest.raises(CondensationError, match=type(source).__name__) as refused:
-        load_data(source)
-    assert "from_arrays" in refused.value.hint
-    assert "from_dataset" in refused.value.hint
+    error = refusal(load_data, source)
+    assert type(source).__name__ in error.message
+    assert "from_arrays" in error.hint
+    assert "from_dataset" in error.hint
 
 
-def test_one_hot_and_ragged_input_are_refused():
-    with pytest.raises(CondensationError, match="one integer label") as refused:
-        from_arrays(pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS])
-    assert "argmax" in refused.value.hint
-    with pytest.raises(CondensationError, match="one integer label"):
-        from_arrays(pixels(20, 4, 4), [[0], [1, 2]])
-    with pytest.raises(CondensationError, match="differ in shape"):
-        from_arrays([np.zeros((4, 4)), np.zeros((4, 5))], [0, 1])
+def test_one_hot_labels_have_a_hint():
+    assert "argmax" in refusal(from_arrays, pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS]).hint
 
 
 @pytest.mark.parametrize(
@@ -176,21 +170,15 @@ def test_one_hot_and_ragged_input_are_refused():
     [
         ({"source": " "}, "data.source"),
         ({"size": "big"}, "data.size"),
+        ({"size": 0}, "data.size"),
         ({"fit": "stretch"}, "data.fit"),
         ({"columns": "image"}, "data.columns"),
+        ({"preprocessing": "zcaa"}, "data.preprocessing"),
+        ({"preprocessing": "published"}, "data.preprocessing"),
+        ({"classes": ("x",)}, "data.classes"),
     ],
 )
 def test_errors_of_settings_name_the_setting(settings, setting):
-    with pytest.raises(CondensationError) as refused:
-        DataSettings(**settings)
-    assert refused.value.setting == setting
-
-
-@pytest.mark.parametrize(
-    ("settings", "setting"), [({"preprocessing": "zcaa"}, "data.preprocessing"), ({"classes": ("x",)}, "data.classes")]
-)
-def test_errors_of_loading_name_the_setting(settings, setting):
-    with pytest.raises(CondensationError) as refused:
-        DataSettings("digits", **settings).load()
-    assert refused.value.setting == setting
-    assert refused.value.hint
+    error = refusal(lambda: DataSettings(**{"source": "digits"} | settings).load())
+    assert error.setting == setting
+    assert error.hint

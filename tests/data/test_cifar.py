@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensation.core.errors import CondensationError
 from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_cifar, write_files, write_tar
+from tests.data.refusals import refusal
 
 ROOT = os.environ.get("CONDENSATION_DATA")
 PYTHON, BINARY = ("cifar10", "python"), ("cifar10", "binary")
@@ -33,8 +33,9 @@ def test_a_missing_batch_is_named(tmp_path, lost, packed):
     files, _ = official.cifar_files(PYTHON)
     del files[lost]
     path = write_tar(tmp_path / "cifar-10-python.tar.gz", files) if packed else write_files(tmp_path / "cifar-10-batches-py", files)
-    with pytest.raises(CondensationError, match=rf"(?s){path.name} lacks {lost}.*condense data get cifar10"):
-        load(path)
+    error = refusal(load, path)
+    assert f"{path.name} lacks {lost}" in error.message
+    assert "condense data get cifar10" in error.hint
 
 
 def test_without_names_the_usual_ones_are_taken(tmp_path):
@@ -44,39 +45,40 @@ def test_without_names_the_usual_ones_are_taken(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "value"),
     [
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, 10]}, r"0\.\.9, got 0\.\.10"),
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, -1]}, r"got -1\.\.2"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, 10]}, "0..9, got 0..10"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, -1]}, "-1..2"),
         ({"data": official.images(4, (3072,)), "labels": [0, 1, 2]}, "3 labels"),
         ({"data": official.images(4, (3071,)), "labels": [0, 1, 2, 3]}, "3071"),
         ({"data": official.images(0, (3072,)), "labels": []}, "0 labels"),
-        ({"data": official.images(4, (3072,))}, "'data' and integers 'labels'"),
+        ({"data": official.images(4, (3072,))}, "'labels'"),
         ({"labels": [1]}, "'data'"),
-        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, "3"]}, "integers"),
+        ({"data": official.images(4, (3072,)), "labels": [0, 1, 2, "3"]}, "'labels'"),
     ],
 )
-def test_a_batch_that_is_wrong_is_named(tmp_path, content, message):
+def test_a_batch_that_is_wrong_is_named(tmp_path, content, value):
     files, _ = official.cifar_files(PYTHON)
     files["data_batch_2"] = pickle.dumps(content, 4)
-    with pytest.raises(CondensationError, match=rf"data_batch_2 in .*cifar-10-batches-py is damaged.*{message}"):
-        load(write_files(tmp_path / "cifar-10-batches-py", files))
+    message = refusal(load, write_files(tmp_path / "cifar-10-batches-py", files)).message
+    assert "data_batch_2 in " in message
+    assert value in message
 
 
 def test_a_wrong_label_in_the_binary_version_is_named(tmp_path):
     files, _ = official.cifar_files(BINARY)
     files["data_batch_4.bin"] = b"\x0b" + files["data_batch_4.bin"][1:]
-    with pytest.raises(CondensationError, match=r"data_batch_4\.bin in .*0\.\.9"):
-        load(write_files(tmp_path / "cifar-10-batches-bin", files))
+    message = refusal(load, write_files(tmp_path / "cifar-10-batches-bin", files)).message
+    assert "data_batch_4.bin in " in message
+    assert "0..9" in message
 
 
 @pytest.mark.parametrize("version", official.FOLDERS)
 def test_wrong_names_are_refused(tmp_path, version):
     files, _ = official.cifar_files(version)
-    (name,) = [one for one in files if "meta" in one or "names" in one]
+    (name,) = [file for file in files if "meta" in file or "names" in file]
     files[name] = b"only one\n" if version[1] == "binary" else pickle.dumps({"label_names": ["a"], "fine_label_names": ["a"]})
-    with pytest.raises(CondensationError, match=rf"{name} in .*it names \d classes"):
-        load(write_files(tmp_path / official.FOLDERS[version], files))
+    assert f"{name} in " in refusal(load, write_files(tmp_path / official.FOLDERS[version], files)).message
 
 
 class Poison:
@@ -91,8 +93,9 @@ def test_a_poisoned_pickle_is_refused_and_not_run(tmp_path, monkeypatch, packed,
     files, _ = official.cifar_files(PYTHON)
     files[name] = pickle.dumps({"data": Poison(), "labels": [0], "label_names": Poison()})
     path = write_tar(Path("cifar-10-python.tar.gz"), files) if packed else write_files(Path("cifar-10-batches-py"), files)
-    with pytest.raises(CondensationError, match=rf"{name} in {path} asks for '(posix|nt)\.system', which could run code"):
-        load(path)
+    message = refusal(load, path).message
+    assert f"{name} in {path}" in message
+    assert ".system'" in message
     assert not Path("ran").exists()
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from condensation.core.errors import CondensationError
 from condensation.data.formats.csv_table import read_rows
 from condensation.data.load import load
 
 from .pictures import picture
+from .refusals import refusal
 
 
 def write(folder, text, count=12, encoding="utf-8"):
@@ -50,11 +50,11 @@ def test_further_columns_and_their_order_do_not_matter(tmp_path):
 
 def test_columns_may_be_named(tmp_path):
     table = write(tmp_path, rows(CATS, header="where,what"))
-    with pytest.raises(CondensationError, match=r"no path and no label column.* where, what\."):
-        load(table)
+    error = refusal(load, table)
+    assert error.setting == "data.columns"
+    assert "where, what" in error.message
     assert load(table, columns=("where", "what")).train.class_names == ("cat", "dog")
-    with pytest.raises(CondensationError, match="'where' and 'nothing'"):
-        load(table, columns=("where", "nothing"))
+    assert "'nothing'" in refusal(load, table, columns=("where", "nothing")).message
 
 
 def test_whole_numbers_are_classes_in_their_order(tmp_path):
@@ -76,13 +76,13 @@ def test_the_right_image_has_the_right_label(tmp_path):
     assert [int(image[0, 0, 0]) for image in data.test.images] == [picture(i).getpixel((0, 0))[0] for i in (9, 11, 8, 10)]
 
 
-@pytest.mark.parametrize(("there", "used", "count"), [(("test",), "test", 2), (("val",), "val", 2), (("val", "test"), "test", 2)])
-def test_a_split_is_followed(tmp_path, there, used, count):
-    splits = ["Train"] * (12 - 2 * len(there)) + [name for name in there for _ in range(2)]
+@pytest.mark.parametrize("names", [("test",), ("val",), ("val", "test")])
+def test_a_split_is_followed(tmp_path, names):
+    splits = ["Train"] * (12 - 2 * len(names)) + [name for name in names for _ in range(2)]
     text = "path,label,split\n" + "\n".join(f"in/{i}.png,{CATS[i]},{split}" for i, split in enumerate(splits))
     data = load(write(tmp_path, text))
-    assert (len(data.train), len(data.test)) == (splits.count("Train"), count)
-    assert data.note == ("Of test and val, test was used." if len(there) > 1 else "")
+    assert (len(data.train), len(data.test)) == (splits.count("Train"), 2)
+    assert data.note == ("Of test and val, test was used." if len(names) > 1 else "")
 
 
 def test_paths_may_be_absolute(tmp_path):
@@ -98,40 +98,37 @@ def test_a_byte_order_mark_and_empty_lines_are_ignored(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "value"),
     [
-        ("", "is empty"),
-        ("path,label\n", "has column names but no images"),
-        ("path,nothing\nin/0.png,cat", "no label column.* path, nothing"),
-        ("in/0.png,cat\nin/1.png,dog", "no path and no label column"),
-        ("path,label\nin/0.png,cat\nin/1.png", "line 3: there are only 1 columns"),
+        ("", "empty"),
+        ("path,label\n", "no images"),
+        ("path,nothing\nin/0.png,cat", "path, nothing"),
+        ("in/0.png,cat\nin/1.png,dog", "in/0.png, cat"),
+        ("path,label\nin/0.png,cat\nin/1.png", "line 3"),
         ("path,label\nin/0.png,cat\nin/1.png,", "line 3: the label"),
         ("path,label\nin/0.png,cat\n,dog", "line 3: the path"),
-        ("path,label\nin/0.png,cat\nin/none.png,dog", r"line 3: in/none\.png"),
+        ("path,label\nin/0.png,cat\nin/none.png,dog", "line 3: in/none.png"),
         ("path,label,split\nin/0.png,cat,train\nin/1.png,cat,mine", "line 3: the split is 'mine'"),
         ("path,label,split\nin/0.png,cat,test", "split train"),
         ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "class 'c'"),
     ],
 )
-def test_errors_name_the_problem(tmp_path, text, said):
-    with pytest.raises(CondensationError, match=said):
-        load(write(tmp_path, text))
+def test_errors_name_line_and_value(tmp_path, text, value):
+    assert value in refusal(load, write(tmp_path, text)).message
 
 
 def test_a_table_that_is_not_text(tmp_path):
     (tmp_path / "t.csv").write_bytes(b"path,label\n\xff\xfe,a\n")
-    with pytest.raises(CondensationError, match=r"UTF-8.*at byte 11"):
-        load(tmp_path / "t.csv")
+    assert "byte 11" in refusal(load, tmp_path / "t.csv").message
 
 
 def test_skip_bad_skips_missing_and_bad_files(tmp_path):
     table = write(tmp_path, rows([*CATS, "dog"]))
     (tmp_path / "in" / "3.png").write_bytes(b"no image")
-    with pytest.raises(CondensationError, match=r"table\.csv, line 14: in/12\.png"):
-        load(table)
+    assert f"{table}, line 14: in/12.png" in refusal(load, table).message
     data = load(table, skip_bad=True)
     assert data.details["skipped"]["count"] == 2
-    assert [one["name"] for one in data.details["skipped"]["images"]] == [f"{table}, line 5: in/3.png", f"{table}, line 14: in/12.png"]
+    assert [image["name"] for image in data.details["skipped"]["images"]] == [f"{table}, line 5: in/3.png", f"{table}, line 14: in/12.png"]
 
 
 def test_a_table_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
@@ -139,8 +136,8 @@ def test_a_table_is_cached_until_it_or_an_image_changes(tmp_path, monkeypatch):
 
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
     counts = []
-    plain = decoding.decode_file
-    monkeypatch.setattr(decoding, "decode_file", lambda path, how: counts.append(path) or plain(path, how))
+    decode_file = decoding.decode_file
+    monkeypatch.setattr(decoding, "decode_file", lambda path, options: counts.append(path) or decode_file(path, options))
     table = write(tmp_path, rows(CATS))
     load(table)
     load(table)

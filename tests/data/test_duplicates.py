@@ -23,9 +23,9 @@ def by_looking_at_all_pairs(train, test):
 def test_duplicates_equal_a_comparison_of_all_pairs(shape):
     train, test = images(40, shape), images(30, shape, seed=1)
     test[[3, 17, 29]] = train[[5, 5, 0]]
-    found = find_duplicates(train, test).tolist()
-    assert found == by_looking_at_all_pairs(train, test)
-    assert {3, 17, 29} <= set(found)
+    indices = find_duplicates(train, test).tolist()
+    assert indices == by_looking_at_all_pairs(train, test)
+    assert {3, 17, 29} <= set(indices)
 
 
 def test_a_bit_is_a_difference():

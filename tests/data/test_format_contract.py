@@ -11,21 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.core.errors import CondensationError
 from condensation.data.dataset import RawSplit, ReadOptions
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.load import load
 from condensation.data.split import hold_out_test
 from tests.data import official
+from tests.data.refusals import refusal
 from tests.data.test_idx import write_idx_folder
 from tests.data.test_image_folder import picture
 
 
 @dataclass(frozen=True)
 class Written:
-    """A small example of a format on disk, and what must come out."""
+    """A small example of a format on disk, and its expected content."""
 
-    path: Path  # what is given to `load`
+    path: Path  # the source for `load`
     to_cut: Path  # a file whose loss of its last half must be noticed
     train: tuple[np.ndarray, np.ndarray]  # images (n, c, h, w) uint8 and labels (n,)
     test: tuple[np.ndarray, np.ndarray] | None
@@ -65,8 +65,8 @@ def image_folder(folder: Path) -> Written:
             (folder / part / name).mkdir(parents=True)
             for index in range(count):
                 picture(index).save(folder / part / name / f"{index}.png")
-        one = np.stack([np.asarray(picture(index)).transpose(2, 0, 1) for index in range(count)])
-        parts[part] = np.concatenate([one, one]), np.repeat([0, 1], count)
+        pixels = np.stack([np.asarray(picture(index)).transpose(2, 0, 1) for index in range(count)])
+        parts[part] = np.concatenate([pixels, pixels]), np.repeat([0, 1], count)
     return Written(folder, folder / "train" / "dog" / "1.png", parts["train"], parts["test"], ("cat", "dog"))
 
 
@@ -129,7 +129,7 @@ def tiny_imagenet(folder: Path, packed: bool) -> Written:
     return Written(path, to_cut, *parts, ("crane, machine", "tabby", "crane, bird"), "tiny-imagenet")
 
 
-# A name, and a function that writes a small example into an empty folder and says what must come out.
+# Functions that write a small example into an empty folder and return its expected content.
 EXAMPLES: dict[str, Callable[[Path], Written]] = {
     "npz": npz,
     "npz file": npz_file,
@@ -156,46 +156,35 @@ def written(request, tmp_path):
 
 
 def in_order(images, labels):
-    """As an image set has them: sorted by class, otherwise in the order in which they were."""
+    """Sort images and labels by class, as an image set does."""
     order = np.argsort(labels, kind="stable")
     return torch.from_numpy(images[order]), torch.from_numpy(labels[order]).long()
 
 
 def test_every_format_has_an_example(tmp_path):
-    found = set()
+    names = set()
     for number, write in enumerate(EXAMPLES.values()):
         (tmp_path / str(number)).mkdir()
-        found.add(format_of(write(tmp_path / str(number)).path).name)
-    assert found == {one.name for one in FORMATS}
+        names.add(format_of(write(tmp_path / str(number)).path).name)
+    assert names == {form.name for form in FORMATS}
 
 
-def test_images_and_labels_are_those_that_were_written(written):
-    data = load(written.path)
-    for part, expected in ((data.train, written.train), (data.test, written.test)):
-        images, labels = in_order(*expected)
-        assert part.images.dtype == torch.uint8
-        assert torch.equal(part.images, images)
-        assert torch.equal(part.labels, labels)
-
-
-def test_classes_have_their_names(written):
-    data = load(written.path)
-    assert data.train.class_names == data.test.class_names == written.class_names
-
-
-def test_the_catalogue_knows_it(written):
+def test_content_names_and_types(written):
+    raw = format_of(written.path).read(written.path, ReadOptions())
+    for split in filter(None, (raw.train, raw.test)):
+        assert (split.images.dtype, split.labels.dtype, split.images.ndim) == (torch.uint8, torch.int64, 4)
+        assert split.origin
     data = load(written.path, preprocessing="published" if written.dataset else "standardize")
     assert data.name == (written.dataset or written.path.stem)
-
-
-def test_a_path_may_be_text(written):
-    assert load(str(written.path)).train.fingerprint() == load(written.path).train.fingerprint()
-
-
-def test_reading_twice_gives_the_same(written):
-    first, second = (load(written.path) for _ in range(2))
-    assert first.train.fingerprint() == second.train.fingerprint()
-    assert first.test.fingerprint() == second.test.fingerprint()
+    assert data.train.class_names == data.test.class_names == written.class_names
+    for split, expected in ((data.train, written.train), (data.test, written.test)):
+        images, labels = in_order(*expected)
+        assert split.images.dtype == torch.uint8
+        assert torch.equal(split.images, images)
+        assert torch.equal(split.labels, labels)
+    again = load(str(written.path))
+    assert torch.equal(again.train.images, data.train.images)
+    assert torch.equal(again.test.images, data.test.images)
 
 
 def test_a_size_is_followed(written):
@@ -203,26 +192,11 @@ def test_a_size_is_followed(written):
     assert data.train.shape == data.test.shape == (written.train[0].shape[1], 12, 12)
 
 
-def test_the_reader_gives_the_types_that_it_must(written):
-    parts = format_of(written.path).read(written.path, ReadOptions())
-    for part in filter(None, (parts.train, parts.test)):
-        assert part.images.dtype == torch.uint8
-        assert part.labels.dtype == torch.int64
-        assert part.images.ndim == 4
-        assert part.origin
-
-
-@pytest.mark.parametrize("keep", [0, 0.477, 0.933])
-def test_a_cut_off_copy_is_refused_by_name(written, keep):
+def test_damaged_and_foreign_files_are_named(written):
     whole = written.to_cut.read_bytes()
-    written.to_cut.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(CondensationError) as refused:
-        load(written.path)
-    assert written.to_cut.name in str(refused.value)
-    assert len(str(refused.value).splitlines()) <= 3
-
-
-def test_a_file_that_is_something_else_is_refused_by_name(written):
-    written.to_cut.write_bytes(b"<html>404: this page is not here</html>\n" * 100)
-    with pytest.raises(CondensationError, match=written.to_cut.name.replace(".", r"\.")):
-        load(written.path)
+    truncated = (whole[: int(keep * len(whole))] for keep in (0, 0.477, 0.933))
+    for content in (*truncated, b"<html>404: this page is not here</html>\n" * 100):
+        written.to_cut.write_bytes(content)
+        error = refusal(load, written.path)
+        assert written.to_cut.name in error.message
+        assert len(str(error).splitlines()) <= 3

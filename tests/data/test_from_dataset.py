@@ -6,15 +6,15 @@ import torch
 from PIL import Image
 from torch.utils.data import TensorDataset
 
-from condensation.core.errors import CondensationError
 from condensation.data.from_dataset import from_dataset
 from condensation.data.load import from_arrays
 
 from .pictures import picture
+from .refusals import refusal
 
 
-class UserModule:
-    """The least that is asked of a data set."""
+class Items:
+    """A minimal data set: a length and items."""
 
     def __init__(self, items, **about):
         self.items = items
@@ -48,8 +48,8 @@ KINDS = {
 def test_every_kind_of_image(kind, channels):
     images = pixels(channels=channels)
     data = from_dataset(
-        UserModule([(KINDS[kind](image), label) for image, label in zip(images, LABELS, strict=True)]),
-        UserModule([(KINDS[kind](images[0]), 1)]),
+        Items([(KINDS[kind](image), label) for image, label in zip(images, LABELS, strict=True)]),
+        Items([(KINDS[kind](images[0]), 1)]),
     )
     assert data.train.shape == (channels, 6, 9)
     assert torch.equal(data.train.images[0], torch.from_numpy(images[0]).permute(2, 0, 1))
@@ -57,10 +57,10 @@ def test_every_kind_of_image(kind, channels):
 
 
 def test_from_dataset_equals_from_arrays():
-    plain = from_arrays(pixels(), LABELS, size=5)
-    data = from_dataset(UserModule(list(zip(pixels(), LABELS, strict=True))), size=5)
-    assert torch.equal(plain.train.images, data.train.images)
-    assert plain.train.fingerprint() == data.train.fingerprint()
+    expected = from_arrays(pixels(), LABELS, size=5)
+    data = from_dataset(Items(list(zip(pixels(), LABELS, strict=True))), size=5)
+    assert torch.equal(expected.train.images, data.train.images)
+    assert expected.train.fingerprint() == data.train.fingerprint()
 
 
 def test_a_torch_data_set():
@@ -70,12 +70,12 @@ def test_a_torch_data_set():
 
 @pytest.mark.parametrize("label", [int, np.int64, np.uint8, torch.tensor, np.array])
 def test_every_kind_of_number(label):
-    assert from_dataset(UserModule([(image, label(n)) for image, n in zip(pixels(), LABELS, strict=True)])).train.counts == {0: 5, 1: 5}
+    assert from_dataset(Items([(image, label(n)) for image, n in zip(pixels(), LABELS, strict=True)])).train.counts == {0: 5, 1: 5}
 
 
 def test_texts_name_the_classes():
     names = ["pear", "apple", "fig10", "fig9"] * 3
-    data = from_dataset(UserModule(list(zip(pixels(), names, strict=True))), UserModule([(pixels()[0], "fig9")]))
+    data = from_dataset(Items(list(zip(pixels(), names, strict=True))), Items([(pixels()[0], "fig9")]))
     assert data.train.class_names == ("apple", "fig9", "fig10", "pear")
     assert data.test.labels.tolist() == [1]
     assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
@@ -83,60 +83,57 @@ def test_texts_name_the_classes():
 
 def test_names_that_are_given_or_the_objects_own():
     items = list(zip(pixels(), LABELS, strict=True))
-    assert from_dataset(UserModule(items, classes=["cat", "dog"])).train.class_names == ("cat", "dog")
-    assert from_dataset(UserModule(items, classes=["cat", "dog"]), class_names=["x", "y"]).train.class_names == ("x", "y")
-    assert from_dataset(UserModule(items)).train.class_names == ("0", "1")
+    assert from_dataset(Items(items, classes=["cat", "dog"])).train.class_names == ("cat", "dog")
+    assert from_dataset(Items(items, classes=["cat", "dog"]), class_names=["x", "y"]).train.class_names == ("x", "y")
+    assert from_dataset(Items(items)).train.class_names == ("0", "1")
 
 
 def test_mixed_sizes_and_modes():
     items = [(picture(n, size=(8 + n, 9), mode="L" if n == 3 else "RGBA" if n == 4 else "RGB"), n % 2) for n in range(12)]
-    with pytest.raises(CondensationError, match=r"image 0 of dataset \(train\) has 8 x 9 .*image 1 .*9 x 9"):
-        from_dataset(UserModule(items))
-    assert from_dataset(UserModule(items), size="6x7").train.shape == (3, 6, 7)
+    error = refusal(from_dataset, Items(items))
+    assert error.setting == "data.size"
+    assert "image 0 of dataset (train) has 8 x 9" in error.message
+    assert from_dataset(Items(items), size="6x7").train.shape == (3, 6, 7)
     assert items[0][0].size == (8, 9)  # an image that is given stays as it was
 
 
 @pytest.mark.parametrize(
-    ("item", "said"),
+    ("item", "value"),
     [
-        (3, r"Item 12 of dataset \(train\) is int"),
-        ((1, 2, 3), "Item 12 .* is tuple"),
-        ((pixels()[0], 1.5), r"label of image 12 of dataset \(train\) is 1.5"),
-        ((pixels()[0], True), "is True"),
-        ((pixels()[0], None), "is None"),
-        ((pixels()[0], "cat"), "is 'cat', but others are integers"),
-        ((pixels()[0], 3), "Class 2 has no images"),
-        ((pixels()[0], -1), "from -1 to 1"),
-        (("cat.png", 1), r"image 12 of .* is str"),
-        ((pixels()[0].astype(np.int64), 1), "image 12 of .* is int64"),
-        ((np.linspace(0, 2.55, 54).reshape(6, 9), 1), "floats from 0 to 2.55"),
-        ((np.full((6, 9), np.nan), 1), "floats from nan"),
-        ((np.zeros((6, 9, 2), dtype=np.uint8), 1), r"has the shape \(6, 9, 2\)"),
-        ((np.zeros((0, 9, 3), dtype=np.uint8), 1), r"has the shape \(0, 9, 3\)"),
+        (3, "Item 12 of dataset (train) is int"),
+        ((1, 2, 3), "Item 12 of dataset (train) is tuple"),
+        ((pixels()[0], 1.5), "label of image 12 of dataset (train) is 1.5"),
+        ((pixels()[0], True), "True"),
+        ((pixels()[0], None), "None"),
+        ((pixels()[0], "cat"), "'cat'"),
+        ((pixels()[0], 3), "Class 2"),
+        ((pixels()[0], -1), "-1 to 1"),
+        (("cat.png", 1), "image 12 of dataset (train) is str"),
+        ((pixels()[0].astype(np.int64), 1), "image 12 of dataset (train) is int64"),
+        ((np.linspace(0, 2.55, 54).reshape(6, 9), 1), "0 to 2.55"),
+        ((np.full((6, 9), np.nan), 1), "nan"),
+        ((np.zeros((6, 9, 2), dtype=np.uint8), 1), "(6, 9, 2)"),
+        ((np.zeros((0, 9, 3), dtype=np.uint8), 1), "(0, 9, 3)"),
     ],
 )
-def test_a_bad_item_is_named(item, said):
-    with pytest.raises(CondensationError, match=said):
-        from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), item]))
+def test_a_bad_item_is_named(item, value):
+    assert value in refusal(from_dataset, Items([*zip(pixels(), LABELS, strict=True), item])).message
 
 
 def test_skip_bad_skips_bad_images():
-    data = from_dataset(UserModule([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
+    data = from_dataset(Items([*zip(pixels(), LABELS, strict=True), (None, 1)]), skip_bad=True)
     assert data.details["skipped"]["images"][0]["name"] == "image 12 of dataset (train)"
 
 
 def test_objects_without_length_or_items():
-    with pytest.raises(CondensationError, match="has no length: it is a generator"):
-        from_dataset(item for item in ())
-    with pytest.raises(CondensationError, match="is empty"):
-        from_dataset(UserModule([]))
-    with pytest.raises(CondensationError, match="dictionary"):
-        from_dataset({"train": UserModule([])})
+    assert "generator" in refusal(from_dataset, (item for item in ())).message
+    assert "empty" in refusal(from_dataset, Items([])).message
+    assert "from_dataset(splits['train']" in refusal(from_dataset, {"train": Items([])}).hint
 
 
 def test_a_class_of_the_test_part_alone():
-    with pytest.raises(CondensationError, match="class 'z'"):
-        from_dataset(UserModule(list(zip(pixels(), ["a", "b"] * 6, strict=True))), UserModule([(pixels()[0], "z")]))
+    train = Items(list(zip(pixels(), ["a", "b"] * 6, strict=True)))
+    assert "'z'" in refusal(from_dataset, train, Items([(pixels()[0], "z")])).message
 
 
 def test_arrays_may_have_texts_as_labels():
@@ -144,8 +141,9 @@ def test_arrays_may_have_texts_as_labels():
     assert data.train.class_names == ("cat", "dog")
     assert torch.equal(data.train.images[0], torch.from_numpy(pixels()[1]).permute(2, 0, 1))
     assert from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "a"]).train.class_names == ("b", "a")
-    with pytest.raises(CondensationError, match=r"class 'a'.*class_names"):
-        from_arrays(pixels(), ["b", "a"] * 6, class_names=["b", "c"])
+    message = refusal(from_arrays, pixels(), ["b", "a"] * 6, class_names=["b", "c"]).message
+    assert "'a'" in message
+    assert "class_names" in message
 
 
 def test_arrays_of_any_size_and_fit():

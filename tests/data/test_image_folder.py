@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condensation.core.errors import CondensationError
 from condensation.data.dataset import ReadOptions
 from condensation.data.decode.decode import decode_file
 from condensation.data.decode.list_files import natural_key
 from condensation.data.load import load
+from tests.data.refusals import refusal
 
 
 def picture(seed=0, size=(10, 8), mode="RGB"):
@@ -127,49 +127,44 @@ def test_size_scales_the_shorter_side_and_crops_the_centre(tmp_path):
 def test_mixed_sizes_need_a_size(tmp_path):
     write_classes(tmp_path)
     picture(9, size=(20, 16)).save(tmp_path / "class2" / "big.png")
-    with pytest.raises(CondensationError, match=r"10 x 8 pixels.*big\.png has 20 x 16"):
-        load(tmp_path)
+    error = refusal(load, tmp_path)
+    assert error.setting == "data.size"
+    assert "big.png has 20 x 16" in error.message
     assert load(tmp_path, size=6).train.shape == (3, 6, 6)
 
 
 def test_empty_classes_are_named(tmp_path):
     write_classes(tmp_path)
     (tmp_path / "class3").mkdir()
-    with pytest.raises(CondensationError, match="Class 'class3' has no images"):
-        load(tmp_path)
+    assert "'class3'" in refusal(load, tmp_path).message
 
 
 def test_unknown_test_classes_are_named(tmp_path):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test", ("class1", "other"))
-    with pytest.raises(CondensationError, match="class 'other'"):
-        load(tmp_path)
+    assert "'other'" in refusal(load, tmp_path).message
 
 
 def test_one_class_is_not_enough(tmp_path):
     write_classes(tmp_path, ("alone",))
-    with pytest.raises(CondensationError, match="only one class, 'alone'"):
-        load(tmp_path)
+    assert "'alone'" in refusal(load, tmp_path).message
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(CondensationError, match="no data in"):
-        load(tmp_path)
+    assert refusal(load, tmp_path).setting == "data.source"
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "gif", "bmp", "tiff", "webp"])
-@pytest.mark.parametrize("keep", [0.0, 0.1, 0.6])
-def test_truncated_files_are_named(tmp_path, ending, keep):
+def test_truncated_files_are_named(tmp_path, ending):
     write_classes(tmp_path, ending=ending, size=(40, 30))
     path = tmp_path / "class2" / f"3.{ending}"
     whole = path.read_bytes()
-    path.write_bytes(whole[: int(len(whole) * keep)])
-    with pytest.raises(CondensationError, match=rf"3\.{ending}"):
-        load(tmp_path)
+    for keep in (0.0, 0.1, 0.6):
+        path.write_bytes(whole[: int(len(whole) * keep)])
+        assert f"3.{ending}" in refusal(load, tmp_path).message
 
 
 def test_floating_point_pictures_are_refused(tmp_path):
     write_classes(tmp_path)
     Image.fromarray(np.zeros((8, 10), dtype=np.float32)).save(tmp_path / "class1" / "f.tiff")
-    with pytest.raises(CondensationError, match="floating-point"):
-        load(tmp_path)
+    assert "f.tiff" in refusal(load, tmp_path).message

@@ -5,6 +5,7 @@ import torch
 from condensation.core.errors import CondensationError
 from condensation.data.load import load
 from condensation.data.locate import list_datasets
+from tests.data.refusals import refusal
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(0, 256, (30, 8, 8, 3), dtype=np.uint8)
@@ -36,8 +37,9 @@ def test_the_variable_names_the_folder(tmp_path, monkeypatch):
     assert list_datasets()[-1].name == "mine"
     assert list_datasets()[-1].where == str(tmp_path / "mine")
     monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(CondensationError, match="CONDENSATION_DATA"):
-        load("mine")
+    error = refusal(load, "mine")
+    assert error.setting == "data.folder"
+    assert "CONDENSATION_DATA" in error.message
 
 
 def test_usual_class_names_are_known(tmp_path):
@@ -48,38 +50,34 @@ def test_usual_class_names_are_known(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    ("arrays", "value"),
     [
-        ({"labels": LABELS[:-1]}, "29 labels for 30 images"),
-        ({"labels": LABELS * 0}, "only one class"),
-        ({"class_names": np.array(["a", "b", "c", "d"])}, "Class 'd' has no images"),
-        ({"class_names": np.array(["a", "b"])}, r"0\.\.1.* got 2"),
-        ({"images": IMAGES[..., 0, 0]}, "one or three channels"),
-        ({"images": IMAGES.astype(np.int32)}, "Give uint8"),
-        ({"images": IMAGES[:, :0]}, "no pixel"),
-        ({"labels": np.array([None] * 30)}, "Python objects"),
+        ({"labels": LABELS[:-1]}, "29 labels"),
+        ({"labels": LABELS * 0}, "'0'"),
+        ({"class_names": np.array(["a", "b", "c", "d"])}, "'d'"),
+        ({"class_names": np.array(["a", "b"])}, "0..1"),
+        ({"images": IMAGES[..., 0, 0]}, "(30, 8)"),
+        ({"images": IMAGES.astype(np.int32)}, "int32"),
+        ({"images": IMAGES[:, :0]}, "(30, 0, 8, 3)"),
+        ({"labels": np.array([None] * 30)}, "'labels'"),
     ],
 )
-def test_bad_content(tmp_path, arrays, message):
+def test_bad_content(tmp_path, arrays, value):
     write(tmp_path, **arrays)
-    with pytest.raises(CondensationError, match=message):
-        load(tmp_path)
+    assert value in refusal(load, tmp_path).message
 
 
 def test_bad_test_part(tmp_path):
     write(tmp_path, class_names=np.array(["a", "b", "c"]))
     write(tmp_path, part="test", class_names=np.array(["a", "b", "x"]))
-    with pytest.raises(CondensationError, match="different classes"):
-        load(tmp_path)
+    assert "a, b, x" in refusal(load, tmp_path).message
     write(tmp_path, part="test", labels=LABELS + 1)
-    with pytest.raises(CondensationError, match="got 3"):
-        load(tmp_path)
+    assert "0..2" in refusal(load, tmp_path).message
 
 
 def test_missing_arrays_are_named(tmp_path):
     np.savez(tmp_path / "train.npz", images=IMAGES)
-    with pytest.raises(CondensationError, match="has no 'labels'"):
-        load(tmp_path)
+    assert "no 'labels'" in refusal(load, tmp_path).message
 
 
 def outcome(folder):
@@ -97,9 +95,8 @@ def test_damage_is_noticed_or_harmless(tmp_path, save):
     expected = load(tmp_path).train.fingerprint()
     for keep in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:keep])
-        with pytest.raises(CondensationError, match=r"train\.npz"):
-            load(tmp_path)
-    for place in range(0, len(whole), max(1, len(whole) // 150)):
+        assert "train.npz" in refusal(load, tmp_path).message
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
         damaged = bytearray(whole)
         damaged[place] ^= 0x55
         path.write_bytes(damaged)

@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from condensation.core.errors import CondensationError, NotEnoughMemory
+from condensation.core.errors import NotEnoughMemory
 from condensation.data.dataset import ReadOptions, parse_size
 from condensation.data.decode import parallel as decoding
 from condensation.data.decode.decode import decode_file
 from condensation.data.load import load
 
 from .pictures import picture, write_classes
+from .refusals import refusal
 
 
 def test_a_size_may_be_a_number_or_a_pair():
@@ -24,22 +25,13 @@ def test_a_size_may_be_a_number_or_a_pair():
     assert parse_size("48x64") == parse_size("48X64") == parse_size((48, 64)) == (48, 64)
 
 
-@pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5"])
+@pytest.mark.parametrize("size", ["", "x", "48x", "1x2x3", "a", (1, 2, 3), "4.5", 0, -3, "0x8", (8, 0)])
 def test_malformed_sizes_are_refused(size):
-    with pytest.raises(CondensationError, match="height x width"):
-        ReadOptions(size)
-
-
-@pytest.mark.parametrize("size", [0, -3, "0x8", (8, 0)])
-def test_a_size_is_at_least_a_pixel(size):
-    with pytest.raises(CondensationError, match="positive"):
-        ReadOptions(size)
+    assert refusal(ReadOptions, size).setting == "data.size"
 
 
 def test_other_values_of_fit_are_refused():
-    with pytest.raises(CondensationError, match="'stretch'") as refused:
-        ReadOptions(8, "stretch")
-    assert refused.value.setting == "data.fit"
+    assert refusal(ReadOptions, 8, "stretch").setting == "data.fit"
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
@@ -94,20 +86,20 @@ def test_exif_rotation_is_applied(tmp_path):
 
 @pytest.mark.parametrize("name", ["with space", "été", "海", "-dash", "a'b", "[x]", "#1", "%s", "dots.in.it"])
 def test_odd_names(tmp_path, name):
-    write_classes(tmp_path, (name, "plain"))
+    write_classes(tmp_path, (name, "other"))
     picture(9).save(tmp_path / name / f"{name} 1.png")
     data = load(tmp_path, size=8)
     assert name in data.train.class_names
     assert len(data.train) + len(data.test) == 11
 
 
-@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+@pytest.mark.skipif(os.name == "nt", reason="file names are text on Windows")
 def test_names_that_are_no_text_are_read_and_can_be_printed(tmp_path):
     write_classes(tmp_path)
     try:
         picture(9).save(os.fsencode(tmp_path / "a") + b"/\xff.png", "PNG")
     except OSError:
-        pytest.skip("this file system takes only text")
+        pytest.skip("this file system accepts only text")
     data = load(tmp_path)
     assert len(data.train) + len(data.test) == 16
 
@@ -133,8 +125,7 @@ def test_foreign_files_are_ignored_and_counted(tmp_path):
 def test_images_without_class_folders(tmp_path):
     for index in range(3):
         picture(index).save(tmp_path / f"{index}.png")
-    with pytest.raises(CondensationError, match="3 images but no class folders"):
-        load(tmp_path)
+    assert "3 images" in refusal(load, tmp_path).message
 
 
 @pytest.mark.parametrize("names", [("Train", "Test"), ("training", "validation")])
@@ -147,7 +138,7 @@ def test_parts_may_be_spelt_otherwise(tmp_path, names):
 
 
 def bad_files(folder):
-    """Six files that are no images, and a word that the error must have."""
+    """Write six files that are no images; return a word of the expected error of each."""
     picture(1, size=(40, 30)).save(folder / "cut.jpg", quality=95)
     whole = (folder / "cut.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -172,9 +163,10 @@ def test_bad_images_are_named(tmp_path):
         folder = tmp_path / "in" / name
         write_classes(folder)
         (tmp_path / name).rename(folder / "b" / name)
-        with pytest.raises(CondensationError, match=rf"{name} .*{why}") as error:
-            load(folder, size=8)
-        assert str(error.value).startswith(str(folder / "b" / name))
+        error = refusal(load, folder, size=8)
+        assert error.message.startswith(str(folder / "b" / name))
+        assert why in error.message
+        assert error.setting == "data.skip_bad"
 
 
 def test_skip_bad_skips_and_lists_bad_images(tmp_path):
@@ -184,8 +176,8 @@ def test_skip_bad_skips_and_lists_bad_images(tmp_path):
     assert len(data.train) + len(data.test) == 15
     skipped = data.details["skipped"]
     assert skipped["count"] == 6
-    assert [one["name"] for one in skipped["images"]] == sorted(str(tmp_path / "b" / name) for name in bad)
-    assert all(bad[one["name"].rpartition(os.sep)[2]] in one["why"] for one in skipped["images"])
+    assert [image["name"] for image in skipped["images"]] == sorted(str(tmp_path / "b" / name) for name in bad)
+    assert all(bad[image["name"].rpartition(os.sep)[2]] in image["why"] for image in skipped["images"])
 
 
 def test_a_photograph_of_several_views_is_one_image(tmp_path):
@@ -199,8 +191,9 @@ def test_a_decompression_bomb_is_refused_by_name(tmp_path, monkeypatch):
     Image.new("L", (300, 300)).save(tmp_path / "b" / "bomb.png")
     for limit in (50_000, 1000):  # of the first Pillow warns, the second it refuses
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-        with pytest.raises(CondensationError, match=rf"bomb\.png .*{limit:,} pixels"):
-            load(tmp_path, size=8)
+        message = refusal(load, tmp_path, size=8).message
+        assert "bomb.png" in message
+        assert f"{limit:,} pixels" in message
     assert load(tmp_path, size=8, skip_bad=True).details["skipped"]["count"] == 1
 
 
@@ -208,16 +201,14 @@ def test_a_class_of_bad_images_alone_is_empty(tmp_path):
     write_classes(tmp_path)
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "bad.png").touch()
-    with pytest.raises(CondensationError, match="Class 'd' has no images"):
-        load(tmp_path, skip_bad=True)
+    assert "'d'" in refusal(load, tmp_path, skip_bad=True).message
 
 
 def test_bad_images_alone(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "bad.png").touch()
-    with pytest.raises(CondensationError, match=r"bad\.png cannot be read"):
-        load(tmp_path, skip_bad=True)
+    assert "bad.png" in refusal(load, tmp_path, skip_bad=True).message
 
 
 def test_duplicates_are_counted(tmp_path, caplog):
@@ -252,9 +243,9 @@ def test_a_given_test_split_is_not_recorded(tmp_path):
 def test_progress_goes_over_both_parts(tmp_path):
     write_classes(tmp_path / "train")
     write_classes(tmp_path / "test", count=2)
-    told = []
-    load(tmp_path, on_progress=lambda done, total: told.append((done, total)))
-    assert told == [(done, 21) for done in range(1, 22)]
+    reports = []
+    load(tmp_path, on_progress=lambda done, total: reports.append((done, total)))
+    assert reports == [(done, 21) for done in range(1, 22)]
 
 
 def test_an_exception_of_on_progress_stops_reading(tmp_path):
@@ -275,7 +266,7 @@ def test_an_exception_of_on_progress_stops_reading(tmp_path):
 @pytest.mark.parametrize("count", [1, 3])
 def test_threads_change_no_byte(tmp_path, monkeypatch, count):
     write_classes(tmp_path, count=40)
-    plain = [np.asarray(picture(100 * place + index)) for place in range(3) for index in sorted(range(40), key=lambda n: f"{n}.png")]
+    expected = [np.asarray(picture(100 * place + index)) for place in range(3) for index in sorted(range(40), key=lambda n: f"{n}.png")]
     monkeypatch.setattr(decoding, "thread_count", lambda: count)
     monkeypatch.setattr(decoding, "BLOCK", 7)
     write_classes(tmp_path / "parts" / "test", count=1)
@@ -283,23 +274,24 @@ def test_threads_change_no_byte(tmp_path, monkeypatch, count):
     for name in ("a", "b", "c"):
         (tmp_path / name).rename(tmp_path / "parts" / "train" / name)
     images = load(tmp_path / "parts").train.images
-    assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), np.stack(plain))
+    assert np.array_equal(images.permute(0, 2, 3, 1).numpy(), np.stack(expected))
 
 
 def test_memory_is_asked_for_before_it_is_used(tmp_path, monkeypatch):
     write_classes(tmp_path)
     monkeypatch.setattr("condensation.core.memory.free_memory", lambda: 100)
     monkeypatch.setattr(np, "empty", None)
-    with pytest.raises(NotEnoughMemory, match=r"15 images .* 7\.2 kB"):
-        load(tmp_path)
+    error = refusal(load, tmp_path)
+    assert isinstance(error, NotEnoughMemory)
+    assert "7.2 kB" in error.message
 
 
 def test_large_photographs_are_decoded_smaller_and_look_the_same(tmp_path):
     photograph = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize(
-        (1600, 1200), Image.Resampling.BICUBIC
+        (400, 300), Image.Resampling.BICUBIC
     )
     photograph.save(tmp_path / "large.jpg", quality=95)
     photograph.save(tmp_path / "large.png")
-    small, plain = (decode_file(tmp_path / name, ReadOptions(32)) for name in ("large.jpg", "large.png"))
-    assert small.shape == plain.shape == (1200, 1600)
-    assert np.abs(small.pixels.astype(int) - plain.pixels).mean() < 2
+    small, full = (decode_file(tmp_path / name, ReadOptions(32)) for name in ("large.jpg", "large.png"))
+    assert small.shape == full.shape == (300, 400)
+    assert np.abs(small.pixels.astype(int) - full.pixels).mean() < 2

@@ -1,8 +1,9 @@
-"""Pickle files: arrays and plain values are read, everything else is refused."""
+"""Pickle files: arrays and simple values are read, everything else is refused."""
 
 import os
 import pickle
 import pickletools
+import re
 import subprocess
 import tracemalloc
 
@@ -12,32 +13,33 @@ import pytest
 from condensation.core.errors import CondensationError
 from condensation.data.formats.safe_pickle import OPERATIONS, read_pickle
 from tests.data.official import images, python2
+from tests.data.refusals import refusal
 
 ARRAY = images(6, (5,))
 PLAIN = {"data": ARRAY, "labels": [0, 1, 300, -1], "names": ["a", "é"], "more": {"x": (1, 2.5, None, True)}}
 
 
-def same(found):
-    assert np.array_equal(found.pop("data"), ARRAY)
-    assert found == {key: value for key, value in PLAIN.items() if key != "data"}
+def assert_same(content):
+    assert np.array_equal(content.pop("data"), ARRAY)
+    assert content == {key: value for key, value in PLAIN.items() if key != "data"}
 
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_python_3_pickles_are_read(protocol):
-    # Protocols 0 and 1 have no operation for bytes: there the array's content is text that is encoded.
-    same(read_pickle(pickle.dumps(PLAIN, protocol), "file"))
+    # Protocols 0 and 1 have no operation for bytes: the content of the array is encoded text.
+    assert_same(read_pickle(pickle.dumps(PLAIN, protocol), "file"))
 
 
 def test_python_2_pickles_are_read():
-    found = read_pickle(python2({"data": ARRAY, "labels": [0, 255, 70_000], "names": ["a", "b"]}), "file")
-    assert np.array_equal(found["data"], ARRAY)
-    assert (found["labels"], found["names"]) == ([0, 255, 70_000], ["a", "b"])
+    content = read_pickle(python2({"data": ARRAY, "labels": [0, 255, 70_000], "names": ["a", "b"]}), "file")
+    assert np.array_equal(content["data"], ARRAY)
+    assert (content["labels"], content["names"]) == ([0, 255, 70_000], ["a", "b"])
 
 
 def test_the_python_2_of_the_tests_is_what_python_reads():
-    found = pickle.loads(python2({"data": ARRAY, "labels": [3, 300]}), encoding="bytes")
-    assert np.array_equal(found[b"data"], ARRAY)
-    assert found[b"labels"] == [3, 300]
+    content = pickle.loads(python2({"data": ARRAY, "labels": [3, 300]}), encoding="bytes")
+    assert np.array_equal(content[b"data"], ARRAY)
+    assert content[b"labels"] == [3, 300]
 
 
 @pytest.mark.parametrize("kind", ["<i4", ">u2", "i8"])
@@ -48,7 +50,7 @@ def test_other_whole_numbers_are_read(kind):
 
 
 class Calls:
-    """Asks, when it is unpickled, that ``what`` be called."""
+    """Object whose pickle calls ``what``."""
 
     def __init__(self, what, *arguments):
         self.made = what, arguments
@@ -58,7 +60,7 @@ class Calls:
 
 
 def asks(line, arguments=b")"):
-    """A pickle that calls the global in ``line``."""
+    """Return a pickle that calls the global in ``line``."""
     return b"\x80\x02}U\x01xc" + line + b"\n" + arguments + b"Rs."
 
 
@@ -79,7 +81,7 @@ POISONED = {
     "copyreg": asks(b"copy_reg\n_reconstructor"),
     "numpy.load": asks(b"numpy\nload"),
     "numpy.memmap": asks(b"numpy\nmemmap"),
-    "numpy's own door": asks(b"numpy.testing._private.utils\nrunstring"),
+    "a function of NumPy that runs code": asks(b"numpy.testing._private.utils\nrunstring"),
     "frombuffer of a global": asks(b"numpy.core.multiarray\nfrombuffer"),
     "scalar": asks(b"numpy.core.multiarray\nscalar"),
     "a chain of names": pickle.dumps({"x": Calls(os.path.join)}, 4).replace(b"join", b"os.a"),
@@ -89,33 +91,29 @@ POISONED = {
 
 @pytest.mark.parametrize("name", POISONED)
 def test_a_global_is_refused_by_its_name(name):
-    with pytest.raises(CondensationError, match=r"(?s)the file asks for '[\w.]+', which could run code.*Nothing was run"):
-        read_pickle(POISONED[name], "the file")
+    assert re.search(r"the file asks for '[\w.]+'", refusal(read_pickle, POISONED[name], "the file").message)
 
 
 def test_a_global_need_not_be_called_to_be_refused():
-    with pytest.raises(CondensationError, match=r"'os\.system'"):
-        read_pickle(b"\x80\x02}U\x01xcos\nsystem\ns.", "the file")
+    assert "'os.system'" in refusal(read_pickle, b"\x80\x02}U\x01xcos\nsystem\ns.", "the file").message
 
 
 def test_nothing_is_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for call in (Calls(os.system, "touch ran"), Calls(subprocess.Popen, ["touch", "ran"]), Calls(open, "ran", "w"), Calls(os.mkdir, "ran")):
         for protocol in range(6):
-            with pytest.raises(CondensationError, match="could run code"):
-                read_pickle(pickle.dumps({"data": call}, protocol), "the file")
+            assert "could run code" in refusal(read_pickle, pickle.dumps({"data": call}, protocol), "the file").message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_no_module_is_imported(tmp_path, monkeypatch):
     (tmp_path / "trap.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(CondensationError, match=r"trap\.x"):
-        read_pickle(asks(b"trap\nx"), "the file")
+    assert "'trap.x'" in refusal(read_pickle, asks(b"trap\nx"), "the file").message
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "words"),
     [
         (asks(b"numpy.core.multiarray\n_reconstruct", b"(cnumpy\ndtype\nK\x00\x85U\x01bt"), "of something else"),
         (asks(b"numpy.core.multiarray\n_reconstruct", b"(U\x01xK\x00\x85U\x01bt"), "of something else"),
@@ -133,9 +131,10 @@ def test_no_module_is_imported(tmp_path, monkeypatch):
         (b"\x80\x02}cnumpy\nndarray\n}b.", "state of an object"),
     ],
 )
-def test_other_ways_to_make_objects_are_refused(content, message):
-    with pytest.raises(CondensationError, match=f"{message}.*Nothing was run"):
-        read_pickle(content, "the file")
+def test_other_ways_to_make_objects_are_refused(content, words):
+    message = refusal(read_pickle, content, "the file").message
+    assert words in message
+    assert "could run code" in message
 
 
 def array_of(shape, raw):
@@ -156,10 +155,10 @@ BOMBS = {
     "many sides": array_of(b"(" + 40 * HUGE + b"t", b"U\x01a"),
     "a list as a side": array_of(b"](K\x01K\x02eM\xff\xff\x86", b"U\x01a"),
     "a negative side": array_of(b"J\xff\xff\xff\xff\x85", b"U\x01a"),
-    "a long text that is not there": b"\x80\x02}U\x01xT\xff\xff\xff\x7fabcs.",
-    "bytes that are not there": b"\x80\x04}U\x01x\x8e\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
-    "a bytearray that is not there": b"\x80\x05}U\x01x\x96\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
-    "a long number that is not there": b"\x80\x02}U\x01x\x8b\xff\xff\xff\x7fabcs.",
+    "a missing long text": b"\x80\x02}U\x01xT\xff\xff\xff\x7fabcs.",
+    "missing bytes": b"\x80\x04}U\x01x\x8e\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
+    "a missing bytearray": b"\x80\x05}U\x01x\x96\x00\x00\x00\x00\x00\x10\x00\x00abcs.",
+    "a missing long number": b"\x80\x02}U\x01x\x8b\xff\xff\xff\x7fabcs.",
     "the state of a dictionary": b"\x80\x02}}U\x01xK\x01sb.",
     # Each tuple contains the one before twice, so that hashing the last takes 2^40 steps.
     "doubled tuples as a name": b"\x80\x02}K\x01\x85q\x00" + 40 * b"h\x00h\x00\x86q\x00" + b"K\x01s.",
@@ -171,8 +170,7 @@ BOMBS = {
 def test_memory_bombs_are_refused(name):
     tracemalloc.start()
     try:
-        with pytest.raises(CondensationError, match="the file is damaged"):
-            read_pickle(BOMBS[name], "the file")
+        assert "damaged" in refusal(read_pickle, BOMBS[name], "the file").message
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
     finally:
         tracemalloc.stop()
@@ -182,15 +180,13 @@ def test_deep_nesting_does_not_end_the_program():
     deep = b"(" * 100_000 + b"t" * 100_000
     # As a name in a dictionary, where it would be hashed, and as the shape of an array, which the message would show.
     for content in (b"\x80\x02}" + deep + b"K\x01s.", array_of(deep, b"U\x01a")):
-        with pytest.raises(CondensationError, match="the file is damaged"):
-            read_pickle(content, "the file")
+        assert "damaged" in refusal(read_pickle, content, "the file").message
 
 
 def test_damage_is_noticed_or_harmless():
     whole = python2({"data": ARRAY, "labels": [1, 2], "names": ["a"]})
     for keep in range(len(whole)):
-        with pytest.raises(CondensationError, match="the file"):
-            read_pickle(whole[:keep], "the file")
+        refusal(read_pickle, whole[:keep], "the file")
     for place in range(len(whole)):
         for bit in (1, 16, 128):
             damaged = bytearray(whole)
@@ -203,8 +199,7 @@ def test_damage_is_noticed_or_harmless():
 
 def test_other_values_than_dictionaries_are_refused():
     for value in (3, [1], None, ARRAY):
-        with pytest.raises(CondensationError, match="dictionary"):
-            read_pickle(pickle.dumps(value, 2), "the file")
+        assert "dictionary" in refusal(read_pickle, pickle.dumps(value, 2), "the file").message
 
 
 def test_every_operation_is_one_that_pickles_have():
@@ -212,6 +207,4 @@ def test_every_operation_is_one_that_pickles_have():
 
 
 def test_messages_stay_short():
-    with pytest.raises(CondensationError) as refused:
-        read_pickle(b"\x80\x02c" + b"m" * 100_000 + b"\nx\n.", "the file")
-    assert len(str(refused.value)) < 500
+    assert len(str(refusal(read_pickle, b"\x80\x02c" + b"m" * 100_000 + b"\nx\n.", "the file"))) < 500

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
-from condensation.core.errors import CondensationError, MissingExtra
 from condensation.data.load import load
 from tests.data import official
 from tests.data.official import write_svhn
+from tests.data.refusals import refusal
 
 
 def test_ten_means_zero(tmp_path):
@@ -20,33 +20,34 @@ def test_ten_means_zero(tmp_path):
 def test_a_missing_test_file_of_svhn_is_named(tmp_path):
     write_svhn(tmp_path)
     (tmp_path / "test_32x32.mat").unlink()
-    with pytest.raises(CondensationError, match=r"(?s)lacks test_32x32\.mat.*condense data get svhn"):
-        load("svhn", folder=tmp_path)
+    error = refusal(load, "svhn", folder=tmp_path)
+    assert "test_32x32.mat" in error.message
+    assert "condense data get svhn" in error.hint
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "value"),
     [
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [11]]}, r"1\.\.10"),
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [0]]}, r"1\.\.10"),
-        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3]]}, "expected 4 labels .* got 3"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [11]]}, "1..10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3], [0]]}, "1..10"),
+        ({"X": official.images(32, (32, 3, 4)), "y": [[1], [2], [3]]}, "got 3 labels"),
         ({"X": official.images(32, (32, 4, 4)), "y": [[1], [2], [3], [4]]}, "X is uint8 of shape"),
         ({"X": np.zeros((32, 32, 3, 4)), "y": [[1], [2], [3], [4]]}, "X is float64"),
-        ({"X": official.images(32, (32, 3, 4))}, "expected X and y, got X"),
+        ({"X": official.images(32, (32, 3, 4))}, "got X"),
         ({"X": "text", "y": [[1]]}, "X is <U4"),
     ],
 )
-def test_a_mat_file_that_is_wrong_is_named(tmp_path, content, message):
+def test_a_mat_file_that_is_wrong_is_named(tmp_path, content, value):
     from scipy.io import savemat
 
     write_svhn(tmp_path)
     savemat(tmp_path / "train_32x32.mat", content)
-    with pytest.raises(CondensationError, match=rf"train_32x32\.mat is damaged.*{message}"):
-        load(tmp_path)
+    message = refusal(load, tmp_path).message
+    assert "train_32x32.mat" in message
+    assert value in message
 
 
 def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):
     write_svhn(tmp_path)
     monkeypatch.setitem(sys.modules, "scipy", None)
-    with pytest.raises(MissingExtra, match=r"condensation\[data\]"):
-        load(tmp_path)
+    assert "condensation[data]" in refusal(load, tmp_path).hint

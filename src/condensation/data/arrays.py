@@ -13,12 +13,9 @@ CHUNK = 1024  # images converted from float at a time
 def as_pixels(images: npt.ArrayLike | Tensor, origin: str) -> Tensor:
     """Return ``images`` as (n, c, h, w) uint8, as a view if possible.
 
-    Raise CondensationError for any other type, range or shape.
-
-    Args:
-        images: uint8, or floats in [0, 1], which are rounded to 8 bits; (n, h, w), (n, h, w, c) or (n, c, h, w) with one
-            or three channels. If both axes could be the channels, tensors have them first and arrays last.
-        origin: Name of the images in messages.
+    They are uint8, or floats in [0, 1], which are rounded to 8 bits; (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three channels.
+    If both axes could be the channels, tensors have them first and arrays last. Anything else raises CondensationError, which names
+    them by ``origin``.
     """
     if isinstance(images, Tensor):
         return _channels_first(_to_uint8(images.detach().cpu(), origin), True, origin)

@@ -101,8 +101,8 @@ def _check_train(train: RawSplit, names: tuple[str, ...]) -> None:
 
 def _check_test(test: RawSplit, train: RawSplit, names: tuple[str, ...]) -> None:
     if test.class_names is not None and test.class_names != names:
-        message = f"{test.origin} and {train.origin} have different classes: {_shortened(test.class_names)} and {_shortened(names)}."
-        raise CondensationError(message)
+        first, second = (", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "") for classes in (test.class_names, names))
+        raise CondensationError(f"{test.origin} and {train.origin} have different classes: {first} and {second}.")
     _check_labels(test, names, train.origin)
 
 
@@ -112,7 +112,3 @@ def _check_shapes(train: RawSplit, test: RawSplit) -> None:
         message = f"Training images are {shapes[0]} (channels, height, width), test images {shapes[1]}; expected equal shapes."
         hint = "Set a size, such as size=64, and give both the same number of channels."
         raise CondensationError(message, hint=hint, setting="data.size")
-
-
-def _shortened(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -30,17 +30,11 @@ class FloatBatches:
 
 
 def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
-    """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8.
+    """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8 of the data set ``name``.
 
-    Raise CondensationError if ``kind`` is unknown, or no constants are published for these images, and NotEnoughMemory if the matrices of
-    ``zca`` do not fit.
-
-    Args:
-        kind: ``standardize`` by mean and standard deviation per channel; ``published`` constants of the papers; ``zca``
-            whitening of colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1].
-        images: Training images.
-        info: Catalogue entry of the data set, if there is one.
-        name: Name of the data set in messages.
+    ``standardize`` uses mean and standard deviation per channel; ``published`` the constants of the papers in ``info``; ``zca`` whitens
+    colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1]. Raise CondensationError if ``kind`` is
+    unknown or no constants are published, and NotEnoughMemory if the matrices of ``zca`` do not fit.
     """
     match kind:
         case "none":

@@ -127,10 +127,7 @@ def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEnco
 
 
 def as_image(value: object) -> Image.Image:
-    """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image.
-
-    Raise UnreadableImage if ``value`` is none of these.
-    """
+    """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image; raise UnreadableImage for anything else."""
     if isinstance(value, Image.Image):
         return value.copy()
     if not isinstance(value, Tensor | np.ndarray):

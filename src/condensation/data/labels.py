@@ -24,10 +24,7 @@ def infer_class_names(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str, known_from: str) -> list[int]:
-    """Return the index in ``class_names`` of each of ``labels``.
-
-    Raise CondensationError if a label of ``origin`` is not a class of ``known_from``.
-    """
+    """Return the index in ``class_names`` of each of ``labels``; raise CondensationError if ``known_from`` lacks one of ``origin``."""
     indices = {name: index for index, name in enumerate(class_names)}
     try:
         return [indices[label] if label in indices else indices[_normalized(label)] for label in labels]

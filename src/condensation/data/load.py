@@ -168,13 +168,9 @@ def _read(path: Path, options: ReadOptions) -> RawData:
         raise CondensationError(f"There are no data in {path}.", hint=hint, setting="data.source")
     place, form = located
     raw = replace(form.read(place, options), format=form.name)
-    return raw if form.dataset is None else _with_count_note(raw, form.dataset)
-
-
-def _with_count_note(raw: RawData, dataset: str) -> RawData:
-    """Add a note to official files whose number of images is not that of ``dataset``."""
-    info = DATASETS[dataset]
-    counts = len(raw.train.images), len(raw.test.images) if raw.test else 0
+    if form.dataset is None:
+        return raw
+    info, counts = DATASETS[form.dataset], (len(raw.train.images), len(raw.test.images) if raw.test else 0)
     if counts == (info.train, info.test):
         return raw
     note = f"{info.title} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."

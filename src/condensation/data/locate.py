@@ -86,11 +86,8 @@ def not_found_error(name: str, root: Path | None) -> CondensationError:
         return NoSuchData(message, hint=f"{problem.hint} For your own data, {advice}.", setting="data.source")
     idx = ", or its four IDX files" if known in IDX_NAMES else ""
     official = "".join(f", or {form.usual_names[0]}" for form in FORMATS if form.dataset == known)
-    return CondensationError(
-        f"The data set {known!r} was not found. {searched}",
-        hint=f"Get it with: condense data get {known}\nOr {advice}{official}{idx}. Bundled data sets: {', '.join(BUNDLED)}.",
-        setting="data.source",
-    )
+    hint = f"Get it with: condense data get {known}\nOr {advice}{official}{idx}. Bundled data sets: {', '.join(BUNDLED)}."
+    return CondensationError(f"The data set {known!r} was not found. {searched}", hint=hint, setting="data.source")
 
 
 def official_paths(name: str, folder: Path) -> Iterator[Path]:

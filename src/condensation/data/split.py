@@ -28,8 +28,7 @@ def choose_test(names: Collection[str]) -> tuple[str | None, str]:
 def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawSplit, str, dict[str, Any]]:
     """Split off a fifth of each class, at least one image, as the test split; always the same images.
 
-    Returns:
-        Training split, test split, a sentence for the user, and the details for cards with a digest of the chosen images.
+    Return the training split, the test split, a sentence for the user, and details for cards with a digest of the chosen images.
     """
     chosen = torch.zeros(len(train.labels), dtype=torch.bool)
     for label, name in enumerate(names):

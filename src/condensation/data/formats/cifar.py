@@ -82,10 +82,7 @@ class CifarVersion:
         return path.name.startswith(self.archive) and path.name.endswith(TAR_SUFFIXES) and path.is_file()
 
     def read(self, path: Path) -> RawData:
-        """Return the training and test splits.
-
-        Raise CondensationError if a file is missing, damaged or malicious, or a label is out of range.
-        """
+        """Return both splits; raise CondensationError if a file is missing, damaged or malicious, or a label is out of range."""
         batches: dict[str, tuple[Tensor, Tensor]] = {}
         class_names = None
         for name, content in files_in(path, (*self.train, self.test, self.names), self.dataset):

@@ -31,15 +31,6 @@ class TableRow:
     split: str
 
 
-@dataclass(frozen=True)
-class TableColumns:
-    """Indices of the columns."""
-
-    path: int
-    label: int
-    split: int | None
-
-
 def is_table(path: Path) -> bool:
     """Return whether ``path`` is a table, from its name alone."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
@@ -93,15 +84,15 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> list[TableRow]:
     return rows
 
 
-def _find_columns(text: str, columns: Sequence[str], path: Path) -> tuple[str, TableColumns]:
-    """Return the delimiter for which the first line has the required columns, and their indices."""
+def _find_columns(text: str, columns: Sequence[str], path: Path) -> tuple[str, tuple[int, int, int | None]]:
+    """Return the delimiter for which the first line has the required columns, and the indices of path, label and split."""
     wanted = [(columns[0].lower(),), (columns[1].lower(),)] if columns else [PATHS, LABELS]
     headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), []) for delimiter in DELIMITERS]
     for delimiter, header in zip(DELIMITERS, headers, strict=True):
         names = [name.strip().lower() for name in header]
         image, label, split = (_first_index(names, known) for known in (*wanted, SPLITS))
         if image is not None and label is not None and image != label:
-            return delimiter, TableColumns(image, label, split)
+            return delimiter, (image, label, split)
     header = max(headers, key=len)
     names = [name.strip().lower() for name in header]
     missing = [kind for kind, known in zip(("path", "label"), wanted, strict=True) if _first_index(names, known) is None]
@@ -116,11 +107,11 @@ def _first_index(names: Sequence[str], known: Sequence[str]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _row(cells: Sequence[str], indices: TableColumns, line: int, path: Path) -> TableRow:
-    if max(indices.path, indices.label, indices.split or 0) >= len(cells):
+def _row(cells: Sequence[str], indices: tuple[int, int, int | None], line: int, path: Path) -> TableRow:
+    image, label, split = indices
+    if max(image, label, split or 0) >= len(cells):
         raise CondensationError(f"{path}, line {line}: there are only {len(cells)} columns.", hint="Give a path and a label in each line.")
-    split = "train" if indices.split is None else cells[indices.split].strip()
-    row = TableRow(line, cells[indices.path].strip(), cells[indices.label].strip(), split)
+    row = TableRow(line, cells[image].strip(), cells[label].strip(), "train" if split is None else cells[split].strip())
     for kind, value in (("path", row.path), ("label", row.label)):
         if not value:
             raise CondensationError(f"{path}, line {line}: the {kind} is empty.")

@@ -33,23 +33,18 @@ def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawDa
 
 
 def read_idx(path: Path, dims: int) -> Tensor:
-    """Return the uint8 values of an IDX file with ``dims`` dimensions.
-
-    Raise CondensationError if it is not such a file, or its length does not match its header, and NotEnoughMemory if the size in its
-    header does not fit.
-    """
+    """Return the uint8 values of an IDX file with ``dims`` dimensions; raise CondensationError if its header or length is wrong."""
     try:
         with _open(path) as file:
             shape = _read_header(file, dims, path)
             memory.require(math.prod(shape) * COPIES, f"Reading {path}", FREE_MEMORY)
-            values = np.empty(shape, dtype=np.uint8)
-            count = _read_into(file, values.reshape(-1).data)
-            longer = bool(file.read(1))
-    except (OSError, EOFError, zlib.error) as problem:
+            content = file.read(math.prod(shape) + 1)
+    except (OSError, EOFError, OverflowError, zlib.error) as problem:
         raise damaged_file(path, problem) from problem
-    if count < values.size or longer:
-        raise damaged_file(path, f"expected {values.size:,} bytes, got {'more' if longer else f'{count:,}'}")
-    return torch.from_numpy(values)
+    if len(content) != math.prod(shape):
+        actual = f"{len(content):,}" if len(content) < math.prod(shape) else "more"
+        raise damaged_file(path, f"expected {math.prod(shape):,} bytes, got {actual}")
+    return torch.from_numpy(np.frombuffer(content, np.uint8).reshape(shape).copy())
 
 
 def _read_split(folder: Path, split: str) -> RawSplit:
@@ -78,17 +73,6 @@ def _read_header(file: BinaryIO, dims: int, path: Path) -> tuple[int, ...]:
         start = header[:4].hex(" ") or "nothing"
         raise CondensationError(f"{path} is not an IDX file of uint8 in {dims} dimensions: its first bytes are {start}.")
     return struct.unpack(f">{dims}I", header[4:])
-
-
-def _read_into(file: BinaryIO, target: memoryview) -> int:
-    """Read until ``target`` is full or the file ends; return the number of bytes."""
-    filled = 0
-    while filled < len(target):
-        count = cast(int, file.readinto(target[filled : filled + (1 << 24)]))  # type: ignore[attr-defined]
-        if not count:
-            break
-        filled += count
-    return filled
 
 
 IDX = Format("IDX files", is_idx_folder, read_idx_folder)

@@ -23,10 +23,7 @@ def is_svhn(path: Path) -> bool:
 
 
 def read_svhn(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return both splits; ``path`` is the folder or the training file.
-
-    Raise CondensationError if a file is missing or damaged, or a label is not in 1..10, and MissingExtra if scipy is not installed.
-    """
+    """Return both splits of the folder or training file; raise CondensationError for missing or damaged files and wrong labels."""
     folder = path if path.is_dir() else path.parent
     if not (folder / TEST).is_file():
         raise CondensationError(f"{folder} has {TRAIN} but lacks {TEST}.", hint="Get it with: condense data get svhn")
