@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from condensation.core.errors import CondensationError
-from condensation.core.user_code import import_object, qualified_name, short_name, user_error_message
+from condensation.core.plain import qualified_name
+from condensation.core.user_code import import_object, short_name, user_error_message
 from condensation.networks.convnet import ConvNet
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from condensation import Checkpoint, Compute, Rng, condense
 from condensation.core.preprocessing import Identity
-from condensation.generators.base import Generator, normal_latents
+from condensation.generators.base import Generator
 from condensation.generators.dense import DenseGenerator
 from condensation.generators.ema import update_ema
 from condensation.methods.generative import GenerativeMethod, GeneratorState, drawn_images
@@ -115,7 +115,7 @@ def test_drawing_restores_training_mode_and_statistics():
             self.norm = nn.BatchNorm2d(1)
 
         def draw(self, count, rng):
-            return normal_latents(count, 1, rng)
+            return rng.normal((count, 1))
 
         def forward(self, latents, rows):
             return self.norm(latents.view(-1, 1, 1, 1).expand(-1, 1, 4, 4))

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.plain import Registered
+from condensation.core.plain import Registered, qualified_name
 from condensation.core.rng import Rng
-from condensation.core.user_code import import_object, qualified_name, user_errors
+from condensation.core.user_code import import_object, user_errors
 
 Transform = Callable[[Tensor, Tensor], Tensor]
 """Function of images (n, c, h, w) and the index (n,) of the draw for each image, on any device."""
@@ -73,9 +73,8 @@ def apply_by_group(apply: Callable[[int, Tensor, Tensor], Tensor], images: Tenso
 class Seeded(Registered):
     """Augmentation by any callable that maps images (n, c, h, w) to images of the same shape.
 
-    The global generators of torch, numpy and Python are seeded for each class (condensation) or batch (training) and restored
-    afterwards. In condensation the callable gets the images of one class at a time; it is exactly Siamese if its draws do not depend
-    on the number of images.
+    The global generators are seeded for each class (condensation) or batch (training) and restored afterwards. In condensation the
+    callable gets the images of one class at a time; it is exactly Siamese if its draws do not depend on the number of images.
     """
 
     name_field: ClassVar[str | None] = "function"
@@ -118,8 +117,6 @@ class Seeded(Registered):
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise CondensationError(f"Expected the augmentation {self.label} to return images {tuple(images.shape)}, got {got}.")
         if images.requires_grad and torch.is_grad_enabled() and not result.requires_grad:
-            raise CondensationError(
-                f"No gradient passes through the augmentation {self.label}, so images cannot be learned with it.",
-                hint="Write it with torch operations only. An augmentation for training alone (evaluation.recipe.augmentation) needs none.",
-            )
+            hint = "Write it with torch operations only. An augmentation for training alone (evaluation.recipe.augmentation) needs none."
+            raise CondensationError(f"No gradient passes through the augmentation {self.label}; learning images needs one.", hint=hint)
         return result.to(images.dtype)

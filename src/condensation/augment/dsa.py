@@ -50,9 +50,8 @@ class DSA(Registered):
     """Largest angle in degrees, either way, 0 to 360."""
 
     def __post_init__(self) -> None:
-        for name in self.operations:
-            if name not in OPERATIONS:
-                raise unknown("DSA operation", name, OPERATIONS)
+        if strange := [name for name in self.operations if name not in OPERATIONS]:
+            raise unknown("DSA operation", strange[0], OPERATIONS)
         if not self.operations:
             raise CondensationError("DSA needs at least one operation.", hint="For no augmentation, use None in place of DSA.")
         for name, (least, most) in RANGES.items():
@@ -60,30 +59,23 @@ class DSA(Registered):
                 raise CondensationError(f"Expected {name} of DSA in {least:g} to {most:g}, got {getattr(self, name)}.")
 
     def fit(self, images: ImageSet) -> DSA:
-        """Return this without flips if a mirrored image may change its class.
-
-        Raises:
-            CondensationError: if no operation is left.
-        """
+        """Return this without flips if a mirrored image may change its class. Raise CondensationError if no operation is left."""
         if images.flip_invariant:
             return self
-        operations = tuple(name for name in self.operations if name != "flip")
-        if not operations:
+        if set(self.operations) == {"flip"}:
             raise CondensationError("DSA has no operation but flip, and these images must not be mirrored.", hint="Add another operation.")
-        return replace(self, operations=operations)
+        return replace(self, operations=tuple(name for name in self.operations if name != "flip"))
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
         streams = [rng.child(label).generator() for label in classes]
         chosen = np.array([stream.integers(len(self.operations)) for stream in streams])
-        return self._transform(chosen, np.stack([stream.random(UNIFORMS, dtype=np.float32) for stream in streams]))
+        uniforms = np.stack([stream.random(UNIFORMS, dtype=np.float32) for stream in streams])
+        return DrawnDSA(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
 
     def per_image(self, count: int, rng: Rng) -> Transform:
         stream = rng.generator()
-        chosen = np.full(count, stream.integers(len(self.operations)))
-        return self._transform(chosen, stream.random((count, UNIFORMS), dtype=np.float32))
-
-    def _transform(self, chosen: np.ndarray, uniforms: np.ndarray) -> DrawnDSA:
-        return DrawnDSA(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
+        chosen = torch.full((count,), int(stream.integers(len(self.operations))))
+        return DrawnDSA(self, chosen, torch.from_numpy(stream.random((count, UNIFORMS), dtype=np.float32)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +119,7 @@ def color(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
 
 def crop(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
     """Shift by whole pixels and fill with zeros."""
-    height, width = images.shape[2:]
-    rows = _shifted(height, dsa.crop, uniforms[:, 0])
-    columns = _shifted(width, dsa.crop, uniforms[:, 1])
+    rows, columns = (_shifted(side, dsa.crop, uniforms[:, axis]) for axis, side in enumerate(images.shape[2:]))
     # One ring of zeros around the image serves for every pixel outside it.
     padded = F.pad(images, (1, 1, 1, 1))
     index = torch.arange(len(images), device=images.device)[:, None, None]
@@ -138,9 +128,7 @@ def crop(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
 
 def cutout(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
     """Set a rectangle to zero; its centre may be anywhere in the image."""
-    height, width = images.shape[2:]
-    rows = _covered(height, dsa.cutout, uniforms[:, 0])
-    columns = _covered(width, dsa.cutout, uniforms[:, 1])
+    rows, columns = (_covered(side, dsa.cutout, uniforms[:, axis]) for axis, side in enumerate(images.shape[2:]))
     hole = rows[:, :, None] & columns[:, None, :]
     return images * (~hole)[:, None].to(images)
 

@@ -47,22 +47,15 @@ class Checkpoint:
         self._saved_at, self.saved_step = time.monotonic(), step
 
     def restore(self, state: Stateful, run: Mapping[str, Any]) -> int:
-        """Load the saved state into ``state`` and return the number of steps done; 0 if nothing is saved.
-
-        Raises:
-            CondensationError: if the file is damaged or belongs to a run with other settings.
-        """
+        """Load the saved state into ``state`` and return the steps done, 0 without one. Raise CondensationError if it is of another run."""
         if not self.path.exists():
             return 0
         tensors, card = read_tensors(self.path, "checkpoint")
         try:
             step, saved_run, tree = int(card["step"]), card["run"], card["state"]
-            difference = first_difference(saved_run, dict(run))
-            if difference:
-                raise CondensationError(
-                    f"{self.path} is of another run: {difference}.",
-                    hint="Continue with those settings, or choose another folder (out=...).",
-                )
+            if difference := first_difference(saved_run, dict(run)):
+                hint = "Continue with those settings, or choose another folder (out=...)."
+                raise CondensationError(f"{self.path} is of another run: {difference}.", hint=hint)
             state.load_state_dict(unpack(tree, tensors))
         except CondensationError:
             raise
@@ -75,9 +68,7 @@ class Checkpoint:
 def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
     """Return the first difference of two nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
     if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
-        for key in [*saved, *(key for key in wanted if key not in saved)]:
-            difference = first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key))
-            if difference:
-                return difference
-        return None
+        keys = [*saved, *(key for key in wanted if key not in saved)]
+        differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)
+        return next(filter(None, differences), None)
     return None if saved == wanted else f"{name} is {saved!r} there, {wanted!r} here"

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from condensation.core.environment import bfloat16_support, has_fast_bfloat16
-from condensation.core.errors import CondensationError, unknown
+from condensation.core.errors import CondensationError, require, unknown
 from condensation.core.images import Shape
 from condensation.core.modules import mixes_images
+from condensation.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -52,43 +53,30 @@ class Compute:
         for name, choices in (("precision", PRECISIONS), ("compile", ("auto", "always", "never"))):
             if getattr(self, name) not in choices:
                 raise unknown(f"compute.{name}", getattr(self, name), choices, setting=f"compute.{name}")
-        for name in ("chunk", "together"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise CondensationError(
-                    f"compute.{name} is {value!r}; it must be at least 1.",
-                    hint="Leave it out for a value that suits the machine.",
-                    setting=f"compute.{name}",
-                )
+        require(
+            self, "compute", ("chunk", "together"), lambda value: value is None or (isinstance(value, int) and value >= 1), "at least 1"
+        )
 
     def resolve(self) -> Compute:
-        """Return this with device and precision chosen for this machine.
-
-        Raises:
-            CondensationError: if this machine has no such device, or the device no such precision.
-        """
+        """Return this with device and precision chosen. Raise CondensationError if the machine does not have them."""
         device = str(torch_device(self.device))
         precision = ("bfloat16" if has_fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
         if device.startswith("mps") and precision == "float64":
-            raise CondensationError(
-                "The device mps has no float64.",
-                hint='Use device="cpu", or compute.precision="float32".',
-                setting="compute.precision",
-            )
+            hint = 'Use device="cpu", or compute.precision="float32".'
+            raise CondensationError("The device mps has no float64.", hint=hint, setting="compute.precision")
         return replace(self, device=device, precision=precision)
 
     def describe(self) -> str:
         """Return the choices for this machine in one line."""
         self = self.resolve()
-        threads = torch.get_num_threads()
-        hardware = f"{threads} thread{'' if threads == 1 else 's'}, {torch.backends.cpu.get_cpu_capability()}"
+        hardware = f"{counted(torch.get_num_threads(), 'thread')}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
             hardware = torch.cuda.get_device_name(self.device)
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
         if self.compile == "auto" and not _has_compiler():
             compiler = "not compiled (no C++ compiler found)"
         # The default chunk depends on the size of the images, which is unknown here.
-        chunk = f", chunks of {self.chunk:,} image{'' if self.chunk == 1 else 's'}" if self.chunk else ""
+        chunk = f", chunks of {counted(self.chunk, 'image')}" if self.chunk else ""
         return f"{self.device} ({hardware}), {self.precision}, {compiler}{chunk}"
 
     @property
@@ -97,20 +85,14 @@ class Compute:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
-        """Return the images per forward pass of ``network`` where only a mean is needed; None for all at once.
-
-        Raises:
-            CondensationError: if `chunk` is set and the network has batch norm.
-        """
-        if mixes_images(network):
-            if self.chunk is not None:
-                raise CondensationError(
-                    f"compute.chunk is {self.chunk}, but this network has batch norm, which must see the whole batch at once.",
-                    hint="Leave compute.chunk out, or choose a network with instance norm.",
-                    setting="compute.chunk",
-                )
-            return None
-        return self.chunk if self.chunk is not None else self.suitable_chunk(image_shape)
+        """Return the images per forward pass where only a mean is needed; None for all at once, as networks with batch norm need."""
+        if not mixes_images(network):
+            return self.chunk or self.suitable_chunk(image_shape)
+        if self.chunk is not None:
+            message = f"compute.chunk is {self.chunk}, but this network has batch norm, which must see the whole batch at once."
+            hint = "Leave compute.chunk out, or choose a network with instance norm."
+            raise CondensationError(message, hint=hint, setting="compute.chunk")
+        return None
 
     def suitable_chunk(self, image_shape: Shape) -> int:
         """Return the number of images of ``image_shape`` per forward pass that suits the device."""
@@ -146,10 +128,9 @@ class Compute:
 
 
 def _prepare_compiler() -> None:
-    """Let torch keep a program for each shape of each network, and keep those of other processors apart.
+    """Let torch keep more than 8 programs per network, beyond which it silently stops compiling, and tell processors apart.
 
-    Beyond 8 programs torch would silently stop compiling. Its cache on disk does not distinguish processors: a program compiled for
-    another one that shares the home folder crashes or returns wrong numbers.
+    Its cache on disk does not: a program compiled for another processor that shares the home folder crashes or returns wrong numbers.
     """
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
@@ -188,11 +169,7 @@ class _Compiled(Generic[P]):
 
 
 def torch_device(name: str) -> torch.device:
-    """Return the device called ``name``; "auto" is the first GPU, else the CPU.
-
-    Raises:
-        CondensationError: if this machine has no such device.
-    """
+    """Return the device called ``name``; "auto" is the first GPU, else the CPU. Raise CondensationError if there is no such device."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -202,14 +179,11 @@ def torch_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
     count = torch.cuda.device_count()
     if available and device.type == "cuda" and (device.index or 0) >= count:
-        raise CondensationError(
-            f"There is no device {name}: this machine has {count} GPU{'' if count == 1 else 's'}, counted from 0.",
-            setting="compute.device",
-        )
+        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, counted from 0."
+        raise CondensationError(message, setting="compute.device")
     if not available:
-        raise CondensationError(
-            f"torch finds no device {name} on this machine.", hint='Use device="auto" or device="cpu".', setting="compute.device"
-        )
+        hint = 'Use device="auto" or device="cpu".'
+        raise CondensationError(f"torch finds no device {name} on this machine.", hint=hint, setting="compute.device")
     return device
 
 

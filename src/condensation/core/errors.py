@@ -1,8 +1,9 @@
 """Errors that the user can correct: message, hint and setting."""
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class CondensationError(ValueError):
@@ -31,9 +32,8 @@ class MissingExtra(CondensationError):
     """Error for a missing optional package; the hint is the pip command that installs it."""
 
     def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(
-            f"{purpose} needs packages that are not installed.", hint=f"Install them with: pip install 'condensation[{extra}]'"
-        )
+        hint = f"Install them with: pip install 'condensation[{extra}]'"
+        super().__init__(f"{purpose} needs packages that are not installed.", hint=hint)
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -63,6 +63,13 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 def unknown(kind: str, name: object, known: Iterable[str], *, setting: str = "") -> CondensationError:
     """Return the error for a name that does not exist, with the names that do."""
     names = list(known)
-    return CondensationError(
-        f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}", hint=f"There is: {', '.join(names)}.", setting=setting
-    )
+    message = f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}"
+    return CondensationError(message, hint=f"There is: {', '.join(names)}.", setting=setting)
+
+
+def require(settings: object, prefix: str, fields: Iterable[str], valid: Callable[[Any], bool], expected: str) -> None:
+    """Check ``fields`` of ``settings``. Raise CondensationError for the setting ``prefix``.field if its value is not ``valid``."""
+    for field in fields:
+        if not valid(value := getattr(settings, field)):
+            message = f"{type(settings).__name__}: expected {field} to be {expected}, got {value!r}."
+            raise CondensationError(message, setting=f"{prefix}.{field}")

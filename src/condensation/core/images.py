@@ -65,23 +65,15 @@ class ImageSet:
         flip_invariant: bool = True,
         soft_labels: SoftLabels | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
-
-        Raises:
-            CondensationError: if they are no tensors, do not match, are empty, or a label has no name.
-        """
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes)."""
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
-                raise CondensationError(
-                    f"Expected a tensor of {kind}, got {_kind(value)}.",
-                    hint="Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels).",
-                )
+                hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."
+                raise CondensationError(f"Expected a tensor of {kind}, got {_kind(value)}.", hint=hint)
         if images.ndim != 4:
             raise CondensationError(f"Expected images of shape (n, channels, height, width), got {tuple(images.shape)}.")
         if labels.ndim != 1 or len(labels) != len(images):
-            raise CondensationError(
-                f"Labels don't match images: {tuple(labels.shape)} labels for {len(images)} images.", hint="Give one label for each image."
-            )
+            raise CondensationError(f"Expected one label for each of {len(images)} images, got labels of shape {tuple(labels.shape)}.")
         if len(images) == 0:
             raise CondensationError("Expected at least one image, got none.")
         if labels.is_floating_point() or labels.dtype == torch.bool:
@@ -92,9 +84,8 @@ class ImageSet:
         low, high = int(labels.min()), int(labels.max())
         names = tuple(class_names) if class_names is not None else tuple(str(label) for label in range(high + 1))
         if low < 0 or high >= len(names):
-            raise CondensationError(
-                f"Expected labels in 0..{len(names) - 1}, got {low if low < 0 else high}.", hint="Give a class name for each label, from 0."
-            )
+            message = f"Expected labels in 0..{len(names) - 1}, got {low if low < 0 else high}."
+            raise CondensationError(message, hint="Give a class name for each label, from 0.")
         order = torch.argsort(labels, stable=True)
         soft = soft_labels.validated(len(images), len(names)).take(order) if soft_labels else None
         return cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft)
@@ -141,21 +132,15 @@ class ImageSet:
 
     def to(self, device: torch.device | str) -> ImageSet:
         soft = self.soft_labels and self.soft_labels.to(device)
-        moved = replace(self, images=self.images.to(device), labels=self.labels.to(device), soft_labels=soft)
-        return replace(moved, preprocessing=self.preprocessing.to(device))
+        images, labels, preprocessing = self.images.to(device), self.labels.to(device), self.preprocessing.to(device)
+        return replace(self, images=images, labels=labels, preprocessing=preprocessing, soft_labels=soft)
 
     def select(self, classes: Collection[int]) -> ImageSet:
-        """Return the images of ``classes``, with their labels and all class names unchanged.
-
-        Raises:
-            CondensationError: if ``classes`` is no list of labels, or a class has no images.
-        """
-        if isinstance(classes, Tensor | np.ndarray):
-            classes = classes.tolist()
+        """Return the images of ``classes``, with labels and names unchanged. Raise CondensationError if a class has no images."""
+        classes = classes.tolist() if isinstance(classes, Tensor | np.ndarray) else classes
         if isinstance(classes, str) or not isinstance(classes, Collection):
             raise CondensationError(f"Expected a list of labels, such as [0, 1], got {classes!r}.")
-        missing = [label for label in classes if label not in self.classes]
-        if missing:
+        if missing := [label for label in classes if label not in self.classes]:
             labels = ", ".join(map(str, self.classes))
             raise CondensationError(f"There is no image of class {missing[0]}; there are images of {labels}.")
         return self.take(torch.isin(self.labels, torch.tensor(sorted(classes), device=self.device)).nonzero().squeeze(1))
@@ -166,26 +151,17 @@ class ImageSet:
         return replace(self, images=self.images[indices], labels=self.labels[indices], soft_labels=soft)
 
     def concat(self, other: ImageSet) -> ImageSet:
-        """Return the images of both sets.
-
-        Raises:
-            CondensationError: if they differ in shape, type of pixels, classes or preprocessing.
-        """
+        """Return the images of both sets. Raise CondensationError if they differ in shape, type of pixels, classes or preprocessing."""
         require_image_set(other)
         if self.shape != other.shape or self.images.dtype != other.images.dtype:
-            raise CondensationError(
-                f"Expected images of {self.shape} {self.images.dtype} in both sets, got {other.shape} {other.images.dtype}."
-            )
+            expected, got = f"{self.shape} {self.images.dtype}", f"{other.shape} {other.images.dtype}"
+            raise CondensationError(f"Expected images of {expected} in both sets, got {got}.")
         if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
             raise CondensationError("Expected the same classes and the same preprocessing in both sets.")
-        return ImageSet.of(
-            torch.cat([self.images, other.images]),
-            torch.cat([self.labels, other.labels]),
-            self.class_names,
-            preprocessing=self.preprocessing,
-            flip_invariant=self.flip_invariant,
-            soft_labels=concat_soft_labels(self.soft_labels, other.soft_labels),
-        )
+        labels, order = torch.cat([self.labels, other.labels]).sort(stable=True)
+        soft = concat_soft_labels(self.soft_labels, other.soft_labels)
+        images = torch.cat([self.images, other.images])[order].contiguous()
+        return replace(self, images=images, labels=labels, soft_labels=soft and soft.take(order))
 
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """Return the images at ``indices`` as inputs of a network: preprocessed floats (n, c, h, w)."""
@@ -220,11 +196,7 @@ class ImageSet:
 
 
 def require_image_set(value: Any) -> None:
-    """Check that ``value`` is an `ImageSet`.
-
-    Raises:
-        CondensationError: if it is anything else, such as the `Data` that holds one.
-    """
+    """Check that ``value`` is an `ImageSet`. Raise CondensationError if it is anything else, such as the `Data` that holds one."""
     if not isinstance(value, ImageSet):
         holds_sets = isinstance(getattr(value, "train", None), ImageSet)
         hint = "Pass its train or test images: data.train." if holds_sets else "Make one with ImageSet.of(images, labels)."

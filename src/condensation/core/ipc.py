@@ -14,14 +14,8 @@ SmallClasses = Literal["error", "all"]
 def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error") -> dict[int, int]:
     """Return the number of synthetic images of each class of ``real``.
 
-    Args:
-        real: The images to condense.
-        ipc: Images per class, one number for all or one for each label.
-        small_classes: If a class has fewer real images than that: ``error``, or ``all`` to use every one of them.
-
-    Raises:
-        CondensationError: if a number is not whole, below 1 or above the real images of its class (the official code silently uses
-            fewer), or if there is only one class.
+    ``ipc`` is one number for all classes or one for each label. Raise CondensationError if it is not whole, below 1 or above the real
+    images of a class (the official code silently uses fewer), or if there is only one class.
     """
     require_image_set(real)
     if small_classes not in get_args(SmallClasses):
@@ -29,8 +23,7 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes
     if len(real.classes) < 2:
         raise CondensationError(f"There is only one class, {real.class_names[real.classes[0]]!r}; condensation needs at least two.")
     if isinstance(ipc, Mapping):
-        unknown_labels = [label for label in ipc if label not in real.classes]
-        if unknown_labels:
+        if unknown_labels := [label for label in ipc if label not in real.classes]:
             labels = ", ".join(map(str, real.classes))
             raise CondensationError(f"ipc names a class {unknown_labels[0]!r}; there are images of {labels}.", setting="ipc")
         wanted = {label: _checked(ipc.get(label, 0), f" for class {real.class_names[label]!r}") for label in real.classes}
@@ -41,23 +34,16 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes
     label = min(real.classes, key=lambda label: real.counts[label] - wanted[label])
     available, name = real.counts[label], real.class_names[label]
     if wanted[label] > available:
-        raise CondensationError(
-            f"Expected ipc of at most {available}, the number of images of class {name!r}; got {wanted[label]}.",
-            hint=f'Use ipc={available}, leave that class out, or use all images of such classes: small_classes="all".',
-            setting="ipc",
-        )
+        message = f"Expected ipc of at most {available}, the number of images of class {name!r}; got {wanted[label]}."
+        hint = f'Use ipc={available}, leave that class out, or use all images of such classes: small_classes="all".'
+        raise CondensationError(message, hint=hint, setting="ipc")
     return wanted
 
 
 def _checked(value: Any, place: str = "") -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise CondensationError(
-            f"Expected ipc to be a whole number{place}, got {value!r}.",
-            hint="Use ipc=10, or one number for each label: ipc={0: 10, 1: 5}.",
-            setting="ipc",
-        )
-    if value < 1:
-        raise CondensationError(f"ipc must be at least 1{place}; it is {value}.", setting="ipc")
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        hint = "Use ipc=10, or one number for each label: ipc={0: 10, 1: 5}."
+        raise CondensationError(f"Expected ipc to be a whole number of at least 1{place}, got {value!r}.", hint=hint, setting="ipc")
     return int(value)
 
 

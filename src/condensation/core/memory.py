@@ -23,11 +23,7 @@ def free_memory() -> int | None:
 
 
 def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
-    """Check that ``needed`` bytes are available; ``free`` defaults to the memory of this machine, if it is known.
-
-    Raises:
-        NotEnoughMemory: if they are not; the message gives both sizes, and ``advice`` is the hint.
-    """
+    """Check that ``needed`` bytes are ``free``, by default in this machine. Raise NotEnoughMemory with the hint ``advice`` if not."""
     free = free_memory() if free is None else free
     if free is not None and needed > free:
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)

@@ -1,10 +1,14 @@
 """Settings as plain values: nested dicts, lists, numbers and strings, as in TOML and JSON."""
 
+import functools
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from condensation.core.user_code import qualified_name
+FROM_FILE = "condensation_own_"  # prefix of the names of modules imported from a file
 
 
 class Registered:
@@ -42,3 +46,31 @@ def to_dict(value: Any) -> Any:
         return value
     name = name_of(value)
     return {"name": name} if name else qualified_name(value)
+
+
+def qualified_name(value: Any) -> str:
+    """Return the name by which `import_object` finds ``value``, a function or a class; for other objects, that of the class.
+
+    For a lambda, a nested function or a partial, it is a description that `import_object` refuses.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, functools.partial):
+        arguments = [*map(repr, value.args), *(f"{key}={item!r}" for key, item in value.keywords.items())]
+        return f"<{qualified_name(value.func)} with {', '.join(arguments)}>"
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{_module_or_file(named.__module__)}:{named.__qualname__}"
+
+
+def _module_or_file(module_name: str) -> str:
+    """Return the name of a module, or its file if it cannot be imported by name."""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    if file and (module_name == "__main__" or module_name.startswith(FROM_FILE)):
+        return relative_path(file)
+    return module_name
+
+
+def relative_path(file: str) -> str:
+    """Return ``file`` relative to the current folder if it is inside it."""
+    path = Path(os.path.abspath(file))
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)

@@ -145,20 +145,15 @@ class Zca(Preprocessing):
             raise CondensationError(f"ZCA needs reg above 0 and images that are not all blank; reg is {reg:g}.")
         ridge = reg * covariance.trace() / dims * torch.eye(dims, dtype=covariance.dtype, device=covariance.device)
         values, vectors = torch.linalg.eigh(covariance + ridge)
-        return cls(
-            standardize.mean,
-            standardize.std,
-            ((vectors * values.rsqrt()) @ vectors.T).float(),
-            ((vectors * values.sqrt()) @ vectors.T).float(),
-            all_statistics.mean(0),
-        )
+        whiten, unwhiten = (((vectors * scale) @ vectors.T).float() for scale in (values.rsqrt(), values.sqrt()))
+        return cls(standardize.mean, standardize.std, whiten, unwhiten, all_statistics.mean(0))
 
     def statistics(self, pictures: Tensor) -> Tensor:
         """Return the mean and length (n, 2) of each of ``pictures``, for `inverse`."""
-        return _mean_and_length(self._standardize(pictures))
+        return _mean_and_length(Standardize(self.mean, self.std)(pictures))
 
     def __call__(self, pictures: Tensor) -> Tensor:
-        standard = self._standardize(pictures)
+        standard = Standardize(self.mean, self.std)(pictures)
         flat = _normalise(standard, _mean_and_length(standard)).flatten(1)
         return (flat @ self.whiten.to(flat)).view_as(pictures)
 
@@ -167,9 +162,6 @@ class Zca(Preprocessing):
         mean, length = (self.average[None] if statistics is None else statistics).to(inputs).view(-1, 2, 1, 1, 1).unbind(1)
         standard = flat * length + mean
         return Standardize(self.mean, self.std).inverse(standard)
-
-    def _standardize(self, pictures: Tensor) -> Tensor:
-        return Standardize(self.mean, self.std)(pictures)
 
 
 PREPROCESSINGS: dict[str, type[Preprocessing]] = {"identity": Identity, "standardize": Standardize, "zca": Zca}

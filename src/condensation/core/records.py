@@ -25,24 +25,14 @@ _STEP = re.compile(r"\.(?P<field>\w+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
 
 
 def read_record(path: Path, kind: type[T]) -> T:
-    """Return the content of a JSON file as ``kind``, a dataclass.
-
-    Raises:
-        CondensationError: if the file is missing, is not JSON, or a field is missing or has a wrong value.
-    """
+    """Return the content of a JSON file as ``kind``, a dataclass. Raise CondensationError if the file or a field is missing or wrong."""
     return as_record(read_json(path), kind, str(path))
 
 
 def as_record(content: Any, kind: type[T], origin: str) -> T:
     """Return JSON ``content`` as ``kind``, a dataclass or a type composed of them; fields that it does not declare are ignored.
 
-    Args:
-        content: Nested dicts, lists, numbers and strings.
-        kind: The type to convert to.
-        origin: The file name that errors begin with.
-
-    Raises:
-        CondensationError: if a field is missing or has a wrong value.
+    Raise CondensationError, beginning with the file name ``origin``, if a field is missing or has a wrong value.
     """
     try:
         problem = next((f"{field}: expected a number, got NaN" for field in _nans(content)), "")

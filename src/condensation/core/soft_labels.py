@@ -19,10 +19,7 @@ def half_squared(outputs: Tensor, targets: Tensor) -> Tensor:
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared": half_squared, "cross-entropy": F.cross_entropy}
 """Mean loss per image of outputs (n, classes) and soft labels (n, classes), by its name on a card."""
-LOSS_LINES = {
-    "squared": "(outputs - labels).square().mean() / 2",
-    "cross-entropy": "torch.nn.functional.cross_entropy(outputs, labels)",
-}
+LOSS_LINES = {"squared": "(outputs - labels).square().mean() / 2", "cross-entropy": "torch.nn.functional.cross_entropy(outputs, labels)"}
 """The same losses as lines of PyTorch, for the pages of exported sets."""
 
 
@@ -36,18 +33,12 @@ class SoftLabels:
     """Name of the loss in `LOSSES`."""
 
     def validated(self, images: int, classes: int) -> SoftLabels:
-        """Return these labels if they fit ``images`` images of ``classes`` classes.
-
-        Raises:
-            CondensationError: if the shape or type differs, a value is not finite, or the loss is unknown.
-        """
+        """Return these labels. Raise CondensationError if they don't fit ``images`` images of ``classes`` classes, or are not finite."""
         if self.loss not in LOSSES:
             raise unknown("loss of soft labels", self.loss, LOSSES)
         if self.values.shape != (images, classes) or not self.values.is_floating_point():
-            raise CondensationError(
-                f"Expected soft labels as floats ({images}, {classes}), one row per image and one column per class; "
-                f"got {self.values.dtype} {tuple(self.values.shape)}."
-            )
+            shape = f"({images}, {classes}), (images, classes)"
+            raise CondensationError(f"Expected soft labels as floats {shape}; got {self.values.dtype} {tuple(self.values.shape)}.")
         if not self.values.isfinite().all():
             raise CondensationError("A soft label is infinite or not a number.")
         return self
@@ -61,11 +52,7 @@ class SoftLabels:
 
 
 def concat_soft_labels(first: SoftLabels | None, second: SoftLabels | None) -> SoftLabels | None:
-    """Return the soft labels of two sets that are joined; None if neither has any.
-
-    Raises:
-        CondensationError: if only one has soft labels, or their losses differ.
-    """
+    """Return the soft labels of two sets joined, None if neither has any. Raise CondensationError if their losses differ."""
     if first is None and second is None:
         return None
     if first is None or second is None or first.loss != second.loss:

@@ -18,11 +18,7 @@ RESTORE = "Restore it from a copy, or remove it to make it again."
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path``; it replaces ``path`` if the block succeeds, and is removed otherwise.
-
-    Raises:
-        OSError: if there is no room or no permission; an earlier file at ``path`` is unchanged.
-    """
+    """Yield a temporary file beside ``path``; it replaces ``path`` if the block succeeds, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     os.close(handle)
@@ -46,11 +42,7 @@ def _umask() -> int:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` atomically.
-
-    Raises:
-        NotWritten: if there is no room or no permission, or ``path`` is impossible; an earlier file is unchanged.
-    """
+    """Write ``content`` to ``path`` atomically. Raise NotWritten if that is impossible; an earlier file is unchanged."""
     try:
         with atomic_file(path) as unfinished:
             unfinished.write_bytes(content)
@@ -60,26 +52,17 @@ def write(path: Path, content: bytes) -> None:
 
 
 def require_free(path: Path) -> None:
-    """Check that a new folder can be made at ``path``.
-
-    Raises:
-        CondensationError: if it is a file, or a folder that is not empty.
-    """
+    """Check that a new folder can be made at ``path``. Raise CondensationError if it is a file, or a folder that is not empty."""
     if path.is_dir() and any(path.iterdir()):
-        raise CondensationError(
-            f"{path} is not empty; nothing is overwritten.", hint="Remove it, or choose another folder (out=...).", setting="out"
-        )
+        hint = "Remove it, or choose another folder (out=...)."
+        raise CondensationError(f"{path} is not empty; nothing is overwritten.", hint=hint, setting="out")
     if path.exists() and not path.is_dir():
         raise CondensationError(f"{path} is a file; nothing is overwritten.", hint="Choose a folder (out=...).", setting="out")
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise.
-
-    Raises:
-        CondensationError: if ``path`` is a file or a folder that is not empty, or there is no room or no permission.
-    """
+    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. Check `require_free` before."""
     require_free(path)
     temporary: Path | None = None
     try:
@@ -112,11 +95,7 @@ def write_json(path: Path, content: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file.
-
-    Raises:
-        CondensationError: if it is missing or damaged.
-    """
+    """Return the content of a JSON file. Raise CondensationError if it is missing or damaged."""
     try:
         return with_new_names(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

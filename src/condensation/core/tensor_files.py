@@ -27,21 +27,13 @@ def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[
 
 
 def read_tensors(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the card of a file that `write_tensors` wrote.
-
-    Raises:
-        CondensationError: if the file is missing, damaged, of another kind, or of a later format.
-    """
+    """Return the tensors and the card of a file. Raise CondensationError if it is missing, damaged, of another kind or a later format."""
     tensors, card, _ = _read(path, kind, with_tensors=True)
     return tensors, card
 
 
 def read_card(path: Path, kind: str) -> tuple[dict[str, Any], str]:
-    """Return the card of a file that `write_tensors` wrote, and the digest of its content, without reading the tensors.
-
-    Raises:
-        CondensationError: as `read_tensors`, except for damaged tensors.
-    """
+    """Return the card of a file that `write_tensors` wrote, and the digest of its content, without reading and checking the tensors."""
     _, card, digest = _read(path, kind, with_tensors=False)
     return card, digest
 
@@ -54,10 +46,8 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
             metadata = file.metadata() or {}
             actual, version = metadata.get("kind"), int(metadata.get("format", "0"))
             if actual == kind and version > FORMAT:
-                raise CondensationError(
-                    f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}.",
-                    hint="Install a newer one: pip install -U condensation",
-                )
+                message = f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}."
+                raise CondensationError(message, hint="Install a newer one: pip install -U condensation")
             # Copies, because some systems refuse to replace a file while it is mapped.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if with_tensors else {}
         text, digest = metadata.get("card", "null"), metadata.get("digest", "")

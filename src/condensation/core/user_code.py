@@ -1,6 +1,5 @@
 """Code of the user: imported by ``module:name`` or ``path/to/file.py:name``, with errors that show the line at fault."""
 
-import functools
 import hashlib
 import importlib
 import importlib.util
@@ -15,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from condensation.core.errors import CondensationError, did_you_mean
+from condensation.core.plain import FROM_FILE, relative_path
 
 FORM = "module:name or path/to/file.py:name"
-FROM_FILE = "condensation_own_"  # prefix of the names of modules imported from a file
 SHOWN = 12  # names in a message
 
 _user_files: set[str] = set()  # files of imported modules, to recognize errors in code of the user
@@ -26,16 +25,13 @@ _user_files: set[str] = set()  # files of imported modules, to recognize errors 
 def import_object(target: str) -> Any:
     """Return the object called ``target``, importing its module as Python does: once in a process.
 
-    Modules are found in the current folder first, then on Python's path; files are relative to the current folder.
-
-    Raises:
-        CondensationError: if there is no such file, module or name, or the module cannot be imported.
+    Modules are found in the current folder first, then on Python's path; files are relative to the current folder. Raise CondensationError
+    if there is no such file, module or name, or the module cannot be imported.
     """
     source, _, name = target.rpartition(":")
     if "<" in target:
-        raise CondensationError(
-            f"{target} cannot be found again: it has no name of its own.", hint="Define it with a name at the top level of a module."
-        )
+        hint = "Define it with a name at the top level of a module."
+        raise CondensationError(f"{target} cannot be found again: it has no name of its own.", hint=hint)
     if not source or not name:
         raise CondensationError(f"{target!r} names no object of a module or file.", hint=f"Write {FORM}.")
     value: Any = _import_file(source) if source.endswith(".py") else _import_module(source)
@@ -47,20 +43,6 @@ def import_object(target: str) -> Any:
             raise _unknown_name(source, name, value)
         value = getattr(value, part)
     return value
-
-
-def qualified_name(value: Any) -> str:
-    """Return the name by which `import_object` finds ``value``, a function or a class; for other objects, that of the class.
-
-    For a lambda, a nested function or a partial, it is a description that `import_object` refuses.
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, functools.partial):
-        arguments = [*map(repr, value.args), *(f"{key}={item!r}" for key, item in value.keywords.items())]
-        return f"<{qualified_name(value.func)} with {', '.join(arguments)}>"
-    named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{_module_or_file(named.__module__)}:{named.__qualname__}"
 
 
 def short_name(text: str) -> str:
@@ -99,22 +81,21 @@ def user_error_message(error: BaseException) -> str | None:
 def line_at_fault(error: BaseException) -> str:
     """Return the innermost line of the user's code: ``nets.py, line 12, in forward: return self.head(images)``; "" if there is none."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return f"{_relative(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
+        return f"{relative_path(error.filename)}, line {error.lineno}: {(error.text or '').strip()}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if os.path.abspath(frame.filename) in _user_files]
     if not frames:
         return ""
     last = frames[-1]
     inside = f", in {last.name}" if not last.name.startswith("<") else ""
-    return f"{_relative(last.filename)}, line {last.lineno}{inside}: {last.line}"
+    return f"{relative_path(last.filename)}, line {last.lineno}{inside}: {last.line}"
 
 
 def _import_file(source: str) -> ModuleType:
     path = os.path.abspath(source)
     if not os.path.isfile(path):
         names = [entry.name for entry in _entries(Path(path).parent) if entry.suffix == ".py"]
-        raise CondensationError(
-            f"There is no file {source}.{did_you_mean(Path(path).name, names)}", hint=f"It is looked for from {os.getcwd()}."
-        )
+        message = f"There is no file {source}.{did_you_mean(Path(path).name, names)}"
+        raise CondensationError(message, hint=f"It is looked for from {os.getcwd()}.")
     for module in list(sys.modules.values()):  # it may be the running program itself
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and os.path.basename(file) == os.path.basename(path) and os.path.abspath(file) == path:
@@ -137,25 +118,20 @@ def _import_file(source: str) -> ModuleType:
 def _import_module(source: str) -> ModuleType:
     if not all(part.isidentifier() for part in source.split(".")):
         raise CondensationError(f"{source!r} is not the name of a module.", hint=f"Write {FORM}.")
-
     importlib.invalidate_caches()  # the file may be new
     try:
         module: ModuleType = _load(source, os.path.join(os.getcwd(), ""), lambda: importlib.import_module(source))
         return module
     except ModuleNotFoundError:
         names = [entry.stem for entry in _entries(Path.cwd()) if entry.suffix == ".py" or (entry / "__init__.py").exists()]
-        raise CondensationError(
-            f"There is no module {source!r}.{did_you_mean(source, names)}",
-            hint=f"It is looked for in {os.getcwd()} and in the installed packages. For a file elsewhere, write path/to/file.py:name.",
-        ) from None
+        hint = f"It is looked for in {os.getcwd()} and in the installed packages. For a file elsewhere, write path/to/file.py:name."
+        raise CondensationError(f"There is no module {source!r}.{did_you_mean(source, names)}", hint=hint) from None
 
 
 def _load(source: str, path: str, load: Callable[[], Any]) -> Any:
     """Return the result of ``load``, called with the folder of ``path`` on Python's path.
 
-    Raises:
-        ModuleNotFoundError: if the module itself is missing.
-        CondensationError: if its code raises.
+    Raise ModuleNotFoundError if the module itself is missing, CondensationError if its code raises.
     """
     folder = os.path.dirname(path)
     sys.path.insert(0, folder)
@@ -173,20 +149,6 @@ def _load(source: str, path: str, load: Callable[[], Any]) -> Any:
     finally:
         if folder in sys.path:
             sys.path.remove(folder)
-
-
-def _module_or_file(module_name: str) -> str:
-    """Return the name of a module, or its file if it cannot be imported by name."""
-    file = getattr(sys.modules.get(module_name), "__file__", None)
-    if file and (module_name == "__main__" or module_name.startswith(FROM_FILE)):
-        return _relative(file)
-    return module_name
-
-
-def _relative(file: str) -> str:
-    """Return ``file`` relative to the current folder if it is inside it."""
-    path = Path(os.path.abspath(file))
-    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -14,8 +14,7 @@ from condensation.core.progress import OnProgress
 from condensation.core.soft_labels import centred
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.ntk.base import NTK
-from condensation.networks.ntk.gram import BLOCK_BYTES, gram
-from condensation.networks.ntk.memory import require_room
+from condensation.networks.ntk.gram import BLOCK_BYTES, gram, require_room
 from condensation.networks.ntk.ridge import ridge_weights
 from condensation.training.train import Recipe
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import require
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
 
@@ -40,16 +40,9 @@ class Autoencoder(Registered):
     """Gradient norm above which gradients are clipped; above 0."""
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "code", "steps", "batch"):
-            self._require(name, getattr(self, name) >= 1, "of at least 1")
-        for name in ("dropout", "hidden_dropout"):
-            self._require(name, 0 <= getattr(self, name) < 1, "in [0, 1)")
-        for name in ("lr", "largest_gradient"):
-            self._require(name, getattr(self, name) > 0, "above 0")
-
-    def _require(self, name: str, valid: bool, expected: str) -> None:
-        if not valid:
-            raise CondensationError(f"Expected a {name} {expected}, got {getattr(self, name)}.", setting=f"method.autoencoder.{name}")
+        require(self, "method.autoencoder", ("hidden", "code", "steps", "batch"), lambda value: value >= 1, "at least 1")
+        require(self, "method.autoencoder", ("dropout", "hidden_dropout"), lambda value: 0 <= value < 1, "in [0, 1)")
+        require(self, "method.autoencoder", ("lr", "largest_gradient"), lambda value: value > 0, "above 0")
 
     @property
     def total_steps(self) -> int:

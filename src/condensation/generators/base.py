@@ -30,11 +30,6 @@ class Generator(nn.Module, ABC):
         return preprocessing(self(latents, class_index))
 
 
-def normal_latents(count: int, dims: int, rng: Rng) -> Tensor:
-    """Return standard normal latents (count, dims) in float32."""
-    return rng.normal((count, dims))
-
-
 def uniform_latents(count: int, dims: int, rng: Rng) -> Tensor:
     """Return latents (count, dims) in float32, uniform in [-1, 1)."""
     return torch.from_numpy(rng.generator().random((count, dims), dtype=np.float32)) * 2 - 1

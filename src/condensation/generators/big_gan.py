@@ -25,8 +25,7 @@ class ClassNorm(nn.Module):
 
     def forward(self, features: Tensor, class_index: Tensor) -> Tensor:
         scale, shift = self.scale(class_index)[:, :, None, None], self.shift(class_index)[:, :, None, None]
-        result: Tensor = self.norm(features) * (1 + scale) + shift
-        return result
+        return self.norm(features) * (1 + scale) + shift  # type: ignore[no-any-return]
 
 
 class UpBlock(nn.Module):
@@ -43,8 +42,7 @@ class UpBlock(nn.Module):
     def forward(self, features: Tensor, class_index: Tensor) -> Tensor:
         inner = interpolate(relu(self.norm1(features, class_index)), scale_factor=2)
         inner = self.conv2(relu(self.norm2(self.conv1(inner), class_index)))
-        result: Tensor = inner + self.shortcut(interpolate(features, scale_factor=2))
-        return result
+        return inner + self.shortcut(interpolate(features, scale_factor=2))  # type: ignore[no-any-return]
 
 
 class BigGenerator(Generator):
@@ -93,8 +91,7 @@ class ProjectionCritic(nn.Module):
 
     def forward(self, images: Tensor, class_index: Tensor) -> Tensor:
         _, features = self.trunk(images)
-        score: Tensor = self.linear(features).squeeze(1) + (self.of_class(class_index) * features).sum(1)
-        return score
+        return self.linear(features).squeeze(1) + (self.of_class(class_index) * features).sum(1)  # type: ignore[no-any-return]
 
 
 def initialize_normal(network: nn.Module, rng: Rng) -> None:

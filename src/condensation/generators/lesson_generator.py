@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from condensation.core.images import Shape
 from condensation.core.preprocessing import Preprocessing
 from condensation.core.rng import Rng
-from condensation.generators.base import Generator, normal_latents
+from condensation.generators.base import Generator
 from condensation.networks.base import initialize
 from condensation.networks.layers import require_pixels
 from condensation.networks.weight_norm import SLOPE, NormedLinear
@@ -51,19 +51,17 @@ class LessonGenerator(Generator):
         initialize(self, rng)
 
     def draw(self, count: int, rng: Rng) -> Tensor:
-        return normal_latents(count, self.latent, rng)
+        return rng.normal((count, self.latent))
 
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         """Return network inputs (n, c, h, w) in [-2, 2] for latents (n, latent) and class indices (n,)."""
         one_hot = F.one_hot(class_index, self.classes).to(latents)
         features = self.dense(torch.cat([latents, one_hot], dim=1))
         features = self.middle(F.interpolate(features, size=self.sizes[1]))
-        images: Tensor = OUTPUT_RANGE * self.last(F.interpolate(features, size=self.sizes[2])).tanh()
-        return images
+        return OUTPUT_RANGE * self.last(F.interpolate(features, size=self.sizes[2])).tanh()  # type: ignore[no-any-return]
 
     def inputs(self, latents: Tensor, class_index: Tensor, preprocessing: Preprocessing) -> Tensor:
-        images: Tensor = self(latents, class_index)
-        return images
+        return self(latents, class_index)  # type: ignore[no-any-return]
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:

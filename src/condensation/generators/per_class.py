@@ -23,8 +23,7 @@ class PerClassGenerator(Generator):
 
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         if len(self.generators) == 1:
-            pictures: Tensor = self.generators[0](latents, class_index)
-            return pictures
+            return self.generators[0](latents, class_index)  # type: ignore[no-any-return]
         classes = sorted(set(class_index.tolist()))
         indices = [(class_index == label).nonzero().squeeze(1) for label in classes]
         generated = [self.generators[label](latents[index], torch.zeros_like(index)) for label, index in zip(classes, indices, strict=True)]

@@ -25,8 +25,7 @@ class DownBlock(nn.Module):
         inner = features if self.first else relu(features)
         inner = self._pool(self.conv2(relu(self.conv1(inner))))
         shortcut = self.shortcut(self._pool(features)) if self.first else self._pool(self.shortcut(features))
-        result: Tensor = inner + shortcut
-        return result
+        return inner + shortcut
 
     def _pool(self, features: Tensor) -> Tensor:
         return avg_pool2d(features, 2) if self.halve else features

@@ -22,7 +22,7 @@ def layerwise_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
     Convolutions (out, in, kh, kw) are flattened to (out, in * kh * kw), layer norms (c, h, w) to (c, h * w). Parameters of one dimension
     (biases, scales and shifts of other norms) are ignored.
     """
-    total = _zero(real)
+    total = real[0].new_zeros(())
     for x, y in zip(real, synthetic, strict=True):
         if x.ndim > 1:
             x, y = x.flatten(1), y.flatten(1)
@@ -32,7 +32,7 @@ def layerwise_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
 
 def squared_difference(real: Gradient, synthetic: Gradient) -> Tensor:
     """Return the squared Euclidean distance over all parameters: a sum, not a mean."""
-    total = _zero(real)
+    total = real[0].new_zeros(())
     for x, y in zip(real, synthetic, strict=True):
         total = total + (x - y).square().sum()
     return total
@@ -43,10 +43,6 @@ def global_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
     x, y = (torch.cat([part.flatten() for part in gradient]) for gradient in (real, synthetic))
     similarity: Tensor = (x * y).sum() / (x.norm() * y.norm() + EPSILON)
     return 1 - similarity
-
-
-def _zero(gradient: Gradient) -> Tensor:
-    return gradient[0].new_zeros(())
 
 
 # The names are those of the published code.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import require
 from condensation.core.plain import Registered
 
 SAMPLE = 128  # features that a `Scale` is computed from
@@ -58,11 +58,6 @@ class Kernel(Registered, ABC):
 
     __mul__ = __rmul__
 
-    def _require(self, field: str, valid: bool, expected: str) -> None:
-        if not valid:
-            message = f"{type(self).__name__} kernel: expected {expected}, got {getattr(self, field)}."
-            raise CondensationError(message, setting=f"method.kernel.{field}")
-
 
 @dataclass(frozen=True)
 class Linear(Kernel):
@@ -94,9 +89,9 @@ class Polynomial(Kernel):
     """Factor of the inner product; above 0. None: 1 / dims."""
 
     def __post_init__(self) -> None:
-        self._require("degree", self.degree >= 1, "a degree of at least 1")
-        self._require("offset", self.offset >= 0, "an offset of at least 0")
-        self._require("factor", self.factor is None or self.factor > 0, "a factor above 0")
+        require(self, "method.kernel", ["degree"], lambda value: value >= 1, "at least 1")
+        require(self, "method.kernel", ["offset"], lambda value: value >= 0, "at least 0")
+        require(self, "method.kernel", ["factor"], lambda value: value is None or value > 0, "above 0")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return (self._factor(scale) * (x @ y.T) + self.offset) ** self.degree
@@ -119,8 +114,7 @@ class _Radial(Kernel):
     """Bandwidths, in units of the median distance of real features; at least one, all above 0."""
 
     def __post_init__(self) -> None:
-        valid = bool(self.bandwidths) and all(bandwidth > 0 for bandwidth in self.bandwidths)
-        self._require("bandwidths", valid, "at least one bandwidth, all above 0")
+        require(self, "method.kernel", ["bandwidths"], lambda values: min(values, default=0) > 0, "at least one number, all above 0")
 
 
 @dataclass(frozen=True)
@@ -159,11 +153,11 @@ class Sum(Kernel):
     """Sum of kernels, made by ``a + b``."""
 
     name: ClassVar[str] = "sum"
-    kernels: tuple[Kernel, ...] = field(default=(RBF(), Linear()))
+    kernels: tuple[Kernel, ...] = (RBF(), Linear())
     """Kernels to add; at least one."""
 
     def __post_init__(self) -> None:
-        self._require("kernels", bool(self.kernels), "at least one kernel")
+        require(self, "method.kernel", ["kernels"], bool, "at least one kernel")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return torch.stack([kernel(x, y, scale) for kernel in self.kernels]).sum(0)
@@ -188,7 +182,7 @@ class Scaled(Kernel):
     """Kernel to multiply."""
 
     def __post_init__(self) -> None:
-        self._require("factor", self.factor > 0, "a factor above 0")
+        require(self, "method.kernel", ["factor"], lambda value: value > 0, "above 0")
 
     def __call__(self, x: Tensor, y: Tensor, scale: Scale) -> Tensor:
         return self.factor * self.kernel(x, y, scale)

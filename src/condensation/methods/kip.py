@@ -19,8 +19,7 @@ from condensation.methods.initialization import INITIALIZATIONS, Initialization
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.ntk.base import NTK
 from condensation.networks.ntk.fully_connected import FullyConnected
-from condensation.networks.ntk.gram import BLOCK_BYTES, gram
-from condensation.networks.ntk.memory import require_room
+from condensation.networks.ntk.gram import BLOCK_BYTES, gram, require_room
 from condensation.networks.ntk.ridge import ridge_predictions, solved_labels
 
 logger = logging.getLogger(__name__)

@@ -3,20 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from torch import nn
-
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
+from condensation.networks.layers import NORMS, Stack, pooled_convolutions, require_choice
 
 Norm = Literal["none", "batch"]
-LAYERS = (
-    (128, 5, True),
-    (192, 5, True),
-    (256, 3, False),
-    (192, 3, False),
-    (192, 3, True),
-)  # output channels, kernel, max pooling
+LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192, 3, True))  # output channels, kernel, max pooling
 
 
 @dataclass(frozen=True)
@@ -31,14 +23,4 @@ class AlexNet(NetworkSpec):
         require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
-        channels, *sides = image_shape
-        extra = extra_padding(image_shape)
-        require_pixels("AlexNet", image_shape, 8 - 2 * extra)
-        height, width = ((side + 2 * extra) // 8 for side in sides)
-        layers: list[nn.Module] = []
-        for outputs, kernel, pooled in LAYERS:
-            layers += [convolution(channels, outputs, kernel, extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
-            if pooled:
-                layers.append(nn.MaxPool2d(2))
-            channels, extra = outputs, 0
-        return Stack(layers, channels * height * width, num_classes)
+        return pooled_convolutions("AlexNet", LAYERS, NORMS[self.norm], image_shape, num_classes)

@@ -4,7 +4,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,8 +38,7 @@ class Classifier(nn.Module, ABC):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes)."""
-        logits: Tensor = self.classifier(self.embed(images))
-        return logits
+        return self.classifier(self.embed(images))  # type: ignore[no-any-return]
 
     def redraw(self, rng: Rng) -> None:
         """Re-initialize the weights from ``rng``, in place, so that a compiled network stays compiled."""
@@ -61,11 +60,7 @@ class NetworkSpec(Registered, ABC):
         """Return the module with PyTorch's default weights."""
 
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
-        """Return a network for images of ``image_shape``, initialized from ``rng``; torch's global generator is not used.
-
-        Raises:
-            CondensationError: if the images are too small for this architecture.
-        """
+        """Return a network initialized from ``rng`` alone. Raise CondensationError if the images are too small for this architecture."""
         with torch.random.fork_rng(devices=[]):
             network = self.layers(image_shape, num_classes)
         network.redraw(rng)
@@ -89,16 +84,12 @@ class NetworkSampler(Registered, ABC):
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
         """Return the module on ``device``, frozen and in training mode; call `redraw` before its first use."""
 
-    @abstractmethod
     def redraw(self, network: Classifier, rng: Rng) -> None:
         """Draw the weights of ``network`` from ``rng``, in place, so that a compiled network stays compiled."""
+        network.redraw(rng)
 
     def validate(self, real: ImageSet) -> None:
-        """Check that the networks fit ``real``.
-
-        Raises:
-            CondensationError: if they differ in shape, classes, images or preprocessing.
-        """
+        """Check that the networks fit ``real``. Raise CondensationError if they differ in shape, classes, images or preprocessing."""
 
     def input_digests(self) -> dict[str, str]:
         """Return the digests, by name, of the files that the networks depend on."""
@@ -108,10 +99,7 @@ class NetworkSampler(Registered, ABC):
 @contextmanager
 def seeded(network: nn.Module, rng: Rng) -> Iterator[None]:
     """Seed the random numbers that ``network`` draws, as dropout does, from ``rng``; the global generators are restored."""
-    if not draws_numbers(network):
-        yield
-        return
-    with rng.globally():
+    with rng.globally() if draws_numbers(network) else nullcontext():
         yield
 
 
@@ -122,11 +110,8 @@ DEFAULT_RESETS = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
 def initialize(network: nn.Module, rng: Rng) -> None:
     """Re-initialize ``network`` from ``rng``, in place, with PyTorch's default distributions.
 
-    Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are one and zero. Any other layer
-    resets itself under a seed from ``rng``.
-
-    Raises:
-        CondensationError: if a layer with parameters has no ``reset_parameters``.
+    Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are one and zero. Any other layer resets
+    itself under a seed from ``rng``. Raise CondensationError if a layer with parameters has no ``reset_parameters``.
     """
     uniform: list[tuple[nn.Parameter, float]] = []
     with torch.no_grad():
@@ -140,10 +125,8 @@ def initialize(network: nn.Module, rng: Rng) -> None:
             elif parameters and hasattr(module, "reset_parameters"):
                 _reset(module, rng.child("layer", name))
             elif parameters:
-                raise CondensationError(
-                    f"{type(module).__name__} ({name or 'the network itself'}) has parameters but no method reset_parameters.",
-                    hint="Add reset_parameters(self), which initializes them.",
-                )
+                message = f"{type(module).__name__} ({name or 'the network itself'}) has parameters but no method reset_parameters."
+                raise CondensationError(message, hint="Add reset_parameters(self), which initializes them.")
         _fill(uniform, rng)
 
 

@@ -52,41 +52,31 @@ class ConvNet(NetworkSpec):
         for field, choices in (("norm", Norm), ("activation", Activation), ("pooling", Pooling)):
             require_choice(self, field, get_args(choices))
         if self.norm == "group" and self.width % 4:
-            raise CondensationError(
-                f"Group norm needs a width that divides by 4, got {self.width}.",
-                hint=f"Use a width of {4 * (self.width // 4 + 1)}, or another norm.",
-                setting="network.width",
-            )
+            hint = f"Use a width of {4 * (self.width // 4 + 1)}, or another norm."
+            raise CondensationError(f"Group norm needs a width that divides by 4, got {self.width}.", hint=hint, setting="network.width")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, height, width = image_shape
-        depth = self._depth(image_shape)
         extra = extra_padding(image_shape)
         pool, shrink = POOLINGS[self.pooling]
         blocks: list[nn.Module] = []
-        for _ in range(depth):
+        for _ in range(self._depth(image_shape)):
             blocks.append(convolution(channels, self.width, 3, extra))
             channels, height, width = self.width, height + 2 * extra, width + 2 * extra
-            blocks += [self._norm((channels, height, width)), ACTIVATIONS[self.activation](), pool()]
+            norm = nn.LayerNorm((channels, height, width)) if self.norm == "layer" else NORMS[self.norm](channels)
+            blocks += [norm, ACTIVATIONS[self.activation](), pool()]
             height, width, extra = height // shrink, width // shrink, 0
         return Stack(blocks, channels * height * width, num_classes)
 
-    def _norm(self, shape: Shape) -> nn.Module:
-        norms: dict[str, Callable[[int], nn.Module]] = {**NORMS, "layer": lambda channels: nn.LayerNorm(shape)}
-        return norms[self.norm](self.width)
-
     def _depth(self, image_shape: Shape) -> int:
         side = min(image_shape[1:])
-        depth = self.depth if self.depth is not None else max(1, round(math.log2(side)) - 2)
+        depth = self.depth or max(1, round(math.log2(side)) - 2)
         if POOLINGS[self.pooling][1] == 1:
             return depth
         deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # pooling needs two pixels
         if deepest == 0:
             require_pixels("A ConvNet with pooling", image_shape, 2)
         if depth > deepest:
-            raise CondensationError(
-                f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]} pixels: each block halves them.",
-                hint=f"Use a depth of at most {deepest}, or pooling 'none'.",
-                setting="network.depth",
-            )
+            message = f"Depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]} pixels: each block halves them."
+            raise CondensationError(message, hint=f"Use a depth of at most {deepest}, or pooling 'none'.", setting="network.depth")
         return depth

@@ -26,11 +26,7 @@ class ForwardTrace:
 
 
 def trace_forward(module: nn.Module, images: Tensor, num_classes: int, name: str) -> ForwardTrace:
-    """Return a trace of ``module`` classifying ``images``.
-
-    Raises:
-        CondensationError: if the module fails, or does not return logits (n, classes).
-    """
+    """Return a trace of ``module`` classifying ``images``. Raise CondensationError if it does not return logits (n, classes)."""
     trace = ForwardTrace()
 
     def record(layer: nn.Module, inputs: Any, output: Any) -> None:

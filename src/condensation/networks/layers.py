@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
 
-from condensation.core.errors import CondensationError, unknown
+from condensation.core.errors import CondensationError, require, unknown
 from condensation.core.images import Shape
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.cpu import dispatch
@@ -82,9 +82,7 @@ class FusedSequential(nn.Sequential):
 
 def _fused_conv_norm(images: Tensor, layers: Sequence[nn.Module]) -> Tensor | None:
     """Return the output of the first two layers, computed as one; None if they are to be computed in sequence."""
-    if len(layers) < 2:
-        return None
-    conv, norm = layers[:2]
+    conv, norm = layers[:2] if len(layers) > 1 else (None, None)
     if not isinstance(conv, Conv3x3 | PaddedConv) or not isinstance(norm, InstanceNorm) or norm.pytorch_only:
         return None
     hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in (conv, norm))  # hooks need each layer's own output
@@ -125,17 +123,29 @@ def require_choice(spec: NetworkSpec, field: str, choices: Iterable[str]) -> Non
 
 def require_positive(spec: NetworkSpec, *fields: str) -> None:
     """Check that fields of ``spec``, numbers or tuples of numbers, are at least 1."""
-    for field in fields:
-        value = getattr(spec, field)
-        if min(value if isinstance(value, tuple) else (value,)) < 1:
-            raise CondensationError(f"{type(spec).__name__}: expected a {field} of at least 1, got {value}.", setting=f"network.{field}")
+    require(spec, "network", fields, lambda value: min(value if isinstance(value, tuple) else (value,)) >= 1, "at least 1")
 
 
 def require_pixels(family: str, image_shape: Shape, smallest: int) -> None:
     """Check that both sides of the images are at least ``smallest`` pixels."""
     _, height, width = image_shape
     if min(height, width) < smallest:
-        raise CondensationError(
-            f"{family} needs images of at least {smallest}x{smallest} pixels, got {height}x{width}.",
-            hint=f"Enlarge the images (size={smallest}), or choose the network mlp, which takes any size.",
-        )
+        hint = f"Enlarge the images (size={smallest}), or choose the network mlp, which takes any size."
+        raise CondensationError(f"{family} needs images of at least {smallest}x{smallest} pixels, got {height}x{width}.", hint=hint)
+
+
+def pooled_convolutions(
+    family: str, plan: Sequence[tuple[int, int, bool]], norm: Callable[[int], nn.Module], image_shape: Shape, num_classes: int
+) -> Stack:
+    """Return convolutions with norm, ReLU and, where ``plan`` (output channels, kernel, pooled) says so, 2x2 max pooling."""
+    channels, *sides = image_shape
+    extra = extra_padding(image_shape)
+    shrink = 2 ** sum(pooled for _, _, pooled in plan)
+    require_pixels(family, image_shape, shrink - 2 * extra)
+    height, width = ((side + 2 * extra) // shrink for side in sides)
+    layers: list[nn.Module] = []
+    for outputs, kernel, pooled in plan:
+        layers += [convolution(channels, outputs, kernel, extra), norm(outputs), nn.ReLU(inplace=True)]
+        layers += [nn.MaxPool2d(2)] if pooled else []
+        channels, extra = outputs, 0
+    return Stack(layers, channels * height * width, num_classes)

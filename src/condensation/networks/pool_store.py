@@ -41,11 +41,7 @@ class Bucket:
 
 
 def parse_bucket(name: str) -> Bucket:
-    """Return the bucket named ``20-30`` or ``70+``.
-
-    Raises:
-        CondensationError: if the name is not a range.
-    """
+    """Return the bucket named ``20-30`` or ``70+``. Raise CondensationError if the name is not a range."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(?:\+|-(\d+(?:\.\d+)?))", name)
     low, high = (float(match[1]), float(match[2]) if match[2] else math.inf) if match else (0.0, 0.0)
     if low >= high:
@@ -110,8 +106,8 @@ class NetworkCard:
 
 def describe_spec(spec: NetworkSpec) -> dict[str, Any]:
     """Return an architecture as plain values for comparison; no network is built from them."""
-    values = {field.name: getattr(spec, field.name) for field in fields(spec)}
-    return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else qualified_name(value) for name, value in values.items()}}
+    values = ((field.name, getattr(spec, field.name)) for field in fields(spec))
+    return {"kind": type(spec).__name__, **{name: value if _is_plain(value) else qualified_name(value) for name, value in values}}
 
 
 def data_identity(real: ImageSet) -> DataIdentity:
@@ -122,10 +118,7 @@ def data_identity(real: ImageSet) -> DataIdentity:
 
 @dataclass(frozen=True)
 class PoolStore:
-    """A pool in a folder; networks are read on demand.
-
-    Methods that need all networks raise `CondensationError` if some are missing or damaged.
-    """
+    """A pool in a folder, read on demand; what needs all networks raises `CondensationError` if some are missing or damaged."""
 
     folder: Path
     record: PoolRecord
@@ -138,11 +131,7 @@ class PoolStore:
 
     @classmethod
     def open(cls, folder: Path) -> PoolStore:
-        """Return the pool in ``folder``.
-
-        Raises:
-            CondensationError: if there is none, or its record is damaged or of a later format.
-        """
+        """Return the pool in ``folder``. Raise CondensationError if there is none, or its record is damaged or of a later format."""
         path = folder / POOL_FILE
         if not path.is_file():
             hint = "Make one with make_pool, or with the command condense pools."
@@ -181,11 +170,7 @@ class PoolStore:
         return hashlib.blake2b(repr([digest for _, digest in self._cards()]).encode(), digest_size=16).hexdigest()
 
     def snapshots(self, bucket: Bucket | None = None) -> list[Snapshot]:
-        """Return the snapshots in ``bucket``, or all, by network and step.
-
-        Raises:
-            CondensationError: if there is none.
-        """
+        """Return the snapshots in ``bucket``, or all, by network and step. Raise CondensationError if there is none."""
         chosen = []
         for number, (card, _) in enumerate(self._cards()):
             indices = [index for index, snapshot in enumerate(card.snapshots) if bucket is None or snapshot.accuracy in bucket]
@@ -208,10 +193,8 @@ class PoolStore:
         """Return the card and the digest of each network."""
         missing, count = self.missing(), self.record.networks
         if missing:
-            raise CondensationError(
-                f"The pool in {self.folder} is not finished: {count - len(missing)} of {count} networks are trained.",
-                hint="Train the others with the call or command that began it.",
-            )
+            message = f"The pool in {self.folder} is not finished: {count - len(missing)} of {count} networks are trained."
+            raise CondensationError(message, hint="Train the others with the call or command that began it.")
         cards = [(self.path(number), *read_card(self.path(number), KIND)) for number in range(count)]
         return [(as_record(card, NetworkCard, str(path)), digest) for path, card, digest in cards]
 
@@ -219,13 +202,11 @@ class PoolStore:
         """Return the error for a bucket without networks."""
         accuracies = self.accuracies()
         if not accuracies:
-            hint = "Train longer, or with a smaller learning rate."
-            return CondensationError(f"The pool in {self.folder} has no networks: none reached its lowest bound.", hint=hint)
-        return CondensationError(
-            f"No network in {self.folder} is in {bucket}: validation accuracies are {accuracies[0]:.1f} to {accuracies[-1]:.1f} %.",
-            hint=f"Choose one of {', '.join([RANDOM, *self.counts(), ALL])}, or make a pool with more epochs or a smaller growth.",
-            setting="method.networks.bucket",
-        )
+            message = f"The pool in {self.folder} has no networks: none reached its lowest bound."
+            return CondensationError(message, hint="Train longer, or with a smaller learning rate.")
+        message = f"No network in {self.folder} is in {bucket}: validation accuracies are {accuracies[0]:.1f} to {accuracies[-1]:.1f} %."
+        hint = f"Choose one of {', '.join([RANDOM, *self.counts(), ALL])}, or make a pool with more epochs or a smaller growth."
+        return CondensationError(message, hint=hint, setting="method.networks.bucket")
 
 
 def _is_plain(value: object) -> bool:

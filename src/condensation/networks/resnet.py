@@ -72,16 +72,20 @@ class ResidualNetwork(Classifier):
 
 
 @dataclass(frozen=True)
-class ResNet18(NetworkSpec):
-    """ResNet18 without the first pooling; the embedding is the last block averaged over its pixels."""
-
-    name: ClassVar[str] = "resnet18"
+class _ResNet18(NetworkSpec):
     norm: Norm = "instance"
     """Norm after each convolution: instance or batch."""
     pixel_lr: ClassVar[float] = PIXEL_LR / 100
 
     def __post_init__(self) -> None:
         require_choice(self, "norm", get_args(Norm))
+
+
+@dataclass(frozen=True)
+class ResNet18(_ResNet18):
+    """ResNet18 without the first pooling; the embedding is the last block averaged over its pixels."""
+
+    name: ClassVar[str] = "resnet18"
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         # Three halvings, rounded up. Instance norm of a single pixel would give the same result for every image.
@@ -90,7 +94,7 @@ class ResNet18(NetworkSpec):
 
 
 @dataclass(frozen=True)
-class ResNet18AP(NetworkSpec):
+class ResNet18AP(_ResNet18):
     """ResNet18 with average pooling in place of strides; the embedding is the last block flattened.
 
     A strided convolution weights neighbouring pixels unevenly, which leaves a pattern in synthetic images.
@@ -98,12 +102,6 @@ class ResNet18AP(NetworkSpec):
     """
 
     name: ClassVar[str] = "resnet18-ap"
-    norm: Norm = "instance"
-    """Norm after each convolution: instance or batch."""
-    pixel_lr: ClassVar[float] = PIXEL_LR / 100
-
-    def __post_init__(self) -> None:
-        require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         channels, height, width = image_shape

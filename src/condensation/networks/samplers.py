@@ -25,11 +25,7 @@ class Fresh(NetworkSampler):
     """Architecture of the networks."""
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
-        network = self.spec.build(image_shape, num_classes, Rng(0))
-        return network.requires_grad_(False).train().to(device)
-
-    def redraw(self, network: Classifier, rng: Rng) -> None:
-        network.redraw(rng)
+        return self.spec.build(image_shape, num_classes, Rng(0)).requires_grad_(False).train().to(device)
 
 
 @dataclass(frozen=True)
@@ -54,11 +50,7 @@ class Pool(NetworkSampler):
 
     @property
     def store(self) -> PoolStore:
-        """The pool.
-
-        Raises:
-            CondensationError: if there is none, or it has another architecture.
-        """
+        """The pool. Raise CondensationError if there is none, or it has another architecture."""
         if not self.path:
             hint = "Set path to the folder of a pool, for example method.networks.path=pools/cifar10/pool."
             raise CondensationError("No pool given.", hint=hint, setting="method.networks.path")
@@ -66,11 +58,9 @@ class Pool(NetworkSampler):
         spec = describe_spec(self.spec)
         for name, value in store.record.spec.items():
             if spec.get(name, value) != value:
-                raise CondensationError(
-                    f"The pool in {self.path} has another architecture: {name} is {value!r} there, {spec[name]!r} here.",
-                    hint=f"Use the architecture of the pool, for example method.networks.spec{_assignment(name, value)}.",
-                    setting="method.networks.spec",
-                )
+                message = f"The pool in {self.path} has another architecture: {name} is {value!r} there, {spec[name]!r} here."
+                hint = f"Use the architecture of the pool, for example method.networks.spec{_assignment(name, value)}."
+                raise CondensationError(message, hint=hint, setting="method.networks.spec")
         return store
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
@@ -86,34 +76,25 @@ class Pool(NetworkSampler):
             groups = [store.snapshots(parse_bucket(self.bucket))]
         return Pooled(network, groups, self.path).requires_grad_(False).train().to(device)
 
-    def redraw(self, network: Classifier, rng: Rng) -> None:
-        network.redraw(rng)
-
     def validate(self, real: ImageSet) -> None:
         store = self.store
         _require_same_shape(store, real.shape, real.num_classes)
         data, preprocessing = store.record.data, real.preprocessing.fingerprint()
         hint = "Use the data settings of the pool, or make a pool with these."
         if data.preprocessing != preprocessing:
-            raise CondensationError(
-                f"The networks in {self.path} were trained on images preprocessed by {data.preprocessing}, got {preprocessing}.", hint=hint
-            )
+            message = f"The networks in {self.path} were trained on images preprocessed by {data.preprocessing}, got {preprocessing}."
+            raise CondensationError(message, hint=hint)
         for label in real.classes:
             if data.classes.get(str(label)) != real.select([label]).fingerprint():
-                raise CondensationError(
-                    f"The pool in {self.path} was made with other images of class {real.class_names[label]!r}.", hint=hint
-                )
+                class_name = real.class_names[label]
+                raise CondensationError(f"The pool in {self.path} was made with other images of class {class_name!r}.", hint=hint)
 
     def input_digests(self) -> dict[str, str]:
         return {"pool": self.store.digest()}
 
 
 class Pooled(Classifier):
-    """A network whose `redraw` draws one of ``groups`` and then a snapshot of it; an empty group stands for new weights.
-
-    Raises:
-        CondensationError: if the weights of ``folder`` do not fit the network.
-    """
+    """A network whose `redraw` draws one of ``groups`` and then a snapshot of it; an empty group stands for new weights."""
 
     def __init__(self, network: Classifier, groups: Sequence[Sequence[Snapshot]], folder: str) -> None:
         super().__init__()
@@ -127,8 +108,7 @@ class Pooled(Classifier):
         return self.network.embed(images)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.network(images)
-        return logits
+        return self.network(images)  # type: ignore[no-any-return]
 
     def redraw(self, rng: Rng) -> None:
         generator = rng.child("pool").generator()
@@ -155,12 +135,6 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 def _require_same_shape(store: PoolStore, image_shape: Shape, num_classes: int) -> None:
     shape, classes = store.record.data.shape, len(store.record.data.class_names)
     if tuple(image_shape) != shape or num_classes != classes:
-        raise CondensationError(
-            f"The networks in {store.folder} are for images of {_times(shape)} and {classes} classes, "
-            f"got {_times(image_shape)} and {num_classes} classes.",
-            hint="Make a pool with these images.",
-        )
-
-
-def _times(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))
+        expected, got = ("x".join(map(str, sides)) for sides in (shape, image_shape))
+        message = f"The networks in {store.folder} are for images of {expected} and {classes} classes, got {got} and {num_classes} classes."
+        raise CondensationError(message, hint="Make a pool with these images.")

@@ -54,11 +54,7 @@ class UserModule(NetworkSpec):
 
     @property
     def factory(self) -> Callable[..., nn.Module]:
-        """The callable that ``target`` names.
-
-        Raises:
-            CondensationError: if the target does not exist or cannot make a module.
-        """
+        """The callable that ``target`` names. Raise CondensationError if the target does not exist or cannot make a module."""
         target: Any = import_object(self.target) if isinstance(self.target, str) else self.target
         if isinstance(target, NetworkSpec) or (isinstance(target, type) and issubclass(target, NetworkSpec)):
             raise CondensationError(f"{self.label} is already a NetworkSpec.", hint="Use it directly, without UserModule.")
@@ -122,19 +118,13 @@ class UserModule(NetworkSpec):
         arguments |= {name: _substituted(value, values) for name, value in self.options.items()}
         for name in self.options:
             if name not in accepted and not accepts_any:
-                raise CondensationError(
-                    f"{self.label} has no option {name!r}.{did_you_mean(name, accepted)}",
-                    hint=f"It accepts {', '.join(accepted) or 'nothing'}.",
-                    setting=f"network.options.{name}",
-                )
+                message, hint = f"{self.label} has no option {name!r}.{did_you_mean(name, accepted)}", ", ".join(accepted) or "nothing"
+                raise CondensationError(message, hint=f"It accepts {hint}.", setting=f"network.options.{name}")
         for name, parameter in parameters.items():
             variadic = parameter.kind in (kinds.VAR_KEYWORD, kinds.VAR_POSITIONAL)
             if parameter.default is kinds.empty and not variadic and name not in arguments:
-                raise CondensationError(
-                    f"{self.label} needs a value for {name!r}.",
-                    hint=f"Set options.{name}=VALUE, or rename the parameter to one of {', '.join(PARAMETERS)}.",
-                    setting=f"network.options.{name}",
-                )
+                hint = f"Set options.{name}=VALUE, or rename the parameter to one of {', '.join(PARAMETERS)}."
+                raise CondensationError(f"{self.label} needs a value for {name!r}.", hint=hint, setting=f"network.options.{name}")
         return arguments
 
 

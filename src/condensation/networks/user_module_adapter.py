@@ -36,15 +36,8 @@ class Tap:
     remaining: int = 0  # runs left in this pass
     value: Any = None
 
-    def on_output(self, layer: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        """Capture the output, as a forward hook."""
-        self._capture(output)
-
-    def on_input(self, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-        """Capture the input, as a forward pre-hook."""
-        self._capture(inputs[0])
-
-    def _capture(self, value: Any) -> None:
+    def capture(self, value: Any) -> None:
+        """Keep ``value``, the input or output of the layer, if this is its last run."""
         if not self.active:
             return
         self.remaining -= 1
@@ -57,11 +50,7 @@ class Tap:
 
 
 class UserModuleAdapter(Classifier):
-    """A user's ``module``, embedded by the output of ``layer``, by its method ``embed``, or by the input of its last nn.Linear.
-
-    Raises:
-        CondensationError: if the module does not turn images of ``image_shape`` into ``num_classes`` logits, or has no such layer.
-    """
+    """A user's ``module``, embedded by the output of ``layer``, by its method ``embed``, or by the input of its last nn.Linear."""
 
     lets_gradients_through = True
 
@@ -87,18 +76,16 @@ class UserModuleAdapter(Classifier):
         if not runs:
             raise CondensationError(f"The layer {self.layer!r} of {self.name} does not run.", hint=OTHER_LAYER, setting=LAYER)
         self._tap = Tap(runs)
+        capture = self._tap.capture
         if inputs:
-            layer.register_forward_pre_hook(self._tap.on_input)
+            layer.register_forward_pre_hook(lambda layer, inputs: capture(inputs[0]))
         else:
-            layer.register_forward_hook(self._tap.on_output)
+            layer.register_forward_hook(lambda layer, inputs, output: capture(output))
 
     def embed(self, images: Tensor) -> Tensor:
         if images.requires_grad and not self.lets_gradients_through:
-            raise CondensationError(
-                f"The embedding of {self.name} has no gradient with respect to the images.",
-                hint="Compute it without torch.no_grad and detach, or choose another layer.",
-                setting=LAYER,
-            )
+            message = f"The embedding of {self.name} has no gradient with respect to the images."
+            raise CondensationError(message, hint="Compute it without torch.no_grad and detach, or choose another layer.", setting=LAYER)
         features = self.module.embed(images) if self._tap is None else self._captured(self._tap, images)  # type: ignore[operator]
         if not isinstance(features, Tensor):
             message = f"The embedding of {self.name} is a {type(features).__name__}; expected a tensor."
@@ -106,8 +93,7 @@ class UserModuleAdapter(Classifier):
         return features.flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.module(images)
-        return logits
+        return self.module(images)  # type: ignore[no-any-return]
 
     def _captured(self, tap: Tap, images: Tensor) -> Any:
         tap.active, tap.remaining = True, tap.runs
@@ -162,8 +148,7 @@ def _find_layer(module: nn.Module, layer: str, name: str) -> nn.Module:
     layers: dict[str, nn.Module] = dict(module.named_modules())
     layers.pop("")
     if layer not in layers:
-        message = f"{name} has no layer {layer!r}.{did_you_mean(layer, layers)}"
-        raise CondensationError(message, hint=_list_layers(module), setting=LAYER)
+        raise CondensationError(f"{name} has no layer {layer!r}.{did_you_mean(layer, layers)}", hint=_list_layers(module), setting=LAYER)
     return layers[layer]
 
 

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from torch import nn
-
 from condensation.core.images import Shape
 from condensation.networks.base import NetworkSpec
-from condensation.networks.layers import NORMS, Stack, convolution, extra_padding, require_choice, require_pixels
+from condensation.networks.layers import NORMS, Stack, pooled_convolutions, require_choice
 
 Norm = Literal["instance", "batch"]
-STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))  # output channels of the convolutions; each stage ends in max pooling
+# Output channels, kernel, max pooling.
+LAYERS = ((64, 3, True), (128, 3, True), (256, 3, False), (256, 3, True), (512, 3, False), (512, 3, True), (512, 3, False), (512, 3, True))
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,4 @@ class VGG11(NetworkSpec):
         require_choice(self, "norm", get_args(Norm))
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
-        channels, *sides = image_shape
-        extra = extra_padding(image_shape)
-        require_pixels("VGG11", image_shape, 32 - 2 * extra)
-        height, width = ((side + 2 * extra) // 32 for side in sides)
-        layers: list[nn.Module] = []
-        for stage in STAGES:
-            for outputs in stage:
-                layers += [convolution(channels, outputs, 3, extra), NORMS[self.norm](outputs), nn.ReLU(inplace=True)]
-                channels, extra = outputs, 0
-            layers.append(nn.MaxPool2d(2))
-        return Stack(layers, channels * height * width, num_classes)
+        return pooled_convolutions("VGG11", LAYERS, NORMS[self.norm], image_shape, num_classes)

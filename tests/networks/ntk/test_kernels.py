@@ -205,12 +205,11 @@ def test_pooling_needs_large_enough_images() -> None:
         NTKS["conv-pool"].validate((3, 4, 9))
 
 
-@pytest.mark.parametrize(
-    ("settings", "value"), [({"depth": 0}, "depth .* got 0"), ({"w_std": 0.0}, r"w_std 0\.0"), ({"b_std": -1.0}, r"b_std -1\.0")]
-)
-def test_impossible_settings_are_refused(settings: dict[str, float], value: str) -> None:
-    with pytest.raises(CondensationError, match=value):
+@pytest.mark.parametrize("settings", [{"depth": 0}, {"w_std": 0.0}, {"b_std": -1.0}])
+def test_impossible_settings_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(CondensationError) as caught:
         FullyConnected(**settings)  # type: ignore[arg-type]
+    assert caught.value.setting == f"kernel.{next(iter(settings))}"
 
 
 @EACH

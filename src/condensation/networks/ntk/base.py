@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import require
 from condensation.core.images import Shape
 from condensation.core.plain import Registered
 
@@ -30,12 +30,9 @@ class NTK(Registered, ABC):
     """Standard deviation of the biases, at least 0; the default is published."""
 
     def __post_init__(self) -> None:
-        if self.depth < 1:
-            raise CondensationError(f"Expected a kernel of depth at least 1, got {self.depth}.")
-        if not self.w_std > 0 or not self.b_std >= 0:
-            raise CondensationError(
-                f"Expected a kernel with w_std above 0 and b_std of at least 0, got w_std {self.w_std} and b_std {self.b_std}."
-            )
+        require(self, "kernel", ["depth"], lambda value: value >= 1, "at least 1")
+        require(self, "kernel", ["w_std"], lambda value: value > 0, "above 0")
+        require(self, "kernel", ["b_std"], lambda value: value >= 0, "at least 0")
 
     @abstractmethod
     def variances(self, images: Tensor) -> list[Tensor]:
@@ -46,11 +43,7 @@ class NTK(Registered, ABC):
         """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of both."""
 
     def validate(self, image_shape: Shape) -> None:
-        """Check that images are large enough for the architecture.
-
-        Raises:
-            CondensationError: if they are too small.
-        """
+        """Check that images are large enough for the architecture. Raise CondensationError if they are too small."""
 
     @abstractmethod
     def numbers_per_pair(self, image_shape: Shape) -> int:

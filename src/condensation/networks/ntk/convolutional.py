@@ -65,11 +65,9 @@ class PooledConvolutional(NTK):
     def validate(self, image_shape: Shape) -> None:
         side = min(image_shape[1:])
         if side < 2**self.depth:
-            raise CondensationError(
-                f"A kernel with {self.depth} poolings needs images of at least {2**self.depth}x{2**self.depth} pixels, "
-                f"got {image_shape[1]}x{image_shape[2]}.",
-                hint='Use a smaller depth, or a kernel without pooling: "conv".',
-            )
+            least, got = f"{2**self.depth}x{2**self.depth}", f"{image_shape[1]}x{image_shape[2]}"
+            message = f"A kernel with {self.depth} poolings needs images of at least {least} pixels, got {got}."
+            raise CondensationError(message, hint='Use a smaller depth, or a kernel without pooling: "conv".')
 
     def variances(self, images: Tensor) -> list[Tensor]:
         kernel = (images[:, :, :, :, None, None] * images[:, :, None, None]).mean(1)  # (n, h, w, h, w)

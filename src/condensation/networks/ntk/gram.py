@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from condensation.core.images import Shape
+from condensation.core.memory import readable, require
 from condensation.networks.ntk.base import NTK
 
 P = ParamSpec("P")
@@ -57,3 +59,14 @@ def _recomputed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
     """Return ``function(*args)``, whose intermediate values are recomputed for the gradient; it must draw no numbers."""
     result: T = checkpoint(partial(function, *args, **kwargs), use_reentrant=False, preserve_rng_state=False)
     return result
+
+
+def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:
+    """Check that there is memory for kernel matrices of ``pairs`` pairs of images; the error begins with ``what``, hints ``advice``."""
+    pair_bytes = kernel.pair_bytes(shape)
+    block = max(pair_bytes, min(pairs * pair_bytes, BLOCK_BYTES[device.type]))
+    # A block of pairs, as much again for variances, and float64 matrices with their gradients and two factorizations.
+    needed = 2 * block + 4 * 8 * pairs
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    work = f"{what} with {type(kernel).__name__} on images of {shape[1]}x{shape[2]} ({readable(pair_bytes)} per pair)"
+    require(needed, work, advice, free)

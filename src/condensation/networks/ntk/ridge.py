@@ -12,19 +12,12 @@ class NotPositiveDefinite(CondensationError):
     """Error for a kernel matrix that has no Cholesky factor."""
 
     def __init__(self, images: int, reg: float) -> None:
-        super().__init__(
-            f"The kernel matrix of {images} images with reg {reg:g} times its mean diagonal is not positive definite: "
-            "some images are equal, or nearly.",
-            hint="Use a larger reg; the published value is 1e-6.",
-        )
+        message = f"The kernel matrix of {images} images with reg {reg:g} is not positive definite: some images are (nearly) equal."
+        super().__init__(message, hint="Use a larger reg; the published value is 1e-6.")
 
 
 def cholesky_factor(kernel: Tensor, reg: float) -> Tensor:
-    """Return the Cholesky factor of ``kernel`` (n, n) with ``reg`` times its mean diagonal added to the diagonal.
-
-    Raises:
-        NotPositiveDefinite: if there is none.
-    """
+    """Return the Cholesky factor of ``kernel`` (n, n) plus ``reg`` times its mean diagonal. Raise NotPositiveDefinite if there is none."""
     count = len(kernel)
     ridge = reg * kernel.diagonal().mean() * torch.eye(count, dtype=kernel.dtype, device=kernel.device)
     lower: Tensor
@@ -37,13 +30,8 @@ def cholesky_factor(kernel: Tensor, reg: float) -> Tensor:
 def ridge_predictions(cross_kernel: Tensor, kernel: Tensor, labels: Tensor, reg: float) -> Tensor:
     """Return the predictions K_ts (K_ss + reg tr(K_ss)/n I)^-1 y_s (m, classes) for m images t from n images s with labels.
 
-    They are those of an infinitely wide network trained to convergence on the n images (Nguyen et al., 2021, eq. 1).
-
-    Args:
-        cross_kernel: K_ts (m, n).
-        kernel: K_ss (n, n).
-        labels: y_s (n, classes).
-        reg: Regularization as a fraction of the mean diagonal of K_ss.
+    They are those of an infinitely wide network trained to convergence on the n images (Nguyen et al., 2021, eq. 1). K_ts is
+    ``cross_kernel`` (m, n), K_ss ``kernel`` (n, n), and y_s ``labels`` (n, classes).
     """
     return cross_kernel @ ridge_weights(kernel, labels, reg)
 
@@ -56,13 +44,8 @@ def ridge_weights(kernel: Tensor, labels: Tensor, reg: float) -> Tensor:
 def solved_labels(batches: Iterable[tuple[Tensor, Tensor]], kernel: Tensor, reg: float) -> Tensor:
     """Return the labels y_s (n, classes) whose `ridge_predictions` have the least squared error: "Label Solve" of KIP.
 
-    They are the pseudo-inverse of K_ts (K_ss + reg tr(K_ss)/n I)^-1 times y_t. Of the batches, only a triangular matrix of n + classes
-    columns is kept.
-
-    Args:
-        batches: K_ts (m, n) and labels y_t (m, classes) of other images, in batches of any size.
-        kernel: K_ss (n, n).
-        reg: Regularization as a fraction of the mean diagonal of K_ss.
+    They are the pseudo-inverse of K_ts (K_ss + reg tr(K_ss)/n I)^-1 times y_t. ``kernel`` is K_ss (n, n); ``batches`` of any size have
+    K_ts (m, n) and labels y_t (m, classes) of other images, of which only a triangular matrix of n + classes columns is kept.
     """
     lower, count = cholesky_factor(kernel, reg), len(kernel)
     triangle: Tensor | None = None
