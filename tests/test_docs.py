@@ -183,6 +183,12 @@ def small_python(text: str) -> str:
     return re.sub(rf"\b({capped})=(\d+)", lambda match: f"{match[1]}={min(int(match[2]), LARGEST[match[1]])}", text)
 
 
+def small_toml(text: str) -> str:
+    """Return a file of settings with few images per class and one step of each method."""
+    text = re.sub(r'method = "(\w+)"', r'method = {name = "\1"}', text.replace("[1, 10]", "[1, 2]"))
+    return re.sub(r'(method = \{name = "\w+")', r"\1, steps = 1", text)
+
+
 def with_small_evaluation(arguments: str) -> str:
     """Return the arguments of a call of ``evaluate`` with one network and one epoch where it names neither."""
     added = {"networks": "1", "recipe": "small_recipe"}
@@ -206,7 +212,7 @@ def write_files(page: Path) -> None:
     """Write what a reader of ``page`` has: the files that it shows, images, an official set, the examples, and a stand-in for timm."""
     for language, text in blocks(page, "python", "toml"):
         if name := re.match(r"# (\w+\.(?:py|toml))\n", text):
-            Path(name[1]).write_text(small_python(text) if language == "python" else text.replace("[1, 10]", "[1, 2]"), encoding="utf-8")
+            Path(name[1]).write_text(small_python(text) if language == "python" else small_toml(text), encoding="utf-8")
     for folder in ("path/to/images", "path/to/flowers"):
         write_classes(Path(folder), ("daisy", "rose"), count=12, size=(20, 16))
     official(Path("res_DM_CIFAR10_ConvNet_10ipc.pt"))
