@@ -1,7 +1,5 @@
 """The command itself, to which each module of `condensation.cli.commands` adds its subcommand."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

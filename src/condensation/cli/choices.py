@@ -1,7 +1,5 @@
 """Values that options take, as plain tuples: a wrong one is refused without importing torch."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection
 

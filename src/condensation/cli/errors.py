@@ -1,7 +1,5 @@
 """Errors and warnings of the library in the words of the command line: parameters become options."""
 
-from __future__ import annotations
-
 import re
 
 from condensation.core.errors import CondensationError

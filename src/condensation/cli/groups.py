@@ -1,7 +1,5 @@
 """Groups of options: a dataclass in a command's signature becomes one option per field."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps

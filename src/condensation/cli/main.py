@@ -1,7 +1,5 @@
 """The command ``condense``: each subcommand is a line or two of the Python API, with the same names."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Options that several commands share, and the plain settings they make."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Many runs in sequence, each in its own folder: finished runs are kept, and a failed run does not stop the others."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -4,8 +4,6 @@ The numbers are in ``published.json``. Some were read in a later paper that quot
 their source says so.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

@@ -5,8 +5,6 @@ are products of matrices. A thousand repetitions of 720 networks take a second; 
 The tests compare every number with scipy's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """All studies by name."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from condensation.studies.continual.report import continual_report

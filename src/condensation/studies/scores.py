@@ -1,7 +1,5 @@
 """Cells of the tables of studies."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path

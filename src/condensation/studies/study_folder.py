@@ -1,7 +1,5 @@
 """Folder of a study: its settings, and what it records of data and machine."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``condense continual``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """``condense data``, ``condense data get`` and ``condense data show``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

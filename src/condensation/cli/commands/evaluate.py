@@ -1,7 +1,5 @@
 """``condense evaluate``."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """``condense methods``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``condense ridge``."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """``condense sample``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Construction of the commands of the studies: options from a table, and what all of them do."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """``condense table``."""
 
-from __future__ import annotations
-
 import logging
 from typing import Annotated, Any
 

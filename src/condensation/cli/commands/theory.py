@@ -1,7 +1,5 @@
 """``condense theory``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

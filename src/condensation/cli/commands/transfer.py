@@ -1,7 +1,5 @@
 """``condense transfer``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest, preset_option

@@ -1,7 +1,5 @@
 """Printed form of ``condense data``."""
 
-from __future__ import annotations
-
 from condensation.core.plain import to_dict
 from condensation.data.locate import list_datasets
 from condensation.report.tables import plain_console, print_json, table

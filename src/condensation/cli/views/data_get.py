@@ -1,7 +1,5 @@
 """Printed form of ``condense data get``: terms, progress and path."""
 
-from __future__ import annotations
-
 import time
 from contextlib import nullcontext
 

@@ -1,7 +1,5 @@
 """Printed form of ``condense evaluate``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Printed form of ``condense export``."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Printed form of ``condense import``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from condensation.artifacts.condensed_set import CondensedSet

@@ -1,7 +1,5 @@
 """Printed form of ``condense methods``."""
 
-from __future__ import annotations
-
 import inspect
 from dataclasses import MISSING, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints

@@ -1,7 +1,5 @@
 """Printed form of ``condense ridge``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

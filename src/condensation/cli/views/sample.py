@@ -1,7 +1,5 @@
 """Printed form of ``condense sample``."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Printed form of ``condense show``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

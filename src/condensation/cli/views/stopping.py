@@ -1,7 +1,5 @@
 """Progress on standard error and a clean end after Ctrl-C, for every command that works for long."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Work and printed form of the commands of the studies."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from contextlib import ExitStack

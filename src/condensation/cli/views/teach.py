@@ -1,7 +1,5 @@
 """Printed form of ``condense teach``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

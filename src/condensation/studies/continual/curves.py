@@ -1,7 +1,5 @@
 """Curves of continual learning: accuracy after each step, one curve per method."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property

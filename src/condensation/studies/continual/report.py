@@ -1,7 +1,5 @@
 """Report of continual learning."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

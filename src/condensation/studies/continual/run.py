@@ -1,7 +1,5 @@
 """Work of continual learning: make memories, train networks on them and test these, order by order."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Sequences of learning: the classes of a data set a few at a time, or several data sets one after the other."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """Settings of an architecture search, and the proxies by which it ranks networks."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

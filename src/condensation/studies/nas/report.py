@@ -1,7 +1,5 @@
 """Report of an architecture search."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Results of an architecture search: how well each proxy ranks networks, and which network it selects."""
 
-from __future__ import annotations
-
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Search space: a grid of ConvNets, and an order in which every beginning is a stratified sample of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import combinations, product

@@ -1,7 +1,5 @@
 """Architecture search: every network of a space is trained on each set, for a short time on all images, and fully."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Scores of the sets learned on each bucket of a pool."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Report of the ablation over buckets of networks."""
 
-from __future__ import annotations
-
 import io
 import shlex
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 The ablation of the supplement of Zhao & Bilen (2023), whose figure has a row of images for each bucket.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path

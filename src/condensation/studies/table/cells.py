@@ -1,7 +1,5 @@
 """Cells of a table, and the settings in which they differ from published ones."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path

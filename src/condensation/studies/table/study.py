@@ -1,7 +1,5 @@
 """Table of the papers: methods at several numbers of images per class, each condensed with several seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 Whole tables by name, for presets of ``condense table``. Rows of methods that are not installed are left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Report of the comparison of gradient matching with feature matching."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ With a zero head the two are equal up to a factor (`condensation.matching.last_l
 random subsets of real images: how similarly they rank the subsets, and how similarly they would change the pixels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cells of a transfer matrix."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

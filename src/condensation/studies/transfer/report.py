@@ -1,7 +1,5 @@
 """Report of a transfer matrix."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from condensation.core.plain import to_dict

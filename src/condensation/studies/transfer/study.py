@@ -1,7 +1,5 @@
 """Transfer between architectures: a matrix with a row per network learned on and a column per network tested."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
