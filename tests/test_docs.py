@@ -147,6 +147,7 @@ def added(words: list[str]) -> list[str]:
         name = "best-of" if "best" in words or "method=best-of" in words else after(words, "--method", "-m") or "dm"
         spec = not has(words, "--network", "method.networks")
         settings = [f"method.{word}" for word in METHODS.get(name, []) if spec or "spec" not in word]
+        settings += ["method.autoencoder.steps=1"] if "method.autoencoder=sigmoid" in words else []
         return [*([] if "--config" in words else settings), *evaluation]
     if command == "evaluate" or "--evaluate" in words:
         return evaluation
