@@ -43,7 +43,7 @@ def test_several_test_sets_take_no_more_training(monkeypatch: pytest.MonkeyPatch
     calls: list[int] = []
     monkeypatch.setattr("condensation.training.train_and_test.train_together", lambda *arguments: calls.append(1))
     for count in (1, 3):
-        evaluate_on_each(images(), [images()] * count, networks=1, network=ConvNet(width=4), compute=COMPUTE)
+        evaluate_on_each(images(), [images()] * count, networks=1, network=ConvNet(width=4), recipe=RECIPE, compute=COMPUTE)
     assert len(calls) == 2
 
 

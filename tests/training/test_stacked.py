@@ -16,6 +16,7 @@ from condensation.networks.base import Classifier
 from condensation.networks.mlp import MLP
 from condensation.training.stacked import ModelBatch, SingleModel, StackedModels, can_be_stacked, model_cache
 from condensation.training.train import class_accuracies, train_together
+from condensation.training.train_and_test import TrainingJob, train_and_test
 from tests.small import CPU, images
 
 EXACT = Compute(device="cpu", precision="float64", compile="never")
@@ -135,6 +136,23 @@ def test_evaluating_together_gives_the_same_scores(together: int) -> None:
     assert np.array_equal(result.per_class, one_by_one.per_class)
     assert shown[-1] == (18, 18)
     assert shown == sorted(shown)
+
+
+def test_groups_are_halved_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def train_small_groups(models: ModelBatch, *arguments: object) -> None:
+        sizes.append(models.count)
+        if models.count > 2:
+            raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr("condensation.training.train_and_test.train_together", train_small_groups)
+    jobs = [TrainingJob(images(), Rng(number)) for number in range(6)]
+    compute = Compute(**CPU, together=6)  # type: ignore[arg-type]
+    (fractions,), finite = train_and_test(ConvNet(width=4), jobs, [images(seed=7)], RECIPE, compute)
+    assert sizes == [6, 3, 1, 1, 1, 1, 1, 1]
+    assert fractions.shape == (6, 3)
+    assert finite == [True] * 6
 
 
 @pytest.mark.parametrize("spec", [CountingSpec(), DroppingSpec(), UndecidedSpec()], ids=["statistics", "dropout", "own"])

@@ -14,8 +14,7 @@ from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
-from condensation.evaluation.arguments import check_type
-from condensation.evaluation.evaluate import Accuracies, check_fit, evaluate
+from condensation.evaluation.evaluate import Accuracies, check_fit, check_type, evaluate
 from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet

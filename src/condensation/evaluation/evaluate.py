@@ -12,12 +12,16 @@ from condensation.core.images import ImageSet, require_image_set
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
-from condensation.evaluation.arguments import check_type
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import model_cache
+from condensation.networks.registry import NETWORKS
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
+
+EXAMPLES = {
+    NetworkSpec: 'ConvNet(), NETWORKS["resnet18"], or UserModule(MyModule) for a torch module',
+    Recipe: "Recipe() or Recipe.paper()",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,26 +96,15 @@ def evaluate(
     Raises:
         CondensationError: if a set and ``test`` differ in image shape, classes or preprocessing.
     """
-    (accuracies,) = evaluate_on_each(
-        sets,
-        [test],
-        network=network,
-        recipe=recipe,
-        networks=networks,
-        seed=seed,
-        compute=compute,
-        on_progress=on_progress,
-    )
-    return accuracies
+    return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress)[0]
 
 
 def evaluate_on_each(
     sets: ImageSet | Sequence[ImageSet],
     tests: Sequence[ImageSet],
-    *,
-    network: NetworkSpec = ConvNet(),
-    recipe: Recipe = Recipe(),
-    networks: int = 5,
+    network: NetworkSpec,
+    recipe: Recipe,
+    networks: int,
     seed: int = 0,
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
@@ -129,15 +122,13 @@ def evaluate_on_each(
     for test in tests:
         for images in sets:
             check_fit(images, test)
-    shape, classes = tests[0].shape, tests[0].num_classes
     # Many test images make compiling worthwhile too.
     seen = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests)))
-    decided = compute.with_compile_decision(shape, seen)
+    decided = compute.with_compile_decision(tests[0].shape, seen)
     tests = [test.to(decided.device) for test in tests]
     sets = [images.to(decided.device) for images in sets]
     jobs = [TrainingJob(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
-    with model_cache(network, shape, classes, decided) as cache:
-        correct, _ = train_and_test(cache, jobs, tests, recipe, on_progress)
+    correct, _ = train_and_test(network, jobs, tests, recipe, decided, on_progress)
     results = []
     for test, fractions in zip(tests, correct, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
@@ -167,3 +158,18 @@ def check_fit(images: ImageSet, test: ImageSet) -> None:
 
 def _times(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
+
+
+def check_type(value: Any, kind: type, setting: str) -> None:
+    """Check that the argument ``setting`` is of type ``kind``. Raise CondensationError if not; the hint tells which object was meant."""
+    if isinstance(value, kind):
+        return
+    given = f"the class {value.__name__}" if isinstance(value, type) else repr(value)[:60]
+    hint = f"Pass {EXAMPLES.get(kind, f'an object: {kind.__name__}(...)')}."
+    if isinstance(value, type) and issubclass(value, kind):
+        hint = f"Pass an object: {value.__name__}()."
+    elif kind is NetworkSpec and isinstance(value, str) and value in NETWORKS:
+        hint = f"Pass NETWORKS[{value!r}]."
+    elif kind is Recipe and value == "paper":
+        hint = "Pass Recipe.paper()."
+    raise CondensationError(f"Expected {setting} of type {kind.__name__}, got {given}.", hint=hint, setting=setting)

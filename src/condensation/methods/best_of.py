@@ -20,7 +20,6 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
@@ -206,8 +205,7 @@ class BestOf(Method[BestOfState]):
         jobs = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
         images = len(jobs) * (self.recipe.epochs * len(jobs[0].images) + len(test))
         compute = state.compute.with_compile_decision(real.shape, images * groups[round_])
-        with model_cache(self.eval_network, real.shape, real.num_classes, compute) as models:
-            (per_class,), _ = train_and_test(models, jobs, [test], self.recipe)
+        (per_class,), _ = train_and_test(self.eval_network, jobs, [test], self.recipe, compute)
         accuracies = torch.from_numpy(per_class).mean(1)  # balanced by class
         state.right.scatter_add_(1, group, accuracies.expand(len(group), -1))
         if state.done == self._making_steps + sum(groups[: round_ + 1]):

@@ -39,10 +39,11 @@ class GeneratedImages(SyntheticImages):
 
     latents: Tensor
 
-    def __init__(self, template: ImageSet, generator: Generator, latents: Tensor, chunk: int) -> None:
+    def __init__(self, template: ImageSet, generator: Generator, rng: Rng, chunk: int) -> None:
         super().__init__(template)
         self.images.requires_grad_(False)
         self.generator, self.chunk = generator, chunk
+        latents = latents_for(generator, template.counts, rng).to(template.images)
         self.register_buffer("latents", latents, persistent=False)  # a resumed run draws them again
 
     def snapshot(self) -> ImageSet:
@@ -117,8 +118,7 @@ class GenerativeMethod(Method[S]):
     def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> GeneratedImages:
         """Return images like ``real`` by ``generator``, with latents from the stream ``images`` of the ``rng`` of `init`."""
         template = blank(real, ipc, next(generator.parameters()).dtype)
-        latents = latents_for(generator, ipc, rng.child("images")).to(template.images)
-        return GeneratedImages(template, generator, latents, compute.suitable_chunk(real.shape))
+        return GeneratedImages(template, generator, rng.child("images"), compute.suitable_chunk(real.shape))
 
 
 def blank(like: ImageSet, ipc: Mapping[int, int], dtype: torch.dtype) -> ImageSet:

@@ -17,7 +17,7 @@ from condensation.core.images import ImageSet, Shape
 from condensation.core.rng import Rng
 from condensation.generators.lesson_generator import LessonGenerator
 from condensation.methods.base import need_at_least, need_fraction, need_positive
-from condensation.methods.generative import GeneratedImages, GenerativeMethod, GeneratorState, blank, latents_for
+from condensation.methods.generative import GeneratedImages, GenerativeMethod, GeneratorState, blank
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.weight_norm import WeightNormConvNet
@@ -35,8 +35,9 @@ class Curriculum(GeneratedImages):
     generator: LessonGenerator
     latents: nn.Parameter  # (n, latent), learned, so part of the state
 
-    def __init__(self, template: ImageSet, generator: LessonGenerator, latents: Tensor, method: GTN) -> None:
-        super().__init__(template, generator, latents, method.batch)
+    def __init__(self, template: ImageSet, generator: LessonGenerator, rng: Rng, method: GTN) -> None:
+        super().__init__(template, generator, rng, method.batch)
+        latents = self.latents.detach()
         self.latents = nn.Parameter(latents)
         self.batches = [batch.to(latents.device) for batch in curriculum_batches(list(template.counts.values()), method.batch)]
         steps = method.passes * len(self.batches)
@@ -185,8 +186,7 @@ class GTN(GenerativeMethod[GTNState]):
             generator = self.build(real.shape, len(real.classes))
         generator.redraw(rng.child("generator"))
         generator = generator.to(real.device, compute.dtype)
-        template = blank(real, ipc, compute.dtype)
-        source = Curriculum(template, generator, latents_for(generator, ipc, rng.child("images")).to(template.images), self)
+        source = Curriculum(blank(real, ipc, compute.dtype), generator, rng.child("images"), self)
         optimizer = torch.optim.Adam(source.trainable(), lr=self.lr, betas=(self.betas[0], self.betas[1]))
         decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, self.steps), eta_min=self.final_lr * self.lr)
         learner = self.learner.build(real.shape, real.num_classes, Rng(0)).to(real.device, compute.dtype)

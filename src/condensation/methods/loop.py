@@ -20,10 +20,19 @@ class StepInfo:
     """Progress of a run, passed to each observer before the first step and after every step."""
 
     step: int  # finished steps
-    steps: int  # total steps
+    method: Method
     loss: float | None  # of the last step; None before the first
     state: State
-    phase: tuple[str, int, int]  # name, finished steps and total steps of the current phase
+
+    @property
+    def steps(self) -> int:
+        """Total steps."""
+        return self.method.steps
+
+    @property
+    def phase(self) -> tuple[str, int, int]:
+        """Name, finished steps and total steps of the current phase."""
+        return self.method.phase(self.step)
 
     def snapshot(self) -> ImageSet:
         """Return a copy of the current synthetic images."""
@@ -94,23 +103,39 @@ def condense(
     device, real = real.device, real.to(compute.device)
     rng = Rng(int(seed))
     state: State = method.init(real, counts, rng.child("init"), compute)
-    identity = _identity(method, real, counts, int(seed)) if checkpoint else {}
+    identity: dict[str, object] = {}  # must agree for a checkpoint to belong to this run
+    if checkpoint:
+        identity = {
+            "method": to_dict(method),
+            "ipc": {str(label): count for label, count in counts.items()},
+            "seed": int(seed),
+            "data": real.fingerprint(),
+            "preprocessing": real.preprocessing.fingerprint(),
+            "flip_invariant": real.flip_invariant,
+        }
+        if digests := method.input_digests():  # absent in checkpoints of older versions
+            identity["reads"] = digests
     done = checkpoint.restore(state, identity) if checkpoint else 0
-    try:
-        _notify(observers, StepInfo(done, method.steps, None, state, method.phase(done)))
-        for step in range(done, method.steps):
-            if checkpoint and checkpoint.due() and state.source.is_finite():
-                checkpoint.save(state, step, identity)
-            loss = float(method.step(state, real, rng.child("step", step)))
-            if not math.isfinite(loss):
-                raise Diverged(step + 1, checkpoint.saved_step if checkpoint else None, method)
-            done = step + 1
-            _notify(observers, StepInfo(done, method.steps, loss, state, method.phase(done)))
-    except Stopped as stop:
-        _save_finite(state, done, identity, checkpoint, method)
-        stop.step = done
-        raise
-    _save_finite(state, done, identity, checkpoint if method.steps else None, method)
+    loss: float | None = None
+    stopped: Stopped | None = None
+    while loss is None or math.isfinite(loss):
+        try:
+            for observer in observers:
+                observer(StepInfo(done, method, loss, state))
+        except Stopped as stop:
+            stopped, stop.step = stop, done
+        if stopped or done == method.steps:
+            break
+        if checkpoint and checkpoint.due() and state.source.is_finite():
+            checkpoint.save(state, done, identity)
+        loss = float(method.step(state, real, rng.child("step", done)))
+        done += 1
+    if not (loss is None or math.isfinite(loss)) or not state.source.is_finite():  # keep the last good state
+        raise Diverged(done, checkpoint.saved_step if checkpoint else None, method)
+    if checkpoint and (stopped or method.steps):
+        checkpoint.save(state, done, identity)
+    if stopped:
+        raise stopped
     return state.source.snapshot().to(device)
 
 
@@ -142,30 +167,3 @@ def _check_arguments(method: object, real: object, ipc: object, seed: object, ob
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _notify(observers: Sequence[Observer], info: StepInfo) -> None:
-    for observer in observers:
-        observer(info)
-
-
-def _save_finite(state: State, step: int, identity: Mapping[str, object], checkpoint: Checkpoint | None, method: Method) -> None:
-    """Save ``state``, unless it diverged: a lost state must not replace the last good one."""
-    if not state.source.is_finite():
-        raise Diverged(step, checkpoint.saved_step if checkpoint else None, method)
-    if checkpoint:
-        checkpoint.save(state, step, identity)
-
-
-def _identity(method: Method, real: ImageSet, ipc: Mapping[int, int], seed: int) -> dict[str, object]:
-    """Return what must agree for a checkpoint to belong to this run."""
-    digests = method.input_digests()
-    return {
-        "method": to_dict(method),
-        "ipc": {str(label): count for label, count in ipc.items()},
-        "seed": seed,
-        "data": real.fingerprint(),
-        "preprocessing": real.preprocessing.fingerprint(),
-        "flip_invariant": real.flip_invariant,
-        **({"reads": digests} if digests else {}),  # absent in checkpoints of older versions
-    }

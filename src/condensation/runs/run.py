@@ -73,6 +73,7 @@ def run(
         return RunResult(folder, CondensedSet.load(folder / SET), Scores.read(folder / SCORES) if settings.evaluation.networks else None)
     data = data or settings.data.load(progress.reading)
     ipc = settings.ipc_of(data.train)
+    note = " ".join(filter(None, (data.note, small_classes_note(data.train, ipc))))
     title = f"{data.name}, {describe_set(type(settings.method).__name__, ipc.values(), settings.method.steps)}"
     settings.evaluation.check(data)
     settings.method.validate(data.train)
@@ -80,7 +81,7 @@ def run(
         check_folder(folder, content, resume)  # another process may have used the folder while the images were read
         remove_unfinished(folder)
         write_settings(folder, content)
-        card = _card(content, settings.method, data, ipc)
+        card = _card(content, settings.method, data, note)
         condensed = _saved_set(folder, card)
         if condensed is None:
             checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
@@ -149,20 +150,20 @@ def _condense(
     return condensed
 
 
-def _card(content: Mapping[str, Any], method: Method, data: Data, ipc: dict[int, int]) -> dict[str, Any]:
+def _card(content: Mapping[str, Any], method: Method, data: Data, note: str) -> dict[str, Any]:
     digests = method.input_digests()
-    note = method.note if isinstance(method, GenerativeMethod) else ""
+    method_note = method.note if isinstance(method, GenerativeMethod) else ""
     return {
         "settings": content,
         "data": {
             "name": data.name,
             "fingerprint": data.train.fingerprint(),
             "images": len(data.train),
-            "note": " ".join(filter(None, (data.note, small_classes_note(data.train, ipc)))),
+            "note": note,
             **data.details,
         },
         **({"reads": digests} if digests else {}),
-        **({"note": note} if note else {}),
+        **({"note": method_note} if method_note else {}),
         "versions": versions(),
         "machine": machine(),
     }

@@ -8,8 +8,8 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.data.settings import DataSettings
-from condensation.evaluation.arguments import check_type
 from condensation.evaluation.compare import EvaluationSettings
+from condensation.evaluation.evaluate import check_type
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
 

@@ -188,9 +188,9 @@ class ModelCache:
             self._batches[count] = StackedModels(use_pytorch_kernels(self._build()), count, self.compute)
         return self._batches[count]
 
-    def release(self, models: ModelBatch) -> None:
-        """Free the memory of stacked ``models``."""
-        self._batches = {count: batch for count, batch in self._batches.items() if batch is not models}
+    def release(self) -> None:
+        """Free the memory of stacked models."""
+        self._batches = {1: self._batches[1]}
 
 
 _idle: OrderedDict[Hashable, ModelCache] = OrderedDict()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -146,15 +146,14 @@ def train_epoch(
             parameters["lr"] = recipe.lr / 10
     dtype = models.parameters()[0].dtype
     augmentations = [recipe.augmentation.fit(images) if recipe.augmentation else None for images in sets]
-    orders = [rng.child("order", epoch).permutation(len(sets[0])).to(sets[0].device) for rng in rngs]
+    orders = torch.stack([rng.child("order", epoch).permutation(len(sets[0])) for rng in rngs]).to(sets[0].device)
+    batches = _batches(sets, orders, recipe.batch)
     loss_name = loss_for([images.soft_labels for images in sets])
     loss_of = LOSSES[loss_name] if loss_name else F.cross_entropy
     total = torch.zeros((), dtype=dtype, device=sets[0].device)
     with models.seeded([rng.child("dropout", epoch) for rng in rngs]):
-        for number, batch in enumerate(split(len(sets[0]), recipe.batch)):
-            indices = [order[batch] for order in orders]
-            images, targets = _batch(sets, indices)
-            images, count = images.to(dtype), len(images) // len(sets)
+        for number, (indices, images, targets) in enumerate(batches):
+            images, count = images.to(dtype), indices.shape[1]
             targets = targets.to(dtype) if targets.is_floating_point() else targets
             if recipe.augmentation:
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
@@ -172,23 +171,20 @@ def train_epoch(
                 batch_logits.append(logits.detach())
                 total += loss.detach() * count
             if on_batch:
-                on_batch(torch.stack(indices), torch.cat(batch_logits, 1))
+                on_batch(indices, torch.cat(batch_logits, 1))
             optimizer.step()
     return optimizer, total / (models.count * len(sets[0]))
 
 
-def _batch(sets: Sequence[ImageSet], indices: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the images and targets at ``indices`` of each set, concatenated."""
-    if all(images is sets[0] for images in sets):
-        merged = torch.cat(list(indices))
-        return sets[0].inputs(merged), _targets(sets[0])[merged]
-    images = torch.cat([images.inputs(chosen) for images, chosen in zip(sets, indices, strict=True)])
-    return images, torch.cat([_targets(images)[chosen] for images, chosen in zip(sets, indices, strict=True)])
-
-
-def _targets(images: ImageSet) -> Tensor:
-    """Return the soft labels (n, classes) if there are any, otherwise the labels (n,)."""
-    return images.soft_labels.values if images.soft_labels else images.labels
+def _batches(sets: Sequence[ImageSet], orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield indices (sets, n) from ``orders``, with the images and the targets, soft or hard labels, of all sets, concatenated."""
+    all_targets = [images.soft_labels.values if images.soft_labels else images.labels for images in sets]
+    for indices in torch.split(orders, size, 1):
+        if all(images is sets[0] for images in sets):
+            yield indices, sets[0].inputs(indices.flatten()), all_targets[0][indices.flatten()]
+        else:
+            images = torch.cat([images.inputs(chosen) for images, chosen in zip(sets, indices, strict=True)])
+            yield indices, images, torch.cat([targets[chosen] for targets, chosen in zip(all_targets, indices, strict=True)])
 
 
 def optimizer_of(models: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
