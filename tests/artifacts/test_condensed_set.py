@@ -164,7 +164,7 @@ def test_a_missing_tensor_is_named(tmp_path, missing):
 def test_labels_without_images_are_refused(tmp_path):
     card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(3)}, card)
-    with pytest.raises(CondensationError, match="Labels don't match images"):
+    with pytest.raises(CondensationError, match="one label for each"):
         CondensedSet.load(tmp_path / "a")
 
 

@@ -77,6 +77,6 @@ class ConvNet(NetworkSpec):
         if deepest == 0:
             require_pixels("A ConvNet with pooling", image_shape, 2)
         if depth > deepest:
-            message = f"Depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]} pixels: each block halves them."
+            message = f"A ConvNet of depth {depth} is too deep for images of {image_shape[1]}x{image_shape[2]}: each block halves them."
             raise CondensationError(message, hint=f"Use a depth of at most {deepest}, or pooling 'none'.", setting="network.depth")
         return depth
