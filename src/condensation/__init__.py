@@ -52,8 +52,8 @@ if TYPE_CHECKING:
     from condensation.networks.user_module import UserModule
     from condensation.report.grid import grid
     from condensation.runs.presets import PRESETS, preset
-    from condensation.runs.settings import RunSettings
     from condensation.runs.run import RunResult, run
+    from condensation.runs.settings import RunSettings
     from condensation.training.curriculum import CurriculumResult, Schedule, teach
     from condensation.training.make_pool import PoolRecipe, make_pool
     from condensation.training.train import Recipe, train

@@ -1,7 +1,5 @@
 """Files of the official project of dataset condensation, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """File format of a condensed set: images, labels, preprocessing, soft labels and card in one safetensors file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

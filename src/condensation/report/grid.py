@@ -1,7 +1,5 @@
 """Picture of a set: one column per class, real images above the synthetic ones."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Results as tables for people and as JSON for programs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """An observer that writes the loss and the images of a run for TensorBoard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

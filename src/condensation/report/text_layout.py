@@ -1,7 +1,5 @@
 """Text on a picture in any script for which a font is installed: measure, break into lines, draw."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence

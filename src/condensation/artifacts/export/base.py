@@ -1,7 +1,5 @@
 """Description of an export format, and the 8-bit images that formats with image files share."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

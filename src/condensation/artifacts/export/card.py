@@ -1,7 +1,5 @@
 """Card of an export: ``README.md`` with the code that trains on the set, and ``card.json`` with everything known about it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Fields of a set's card that the page of an export shows; other fields are ignored."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """Export of a set for other programs; each format is a module here and an entry of `EXPORTS`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Export as a data set repository of the Hugging Face hub: the exact set, its images for the viewer, and a card with front matter."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Upload to and download from the Hugging Face hub."""
 
-from __future__ import annotations
-
 import errno
 import tempfile
 from collections.abc import Iterator, Mapping

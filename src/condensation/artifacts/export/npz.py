@@ -1,7 +1,5 @@
 """Export as ``set.npz``: exact float arrays."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Export as ``train.parquet``: PNG images and labels in columns that Hugging Face ``datasets`` reads as Image and ClassLabel."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

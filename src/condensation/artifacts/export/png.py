@@ -1,7 +1,5 @@
 """Export as PNG files, one sub-folder per class, with a table of labels."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Mapping, Sequence

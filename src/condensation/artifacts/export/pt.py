@@ -1,7 +1,5 @@
 """Export as ``set.pt``: a dictionary of tensors for ``torch.load(..., weights_only=True)``."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
