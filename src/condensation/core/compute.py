@@ -85,7 +85,10 @@ class Compute:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
-        """Return the images per forward pass where only a mean is needed; None for all at once, as networks with batch norm need."""
+        """Return the images per forward pass where only a mean is needed; None for all at once, as networks with batch norm need.
+
+        Raise CondensationError if ``chunk`` is set for such a network.
+        """
         if not mixes_images(network):
             return self.chunk or self.suitable_chunk(image_shape)
         if self.chunk is not None:

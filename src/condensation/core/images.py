@@ -65,7 +65,10 @@ class ImageSet:
         flip_invariant: bool = True,
         soft_labels: SoftLabels | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes)."""
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
+
+        Raise CondensationError if shapes or types do not fit, a label has no class name, or there are no images.
+        """
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
                 hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."

@@ -18,7 +18,10 @@ RESTORE = "Restore it from a copy, or remove it to make it again."
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path``; it replaces ``path`` if the block succeeds, and is removed otherwise."""
+    """Yield a temporary file beside ``path``; it replaces ``path`` if the block succeeds, and is removed otherwise.
+
+    Raise OSError if it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     os.close(handle)

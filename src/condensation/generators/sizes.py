@@ -5,7 +5,10 @@ from condensation.core.images import Shape
 
 
 def upsampling_plan(image_shape: Shape, method: str) -> tuple[int, int]:
-    """Return the side of the smallest map and the doublings that give square images of 28 pixels, or of a power of two from 16."""
+    """Return the side of the smallest map and the doublings that give square images of 28 pixels, or of a power of two from 16.
+
+    Raise CondensationError for other sizes.
+    """
     _, height, width = image_shape
     if height == width == 28:
         return 7, 2
