@@ -1,23 +1,20 @@
-"""What makes DM cheap: width, real images a step, learning rate, averaging, start; judged on held-out training images.
+"""Measure what makes DM cheap: width, real images per step, learning rate, averaging, initialization; write results/ablation.json.
 
     CONDENSATION_DATA=DIR python scripts/ablate.py            # every row that is not done yet; each takes minutes
 
-Of the training images, 500 a class are held out; the rest is condensed, and networks trained on the result are tested on
-those held out. Test images decide nothing. A row is one line of results/ablation.json, and is done once. One
-thread a row, so that two rows can be done at a time (--part 0/2, --part 1/2); seconds are those of condensing on it.
+500 training images of each class are held out. The others are condensed, and networks trained on the result are tested on the held-out
+images. Test images decide nothing. Each row is one entry of the results and runs once. Rows use one thread, so that two processes can
+share them (--part 0/2, --part 1/2); the seconds are those of condensing.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from measure_dm import commit
+from measuring import COMMIT, ROOT
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
 from condensation.core.environment import machine
@@ -26,17 +23,17 @@ from condensation.core.storage import write_json
 from condensation.methods.dm import LrSchedule
 from condensation.methods.initialization import Initialization
 
-RESULTS = Path(__file__).parent.parent / "results" / "ablation.json"
-HELD_OUT = 500  # of each class
+RESULTS = ROOT / "results" / "ablation.json"
+HELD_OUT = 500  # images per class
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setting of DM, and how it is judged."""
+    """Settings of DM and of the evaluation."""
 
     ipc: int
     width: int
-    real: int  # images a class and step
+    real: int  # images per class and step
     lr: float
     steps: int
     averaging: float = 0.0
@@ -48,7 +45,6 @@ class Row:
 
     @property
     def method(self) -> DM:
-        networks = Fresh(ConvNet(width=self.width))
         return DM(
             self.steps,
             self.lr,
@@ -56,7 +52,7 @@ class Row:
             averaging=self.averaging,
             batch_per_class=self.real,
             start=self.start,
-            networks=networks,
+            networks=Fresh(ConvNet(width=self.width)),
         )
 
 
@@ -108,36 +104,37 @@ ROWS = [
 ]
 
 
-def parts(train: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """What is condensed, and what it is judged by."""
+def hold_out(train: ImageSet) -> tuple[ImageSet, ImageSet]:
+    """Return the images to condense, and the held-out images."""
     held = train.draw(HELD_OUT, Rng(123).child("validation")).indices
     kept = torch.ones(len(train), dtype=torch.bool)
     kept[held] = False
     return train.take(kept.nonzero().squeeze(1)), train.take(held.sort().values)
 
 
+def read_results() -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", default="0/1", help="0/2: every second row from the first on, 1/2: from the second on")
+    parser.add_argument("--part", default="0/1", help="0/2: every second row from the first, 1/2: from the second")
     first, _, step = parser.parse_args().part.partition("/")
     torch.set_num_threads(1)
     for row in ROWS[int(first) :: int(step)]:
         key = json.loads(json.dumps(to_dict(row)))
-        if any(done["row"] == key for done in results()):
+        if any(result["row"] == key for result in read_results()):
             continue
-        train, held = parts(load(row.data, preprocessing="published").train)
+        train, held = hold_out(load(row.data, preprocessing="published").train)
         started = time.perf_counter()
         small = condense(row.method, train, row.ipc)
         seconds = time.perf_counter() - started
         scores = evaluate(small, held, recipe=Recipe.paper(row.epochs), networks=row.networks, seed=7)
         print(f"{row}: {scores}, {seconds:.0f} s", flush=True)
-        made_by = {"command": "python scripts/ablate.py", "commit": commit(), **machine()}
-        write_json(RESULTS, [*results(), {"row": key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}])
-
-
-def results() -> list[dict[str, Any]]:
-    done: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    return done
+        made_by = {"command": "python scripts/ablate.py", "commit": COMMIT, **machine()}
+        result = {"row": key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}
+        write_json(RESULTS, [*read_results(), result])  # read again: another process may have added rows
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ each with the code of its card; `evaluate` scores the set and its 8-bit images w
 code of the card does not augment. Means differ by chance: the networks have other initializations.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math
@@ -20,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import ROOT, made_by
 from plain_training import digest
 
 from condensation import CondensedSet, ConvNet, Zca, evaluate
 from condensation.artifacts.export.base import eight_bit
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
-from condensation.core.environment import machine, versions
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
@@ -35,18 +33,20 @@ from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.evaluate_saved import evaluation_of
 
-RESULTS = Path(__file__).parent.parent / "results" / "exports.json"
+RESULTS = ROOT / "results" / "exports.json"
 PLAIN = Path(__file__).parent / "plain_training.py"
 FORMATS = {"npz": "float32", "torch": "float32", "png": "8-bit", "parquet": "8-bit"}
 
 
 def package_score(images: ImageSet, data: Data, settings: EvaluationSettings) -> dict[str, Any]:
+    """Return the accuracies of ``evaluate``."""
     test = replace(data.test, preprocessing=images.preprocessing)
     compute = Compute(device="cpu", precision="float32")  # as in plain_training.py
     return evaluate(images, test, network=settings.network, recipe=settings.recipe, networks=settings.networks, compute=compute).summary()
 
 
 def plain_score(folder: Path, test: Path, networks: int, width: int) -> dict[str, Any]:
+    """Return the accuracies of plain PyTorch on an export, and the digest of its images."""
     command = [sys.executable, str(PLAIN), str(folder), str(test), "--networks", str(networks), "--width", str(width)]
     result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     values = np.array(result["values"])
@@ -59,6 +59,7 @@ def noise(package: dict[str, Any], plain: dict[str, Any]) -> float:
 
 
 def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
+    """Export the set of a run to each format, and score the exports and the set."""
     condensed = CondensedSet.load(run)
     saved = evaluation_of(condensed)
     recipe = replace(saved.recipe, augmentation=None, reset_momentum=False, epochs=epochs or saved.recipe.epochs)
@@ -76,14 +77,14 @@ def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         test = Path(temporary) / "test.npz"
         np.savez(test, pictures=eight_bit(data.test).numpy(), labels=data.test.labels.numpy())
-        for to, view in FORMATS.items():
+        for target, view in FORMATS.items():
             if view not in views:
                 continue
-            print(f"{to} ...", file=sys.stderr, flush=True)
-            row = plain_score(condensed.export(Path(temporary) / to, to), test, networks, width)
+            print(f"{target} ...", file=sys.stderr, flush=True)
+            row = plain_score(condensed.export(Path(temporary) / target, target), test, networks, width)
             row["same bits"] = row.pop("images") == digest(views[view].inputs())  # the inputs that `evaluate` trains on
             row |= {"view": view, "difference": round(row["mean"] - package[view]["mean"], 3), "noise": round(noise(package[view], row), 3)}
-            rows[to] = row
+            rows[target] = row
     return {
         "data": data.name,
         "set": len(condensed.images),
@@ -94,29 +95,21 @@ def check(run: Path, networks: int, epochs: int | None) -> dict[str, Any]:
     }
 
 
-def commit() -> str:
-    """Return the commit of the working tree, marked if the code differs from it."""
-    name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    changed = subprocess.run(["git", "status", "--porcelain", "src", "scripts"], capture_output=True, text=True, check=True).stdout
-    return f"{name} (changed)" if changed else name
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--networks", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=None, help="default: those of the run's evaluation")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("--networks", type=int, default=3, help="networks per export")
+    parser.add_argument("--epochs", type=int, default=None, help="default: the epochs of the evaluation of the run")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="result file")
     arguments = parser.parse_args()
-    made_by = {"commit": commit(), "machine": machine(), "versions": versions()}
     result = check(arguments.run, arguments.networks, arguments.epochs)
-    write_json(arguments.out, {"command": " ".join(["python", *sys.argv]), "made_by": made_by, **result})
+    write_json(arguments.out, {"command": " ".join(["python", *sys.argv]), "made_by": made_by(), **result})
     print("| export | holds | same bits | plain PyTorch | evaluate | difference | two standard errors |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for to, row in result["plain"].items():
+    for target, row in result["plain"].items():
         scores = [f"{score['mean']:.1f} ± {score['deviation']:.1f}" for score in (row, result["evaluate"][row["view"]])]
         bits = "yes" if row["same bits"] else "NO"
-        print(f"| {to} | {row['view']} | {bits} | {scores[0]} | {scores[1]} | {row['difference']:+.1f} | {row['noise']:.1f} |")
+        print(f"| {target} | {row['view']} | {bits} | {scores[0]} | {scores[1]} | {row['difference']:+.1f} | {row['noise']:.1f} |")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Values 0 to 16 become 0 to 255; a fifth of each class, chosen at random with a fixed seed, becomes the test split.
 """
 
-from __future__ import annotations
+import argparse
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -17,6 +17,7 @@ LARGEST = 16
 
 def main() -> None:
     """Write both files."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     digits = load_digits()
     images = np.round(digits.images * 255 / LARGEST).astype(np.uint8)
     labels = digits.target.astype(np.int64)

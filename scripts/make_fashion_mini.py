@@ -4,8 +4,6 @@ Each split becomes one lossless PNG, a grid of images sorted by class. The seed 
 the pixels with the bundled files instead of writing.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,11 +1,9 @@
 """Make a realistic folder of 3,000 colour JPEGs: python scripts/make_mixed_folder.py OUT.
 
-It has mixed sizes, uneven classes, names with spaces and accents, photographs stored sideways (EXIF), and one grey, one CMYK and
+It has mixed sizes, uneven classes, names with spaces and accents, photographs stored rotated (EXIF), and one greyscale, one CMYK and
 one truncated file. The images are those of `tiny20` (64 x 64, twenty classes of Tiny ImageNet) and `cifar100` (32 x 32) in the
 folder of CONDENSATION_DATA. Every run gives the same files.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
@@ -87,5 +85,5 @@ def main(out: Path, root: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=Path, help="folder to write")
     main(parser.parse_args().out, Path(os.environ["CONDENSATION_DATA"]))

@@ -1,61 +1,50 @@
-"""Measure GTN on MNIST: learners that see generated lessons only, beside a set of DM; writes results/gtn/*.json, and the report from them.
+"""Measure GTN on MNIST beside DM; write results/gtn/*.json, and the report from them. The learners of GTN see generated lessons only.
 
-    CONDENSATION_DATA=DIR python scripts/measure_gtn.py            # every job for 2 CPU cores that is not done yet
-    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper          # as published, for a GPU
-    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper --steps 500     # fewer steps of it
-    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-500-short      # minutes
-    python scripts/measure_gtn.py --report                         # the tables of docs/gtn.md and its pictures again
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py                             # every job for 2 CPU cores that is not done yet
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper                 # as published, for a GPU
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-paper --steps 500     # with fewer steps
+    CONDENSATION_DATA=DIR python scripts/measure_gtn.py mnist-500-short             # minutes
+    python scripts/measure_gtn.py --report                                          # the tables and pictures of docs/gtn.md again
 
-Each job is kept part by part, and a run step by step, so it may be broken off at any time. Test images decide nothing: steps, rates
-and recipes are fixed below, and the last iterate is what the tables state.
+Each part of a job is saved at once, and a run resumes from its checkpoint, so an interrupted script can be started again. Test images
+decide nothing: the steps, rates and recipes are fixed below, and the tables show the last iterate.
 """
 
-from __future__ import annotations
-
-import argparse
-import json
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from measure_dm import commit
+from measuring import ROOT, PartialResult, job_parser, jobs_named, made_by, read_log, run_or_resume, run_settings, score
 from report_gtn import write_report
 
 from condensation import DM, GTN, CondensedSet, ConvNet, Method, Recipe, Schedule, StepInfo
 from condensation.core.compute import Compute
-from condensation.core.environment import machine, versions
 from condensation.core.plain import to_dict
-from condensation.core.storage import read_json, write_json
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
-from condensation.evaluation.compare import EvaluationSettings
-from condensation.evaluation.evaluate import evaluate
+from condensation.networks.base import NetworkSpec
 from condensation.networks.weight_norm import WeightNormConvNet
-from condensation.runs.run import run
 from condensation.runs.settings import RunSettings
 from condensation.training.curriculum import teach
 
-RESULTS = Path(__file__).parent.parent / "results" / "gtn"
+RESULTS = ROOT / "results" / "gtn"
 RUNS = Path("runs") / "measure_gtn"
-CURVE = (0, 10, 30, 100, 300, 1000, 2000)  # steps after which a learner is taught by the lessons as they are then
+CURVE = (0, 10, 30, 100, 300, 1000, 2000)  # steps after which the lessons are saved and teach a learner
 
 
 @dataclass(frozen=True)
 class Job:
-    """One set on MNIST: how it is made, and by which networks it is judged as any other set."""
+    """A set on MNIST: the method, and the networks of the evaluation."""
 
     name: str
     ipc: int
     method: Method
-    networks: int = 3  # that judge it by the recipe below; 0: it is only taught
-    taught: int = 10  # learners, where the method has lessons
+    networks: int = 3  # of the evaluation with `RECIPE`; 0 skips it
+    learners: int = 10  # that are taught, if the method makes lessons
 
     @property
     def settings(self) -> RunSettings:
-        data = DataSettings("mnist", preprocessing="published")
-        return RunSettings(data=data, method=self.method, ipc=self.ipc, evaluation=EvaluationSettings(networks=0))
+        return run_settings(DataSettings("mnist", preprocessing="published"), self.method, self.ipc)
 
     @property
     def curve(self) -> list[int]:
@@ -73,92 +62,68 @@ ON_REQUEST = [
     Job("mnist-paper", 410, replace(GTN.paper(410), keep_every=1)),
     Job("mnist-500-paper", 50, GTN.paper(50)),
 ]
-JUDGE = Recipe(epochs=300)
-JUDGES = {"convnet": ConvNet(), "convnet-wn": WeightNormConvNet()}
+RECIPE = Recipe(epochs=300)
+NETWORKS = {"convnet": ConvNet(), "convnet-wn": WeightNormConvNet()}
 
 
 def measure(job: Job) -> None:
-    """Do what is missing of ``job``, keeping each part as it is done."""
-    path = RESULTS / f"{job.name}.json"
-    result: dict[str, Any] = read_json(path) if path.exists() else {}
-    data = job.settings.data.load()
-
-    def part(name: str, work: Callable[[], Any]) -> None:
-        if name not in result:
-            print(f"{job.name}: {name}", flush=True)
-            result[name] = work()
-            write_json(path, result)
-
-    part(
-        "job",
-        lambda: {
-            "ipc": job.ipc,
-            "settings": to_dict(job.settings),
-            "command": f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}",
-        },
-    )
-    part("made_by", lambda: {"commit": COMMIT, "machine": machine(), "versions": versions()})
-    part("condensing", lambda: condense(job))
+    """Compute the missing parts of the result of ``job``."""
+    result, data = PartialResult(RESULTS / f"{job.name}.json"), job.settings.data.load()
+    command = f"python scripts/measure_gtn.py {job.name} --steps {job.method.steps}"
+    result.add("job", lambda: {"ipc": job.ipc, "settings": to_dict(job.settings), "command": command})
+    result.add("made_by", made_by)
+    result.add("condensing", lambda: condense(job))
     if isinstance(job.method, GTN):
-        part("taught", lambda: taught(job, data, job.method.steps, job.taught, 10))
+        result.add("taught", lambda: score_lessons(job, data, job.method.steps, job.learners, 10))
         for step in job.curve:
-            part(f"after {step} steps", lambda step=step: taught(job, data, step, 2, 5))
-    for name in JUDGES if job.networks else ():
-        part(f"judged by {name}", lambda name=name: judged(job, data, name))
+            result.add(f"after {step} steps", lambda step=step: score_lessons(job, data, step, 2, 5))
+    for name, network in NETWORKS.items() if job.networks else ():
+        result.add(f"judged by {name}", lambda network=network: score_set(job, data, network))
 
 
 def condense(job: Job) -> dict[str, Any]:
-    """Make the set, keeping the lessons, with their schedule, at each step of the curve."""
+    """Make the set, save the lessons and their schedule at each step of the curve, and return the seconds and losses."""
     folder = RUNS / job.name
 
-    def keep(moment: StepInfo) -> None:
-        if moment.step in job.curve:
-            images = moment.snapshot().to("cpu")
-            CondensedSet(images, moment.state.card()).save(folder / "snapshots" / f"{moment.step}.safetensors")
+    def save_snapshot(info: StepInfo) -> None:
+        if info.step in job.curve:
+            images = info.snapshot().to("cpu")
+            CondensedSet(images, info.state.card()).save(folder / "snapshots" / f"{info.step}.safetensors")
 
-    run(job.settings, folder, resume=(folder / "settings.json").exists(), observers=[keep])
-    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    run_or_resume(job.settings, folder, save_snapshot)
+    log = read_log(folder)
     losses = {str(line["step"]): round(line["loss"], 4) for line in log if line.get("loss") is not None}
     return {"seconds": log[-1]["seconds"], "losses": losses}
 
 
-def taught(job: Job, data: Data, step: int, networks: int, points: int) -> dict[str, Any]:
-    """What learners know of the test images that saw nothing but the lessons as they were after ``step`` steps, by their schedule."""
+def score_lessons(job: Job, data: Data, step: int, networks: int, points: int) -> dict[str, Any]:
+    """Return the test accuracies of learners that see only the lessons saved after ``step`` steps, by their schedule."""
     assert isinstance(job.method, GTN)
-    kept = CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors")
-    schedule = Schedule.from_card(kept.card)
+    lessons = CondensedSet.load(RUNS / job.name / "snapshots" / f"{step}.safetensors")
+    schedule = Schedule.from_card(lessons.card)
     steps = len(schedule.lr)
     at = sorted({round(steps * point / points) for point in range(points + 1)})
-    found = teach(kept.images, schedule, job.method.learner, data.test, networks=networks, at=at)
-    print(f"  after {step:,} steps: {found}", flush=True)
-    return {**found.summary(), "schedule": schedule.to_card()}
+    curve = teach(lessons.images, schedule, job.method.learner, data.test, networks=networks, at=at)
+    print(f"  after {step:,} steps: {curve}", flush=True)
+    return {**curve.summary(), "schedule": schedule.to_card()}
 
 
-def judged(job: Job, data: Data, name: str) -> dict[str, Any]:
-    """The set as any other set is judged: shuffled, for many epochs, by common rates."""
-    images = CondensedSet.load(RUNS / job.name).images
-    scores = evaluate(images, data.test, network=JUDGES[name], recipe=JUDGE, networks=job.networks)
-    print(f"  {scores}", flush=True)
-    return {**scores.summary(), "recipe": to_dict(JUDGE)}
-
-
-COMMIT = commit()  # of the code in memory, whatever is committed while it runs
+def score_set(job: Job, data: Data, network: NetworkSpec) -> dict[str, Any]:
+    """Return the accuracies of the set by the recipe that every set gets: shuffled, for many epochs."""
+    return score(CondensedSet.load(RUNS / job.name).images, data.test, RECIPE, job.networks, network)
 
 
 def main() -> None:
-    every = [*JOBS, *ON_REQUEST]
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--report", action="store_true", help="only write the report again")
-    parser.add_argument("jobs", nargs="*", metavar="JOB", help=f"some of: {', '.join(job.name for job in every)}")
-    parser.add_argument("--steps", type=int, help="of condensing, in place of what the job says")
-    asked = parser.parse_args()
-    unknown = set(asked.jobs) - {job.name for job in every}
-    if unknown:
-        sys.exit(f"There is no job {', '.join(sorted(unknown))}.")
-    if not asked.report:
+    known = [*JOBS, *ON_REQUEST]
+    parser = job_parser(__doc__, known)
+    parser.add_argument("--report", action="store_true", help="only write the report")
+    parser.add_argument("--steps", type=int, help="steps of condensing instead of those of the job")
+    options = parser.parse_args()
+    jobs = jobs_named(options.jobs, known) or JOBS
+    if not options.report:
         print(Compute().resolve().describe(), flush=True)
-        for job in [job for job in every if job.name in asked.jobs] if asked.jobs else JOBS:
-            measure(replace(job, method=replace(job.method, steps=asked.steps)) if asked.steps else job)
+        for job in jobs:
+            measure(replace(job, method=replace(job.method, steps=options.steps)) if options.steps else job)
     write_report(RESULTS, RUNS)
 
 

@@ -1,30 +1,28 @@
-"""Which learning rate of images suits residual networks? Measured on images held out from training; writes results/resnet-lr.json.
+"""Measure which learning rate of images suits residual networks, on held-out training images; write results/resnet-lr.json.
 
     python scripts/measure_resnet_lr.py     # what is not measured yet, about a minute each on 2 cores
 
-DM at one image per class on embedded data, 30 steps; a fifth of the training images of each class is held out, and judges
-the sets. Test images are not touched. What is measured is kept one by one.
+DM condenses a bundled data set to one image per class in 30 steps. A fifth of the training images of each class is held out and
+tests the networks of the evaluation. Test images are not used. Every result is saved at once.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Any
 
 import torch
+from measuring import ROOT, score
 
-from condensation import DM, NETWORKS, Compute, ConvNet, Fresh, ImageSet, Random, Recipe, condense, evaluate, load
+from condensation import DM, NETWORKS, Compute, ConvNet, Fresh, ImageSet, Random, Recipe, condense, load
 from condensation.core.environment import machine, versions
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 
-PATH = Path(__file__).parent.parent / "results" / "resnet-lr.json"
+PATH = ROOT / "results" / "resnet-lr.json"
 COMPUTE = Compute(compile="never")
 RATES = {"resnet18-ap": (1.0, 0.1, 0.01, 0.001), "resnet18-bn-ap": (1.0, 0.1, 0.01)}
 
 
 def split(train: ImageSet) -> tuple[ImageSet, ImageSet]:
-    """The first four fifths of each class, and the last."""
+    """Return the first four fifths of each class, and the last."""
     held = torch.zeros(len(train), dtype=torch.bool)
     for label, count in train.counts.items():
         held[train.starts[label] + count * 4 // 5 : train.starts[label] + count] = True
@@ -32,26 +30,23 @@ def split(train: ImageSet) -> tuple[ImageSet, ImageSet]:
 
 
 def main() -> None:
-    fitted, held = split(load("fashion-mini").train)
+    train, held = split(load("fashion-mini").train)
     results: dict[str, Any] = read_json(PATH) if PATH.exists() else {"random": None, "sets": {}}
     results |= {"command": "python scripts/measure_resnet_lr.py", "machine": machine(), "versions": versions()}
 
-    def judged(images: ImageSet) -> dict[str, Any]:
-        scores = evaluate(images, held, network=ConvNet(width=32), recipe=Recipe(epochs=200), networks=3, compute=COMPUTE)
-        print(f"  {scores}", flush=True)
-        return scores.summary()
+    def scored(images: ImageSet) -> dict[str, Any]:
+        return score(images, held, Recipe(epochs=200), 3, ConvNet(width=32), COMPUTE)
 
     if not results["random"]:
-        results["random"] = judged(condense(Random(), fitted, 1, compute=COMPUTE))
-    for name, rates in RATES.items():
-        for lr in rates:
-            if f"{name}, lr {lr:g}" in results["sets"]:
-                continue
-            print(f"{name}, lr {lr:g}", flush=True)
+        results["random"] = scored(condense(Random(), train, 1, compute=COMPUTE))
+    for name, lr in ((name, lr) for name, rates in RATES.items() for lr in rates):
+        key = f"{name}, lr {lr:g}"
+        if key not in results["sets"]:
+            print(key, flush=True)
             method = DM(steps=30, lr=lr, batch_per_class=4, networks=Fresh(NETWORKS[name]))
-            images = condense(method, fitted, 1, compute=COMPUTE)
+            images = condense(method, train, 1, compute=COMPUTE)
             largest = round(float(images.images.abs().max()), 1)
-            results["sets"][f"{name}, lr {lr:g}"] = {"method": to_dict(method), "largest_pixel": largest, **judged(images)}
+            results["sets"][key] = {"method": to_dict(method), "largest_pixel": largest, **scored(images)}
             write_json(PATH, results)
 
 

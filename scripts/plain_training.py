@@ -5,8 +5,6 @@
 TEST.npz holds the test images as `pictures` (n, c, h, w) uint8 and `labels` (n,). Prints the accuracies as JSON.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -39,10 +37,9 @@ def accuracy(network: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> 
     """Return the accuracy in percent."""
     network.eval()
     with torch.no_grad():
-        right = sum(
-            int((network(batch).argmax(1) == truth).sum()) for batch, truth in zip(images.split(500), labels.split(500), strict=True)
-        )
-    return 100 * right / len(labels)
+        batches = zip(images.split(500), labels.split(500), strict=True)
+        correct = sum(int((network(batch).argmax(1) == truth).sum()) for batch, truth in batches)
+    return 100 * correct / len(labels)
 
 
 def digest(tensor: torch.Tensor) -> str:
@@ -52,10 +49,10 @@ def digest(tensor: torch.Tensor) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("export", type=Path)
-    parser.add_argument("test", type=Path)
+    parser.add_argument("export", type=Path, help="folder of the export")
+    parser.add_argument("test", type=Path, help="file of the test images")
     parser.add_argument("--networks", type=int, default=3)
-    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--width", type=int, default=128, help="channels of the ConvNet")
     arguments = parser.parse_args()
     test = np.load(arguments.test)
     os.chdir(arguments.export)
