@@ -5,8 +5,8 @@ Results are in nas/example; a second run only prints them. All 720 networks of t
 
 from condensation import Recipe
 from condensation.studies.executors import Processes
-from condensation.studies.nas.figure import search_figure
 from condensation.studies.nas.proxies import SearchSettings, proxies_for
+from condensation.studies.nas.report import search_figure
 from condensation.studies.nas.search import search_in
 from condensation.studies.nas.search_space import Space
 from condensation.studies.registry import NAS

@@ -20,8 +20,7 @@ from condensation.runs.run import run
 from condensation.studies.continual import curves as reading
 from condensation.studies.continual import run as working
 from condensation.studies.continual.curves import curves_in
-from condensation.studies.continual.figure import continual_figure
-from condensation.studies.continual.report import continual_notes, continual_rows
+from condensation.studies.continual.report import continual_figure, continual_notes, continual_rows
 from condensation.studies.continual.study import ContinualSettings, MemoryStep, memory_jobs, memory_steps, sequence_of
 from condensation.studies.jobs import Watch
 from condensation.studies.published_numbers import Number

@@ -21,9 +21,8 @@ from condensation.networks.convnet import ConvNet
 from condensation.studies.executors import Processes
 from condensation.studies.jobs import Watch
 from condensation.studies.nas import train_candidates
-from condensation.studies.nas.figure import search_figure
 from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxies_for, search_jobs, without_validation
-from condensation.studies.nas.report import search_notes
+from condensation.studies.nas.report import search_figure, search_notes
 from condensation.studies.nas.search import Search, search_in
 from condensation.studies.nas.search_space import Space
 from condensation.studies.nas.train_candidates import Trained
@@ -241,10 +240,10 @@ def test_processes_come_to_the_same_numbers(finished, settings, tmp_path):
 def test_a_network_that_fails_is_recorded_and_the_search_goes_on(finished, settings, tmp_path, monkeypatch):
     real, bad = train_candidates.train_and_test, "w4-d1-batch-relu-avg"
 
-    def fails(crew, trainings, tests, recipe, on_progress):
+    def fails(network, trainings, tests, recipe, compute, on_progress):
         if trainings[0].rng.path[1] == bad and recipe.epochs == 6:
             raise MemoryError
-        return real(crew, trainings, tests, recipe, on_progress)
+        return real(network, trainings, tests, recipe, compute, on_progress)
 
     monkeypatch.setattr(train_candidates, "train_and_test", fails)
     assert {name: one.reason for name, one in NAS.run(settings, tmp_path / "nas").items()} == {bad: "out of memory"}

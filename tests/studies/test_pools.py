@@ -21,8 +21,7 @@ from condensation.runs.presets import preset
 from condensation.runs.settings import RunSettings
 from condensation.studies.jobs import Watch
 from condensation.studies.pools.buckets import Ablation, BucketScore, PoolSummary, ablation_in
-from condensation.studies.pools.figure import accuracy_figure, images_figure
-from condensation.studies.pools.report import pools_columns, pools_notes, pools_rows
+from condensation.studies.pools.report import accuracy_figure, images_figure, pools_columns, pools_notes, pools_rows
 from condensation.studies.pools.study import PoolsSettings, pool_network, pools_jobs
 from condensation.studies.published_numbers import published_pools
 from condensation.studies.registry import POOLS
@@ -242,7 +241,7 @@ def test_a_row_of_images_stands_for_each_bucket(finished, monkeypatch):
     found, shown = ablation_in(SETTINGS, finished), {}
     with Image.open(finished / "images.png") as kept:
         assert images_figure(found, "", 1).size == kept.size
-    monkeypatch.setattr("condensation.studies.pools.figure.grid", lambda sets, **how: shown.update(sets=sets, **how))
+    monkeypatch.setattr("condensation.studies.pools.report.grid", lambda sets, **how: shown.update(sets=sets, **how))
     images_figure(found, "", 1)
     assert list(shown["sets"]) == ["random", "0-30", "30-99.9", "all"]
     assert shown["rows"] == 1

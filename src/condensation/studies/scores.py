@@ -1,6 +1,6 @@
-"""Cells of the tables of studies."""
+"""Cells of the tables of studies: accuracies read from runs, completed from an earlier report."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -16,19 +16,27 @@ from condensation.runs.folder import SCORES
 from condensation.studies.jobs import FAILED, FINISHED, Job, failures_in, state
 
 C = TypeVar("C", bound="ScoredCell")
+RESULTS = ("values", "runs", "seen")  # fields of cells that only the runs can give
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredCell:
     """Test accuracies of the networks trained on several sets, as far as they are available."""
 
-    count_field: ClassVar[str] = "sets"  # field that holds the number of sets asked for
-    result_fields: ClassVar[tuple[str, ...]] = ("values",)  # fields that only the runs can give
+    labels: ClassVar[tuple[str, ...]]
+    """Fields that identify a cell."""
+    count_field: ClassVar[str] = "sets"
+    """Field with the number of sets asked for."""
 
     values: tuple[tuple[float, ...], ...] = ()
     """Test accuracies in percent: (sets, networks)."""
     failed: dict[str, str] = field(default_factory=dict)
     """Reason of each failed job by its name."""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Values of `labels`."""
+        return tuple(getattr(self, name) for name in self.labels)
 
     @property
     def asked_for(self) -> int:
@@ -67,13 +75,21 @@ class ScoredCell:
             content |= {"mean": round(self.mean, 3), "deviation": round(self.deviation, 3), "count": sum(map(len, self.values))}
         return content
 
-    def filled_from(self: C, reported: C | None) -> C:
-        """Return the cell with the values of an earlier report, if that has more of the sets asked for."""
-        if reported is None or min(len(reported.values), self.asked_for) <= len(self.values):
-            return self
-        results: dict[str, Any] = {name: getattr(reported, name) for name in self.result_fields}
-        cut = {name: value[: self.asked_for] if isinstance(value, tuple) else value for name, value in results.items()}
-        return replace(self, **cut)  # type: ignore[arg-type]
+
+def completed(cells: Sequence[C], reported: Callable[[], Iterable[C]]) -> list[C]:
+    """Return ``cells``; one that lacks sets takes the results of the `reported` cell with the same labels, if that has more of them."""
+    if all(cell.done for cell in cells):
+        return list(cells)
+    earlier = {cell.key: cell for cell in reported()}
+    return [_longer(cell, earlier.get(cell.key)) for cell in cells]
+
+
+def _longer(cell: C, reported: C | None) -> C:
+    if reported is None or min(len(reported.values), cell.asked_for) <= len(cell.values):
+        return cell
+    results: dict[str, Any] = {name: getattr(reported, name) for name in RESULTS if hasattr(reported, name)}
+    cut = {name: value[: cell.asked_for] if isinstance(value, tuple) else value for name, value in results.items()}
+    return replace(cell, **cut)  # type: ignore[arg-type]
 
 
 def results_of(jobs: Iterable[Job], folder: Path) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Settings that all studies share."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
+from condensation.core.plain import to_dict
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.presets import data_for, preset_for
@@ -48,11 +51,15 @@ class StudySettings:
         """Return complete settings of the data, those of the preset unless they are given."""
         return data_for(self.preset, self.data_settings if data is None else data, ipc)
 
+    def decisive_data(self, ipc: int) -> dict[str, Any]:
+        """Return the plain settings that decide the data; their place does not."""
+        plain: dict[str, Any] = to_dict(replace(self.data_at(ipc), folder=None))
+        return plain
+
     def run_of(
         self,
         method: Mapping[str, object],
         ipc: int,
-        *,
         seed: int = 0,
         data: Mapping[str, object] | None = None,
         evaluation: EvaluationSettings = NO_EVALUATION,
@@ -77,16 +84,14 @@ def method_content(method: str | Mapping[str, object], default: str = "dm") -> d
 def require_at_least(settings: Any, least: Mapping[str, int]) -> None:
     """Check that whole numbers of ``settings`` are not below ``least``; None is allowed."""
     for name, lowest in least.items():
-        value = settings
-        for part in name.split("."):
-            value = getattr(value, part)
+        value = attrgetter(name)(settings)
         if value is not None and value < lowest:
             raise CondensationError(f"{name} is {value}; it must be at least {lowest}.", setting=name)
 
 
 def require_unique(setting: str, names: Iterable[str]) -> None:
     """Check that no name occurs twice."""
-    listed = list(names)
-    repeated = sorted({name for name in listed if listed.count(name) > 1})
-    if repeated:
-        raise CondensationError(f"{setting} contains {repeated[0]!r} twice.", hint="Give each entry once.", setting=setting)
+    counts = Counter(names)
+    repeated = min((name for name in counts if counts[name] > 1), default=None)
+    if repeated is not None:
+        raise CondensationError(f"{setting} contains {repeated!r} twice.", hint="Give each entry once.", setting=setting)

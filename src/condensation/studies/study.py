@@ -1,15 +1,14 @@
 """Studies: one protocol, one form of report, one writer."""
 
-from __future__ import annotations
-
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from condensation.core.records import as_record
-from condensation.core.storage import read_json, write, write_json
+from condensation.config.build import from_dict
+from condensation.core.records import read_record
+from condensation.core.storage import write, write_json
 from condensation.methods.loop import Stopped
 from condensation.report.tables import in_markdown, markdown_table
 from condensation.studies.jobs import Failures, Job, Watch
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 S = TypeVar("S")
-R = TypeVar("R")
+R = TypeVar("R", bound="ReportRecord")
 DOTS_PER_INCH = 130
 MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
 
@@ -58,10 +57,7 @@ class StudyReport:
 
 
 def write_report(report: StudyReport, folder: Path) -> None:
-    """Write ``report`` into ``folder`` as JSON, Markdown and PNG.
-
-    A picture that can no longer be drawn, since its runs are gone, stays.
-    """
+    """Write ``report`` into ``folder`` as JSON, Markdown and PNG. A picture that can no longer be drawn, since its runs are gone, stays."""
     pictures = [name for name in report.places.values() if name.endswith(".png") and (name in report.figures or (folder / name).exists())]
     write_json(folder / f"{report.name}.json", report.json)
     write(folder / f"{report.name}.md", _markdown(report, pictures).encode())
@@ -77,17 +73,47 @@ def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
     return "\n\n".join(filter(None, [f"# {in_markdown(report.title)}", table, shown, listed])) + "\n"
 
 
-def png(figure: Figure) -> bytes:
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of a size in inches; matplotlib is imported only where something is drawn."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def style(panel: Any, grid: str = "both", hidden: Sequence[str] = ("top", "right")) -> None:
+    """Give a panel a light grid and hide some of its spines."""
+    panel.grid(axis=grid, alpha=0.25)
+    panel.spines[[*hidden]].set_visible(False)
+
+
+def shared_legend(figure: "Figure", panels: Iterable[Any]) -> None:
+    """Add one legend of measured and published numbers for all panels."""
+    shown = {text: handle for panel in panels for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)}
+    names = [name for name in ("measured", "published") if name in shown]
+    figure.legend([shown[name] for name in names], names, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
+
+
+def png(figure: "Figure") -> bytes:
     """Return ``figure`` as PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()
 
 
-def earlier_report(folder: Path, name: str, kind: type[R]) -> R | None:
-    """Return the JSON report in ``folder`` as ``kind``; None if there is none."""
-    path = folder / f"{name}.json"
-    return as_record(read_json(path), kind, str(path)) if path.exists() else None
+@dataclass(frozen=True)
+class ReportRecord:
+    """Part of the JSON report of a study that is read again."""
+
+    settings: dict[str, Any]
+
+
+def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S], object] = lambda _: None) -> tuple[R, S] | None:
+    """Return the JSON report at ``path`` with its settings; None if there is none, or its ``decisive`` settings differ from ours."""
+    if not path.exists():
+        return None
+    record = read_record(path, kind)
+    before = from_dict(type(settings), record.settings)
+    return (record, before) if decisive(before) == decisive(settings) else None
 
 
 @dataclass(frozen=True)
@@ -109,11 +135,8 @@ class Study(Generic[S]):
     def run(self, settings: S, folder: str | Path, watch: Watch = Watch(), **options: Any) -> Failures:
         """Do what is missing in ``folder``, write the report, and return the jobs that failed.
 
-        A second call does nothing again; an interrupted study is resumed.
-
-        Raises:
-            CondensationError: if the settings cannot be used, or the folder holds something else.
-            Stopped: if a callback of ``watch`` raised it; finished work is kept and reported.
+        A second call does nothing again; an interrupted study is resumed. Raise CondensationError if the settings cannot be used or
+        the folder holds something else, and Stopped if a callback of ``watch`` did; finished work is kept and reported.
         """
         folder = Path(folder)
         settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
@@ -127,15 +150,11 @@ class Study(Generic[S]):
         return failures
 
     def read(self, folder: str | Path) -> StudyReport:
-        """Return the results in ``folder``; nothing is written.
+        """Return the results in ``folder`` without writing; the JSON report gives those whose runs are gone.
 
-        Results whose runs are gone are taken from the JSON report.
-
-        Raises:
-            CondensationError: if the folder holds no such study, or a file in it is damaged.
+        Raise CondensationError if the folder holds no such study, or a file in it is damaged.
         """
-        folder = Path(folder)
-        return self.report(self.settings_in(folder), folder)
+        return self.report(self.settings_in(folder), Path(folder))
 
     def settings_in(self, folder: str | Path) -> S:
         """Return the settings of the study in ``folder``."""

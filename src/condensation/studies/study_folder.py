@@ -16,8 +16,6 @@ from condensation.core.storage import UNFINISHED, remove_unfinished, write_json
 from condensation.data.dataset import Data
 
 SETTINGS = "settings.json"
-
-
 S = TypeVar("S", bound=Any)  # settings of a study, with a noun and a mark
 
 
@@ -44,20 +42,11 @@ def in_use(folder: Path) -> bool:
 
 
 def claim_folder(folder: Path, settings: S, decisive: Callable[[S], Mapping[str, Any]]) -> None:
-    """Check that ``folder`` is free, or holds the same study.
-
-    Args:
-        folder: Folder of the study.
-        settings: Settings of the study.
-        decisive: Returns the plain settings that must agree.
-
-    Raises:
-        CondensationError: if the folder holds something else; the message names the setting that differs.
-    """
+    """Raise CondensationError unless ``folder`` is free, or holds a study that agrees in all plain ``decisive`` settings."""
     if in_use(folder):
-        found = first_difference(decisive(settings_in(folder, type(settings))), decisive(settings))
-        if found:
-            raise CondensationError(f"{folder} holds another {settings.noun}: {found}.", hint="Choose another folder (out=...).")
+        difference = first_difference(decisive(settings_in(folder, type(settings))), decisive(settings))
+        if difference:
+            raise CondensationError(f"{folder} holds another {settings.noun}: {difference}.", hint="Choose another folder (out=...).")
 
 
 def write_settings(folder: Path, settings: object, *data: Data) -> None:
@@ -75,11 +64,7 @@ def record_in(folder: Path, report: str) -> StudyRecord:
 
 
 def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS) -> S:
-    """Return the settings of the study in ``folder``.
-
-    Raises:
-        CondensationError: if the folder holds no study of this ``kind``.
-    """
+    """Return the settings of the study in ``folder``. Raise CondensationError if it holds no study of this ``kind``."""
     folder = Path(folder)
     if (folder / SETTINGS).exists() or (folder / report).exists():
         content = record_in(folder, report).settings

@@ -27,8 +27,7 @@ def get(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name that `condense data` lists.")],
     folder: Annotated[
-        str | None,
-        typer.Option("--folder", help="Target; else CONDENSATION_DATA, else your own data folder.", show_default=False),
+        str | None, typer.Option("--folder", help="Target; else CONDENSATION_DATA, else your own data folder.", show_default=False)
     ] = None,
     mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Download from below this address.")] = None,
     quiet: opt.QuietOption = False,

@@ -30,13 +30,7 @@ def evaluate(
     from condensation.runs.settings import RunSettings
 
     paths, overrides = opt.split_arguments(sets)
-    options = {
-        **reading.settings(data),
-        "random": random or None,
-        "whole": whole or None,
-        "evaluation.network": network,
-        "seed": seed,
-    }
+    options = {**reading.settings(data), "random": random or None, "whole": whole or None, "evaluation.network": network, "seed": seed}
     # The file may hold the settings of a run; those that evaluation does not have are skipped.
     skip = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
     content = opt.content_of(reading.config, options, overrides, skip)

@@ -28,11 +28,6 @@ def search_settings(request: StudyRequest) -> Any:
     return from_dict(SearchSettings, content, SearchSettings(chosen))
 
 
-def search_folder(settings: Any, request: StudyRequest) -> str:
-    """Return the default folder of the search."""
-    return f"nas/{last_name(settings.source)}-ipc{settings.ipc}"
-
-
 StudyCommand(
     name="nas",
     summary="Train a space of networks on small sets and on all images: do the sets find the best ones? The same command resumes it.",
@@ -50,7 +45,7 @@ StudyCommand(
         StudyOption("--seed", "seed", "Seed of all random numbers.", "0", int, least=None),
     ),
     settings=search_settings,
-    folder=search_folder,
+    folder=lambda settings, request: f"nas/{last_name(settings.source)}-ipc{settings.ipc}",
     folder_text="nas/DATA-ipcN",
     jobs_text="List the sets to make and stop.",
     run_options={"workers": (Annotated[int | None, WORKERS], None)},

@@ -1,27 +1,14 @@
 """``condense pools``."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest, preset_option
+from condensation.cli.commands.study_command import StudyCommand, StudyOption, preset_option
 from condensation.cli.options import last_name, names, numbers
 
 POOL_ONLY = typer.Option("--pool-only", help="Make the pool and stop.")
-
-
-def pools_settings(request: StudyRequest) -> Any:
-    """Return the settings of the ablation."""
-    from condensation.config.build import from_dict
-    from condensation.studies.pools.study import PoolsSettings
-
-    return from_dict(PoolsSettings, request.content(), PoolsSettings())
-
-
-def pools_folder(settings: Any, request: StudyRequest) -> str:
-    """Return the default folder of the ablation."""
-    return f"pools/{last_name(settings.source)}"
 
 
 StudyCommand(
@@ -41,8 +28,7 @@ StudyCommand(
         StudyOption("--epochs", "evaluation.recipe.epochs", "Epochs of each of them.", "1000", int),
         preset_option("The method's"),
     ),
-    settings=pools_settings,
-    folder=pools_folder,
+    folder=lambda settings, request: f"pools/{last_name(settings.source)}",
     folder_text="pools/DATA",
     jobs_text="List the sets to learn and stop.",
     run_options={"pool_only": (Annotated[bool, POOL_ONLY], False)},

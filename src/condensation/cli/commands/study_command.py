@@ -92,10 +92,7 @@ class StudyRequest:
 
 
 def below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
-    """Return the settings of a file without the method settings that a preset replaces; log which those are.
-
-    A method with its own label keeps its settings, since these are what the label stands for.
-    """
+    """Return the settings of a file without the method settings that a preset replaces, unless the method has its own label; log those."""
     from condensation.core.user_code import short_name
     from condensation.studies.study_folder import slug
 
@@ -133,12 +130,12 @@ class StudyCommand:
     arguments: str
     """Help of the arguments."""
     options: tuple[StudyOption, ...]
-    settings: Callable[[StudyRequest], Any]
-    """Returns the settings of the study."""
     folder: Callable[[Any, StudyRequest], str]
-    """Returns the default folder."""
+    """Returns the default folder from the settings."""
     folder_text: str
     """Default folder to show."""
+    settings: Callable[[StudyRequest], Any] | None = None
+    """Returns the settings of the study; None for the request on top of the defaults."""
     jobs_text: str | None = None
     """Help of ``--dry-run``; None for a study without runs."""
     run_options: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
@@ -176,6 +173,7 @@ class StudyCommand:
 
     def _run(self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, output: Any, **values: Any) -> None:
         from condensation.cli.views import study as view
+        from condensation.config.build import from_dict
         from condensation.studies.registry import STUDIES
 
         study = STUDIES[self.name]
@@ -185,7 +183,7 @@ class StudyCommand:
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
         request = StudyRequest({**reading.settings(data), **options}, overrides, reading.config, options.get("preset"))
-        settings = self.settings(request)
+        settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())
         out = out or Path(self.folder(settings, request))
         if values.pop("report", False):
             return view.print_study(study, out, output)

@@ -15,8 +15,7 @@ def teach(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of gtn, or its set.")],
     networks: Annotated[int, typer.Option("--networks", "-n", metavar="N", min=1, help="New networks to train.")] = 5,
     network: Annotated[
-        str | None,
-        typer.Option("--network", help="Another network.", show_default="that of the run", callback=one_of("network", NETWORKS)),
+        str | None, typer.Option("--network", help="Another network.", show_default="that of the run", callback=one_of("network", NETWORKS))
     ] = None,
     points: Annotated[int, typer.Option("--points", metavar="N", min=1, help="Tests during training, evenly spaced.")] = 8,
     data: DataOption = None,

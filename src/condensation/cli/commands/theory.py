@@ -1,5 +1,6 @@
 """``condense theory``."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,16 +28,8 @@ def theory_settings(request: StudyRequest) -> Any:
     from condensation.config.build import from_dict
     from condensation.studies.theory.study import TheorySettings
 
-    unbracketed = [override.startswith("epochs=") and "[" not in override for override in request.overrides]
-    overrides = [
-        override.replace("=", "=[", 1) + "]" if bare else override for override, bare in zip(request.overrides, unbracketed, strict=True)
-    ]
+    overrides = [re.sub(r"^epochs=([^\[]*)$", r"epochs=[\1]", override) for override in request.overrides]
     return from_dict(TheorySettings, request.content(overrides=overrides), TheorySettings())
-
-
-def theory_folder(settings: Any, request: StudyRequest) -> str:
-    """Return the default folder of the measurement."""
-    return f"theory/{last_name(settings.data.source)}"
 
 
 StudyCommand(
@@ -48,7 +41,7 @@ StudyCommand(
         StudyOption("--networks", "networks", "Networks to draw, train and measure.", "2", int),
     ),
     settings=theory_settings,
-    folder=theory_folder,
+    folder=lambda settings, request: f"theory/{last_name(settings.data.source)}",
     folder_text="theory/DATA",
     reading=TheoryOptions,
     output=ResultOutput,

@@ -6,14 +6,6 @@ from condensation.cli.commands.study_command import StudyCommand, StudyOption, S
 from condensation.cli.options import last_name, names
 
 
-def transfer_settings(request: StudyRequest) -> Any:
-    """Return the settings of the matrix."""
-    from condensation.config.build import from_dict
-    from condensation.studies.transfer.study import TransferSettings
-
-    return from_dict(TransferSettings, request.content(), TransferSettings())
-
-
 def transfer_folder(settings: Any, request: StudyRequest) -> str:
     """Return the default folder of the matrix."""
     from condensation.core.user_code import short_name
@@ -35,7 +27,6 @@ StudyCommand(
         StudyOption("--epochs", "evaluation.recipe.epochs", "Epochs of each network tested.", "1000", int),
         preset_option("The method's"),
     ),
-    settings=transfer_settings,
     folder=transfer_folder,
     folder_text="transfer/DATA-METHOD-ipcN",
     jobs_text="List the sets to learn and stop.",

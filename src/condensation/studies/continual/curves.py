@@ -17,8 +17,8 @@ from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSetti
 from condensation.studies.jobs import Failures, failures_in
 from condensation.studies.published_numbers import Number, continual_protocol, published_continual
 from condensation.studies.published_numbers import columns as published_columns
-from condensation.studies.scores import ScoredCell
-from condensation.studies.study import earlier_report
+from condensation.studies.scores import ScoredCell, completed
+from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.study_folder import StudyRecord
 from condensation.studies.table.cells import differences
 from condensation.training.train import Recipe
@@ -29,7 +29,7 @@ class StepScore(ScoredCell):
     """A point of a curve: accuracies on all that was learned so far."""
 
     count_field: ClassVar[str] = "orders"
-    result_fields: ClassVar[tuple[str, ...]] = ("values", "seen")
+    labels: ClassVar[tuple[str, ...]] = ("step",)
 
     step: int
     """Number of the step, from 1."""
@@ -48,10 +48,9 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
-class ContinualRecord:
+class ContinualRecord(ReportRecord):
     """Part of ``continual.json`` that is read again."""
 
-    settings: dict[str, Any]
     curves: dict[str, tuple[StepScore, ...]]
     methods: dict[str, Any] = field(default_factory=dict)
     differences: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,12 +81,10 @@ class CurvesReader:
     @cached_property
     def earlier(self) -> ContinualRecord | None:
         """Earlier report of the same study, restricted to the methods whose settings have not changed."""
-        record = earlier_report(self.folder, "continual", ContinualRecord)
-        if record is None:
+        earlier = earlier_report(self.folder / "continual.json", ContinualRecord, self.settings, decisive_settings)
+        if earlier is None:
             return None
-        before = from_dict(ContinualSettings, record.settings)
-        if decisive_settings(before) != decisive_settings(self.settings):
-            return None
+        record, before = earlier
         both = [label for label in self.settings.methods if label in before.methods and label in record.curves]
         same = [label for label in both if _method(before, label) == _method(self.settings, label)]
         return replace(record, curves={label: record.curves[label] for label in same})
@@ -104,10 +101,8 @@ class CurvesReader:
         return Curves(settings, steps, published, {label: self._differences(label) for label in published}, methods)
 
     def _curve(self, label: str) -> tuple[StepScore, ...]:
-        points = tuple(self._point(label, step) for step in range(self.settings.count))
-        if all(point.done for point in points) or self.earlier is None or label not in self.earlier.curves:
-            return points
-        return tuple(point.filled_from(before) for point, before in zip(points, self.earlier.curves[label], strict=True))
+        points = [self._point(label, step) for step in range(self.settings.count)]
+        return tuple(completed(points, lambda: self.earlier.curves.get(label, ()) if self.earlier else ()))
 
     def _point(self, label: str, step: int) -> StepScore:
         records: list[StepRecord] = []

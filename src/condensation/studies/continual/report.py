@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.studies.continual.curves import Curves, StepScore, curves_in
-from condensation.studies.continual.figure import continual_figure
 from condensation.studies.continual.study import MEMORIES, ContinualSettings
 from condensation.studies.published_numbers import source_notes
-from condensation.studies.study import StudyReport, png
+from condensation.studies.study import StudyReport, new_figure, png, style
 from condensation.studies.study_folder import record_in
+
+COLORS = ("#7d7d87", "#b5542b", "#1b7f79", "#3f51a3", "#a8862b", "#8c3f86")
 
 
 def continual_report(settings: ContinualSettings, folder: Path) -> StudyReport:
@@ -77,3 +79,26 @@ def continual_notes(curves: Curves) -> tuple[str, ...]:
 
 def _seen(points: Sequence[StepScore]) -> str:
     return next((str(point.seen) for point in points if point.seen), f"step {points[0].step}")
+
+
+def continual_figure(curves: Curves, title: str) -> Any:
+    """Return the figure of accuracy against what was seen: one line per method; bands are deviations over all networks of all orders."""
+    figure = new_figure(7.2, 4.0)
+    axes = figure.subplots()
+    last = next((points[-1].seen for points in curves.steps.values() if points[-1].seen), None)
+    for number, (label, points) in enumerate(curves.steps.items()):
+        color = COLORS[number % len(COLORS)]
+        drawn = [point for point in points if point.values and point.seen]
+        seen = [point.seen or 0 for point in drawn]
+        lower, upper = ([point.mean + side * point.deviation for point in drawn] for side in (-1, 1))
+        axes.fill_between(seen, lower, upper, color=color, alpha=0.15, linewidth=0)
+        axes.plot(seen, [point.mean for point in drawn], "o-", color=color, markersize=5, label=label)
+        if label in curves.published and last:
+            hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 7, "clip_on": False, "linestyle": "", "zorder": 3}
+            axes.plot(last, curves.published[label].mean, "D", color=color, label=f"{label}, published", **hollow)
+    axes.set(xlabel=f"{curves.settings.unit} seen so far", ylabel="test accuracy on them, %")
+    axes.set_xticks(sorted({point.seen for points in curves.steps.values() for point in points if point.seen}))
+    style(axes)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False, fontsize=9)
+    axes.set_title(title, fontsize=11)
+    return figure

@@ -160,5 +160,4 @@ def shared_name(label: str) -> str:
 
 def decisive_settings(settings: ContinualSettings) -> Mapping[str, Any]:
     """Return the plain settings that decide the curves; the place of the data does not."""
-    data = replace(settings.data_at(settings.ipc), folder=None)
-    return {**{name: to_dict(getattr(settings, name)) for name in DECISIVE}, "data": to_dict(data)}
+    return {**{name: to_dict(getattr(settings, name)) for name in DECISIVE}, "data": settings.decisive_data(settings.ipc)}

@@ -172,7 +172,7 @@ def search_jobs(settings: SearchSettings, folder: Path | None = None) -> list[Jo
 def decisive_settings(settings: SearchSettings) -> Mapping[str, Any]:
     """Return the plain settings that a search must keep when it is continued; the place of the data may change."""
     content = {key: value for key, value in to_dict(settings).items() if key not in OPEN}
-    return {**content, "data": to_dict(replace(settings.data_at(settings.ipc), folder=None))}
+    return {**content, "data": settings.decisive_data(settings.ipc)}
 
 
 def without_validation(data: Data, fraction: float, seed: int) -> tuple[Data, ImageSet]:

@@ -3,18 +3,21 @@
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from condensation.core.plain import to_dict
 from condensation.core.text import accuracy, counted
 from condensation.data.load import dataset_title
-from condensation.studies.nas.figure import search_figure
-from condensation.studies.nas.proxies import SETS, SearchSettings, search_jobs
+from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, search_jobs
 from condensation.studies.nas.search import Search, Verdict
-from condensation.studies.study import StudyReport, png
+from condensation.studies.rank_correlation import Agreement
+from condensation.studies.study import StudyReport, new_figure, png, style
 from condensation.studies.study_folder import record_in
 
 NOTHING = "-"
 SCREEN_COLUMNS = 5
+OTHERS, TOP = "#b9b9c2", "#1b7f79"
+MARGIN = 0.08  # fraction of the range around the points
 
 
 def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
@@ -86,3 +89,31 @@ def _found(verdict: Verdict) -> str:
     others = len(verdict.equal) - 1
     chance = f", or one of {counted(others, 'other')} with the same validation accuracy; the accuracy is the mean of all" if others else ""
     return f"{verdict.found}{chance}"
+
+
+def search_figure(search: Search, title: str) -> Any:
+    """Return the figure: accuracy after full training against accuracy on each proxy, of all networks and of the top."""
+    verdicts = [verdict for verdict in search.verdicts if verdict.label != WHOLE]
+    figure = new_figure(1.2 + 2.5 * len(verdicts), 5.6)
+    panels = figure.subplots(2, len(verdicts), squeeze=False, sharey="row")
+    for column, verdict in enumerate(verdicts):
+        upper, lower = panels[:, column]
+        others = [name for name in verdict.networks if name not in set(verdict.top)]
+        for panel, groups in ((upper, ((others, OTHERS), (verdict.top, TOP))), (lower, ((verdict.top, TOP),))):
+            for names, color in groups:
+                x, y = ([search.mean(name, label) for name in names] for label in (verdict.label, WHOLE))
+                panel.scatter(x, y, s=16, color=color, alpha=0.8, linewidths=0)
+            panel.margins(MARGIN)
+            style(panel)
+        upper.set_title(f"{verdict.label}\n{_rank_text(verdict.over_all)}", fontsize=10)
+        lower.set_title(_rank_text(verdict.over_top), fontsize=10)
+    panels[0][0].set_ylabel("all networks", fontsize=10)
+    panels[1][0].set_ylabel(f"top {search.settings.top:.0%} by validation", fontsize=10)
+    figure.supxlabel("test accuracy after training on what is named above, %", fontsize=10)
+    figure.supylabel("after training on all images, %", fontsize=10)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _rank_text(ranks: Agreement) -> str:
+    return f"Spearman {ranks.spearman.value:.2f}" if ranks.spearman else counted(ranks.count, "network")

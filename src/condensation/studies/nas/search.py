@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from condensation.config.build import from_dict
 from condensation.core.records import as_record, read_record
 from condensation.core.rng import Rng
 from condensation.runs.folder import LOG
@@ -18,7 +17,7 @@ from condensation.studies.jobs import failures_in
 from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, SetProxy, all_proxies, decisive_settings, search_jobs
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, SpaceRecord, Trained, trained
 from condensation.studies.rank_correlation import Agreement, agreement
-from condensation.studies.study import earlier_report
+from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.study_folder import StudyRecord, settings_in, slug
 
 
@@ -62,10 +61,9 @@ class SetTime:
 
 
 @dataclass(frozen=True)
-class SearchRecord:
+class SearchRecord(ReportRecord):
     """Part of ``nas.json`` that is read again."""
 
-    settings: dict[str, Any]
     networks: dict[str, dict[str, Trained]]
     verdicts: tuple[SetTime, ...] = ()
     methods: dict[str, Any] = field(default_factory=dict)
@@ -131,16 +129,13 @@ class Search:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """Verdict of each proxy; the last is that of the whole data."""
-        return [
-            self._verdict(proxy.label, self._seconds_of(proxy.label) if isinstance(proxy, SetProxy) else 0.0)
-            for proxy in all_proxies(self.settings)
-        ]
+        return [self._verdict(proxy.label, isinstance(proxy, SetProxy)) for proxy in all_proxies(self.settings)]
 
     def mean(self, name: str, label: str, part: str = "test") -> float:
         """Return the mean accuracy in percent of a network after its trainings on ``label``: ``test`` or ``validation``."""
         return float(np.mean(getattr(self.trained[name][label], part)))
 
-    def _verdict(self, label: str, seconds_of_set: float) -> Verdict:
+    def _verdict(self, label: str, has_set: bool) -> Verdict:
         names = [name for name, done in self.trained.items() if label in done and WHOLE in done]
         validation = {name: round(self.mean(name, label, "validation"), 6) for name in names}
         best = sorted(names, key=lambda name: -validation[name])
@@ -155,9 +150,8 @@ class Search:
         full = [accuracy for name in equal for accuracy in self.trained[name][WHOLE].test]
         seconds = sum(done[label].seconds for done in self.trained.values() if label in done)
         mean, deviation = (float(np.mean(full)), float(np.std(full))) if full else (None, None)
-        return Verdict(
-            label, tuple(names), tuple(top), tuple(equal), over_all, over_top, mean, deviation, len(full), seconds, seconds_of_set
-        )
+        made = self._seconds_of(label) if has_set else 0.0
+        return Verdict(label, tuple(names), tuple(top), tuple(equal), over_all, over_top, mean, deviation, len(full), seconds, made)
 
     def _seconds_of(self, label: str) -> float:
         """Return the time of condensing from the log of the run; 0 if nothing was logged."""
@@ -174,12 +168,10 @@ class Search:
     @cached_property
     def _earlier(self) -> SearchRecord | None:
         """Earlier report of the same search, restricted to the proxies whose settings have not changed."""
-        record = earlier_report(self.folder, "nas", SearchRecord)
-        if record is None:
+        earlier = earlier_report(self.folder / "nas.json", SearchRecord, self.settings, decisive_settings)
+        if earlier is None:
             return None
-        before = from_dict(SearchSettings, record.settings)
-        if decisive_settings(before) != decisive_settings(self.settings):
-            return None
+        record, before = earlier
         methods = [{job.name: job.settings.method for job in search_jobs(settings)} for settings in (before, self.settings)]
         changed = {name for name in methods[0].keys() & methods[1].keys() if methods[0][name] != methods[1][name]}
         kept = {

@@ -1,7 +1,5 @@
 """Training of the networks of a search: one job trains one network on everything that it was not trained on yet."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +19,6 @@ from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import Failure, attempt
 from condensation.studies.nas.proxies import Proxy, SearchSettings, all_proxies, without_validation
 from condensation.studies.study_folder import SETTINGS, settings_in
-from condensation.training.stacked import model_cache
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
@@ -135,8 +132,7 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
             rng = Rng(settings.seed).child("search", name, proxy.label, number)
             trainings.append(TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng))
     tests, started = [material.validation, material.test], time.perf_counter()
-    with model_cache(network, material.real.shape, material.real.num_classes, settings.compute) as models:
-        correct, finite = train_and_test(models, trainings, tests, proxies[0].recipe(settings), on_progress)
+    correct, finite = train_and_test(network, trainings, tests, proxies[0].recipe(settings), settings.compute, on_progress)
     seconds = round((time.perf_counter() - started) / len(proxies), 3)
     results, lost = trained(folder, name), []
     for place, proxy in enumerate(proxies):

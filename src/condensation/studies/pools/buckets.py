@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from condensation.config.build import from_dict
 from condensation.methods.dm import DM
@@ -13,9 +14,9 @@ from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, base_run, bucket_job, bucket_sizes, decisive_settings, pool_network
 from condensation.studies.published_numbers import Number, published_pools
-from condensation.studies.scores import ScoredCell, results_of
+from condensation.studies.scores import ScoredCell, completed, results_of
 from condensation.studies.settings import decisive_run
-from condensation.studies.study import earlier_report
+from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.table.cells import differences
 
 
@@ -23,7 +24,7 @@ from condensation.studies.table.cells import differences
 class BucketScore(ScoredCell):
     """Sets learned on one bucket at one ipc."""
 
-    result_fields: ClassVar[tuple[str, ...]] = ("values", "runs")
+    labels: ClassVar[tuple[str, ...]] = ("bucket", "ipc")
 
     bucket: str
     ipc: int
@@ -55,10 +56,9 @@ class PoolSummary:
 
 
 @dataclass(frozen=True)
-class PoolsRecord:
+class PoolsRecord(ReportRecord):
     """Part of ``pools.json`` that is read again."""
 
-    settings: dict[str, Any]
     pool: PoolSummary
     cells: tuple[BucketScore, ...]
 
@@ -89,25 +89,25 @@ class Ablation:
 
 def ablation_in(settings: PoolsSettings, folder: Path) -> Ablation:
     """Return the ablation in ``folder``, finished or not."""
-    folders, seeds = folder / RUNS, range(settings.seeds)
-    places = [(name, ipc) for ipc in settings.ipc for name in settings.bucket_names]
-    results = [results_of([bucket_job(settings, folder, name, ipc, seed) for seed in seeds], folders) for name, ipc in places]
-    pool = _pool(settings, folder)
-    complete = pool and all(len(result["values"]) == settings.seeds for result in results)
-    earlier = None if complete else earlier_report(folder, "pools", PoolsRecord)
-    before = from_dict(PoolsSettings, earlier.settings) if earlier else settings
-    if earlier and decisive_settings(before) != decisive_settings(settings):
-        earlier = None
-    pool = pool or (earlier.pool if earlier else PoolSummary())
-    same = [ipc for ipc in settings.ipc if decisive_run(base_run(before, ipc)) == decisive_run(base_run(settings, ipc))]
-    reported = {(cell.bucket, cell.ipc): cell for cell in (earlier.cells if earlier else ()) if cell.ipc in same}
-    cells = []
-    for (name, ipc), result in zip(places, results, strict=True):
+    earlier = cache(partial(earlier_report, folder / "pools.json", PoolsRecord, settings, decisive_settings))
+    pool = _pool(settings, folder) or ((before := earlier()) and before[0].pool) or PoolSummary()
+
+    def reported() -> list[BucketScore]:
+        """Return the cells of the JSON report whose settings have not changed."""
+        if (report := earlier()) is None:
+            return []
+        record, before = report
+        same = {ipc for ipc in settings.ipc if decisive_run(base_run(before, ipc)) == decisive_run(base_run(settings, ipc))}
+        return [cell for cell in record.cells if cell.ipc in same]
+
+    def cell(name: str, ipc: int) -> BucketScore:
         published = published_pools(settings.source, ipc) if settings.method_settings["name"] == "dm" else {}
         empty = name not in (RANDOM, ALL) and pool.networks.get(name) == 0
-        cell = BucketScore(bucket=name, ipc=ipc, sets=settings.seeds, published=published.get(name), empty=empty, **result)
-        cells.append(cell.filled_from(reported.get((name, ipc))))
-    return Ablation(settings, folder, tuple(cells), pool)
+        results = results_of([bucket_job(settings, folder, name, ipc, seed) for seed in range(settings.seeds)], folder / RUNS)
+        return BucketScore(bucket=name, ipc=ipc, sets=settings.seeds, published=published.get(name), empty=empty, **results)
+
+    cells = [cell(name, ipc) for ipc in settings.ipc for name in settings.bucket_names]
+    return Ablation(settings, folder, tuple(completed(cells, reported)), pool)
 
 
 def _pool(settings: PoolsSettings, folder: Path) -> PoolSummary | None:

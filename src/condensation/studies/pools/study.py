@@ -154,8 +154,7 @@ def bucket_sizes(store: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:
 
 def decisive_settings(settings: PoolsSettings) -> Mapping[str, Any]:
     """Return the plain settings that decide a pool; the place of the data does not."""
-    data = replace(settings.data_at(settings.ipc[0]), folder=None)
-    return {"data": to_dict(data), "network": to_dict(settings.network), "pool": to_dict(settings.pool)}
+    return {"data": settings.decisive_data(settings.ipc[0]), "network": to_dict(settings.network), "pool": to_dict(settings.pool)}
 
 
 def _bucket(job: Job) -> str:

@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
 from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, published
-from condensation.studies.scores import ScoredCell, results_of
+from condensation.studies.scores import ScoredCell, completed, results_of
 from condensation.studies.settings import decisive_run
-from condensation.studies.study import earlier_report
+from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run
 from condensation.training.train import Recipe
 
@@ -22,7 +21,7 @@ from condensation.training.train import Recipe
 class Cell(ScoredCell):
     """One method at one ipc."""
 
-    result_fields: ClassVar[tuple[str, ...]] = ("values", "runs")
+    labels: ClassVar[tuple[str, ...]] = ("method", "ipc")
 
     method: str
     """Label of the row."""
@@ -59,27 +58,28 @@ class Cell(ScoredCell):
 
 
 @dataclass(frozen=True)
-class TableRecord:
+class TableRecord(ReportRecord):
     """Part of ``table.json`` that is read again."""
 
-    settings: dict[str, Any]
     cells: tuple[Cell, ...]
 
 
 def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
     """Return all cells of the table in ``folder``, finished or not, ipc by ipc."""
+
+    def reported() -> list[Cell]:
+        """Return the cells of the JSON report whose settings have not changed."""
+        earlier = earlier_report(folder / "table.json", TableRecord, settings)
+        if earlier is None:
+            return []
+        record, before = earlier
+        ours, theirs = ({row.label: (table, row) for row in table.rows} for table in (settings, before))
+        both = [cell for cell in record.cells if cell.method in ours.keys() & theirs.keys()]
+        runs = [[decisive_run(row_run(*rows[cell.method], cell.ipc, 0)) for rows in (ours, theirs)] for cell in both]
+        return [cell for cell, (mine, other) in zip(both, runs, strict=True) if mine == other]
+
     places = [(row, ipc) for ipc in settings.ipc for row in settings.rows if row.has_cell_at(ipc)]
-    cells = [_cell(settings, row, ipc, folder / RUNS) for row, ipc in places]
-    record = None if all(cell.done for cell in cells) else earlier_report(folder, "table", TableRecord)
-    if record is None:
-        return cells
-    earlier = from_dict(TableSettings, record.settings)
-    rows, reported = {row.label: row for row in earlier.rows}, {(cell.method, cell.ipc): cell for cell in record.cells}
-    same = [
-        row.label in rows and decisive_run(row_run(earlier, rows[row.label], ipc, 0)) == decisive_run(row_run(settings, row, ipc, 0))
-        for row, ipc in places
-    ]
-    return [cell.filled_from(reported.get((cell.method, cell.ipc))) if kept else cell for cell, kept in zip(cells, same, strict=True)]
+    return completed([_cell(settings, row, ipc, folder / RUNS) for row, ipc in places], reported)
 
 
 def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
@@ -88,12 +88,9 @@ def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
     differing: tuple[str, ...] = ()
     if number and column:
         about = columns()[column]
-        texts = (
-            (about.note,)
-            if about.note
-            else differences(row_run(settings, row, ipc, 0), published_run(settings, column, ipc), about.unknown)
-        )
-        differing = (*((f"seeds {sets} (published: {about.sets})",) if sets != about.sets else ()), *texts)
+        runs_of_both = row_run(settings, row, ipc, 0), published_run(settings, column, ipc)
+        seeds = () if sets == about.sets else (f"seeds {sets} (published: {about.sets})",)
+        differing = (*seeds, *((about.note,) if about.note else differences(*runs_of_both, about.unknown)))
     results = results_of([cell_job(settings, row, ipc, seed) for seed in range(sets)], runs)
     return Cell(method=row.label, ipc=ipc, sets=sets, published=number, differences=differing, **results)
 

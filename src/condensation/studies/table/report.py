@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from string import ascii_lowercase
+from typing import Any
 
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
@@ -11,10 +12,9 @@ from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import note, published_whole, source_notes
-from condensation.studies.study import StudyReport, png
+from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
-from condensation.studies.table.figure import table_figure
 from condensation.studies.table.study import RUNS, TableSettings, table_jobs
 
 COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "")
@@ -95,3 +95,30 @@ def _machine(record: StudyRecord) -> str:
         return "an unknown machine"
     place = machine["gpu"] if machine["gpu"] != "none" else f"{counted(machine['threads'], 'thread')}, {machine['cpu']}"
     return f"{place}, {record.settings['compute']['precision']}, torch {machine['torch']}"
+
+
+def table_figure(title: str, cells: Sequence[Cell]) -> Any:
+    """Return the figure: one panel per ipc and one line per method: measured filled, published hollow, deviations as bars."""
+    labels, all_ipc = list(dict.fromkeys(cell.method for cell in cells)), list(dict.fromkeys(cell.ipc for cell in cells))
+    figure = new_figure(2.2 + 2.9 * len(all_ipc), 1.5 + 0.42 * len(labels))
+    panels = figure.subplots(1, len(all_ipc), sharey=True, squeeze=False)[0]
+    shape = {"markersize": 6, "capsize": 3}
+    for panel, ipc in zip(panels, all_ipc, strict=True):
+        for cell in (cell for cell in cells if cell.ipc == ipc):
+            line = labels.index(cell.method)
+            if cell.failed and not cell.values:
+                panel.text(0.02, line - 0.14, "failed", color=MEASURED, fontsize=9, va="center", transform=panel.get_yaxis_transform())
+            if cell.published:
+                hollow = {"fmt": "D", "color": PUBLISHED, "markerfacecolor": "white", "label": "published", **shape}
+                panel.errorbar(cell.published.mean, line + 0.14, xerr=cell.published.deviation or 0, **hollow)
+            if cell.values:
+                panel.errorbar(cell.mean, line - 0.14, xerr=cell.deviation, fmt="o", color=MEASURED, label="measured", **shape)
+        panel.set_title(f"{counted(ipc, 'image')} per class", fontsize=10)
+        style(panel, "x", ("top", "right", "left"))
+        panel.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(labels)), labels)
+    panels[0].set_ylim(len(labels) - 0.5, -0.5)
+    figure.supxlabel("test accuracy, %", fontsize=10)
+    figure.suptitle(title, fontsize=12)
+    shared_legend(figure, panels)
+    return figure

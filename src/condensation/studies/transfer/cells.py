@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from condensation.config.build import from_dict
 from condensation.networks.base import NetworkSpec
 from condensation.runs.advice import network_label
 from condensation.studies.jobs import Failures, failures_in
-from condensation.studies.scores import ScoredCell, accuracies_in
-from condensation.studies.study import earlier_report
+from condensation.studies.scores import ScoredCell, accuracies_in, completed
+from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.transfer.study import CELLS, SETS, TEST, TransferRow, TransferSettings, transfer_rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferCell(ScoredCell):
     """One network, trained on the sets of one row."""
+
+    labels: ClassVar[tuple[str, ...]] = ("learned", "tested")
 
     learned: str
     """Label of the row."""
@@ -31,28 +32,27 @@ Matrix = Sequence[Sequence[TransferCell]]
 
 
 @dataclass(frozen=True)
-class TransferRecord:
+class TransferRecord(ReportRecord):
     """Part of ``transfer.json`` that is read again."""
 
-    settings: dict[str, Any]
     cells: tuple[TransferCell, ...]
 
 
 def matrix_in(settings: TransferSettings, folder: Path) -> list[list[TransferCell]]:
     """Return the matrix in ``folder``, finished or not."""
     failures = failures_in(folder / SETS) | failures_in(folder / CELLS)
-    rows = transfer_rows(settings)
-    matrix = [[_cell(settings, folder, row, spec, failures) for spec in settings.test] for row in rows]
-    record = None if all(cell.done for row in matrix for cell in row) else earlier_report(folder, "transfer", TransferRecord)
-    if record is None:
-        return matrix
-    earlier = from_dict(TransferSettings, record.settings)
-    methods = {row.label: row.method for row in transfer_rows(earlier)}
-    reported = {(cell.learned, cell.tested): cell for cell in record.cells} if _shared(earlier) == _shared(settings) else {}
-    return [
-        [cell.filled_from(reported.get((cell.learned, cell.tested))) for cell in cells] if methods.get(row.label) == row.method else cells
-        for row, cells in zip(rows, matrix, strict=True)
-    ]
+    methods = {row.label: row.method for row in transfer_rows(settings)}
+
+    def reported() -> list[TransferCell]:
+        """Return the cells of the JSON report whose settings have not changed."""
+        earlier = earlier_report(folder / "transfer.json", TransferRecord, settings, _shared)
+        if earlier is None:
+            return []
+        before = {row.label: row.method for row in transfer_rows(earlier[1])}
+        return [cell for cell in earlier[0].cells if cell.learned in methods and before.get(cell.learned) == methods[cell.learned]]
+
+    cells = completed([_cell(settings, folder, row, spec, failures) for row in transfer_rows(settings) for spec in settings.test], reported)
+    return [[cell for cell in cells if cell.learned == label] for label in methods]
 
 
 def below_random(matrix: Matrix) -> dict[str, list[str]]:
@@ -82,5 +82,4 @@ def _cell(settings: TransferSettings, folder: Path, row: TransferRow, spec: Netw
 
 def _shared(settings: TransferSettings) -> tuple[object, ...]:
     """Return the settings that decide every cell."""
-    data = replace(settings.data_at(settings.ipc), folder=None)
-    return data, settings.ipc, settings.small_classes, replace(settings.evaluation, network=TEST[0])
+    return settings.decisive_data(settings.ipc), settings.ipc, settings.small_classes, replace(settings.evaluation, network=TEST[0])

@@ -1,20 +1,21 @@
 """Report of a transfer matrix."""
 
 from pathlib import Path
+from typing import Any
 
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.runs.advice import what_to_try
 from condensation.runs.settings import describe
-from condensation.studies.study import StudyReport, png
+from condensation.studies.study import StudyReport, new_figure, png
 from condensation.studies.study_folder import record_in
-from condensation.studies.transfer.cells import Matrix, below_random, matrix_in
-from condensation.studies.transfer.figure import transfer_figure
-from condensation.studies.transfer.study import SETS, TransferSettings, transfer_jobs, transfer_rows
+from condensation.studies.transfer.cells import Matrix, TransferCell, below_random, matrix_in
+from condensation.studies.transfer.study import RANDOM, SETS, TransferSettings, transfer_jobs, transfer_rows
 
 BELOW = "↓"
 CORNER = "learned on"
+FULL_COLOR = 20.0  # difference from random images in points, at least, that gets the full color
 
 
 def transfer_report(settings: TransferSettings, folder: Path) -> StudyReport:
@@ -68,3 +69,30 @@ def transfer_notes(settings: TransferSettings, matrix: Matrix) -> tuple[str, ...
         lines += [f"  {line}" for line in what_to_try(method)]
     failed = {name: reason for row in matrix for cell in row for name, reason in cell.failed.items()}
     return (*lines, *(f"{name} failed: {reason}" for name, reason in failed.items()))
+
+
+def transfer_figure(title: str, matrix: Matrix) -> Any:
+    """Return the figure of the matrix: green sets are better than random images on the same network, brown ones worse."""
+    gains = [[_gain(cell, base) for cell, base in zip(row, matrix[0], strict=True)] for row in matrix]
+    limit = max([FULL_COLOR, *(abs(gain) for row in gains for gain in row if gain == gain)])
+    figure = new_figure(2.4 + 1.35 * len(matrix[0]), 1.5 + 0.55 * len(matrix))
+    axes = figure.subplots()
+    image = axes.imshow(gains, cmap="BrBG", vmin=-limit, vmax=limit, aspect="auto")
+    for line, row in enumerate(matrix):
+        for column, cell in enumerate(row):
+            dark = abs(gains[line][column]) > 0.6 * limit
+            axes.text(column, line, str(cell), ha="center", va="center", fontsize=9, color="white" if dark else "#1c1c20")
+    axes.set_xticks(range(len(matrix[0])), [cell.tested for cell in matrix[0]])
+    axes.set_yticks(range(len(matrix)), [row[0].learned for row in matrix])
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    axes.set(xlabel="tested on", ylabel="learned on")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axes, label=f"points above {RANDOM}", shrink=0.9).outline.set_visible(False)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _gain(cell: TransferCell, base: TransferCell) -> float:
+    return cell.mean - base.mean if cell.values and base.values else float("nan")
