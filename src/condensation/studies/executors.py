@@ -12,9 +12,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Protocol
 
 import torch
@@ -42,16 +41,13 @@ class Executor(Protocol):
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future: ...
 
 
-class Processes:
-    """Processes of this machine, each with its share of the threads; a process that dies is replaced.
-
-    They end when the block or this process ends, in whatever way.
-    """
+class Processes(AbstractContextManager["Processes"]):
+    """Processes of this machine, each with ``threads``, until the block or this process ends; one that dies is replaced."""
 
     def __init__(self, workers: int, threads: int = 1) -> None:
         self.workers, self.threads = workers, threads
         self._context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in any state
-        # The other end closes with `stop`, or when this process ends in whatever way.
+        # The sender closes with the block, or when this process ends in whatever way.
         self._receiver, self._sender = self._context.Pipe(duplex=False)
         self._pool: ProcessPoolExecutor | None = None
 
@@ -67,17 +63,11 @@ class Processes:
                 self._pool = None
         raise BrokenExecutor(DIED)
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self._sender.close()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._receiver.close()
-
-    def __enter__(self) -> Processes:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
 
 
 def run_all(
@@ -88,34 +78,25 @@ def run_all(
     on_poll: Callable[[], None],
     at_a_time: int | None = None,
 ) -> None:
-    """Submit the job of each of ``names`` in their order and wait for all.
+    """Submit the job of each of ``names`` in their order, so many ``at_a_time``, and wait for all.
 
-    A job returns None, or its failure. If a process dies, the jobs beside its own are lost too: all of them run again, each
-    alone, and what dies alone has failed.
-
-    Args:
-        names: Names of the jobs.
-        submit: Submits the job of a name.
-        on_begin: Called before a job is submitted.
-        on_end: Called after a job has ended, with its failure or None.
-        on_poll: Called regularly; if it raises, jobs that have not begun are cancelled.
-        at_a_time: Number of jobs submitted at a time; None for all.
+    A job returns None, or its failure, which ``on_end`` receives. If a process dies, the jobs beside its own are lost too: all of
+    them run again, each alone, and what dies alone has failed. If ``on_poll`` raises, jobs that have not begun are cancelled.
     """
     waiting, suspects = deque(names), deque[str]()
     running: dict[str, Future] = {}
     alone = False
     try:
         while waiting or suspects or running:
-            while queue := _next_queue(waiting, suspects, running, alone, at_a_time):
+            while not (alone or (suspects and running) or len(running) == at_a_time) and (queue := suspects or waiting):
                 name = queue.popleft()
                 alone = queue is suspects
                 on_begin(name)
                 try:
                     running[name] = submit(name)
                 except BrokenExecutor as error:
-                    raise CondensationError(
-                        f"The executor accepts no more jobs: {error}", hint="Start a new one and call again; finished jobs are kept."
-                    ) from error
+                    hint = "Start a new one and call again; finished jobs are kept."
+                    raise CondensationError(f"The executor accepts no more jobs: {error}", hint=hint) from error
             on_poll()
             for name in [name for name, future in running.items() if future.done()]:
                 future = running.pop(name)
@@ -133,15 +114,6 @@ def run_all(
     finally:
         for future in running.values():
             future.cancel()
-
-
-def _next_queue(
-    waiting: deque[str], suspects: deque[str], running: dict[str, Future], alone: bool, at_a_time: int | None
-) -> deque[str] | None:
-    """Return the queue of the next job; None if no job may begin now."""
-    if alone or (suspects and running) or len(running) == at_a_time:
-        return None
-    return suspects or waiting or None
 
 
 def _failure(future: Future) -> Failure | None:

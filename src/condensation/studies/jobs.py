@@ -114,20 +114,10 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
 
 
 def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch(), count: int | None = None, first: int = 1) -> Failures:
-    """Run what is missing of ``jobs`` and return those that failed.
+    """Run what is missing of ``jobs`` on ``data`` and return those that failed.
 
-    A job that has begun is resumed; one that failed is run again.
-
-    Args:
-        jobs: Runs of the study.
-        folder: Folder of the runs.
-        data: Images of all runs.
-        watch: Callbacks.
-        count: Number of jobs to report; None for that of ``jobs``.
-        first: Number of the first job to report.
-
-    Raises:
-        Stopped: if a callback raised it; finished work is kept.
+    A job that has begun is resumed; one that failed is run again. The callbacks see jobs from ``first`` to ``count``, by default that
+    of ``jobs``. Raise Stopped if a callback did; finished work is kept.
     """
     failures = failures_in(folder)
     for number, job in enumerate(jobs, first):
@@ -135,18 +125,15 @@ def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch
         watch.begin(number, count or len(jobs), job.title, before)
         if before == FINISHED and job.name not in failures:
             continue
-        generator = generator_for(job, jobs, folder)
-        failure = None if before == FINISHED else attempt(partial(_run, job, folder / job.name, data, watch, generator))
+        work = partial(run, job.settings, folder / job.name, resume=_has_begun(folder / job.name), data=data, observers=watch.observers)
+        callbacks = {"progress": Progress(evaluating=watch.on_progress), "checkpoint_every": watch.checkpoint_every}
+        failure = None if before == FINISHED else attempt(partial(work, generator=generator_for(job, jobs, folder), **callbacks))
         record_failure(folder, failures, job.name, failure)
     return {job.name: failures[job.name] for job in jobs if job.name in failures}
 
 
 def attempt(work: Callable[[], object]) -> Failure | None:
-    """Call ``work`` and return its failure, or None.
-
-    Raises:
-        Stopped: if ``work`` raised it, since that is no failure.
-    """
+    """Call ``work`` and return its failure, or None; Stopped is no failure and passes through."""
     try:
         work()
     except Stopped:
@@ -173,27 +160,12 @@ def generator_for(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
     """Return the generator of another job that differs from ``job`` in ipc or evaluation alone; None if there is none."""
     if not isinstance(job.settings.method, GenerativeMethod):
         return None
-    training = _training(job.settings)
-    alike = (folder / other.name / GENERATOR for other in jobs if other.name != job.name and _training(other.settings) == training)
-    return next((path for path in alike if path.exists()), None)
 
+    def decisive(settings: RunSettings) -> tuple[object, ...]:
+        return settings.data, settings.method, settings.seed
 
-def _training(settings: RunSettings) -> RunSettings:
-    """Return the settings that decide a generator, with all others at their defaults."""
-    return RunSettings(data=settings.data, method=settings.method, seed=settings.seed)
-
-
-def _run(job: Job, place: Path, data: Data, watch: Watch, generator: Path | None) -> None:
-    run(
-        job.settings,
-        place,
-        resume=_has_begun(place),
-        observers=watch.observers,
-        progress=Progress(evaluating=watch.on_progress),
-        checkpoint_every=watch.checkpoint_every,
-        data=data,
-        generator=generator,
-    )
+    others = [other for other in jobs if other.name != job.name and decisive(other.settings) == decisive(job.settings)]
+    return next((path for other in others if (path := folder / other.name / GENERATOR).exists()), None)
 
 
 def reason_of(error: Exception) -> str:

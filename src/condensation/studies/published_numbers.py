@@ -61,7 +61,7 @@ def columns() -> dict[str, Column]:
 
 def published(source: str, ipc: int) -> dict[str, Number]:
     """Return the published accuracies of a data set, given by name or path, at ``ipc`` images per class, by column."""
-    return _numbers(_content()["numbers"], _known(source), str(ipc))
+    return _numbers(_content()["numbers"], _known(source), ipc)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def continual_protocol() -> ContinualProtocol:
 
 def published_continual(source: str, ipc: int, steps: int) -> dict[str, Number]:
     """Return the published accuracies after the last of ``steps`` steps, with ``ipc`` images per class in memory, by method."""
-    return _numbers(_content()["continual"]["numbers"], _known(source), str(ipc), str(steps))
+    return _numbers(_content()["continual"]["numbers"], _known(source), ipc, steps)
 
 
 def published_whole(source: str) -> Number | None:
@@ -118,9 +118,9 @@ def _known(source: str) -> str:
     return catalogue_key(source) or source
 
 
-def _numbers(content: Any, *keys: str) -> dict[str, Number]:
+def _numbers(content: Any, *keys: object) -> dict[str, Number]:
     for key in keys:
-        content = content.get(key, {})
+        content = content.get(str(key), {})
     return {name: Number(*number) for name, number in content.items()}
 
 

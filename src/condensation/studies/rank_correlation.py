@@ -1,8 +1,6 @@
-"""Rank correlation with bootstrap intervals.
+"""Rank correlation with bootstrap intervals: a bootstrap sample counts entries, and with counts both are products of matrices.
 
-Not taken from scipy, which is no dependency: a bootstrap sample counts entries more than once, and with counts both coefficients
-are products of matrices. A thousand repetitions of 720 networks take a second; as many calls of scipy take minutes.
-The tests compare every number with scipy's.
+A thousand repetitions of 720 networks take a second; as many calls of scipy, which is no dependency, take minutes.
 """
 
 from collections.abc import Sequence

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from PIL import Image
+
 from condensation.config.build import from_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
@@ -93,10 +95,13 @@ def shared_legend(figure: "Figure", panels: Iterable[Any]) -> None:
     figure.legend([shown[name] for name in names], names, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
 
 
-def png(figure: "Figure") -> bytes:
+def png(figure: "Figure | Image.Image") -> bytes:
     """Return ``figure`` as PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    if isinstance(figure, Image.Image):
+        figure.save(buffer, "PNG", optimize=True)
+    else:
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()
 
 

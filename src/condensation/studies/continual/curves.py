@@ -79,30 +79,33 @@ class CurvesReader:
         self.failures: Failures = failures_in(folder / MEMORIES) | failures_in(folder / STEPS)
 
     @cached_property
-    def earlier(self) -> ContinualRecord | None:
-        """Earlier report of the same study, restricted to the methods whose settings have not changed."""
+    def earlier(self) -> ContinualRecord:
+        """Earlier report of the same study, restricted to the methods whose settings have not changed; empty if there is none."""
         earlier = earlier_report(self.folder / "continual.json", ContinualRecord, self.settings, decisive_settings)
         if earlier is None:
-            return None
+            return ContinualRecord({}, {})
         record, before = earlier
         both = [label for label in self.settings.methods if label in before.methods and label in record.curves]
-        same = [label for label in both if _method(before, label) == _method(self.settings, label)]
+        same = [label for label in both if before.memory_run(label).method == self.settings.memory_run(label).method]
         return replace(record, curves={label: record.curves[label] for label in same})
 
     def read(self) -> Curves:
         """Return the curves."""
         settings = self.settings
-        steps = {label: self._curve(label) for label in settings.methods}
         special = settings.tasks or settings.data_settings.get("classes")  # nothing is published for these
         numbers = {} if special else published_continual(settings.source, settings.ipc, settings.steps)
-        beside = {label: numbers.get(str(settings.method_settings(label)["name"])) for label in settings.methods}
-        published = {label: number for label, number in beside.items() if number}
-        methods = {label: method for label in settings.methods if (method := self._method(label))}
-        return Curves(settings, steps, published, {label: self._differences(label) for label in published}, methods)
+        names = {label: str(settings.method_settings(label)["name"]) for label in settings.methods}
+        return Curves(
+            settings,
+            steps={label: self._curve(label) for label in names},
+            published={label: numbers[name] for label, name in names.items() if name in numbers},
+            differences={label: self._differences(label, name) for label, name in names.items() if name in numbers},
+            methods={label: method for label in names if (method := self._method(label))},
+        )
 
     def _curve(self, label: str) -> tuple[StepScore, ...]:
         points = [self._point(label, step) for step in range(self.settings.count)]
-        return tuple(completed(points, lambda: self.earlier.curves.get(label, ()) if self.earlier else ()))
+        return tuple(completed(points, lambda: self.earlier.curves.get(label, ())))
 
     def _point(self, label: str, step: int) -> StepScore:
         records: list[StepRecord] = []
@@ -114,33 +117,31 @@ class CurvesReader:
                 continue
             required = [shared_name(label), place.name, *(earlier.memory for earlier in place.so_far())]
             failed |= {name: self.failures[name].reason for name in required if name in self.failures}
-        seen = records[-1].seen if records else None
         values = tuple(record.values for record in records)
-        return StepScore(step=step + 1, seen=seen, values=values, orders=self.settings.orders, failed=failed)
+        return StepScore(
+            step=step + 1, seen=records[-1].seen if records else None, values=values, orders=self.settings.orders, failed=failed
+        )
 
     def _memory_run(self, label: str) -> RunSettings | None:
         """Return the complete settings of a memory of ``label``; None if there is none."""
-        for name in (MemoryStep(label, 0, 0).memory, shared_name(label)):
-            path = self.folder / MEMORIES / name / RUN_SETTINGS
-            if path.exists():
-                return from_dict(RunSettings, read_record(path, StudyRecord).settings)
-        return None
+        names = (MemoryStep(label, 0, 0).memory, shared_name(label))
+        paths = [path for name in names if (path := self.folder / MEMORIES / name / RUN_SETTINGS).exists()]
+        return from_dict(RunSettings, read_record(paths[0], StudyRecord).settings) if paths else None
 
     def _method(self, label: str) -> Any:
         run = self._memory_run(label)
-        return to_dict(run.method) if run else self.earlier and self.earlier.methods.get(label)
+        return to_dict(run.method) if run else self.earlier.methods.get(label)
 
-    def _differences(self, label: str) -> tuple[str, ...]:
+    def _differences(self, label: str, name: str) -> tuple[str, ...]:
         """Return the differences of memories and evaluation from the published ones."""
-        run, settings = self._memory_run(label), self.settings
+        run, settings, protocol = self._memory_run(label), self.settings, continual_protocol()
         if run is None:
-            return self.earlier.differences.get(label, ()) if self.earlier else ()
-        protocol, name = continual_protocol(), str(settings.method_settings(label)["name"])
+            return self.earlier.differences.get(label, ())
         orders = () if settings.orders == protocol.orders else (f"orders {settings.orders} (published: {protocol.orders})",)
         content = {"data": {"source": settings.source}, "method": name, "ipc": settings.ipc}
-        column = published_columns().get(name)
         evaluation = EvaluationSettings(protocol.networks, recipe=Recipe.paper(protocol.epochs))
         published = replace(from_dict(RunSettings, content, preset_for("paper", content)), evaluation=evaluation)
+        column = published_columns().get(name)
         measured = replace(run, evaluation=settings.evaluation)
         return (*orders, *differences(measured, published, column.unknown if column else ()))
 
@@ -148,7 +149,3 @@ class CurvesReader:
 def curves_in(settings: ContinualSettings, folder: str | Path) -> Curves:
     """Return the curves in ``folder``, finished or not."""
     return CurvesReader(settings, Path(folder)).read()
-
-
-def _method(settings: ContinualSettings, label: str) -> object:
-    return settings.run_of(settings.method_settings(label), settings.ipc).method

@@ -1,7 +1,7 @@
 """Work of continual learning: make memories, train networks on them and test these, order by order."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,17 +12,9 @@ from condensation.core.environment import machine
 from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.evaluation.evaluate import evaluate_on_each
-from condensation.studies.continual.study import (
-    MEMORIES,
-    STEPS,
-    ContinualSettings,
-    MemoryStep,
-    decisive_settings,
-    memory_jobs,
-    sequence_of,
-)
+from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, memory_jobs, sequence_of
 from condensation.studies.continual.task_sequence import TaskSequence
-from condensation.studies.jobs import Failures, Job, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
+from condensation.studies.jobs import Failures, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
 from condensation.studies.study_folder import claim_folder, in_use, write_settings
 
 
@@ -32,7 +24,11 @@ def run_continual(settings: ContinualSettings, folder: Path, watch: Watch = Watc
         claim_folder(folder, settings, decisive_settings)
     sequence = sequence_of(settings, watch.on_reading)
     jobs = memory_jobs(settings, sequence)
-    _check(settings, sequence, jobs, folder)
+    claim_all(list(jobs.values()), folder / MEMORIES)
+    for step, job in jobs.items():
+        if step.order == 0:  # other orders differ only in classes and seeds
+            check_all([job], sequence.whole(step.step))
+    settings.evaluation.check(sequence.common())
     write_settings(folder, settings, *sequence.data)
     count = len({job.name for job in jobs.values()}) + len(jobs)
     number, tried = 0, set[str]()
@@ -55,15 +51,6 @@ def run_continual(settings: ContinualSettings, folder: Path, watch: Watch = Watc
         if failure:
             failed[step.name] = failure
     return failed
-
-
-def _check(settings: ContinualSettings, sequence: TaskSequence, jobs: Mapping[MemoryStep, Job], folder: Path) -> None:
-    """Check before the work that no folder holds another run, and that ipc and networks fit the data."""
-    claim_all(list(jobs.values()), folder / MEMORIES)
-    for step, job in jobs.items():
-        if step.order == 0:  # other orders differ only in classes and seeds
-            check_all([job], sequence.whole(step.step))
-    settings.evaluation.check(sequence.common())
 
 
 def _test(

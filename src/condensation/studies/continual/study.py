@@ -15,6 +15,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.evaluation.compare import EvaluationSettings
+from condensation.runs.settings import RunSettings
 from condensation.studies.continual.task_sequence import ClassIncremental, TaskIncremental, TaskSequence
 from condensation.studies.jobs import Job
 from condensation.studies.settings import StudySettings, method_content, require_at_least
@@ -53,13 +54,11 @@ class ContinualSettings(StudySettings):
         if not labels or len(set(labels)) < len(labels):
             raise CondensationError("Memories need at least one method, each with its own label.", setting="methods")
         if len(self.tasks) == 1:
-            raise CondensationError(
-                f"tasks names only {self.tasks[0]}.", hint="Name at least two data sets, or a single one as data.", setting="tasks"
-            )
+            hint = "Name at least two data sets, or a single one as data."
+            raise CondensationError(f"tasks names only {self.tasks[0]}.", hint=hint, setting="tasks")
         if self.tasks and self.memory != "own":
-            raise CondensationError(
-                "memory is 'shared', but each data set of a sequence is condensed only once.", hint='Use memory="own".', setting="memory"
-            )
+            problem = "memory is 'shared', but each data set of a sequence is condensed only once."
+            raise CondensationError(problem, hint='Use memory="own".', setting="memory")
 
     @property
     def source(self) -> str:
@@ -79,6 +78,10 @@ class ContinualSettings(StudySettings):
     def method_settings(self, label: str) -> dict[str, object]:
         """Return the settings of the method with this label."""
         return method_content(self.methods[label], label)
+
+    def memory_run(self, label: str, seed: int = 0, data: Mapping[str, object] | None = None) -> RunSettings:
+        """Return the run that makes a memory of the method with this label."""
+        return self.run_of(self.method_settings(label), self.ipc, seed, data)
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,8 @@ def sequence_of(settings: ContinualSettings, on_reading: OnProgress | None = Non
 
 def memory_jobs(settings: ContinualSettings, sequence: TaskSequence) -> dict[MemoryStep, Job]:
     """Return the run that makes the new memory of each step."""
-    shared: dict[str, Job | None] = dict.fromkeys(settings.methods)
-    if settings.memory == "shared":
-        shared = {label: _shared_job(settings, sequence, label) for label in settings.methods}
-    return {step: shared[step.label] or _own_job(settings, sequence, step) for step in memory_steps(settings)}
+    shared = {label: _shared_job(settings, sequence, label) for label in settings.methods if settings.memory == "shared"}
+    return {step: shared.get(step.label) or _own_job(settings, sequence, step) for step in memory_steps(settings)}
 
 
 def continual_jobs(settings: ContinualSettings, folder: Path | None = None) -> list[Job]:
@@ -142,14 +143,13 @@ def continual_jobs(settings: ContinualSettings, folder: Path | None = None) -> l
 
 
 def _own_job(settings: ContinualSettings, sequence: TaskSequence, step: MemoryStep) -> Job:
-    data = sequence.settings(step.order, step.step)
-    run = settings.run_of(settings.method_settings(step.label), settings.ipc, seed=step.order, data=data)
+    run = settings.memory_run(step.label, step.order, sequence.settings(step.order, step.step))
     return Job(step.memory, f"memory of {step.label}, order {step.order}, step {step.step + 1}", run)
 
 
 def _shared_job(settings: ContinualSettings, sequence: TaskSequence, label: str) -> Job | None:
     """Return the run on all classes for all orders; None if the images of a class depend on the other classes."""
-    run = settings.run_of(settings.method_settings(label), settings.ipc)
+    run = settings.memory_run(label)
     return Job(shared_name(label), f"memory of {label}, all classes", run) if run.method.is_classwise(sequence.whole(0).train) else None
 
 

@@ -39,12 +39,12 @@ class TaskSequence(ABC):
         """Return the data settings of the new data of ``step``."""
 
     @abstractmethod
-    def new(self, order: int, step: int) -> Data:
-        """Return the new data of ``step``."""
-
-    @abstractmethod
     def whole(self, step: int) -> Data:
         """Return the data set that contains the new data of ``step`` in every order."""
+
+    def new(self, order: int, step: int) -> Data:
+        """Return the new data of ``step``."""
+        return self.whole(step)
 
     @abstractmethod
     def learned(self, order: int, step: int) -> list[str]:
@@ -75,11 +75,8 @@ class ClassIncremental(TaskSequence):
     def __post_init__(self) -> None:
         count = len(self.dataset.train.classes)
         if 2 * self.steps > count:
-            raise CondensationError(
-                f"steps is {self.steps}, but {self.dataset.name} has {count} classes, and each step needs two.",
-                hint=f"Choose at most {count // 2} steps.",
-                setting="steps",
-            )
+            problem = f"steps is {self.steps}, but {self.dataset.name} has {count} classes, and each step needs two."
+            raise CondensationError(problem, hint=f"Choose at most {count // 2} steps.", setting="steps")
 
     @property
     def data(self) -> Sequence[Data]:  # type: ignore[override]
@@ -104,7 +101,7 @@ class ClassIncremental(TaskSequence):
         return self.dataset
 
     def joined(self, order: int, memories: Sequence[ImageSet]) -> ImageSet:
-        return _concatenated([memory.select(self.labels(order, step)) for step, memory in enumerate(memories)])
+        return reduce(ImageSet.concat, (memory.select(self.labels(order, step)) for step, memory in enumerate(memories)))
 
     def tests(self, order: int, step: int) -> list[tuple[str, ImageSet]]:
         seen = [label for earlier in range(step + 1) for label in self.labels(order, earlier)]
@@ -127,15 +124,11 @@ class TaskIncremental(TaskSequence):
     """Settings of each data set."""
 
     def __post_init__(self) -> None:
-        first, *others = self.data
-        for other in others:
-            if other.train.shape[1:] != first.train.shape[1:]:
-                sizes = [format_shape(each.train.shape[1:]) for each in (first, other)]
-                raise CondensationError(
-                    f"Images of {first.name} are {sizes[0]}, those of {other.name} {sizes[1]}; the networks need one size.",
-                    hint="Resize all of them, for example with size=28.",
-                    setting="data.size",
-                )
+        first, *others = ((each.name, format_shape(each.train.shape[1:])) for each in self.data)
+        for name, size in others:
+            if size != first[1]:
+                problem = f"Images of {first[0]} are {first[1]}, those of {name} {size}; the networks need one size."
+                raise CondensationError(problem, hint="Resize all of them, for example with size=28.", setting="data.size")
 
     @property
     def steps(self) -> int:  # type: ignore[override]
@@ -152,14 +145,11 @@ class TaskIncremental(TaskSequence):
     def settings(self, order: int, step: int) -> dict[str, object]:
         return dict(self.contents[step])
 
-    def new(self, order: int, step: int) -> Data:
-        return self.data[step]
-
     def whole(self, step: int) -> Data:
         return self.data[step]
 
     def joined(self, order: int, memories: Sequence[ImageSet]) -> ImageSet:
-        return _concatenated([self._common(memory) for memory in memories])
+        return reduce(ImageSet.concat, map(self._common, memories))
 
     def tests(self, order: int, step: int) -> list[tuple[str, ImageSet]]:
         return [(each.name, self._common(each.test)) for each in self.data[: step + 1]]
@@ -170,17 +160,11 @@ class TaskIncremental(TaskSequence):
         return replace(first, train=self._common(first.train.take(few)), test=self._common(first.test.take(few)))
 
     def _common(self, images: ImageSet) -> ImageSet:
-        """Return the inputs of ``images`` with the labels of the whole sequence.
-
-        Raises:
-            CondensationError: if they have soft labels of other classes than those of the sequence.
-        """
+        """Return the inputs of ``images`` with the labels of the sequence. Raise CondensationError for soft labels of other classes."""
         if images.soft_labels and images.class_names != self.class_names:
-            raise CondensationError(
-                "Soft labels refer to the classes of their own data set; this sequence has others.",
-                hint="Leave out methods that make soft labels, or use a single data set.",
-                setting="methods",
-            )
+            problem = "Soft labels refer to the classes of their own data set; this sequence has others."
+            hint = "Leave out methods that make soft labels, or use a single data set."
+            raise CondensationError(problem, hint=hint, setting="methods")
         inputs = images.inputs()
         places = torch.tensor([self.class_names.index(name) for name in images.class_names], device=images.device)
         channels = max(each.train.shape[0] for each in self.data)
@@ -188,7 +172,3 @@ class TaskIncremental(TaskSequence):
         flip_invariant = all(each.train.flip_invariant for each in self.data)
         labels, soft = places[images.labels], images.soft_labels
         return ImageSet.of(inputs, labels, self.class_names, preprocessing=Identity(), flip_invariant=flip_invariant, soft_labels=soft)
-
-
-def _concatenated(sets: Sequence[ImageSet]) -> ImageSet:
-    return reduce(ImageSet.concat, sets)

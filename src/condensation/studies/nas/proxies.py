@@ -20,7 +20,7 @@ from condensation.data.dataset import Data
 from condensation.methods.base import Method
 from condensation.studies.jobs import Job
 from condensation.studies.nas.search_space import Space
-from condensation.studies.settings import StudySettings, require_at_least
+from condensation.studies.settings import StudySettings, require_at_least, require_unique
 from condensation.studies.study_folder import slug
 from condensation.studies.table.study import NamedMethod
 from condensation.training.make_pool import held_out
@@ -66,20 +66,9 @@ class SearchSettings(StudySettings):
         for name in ("validation", "top"):
             if not 0 < getattr(self, name) < 1:
                 raise CondensationError(f"{name} is {getattr(self, name)}; it must be between 0 and 1.", setting=name)
-        labels = [*(slug(proxy.label) for proxy in self.proxies), WHOLE]
-        repeated = sorted({label for label in labels if labels.count(label) > 1})
-        if repeated or not self.proxies:
-            problem = f"contains {repeated[0]!r} twice" if repeated else "is empty"
-            raise CondensationError(
-                f"proxies {problem}.",
-                hint=f"Name each proxy once, such as random, dm, {EARLY}; {WHOLE} is always there.",
-                setting="proxies",
-            )
-
-    @property
-    def whole_recipe(self) -> Recipe:
-        """Recipe of training on all images."""
-        return replace(self.recipe, epochs=self.whole_epochs)
+        require_unique("proxies", (*(slug(proxy.label) for proxy in self.proxies), WHOLE))
+        if not self.proxies:
+            raise CondensationError("proxies is empty.", hint=f"Name at least one, such as random, dm, {EARLY}.", setting="proxies")
 
 
 @dataclass(frozen=True)
@@ -140,7 +129,7 @@ class WholeData(Proxy):
         return real
 
     def recipe(self, settings: SearchSettings) -> Recipe:
-        return settings.whole_recipe
+        return replace(settings.recipe, epochs=settings.whole_epochs)
 
 
 # Proxies that are no method, by their name in settings.
@@ -178,7 +167,5 @@ def decisive_settings(settings: SearchSettings) -> Mapping[str, Any]:
 def without_validation(data: Data, fraction: float, seed: int) -> tuple[Data, ImageSet]:
     """Split off a ``fraction`` of the training images of each class, at least one, for validation."""
     rest, validation = held_out(data.train, fraction, Rng(seed).child("validation"))
-    note = (
-        f"{len(validation):,} of {len(data.train):,} training images, {fraction:.0%} of each class, were kept for validation (seed {seed})."
-    )
-    return replace(data, train=rest, note=" ".join(filter(None, (data.note, note)))), validation
+    kept = f"{len(validation):,} of {len(data.train):,} training images, {fraction:.0%} of each class"
+    return replace(data, train=rest, note=f"{data.note} {kept}, were kept for validation (seed {seed}).".lstrip()), validation

@@ -88,9 +88,7 @@ class Search:
     def space(self) -> SpaceRecord:
         """Networks asked for in their order, and those that do not fit the images."""
         path = self.folder / SPACE
-        if path.exists() or self._earlier is None:
-            return read_record(path, SpaceRecord) if path.exists() else SpaceRecord((), {})
-        return SpaceRecord(tuple(self._earlier.networks), self._earlier.do_not_fit)
+        return read_record(path, SpaceRecord) if path.exists() else SpaceRecord(tuple(self._earlier.networks), self._earlier.do_not_fit)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,7 +100,7 @@ class Search:
         """Results by network and by the label of the proxy."""
         labels = {proxy.label for proxy in all_proxies(self.settings)}
         results = {name: trained(self.folder, name) for name in self.names}
-        if not all(labels <= done.keys() for done in results.values()) and self._earlier is not None:
+        if not all(labels <= done.keys() for done in results.values()):
             results = {name: {**self._earlier.networks.get(name, {}), **done} for name, done in results.items()}
         return {name: done for name, done in results.items() if done}
 
@@ -123,7 +121,7 @@ class Search:
         """Complete plain settings of the method of each set."""
         paths = {job.name: self.folder / SETS / job.name / RUN_SETTINGS for job in search_jobs(self.settings)}
         made = {name: read_record(path, StudyRecord).settings["method"] for name, path in paths.items() if path.exists()}
-        earlier = self._earlier.methods if len(made) < len(paths) and self._earlier else {}
+        earlier = self._earlier.methods if len(made) < len(paths) else {}
         return {name: method for name in paths if (method := made.get(name, earlier.get(name)))}
 
     @cached_property
@@ -157,8 +155,7 @@ class Search:
         """Return the time of condensing from the log of the run; 0 if nothing was logged."""
         run = self.folder / SETS / slug(label)
         if not run.exists():
-            verdicts = self._earlier.verdicts if self._earlier else ()
-            return next((verdict.seconds_of_set for verdict in verdicts if verdict.label == label), 0.0)
+            return next((verdict.seconds_of_set for verdict in self._earlier.verdicts if verdict.label == label), 0.0)
         lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).exists() else []
         for line in reversed(lines):
             with suppress(json.JSONDecodeError):  # a killed process may leave half a line
@@ -166,19 +163,16 @@ class Search:
         return 0.0
 
     @cached_property
-    def _earlier(self) -> SearchRecord | None:
-        """Earlier report of the same search, restricted to the proxies whose settings have not changed."""
+    def _earlier(self) -> SearchRecord:
+        """Earlier report of the same search, restricted to the proxies whose settings have not changed; empty if there is none."""
         earlier = earlier_report(self.folder / "nas.json", SearchRecord, self.settings, decisive_settings)
         if earlier is None:
-            return None
+            return SearchRecord({}, {})
         record, before = earlier
         methods = [{job.name: job.settings.method for job in search_jobs(settings)} for settings in (before, self.settings)]
         changed = {name for name in methods[0].keys() & methods[1].keys() if methods[0][name] != methods[1][name]}
-        kept = {
-            name: {label: done for label, done in results.items() if slug(label) not in changed}
-            for name, results in record.networks.items()
-        }
-        return replace(record, networks=kept)
+        kept = [{label: done for label, done in results.items() if slug(label) not in changed} for results in record.networks.values()]
+        return replace(record, networks=dict(zip(record.networks, kept, strict=True)))
 
 
 def search_in(folder: str | Path) -> Search:

@@ -34,10 +34,8 @@ class Space:
         for field in fields(self):
             choices = getattr(self, field.name)
             if not choices or len(set(choices)) < len(choices):
-                value = ", ".join(map(str, choices)) or "empty"
-                raise CondensationError(
-                    f"space.{field.name} is {value}; it must name at least one choice, and each once.", setting=f"space.{field.name}"
-                )
+                name, value = f"space.{field.name}", ", ".join(map(str, choices)) or "empty"
+                raise CondensationError(f"{name} is {value}; it must name at least one choice, and each once.", setting=name)
 
     def __len__(self) -> int:
         return int(np.prod([len(getattr(self, field.name)) for field in fields(self)]))

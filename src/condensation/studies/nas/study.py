@@ -10,21 +10,9 @@ from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished, write_json
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.convnet import ConvNet
+from condensation.studies import jobs as states
 from condensation.studies.executors import Executor, run_all
-from condensation.studies.jobs import (
-    BEGUN,
-    FAILED,
-    FINISHED,
-    TO_DO,
-    Failure,
-    Failures,
-    Watch,
-    check_all,
-    claim_all,
-    failures_in,
-    record_failure,
-    run_jobs,
-)
+from condensation.studies.jobs import Failure, Failures, Watch, check_all, claim_all, failures_in, record_failure, run_jobs
 from condensation.studies.nas.proxies import SETS, SearchSettings, decisive_settings, search_jobs, without_validation
 from condensation.studies.nas.search_space import stratified_order
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, train_network, trained, untrained
@@ -37,14 +25,8 @@ def run_search(
     """Make the missing sets of the search in ``folder``, then train the networks one by one.
 
     Networks come in an order whose every beginning is a stratified sample of the space, and each is trained on everything:
-    an interrupted search is a smaller search. More networks and proxies are added by a call with the same folder.
-
-    Args:
-        settings: Settings of the search.
-        folder: Folder of the search.
-        watch: Callbacks.
-        executor: Executor of the networks; None trains them in this process.
-        at_a_time: Number of networks submitted to the executor at a time; None for its number of workers.
+    an interrupted search is a smaller search. More networks and proxies are added by a call with the same folder. Without an
+    ``executor``, this process trains the networks; with one, ``at_a_time`` are submitted at once, by default its number of workers.
     """
     claim_folder(folder, settings, decisive_settings)
     jobs = search_jobs(settings)
@@ -81,13 +63,13 @@ def _train(
     """Train the networks ``names`` on everything that is missing; return those that failed."""
     place = folder / NETWORKS
     failures = failures_in(place)
-    numbers = {name: number for number, name in enumerate(names, count - len(names) + 1)}
     to_do = [name for name in names if untrained(settings, folder, name)]
     waiting = set(to_do)
 
     def begin(name: str) -> None:
-        state = FINISHED if name not in waiting else FAILED if name in failures else BEGUN if trained(folder, name) else TO_DO
-        watch.begin(numbers[name], count, name, state)
+        begun = states.BEGUN if trained(folder, name) else states.TO_DO
+        state = states.FINISHED if name not in waiting else states.FAILED if name in failures else begun
+        watch.begin(count - len(names) + 1 + names.index(name), count, name, state)
 
     def end(name: str, failure: Failure | None) -> None:
         record_failure(place, failures, name, failure)

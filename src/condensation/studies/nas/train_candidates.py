@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -69,9 +69,7 @@ def train_network(folder: str, name: str, on_progress: OnProgress | None = None)
     """Train and test the network ``name`` of the search in ``folder`` on what is missing; return its failure, or None.
 
     Trainings with the same recipe run together where the device gains by it. Results are written as soon as they are complete.
-
-    Raises:
-        Stopped: if ``on_progress`` raised it.
+    Raise Stopped if ``on_progress`` did.
     """
     place = Path(folder)
     material = material_in(place)
@@ -79,8 +77,7 @@ def train_network(folder: str, name: str, on_progress: OnProgress | None = None)
     failures = list(filter(None, [attempt(partial(_train, material, place, name, group, on_progress)) for group in groups]))
     if not failures:
         return None
-    reasons, traces = ([asdict(failure)[key] for failure in failures] for key in ("reason", "traceback"))
-    return Failure(*(" ".join(dict.fromkeys(texts)) for texts in (reasons, traces)))
+    return Failure(*(" ".join(dict.fromkeys(texts)) for texts in zip(*map(astuple, failures), strict=True)))
 
 
 def trained(folder: Path, name: str) -> dict[str, Trained]:
@@ -126,11 +123,9 @@ def _by_recipe(material: Material, proxies: Sequence[Proxy]) -> list[list[Proxy]
 def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy], on_progress: OnProgress | None) -> None:
     """Train the network several times on each of ``proxies``, which share a recipe; test it and write the accuracies."""
     settings, network = material.settings, material.networks[name]
-    trainings = []
-    for proxy in proxies:
-        for number in range(settings.trainings):
-            rng = Rng(settings.seed).child("search", name, proxy.label, number)
-            trainings.append(TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng))
+    root = Rng(settings.seed).child("search", name)
+    streams = [(proxy, root.child(proxy.label, number)) for proxy in proxies for number in range(settings.trainings)]
+    trainings = [TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng) for proxy, rng in streams]
     tests, started = [material.validation, material.test], time.perf_counter()
     correct, finite = train_and_test(network, trainings, tests, proxies[0].recipe(settings), settings.compute, on_progress)
     seconds = round((time.perf_counter() - started) / len(proxies), 3)
@@ -140,10 +135,8 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
         if not all(finite[part]):
             lost.append(proxy.label)
             continue
-        percent = [
-            100 * np.average(fractions[part], axis=1, weights=list(test.counts.values()))
-            for fractions, test in zip(correct, tests, strict=True)
-        ]
+        pairs = [(fractions[part], list(test.counts.values())) for fractions, test in zip(correct, tests, strict=True)]
+        percent = [100 * np.average(fractions, axis=1, weights=counts) for fractions, counts in pairs]
         validation, test = (tuple(np.round(values, 3).tolist()) for values in percent)
         results[proxy.label] = Trained(validation, test, seconds)
     content = {label: to_dict(result) for label, result in results.items()}

@@ -1,8 +1,8 @@
 """Report of the ablation over buckets of networks."""
 
-import io
 import shlex
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,7 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
     if any(cell.values for cell in ablation.cells):
         figures[PICTURE] = lambda: png(accuracy_figure(ablation, title))
     if sets_at(ablation, settings.ipc[-1]):
-        figures[IMAGES] = lambda: _images(ablation, title)
-    places = {"Picture": PICTURE, "Images": IMAGES, "Table": "pools.md", "Runs": RUNS, "Pool": POOL}
+        figures[IMAGES] = lambda: png(images_figure(ablation, title, settings.ipc[-1]))
     notes, missing = pools_notes(ablation), sum(cell.missing for cell in ablation.cells)
     return StudyReport(
         name="pools",
@@ -55,7 +54,7 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
             **record_in(folder, "pools.json").facts,
         },
         figures=figures,
-        places=places,
+        places={"Picture": PICTURE, "Images": IMAGES, "Table": "pools.md", "Runs": RUNS, "Pool": POOL},
         missing=counted(missing, "set") if missing else "",
         text_columns=(BUCKET,),
         screen_notes=_pool_hint(ablation),
@@ -65,8 +64,8 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
 
 def pools_columns(ablation: Ablation) -> tuple[str, ...]:
     """Return the columns; published numbers, where there are any, are beside the measured ones."""
-    groups = ((f"ipc {ipc}", "published") if ablation.published(ipc) else (f"ipc {ipc}",) for ipc in ablation.settings.ipc)
-    return (BUCKET, "in the pool", *(name for names in groups for name in names))
+    groups = [[f"ipc {ipc}"] + ["published"] * bool(ablation.published(ipc)) for ipc in ablation.settings.ipc]
+    return (BUCKET, "in the pool", *chain.from_iterable(groups))
 
 
 def pools_rows(ablation: Ablation) -> tuple[tuple[str, ...], ...]:
@@ -75,8 +74,8 @@ def pools_rows(ablation: Ablation) -> tuple[tuple[str, ...], ...]:
     for bucket in ablation.settings.bucket_names:
         cells = [cell for cell in ablation.cells if cell.bucket == bucket]
         size = NEW_NETWORKS if bucket == RANDOM else str(ablation.pool.networks.get(bucket, "-"))
-        texts = [(str(cell), str(cell.published or "-")) if ablation.published(cell.ipc) else (str(cell),) for cell in cells]
-        rows.append((bucket, size, *(text for pair in texts for text in pair)))
+        texts = [[str(cell)] + [str(cell.published or "-")] * bool(ablation.published(cell.ipc)) for cell in cells]
+        rows.append((bucket, size, *chain.from_iterable(texts)))
     return tuple(rows)
 
 
@@ -108,12 +107,6 @@ def pools_notes(ablation: Ablation) -> tuple[str, ...]:
         lines += [f"ipc {ipc} differs from published: {', '.join(differing)}."] if differing else []
     lines += source_notes(cell.published for cell in ablation.cells)
     return (*lines, *(f"{run} failed: {reason}" for cell in ablation.cells for run, reason in cell.failed.items()))
-
-
-def _images(ablation: Ablation, title: str) -> bytes:
-    buffer = io.BytesIO()
-    images_figure(ablation, title, ablation.settings.ipc[-1]).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _pool_hint(ablation: Ablation) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ The ablation of the supplement of Zhao & Bilen (2023), whose figure has a row of
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -68,17 +69,12 @@ class PoolsSettings(StudySettings):
 
 
 def pool_network(settings: PoolsSettings) -> NetworkSpec:
-    """Return the architecture of the pool.
-
-    Raises:
-        CondensationError: if the method draws no networks.
-    """
+    """Return the architecture of the pool. Raise CondensationError if the method draws no networks."""
     method = base_run(settings, settings.ipc[0]).method
     network = settings.network or method.network
     if method.sampler is None or network is None:
-        raise CondensationError(
-            f"{to_dict(method)['name']} draws no networks in its steps.", hint="Choose a method that does, such as dm.", setting="method"
-        )
+        hint = "Choose a method that does, such as dm."
+        raise CondensationError(f"{to_dict(method)['name']} draws no networks in its steps.", hint=hint, setting="method")
     return network
 
 
@@ -89,13 +85,8 @@ def base_run(settings: PoolsSettings, ipc: int) -> RunSettings:
 
 def pools_jobs(settings: PoolsSettings, folder: Path) -> list[Job]:
     """Return all runs: every bucket of one seed comes before the next seed, so that an interrupted study is useful."""
-    return [
-        job
-        for seed in range(settings.seeds)
-        for ipc in settings.ipc
-        for name in settings.bucket_names
-        for job in [bucket_job(settings, folder, name, ipc, seed)]
-    ]
+    places = product(range(settings.seeds), settings.ipc, settings.bucket_names)
+    return [bucket_job(settings, folder, name, ipc, seed) for seed, ipc, name in places]
 
 
 def bucket_job(settings: PoolsSettings, folder: Path, name: str, ipc: int, seed: int) -> Job:
@@ -107,14 +98,7 @@ def bucket_job(settings: PoolsSettings, folder: Path, name: str, ipc: int, seed:
 
 
 def run_pools(settings: PoolsSettings, folder: Path, watch: Watch = Watch(), *, pool_only: bool = False) -> Failures:
-    """Make the missing networks of the pool in ``folder``, then the missing sets; sets of empty buckets are skipped.
-
-    Args:
-        settings: Settings of the ablation.
-        folder: Folder of the ablation.
-        watch: Callbacks.
-        pool_only: Stop after the pool.
-    """
+    """Make the missing networks of the pool in ``folder``, then, unless ``pool_only``, the missing sets of buckets that have networks."""
     claim_folder(folder, settings, decisive_settings)
     jobs, networks = pools_jobs(settings, folder), settings.pool.networks
     claim_all(jobs, folder / RUNS)
@@ -138,7 +122,7 @@ def run_pools(settings: PoolsSettings, folder: Path, watch: Watch = Watch(), *, 
     )
     if pool_only:
         return {}
-    filled = {name for name, size in bucket_sizes(store, settings.bucket_names).items() if size or name == RANDOM or name == ALL}
+    filled = {name for name, size in bucket_sizes(store, settings.bucket_names).items() if size or name in (RANDOM, ALL)}
     possible = [job for job in jobs if _bucket(job) in filled]
     for number, job in enumerate((job for job in jobs if _bucket(job) not in filled), networks + 1):
         watch.begin(number, count, job.title, EMPTY)

@@ -60,7 +60,7 @@ class TableRow(NamedMethod):
 
     def __post_init__(self) -> None:
         if self.seeds is not None and self.seeds < 1:
-            raise CondensationError(f"seeds of the row {self.label!r} is {self.seeds}; it must be at least 1, or left out.", setting="rows")
+            raise CondensationError(f"seeds of the row {self.label!r} is {self.seeds}; it must be at least 1.", setting="rows")
 
     def has_cell_at(self, ipc: int) -> bool:
         """Return True if the row has a cell at ``ipc``."""
@@ -98,11 +98,8 @@ class TableSettings(StudySettings):
         for row in self.rows:
             others = [ipc for ipc in row.ipc if ipc not in self.ipc]
             if others:
-                raise CondensationError(
-                    f"The row {row.label!r} has ipc {others[0]}, but the table has ipc {', '.join(map(str, self.ipc))}.",
-                    hint="Add that ipc to the table, or remove it from the row.",
-                    setting="rows",
-                )
+                problem = f"The row {row.label!r} has ipc {others[0]}, but the table has ipc {', '.join(map(str, self.ipc))}."
+                raise CondensationError(problem, hint="Add that ipc to the table, or remove it from the row.", setting="rows")
 
     def seeds_of(self, row: TableRow) -> int:
         """Return the number of sets of ``row`` at each ipc."""
@@ -122,8 +119,7 @@ def rows_for(methods: Sequence[str]) -> tuple[TableRow, ...]:
 def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -> tuple[tuple[M, ...], list[str]]:
     """Apply overrides such as ``dm.steps=500``, which begin with a method's name; return the methods and the other overrides.
 
-    Raises:
-        CondensationError: if an override is neither of a method nor a setting of a study of this ``kind``.
+    Raise CondensationError if an override is neither of a method nor a setting of a study of this ``kind``.
     """
     known = sorted(each.name for each in fields(kind) if each.name not in ("rows", "proxies"))
     changed, others = list(methods), []
@@ -134,9 +130,8 @@ def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -
             changed[place] = replace(changed[place], method=apply_override(changed[place].method_settings, setting))
         if not places and name.partition("=")[0] not in known:
             names = dict.fromkeys(str(method.method_settings.get("name")) for method in methods)
-            raise CondensationError(
-                f"{override} names neither a method nor a setting of this study.", hint=f"It may begin with: {', '.join([*names, *known])}."
-            )
+            hint = f"It may begin with: {', '.join([*names, *known])}."
+            raise CondensationError(f"{override} names neither a method nor a setting of this study.", hint=hint)
         if not places:
             others.append(override)
     return tuple(changed), others
@@ -187,11 +182,7 @@ def row_run(settings: TableSettings, row: TableRow, ipc: int, seed: int) -> RunS
 
 
 def column_of(settings: TableSettings, row: TableRow, ipc: int) -> str | None:
-    """Return the published column beside ``row``: that of the same method, with the settings that the column names.
-
-    Raises:
-        CondensationError: if the row names a column that does not exist.
-    """
+    """Return the published column beside ``row``: the one that it names, or that of the same method with the column's settings."""
     if row.published == NO_COLUMN:
         return None
     if row.published:

@@ -3,27 +3,21 @@
 Whole tables by name, for presets of ``condense table``. Rows of methods that are not installed are left out.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import Any
 
 from condensation.methods.registry import METHODS
-from condensation.studies.table.study import TableRow, TableSettings, rows_for
+from condensation.studies.table.study import TableSettings, rows_for
 
 # In the order of the published table; the last two are those whose sets its text discusses.
 SUPPLEMENT = ("random", "gmmn", "dc-vae", "biggan", "pixel-mmd", "dm", "gtn", "kip")
 
 
-def small() -> TableSettings:
-    """Return the table for two CPU cores: one set of each method by the preset `fast`, 3 networks of 300 epochs."""
-    return TableSettings(_rows(), data="cifar10", seeds=1, networks=3, epochs=300, preset="fast")
-
-
-def full() -> TableSettings:
-    """Return the published table, for a GPU: 5 sets of each method by the preset `paper`, 20 networks of 1,000 epochs."""
-    return TableSettings(_rows(), data="cifar10")
-
-
-TABLES: dict[str, Callable[[], TableSettings]] = {"supplement": small, "supplement-paper": full}
+# Settings besides the rows: for two CPU cores, and the published ones, for a GPU (5 sets, 20 networks of 1,000 epochs).
+TABLES: dict[str, dict[str, Any]] = {
+    "supplement": {"data": "cifar10", "seeds": 1, "networks": 3, "epochs": 300, "preset": "fast"},
+    "supplement-paper": {"data": "cifar10"},
+}
 
 
 def missing() -> list[str]:
@@ -33,12 +27,4 @@ def missing() -> list[str]:
 
 def table_named(name: str, methods: Sequence[str] | None = None) -> TableSettings:
     """Return the whole table ``name``, restricted to the rows of ``methods`` if they are given."""
-    table = TABLES[name]()
-    if methods is None:
-        return table
-    known = {method: [row for row in table.rows if row.method_settings["name"] == method] for method in methods}
-    return replace(table, rows=tuple(row for method, rows in known.items() for row in (rows or rows_for([method]))))
-
-
-def _rows() -> tuple[TableRow, ...]:
-    return rows_for([name for name in SUPPLEMENT if name in METHODS])
+    return TableSettings(rows_for([name for name in SUPPLEMENT if name in METHODS] if methods is None else methods), **TABLES[name])

@@ -67,9 +67,8 @@ class TheorySettings:
     def __post_init__(self) -> None:
         require_at_least(self, {"networks": 1, "pairs": 3, "ipc": 1, "batch_per_class": 1})
         if not self.epochs or min(self.epochs) < 0 or list(self.epochs) != sorted(set(self.epochs)):
-            raise CondensationError(
-                f"epochs is {list(self.epochs)}; it must be ascending whole numbers from 0, such as 0,1,3,10.", setting="epochs"
-            )
+            problem = f"epochs is {list(self.epochs)}; it must be ascending whole numbers from 0, such as 0,1,3,10."
+            raise CondensationError(problem, setting="epochs")
 
 
 @dataclass(frozen=True)
@@ -95,9 +94,8 @@ def run_theory(settings: TheorySettings, folder: Path, watch: Watch = Watch()) -
     data = settings.data.load(watch.on_reading)
     images_per_class(data.train, settings.ipc)
     if not hasattr(settings.network.build(data.train.shape, data.train.num_classes, Rng(0)), "classifier"):
-        raise CondensationError(
-            "This network does not name its last layer as classifier.", hint="Choose a network of this library.", setting="network"
-        )
+        problem = "This network does not name its last layer as classifier."
+        raise CondensationError(problem, hint="Choose a network of this library.", setting="network")
     write_settings(folder, settings, data)
     for number in range(settings.networks):
         path = folder / NETWORKS / f"{number}.json"
@@ -116,13 +114,8 @@ def decisive_settings(settings: TheorySettings) -> Mapping[str, Any]:
 def losses(network: Classifier, images: Tensor, target: ImageSet, labels: Tensor, draw: ClassDraw, zero: bool) -> tuple[Tensor, Tensor]:
     """Return the losses of feature matching and of last-layer gradient matching, summed over classes: two scalars.
 
-    Args:
-        network: Network that embeds the images.
-        images: Inputs whose pixels would be learned: (n, c, h, w).
-        target: Real images.
-        labels: Label of each image: (n,).
-        draw: Real images to match.
-        zero: Use a last layer of zeros without bias instead of that of ``network``.
+    ``images`` (n, c, h, w) with ``labels`` (n,) would be learned, to match the ``draw`` of ``target``; a last layer that is ``zero``
+    has no bias either.
     """
     features, real = network.embed(images), network.embed(target.inputs(draw.indices).to(images.dtype)).detach()
     logits, real_logits = network.classifier(features), network.classifier(real)
@@ -157,17 +150,9 @@ def _measure_network(settings: TheorySettings, data: Data, number: int, watch: W
         network.train()
         pairs = [_pair(network, real, settings, rng.child("pair", pair), zero) for pair in range(settings.pairs)]
         feature_losses, gradient_losses, cosines = zip(*pairs, strict=True)
-        measurements.append(
-            Measurement(
-                after=epochs,
-                accuracy=None if fraction is None else round(100 * fraction, 2),
-                rank_correlation=rank_correlation(feature_losses, gradient_losses),
-                cosine=float(np.mean(cosines)),
-                feature_losses=feature_losses,
-                gradient_losses=gradient_losses,
-                cosines=cosines,
-            )
-        )
+        accuracy = None if fraction is None else round(100 * fraction, 2)
+        correlation, cosine = rank_correlation(feature_losses, gradient_losses), float(np.mean(cosines))
+        measurements.append(Measurement(epochs, accuracy, correlation, cosine, feature_losses, gradient_losses, cosines))
 
     def after_epoch(done: int) -> None:
         if watch.on_progress:
