@@ -17,8 +17,7 @@ from condensation.studies.jobs import Watch
 from condensation.studies.registry import TRANSFER
 from condensation.studies.study import write_report
 from condensation.studies.transfer import study as transfer
-from condensation.studies.transfer.cells import TransferCell, below_random, matrix_in
-from condensation.studies.transfer.report import transfer_lines, transfer_notes
+from condensation.studies.transfer.report import TransferCell, below_random, matrix_in, transfer_lines, transfer_notes
 from condensation.studies.transfer.study import LEARN, TransferSettings, transfer_jobs, transfer_rows
 from condensation.training.train import Recipe
 

@@ -104,6 +104,12 @@ def results_of(jobs: Iterable[Job], folder: Path) -> dict[str, Any]:
     }
 
 
+def failure_notes(cells: Iterable[ScoredCell]) -> list[str]:
+    """Return a line for each failed job of ``cells``."""
+    failed = {name: reason for cell in cells for name, reason in cell.failed.items()}
+    return [f"{name} failed: {reason}" for name, reason in failed.items()]
+
+
 def accuracies_in(path: Path) -> tuple[float, ...]:
     """Return the accuracies in percent of the networks in a ``scores.json`` of a single set."""
     sets = list(Scores.read(path).sets.values())

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from PIL import Image
 
 from condensation.config.build import from_dict
+from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
 from condensation.methods.loop import Stopped
 from condensation.report.tables import in_markdown, markdown_table
 from condensation.studies.jobs import Failures, Job, Watch
-from condensation.studies.study_folder import SETTINGS, settings_in
+from condensation.studies.study_folder import SETTINGS, record_in, settings_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,15 +30,13 @@ MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published n
 class StudyReport:
     """Results of a study, ready to be printed and written."""
 
-    name: str
-    """Name of the study, its command and its files."""
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     """Lines below the table; a line that begins with spaces belongs to the one above it."""
     json: dict[str, Any]
-    """All results, for programs."""
+    """All results, for programs; `Study` adds settings, data and machine."""
     figures: Mapping[str, Callable[[], bytes]]
     """PNG content by file name."""
     places: Mapping[str, str]
@@ -56,6 +55,8 @@ class StudyReport:
     """Further lines of the terminal."""
     jobs: int | None = None
     """Number of jobs of the study; None if unknown."""
+    name: str = ""
+    """Name of the study, its command and its files."""
 
 
 def write_report(report: StudyReport, folder: Path) -> None:
@@ -137,6 +138,11 @@ class Study(Generic[S]):
     report: Callable[[S, Path], StudyReport]
     """Returns the results in a folder without changing it."""
 
+    def _report(self, settings: S, folder: Path) -> StudyReport:
+        """Return the report with the name of the study, its settings, and what its folder records."""
+        report, facts = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts
+        return replace(report, name=self.name, json={"settings": to_dict(settings), **report.json, **facts})
+
     def run(self, settings: S, folder: str | Path, watch: Watch = Watch(), **options: Any) -> Failures:
         """Do what is missing in ``folder``, write the report, and return the jobs that failed.
 
@@ -151,7 +157,7 @@ class Study(Generic[S]):
             if (folder / SETTINGS).exists():
                 write_report(self.read(folder), folder)
             raise
-        write_report(self.report(settings, folder), folder)
+        write_report(self._report(settings, folder), folder)
         return failures
 
     def read(self, folder: str | Path) -> StudyReport:
@@ -159,7 +165,7 @@ class Study(Generic[S]):
 
         Raise CondensationError if the folder holds no such study, or a file in it is damaged.
         """
-        return self.report(self.settings_in(folder), Path(folder))
+        return self._report(self.settings_in(folder), Path(folder))
 
     def settings_in(self, folder: str | Path) -> S:
         """Return the settings of the study in ``folder``."""

@@ -36,12 +36,6 @@ def table_settings(request: StudyRequest) -> Any:
     return from_dict(TableSettings, content, replace(whole, rows=rows) if whole else TableSettings(rows))
 
 
-def table_folder(settings: Any, request: StudyRequest) -> str:
-    """Return the default folder of the table."""
-    name = last_name(settings.source)
-    return f"tables/{name}-{request.preset}" if request.preset in TABLES else f"tables/{name}"
-
-
 StudyCommand(
     name="table",
     summary="Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command resumes it.",
@@ -55,7 +49,7 @@ StudyCommand(
         preset_option("The methods'", "paper", TABLES),
     ),
     settings=table_settings,
-    folder=table_folder,
+    folder=lambda settings, request: f"tables/{last_name(settings.source)}" + f"-{request.preset}" * (request.preset in TABLES),
     folder_text="tables/DATA",
     jobs_text="List the jobs and stop.",
     run_options={"report": (Annotated[bool, REPORT], False)},

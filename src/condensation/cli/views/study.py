@@ -9,12 +9,11 @@ from typing import Any
 import torch
 
 from condensation.cli.options import ResultOutput
-from condensation.cli.views.stopping import INTERRUPTED
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.compute import torch_device
 from condensation.core.text import counted
 from condensation.methods.loop import Stopped
-from condensation.report.progress import LineReporter, Reporter, StopOnSignal, StoppableReporter
+from condensation.report.progress import INTERRUPTED, LineReporter, Reporter, StopOnSignal, StoppableReporter
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.settings import RunSettings, describe
 from condensation.studies.executors import Processes
@@ -26,24 +25,24 @@ SOME_FAILED = 1  # the exit code of a study with failed jobs
 
 
 def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput, **options: Any) -> None:
-    """Run what is missing, then print the report; the exit code is 1 if a job failed.
+    """Run what is missing in ``out``, then print the report; the exit code is 1 if a job failed.
 
-    Args:
-        study: Study to run.
-        settings: Settings of the study.
-        out: Folder of the study.
-        output: Form of the output.
-        options: Options of the work; ``workers`` processes become an executor.
+    The ``options`` go to the work of the study, except that ``workers`` processes become an executor.
     """
     if output.talks:
         plain_console(stderr=True).print(f"on {settings.compute.describe()}")
     with StopOnSignal() as stop, ExitStack() as stack:
         if "workers" in options:
-            options = _executor(options["workers"] or suitable_workers(torch_device(settings.compute.device).type), stack)
+            device, threads = torch_device(settings.compute.device).type, torch.get_num_threads()
+            workers = options.pop("workers") or (threads if device == "cpu" else 1)  # small networks gain little by several threads
+            if workers > 1:
+                executor = stack.enter_context(Processes(workers, max(1, threads // workers)))
+                options |= {"executor": executor, "at_a_time": workers}
         try:
             failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), **options)
         except Stopped:
-            _print_stopped(study, out)
+            also = f", or: {resume_command(study.name, out)}" if (out / SETTINGS).exists() else ""
+            plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
             raise SystemExit(INTERRUPTED) from None
     print_study(study, out, output)
     if failures:
@@ -51,18 +50,6 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
         count = f"{len(failures)} of {counted(jobs, 'job')}" if jobs else counted(len(failures), "job")
         plain_console(stderr=True).print(f"{count} failed; the same command tries again.")
         raise SystemExit(SOME_FAILED)
-
-
-def suitable_workers(device: str) -> int:
-    """Return the number of processes that suits ``device``: one per thread on a CPU, since small networks gain little by several."""
-    return torch.get_num_threads() if device == "cpu" else 1
-
-
-def _executor(workers: int, stack: ExitStack) -> dict[str, Any]:
-    if workers == 1:
-        return {}
-    processes = Processes(workers, max(1, torch.get_num_threads() // workers))
-    return {"executor": stack.enter_context(processes), "at_a_time": workers}
 
 
 def print_study(study: Study[Any], folder: Path, output: ResultOutput) -> None:
@@ -140,11 +127,6 @@ class JobReporter(Reporter):
 def resume_command(name: str, folder: Path) -> str:
     """Return the command that resumes the study in ``folder``."""
     return f"condense {name} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}"
-
-
-def _print_stopped(study: Study[Any], out: Path) -> None:
-    also = f", or: {resume_command(study.name, out)}" if (out / SETTINGS).exists() else ""
-    plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
 
 
 def _describe(settings: RunSettings) -> str:

@@ -95,12 +95,13 @@ class CurvesReader:
         special = settings.tasks or settings.data_settings.get("classes")  # nothing is published for these
         numbers = {} if special else published_continual(settings.source, settings.ipc, settings.steps)
         names = {label: str(settings.method_settings(label)["name"]) for label in settings.methods}
+        methods = {label: run and to_dict(run.method) for label, run in self._runs.items()}
         return Curves(
             settings,
             steps={label: self._curve(label) for label in names},
             published={label: numbers[name] for label, name in names.items() if name in numbers},
             differences={label: self._differences(label, name) for label, name in names.items() if name in numbers},
-            methods={label: method for label in names if (method := self._method(label))},
+            methods={label: method for label in names if (method := methods[label] or self.earlier.methods.get(label))},
         )
 
     def _curve(self, label: str) -> tuple[StepScore, ...]:
@@ -122,19 +123,17 @@ class CurvesReader:
             step=step + 1, seen=records[-1].seen if records else None, values=values, orders=self.settings.orders, failed=failed
         )
 
-    def _memory_run(self, label: str) -> RunSettings | None:
-        """Return the complete settings of a memory of ``label``; None if there is none."""
-        names = (MemoryStep(label, 0, 0).memory, shared_name(label))
-        paths = [path for name in names if (path := self.folder / MEMORIES / name / RUN_SETTINGS).exists()]
-        return from_dict(RunSettings, read_record(paths[0], StudyRecord).settings) if paths else None
-
-    def _method(self, label: str) -> Any:
-        run = self._memory_run(label)
-        return to_dict(run.method) if run else self.earlier.methods.get(label)
+    @cached_property
+    def _runs(self) -> dict[str, RunSettings | None]:
+        """Complete settings of a memory of each method; None if there is none."""
+        names = {label: (MemoryStep(label, 0, 0).memory, shared_name(label)) for label in self.settings.methods}
+        paths = {label: [self.folder / MEMORIES / name / RUN_SETTINGS for name in both] for label, both in names.items()}
+        first = {label: next((path for path in both if path.exists()), None) for label, both in paths.items()}
+        return {label: from_dict(RunSettings, read_record(path, StudyRecord).settings) if path else None for label, path in first.items()}
 
     def _differences(self, label: str, name: str) -> tuple[str, ...]:
         """Return the differences of memories and evaluation from the published ones."""
-        run, settings, protocol = self._memory_run(label), self.settings, continual_protocol()
+        run, settings, protocol = self._runs[label], self.settings, continual_protocol()
         if run is None:
             return self.earlier.differences.get(label, ())
         orders = () if settings.orders == protocol.orders else (f"orders {settings.orders} (published: {protocol.orders})",)

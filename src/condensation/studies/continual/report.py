@@ -10,8 +10,8 @@ from condensation.data.load import dataset_title
 from condensation.studies.continual.curves import Curves, StepScore, curves_in
 from condensation.studies.continual.study import MEMORIES, ContinualSettings
 from condensation.studies.published_numbers import source_notes
+from condensation.studies.scores import failure_notes
 from condensation.studies.study import StudyReport, new_figure, png, style
-from condensation.studies.study_folder import record_in
 
 COLORS = ("#7d7d87", "#b5542b", "#1b7f79", "#3f51a3", "#a8862b", "#8c3f86")
 
@@ -25,18 +25,15 @@ def continual_report(settings: ContinualSettings, folder: Path) -> StudyReport:
     title = f"{source}: {steps}{counted(settings.ipc, 'image')} of each class in memory"
     missing = sum(point.missing for points in curves.steps.values() for point in points)
     return StudyReport(
-        name="continual",
         title=title,
         columns=columns,
         rows=continual_rows(curves),
         notes=continual_notes(curves),
         json={
-            "settings": to_dict(settings),
             "methods": curves.methods,
             "curves": {label: [point.to_json() for point in points] for label, points in curves.steps.items()},
             "published": to_dict(curves.published),
             "differences": to_dict(curves.differences),
-            **record_in(folder, "continual.json").facts,
         },
         figures={"continual.png": lambda: png(continual_figure(curves, title))},
         places={"Picture": "continual.png", "Curves": "continual.md", "Memories": MEMORIES},
@@ -73,8 +70,7 @@ def continual_notes(curves: Curves) -> tuple[str, ...]:
         lines += [f"{label}: {missing} of {orders} not done."] if missing and not points[-1].failed else []
     lines += source_notes(curves.published.values())
     lines += [f"{label}: {', '.join(texts)}." for label, texts in curves.differences.items() if texts]
-    failed = {name: reason for points in curves.steps.values() for point in points for name, reason in point.failed.items()}
-    return (*lines, *(f"{name} failed: {reason}" for name, reason in failed.items()))
+    return (*lines, *failure_notes(point for points in curves.steps.values() for point in points))
 
 
 def _seen(points: Sequence[StepScore]) -> str:

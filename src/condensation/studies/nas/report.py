@@ -12,7 +12,6 @@ from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, search
 from condensation.studies.nas.search import Search, Verdict
 from condensation.studies.rank_correlation import Agreement
 from condensation.studies.study import StudyReport, new_figure, png, style
-from condensation.studies.study_folder import record_in
 
 NOTHING = "-"
 SCREEN_COLUMNS = 5
@@ -26,13 +25,11 @@ def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
     title = f"{dataset_title(settings.source)}: {len(search.done):,} of {counted(len(search.names), 'network')}"
     top, missing = f"top {settings.top:.0%}", len(search.names) - len(search.done)
     return StudyReport(
-        name="nas",
         title=title,
         columns=("trained on", "Spearman", f"Spearman, {top}", "found, %", "minutes", "Kendall", f"Kendall, {top}"),
         rows=tuple(map(_row, search.verdicts)),
         notes=search_notes(search),
         json={
-            "settings": to_dict(settings),
             "verdicts": [{**asdict(verdict), "networks": len(verdict.networks), "found": verdict.found} for verdict in search.verdicts],
             "methods": search.methods,
             "networks": to_dict(search.trained),
@@ -40,7 +37,6 @@ def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
             "done": len(search.done),
             "do_not_fit": search.space.others,
             "failed": search.failed,
-            **record_in(folder, "nas.json").facts,
         },
         figures={"nas.png": lambda: png(search_figure(search, title))},
         places={"Picture": "nas.png", "Table": "nas.md", "Sets": SETS},
@@ -70,7 +66,10 @@ def search_notes(search: Search) -> tuple[str, ...]:
         listed = ", ".join(f"{label} {count:,}" for label, count in counts.items())
         lines.append(f"Rows have different networks, since some are not done or failed: {listed}.")
     lines.append("Networks in the top: " + ", ".join(f"{verdict.label} {len(verdict.top):,}" for verdict in verdicts) + ".")
-    lines += [f"Found by {verdict.label}: {_found(verdict)}." for verdict in verdicts if verdict.found]
+    for verdict in filter(lambda verdict: verdict.found, verdicts):
+        others = counted(len(verdict.equal) - 1, "other")
+        chance = f", or one of {others} with the same validation accuracy; the accuracy is the mean of all" * (len(verdict.equal) > 1)
+        lines.append(f"Found by {verdict.label}: {verdict.found}{chance}.")
     lines += [
         f"{counted(number, 'network')} of the space left out: {reason}" for reason, number in Counter(search.space.others.values()).items()
     ]
@@ -83,12 +82,6 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     rho, rho_top, tau, tau_top = (str(coefficient) if coefficient else NOTHING for coefficient in coefficients)
     full = NOTHING if verdict.accuracy is None else accuracy(verdict.accuracy, verdict.deviation or 0.0, verdict.trainings)
     return verdict.label, rho, rho_top, full, f"{verdict.seconds / 60:.1f}", tau, tau_top
-
-
-def _found(verdict: Verdict) -> str:
-    others = len(verdict.equal) - 1
-    chance = f", or one of {counted(others, 'other')} with the same validation accuracy; the accuracy is the mean of all" if others else ""
-    return f"{verdict.found}{chance}"
 
 
 def search_figure(search: Search, title: str) -> Any:

@@ -21,8 +21,8 @@ from condensation.runs.settings import describe
 from condensation.studies.pools.buckets import Ablation, ablation_in, published_differences
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, base_run, pool_network, pools_jobs
 from condensation.studies.published_numbers import source_notes
+from condensation.studies.scores import failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
-from condensation.studies.study_folder import record_in
 
 BUCKET = "validation accuracy, %"
 NEW_NETWORKS = "new networks"
@@ -40,18 +40,15 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
         figures[IMAGES] = lambda: png(images_figure(ablation, title, settings.ipc[-1]))
     notes, missing = pools_notes(ablation), sum(cell.missing for cell in ablation.cells)
     return StudyReport(
-        name="pools",
         title=title,
         columns=pools_columns(ablation),
         rows=pools_rows(ablation),
         notes=notes,
         json={
-            "settings": to_dict(settings),
             "pool": {**to_dict(ablation.pool), "network": to_dict(pool_network(settings))},
             "cells": [cell.to_json() for cell in ablation.cells],
             "spread": {str(ipc): ablation.spread(ipc) for ipc in settings.ipc},
             "notes": list(notes),
-            **record_in(folder, "pools.json").facts,
         },
         figures=figures,
         places={"Picture": PICTURE, "Images": IMAGES, "Table": "pools.md", "Runs": RUNS, "Pool": POOL},
@@ -106,7 +103,7 @@ def pools_notes(ablation: Ablation) -> tuple[str, ...]:
         differing = published_differences(settings, ipc) if ablation.published(ipc) else ()
         lines += [f"ipc {ipc} differs from published: {', '.join(differing)}."] if differing else []
     lines += source_notes(cell.published for cell in ablation.cells)
-    return (*lines, *(f"{run} failed: {reason}" for cell in ablation.cells for run, reason in cell.failed.items()))
+    return (*lines, *failure_notes(ablation.cells))
 
 
 def _pool_hint(ablation: Ablation) -> tuple[str, ...]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import note, published_whole, source_notes
+from condensation.studies.scores import failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
@@ -28,12 +28,11 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     notes = _notes(settings, cells, signs, record)
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
-        name="table",
         title=title,
         columns=COLUMNS,
         rows=tuple(_row(cell, signs) for cell in cells),
         notes=notes,
-        json={"settings": to_dict(settings), "cells": [cell.to_json() for cell in cells], "notes": list(notes), **record.facts},
+        json={"cells": [cell.to_json() for cell in cells], "notes": list(notes)},
         figures={"table.png": lambda: png(table_figure(title, cells))},
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
@@ -77,7 +76,7 @@ def _notes(settings: TableSettings, cells: Sequence[Cell], signs: Mapping[str, t
         f"Published accuracy of the whole data set: {whole}." if whole else "",
         note(settings.source) if any(published) else "",
         str(record.data.get("note", "")) if isinstance(record.data, dict) else "",
-        *(f"{run} failed: {reason}" for cell in cells for run, reason in cell.failed.items()),
+        *failure_notes(cells),
     ]
     return tuple(filter(None, lines))
 

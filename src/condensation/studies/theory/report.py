@@ -12,7 +12,6 @@ from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, png, style
-from condensation.studies.study_folder import record_in
 from condensation.studies.theory.study import NETWORKS, ZERO, Measurement, TheorySettings, decisive_settings
 
 CURVES = (("cosine", "#1b7f79", "cosine of the pixel gradients"), ("rank_correlation", "#b5542b", "rank correlation of the losses"))
@@ -33,7 +32,6 @@ def theory_report(settings: TheorySettings, folder: Path) -> StudyReport:
     networks = networks_in(settings, folder)
     means, done = _means(networks), len(networks)
     return StudyReport(
-        name="theory",
         title=f"{dataset_title(settings.data.source)}: matching features and matching last-layer gradients",
         columns=("network", "test accuracy, %", "rank correlation", "cosine"),
         rows=tuple(map(_row, means)),
@@ -41,7 +39,7 @@ def theory_report(settings: TheorySettings, folder: Path) -> StudyReport:
             f"On {done} of {counted(settings.networks, 'network')}, {settings.pairs} pairs of random subsets each: rank correlation of "
             "the two losses, and cosine of their gradients in the pixels. At 1 they agree.",
         ),
-        json={"networks": to_dict(networks), "means": means, "settings": to_dict(settings), **record_in(folder, "theory.json").facts},
+        json={"networks": to_dict(networks), "means": means},
         figures={"theory.png": lambda: png(theory_figure(networks, means))} if networks else {},
         places={"Picture": "theory.png", "Numbers": "theory.json"},
         missing=counted(settings.networks - done, "network") if done < settings.networks else "",
@@ -85,7 +83,7 @@ def theory_figure(networks: Networks, means: Sequence[Mapping[str, Any]]) -> Any
     trained = [measurement for measurement in networks[0] if measurement.after != ZERO]
     for measurement, color in zip(trained[:: max(1, len(trained) - 1)], (UNTRAINED, TRAINED), strict=False):
         label = f"{stage(measurement.after)}, rank correlation {measurement.rank_correlation:.2f}"
-        scaled = [_relative(values) for values in (measurement.feature_losses, measurement.gradient_losses)]
+        scaled = [np.array(values) / np.mean(values) for values in (measurement.feature_losses, measurement.gradient_losses)]
         left.scatter(*scaled, s=18, color=color, alpha=0.75, label=label, linewidths=0)
     left.set(xlabel="feature matching loss / its mean", ylabel="last-layer gradient matching loss / its mean")
     left.set_title("Each point: two random subsets, on one network", fontsize=10)
@@ -105,11 +103,6 @@ def theory_figure(networks: Networks, means: Sequence[Mapping[str, Any]]) -> Any
     for axis in (left, right):
         style(axis)
     return figure
-
-
-def _relative(numbers: Sequence[float]) -> list[float]:
-    mean = sum(numbers) / len(numbers)
-    return [number / mean for number in numbers]
 
 
 def stage(after: str | int) -> str:

@@ -1,21 +1,97 @@
-"""Report of a transfer matrix."""
+"""Cells and report of a transfer matrix."""
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
-from condensation.runs.advice import what_to_try
+from condensation.networks.base import NetworkSpec
+from condensation.runs.advice import network_label, what_to_try
 from condensation.runs.settings import describe
-from condensation.studies.study import StudyReport, new_figure, png
-from condensation.studies.study_folder import record_in
-from condensation.studies.transfer.cells import Matrix, TransferCell, below_random, matrix_in
-from condensation.studies.transfer.study import RANDOM, SETS, TransferSettings, transfer_jobs, transfer_rows
+from condensation.studies.jobs import Failures, failures_in
+from condensation.studies.scores import ScoredCell, accuracies_in, completed, failure_notes
+from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, png
+from condensation.studies.transfer.study import CELLS, RANDOM, SETS, TEST, TransferRow, TransferSettings, transfer_jobs, transfer_rows
 
 BELOW = "↓"
 CORNER = "learned on"
 FULL_COLOR = 20.0  # difference from random images in points, at least, that gets the full color
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferCell(ScoredCell):
+    """One network, trained on the sets of one row."""
+
+    labels: ClassVar[tuple[str, ...]] = ("learned", "tested")
+
+    learned: str
+    """Label of the row."""
+    tested: str
+    """Label of the network."""
+    sets: int
+    """Number of sets asked for."""
+
+
+Matrix = Sequence[Sequence[TransferCell]]
+"""Rows of the matrix; random images come first."""
+
+
+@dataclass(frozen=True)
+class TransferRecord(ReportRecord):
+    """Part of ``transfer.json`` that is read again."""
+
+    cells: tuple[TransferCell, ...]
+
+
+def matrix_in(settings: TransferSettings, folder: Path) -> list[list[TransferCell]]:
+    """Return the matrix in ``folder``, finished or not."""
+    failures = failures_in(folder / SETS) | failures_in(folder / CELLS)
+    methods = {row.label: row.method for row in transfer_rows(settings)}
+
+    def reported() -> list[TransferCell]:
+        """Return the cells of the JSON report whose settings have not changed."""
+        earlier = earlier_report(folder / "transfer.json", TransferRecord, settings, _shared)
+        if earlier is None:
+            return []
+        before = {row.label: row.method for row in transfer_rows(earlier[1])}
+        return [cell for cell in earlier[0].cells if cell.learned in methods and before.get(cell.learned) == methods[cell.learned]]
+
+    cells = completed([_cell(settings, folder, row, spec, failures) for row in transfer_rows(settings) for spec in settings.test], reported)
+    return [[cell for cell in cells if cell.learned == label] for label in methods]
+
+
+def below_random(matrix: Matrix) -> dict[str, list[str]]:
+    """Return the rows that score below random images, with the networks on which they do."""
+    random, *others = matrix
+    lower: dict[str, list[str]] = {}
+    for row in others:
+        pairs = [(cell, base) for cell, base in zip(row, random, strict=True) if cell.values and base.values]
+        tested = [cell.tested for cell, base in pairs if cell.mean < base.mean]
+        if tested:
+            lower[row[0].learned] = tested
+    return lower
+
+
+def _cell(settings: TransferSettings, folder: Path, row: TransferRow, spec: NetworkSpec, failures: Failures) -> TransferCell:
+    names = [row.cell_name(seed, spec) for seed in range(settings.seeds)]
+    paths = [folder / CELLS / f"{name}.json" for name in names]
+    related = [name for seed, cell in enumerate(names) for name in (cell, row.set_name(seed))]
+    return TransferCell(
+        learned=row.label,
+        tested=network_label(spec),
+        values=tuple(accuracies_in(path) for path in paths if path.exists()),
+        sets=settings.seeds,
+        failed={name: failures[name].reason for name in related if name in failures},
+    )
+
+
+def _shared(settings: TransferSettings) -> tuple[object, ...]:
+    """Return the settings that decide every cell."""
+    return settings.decisive_data(settings.ipc), settings.ipc, settings.small_classes, replace(settings.evaluation, network=TEST[0])
 
 
 def transfer_report(settings: TransferSettings, folder: Path) -> StudyReport:
@@ -24,17 +100,14 @@ def transfer_report(settings: TransferSettings, folder: Path) -> StudyReport:
     title = f"{dataset_title(settings.source)}: {describe(jobs[-1].settings)}"
     missing = sum(cell.missing for row in matrix for cell in row)
     return StudyReport(
-        name="transfer",
         title=title,
         columns=(CORNER, *(cell.tested for cell in matrix[0])),
         rows=transfer_lines(matrix),
         notes=transfer_notes(settings, matrix),
         json={
-            "settings": to_dict(settings),
             "rows": [{"label": row.label, "method": to_dict(row.method)} for row in transfer_rows(settings)],
             "cells": [cell.to_json() for row in matrix for cell in row],
             "below_random": below_random(matrix),
-            **record_in(folder, "transfer.json").facts,
         },
         figures={"transfer.png": lambda: png(transfer_figure(title, matrix))},
         places={"Picture": "transfer.png", "Matrix": "transfer.md", "Sets": SETS},
@@ -67,13 +140,13 @@ def transfer_notes(settings: TransferSettings, matrix: Matrix) -> tuple[str, ...
         (method,) = (row.method for row in rows if row.label == label)
         lines.append(f"{BELOW} learned on {label}: below random images on {', '.join(tested)}. To try, one by one:")
         lines += [f"  {line}" for line in what_to_try(method)]
-    failed = {name: reason for row in matrix for cell in row for name, reason in cell.failed.items()}
-    return (*lines, *(f"{name} failed: {reason}" for name, reason in failed.items()))
+    return (*lines, *failure_notes(cell for row in matrix for cell in row))
 
 
 def transfer_figure(title: str, matrix: Matrix) -> Any:
     """Return the figure of the matrix: green sets are better than random images on the same network, brown ones worse."""
-    gains = [[_gain(cell, base) for cell, base in zip(row, matrix[0], strict=True)] for row in matrix]
+    pairs = [zip(row, matrix[0], strict=True) for row in matrix]
+    gains = [[cell.mean - base.mean if cell.values and base.values else math.nan for cell, base in row] for row in pairs]
     limit = max([FULL_COLOR, *(abs(gain) for row in gains for gain in row if gain == gain)])
     figure = new_figure(2.4 + 1.35 * len(matrix[0]), 1.5 + 0.55 * len(matrix))
     axes = figure.subplots()
@@ -92,7 +165,3 @@ def transfer_figure(title: str, matrix: Matrix) -> Any:
     figure.colorbar(image, ax=axes, label=f"points above {RANDOM}", shrink=0.9).outline.set_visible(False)
     figure.suptitle(title, fontsize=11)
     return figure
-
-
-def _gain(cell: TransferCell, base: TransferCell) -> float:
-    return cell.mean - base.mean if cell.values and base.values else float("nan")

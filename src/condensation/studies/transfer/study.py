@@ -1,10 +1,9 @@
 """Transfer between architectures: a matrix with a row per network learned on and a column per network tested."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.config.build import from_dict
@@ -109,7 +108,7 @@ def transfer_jobs(settings: TransferSettings, folder: Path | None = None) -> lis
 
 def run_transfer(settings: TransferSettings, folder: Path, watch: Watch = Watch()) -> Failures:
     """Make the missing sets of the matrix in ``folder``, then its missing cells."""
-    claim_folder(folder, settings, _decisive)
+    claim_folder(folder, settings, lambda each: {"evaluation": to_dict(each.evaluation)})
     jobs = transfer_jobs(settings)
     claim_all(jobs, folder / SETS)
     data = jobs[0].settings.data.load(watch.on_reading)
@@ -140,7 +139,3 @@ def _test(settings: TransferSettings, folder: Path, row: TransferRow, seed: int,
     evaluation = replace(settings.evaluation, network=spec)
     scores = compare([Entry(row.label, condensed.images)], data, evaluation, seed, settings.compute, watch.on_progress)
     write_json(folder / CELLS / f"{row.cell_name(seed, spec)}.json", scores.to_json())
-
-
-def _decisive(settings: TransferSettings) -> Mapping[str, Any]:
-    return {"evaluation": to_dict(settings.evaluation)}
