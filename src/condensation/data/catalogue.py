@@ -20,7 +20,7 @@ class DatasetInfo:
 
     @property
     def flip_invariant(self) -> bool:
-        """Whether mirrored images keep their label."""
+        """True if mirrored images keep their label."""
         return self.class_names != DIGITS
 
 
