@@ -6,7 +6,9 @@
 >>> print(evaluate(small, data.test))  # doctest: +SKIP
 """
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,118 +60,21 @@ if TYPE_CHECKING:
     from condensation.training.make_pool import PoolRecipe, make_pool
     from condensation.training.train import Recipe, train
 
-# Where each public name lives. Names are imported when they are first used, so that `condense --help` need not wait for torch.
+# Modules of the public names, read from the block above. A name is imported when it is first used, so that `condense --help` need not
+# wait for torch.
 _HOMES = {
-    "artifacts.condensed_set": ("CondensedSet",),
-    "artifacts.export.export": ("EXPORTS",),
-    "artifacts.trained_generator": (
-        "KeepGenerator",
-        "TrainedGenerator",
-    ),
-    "augment.base": (
-        "Augmentation",
-        "Seeded",
-    ),
-    "augment.dsa": ("DSA",),
-    "core.checkpoint": ("Checkpoint",),
-    "core.compute": ("Compute",),
-    "core.errors": (
-        "CondensationError",
-        "MissingExtra",
-        "NotEnoughMemory",
-    ),
-    "core.images": ("ImageSet",),
-    "core.preprocessing": (
-        "Identity",
-        "Preprocessing",
-        "Standardize",
-        "Zca",
-    ),
-    "core.rng": ("Rng",),
-    "core.soft_labels": ("SoftLabels",),
-    "data.catalogue": ("DATASETS",),
-    "data.dataset": ("Data",),
-    "data.from_dataset": ("from_dataset",),
-    "data.load": (
-        "from_arrays",
-        "load",
-    ),
-    "data.settings": ("DataSettings",),
-    "evaluation.compare": ("EvaluationSettings",),
-    "evaluation.evaluate": (
-        "Accuracies",
-        "evaluate",
-    ),
-    "methods.base": ("Method",),
-    "methods.best_of": ("BestOf",),
-    "methods.big_gan": ("BigGAN",),
-    "methods.dc": (
-        "DC",
-        "SiameseDC",
-    ),
-    "methods.dc_vae": ("DCVAE",),
-    "methods.dm": ("DM",),
-    "methods.forgetting": ("Forgetting",),
-    "methods.gmmn": ("GMMN",),
-    "methods.gtn": ("GTN",),
-    "methods.herding": ("Herding",),
-    "methods.k_center": ("KCenter",),
-    "methods.kip": ("KIP",),
-    "methods.loop": (
-        "Diverged",
-        "Observer",
-        "StepInfo",
-        "Stopped",
-        "condense",
-    ),
-    "methods.pixel_mmd": ("PixelMMD",),
-    "methods.random": ("Random",),
-    "methods.registry": ("METHODS",),
-    "networks.base": (
-        "Classifier",
-        "NetworkSampler",
-        "NetworkSpec",
-    ),
-    "networks.convnet": ("ConvNet",),
-    "networks.registry": ("NETWORKS",),
-    "networks.samplers": (
-        "Fresh",
-        "Pool",
-    ),
-    "networks.user_module": ("UserModule",),
-    "report.grid": ("grid",),
-    "runs.presets": (
-        "PRESETS",
-        "preset",
-    ),
-    "runs.run": (
-        "RunResult",
-        "run",
-    ),
-    "runs.settings": ("RunSettings",),
-    "training.curriculum": (
-        "CurriculumResult",
-        "Schedule",
-        "teach",
-    ),
-    "training.make_pool": (
-        "PoolRecipe",
-        "make_pool",
-    ),
-    "training.train": (
-        "Recipe",
-        "train",
-    ),
+    alias.name: node.module or ""
+    for node in ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8")))
+    if isinstance(node, ast.ImportFrom) and str(node.module).startswith("condensation.")
+    for alias in node.names
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_HOME)  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in _HOMES:
         raise AttributeError(f"module 'condensation' has no attribute {name!r}")
-    value = getattr(import_module(f"condensation.{_HOME[name]}"), name)
-    globals()[name] = value
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
     return value
 
 

@@ -148,8 +148,9 @@ def test_a_later_format_is_refused(tmp_path):
 def test_an_unknown_preprocessing_is_named(tmp_path):
     card = {"preprocessing": "zcaa", "class_names": ["a", "b"], "mirrored": True}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card)
-    with pytest.raises(CondensationError, match="'zcaa'"):
+    with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
+    assert "zcaa" in error.value.message
 
 
 @pytest.mark.parametrize("missing", ["images", "labels"])
@@ -157,14 +158,15 @@ def test_a_missing_tensor_is_named(tmp_path, missing):
     tensors = {"images": PICTURES[:2], "labels": torch.arange(2)}
     del tensors[missing]
     write_tensors(tmp_path / "a", "condensed set", tensors, {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True})
-    with pytest.raises(CondensationError, match=f"'{missing}' is missing"):
+    with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
+    assert repr(missing) in error.value.message
 
 
 def test_labels_without_images_are_refused(tmp_path):
     card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(3)}, card)
-    with pytest.raises(CondensationError, match="one label for each"):
+    with pytest.raises(CondensationError, match=r"labels of shape \(3,\)"):
         CondensedSet.load(tmp_path / "a")
 
 
@@ -185,12 +187,14 @@ def test_a_damaged_card_is_named_in_one_line(tmp_path, field, value):
 def test_missing_soft_labels_are_named(tmp_path):
     card = {"preprocessing": "identity", "class_names": ["a", "b"], "mirrored": True, "soft_labels": {"loss": "squared"}}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card, 2)
-    with pytest.raises(CondensationError, match="'soft_labels' is missing"):
+    with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
+    assert "'soft_labels'" in error.value.message
 
 
 def test_missing_tensors_of_a_preprocessing_are_named(tmp_path):
     card = {"preprocessing": "standardize", "class_names": ["a", "b"], "mirrored": True}
     write_tensors(tmp_path / "a", "condensed set", {"images": PICTURES[:2], "labels": torch.arange(2)}, card)
-    with pytest.raises(CondensationError, match="'standardize' are missing"):
+    with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
+    assert "'standardize'" in error.value.message

@@ -98,11 +98,12 @@ def test_the_card_of_a_sample_is_that_of_the_run(folder):
 
 @pytest.mark.parametrize(
     ("ipc", "named"),
-    [(0, "got 0"), ({}, "got 0"), ({12: 1}, "no class 12")],
+    [(0, "0"), ({}, "0"), ({12: 1}, "12")],
 )
 def test_impossible_counts_are_refused(folder, ipc, named):
-    with pytest.raises(CondensationError, match=named) as error:
+    with pytest.raises(CondensationError) as error:
         TrainedGenerator.load(folder).images(ipc)
+    assert named in error.value.message
     assert error.value.setting == "ipc"
 
 
@@ -131,8 +132,9 @@ def test_damaged_weights_are_refused(folder, tmp_path):
 def test_a_run_without_a_generator_is_named(tmp_path):
     settings = RunSettings(DataSettings("digits"), dm(steps=1), ipc=1, evaluation=EvaluationSettings(0), compute=COMPUTE)
     run(settings, tmp_path / "run")
-    with pytest.raises(CondensationError, match="holds no trained generator"):
+    with pytest.raises(CondensationError) as error:
         TrainedGenerator.load(tmp_path / "run")
+    assert "generator.safetensors" in error.value.hint
 
 
 def test_a_set_is_not_a_generator(folder):

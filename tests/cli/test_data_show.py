@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from condensation.cli.app import app
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, NoSuchData
 from tests.data.pictures import picture, write_classes
 
 
@@ -102,7 +102,7 @@ def test_settings_and_options_are_those_of_a_run(here):
         show(here / "t.csv")
     assert "12 training" in show(here / "t.csv", "data.columns=where,what", "data.size=4x5")
     assert show(here / "in", "--skip-bad", "--json") == show(here / "in", "--json")
-    with pytest.raises(CondensationError, match="no setting 'method'"):
+    with pytest.raises(CondensationError, match="'method'"):
         show(here / "in", "method.lr=1")
     assert "method.lr" not in show("--help")
 
@@ -118,7 +118,7 @@ def test_many_classes_are_cut_short(here):
 
 
 def test_bad_input_is_refused(here):
-    with pytest.raises(CondensationError, match="no folder or file"):
+    with pytest.raises(NoSuchData):
         show(here / "nothing")
-    with pytest.raises(CondensationError, match=r"No picture can be written as .*x\.nothing"):
+    with pytest.raises(CondensationError, match=r"x\.nothing"):
         show("digits", "--out", "x.nothing")

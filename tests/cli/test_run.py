@@ -117,7 +117,16 @@ def test_the_default_folder_names_data_method_ipc_and_seed(condense):
 def test_the_default_folder_of_a_path_has_its_last_name(condense, tmp_path):
     colour_data(tmp_path / "mine" / "below")
     os.chdir(tmp_path / "mine" / "below")
-    assert default_folder(settings_from(options={"data.source": "."})) == Path("runs/below-dm-ipc10-seed0")
+    assert re.fullmatch(r"below-[0-9a-f]{4}-dm-ipc10-seed0", default_folder(settings_from(options={"data.source": "."})).name)
+
+
+def test_paths_with_the_same_last_name_have_their_own_default_folders(tmp_path):
+    sources = ["images", str(tmp_path / "first" / "images"), str(tmp_path / "second" / "images")]
+    folders = [default_folder(settings_from(options={"data.source": source})).name for source in sources]
+    assert folders[0] == "images-dm-ipc10-seed0"
+    assert len(set(folders)) == 3
+    assert all(folder.startswith("images-") for folder in folders)
+    assert default_folder(settings_from(options={"data.source": str(Path.cwd() / "images")})).name == folders[0]
 
 
 def test_each_set_of_settings_has_its_own_default_folder():

@@ -194,5 +194,6 @@ def test_a_long_name_of_a_set_is_cut():
     ],
 )
 def test_unlike_sets_are_refused(other, named):
-    with pytest.raises(CondensationError, match=named):
+    with pytest.raises(CondensationError) as error:
         grid({"first": random_set([1, 1]), "second": other})
+    assert named in error.value.message

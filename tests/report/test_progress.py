@@ -2,16 +2,19 @@ import io
 import signal
 import time
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from rich.console import Console
 
+from condensation.methods.best_of import BestOf
+from condensation.methods.dm import DM
 from condensation.methods.loop import StepInfo, Stopped
 from condensation.report.progress import HeadedReporter, LineReporter, LiveReporter, Reporter, StopOnSignal, StoppableReporter, reporter
 
 
 def info(step, steps=100, loss=1.5):
-    return StepInfo(step, steps, loss, None, ("condensing", step, steps))
+    return StepInfo(step, DM(steps=steps), loss, None)
 
 
 @pytest.fixture
@@ -96,8 +99,9 @@ def test_a_terminal_gets_a_bar():
 def test_a_run_of_several_parts_gets_a_bar_for_each():
     screen = io.StringIO()
     with reporter(Console(file=screen, force_terminal=True, width=120), quiet=False) as live:
-        live.condensing(replace(info(29), phase=("condensing", 29, 30)))
-        live.condensing(replace(info(30), phase=("choosing", 0, 70)))
+        two_phases = BestOf(DM(steps=15), sets=2, mixtures=140)  # 30 steps that make the sets, then 70 that choose
+        live.condensing(replace(info(29), method=two_phases))
+        live.condensing(replace(info(30), method=two_phases))
     assert "30/30" in screen.getvalue()
     assert "0/70" in screen.getvalue()
 
@@ -148,7 +152,7 @@ def test_a_bar_shows_reading(clock):
 
 def test_a_heading_is_printed_once_before_the_first_progress(capsys):
     screen = Console(file=io.StringIO())
-    shown = HeadedReporter(LineReporter(every=0), screen, ["digits: DM"])
+    shown = HeadedReporter(LineReporter(every=0), cache(lambda: screen.print("digits: DM")))
     assert screen.file.getvalue() == ""
     shown.condensing(info(0))
     shown.evaluating(1, 2)

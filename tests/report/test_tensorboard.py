@@ -52,5 +52,6 @@ def test_every_loss_and_some_pictures_are_written(tmp_path: Path, monkeypatch: p
 
 def test_without_tensorboard_the_pip_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'condensation\[track\]'"):
+    with pytest.raises(MissingExtra) as error:
         TensorBoard(tmp_path)
+    assert "condensation[track]" in error.value.hint

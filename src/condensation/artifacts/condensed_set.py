@@ -47,20 +47,12 @@ class CondensedSet:
         return replace(self, card={**self.card, "scores": dict(scores)})
 
     def save(self, path: str | Path) -> None:
-        """Write the set to one file, atomically and exactly.
-
-        Raises:
-            CondensationError: if it cannot be written.
-        """
+        """Write the set to one file, atomically and exactly. Raise CondensationError if it cannot be written."""
         write_set(Path(path), self.images, self.card)
 
     @classmethod
     def load(cls, path: str | Path) -> CondensedSet:
-        """Read a set from its file or its run folder.
-
-        Raises:
-            CondensationError: if it is missing, damaged, or of a later format.
-        """
+        """Read a set from its file or its run folder. Raise CondensationError if it is missing, damaged, or of a later format."""
         path = Path(path)
         return cls(*read_set(path / SET if path.is_dir() else path))
 
@@ -68,22 +60,19 @@ class CondensedSet:
     def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:
         """Read a set of the official project, a file such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``, without running code in it.
 
+        Raise CondensationError if the file is missing, damaged, holds anything else, or is not of that data set.
+
         Args:
             path: File of ``torch.save`` with one or more sets of normalized images and their labels.
             data: Name of the data set in `DATASETS`, which the file does not record; its published constants normalized the images.
             which: Index of the set in the file.
-
-        Raises:
-            CondensationError: if the file is missing, damaged, holds anything else, or is not of that data set.
         """
         return cls(*read_official(Path(path), data, which))
 
     def export(self, path: str | Path, to: str) -> Path:
         """Write the set in the format ``to``, one of `EXPORTS`, to the new folder ``path``, with a card that shows how to train on it.
 
-        Raises:
-            CondensationError: if the folder is not empty or cannot be written; no partial export remains.
-            MissingExtra: if the format needs a package that is not installed.
+        Raise CondensationError if the folder is not empty or cannot be written. No partial export remains.
         """
         return export(self.images, self.card, Path(path), to)
 
@@ -95,19 +84,14 @@ class CondensedSet:
     def from_pretrained(cls, source: str | Path, *, revision: str | None = None) -> CondensedSet:
         """Read a set from a folder of `save_pretrained`, or from a data set repository ``owner/name`` of the Hugging Face hub.
 
-        Raises:
-            CondensationError: if there is no such folder or repository, the hub cannot be reached, or the set is damaged.
-            MissingExtra: if ``huggingface_hub`` is needed and not installed.
+        Raise CondensationError if there is no such folder or repository, the hub cannot be reached, or the set is damaged.
         """
         return cls.load(source if Path(source).is_dir() else fetch(str(source), SET, revision))
 
     def push_to_hub(self, repository: str, *, private: bool = False, message: str = "Add the condensed set") -> str:
         """Upload the set, its images and its card to the data set repository ``owner/name`` and return its address.
 
-        The repository is created if needed. ``hf auth login`` or ``HF_TOKEN`` authenticate you.
-
-        Raises:
-            CondensationError: if the hub cannot be reached or refuses the upload.
-            MissingExtra: if packages of the extra ``hub`` are not installed.
+        The repository is created if needed. ``hf auth login`` or ``HF_TOKEN`` authenticate you. Raise CondensationError if the hub cannot
+        be reached or refuses, and its subclass MissingExtra if packages of the extra ``hub`` are not installed.
         """
         return push(self.images, self.card, repository, private=private, message=message)

@@ -20,8 +20,7 @@ ALLOWED: list[Any] = [
     np.dtype,
     type(np.dtype(np.float64)),
     type(np.dtype(np.float32)),
-    (_MULTIARRAY.scalar, "numpy.core.multiarray.scalar"),
-    (_MULTIARRAY.scalar, "numpy._core.multiarray.scalar"),
+    *((_MULTIARRAY.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
 ]
 SAFE_SINCE = (2, 6)  # earlier versions of torch.load could run code despite weights_only
 OTHER_DATA = 'Name the data set that the file was made from, such as data="fashion-mnist".'
@@ -31,10 +30,8 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
     """Return a set and its card from an official file, or from a plain ``[images, labels]`` of ``torch.save``.
 
     The images are normalized by the published constants of the data set, which the file does not name. Only tensors, numbers and
-    plain containers are read, so no code can run.
-
-    Raises:
-        CondensationError: if the file is missing, damaged or holds anything else, or its images are not of that data set.
+    plain containers are read, so no code can run. Raise CondensationError if the file is missing, damaged or holds anything else, or its
+    images are not of that data set.
     """
     name = known_name(data)
     published = [key for key, info in DATASETS.items() if info.published]
@@ -69,8 +66,7 @@ def _load(path: Path) -> Any:
         with torch.serialization.safe_globals(ALLOWED):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of many types for damaged files
-        forbidden = re.search(r"GLOBAL (\S+)", str(error))
-        if forbidden:
+        if forbidden := re.search(r"GLOBAL (\S+)", str(error)):
             raise CondensationError(f"{path} refers to {forbidden[1]}, which could run code, so nothing of it was read.") from None
         raise CondensationError(f"{path} is incomplete, or not a file of torch.save.", hint="Download it again.") from None
 

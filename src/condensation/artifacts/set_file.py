@@ -46,11 +46,7 @@ class SetCard(ImagesCard):
 
 
 def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
-    """Write a set to one file, atomically and exactly.
-
-    Raises:
-        CondensationError: if it cannot be written.
-    """
+    """Write a set to one file, atomically and exactly. Raise CondensationError if it cannot be written."""
     content = complete_card(images, card)
     tensors = {"images": images.images, "labels": images.labels, **preprocessing_tensors(images.preprocessing)}
     if images.soft_labels is None:
@@ -59,45 +55,32 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
 
 
 def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
-    """Return the images and the card of a file that `write_set` wrote.
-
-    Raises:
-        CondensationError: if it is missing, damaged, or of a later format; the message names the field.
-    """
+    """Return the images and the card of a file. Raise CondensationError if it is missing, damaged, or of a later format."""
     tensors, content = read_tensors(path, KIND)
     card = as_record(content, SetCard, str(path))
     wanted = ("images", "labels", *((SOFT_LABELS,) if card.soft_labels else ()))
-    images, labels, *soft = (required_tensor(path, tensors, name) for name in wanted)
-    soft_labels = SoftLabels(soft[0], card.soft_labels.loss) if card.soft_labels else None
+    if missing := [name for name in wanted if name not in tensors]:
+        raise CondensationError(f"{path}: the tensor {missing[0]!r} is missing.", hint=RESTORE)
+    pixels, labels, *values = (tensors[name] for name in wanted)
+    soft = SoftLabels(values[0], card.soft_labels.loss) if card.soft_labels else None
     preprocessing = read_preprocessing(path, tensors, card.preprocessing)
-    return (
-        ImageSet.of(images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored, soft_labels=soft_labels),
-        content,
-    )
+    images = ImageSet.of(pixels, labels, card.class_names, preprocessing=preprocessing, soft_labels=soft, flip_invariant=card.mirrored)
+    return images, content
 
 
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets are equal files."""
-    fields = {
-        "class_names": list(images.class_names),
-        "mirrored": images.flip_invariant,
-        "preprocessing": preprocessing_name(images.preprocessing),
-    }
+    fields = images_card(images)
     fields |= {SOFT_LABELS: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
     others = {name: value for name, value in card.items() if name not in {*fields, SOFT_LABELS, "scores"}}
     scores = {"scores": card["scores"]} if "scores" in card else {}
     return {**others, **fields, **scores}
 
 
-def required_tensor(path: Path, tensors: Mapping[str, Tensor], name: str) -> Tensor:
-    """Return the tensor ``name`` of a file.
-
-    Raises:
-        CondensationError: if it is missing.
-    """
-    if name not in tensors:
-        raise CondensationError(f"{path}: the tensor {name!r} is missing.", hint=RESTORE)
-    return tensors[name]
+def images_card(images: ImageSet) -> dict[str, Any]:
+    """Return the fields of `ImagesCard`. Raise CondensationError for a preprocessing of the user, which cannot be saved."""
+    name = preprocessing_name(images.preprocessing)
+    return {"class_names": list(images.class_names), "mirrored": images.flip_invariant, "preprocessing": name}
 
 
 def preprocessing_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
@@ -106,11 +89,7 @@ def preprocessing_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
 
 
 def read_preprocessing(path: Path, tensors: Mapping[str, Tensor], name: str) -> Preprocessing:
-    """Return the preprocessing ``name`` from the tensors of its file.
-
-    Raises:
-        CondensationError: if there is no such preprocessing, or its tensors are not in the file.
-    """
+    """Return the preprocessing ``name`` from the tensors of its file. Raise CondensationError if the name or a tensor is unknown."""
     if name not in PREPROCESSINGS:
         raise unknown("preprocessing", name, PREPROCESSINGS)
     saved = {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items() if key.startswith(PREFIX)}
@@ -121,13 +100,9 @@ def read_preprocessing(path: Path, tensors: Mapping[str, Tensor], name: str) -> 
 
 
 def preprocessing_name(preprocessing: Preprocessing) -> str:
-    """Return the name of a preprocessing on a card.
-
-    Raises:
-        CondensationError: if it is not one that can be saved.
-    """
-    for name, kind in PREPROCESSINGS.items():
-        if kind is type(preprocessing):
-            return name
-    known = ", ".join(PREPROCESSINGS)
-    raise CondensationError(f"Expected one of the preprocessings {known}, which can be saved; got {type(preprocessing).__name__}.")
+    """Return the name of a preprocessing on a card. Raise CondensationError if it is not one that can be saved."""
+    names = {kind: name for name, kind in PREPROCESSINGS.items()}
+    if type(preprocessing) not in names:
+        known, given = ", ".join(PREPROCESSINGS), type(preprocessing).__name__
+        raise CondensationError(f"Expected one of the preprocessings {known}, which can be saved; got {given}.")
+    return names[type(preprocessing)]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import ImagesCard, preprocessing_name, preprocessing_tensors, read_preprocessing
+from condensation.artifacts.set_file import ImagesCard, images_card, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.environment import versions
@@ -61,10 +61,8 @@ class TrainedGenerator:
     def images(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> ImageSet:
         """Return ``ipc`` new images per class, or ``ipc[label]``, preprocessed as the real ones were.
 
-        With the same seed, a smaller set is the beginning of a larger one. No seed repeats the images of the run's own set.
-
-        Raises:
-            CondensationError: if ``ipc`` is below 1, or names a class that the generator does not have.
+        With the same seed, a smaller set is the beginning of a larger one. No seed repeats the images of the run's own set. Raise
+        CondensationError if ``ipc`` is below 1, or names a class that the generator does not have.
         """
         counts = self._counts(ipc)
         compute = compute.resolve()
@@ -77,16 +75,10 @@ class TrainedGenerator:
         return replace(start, images=drawn).to("cpu")
 
     def sample(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> CondensedSet:
-        """Return `images` as a set whose card is that of the run with this ipc and seed.
-
-        Raises:
-            CondensationError: as `images`.
-        """
+        """Return `images` as a set whose card is that of the run with this ipc and seed."""
         images = self.images(ipc, seed, compute)
-        settings = {
-            **self.card.get("settings", {"method": to_dict(self.method)}),
-            "ipc": ipc if isinstance(ipc, int) else {images.class_names[label]: count for label, count in ipc.items()},
-        }
+        by_class = ipc if isinstance(ipc, int) else {images.class_names[label]: count for label, count in ipc.items()}
+        settings = {**self.card.get("settings", {"method": to_dict(self.method)}), "ipc": by_class}
         return CondensedSet(images, {**self.card, "settings": settings, "sample": {"seed": seed}, "versions": versions()})
 
     def matches_run(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
@@ -102,31 +94,21 @@ class TrainedGenerator:
         return self.method.drawn(real, ipc, generator, Rng(seed).child("init"), compute).snapshot().to(home)
 
     def save(self, path: str | Path) -> None:
-        """Write weights and settings of the method to one file, atomically.
-
-        Raises:
-            CondensationError: if it cannot be written.
-        """
+        """Write weights and settings of the method to one file, atomically. Raise CondensationError if it cannot be written."""
         tensors = {f"{WEIGHTS}{name}": tensor for name, tensor in self.generator.state_dict().items()}
         tensors |= preprocessing_tensors(self.like.preprocessing)
         about = {
             "method": to_dict(self.method),
             "shape": list(self.like.shape),
             "labels": list(self.like.classes),
-            "class_names": list(self.like.class_names),
-            "mirrored": self.like.flip_invariant,
-            "preprocessing": preprocessing_name(self.like.preprocessing),
+            **images_card(self.like),
             "card": dict(self.card),
         }
         write_tensors(Path(path), KIND, tensors, about)
 
     @classmethod
     def load(cls, path: str | Path) -> TrainedGenerator:
-        """Read a generator from its file or its run folder.
-
-        Raises:
-            CondensationError: if it is missing or damaged, or its method is unknown.
-        """
+        """Read a generator from its file or its run folder. Raise CondensationError if it is missing or damaged."""
         path = Path(path)
         if path.is_dir():
             path = path / GENERATOR
@@ -155,8 +137,7 @@ class TrainedGenerator:
 
     def _counts(self, ipc: int | Mapping[int, int]) -> dict[int, int]:
         counts = dict(ipc) if isinstance(ipc, Mapping) else dict.fromkeys(self.like.classes, ipc)
-        unknown_labels = sorted(set(counts) - set(self.like.classes))
-        if unknown_labels:
+        if unknown_labels := sorted(set(counts) - set(self.like.classes)):
             known = ", ".join(map(str, self.like.classes))
             raise CondensationError(f"The generator has no class {unknown_labels[0]}; it has {known}.", setting="ipc")
         if not counts or min(counts.values()) < 1:

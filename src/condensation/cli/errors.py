@@ -4,38 +4,16 @@ import re
 
 from condensation.core.errors import CondensationError
 
+_OPTIONS_OF_DATA = ("folder", "size", "fit", "skip_bad")
+_SAME_NAME = (
+    *("out", "resume", "ipc", "small_classes", "seed", "preset", "mirror", "data", "device", "network", "networks", "kernel", "random"),
+    *("whole", "which", "to", "shape", "tensorboard", "checkpoint_every", *_OPTIONS_OF_DATA),
+)
 # Parameter or setting of the library: option of the command.
 OPTIONS = {
-    "out": "--out",
-    "resume": "--resume",
-    "ipc": "--ipc",
-    "small_classes": "--small-classes",
-    "seed": "--seed",
-    "preset": "--preset",
-    "size": "--size",
-    "fit": "--fit",
-    "skip_bad": "--skip-bad",
-    "folder": "--folder",
-    "mirror": "--mirror",
-    "source": "--data",
-    "data": "--data",
-    "device": "--device",
-    "network": "--network",
-    "networks": "--networks",
-    "kernel": "--kernel",
-    "random": "--random",
-    "whole": "--whole",
-    "which": "--which",
-    "to": "--to",
-    "shape": "--shape",
-    "tensorboard": "--tensorboard",
-    "checkpoint_every": "--checkpoint-every",
-    "data.source": "--data",
-    "data.folder": "--folder",
-    "data.size": "--size",
-    "data.fit": "--fit",
-    "data.skip_bad": "--skip-bad",
-    "compute.device": "--device",
+    **{name: "--" + name.replace("_", "-") for name in _SAME_NAME},
+    **{f"data.{name}": "--" + name.replace("_", "-") for name in _OPTIONS_OF_DATA},
+    **{"source": "--data", "data.source": "--data", "compute.device": "--device"},
 }
 GROUPS = ("data", "method", "evaluation", "compute")  # groups of settings in which a dotted name is complete
 _ASSIGNED = re.compile(r"(?<![\w.])(" + "|".join(re.escape(name) for name in OPTIONS) + r""")=(\.\.\.|True|"[^"]*"|'[^']*'|[\w.x/-]*\w)""")

@@ -67,8 +67,7 @@ def _fail_for_known_reason(error: Exception) -> None:
         _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.")
     from condensation.core.user_code import user_error_message
 
-    message = user_error_message(error)
-    if message:
+    if message := user_error_message(error):
         _fail(message)
 
 

@@ -1,7 +1,8 @@
 """Options that several commands share, and the plain settings they make."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,85 +11,48 @@ import typer
 from condensation.cli.choices import DEVICES, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
 from condensation.core.errors import CondensationError
 
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME=VALUE]...", help="Any setting by its name: method.lr=0.5 evaluation.networks=5", show_default=False),
-]
-DataOverrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[NAME=VALUE]...", help="Settings of the data: data.columns=img,label data.preprocessing=none", show_default=False
-    ),
-]
-SetsAndOverrides = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[SET | NAME=VALUE]...", help="Run folders or set files, and settings.", show_default=False),
-]
+Text = str | None
+Arguments = list[str] | None
+
+_SETTINGS = "Any setting by its name: method.lr=0.5 evaluation.networks=5"
+Overrides = Annotated[Arguments, typer.Argument(metavar="[NAME=VALUE]...", help=_SETTINGS, show_default=False)]
+_DATA_SETTINGS = "Settings of the data: data.columns=img,label data.preprocessing=none"
+DataOverrides = Annotated[Arguments, typer.Argument(metavar="[NAME=VALUE]...", help=_DATA_SETTINGS, show_default=False)]
+_SETS = "Run folders or set files, and settings."
+SetsAndOverrides = Annotated[Arguments, typer.Argument(metavar="[SET | NAME=VALUE]...", help=_SETS, show_default=False)]
 _DATA = "Name that `condense data` lists, or a path."
-DataOption = Annotated[str | None, typer.Option("--data", "-d", help=_DATA, show_default=False)]
-RunDataOption = Annotated[str | None, typer.Option("--data", "-d", help=_DATA, show_default="fashion-mini")]
-FolderOption = Annotated[
-    str | None, typer.Option("--folder", help="Folder of data sets; else the variable CONDENSATION_DATA.", show_default=False)
-]
-NetworkOption = Annotated[
-    str | None,
-    typer.Option(
-        "--network",
-        help="Name that `condense networks` lists, or your own: module:name, file.py:name.",
-        show_default="convnet",
-        callback=one_of("network", NETWORKS),
-    ),
-]
-SizeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--size", metavar="N|HxW", help="Resize to N pixels a side, or height x width.", show_default="unchanged", callback=check_size
-    ),
-]
-FitOption = Annotated[
-    str | None,
-    typer.Option(
-        "--fit", help="Images of another shape: crop to the centre, or pad with black.", show_default="crop", callback=one_of("fit", FITS)
-    ),
-]
+DataOption = Annotated[Text, typer.Option("--data", "-d", help=_DATA, show_default=False)]
+RunDataOption = Annotated[Text, typer.Option("--data", "-d", help=_DATA, show_default="fashion-mini")]
+_FOLDER = "Folder of data sets; else the variable CONDENSATION_DATA."
+FolderOption = Annotated[Text, typer.Option("--folder", help=_FOLDER, show_default=False)]
+_NETWORK = "Name that `condense networks` lists, or your own: module:name, file.py:name."
+_check_network = one_of("network", NETWORKS)
+NetworkOption = Annotated[Text, typer.Option("--network", help=_NETWORK, show_default="convnet", callback=_check_network)]
+_SIZE = "Resize to N pixels a side, or height x width."
+SizeOption = Annotated[Text, typer.Option("--size", metavar="N|HxW", help=_SIZE, show_default="unchanged", callback=check_size)]
+_FIT = "Images of another shape: crop to the centre, or pad with black."
+FitOption = Annotated[Text, typer.Option("--fit", help=_FIT, show_default="crop", callback=one_of("fit", FITS))]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, and list them.")]
-_SMALL_CLASSES = "If a class has fewer than ipc images: error, or all to use every one of them."
-_check_small_classes = one_of("rule for small classes", SMALL_CLASSES, "small_classes")
-SmallClassesOption = Annotated[
-    str | None, typer.Option("--small-classes", help=_SMALL_CLASSES, show_default="error", callback=_check_small_classes)
-]
-SavedSmallClassesOption = Annotated[
-    str | None,
-    typer.Option("--small-classes", help=_SMALL_CLASSES, show_default="that of the set, else error", callback=_check_small_classes),
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings in TOML or JSON, such as settings.json of a run; options win.")
-]
+_SMALL = "If a class has fewer than ipc images: error, or all to use every one of them."
+_check_small = one_of("rule for small classes", SMALL_CLASSES, "small_classes")
+SmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_SMALL, show_default="error", callback=_check_small)]
+_OF_SET = "that of the set, else error"
+SavedSmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_SMALL, show_default=_OF_SET, callback=_check_small)]
+_CONFIG = "Settings in TOML or JSON, such as settings.json of a run; options win."
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_CONFIG)]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of all random numbers.", show_default="0")]
-_PRESETS = "settings: fast, long, best, paper."
+_PRESET = "fast: minutes; long, best: an hour; paper: as published."
 _check_preset = one_of("preset", PRESETS)
-MethodPresetOption = Annotated[
-    str | None, typer.Option("--preset", help=f"The method's {_PRESETS}", show_default="fast", callback=_check_preset)
-]
-MethodsPresetOption = Annotated[
-    str | None, typer.Option("--preset", help=f"The methods' {_PRESETS}", show_default="fast", callback=_check_preset)
-]
-RunPresetOption = Annotated[
-    str | None,
-    typer.Option("--preset", help="fast: minutes; long, best: an hour; paper: as published.", show_default="fast", callback=_check_preset),
-]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", show_default="auto", callback=one_of("device", DEVICES)),
-]
-RandomOption = Annotated[int, typer.Option("--random", help="Also evaluate this many random real images per class.", metavar="N", min=0)]
+RunPresetOption = Annotated[Text, typer.Option("--preset", help=_PRESET, show_default="fast", callback=_check_preset)]
+_DEVICE = "auto, cpu, cuda, cuda:1 or mps."
+DeviceOption = Annotated[Text, typer.Option("--device", help=_DEVICE, show_default="auto", callback=one_of("device", DEVICES))]
+_RANDOM = "Also evaluate this many random real images per class."
+RandomOption = Annotated[int, typer.Option("--random", help=_RANDOM, metavar="N", min=0)]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no paths.")]
-CheckpointOption = Annotated[
-    float | None,
-    typer.Option("--checkpoint-every", metavar="SEC", help="Time between checkpoints; 0: each step.", show_default="20", min=0),
-]
+_EVERY = "Time between checkpoints; 0: each step."
+CheckpointOption = Annotated[float | None, typer.Option("--checkpoint-every", metavar="SEC", help=_EVERY, show_default="20", min=0)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -144,21 +108,23 @@ class OutputOptions(ResultOutput):
     checkpoint_every: CheckpointOption = None
 
 
-def data_options(
-    source: str | None, folder: str | None = None, size: str | None = None, fit: str | None = None, skip_bad: bool = False
-) -> dict[str, str | bool | None]:
+def data_options(source: Text, folder: Text = None, size: Text = None, fit: Text = None, skip_bad: bool = False) -> dict[str, Any]:
     """Return the options that select and read images, by the names of their settings."""
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
 
 
 def last_name(source: str) -> str:
-    """Return the last part of a path, resolved so that ".." has one too: default folders are named after it."""
-    return Path(source).resolve().name or "data"
+    """Return the name for default folders: the last part of a path, with a digest of the path if it is not in the working folder."""
+    path = Path(source).resolve()
+    return (path.name or "data") + (f"-{digest(str(path))}" if path.parent != Path.cwd() else "")
 
 
-def content_of(
-    config: Path | None, options: Mapping[str, Any], overrides: Sequence[str] | None, skip: Collection[str] = ()
-) -> dict[str, Any]:
+def digest(text: str) -> str:
+    """Return a short digest of ``text`` for the name of a folder."""
+    return blake2b(text.encode(), digest_size=2).hexdigest()
+
+
+def content_of(config: Path | None, options: Mapping[str, Any], overrides: Arguments, skip: Collection[str] = ()) -> dict[str, Any]:
     """Return plain settings: those of the ``config`` file except the names in ``skip``, then ``options``, then ``overrides``."""
     from condensation.config.toml import layered, read_settings
 
@@ -166,18 +132,14 @@ def content_of(
     return layered({name: value for name, value in content.items() if name not in skip}, options, overrides)
 
 
-def split_arguments(arguments: Sequence[str] | None) -> tuple[list[Path], list[str]]:
+def split_arguments(arguments: Arguments) -> tuple[list[Path], list[str]]:
     """Split arguments into paths and overrides, ``NAME=VALUE``; a path may have an equals sign if it exists."""
     paths = [argument for argument in arguments or [] if "=" not in argument or Path(argument).exists()]
     return [Path(path) for path in paths], [argument for argument in arguments or [] if argument not in paths]
 
 
-def folder_and_settings(arguments: Sequence[str] | None) -> tuple[list[Path], list[str]]:
-    """Return the folder of a study to print again, or the overrides of a new one.
-
-    Raises:
-        CondensationError: if both are given, or more than one folder.
-    """
+def folder_and_settings(arguments: Arguments) -> tuple[list[Path], list[str]]:
+    """Return the folder of a study to print again, or the overrides of a new one; only one of the two may be given."""
     paths, overrides = split_arguments(arguments)
     if len(paths) > 1 or (paths and overrides):
         hint = "Leave the rest out, or name the folder of a new study with out=..."
@@ -185,23 +147,17 @@ def folder_and_settings(arguments: Sequence[str] | None) -> tuple[list[Path], li
     return paths, overrides
 
 
-def numbers(text: str | None, option: str = "--ipc") -> list[int] | None:
-    """Parse ``1,10,50``.
-
-    Raises:
-        CondensationError: if a part is not a whole number from 1.
-    """
-    if text is None:
-        return None
+def numbers(text: str, option: str = "--ipc") -> list[int]:
+    """Parse ``1,10,50``. Raise CondensationError if a part is not a whole number from 1."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) for part in parts):
         raise CondensationError(f"Expected whole numbers from 1 for {option}, such as 1,10,50; got {text!r}.")
     return [int(part) for part in parts]
 
 
-def names(text: str | None) -> list[str] | None:
+def names(text: str) -> list[str]:
     """Parse ``convnet, vgg11``."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def print_settings(settings: object) -> None:

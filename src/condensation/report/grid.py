@@ -3,6 +3,8 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +12,15 @@ from PIL import Image, ImageDraw
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.storage import write
 from condensation.report.text_layout import UNKNOWN, common_size, draw_text, drawable, in_lines, in_phrases, length, widest_word
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
 NARROWEST = 300  # so that the title above two small classes has long lines
-LABEL = 78
+LABEL = 78  # least width of the labels at the left
+GAP, MARGIN = 4, 18
+TITLE_LINE, HEADING = 24, 26  # height of a line of the title, and of class names of one line
 TITLE, TEXT = 17, 13  # font sizes
 NAMES = (13, 12, 11, 10)  # font sizes of class names; the first in which all names of a band fit
 NAME_WIDTH = 64  # width of a column for its name, if the images are narrower
@@ -29,15 +34,15 @@ class GridLayout:
 
     cell: tuple[int, int]  # width and height of an image
     column: int  # width; an image is centred in it
-    gap: int = 4
-    margin: int = 18
-    line: int = 24  # line height of the title
-    heading: int = 26  # height of class names of one line
-    label: int = LABEL  # width of the labels at the left
+    label: int  # width of the labels at the left
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Distance of two images across and down."""
+        return self.column + GAP, self.cell[1] + GAP
 
 
-@dataclass(frozen=True, eq=False)
-class GridPart:
+class GridPart(NamedTuple):
     """Rows of images with one label at the left."""
 
     name: str
@@ -55,8 +60,8 @@ def grid(
 ) -> Image.Image:
     """Draw ``rows`` images per class of ``synthetic`` below ``real_rows`` of ``real``; each pixel becomes a sharp square.
 
-    At most 100 classes are drawn, and the first images of each; notes below the title tell what is left out, and which characters no
-    installed font has.
+    At most 100 classes are drawn, and the first images of each; notes below the title tell what is left out. Raise CondensationError if
+    several sets differ in classes or in image shape.
 
     Args:
         synthetic: A set, or several sets by name, which are drawn below each other with their names at the left.
@@ -64,9 +69,6 @@ def grid(
         title: Lines of the title; long ones are broken after commas.
         rows: Synthetic images per class; None: at most 10, or 3 for many classes.
         real_rows: Real images per class.
-
-    Raises:
-        CondensationError: if several sets differ in classes or in image shape.
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
     first = _check_alike(sets)
@@ -84,22 +86,38 @@ def grid(
     longest = max(round(length(drawable(name), TEXT)) + 12 for name in sets)
     cell = _cell(first.shape, rows, len(bands) * len(sets), len(bands[0]))
     column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
-    layout = GridLayout(cell, column, label=min(max(LABEL, longest), 2 * LABEL))
-    notes = []
-    if most > rows:
-        notes.append(f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} per class")
-    if len(present) > len(classes):
-        notes.append(f"first {len(classes)} of {len(present)} classes")
+    layout = GridLayout(cell, column, min(max(LABEL, longest), 2 * LABEL))
+    unknown = any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes)))
+    notes = {
+        f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} per class": most > rows,
+        f"first {len(classes)} of {len(present)} classes": len(present) > len(classes),
+        f"{UNKNOWN}: a character that no installed font has": unknown,
+    }
+    note = " · ".join(text for text, applies in notes.items() if applies)
+    # On the line of a single title, or on a line of its own below several.
     titles = [drawable(line) for line in title.splitlines()]
-    if any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes))):
-        notes.append(f"{UNKNOWN}: a character that no installed font has")
-    return _page(parts, bands, names, _with_notes(titles, notes), layout)
+    lines = [" · ".join(filter(None, (*titles, note)))] if len(titles) < 2 else [*titles, *filter(None, [note])]
+    return _page(parts, bands, names, lines, layout)
 
 
 def grid_png(synthetic: ImageSet, real: ImageSet, *, title: str) -> bytes:
     """Return the `grid` of a set and real images as PNG."""
+    return _encoded(grid(synthetic, real, title=title), "PNG")
+
+
+def save_picture(path: Path, picture: Image.Image) -> None:
+    """Write a picture in the image format of the suffix of ``path``, atomically."""
+    try:
+        content = _encoded(picture, Image.registered_extensions().get(path.suffix.lower(), ""))
+    except (KeyError, OSError, ValueError):
+        hint = "Choose a name that ends in .png, such as out=grid.png."
+        raise CondensationError(f"No picture can be written as {path}.", hint=hint) from None
+    write(path, content)
+
+
+def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    grid(synthetic, real, title=title).save(buffer, "PNG", optimize=True)
+    picture.save(buffer, kind, optimize=True)
     return buffer.getvalue()
 
 
@@ -109,39 +127,32 @@ def _drawable_name(name: str, label: int) -> str:
     return text if set(text) - {UNKNOWN, " "} or UNKNOWN not in text else f"class {label}"
 
 
-def _with_notes(titles: Sequence[str], notes: Sequence[str]) -> list[str]:
-    """Return the titles with the notes: on the same line as a single title, on a line of their own below several."""
-    joined = " · ".join(notes)
-    return [" · ".join(filter(None, (*titles, joined)))] if len(titles) < 2 else [*titles, *filter(None, [joined])]
-
-
 def _page(
     parts: Sequence[GridPart], bands: Sequence[Sequence[int]], names: Mapping[int, str], title: list[str], layout: GridLayout
 ) -> Image.Image:
     """Return the page: bands of classes, in each all ``parts`` below each other."""
-    down = layout.cell[1] + layout.gap
-    heights = [part.rows * down for part in parts]
+    heights = [part.rows * layout.step[1] for part in parts]
     headings = [_heading([names[label] for label in band], layout) for band in bands]
     extra = [NAME_LINE * (max(map(len, lines)) - 1) for _, lines in headings]
-    band_height = layout.heading + sum(heights) + 2 * layout.gap * (len(parts) - 1) + 14
-    width = max(NARROWEST, 2 * layout.margin + layout.label + max(map(len, bands)) * (layout.column + layout.gap) - layout.gap)
-    lines = [line for text in title for line in in_phrases(text, width - 2 * layout.margin, TITLE)]
-    title_height = len(lines) * layout.line + 10 if lines else 0
-    page = Image.new("RGB", (width, 2 * layout.margin + title_height + len(bands) * band_height + sum(extra) - 14), PAPER)
+    band_height = HEADING + sum(heights) + 2 * GAP * (len(parts) - 1) + 14
+    width = max(NARROWEST, 2 * MARGIN + layout.label + max(map(len, bands)) * layout.step[0] - GAP)
+    lines = [line for text in title for line in in_phrases(text, width - 2 * MARGIN, TITLE)]
+    title_height = len(lines) * TITLE_LINE + 10 if lines else 0
+    page = Image.new("RGB", (width, 2 * MARGIN + title_height + len(bands) * band_height + sum(extra) - 14), PAPER)
     draw = ImageDraw.Draw(page)
     for number, line in enumerate(lines):
-        draw_text(draw, (layout.margin, layout.margin - 4 + number * layout.line), line, TITLE, INK)
-    top = layout.margin + title_height
+        draw_text(draw, (MARGIN, MARGIN - 4 + number * TITLE_LINE), line, TITLE, INK)
+    top = MARGIN + title_height
     for band, heading, more in zip(bands, headings, extra, strict=True):
-        left = layout.margin + layout.label
+        left = MARGIN + layout.label
         _draw_heading(draw, heading, (left, top), layout)
-        top += layout.heading + more
+        top += HEADING + more
         for part, height in zip(parts, heights, strict=True):
             if part is not parts[0]:
-                top += 2 * layout.gap
-                draw.line((layout.margin, top - layout.gap - 3, width - layout.margin, top - layout.gap - 3), fill=(222, 222, 228))
+                top += 2 * GAP
+                draw.line((MARGIN, top - GAP - 3, width - MARGIN, top - GAP - 3), fill=(222, 222, 228))
             for number, line in enumerate(in_lines(drawable(part.name), layout.label - 8, TEXT, most=2)):
-                draw_text(draw, (layout.margin, top + layout.cell[1] // 2 - 8 + number * NAME_LINE), line, TEXT, FAINT)
+                draw_text(draw, (MARGIN, top + layout.cell[1] // 2 - 8 + number * NAME_LINE), line, TEXT, FAINT)
             _paste(page, part.images, band, part.rows, (left, top), layout)
             top += height
         top += 14
@@ -160,13 +171,13 @@ def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]
     (size, names), (left, top) = heading, corner
     most = max(map(len, names))
     for column, lines in enumerate(names):
-        middle = left + column * (layout.column + layout.gap) + layout.column / 2
+        middle = left + column * layout.step[0] + layout.column / 2
         for number, line in enumerate(lines, most - len(lines)):
             draw_text(draw, (middle - length(line, size) / 2, top + 6 + number * NAME_LINE), line, size, INK)
 
 
 def _check_alike(sets: Mapping[str, ImageSet]) -> ImageSet:
-    """Return the first of ``sets`` if all have the same classes and image shape."""
+    """Return the first of ``sets``, which must all have the same classes and image shape."""
     (name, first), *others = sets.items()
     for other_name, other in others:
         if other.class_names != first.class_names:
@@ -186,19 +197,15 @@ def _cell(shape: tuple[int, int, int], rows: int, bands: int, columns: int) -> t
 
 
 def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: GridLayout) -> None:
-    across, down = layout.column + layout.gap, layout.cell[1] + layout.gap
+    """Draw the first images of each class, enlarged without interpolation."""
     left = corner[0] + (layout.column - layout.cell[0]) // 2
     for column, label in enumerate(band):
         if label not in images.counts:
             continue
         first = images.starts[label]
         chosen = images.take(torch.arange(first, first + min(rows, images.counts[label]), device=images.device))
-        for row, picture in enumerate(chosen.pictures().cpu().numpy()):
-            page.paste(_picture(picture, layout.cell), (left + column * across, corner[1] + row * down))
-
-
-def _picture(values: np.ndarray, cell: tuple[int, int]) -> Image.Image:
-    """Return one image (c, h, w) in [0, 1], enlarged without interpolation."""
-    pixels = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-    return image.resize(cell, Image.Resampling.NEAREST)
+        for row, values in enumerate(chosen.pictures().cpu().numpy()):
+            pixels = np.rint(values * 255).astype(np.uint8).transpose(1, 2, 0)
+            picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+            at = left + column * layout.step[0], corner[1] + row * layout.step[1]
+            page.paste(picture.resize(layout.cell, Image.Resampling.NEAREST), at)

@@ -5,31 +5,30 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from condensation.methods.loop import StepInfo, Stopped
+from condensation.report.tables import plain_console
 
+INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
 READING = "reading images"
 READING_DELAY = 2.0  # seconds of reading before the first line about it; reading from the cache takes less
 
 
 class Reporter:
-    """Receives the progress of each part of a run and shows nothing; subclasses override `show`.
-
-    `condensing` is an observer of `condense`; the others are ``on_progress`` callbacks of `load`, `train` and `evaluate`.
-    """
+    """Receives the progress of each part of a run and shows nothing; subclasses override `show`."""
 
     def reading(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` images are read."""
         self.show(READING, done, total)
 
     def condensing(self, info: StepInfo) -> None:
-        """Show the step and its loss."""
+        """Show the step and its loss, as an observer of `condense`."""
         self.show(*info.phase, "" if info.loss is None else f"loss {info.loss:.4g}")
 
     def training(self, done: int, total: int) -> None:
@@ -48,10 +47,8 @@ class LineReporter(Reporter):
     """Prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
 
     def __init__(self, every: float = 15.0) -> None:
-        self.every = every
-        self._last = 0.0
-        self._reading_since = 0.0
-        self._pace = _Pace()
+        self.every, self._pace = every, _Pace()
+        self._last = self._reading_since = 0.0
 
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
@@ -61,10 +58,10 @@ class LineReporter(Reporter):
                 return
         if not total:
             return
-        speed, left = self._pace.update(part, done, total)
+        speed = self._pace.update(part, done)
         if done == total or now - self._last >= self.every:
             self._last = now
-            pace = f"{speed:.1f}/s  {_clock(left)} left" if speed else ""
+            pace = f"{speed:.1f}/s  {_clock((total - done) / speed)} left" if speed else ""
             print("  ".join(filter(None, (f"{part} {done:,}/{total:,}", note, pace))), file=sys.stderr, flush=True)
 
 
@@ -72,8 +69,7 @@ class LiveReporter(Reporter):
     """Draws a progress bar with loss, speed and time left for each part."""
 
     def __init__(self, progress: Progress) -> None:
-        self._pace, self._progress = _Pace(), progress
-        self._tasks: dict[str, TaskID] = {}
+        self._pace, self._progress, self._tasks = _Pace(), progress, dict[str, TaskID]()
 
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         if not total:
@@ -83,7 +79,7 @@ class LiveReporter(Reporter):
                 self._progress.update(task, completed=self._progress.tasks[task].total)
             # The steps before a resume don't count towards the speed.
             self._tasks[part] = self._progress.add_task(part, total=total, completed=done, note="")
-        speed, _ = self._pace.update(part, done, total)
+        speed = self._pace.update(part, done)
         self._progress.update(self._tasks[part], completed=done, note=f"{note}  {speed:.1f}/s".strip() if speed else note)
 
 
@@ -101,21 +97,19 @@ def reporter(console: Console, quiet: bool) -> Iterator[Reporter]:
 
 
 class _Pace:
-    """Steps per second since a part began, and the seconds left."""
+    """Speed of a part in steps per second; 0 until it is known."""
 
     def __init__(self) -> None:
-        self._part = ""
+        self._part, self._since = "", (0, 0.0)
         self._begin = 0  # first step of the part in this process
-        self._since = (0, 0.0)
 
-    def update(self, part: str, done: int, total: int) -> tuple[float, float]:
+    def update(self, part: str, done: int) -> float:
         # The first step may compile, so the speed is measured from the second.
         if part != self._part or done == self._begin + 1:
             self._begin = done if part != self._part else self._begin
             self._part, self._since = part, (done, time.monotonic())
         steps, seconds = done - self._since[0], time.monotonic() - self._since[1]
-        speed = steps / seconds if steps and seconds > 0.5 else 0.0
-        return speed, (total - done) / speed if speed else 0.0
+        return steps / seconds if steps and seconds > 0.5 else 0.0
 
 
 def _clock(seconds: float) -> str:
@@ -125,31 +119,21 @@ def _clock(seconds: float) -> str:
 
 
 class HeadedReporter(Reporter):
-    """Prints ``lines`` once before the first progress, so that a refused run prints nothing but the error."""
+    """Calls ``print_heading`` before it shows progress, so that a refused run prints nothing but the error."""
 
-    def __init__(self, shown: Reporter, screen: Console | None, lines: Sequence[str]) -> None:
-        self._shown, self._screen, self._lines = shown, screen, list(lines)
-
-    def print_heading(self) -> None:
-        """Print the lines unless they are printed already."""
-        lines, self._lines = self._lines, []
-        for line in lines if self._screen else []:
-            self._screen.print(line, highlight=False)  # type: ignore[union-attr]
+    def __init__(self, shown: Reporter, print_heading: Callable[[], None]) -> None:
+        self._shown, self._print_heading = shown, print_heading
 
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
-        self.print_heading()
+        self._print_heading()
         self._shown.show(part, done, total, note)
 
 
 class StopOnSignal:
-    """Turns Ctrl-C and SIGTERM into a stop between two steps, after which the state is saved.
-
-    A second Ctrl-C ends the program at once; the last saved state remains.
-    """
+    """Turns Ctrl-C and SIGTERM into a stop between two steps, after which the state is saved; a second one ends the program at once."""
 
     def __init__(self) -> None:
-        self._asked = False
-        self._before: dict[int, object] = {}
+        self._asked, self._before = False, dict[int, Any]()
 
     def check(self, *_: object) -> None:
         """Raise `Stopped` after a signal; usable as an observer and as an ``on_progress``."""
@@ -157,15 +141,14 @@ class StopOnSignal:
             raise Stopped("stopped on request")
 
     def __enter__(self) -> StopOnSignal:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._ask)
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _ask(self, *_: object) -> None:
         if self._asked:
             raise KeyboardInterrupt
         self._asked = True
@@ -181,3 +164,16 @@ class StoppableReporter(Reporter):
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         self._shown.show(part, done, total, note)
         self._stop.check()
+
+
+@contextmanager
+def stoppable(*, quiet: bool, message: Callable[[Stopped], str] = lambda stopped: "") -> Iterator[Reporter]:
+    """Yield a reporter that stops the work after Ctrl-C; then print the message and exit with code 130."""
+    errors = plain_console(stderr=True)
+    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
+        try:
+            yield StoppableReporter(shown, stop)
+        except Stopped as stopped:
+            if text := message(stopped):
+                errors.print(text)
+            raise SystemExit(INTERRUPTED) from None

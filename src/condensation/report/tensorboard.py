@@ -12,11 +12,7 @@ from condensation.report.grid import grid
 
 
 class TensorBoard:
-    """Writes events to ``folder``: the loss of every step, and about twenty pictures per run.
-
-    Raises:
-        MissingExtra: if tensorboard is not installed.
-    """
+    """Writes events to ``folder``: the loss of every step, and about twenty pictures per run."""
 
     def __init__(self, folder: Path) -> None:
         try:

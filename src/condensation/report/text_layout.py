@@ -13,23 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 UNKNOWN = "□"  # replaces a character that no installed font has
 # System fonts with Chinese, Japanese and Korean, which are opened only if a name needs one.
 SYSTEM_FONTS = (
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
+    *(f"/usr/share/fonts/{folder}/NotoSansCJK-Regular.ttc" for folder in ("opentype/noto", "noto-cjk", "google-noto-cjk")),
     "/usr/share/fonts/google-noto-sans-cjk-fonts/NotoSansCJK-Regular.ttc",
     "/usr/share/fonts/google-noto-sans-cjk-vf-fonts/NotoSansCJK-VF.ttc",
-    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
-    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
-    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
-    "/System/Library/Fonts/PingFang.ttc",
-    "/System/Library/Fonts/Hiragino Sans GB.ttc",
-    "/System/Library/Fonts/ヒラギノ角ゴシック W3.ttc",
-    "/System/Library/Fonts/AppleSDGothicNeo.ttc",
-    "/System/Library/Fonts/Supplemental/Arial Unicode.ttf",
-    "C:/Windows/Fonts/msyh.ttc",
-    "C:/Windows/Fonts/simsun.ttc",
-    "C:/Windows/Fonts/msgothic.ttc",
-    "C:/Windows/Fonts/malgun.ttf",
+    *(f"/usr/share/fonts/truetype/{font}" for font in ("wqy/wqy-microhei.ttc", "wqy/wqy-zenhei.ttc", "droid/DroidSansFallbackFull.ttf")),
+    *(f"/System/Library/Fonts/{font}" for font in ("PingFang.ttc", "Hiragino Sans GB.ttc", "ヒラギノ角ゴシック W3.ttc")),
+    *(f"/System/Library/Fonts/{font}" for font in ("AppleSDGothicNeo.ttc", "Supplemental/Arial Unicode.ttf")),
+    *(f"C:/Windows/Fonts/{font}" for font in ("msyh.ttc", "simsun.ttc", "msgothic.ttc", "malgun.ttf")),
 )
 IDEOGRAPHS = 0x2E80  # scripts from here on break anywhere, without a hyphen
 
@@ -55,10 +45,7 @@ def draw_text(draw: ImageDraw.ImageDraw, corner: tuple[float, float], text: str,
 
 
 def in_lines(text: str, width: float, size: int, most: int | None = None) -> list[str]:
-    """Break ``text`` into lines of at most ``width`` pixels: between words, after ``-/_``, or else inside a word.
-
-    If there are more than ``most`` lines, the last one ends in an ellipsis.
-    """
+    """Break ``text`` into lines of at most ``width`` pixels: between words, after ``-/_`` or inside a word. Cut it after ``most`` lines."""
     lines = _filled(_atoms(text), width, size)
     if most is not None and len(lines) > most:
         lines = [*lines[: most - 1], _cut(f"{lines[most - 1]}…", width, size)]
@@ -108,8 +95,7 @@ def _filled(atoms: Sequence[tuple[str, str]], width: float, size: int, *, whole:
 
 def _broken(word: str, width: float, size: int) -> Iterator[str]:
     while len(word) > 1 and length(word, size) > width:
-        ends = [end for end in range(1, len(word)) if length(_hyphenated(word, end), size) <= width]
-        end = max(ends, default=1)
+        end = max((end for end in range(1, len(word)) if length(_hyphenated(word, end), size) <= width), default=1)
         yield _hyphenated(word, end)
         word = word[end:]
     yield word
@@ -145,10 +131,8 @@ def _default() -> str:
     """Return the file of the default font; empty for the font of Pillow."""
     # The font of Pillow has no accents; that of matplotlib also has Greek and Cyrillic.
     matplotlib = find_spec("matplotlib")
-    if matplotlib and matplotlib.origin:
-        path = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-        return str(path) if path.exists() else ""
-    return ""
+    fonts = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf" if matplotlib and matplotlib.origin else Path("/")
+    return str(fonts / "DejaVuSans.ttf") if (fonts / "DejaVuSans.ttf").exists() else ""
 
 
 @cache

@@ -130,7 +130,7 @@ def test_the_hub_folder_holds_the_exact_set(tmp_path, name):
 @pytest.mark.parametrize("to", ["png", "parquet"])
 @pytest.mark.parametrize("name", ["zca", "zca pixels"])
 def test_8_bit_images_of_a_whitened_set_are_refused(tmp_path, name, to):
-    with pytest.raises(CondensationError, match="ZCA") as error:
+    with pytest.raises(CondensationError) as error:
         SETS[name].export(tmp_path / "out", to)
     assert 'to="npz"' in error.value.hint
     assert not list(tmp_path.iterdir())
@@ -157,8 +157,9 @@ def test_undoing_the_normalization_does_not_count_as_clipping():
 
 
 def test_an_unknown_format_is_named(tmp_path):
-    with pytest.raises(CondensationError, match="Did you mean 'npz'"):
+    with pytest.raises(CondensationError) as error:
         SETS["colour"].export(tmp_path / "out", "npy")
+    assert "npz" in error.value.hint
 
 
 @pytest.mark.parametrize("to", EXPORTS)
@@ -172,8 +173,10 @@ def test_nothing_is_overwritten(tmp_path, to):
 
 @pytest.mark.parametrize(("to", "name"), [("npz", "a.npz"), ("torch", "a.pt"), ("parquet", "a.parquet")])
 def test_a_file_name_is_refused(tmp_path, to, name):
-    with pytest.raises(CondensationError, match=f"file name .*{name}"):
+    with pytest.raises(CondensationError) as error:
         SETS["colour"].export(tmp_path / name, to)
+    assert name in error.value.message
+    assert "out=" in error.value.hint
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, os.strerror(28))])
@@ -190,8 +193,9 @@ def test_an_interrupted_export_leaves_nothing(tmp_path, monkeypatch, error):
 @pytest.mark.parametrize(("to", "package"), [("parquet", "pyarrow"), ("hub", "pyarrow"), ("hub", "huggingface_hub")])
 def test_a_missing_package_is_named(tmp_path, monkeypatch, to, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r"pip install 'condensation\[hub\]'"):
+    with pytest.raises(MissingExtra) as error:
         SETS["colour"].export(tmp_path / "out", to)
+    assert "condensation[hub]" in error.value.hint
 
 
 @pytest.mark.parametrize("to", ["png", "npz", "torch"])

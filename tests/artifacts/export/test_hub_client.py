@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from condensation import CondensedSet
+from condensation import CondensedSet, MissingExtra
 from tests.artifacts.export.hub import Hub
 from tests.artifacts.export.sets import SETS
 
@@ -113,8 +113,9 @@ def test_an_invalid_repository_name_is_refused(tmp_path, hub, name):
 def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.setitem(sys.modules, "huggingface_hub.errors", None)
-    with pytest.raises(Exception, match=r"pip install 'condensation\[hub\]'"):
+    with pytest.raises(MissingExtra) as error:
         CondensedSet.from_pretrained("me/clothes")
+    assert "condensation[hub]" in error.value.hint
 
 
 @pytest.mark.slow

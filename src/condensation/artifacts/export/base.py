@@ -17,39 +17,36 @@ from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Zca
 
+PIXEL_IMPORTS = "import torch\nfrom PIL import Image"
+
 
 @dataclass(frozen=True)
 class Export:
     """Export format: how a set is written, and the Python code that reads it."""
 
     name: str
+    write: Callable[[ImageSet, Mapping[str, Any], Path], None]
     contents: str
     """Sentence on the card about the files."""
-    exact: bool
-    """True if the files hold the network inputs exactly."""
-    pictures: bool
-    """True if the files hold 8-bit images."""
-    suffix: str
-    """Suffix of the file, empty for a folder."""
     imports: str
     """Import lines of the code on the card."""
     code: Callable[[ImageSet], str]
-    """Code that defines ``dataset``, run in the folder; for 8-bit images, ``mean`` and ``std`` are defined before it."""
-    tensor: str
-    """Expression for a tensor of the file, with ``{}`` for its name."""
-    write: Callable[[ImageSet, Mapping[str, Any], Path], None]
+    """Code that defines ``images`` and ``labels``, run in the folder; for 8-bit images, ``mean`` and ``std`` are defined before it."""
+    suffix: str = ""
+    """Suffix of the file, empty for a folder."""
+    exact: bool = False
+    """True if the files hold the network inputs exactly."""
+    pictures: bool = False
+    """True if the files hold 8-bit images."""
+    tensor: str = ""
+    """Expression for a tensor of an exact file, with ``{}`` for its name."""
     packages: tuple[str, ...] = ()
     """Packages of the extra ``hub`` that the format needs."""
     front_matter: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""
     """Text above the card."""
 
     def check(self, images: ImageSet) -> None:
-        """Check that the format can hold ``images``.
-
-        Raises:
-            CondensationError: for 8-bit images of a whitened set or of one with soft labels, and for a preprocessing of the user.
-            MissingExtra: if a package is not installed.
-        """
+        """Check that the format can hold ``images``, and that its packages are installed. Raise CondensationError if not."""
         preprocessing_name(images.preprocessing)
         for package in self.packages:
             try:
@@ -61,9 +58,7 @@ class Export:
             reason = "whitening removes the mean and length of each image, so its 8-bit image cannot be whitened back"
             raise CondensationError(f"A set whitened by ZCA cannot be written as {self.name}: {reason}.", hint=hint)
         if not self.exact and images.soft_labels:
-            raise CondensationError(
-                f"A set with soft labels cannot be written as {self.name}, which stores one class per image.", hint=hint
-            )
+            raise CondensationError(f"A set with soft labels cannot be written as {self.name}: it stores one class per image.", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -102,6 +97,14 @@ def png_bytes(pixels: Tensor) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(array[:, :, 0] if array.shape[2] == 1 else array)).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def pixels_code(images: ImageSet, file: str) -> str:
+    """Return code that defines ``images`` and ``labels`` from ``rows`` of 8-bit images, each in the ``file`` of its row."""
+    channels, height, width = images.shape
+    return f"""arrays = [np.array(Image.open({file})) for row in rows]
+pixels = torch.tensor(np.stack(arrays)).view(-1, {height}, {width}, {channels})
+images, labels = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std, torch.tensor([int(row["label"]) for row in rows])"""
 
 
 def normalization_code(images: ImageSet) -> str:

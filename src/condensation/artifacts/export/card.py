@@ -35,19 +35,20 @@ def write_card(images: ImageSet, card: Mapping[str, Any], form: Export, folder: 
 
 
 def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
-    """Return the page in Markdown.
-
-    Raises:
-        CondensationError: if a field of the card has a wrong type.
-    """
+    """Return the page in Markdown. Raise CondensationError if a field of the card has a wrong type."""
     card = as_record(dict(content), Card, "The card of the set")
-    source = card.data.name
+    source, code = card.data.name, form.code(images)
+    stored = "The images are stored as normalized float32 values, exactly. Train on `dataset` and do not normalize again."
+    if "- mean" in code:
+        code = f"{normalization_code(images)}\n{code}"
+        stored = "The images have 8 bits. The code above normalizes them; train on `dataset`."
+    training = _python(f"{form.imports}\n\n{code}\ndataset = torch.utils.data.TensorDataset(images, labels)")
     sections = [
         f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_origin(images, card)}",
         f"In this folder, {form.contents}. `card.json` records everything known about how the images were made.",
-        f"## Train on the set\n\nPlain PyTorch, run in this folder:\n\n{_python(_loading(images, form))}\n\n{_stored(images, form)}",
+        f"## Train on the set\n\nPlain PyTorch, run in this folder:\n\n{training}\n\n{stored}",
         f"## Test images\n\n{_resizing(images, card.settings.data)}{_preprocessing(images, form)}",
-        f"## Recipe\n\n{_soft_labels(images)}{_recipe(images, card)}",
+        f"## Recipe\n\n{_recipe(images, card)}",
         f"## Accuracy\n\n{_accuracy(card.scores)}",
     ]
     if form.pictures:
@@ -62,7 +63,7 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
 
 def _origin(images: ImageSet, card: Card) -> str:
     counts = sorted(set(images.counts.values()))
-    per_class = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
     name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
     made = f" with the method `{name}`{f' in {steps:,} steps' if steps else ''}" if name else ""
     if card.official:
@@ -74,22 +75,6 @@ def _origin(images: ImageSet, card: Card) -> str:
         f"{len(images)} images of {'x'.join(map(str, images.shape))} (channels, height, width), {per_class} per class, "
         f"{len(images.classes)} classes. Made{source}{made}; written by the Python package `condensation`.{note}"
     )
-
-
-def _loading(images: ImageSet, form: Export) -> str:
-    constants = f"{normalization_code(images)}\n" if _normalizes(images, form) else ""
-    return f"{form.imports}\n\n{constants}{form.code(images)}"
-
-
-def _normalizes(images: ImageSet, form: Export) -> bool:
-    """Return True if the code normalizes 8-bit images."""
-    return "- mean" in form.code(images)
-
-
-def _stored(images: ImageSet, form: Export) -> str:
-    if _normalizes(images, form):
-        return "The images have 8 bits. The code above normalizes them; train on `dataset`."
-    return "The images are stored as normalized float32 values, exactly. Train on `dataset` and do not normalize again."
 
 
 def _resizing(images: ImageSet, settings: DataSettingsEntry) -> str:
@@ -131,22 +116,17 @@ test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
     )
 
 
-def _soft_labels(images: ImageSet) -> str:
-    if images.soft_labels is None:
-        return ""
-    return (
-        f"The labels are soft: vectors of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; other losses give a "
-        "lower accuracy. The class of each image is in the file as `labels`.\n\n"
-    )
-
-
 def _recipe(images: ImageSet, card: Card) -> str:
     evaluation = card.scores.get("evaluation") or card.settings.evaluation
     recipe = {**to_dict(Recipe()), **evaluation.get("recipe", {})}
     drop = recipe["epochs"] // 2 if recipe["lr_drop_epoch"] is None else recipe["lr_drop_epoch"]
-    loss = "        torch.nn.functional.cross_entropy(network(images), labels).backward()"
+    loss, labels = "        torch.nn.functional.cross_entropy(network(images), labels).backward()", ""
     if images.soft_labels:
         loss = f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
+        labels = (
+            f"The labels are soft: vectors of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; other losses give "
+            "a lower accuracy. The class of each image is in the file as `labels`.\n\n"
+        )
     code = f"""# network: any module that maps (n, {", ".join(map(str, images.shape))}) to (n, {images.num_classes})
 optimizer = torch.optim.SGD(network.parameters(), lr={recipe["lr"]}, momentum={recipe["momentum"]}, weight_decay={recipe["weight_decay"]})
 schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
@@ -158,14 +138,14 @@ for epoch in range({recipe["epochs"]}):
     schedule.step()"""
     network, augmentation = evaluation.get("network", {}).get("name", "convnet"), recipe["augmentation"]
     if augmentation is None:
-        return f"{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."
+        return f"{labels}{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."
     settings = augmentation if isinstance(augmentation, dict) else {"name": augmentation}
     operations = f" ({', '.join(settings['operations'])})" if "operations" in settings else ""
     flips = "" if images.flip_invariant else " Do not flip images: mirrored, they show something else."
     return (
-        f"{_python(code)}\n\nThe evaluation trains {network} with {str(settings['name']).upper()} augmentation{operations}. The code above "
-        "does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour changes "
-        f"have much of its effect.{flips}"
+        f"{labels}{_python(code)}\n\nThe evaluation trains {network} with {str(settings['name']).upper()} augmentation{operations}. The "
+        "code above does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour "
+        f"changes have much of its effect.{flips}"
     )
 
 
@@ -183,10 +163,8 @@ def _over(scores: Scores) -> str:
 
 
 def _table(scores: Scores) -> str:
-    rows = "".join(
-        f"\n| {name} | {score.images} | {accuracy(score.mean, score.deviation, score.count)} |" for name, score in scores.sets.items()
-    )
-    return f"| trained on | images | test accuracy, % |\n| --- | --- | --- |{rows}"
+    rows = [f"| {name} | {score.images} | {accuracy(score.mean, score.deviation, score.count)} |" for name, score in scores.sets.items()]
+    return "\n".join(["| trained on | images | test accuracy, % |", "| --- | --- | --- |", *rows])
 
 
 def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:

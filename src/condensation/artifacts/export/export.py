@@ -19,12 +19,7 @@ EXPORTS: dict[str, Export] = {form.name: form for form in (PNG, NPZ, PARQUET, TO
 
 
 def check(images: ImageSet, path: Path, to: str) -> None:
-    """Check that `export` can write ``images``, before any work.
-
-    Raises:
-        CondensationError: if there is no such format, it cannot hold this set, or the folder is in use.
-        MissingExtra: if the format needs a package that is not installed.
-    """
+    """Check that `export` can write ``images``, before any work: the format exists and can hold this set, and the folder is free."""
     if to not in EXPORTS:
         raise unknown("export", to, EXPORTS)
     if path.suffix and path.suffix == EXPORTS[to].suffix:
@@ -35,11 +30,7 @@ def check(images: ImageSet, path: Path, to: str) -> None:
 
 
 def export(images: ImageSet, card: Mapping[str, Any], path: Path, to: str) -> Path:
-    """Write a set in the format ``to``, with a card that shows how to train on it, to the new folder ``path``, and return ``path``.
-
-    Raises:
-        CondensationError: as `check`, or if the folder cannot be written; no partial export remains.
-    """
+    """Write a set in the format ``to``, with a card that shows how to train on it, to the new folder ``path``, and return ``path``."""
     check(images, path, to)
     form, images = EXPORTS[to], images.to("cpu")
     with new_folder(path) as folder:

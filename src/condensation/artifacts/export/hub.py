@@ -49,20 +49,18 @@ def _code(images: ImageSet) -> str:
     stored = images.images.is_floating_point() or isinstance(images.preprocessing, Zca)
     inputs = 'file["images"]' if stored else '(file["images"] / 255 - mean) / std'
     return f"""file = load_file("{SET}")
-images, labels = {inputs}, file["{labels_key(images)}"]
-dataset = torch.utils.data.TensorDataset(images, labels)"""
+images, labels = {inputs}, file["{labels_key(images)}"]"""
 
 
 HUB = Export(
     name="hub",
+    write=write_hub,
     contents=f"`{SET}` holds the network inputs as tensors; `{TABLE}` holds 8-bit images for `datasets.load_dataset` and the viewer",
-    exact=True,
-    pictures=True,
-    suffix="",
     imports="import torch\nfrom safetensors.torch import load_file",
     code=_code,
+    exact=True,
+    pictures=True,
     tensor='file["preprocessing.{}"]',
-    write=write_hub,
     packages=("pyarrow", "huggingface_hub"),
     front_matter=front_matter,
 )

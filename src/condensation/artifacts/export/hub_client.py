@@ -16,12 +16,7 @@ CONNECT = "Check the network connection."
 
 
 def push(images: ImageSet, card: Mapping[str, Any], repository: str, *, private: bool, message: str) -> str:
-    """Upload a set to the data set ``repository``, which is created if needed, and return its address.
-
-    Raises:
-        CondensationError: if the hub cannot be reached or refuses.
-        MissingExtra: if packages of the extra ``hub`` are not installed.
-    """
+    """Upload a set to the data set ``repository``, which is created if needed, and return its address."""
     with tempfile.TemporaryDirectory() as temporary, _hub_errors(f"Could not upload the set to {repository}"):
         from huggingface_hub import HfApi
 
@@ -33,12 +28,7 @@ def push(images: ImageSet, card: Mapping[str, Any], repository: str, *, private:
 
 
 def fetch(repository: str, name: str, revision: str | None) -> Path:
-    """Return the path of the file ``name`` of the data set ``repository``, downloaded or in the cache of the hub's library.
-
-    Raises:
-        CondensationError: if there is no such file or repository, or the hub cannot be reached.
-        MissingExtra: if huggingface_hub is not installed.
-    """
+    """Return the path of the file ``name`` of the data set ``repository``, downloaded or in the cache of the hub's library."""
     with _hub_errors(f"There is no folder {repository}, and no set on the hub as {repository}"):
         from huggingface_hub import hf_hub_download
 
@@ -49,36 +39,27 @@ def fetch(repository: str, name: str, revision: str | None) -> Path:
 def _hub_errors(failed: str) -> Iterator[None]:
     """Raise the errors of the hub's library as `CondensationError`; messages begin with ``failed``."""
     try:
-        from huggingface_hub.errors import (
-            EntryNotFoundError,
-            HfHubHTTPError,
-            HFValidationError,
-            LocalEntryNotFoundError,
-            LocalTokenNotFoundError,
-            RepositoryNotFoundError,
-        )
+        from huggingface_hub import errors as hub
     except ImportError:
         raise MissingExtra("The Hugging Face hub", "hub") from None
+    reasons: dict[type[Exception], tuple[str, str]] = {
+        hub.HFValidationError: ("that is not the name of a repository", "Write it as owner/name."),
+        hub.LocalTokenNotFoundError: ("you are not logged in", LOGIN),
+        hub.LocalEntryNotFoundError: ("the hub cannot be reached, and the file is not cached", CONNECT),
+        hub.RepositoryNotFoundError: ("there is no such repository, or it is private", "Check the name, or log in with: hf auth login."),
+        hub.EntryNotFoundError: ("the repository holds no set of this package", ""),
+    }
     # The errors of the HTTP library, which differs between versions of huggingface_hub.
-    unreachable: Any = (OSError, *HfHubHTTPError.__bases__)
+    unreachable: Any = (OSError, *hub.HfHubHTTPError.__bases__)
     try:
         yield
-    except HFValidationError:
-        raise CondensationError(f"{failed}: that is not the name of a repository.", hint="Write it as owner/name.") from None
-    except LocalTokenNotFoundError:
-        raise CondensationError(f"{failed}: you are not logged in.", hint=LOGIN) from None
-    except LocalEntryNotFoundError:
-        raise CondensationError(f"{failed}: the hub cannot be reached, and the file is not cached.", hint=CONNECT) from None
-    except RepositoryNotFoundError:
-        hint = "Check the name, or log in with: hf auth login."
-        raise CondensationError(f"{failed}: there is no such repository, or it is private.", hint=hint) from None
-    except EntryNotFoundError:
-        raise CondensationError(f"{failed}: the repository holds no set of this package.") from None
-    except HfHubHTTPError as error:
+    except tuple(reasons) as error:
+        reason, hint = next(text for kind, text in reasons.items() if isinstance(error, kind))
+        raise CondensationError(f"{failed}: {reason}.", hint=hint) from None
+    except hub.HfHubHTTPError as error:
         status = error.response.status_code
-        raise CondensationError(
-            f"{failed}: the hub answered {status}.", hint=LOGIN if status in (401, 403) else "Try again later."
-        ) from None
+        hint = LOGIN if status in (401, 403) else "Try again later."
+        raise CondensationError(f"{failed}: the hub answered {status}.", hint=hint) from None
     except unreachable as error:
         if getattr(error, "errno", None) in (*NO_ROOM, errno.EACCES, errno.EROFS):
             hint = f"{'Make room, or set' if error.errno in NO_ROOM else 'Set'} HF_HOME to a folder that can be written."

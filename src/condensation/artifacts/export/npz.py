@@ -14,11 +14,7 @@ from condensation.core.images import ImageSet
 
 
 def contents(images: ImageSet, card: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[str], str]:
-    """Return the tensors of an exact export, the class names, and the card as JSON.
-
-    The tensors are ``images`` (n, c, h, w) float32, ``labels`` (n,), ``soft_labels`` (n, classes) if there are any, and the
-    constants that preprocess test images.
-    """
+    """Return the tensors of an exact export (images as float32 network inputs), the class names, and the card as JSON."""
     soft = {SOFT_LABELS: images.soft_labels.values} if images.soft_labels else {}
     tensors = {"images": images.inputs().float(), "labels": images.labels, **soft, **preprocessing_constants(images)}
     return tensors, list(images.class_names), json.dumps(complete_card(images, card), ensure_ascii=False)
@@ -33,18 +29,16 @@ def write_npz(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
 
 def _code(images: ImageSet) -> str:
     return f"""file = dict(np.load("set.npz"))
-images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["{labels_key(images)}"])
-dataset = torch.utils.data.TensorDataset(images, labels)"""
+images, labels = torch.from_numpy(file["images"]), torch.from_numpy(file["{labels_key(images)}"])"""
 
 
 NPZ = Export(
     name="npz",
+    write=write_npz,
     contents="`set.npz` holds numpy arrays",
-    exact=True,
-    pictures=False,
-    suffix=".npz",
     imports="import numpy as np\nimport torch",
     code=_code,
+    suffix=".npz",
+    exact=True,
     tensor='torch.from_numpy(file["{}"])',
-    write=write_npz,
 )

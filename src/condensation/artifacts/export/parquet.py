@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from condensation.artifacts.export.base import Export, eight_bit, png_bytes
+from condensation.artifacts.export.base import PIXEL_IMPORTS, Export, eight_bit, pixels_code, png_bytes
 from condensation.core.images import ImageSet
 
 TABLE = "train.parquet"
@@ -31,30 +31,16 @@ def write_parquet(images: ImageSet, card: Mapping[str, Any], folder: Path) -> No
 
 
 def _code(images: ImageSet) -> str:
-    channels, height, width = images.shape
-    return f"""rows = pq.read_table("{TABLE}").to_pylist()
-arrays = [np.array(Image.open(io.BytesIO(row["image"]["bytes"]))) for row in rows]
-pixels = torch.tensor(np.stack(arrays)).view(-1, {height}, {width}, {channels})
-images, labels = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std, torch.tensor([row["label"] for row in rows])
-dataset = torch.utils.data.TensorDataset(images, labels)"""
+    return f'rows = pq.read_table("{TABLE}").to_pylist()\n' + pixels_code(images, 'io.BytesIO(row["image"]["bytes"])')
 
-
-IMPORTS = """import io
-
-import numpy as np
-import pyarrow.parquet as pq
-import torch
-from PIL import Image"""
 
 PARQUET = Export(
     name="parquet",
-    contents=f"`{TABLE}` holds the images and their labels; `datasets.load_dataset` reads this folder",
-    exact=False,
-    pictures=True,
-    suffix=".parquet",
-    imports=IMPORTS,
-    code=_code,
-    tensor="",
     write=write_parquet,
+    contents=f"`{TABLE}` holds the images and their labels; `datasets.load_dataset` reads this folder",
+    imports=f"import io\n\nimport numpy as np\nimport pyarrow.parquet as pq\n{PIXEL_IMPORTS}",
+    code=_code,
+    suffix=".parquet",
+    pictures=True,
     packages=("pyarrow",),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from condensation.artifacts.export.base import Export, eight_bit, png_bytes
+from condensation.artifacts.export.base import PIXEL_IMPORTS, Export, eight_bit, pixels_code, png_bytes
 from condensation.core.images import ImageSet
 
 LABELS = "labels.csv"
@@ -47,28 +47,16 @@ def write_png(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
 
 
 def _code(images: ImageSet) -> str:
-    channels, height, width = images.shape
-    return f"""rows = list(csv.DictReader(Path("{LABELS}").read_text(encoding="utf-8").splitlines()))
-pixels = torch.tensor(np.stack([np.array(Image.open(row["file"])) for row in rows])).view(-1, {height}, {width}, {channels})
-images, labels = (pixels.permute(0, 3, 1, 2) / 255 - mean) / std, torch.tensor([int(row["label"]) for row in rows])
-dataset = torch.utils.data.TensorDataset(images, labels)"""
+    rows = f'rows = list(csv.DictReader(Path("{LABELS}").read_text(encoding="utf-8").splitlines()))\n'
+    return rows + pixels_code(images, 'row["file"]')
 
-
-IMPORTS = """import csv
-from pathlib import Path
-
-import numpy as np
-import torch
-from PIL import Image"""
 
 PNG = Export(
     name="png",
-    contents=f"each class has a folder of PNG files, and `{LABELS}` lists them with their labels",
-    exact=False,
-    pictures=True,
-    suffix=".png",
-    imports=IMPORTS,
-    code=_code,
-    tensor="",
     write=write_png,
+    contents=f"each class has a folder of PNG files, and `{LABELS}` lists them with their labels",
+    imports=f"import csv\nfrom pathlib import Path\n\nimport numpy as np\n{PIXEL_IMPORTS}",
+    code=_code,
+    suffix=".png",
+    pictures=True,
 )

@@ -20,18 +20,16 @@ def write_torch(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None
 
 def _code(images: ImageSet) -> str:
     return f"""file = torch.load("set.pt", weights_only=True)
-images, labels = file["images"], file["{labels_key(images)}"]
-dataset = torch.utils.data.TensorDataset(images, labels)"""
+images, labels = file["images"], file["{labels_key(images)}"]"""
 
 
 TORCH = Export(
     name="torch",
+    write=write_torch,
     contents="`set.pt` holds a dictionary of tensors",
-    exact=True,
-    pictures=False,
-    suffix=".pt",
     imports="import torch",
     code=_code,
+    suffix=".pt",
+    exact=True,
     tensor='file["{}"]',
-    write=write_torch,
 )

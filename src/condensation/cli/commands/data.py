@@ -11,6 +11,7 @@ from condensation.cli.groups import grouped
 
 data = typer.Typer(help="List the data sets; download one, or look into one.", invoke_without_command=True)
 app.add_typer(data, name="data")
+_TARGET = "Target; else CONDENSATION_DATA, else your own data folder."
 
 
 @data.callback()
@@ -19,24 +20,22 @@ def list_datasets(context: typer.Context, folder: opt.FolderOption = None, as_js
     if context.invoked_subcommand is None:
         from condensation.cli.views import data as view
 
-        view.data(folder, as_json=as_json)
+        view.list_data(folder, as_json=as_json)
 
 
 @data.command()
 def get(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name that `condense data` lists.")],
-    folder: Annotated[
-        str | None, typer.Option("--folder", help="Target; else CONDENSATION_DATA, else your own data folder.", show_default=False)
-    ] = None,
+    folder: Annotated[str | None, typer.Option("--folder", help=_TARGET, show_default=False)] = None,
     mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Download from below this address.")] = None,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Print the terms of a data set and download it; an interrupted download continues."""
-    from condensation.cli.views import data_get as view
+    from condensation.cli.views import data as view
 
     parent_folder = context.parent.params.get("folder") if context.parent else None  # condense data --folder ... get
-    view.data(name, folder or parent_folder, mirror, quiet=quiet)
+    view.get_data(name, folder or parent_folder, mirror, quiet=quiet)
 
 
 @data.command()

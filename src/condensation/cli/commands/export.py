@@ -11,17 +11,15 @@ from condensation.cli.choices import EXPORTS, one_of
 from condensation.cli.groups import grouped
 from condensation.core.errors import CondensationError
 
+_FORMATS = "png, npz, parquet, torch or hub."
+_check_format = one_of("export", EXPORTS)
+
 
 @app.command()
 @grouped
 def export(
     path: Annotated[Path, typer.Argument(metavar="SET", help="Run folder or set file.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to", metavar="FORMAT", help="png, npz, parquet, torch or hub.", show_default=False, callback=one_of("export", EXPORTS)
-        ),
-    ],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=_FORMATS, show_default=False, callback=_check_format)],
     overrides: opt.Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="SET-FORMAT")] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the 8-bit images beside the set.")] = False,

@@ -8,15 +8,13 @@ from condensation.cli.app import app
 from condensation.cli.choices import METHODS, one_of
 from condensation.cli.options import JsonOption
 
+_METHOD = "One of them, or your own: module:name."
+_check_method = one_of("method", METHODS)
+
 
 @app.command()
 def methods(
-    method: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[METHOD]", help="One of them, or your own: module:name.", show_default=False, callback=one_of("method", METHODS)
-        ),
-    ] = None,
+    method: Annotated[str | None, typer.Argument(metavar="[METHOD]", help=_METHOD, show_default=False, callback=_check_method)] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the methods; or the settings of one."""

@@ -8,18 +8,13 @@ from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
 from condensation.cli.options import JsonOption, Overrides, content_of
 
+_NETWORK = "One of them, or your own: module:name, file.py:name."
+_check_network = one_of("network", NETWORKS)
+
 
 @app.command()
 def networks(
-    network: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NETWORK]",
-            help="One of them, or your own: module:name, file.py:name.",
-            show_default=False,
-            callback=one_of("network", NETWORKS),
-        ),
-    ] = None,
+    network: Annotated[str | None, typer.Argument(metavar="[NETWORK]", help=_NETWORK, show_default=False, callback=_check_network)] = None,
     overrides: Overrides = None,
     shape: Annotated[str, typer.Option("--shape", help="Channels, height and width of an image.")] = "3x32x32",
     classes: Annotated[int, typer.Option("--classes", metavar="N", min=2, help="Number of classes.")] = 10,

@@ -9,22 +9,16 @@ from condensation.cli.app import app
 from condensation.cli.choices import KERNELS, one_of
 from condensation.cli.groups import grouped
 
+_KERNEL, _SHOWN = "Tangent kernel: fc, conv or conv-pool.", "that of the set, else fc"
+_check_kernel = one_of("tangent kernel", KERNELS, "kernel")
+
 
 @app.command()
 @grouped
 def ridge(
     sets: opt.SetsAndOverrides = None,
     data: opt.DataOption = None,
-    kernel: Annotated[
-        str | None,
-        typer.Option(
-            "--kernel",
-            "-k",
-            help="Tangent kernel: fc, conv or conv-pool.",
-            show_default="that of the set, else fc",
-            callback=one_of("tangent kernel", KERNELS, "kernel"),
-        ),
-    ] = None,
+    kernel: Annotated[str | None, typer.Option("--kernel", "-k", help=_KERNEL, show_default=_SHOWN, callback=_check_kernel)] = None,
     random: opt.RandomOption = 0,
     folder: opt.FolderOption = None,
     config: opt.ConfigOption = None,
@@ -34,7 +28,7 @@ def ridge(
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
     """Evaluate sets by kernel ridge regression with an NTK, the limit of infinitely wide networks; nothing is trained."""
-    from condensation.cli.views import ridge as view
+    from condensation.cli.views import evaluate as view
     from condensation.config.build import from_dict
     from condensation.runs.ridge_saved import RidgeSettings
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,19 +16,18 @@ from condensation.cli.groups import grouped
 if TYPE_CHECKING:
     from condensation.runs.settings import RunSettings
 
+_METHOD = "Name that `condense methods` lists."
+_IPC = "Synthetic images per class."
+_check_method = one_of("method", METHODS)
+
 
 @app.command()
 @grouped
 def run(
     overrides: opt.Overrides = None,
     data: opt.RunDataOption = None,
-    method: Annotated[
-        str | None,
-        typer.Option("--method", "-m", help="Name that `condense methods` lists.", show_default="dm", callback=one_of("method", METHODS)),
-    ] = None,
-    ipc: Annotated[
-        int | None, typer.Option("--ipc", "-i", help="Synthetic images per class.", show_default="10", metavar="N", min=1)
-    ] = None,
+    method: Annotated[str | None, typer.Option("--method", "-m", help=_METHOD, show_default="dm", callback=_check_method)] = None,
+    ipc: Annotated[int | None, typer.Option("--ipc", "-i", help=_IPC, show_default="10", metavar="N", min=1)] = None,
     network: opt.NetworkOption = None,
     preset: opt.RunPresetOption = None,
     seed: opt.SeedOption = None,
@@ -55,7 +52,7 @@ def run(
 
 
 def default_folder(settings: RunSettings) -> Path:
-    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of all other settings that differ from those of the preset ``fast``.
+    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the groups of settings that differ from those of the preset ``fast``.
 
     The compute settings are left out: a run may be resumed on another device.
     """
@@ -66,17 +63,6 @@ def default_folder(settings: RunSettings) -> Path:
     content = to_dict(settings)
     name, ipc, seed = content["method"]["name"], settings.ipc if isinstance(settings.ipc, int) else None, settings.seed
     default = to_dict(settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed}))
-    changed = _changed({**content, "compute": {}}, {**default, "compute": {}})
-    text = json.dumps(changed, sort_keys=True).encode()
-    digest = f"-{hashlib.blake2b(text, digest_size=2).hexdigest()}" if changed else ""
+    changed = {group: value for group, value in content.items() if group != "compute" and value != default.get(group)}
+    digest = f"-{opt.digest(json.dumps(changed, sort_keys=True))}" if changed else ""
     return Path("runs") / f"{opt.last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"
-
-
-def _changed(content: Mapping[str, Any], default: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of ``content`` that differs from ``default``."""
-    changed = {}
-    for key, value in content.items():
-        usual = default.get(key)
-        if value != usual:
-            changed[key] = _changed(value, usual) if isinstance(value, Mapping) and isinstance(usual, Mapping) else value
-    return changed

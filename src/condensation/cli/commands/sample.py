@@ -8,6 +8,8 @@ import typer
 from condensation.cli.app import app
 from condensation.cli.options import DeviceOption, JsonOption
 
+_CHECK = "Train a classifier on the real images for this many epochs, and print its accuracy on the samples."
+
 
 @app.command()
 def sample(
@@ -16,15 +18,7 @@ def sample(
     seed: Annotated[int, typer.Option("--seed", help="Seed of the latents.")] = 0,
     device: DeviceOption = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="RUN-sample-ipcN-seedN")] = None,
-    check: Annotated[
-        int,
-        typer.Option(
-            "--check",
-            metavar="N",
-            min=0,
-            help="Train a classifier on the real images for this many epochs, and print its accuracy on the samples.",
-        ),
-    ] = 0,
+    check: Annotated[int, typer.Option("--check", metavar="N", min=0, help=_CHECK)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a new set from the generator that a run trained (gmmn, ...)."""

@@ -9,14 +9,15 @@ from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
 from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption
 
+_SHOWN = "that of the run"
+_check_network = one_of("network", NETWORKS)
+
 
 @app.command()
 def teach(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of gtn, or its set.")],
     networks: Annotated[int, typer.Option("--networks", "-n", metavar="N", min=1, help="New networks to train.")] = 5,
-    network: Annotated[
-        str | None, typer.Option("--network", help="Another network.", show_default="that of the run", callback=one_of("network", NETWORKS))
-    ] = None,
+    network: Annotated[str | None, typer.Option("--network", help="Another network.", show_default=_SHOWN, callback=_check_network)] = None,
     points: Annotated[int, typer.Option("--points", metavar="N", min=1, help="Tests during training, evenly spaced.")] = 8,
     data: DataOption = None,
     folder: FolderOption = None,
@@ -28,4 +29,4 @@ def teach(
     from condensation.cli.views import teach as view
 
     content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}
-    view.teach(run, view.TeachSettings(networks, network, points, seed, device or "auto"), content, as_json=as_json)
+    view.teach(run, content, network, networks=networks, points=points, seed=seed, device=device or "auto", as_json=as_json)

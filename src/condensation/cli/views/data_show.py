@@ -9,14 +9,11 @@ import numpy as np
 from rich.console import Console
 
 from condensation.cli.options import Output
-from condensation.cli.views.stopping import stoppable
 from condensation.core.memory import readable
-from condensation.core.progress import OnProgress
-from condensation.core.storage import write
 from condensation.data.dataset import Data, FileSummary, MixedSizes
 from condensation.data.settings import DataSettings
-from condensation.report.files import encode_picture
-from condensation.report.grid import grid
+from condensation.report.grid import grid, save_picture
+from condensation.report.progress import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
 
 SHOWN_SIZE = 64  # pixels a side in which images of several sizes are shown
@@ -25,10 +22,14 @@ MOST_CLASSES = 40  # in the table; JSON has all
 
 def show(settings: DataSettings, out: Path, rows: int, output: Output) -> None:
     """Run ``condense data show``: list images that cannot be read, and draw images of several sizes in one size."""
+    mixed = False
     with stoppable(quiet=not output.talks) as shown:
-        data, mixed = _read(settings, shown.reading)
+        try:
+            data = settings.load(shown.reading)
+        except MixedSizes:
+            data, mixed = replace(settings, size=SHOWN_SIZE).load(shown.reading), True
     about = facts(data, settings, mixed)
-    write(out, encode_picture(grid({"training": data.train}, title=data.name, rows=rows), out))
+    save_picture(out, grid({"training": data.train}, title=data.name, rows=rows))
     about["picture"] = str(out)
     if output.as_json:
         return print_json(about)
@@ -56,20 +57,11 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
     }
 
 
-def _read(settings: DataSettings, on_progress: OnProgress) -> tuple[Data, bool]:
-    try:
-        return settings.load(on_progress), False
-    except MixedSizes:
-        return replace(settings, size=SHOWN_SIZE).load(on_progress), True
-
-
 def _files(files: FileSummary) -> dict[str, Any]:
     """Return sizes as smallest, median and largest, since there may be as many sizes as images."""
     sizes = np.repeat(np.array(list(files.sizes) or [(0, 0)]), list(files.sizes.values()) or [1], axis=0)
-    sides = {
-        side: [int(np.quantile(values, at, method="lower")) for at in (0, 0.5, 1)]
-        for side, values in zip(("height", "width"), sizes.T, strict=True)
-    }
+    height, width = np.quantile(sizes, (0, 0.5, 1), axis=0, method="lower").T.tolist()
+    sides = {"height": height, "width": width}
     return {"sizes": {"different": len(files.sizes), **sides}, "modes": dict(files.modes), "passed_over": dict(files.ignored)}
 
 
@@ -91,14 +83,11 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     files, lines = about["found"], []
     if files and files["modes"]:
         sizes = files["sizes"]
-        lows, medians, highs = zip(sizes["height"], sizes["width"], strict=True)
+        spans = [f"{side} {sizes[side][0]} to {sizes[side][2]}, median {sizes[side][1]}" for side in ("height", "width")]
         if sizes["different"] == 1:
-            lines.append(f"Sizes: all {lows[0]} x {lows[1]} (height x width)")
+            lines.append(f"Sizes: all {sizes['height'][0]} x {sizes['width'][0]} (height x width)")
         else:
-            lines.append(
-                f"Sizes: {sizes['different']:,} different; height {lows[0]} to {highs[0]}, median {medians[0]}; "
-                f"width {lows[1]} to {highs[1]}, median {medians[1]}"
-            )
+            lines.append(f"Sizes: {sizes['different']:,} different; {'; '.join(spans)}")
         lines.append("Modes: " + ", ".join(f"{mode} {count:,}" for mode, count in files["modes"].items()))
     if files and files["passed_over"]:
         lines.append("Ignored files: " + ", ".join(f"{count:,} {reason}" for reason, count in files["passed_over"].items()))

@@ -1,13 +1,14 @@
-"""Printed form of ``condense evaluate``."""
+"""Printed form of ``condense evaluate`` and ``condense ridge``."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from condensation.cli.options import Output
-from condensation.cli.views.stopping import stoppable
 from condensation.core.progress import Progress
-from condensation.report.tables import plain_console, print_json, print_scores
+from condensation.report.progress import stoppable
+from condensation.report.tables import plain_console, print_json, print_scores, table
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
+from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 
 
 def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output) -> None:
@@ -15,3 +16,20 @@ def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output) 
     with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; no accuracy was saved.") as shown:
         scores = evaluate_saved(settings, paths, Progress(shown.reading, shown.evaluating))
     return print_json(scores.to_json()) if output.as_json else print_scores(plain_console(), scores)
+
+
+def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output) -> None:
+    """Run ``condense ridge``."""
+    with stoppable(quiet=not output.talks) as shown:
+        scores = ridge_saved(settings, paths, Progress(shown.reading, shown.evaluating))
+    if output.as_json:
+        return print_json(scores.to_json())
+    rows = table("trained on", "images", "labels", "kernel", "test accuracy, %", right=("images", "test accuracy, %"))
+    for name, score in scores.sets.items():
+        kernel = f"{score.kernel['name']}, depth {score.kernel['depth']}"
+        rows.add_row(name, f"{score.images:,}", score.labels, kernel, f"{score.mean:.1f}")
+    screen = plain_console()
+    screen.print(rows)
+    counts = sorted({score.test.images for score in scores.sets.values()})
+    tested = " and ".join(f"{count:,}" for count in counts)
+    return screen.print(f"Kernel ridge regression, {tested} test images; no random numbers, no training.")

@@ -9,9 +9,9 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.card import VIEWS
 from condensation.artifacts.export.export import EXPORTS, check
 from condensation.cli.options import Output
-from condensation.cli.views.stopping import stoppable
 from condensation.core.errors import CondensationError
 from condensation.core.progress import Progress
+from condensation.report.progress import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, evaluate_views, evaluation_of
 
@@ -25,7 +25,9 @@ def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] 
         if not EXPORTS[to].pictures:
             hint = "Leave --evaluate out, or export to png, parquet or hub."
             raise CondensationError(f"{to} stores exact values, so its accuracy is that of the set.", hint=hint)
-        condensed = _evaluate_views(condensed, evaluation, quiet=not output.talks)
+        settings = evaluate_settings(evaluation, [condensed], EvaluateSettings(evaluation=evaluation_of(condensed)))
+        with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; nothing was written.") as shown:
+            condensed = evaluate_views(condensed, settings, Progress(shown.reading, shown.evaluating))
     condensed.export(out, to)
     if output.as_json:
         return print_json({"folder": str(out), "to": to, VIEWS: condensed.card.get(VIEWS)})
@@ -44,9 +46,3 @@ def path_beside(path: Path, suffix: str) -> Path:
     """Return the default path of something made from ``path``: beside it, with its name and ``suffix``."""
     parent = path.parent if path.name not in ("", "..") else path / ".."
     return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{suffix}"
-
-
-def _evaluate_views(condensed: CondensedSet, content: Mapping[str, Any], *, quiet: bool) -> CondensedSet:
-    settings = evaluate_settings(content, [condensed], EvaluateSettings(evaluation=evaluation_of(condensed)))
-    with stoppable(quiet=quiet, message=lambda stopped: "Stopped; nothing was written.") as shown:
-        return evaluate_views(condensed, settings, Progress(shown.reading, shown.evaluating))

@@ -1,7 +1,7 @@
 """Printed form of ``condense methods``."""
 
 import inspect
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from condensation.config.field_docs import field_docs
@@ -28,27 +28,23 @@ def methods(*, as_json: bool) -> None:
 
 def method(name: str, *, as_json: bool) -> None:
     """Run ``condense methods METHOD``."""
-    found = lookup(Method, name)
+    kind = lookup(Method, name)
     if as_json:
-        return print_json(settings_of(found))
-    print(f"{name}: {inspect.getdoc(found)}\n")
-    return print_settings_of(found)
+        return print_json(settings_of(kind))
+    print(f"{name}: {inspect.getdoc(kind)}\n")
+    return print_settings_of(kind)
 
 
 def settings_of(settings: Any) -> dict[str, dict[str, str]]:
     """Return type, default and description of each setting of a dataclass, or of a registered value of it."""
     kind = settings if isinstance(settings, type) else type(settings)
-    types, docs, found = get_type_hints(kind), field_docs(kind), {}
+    types, docs, descriptions = get_type_hints(kind), field_docs(kind), {}
     for field in fields(kind):
-        words = get_args(types[field.name]) if get_origin(types[field.name]) is Literal else (_type_name(field.type),)
-        value = getattr(settings, field.name, MISSING)
-        default = "required" if value is MISSING else in_short(value)
-        found[field.name] = {"type": " | ".join(map(str, words)), "default": default, "description": docs.get(field.name, "")}
-    return found
-
-
-def _type_name(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+        name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+        words = map(str, get_args(types[field.name])) if get_origin(types[field.name]) is Literal else [name]
+        default = in_short(getattr(settings, field.name)) if hasattr(settings, field.name) else "required"
+        descriptions[field.name] = {"type": " | ".join(words), "default": default, "description": docs.get(field.name, "")}
+    return descriptions
 
 
 def print_settings_of(settings: Any) -> None:

@@ -1,6 +1,7 @@
 """Printed form of ``condense networks``."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,14 +22,14 @@ from condensation.report.tables import plain_console, print_json, table
 def networks(shape: str, classes: int, *, as_json: bool) -> None:
     """Run ``condense networks``."""
     image_shape = _shape(shape)
-    found: dict[str, dict[str, Any]] = {}
+    sizes: dict[str, dict[str, Any]] = {}
     for name, spec in NETWORKS.items():
-        found[name], _ = _size(spec, image_shape, classes)
-        found[name]["settings"] = {key: value for key, value in to_dict(spec).items() if key != "name"}
+        sizes[name], _ = _size(spec, image_shape, classes)
+        sizes[name]["settings"] = {key: value for key, value in to_dict(spec).items() if key != "name"}
     if as_json:
-        return print_json(found)
+        return print_json(sizes)
     rows = table("network", "parameters", "embedding", "settings", right=("parameters", "embedding"))
-    for name, size in found.items():
+    for name, size in sizes.items():
         settings = ", ".join(f"{key}={in_short(value)}" for key, value in size["settings"].items())
         counts = ("-", "-", size["unfit"]) if "unfit" in size else (f"{size['parameters']:,}", f"{size['embedding']:,}", settings)
         rows.add_row(name, *counts)
@@ -63,9 +64,9 @@ def _print_layers(spec: NetworkSpec, shape: str, classes: int, size: Mapping[str
         screen.print("It has no embedding yet. With layer=NAME, any of these layers can be it:")
     else:
         screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions")
-    if isinstance(spec, UserModule) and "unfit" not in size:
-        source = f"output of {spec.layer}" if spec.layer else "the module's own embed, else the input of the last nn.Linear"
-        screen.print(f"Embedding: {source}. With layer=NAME, any of these layers:")
+        if isinstance(spec, UserModule):
+            source = f"output of {spec.layer}" if spec.layer else "the module's own embed, else the input of the last nn.Linear"
+            screen.print(f"Embedding: {source}. With layer=NAME, any of these layers:")
     screen.print(rows)
 
 
@@ -81,10 +82,7 @@ def _size(spec: NetworkSpec, image_shape: Shape, classes: int) -> tuple[dict[str
 
 
 def _shape(text: str) -> Shape:
-    try:
-        channels, height, width = (int(side) for side in text.lower().split("x"))
-    except ValueError:
-        channels = height = width = 0
-    if min(channels, height, width) < 1:
+    sides = re.fullmatch(r"\s*([1-9]\d*)\s*x\s*([1-9]\d*)\s*x\s*([1-9]\d*)\s*", text, re.IGNORECASE)
+    if sides is None:
         raise CondensationError(f"Expected channels, height and width for --shape, such as 3x32x32; got {text!r}.")
-    return channels, height, width
+    return int(sides[1]), int(sides[2]), int(sides[3])

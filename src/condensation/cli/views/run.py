@@ -5,19 +5,19 @@ import shlex
 import shutil
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.cli.options import Output
-from condensation.cli.views.stopping import stoppable
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
 from condensation.methods.loop import Stopped
-from condensation.report.progress import HeadedReporter
+from condensation.report.progress import HeadedReporter, stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
@@ -35,13 +35,18 @@ def run(
     check_folder(out, to_dict(settings), resume)
     finished = is_finished(out, to_dict(settings))
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
-    heading = [f"{settings.data.source}: {describe(settings)}, seed {settings.seed}", state]
     boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
     started = time.perf_counter()
+
+    @cache  # prints once
+    def print_heading() -> None:
+        if output.talks:
+            screen.print(f"{settings.data.source}: {describe(settings)}, seed {settings.seed}\n{state}")
+
     with stoppable(quiet=not output.talks, message=lambda stopped: _stopped_message(out, stopped)) as reporter:
-        shown = HeadedReporter(reporter, screen if output.talks else None, heading)
+        shown = HeadedReporter(reporter, print_heading)
         if finished:
-            shown.print_heading()
+            print_heading()
         result = run_settings(
             settings,
             out,
@@ -54,7 +59,8 @@ def run(
         return print_json({"folder": str(out), **(result.scores.to_json() if result.scores else {})})
     if output.talks:
         if not finished:
-            screen.print(f"\nDone in {_duration(time.perf_counter() - started)}.")
+            seconds = time.perf_counter() - started
+            screen.print(f"\nDone in {f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.1f} min'}.")
         _print_result(settings, result, read=not finished)
     return None
 
@@ -66,11 +72,9 @@ def _print_result(settings: RunSettings, result: RunResult, *, read: bool) -> No
     below = below_random(result.scores, to_dict(settings.method)["name"])
     if below:
         screen.print(f"\nThis set is less accurate than random images ({below[0]:.1f} % and {below[1]:.1f} %). Try one of:", style="bold")
-        for line in what_to_try(settings.method):
-            screen.print(f"  {line}")
-    for line in data_notes(result.condensed.card.get("data", {}), read=read):
-        screen.print(line)
-    screen.print(f"Picture: {out / GRID}\nSet:     {out / SET}")
+        screen.print(*(f"  {line}" for line in what_to_try(settings.method)), sep="\n")
+    notes = data_notes(result.condensed.card.get("data", {}), read=read)
+    screen.print(*notes, f"Picture: {out / GRID}", f"Set:     {out / SET}", sep="\n")
     screen.print("\nNext:", style="bold")
     folder, program = shlex.quote(str(out)), shlex.quote(_program())
     for command, purpose in (
@@ -104,7 +108,3 @@ def _stopped_message(out: Path, stopped: Stopped) -> str:
         return "\nStopped while reading images; nothing was condensed yet. Give the same command again."
     state = "The set is saved; its evaluation is not." if stopped.step is None else f"The state after step {stopped.step:,} is saved."
     return f"\nStopped. {state}\nContinue with the same command and --resume (the folder is {out})."
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

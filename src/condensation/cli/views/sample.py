@@ -8,14 +8,13 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import TrainedGenerator
 from condensation.cli.views.export import path_beside
-from condensation.cli.views.stopping import stoppable
 from condensation.core.compute import Compute
 from condensation.core.plain import to_dict
-from condensation.core.storage import new_folder, require_free, write
+from condensation.core.storage import new_folder, require_free
 from condensation.core.text import counted
 from condensation.evaluation.gan_test import gan_test
-from condensation.report.files import encode_picture
-from condensation.report.grid import grid
+from condensation.report.grid import grid, save_picture
+from condensation.report.progress import stoppable
 from condensation.report.tables import plain_console, print_json
 from condensation.runs.evaluate_saved import data_of
 from condensation.runs.folder import GRID
@@ -35,7 +34,7 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check
     name = str(to_dict(generator.method)["name"])
     with new_folder(out) as folder:
         condensed.save(folder / SET)
-        write(folder / GRID, encode_picture(grid(condensed.images, title=f"drawn from {name}, seed {seed}"), folder / GRID))
+        save_picture(folder / GRID, grid(condensed.images, title=f"drawn from {name}, seed {seed}"))
     if as_json:
         return print_json({"folder": str(out), **condensed.card})
     screen, images = plain_console(), condensed.images

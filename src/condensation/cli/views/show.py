@@ -11,12 +11,10 @@ from condensation.artifacts.set_file import SET
 from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.storage import write
 from condensation.core.user_code import short_name
 from condensation.data.settings import DataSettings
 from condensation.methods.registry import METHODS
-from condensation.report.files import encode_picture
-from condensation.report.grid import grid
+from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.folder import GRID
 from condensation.runs.settings import describe_set
@@ -28,7 +26,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
     """Run ``condense show``."""
     path = paths[0]
     sets = {_label(each, paths): CondensedSet.load(each) for each in paths}
-    first, several = sets[_label(path, paths)], len(sets) > 1
+    first, several = next(iter(sets.values())), len(sets) > 1
     real, problem = _real_images(first, folder)
     if out is None:
         # The picture of a run is only replaced by one that shows as much.
@@ -36,7 +34,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
         out = beside if path.is_dir() else path.with_suffix(".png")
     titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
     images = {label: condensed.images for label, condensed in sets.items()} if several else first.images
-    write(out, encode_picture(grid(images, real, title="\n".join(titles), rows=rows), out))
+    save_picture(out, grid(images, real, title="\n".join(titles), rows=rows))
     if as_json:
         cards = {"sets": {label: condensed.card for label, condensed in sets.items()}} if several else first.card
         return print_json({"picture": str(out), **cards})
@@ -50,13 +48,11 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
 
 def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
     screen.print(title, style="bold")
-    images = condensed.images
+    images, preprocessing = condensed.images, condensed.card["preprocessing"]
     counts = sorted(set(images.counts.values()))
+    size = f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes"
     per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
-    screen.print(
-        f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes, {per_class} per class; "
-        f"preprocessing: {condensed.card['preprocessing']}"
-    )
+    screen.print(f"{size}, {per_class} per class; preprocessing: {preprocessing}")
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
 
@@ -69,10 +65,7 @@ def _label(path: Path, paths: Sequence[Path]) -> str:
 
 
 def _title(condensed: CondensedSet, default: str) -> str:
-    """Return data, method and steps from the card.
-
-    The settings on the card are not built: they may name code of the user, which building would import.
-    """
+    """Return data, method and steps from the card, without building its settings, which could import code of the user."""
     title = str(condensed.card.get("data", {}).get("name", default))
     try:
         settings = condensed.card["settings"]

@@ -1,7 +1,7 @@
 """Printed form of ``condense teach``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,69 +15,35 @@ from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.evaluate_saved import data_of
-from condensation.training.curriculum import CurriculumResult, Schedule
-from condensation.training.curriculum import teach as teach_networks
+from condensation.training.curriculum import Schedule
+from condensation.training.curriculum import teach as train_networks
 
 
-@dataclass(frozen=True)
-class TeachSettings:
-    """Networks that are trained on a curriculum, and when they are tested."""
-
-    networks: int = 5
-    """Number of networks."""
-    network: str | None = None
-    """Name of the network; None: the learner of the run."""
-    points: int = 8
-    """Tests during training, evenly spaced."""
-    seed: int = 0
-    """Seed of the initialization."""
-    device: str = "auto"
-    """Device, as `Compute.device`."""
-
-
-def teach_saved(path: Path, settings: TeachSettings, data: Mapping[str, Any]) -> tuple[CurriculumResult, dict[str, Any]]:
-    """Train networks on the curriculum saved at ``path``; return their accuracies, and the network, test set and set size for JSON.
-
-    Args:
-        path: Run folder or set file.
-        settings: Networks and tests.
-        data: Data settings that replace those on the card.
-
-    Raises:
-        CondensationError: if there is no such set, it has no schedule, or it does not fit the data.
-    """
+def teach(
+    path: Path, data: Mapping[str, Any], network: str | None, *, networks: int, points: int, seed: int, device: str, as_json: bool
+) -> None:
+    """Run ``condense teach``; ``data`` replaces data settings on the card, ``network`` the learner of the run."""
     condensed = CondensedSet.load(path)
-    schedule = Schedule.from_card(condensed.card)
-    network: NetworkSpec = from_dict(NetworkSpec, settings.network or _learner(condensed.card))  # type: ignore[type-abstract]
+    images, schedule = condensed.images, Schedule.from_card(condensed.card)
+    learner: NetworkSpec = from_dict(NetworkSpec, network or _learner(condensed.card))  # type: ignore[type-abstract]
     loaded = data_of(condensed, data).load()
     test = replace(loaded.test, preprocessing=condensed.preprocessing)
-    check_fit(condensed.images, test)
-    at = sorted({round(len(schedule.lr) * point / settings.points) for point in range(settings.points + 1)})
-    compute = Compute(settings.device)
-    taught = teach_networks(
-        condensed.images, schedule, network, test, networks=settings.networks, seed=settings.seed, at=at, compute=compute
-    )
-    return taught, {
-        "learner": to_dict(network),
-        "test": {"name": loaded.name, "images": len(test)},
-        "lessons": len(condensed.images),
-    }
-
-
-def teach(path: Path, settings: TeachSettings, data: Mapping[str, Any], *, as_json: bool) -> None:
-    """Run ``condense teach``."""
-    taught, about = teach_saved(path, settings, data)
+    check_fit(images, test)
+    at = sorted({round(len(schedule.lr) * point / points) for point in range(points + 1)})
+    taught = train_networks(images, schedule, learner, test, networks=networks, seed=seed, at=at, compute=Compute(device))
+    spec = to_dict(learner)
     if as_json:
+        about = {"learner": spec, "test": {"name": loaded.name, "images": len(test)}, "lessons": len(images)}
         return print_json({**taught.summary(), **about})
     rows = table("step", "images seen", "test accuracy, %", right=("step", "images seen"))
-    for step, images, values in zip(taught.steps, taught.images, taught.values.T, strict=True):
-        rows.add_row(f"{step:,}", f"{images:,}", accuracy(float(values.mean()), float(values.std()), len(values)))
+    for step, seen, values in zip(taught.steps, taught.images, taught.values.T, strict=True):
+        rows.add_row(f"{step:,}", f"{seen:,}", accuracy(float(values.mean()), float(values.std()), len(values)))
     screen = plain_console()
     screen.print(rows)
-    name, test = about["learner"]["name"], about["test"]
+    new, tested = counted(networks, f"new {spec['name']}"), counted(len(test), "test image")
     return screen.print(
-        f"{counted(settings.networks, f'new {name}')} trained once on {counted(about['lessons'], 'synthetic image')} in their order and at "
-        f"their learning rates; tested on {counted(test['images'], 'test image')} of {test['name']}."
+        f"{new} trained once on {counted(len(images), 'synthetic image')} in their order and at their learning rates; "
+        f"tested on {tested} of {loaded.name}."
     )
 
 
