@@ -1,4 +1,4 @@
-"""One script a question, run from the root of the repository: ``python -m benchmarks.dm_step``.
+"""One script per question, run from the root of the repository: ``python -m benchmarks.dm_step``.
 
-Each compares in one run, prints ratios, and writes what it measured, and on what machine, to results/benchmarks/.
+Each compares alternatives in one run, prints ratios, and writes its measurements and the machine to results/benchmarks/.
 """

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every benchmark at the sizes that a GPU is for, in at most ten minutes; where there is none, what needs one is skipped, and said so.
-#   bash benchmarks/gpu.sh                    from the root of the repository; results go to results/benchmarks/, or where OUT says
-#   CONDENSATION_DATA=DIR bash benchmarks/gpu.sh      with the accuracy on CIFAR10 and Fashion-MNIST as well
+# Run the benchmarks at sizes for a GPU, in at most ten minutes. Without a GPU, skip those that need one, and name them.
+#   bash benchmarks/gpu.sh                    from the root of the repository; results go to results/benchmarks/ or to OUT
+#   CONDENSATION_DATA=DIR bash benchmarks/gpu.sh      also measures the accuracy on CIFAR10 and Fashion-MNIST
 set -uo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -9,29 +9,29 @@ OUT=${OUT:-results/benchmarks}
 END=$((SECONDS + ${LIMIT:-570}))
 failed=0
 
-measure() { # measure SECONDS MODULE [ARGUMENT]...: at most so long, and not past the end
-    local most=$1 left=$((END - SECONDS))
+measure() { # measure SECONDS MODULE [ARGUMENT]...: run for at most so many seconds, and not past the end
+    local limit=$1 left=$((END - SECONDS))
     shift
     if ((left < 20)); then
-        echo "skipped, for the time is over: $*"
+        echo "skipped (out of time): $*"
         return
     fi
     echo "== $*"
-    timeout $((most < left ? most : left)) "$PYTHON" -m "benchmarks.$1" "${@:2}" --out "$OUT" || {
-        echo "did not finish (exit status $?): $*"
+    timeout $((limit < left ? limit : left)) "$PYTHON" -m "benchmarks.$1" "${@:2}" --out "$OUT" || {
+        echo "failed (exit status $?): $*"
         failed=1
     }
 }
 
 if ! "$PYTHON" -c 'import condensation, torch'; then
-    echo "condensation is not installed for $PYTHON: install it with  $PYTHON -m pip install -e .  or name another with PYTHON=..."
+    echo "condensation is not installed for $PYTHON. Run  $PYTHON -m pip install -e .  or set PYTHON to another interpreter."
     exit 1
 fi
 
 measure 60 startup
 if ! "$PYTHON" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
     measure 240 dm_step --rounds 2 --device cpu
-    echo "skipped, for torch finds no GPU here: dm_step at 50 images a class and at 64x64, judging of 20 networks, search, memory, growth, accuracy"
+    echo "skipped (no GPU): dm_step at ipc 50 and at 64x64, judging with 20 networks, search, memory, growth, accuracy"
     exit "$failed"
 fi
 
@@ -41,7 +41,7 @@ if [[ -d ${CONDENSATION_DATA:-} ]]; then
     measure 150 accuracy cifar10-10 --preset fast --networks 20
     measure 150 accuracy fashion-mnist-10 --preset fast --networks 20
 else
-    echo "skipped, for CONDENSATION_DATA names no folder: accuracy"
+    echo "skipped (CONDENSATION_DATA is not a folder): accuracy"
 fi
 measure 60 search
 measure 60 dm_step --rounds 10 --ipc 50
