@@ -85,8 +85,6 @@ class NotImages:
         ({"method": "dm"}, "method", "DM()"),
         ({"method": DM}, "method", "DM()"),
         ({"method": Random}, "method", "Random()"),
-        ({"real": NotImages()}, "", "data.train"),
-        ({"real": torch.zeros(3, 3, 8, 8)}, "", "from_arrays()"),
         ({"ipc": "ten"}, "ipc", ""),
         ({"ipc": 2.5}, "ipc", ""),
         ({"ipc": True}, "ipc", ""),
@@ -105,6 +103,13 @@ def test_a_wrong_argument_is_named_with_the_right_call(arguments: dict[str, Any]
         condense(given.pop("method"), given.pop("real"), given.pop("ipc"), **given)
     assert name in raised.value.message
     assert raised.value.setting == setting
+    assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(("real", "hint"), [(NotImages(), "data.train"), (torch.zeros(3, 3, 8, 8), "ImageSet.of")])
+def test_real_images_of_another_type_are_refused_with_the_right_call(real: Any, hint: str) -> None:
+    with pytest.raises(CondensationError, match="ImageSet") as raised:
+        condense(Random(), real, 1)
     assert hint in raised.value.hint
 
 

@@ -13,22 +13,14 @@ from condensation.methods.base import Method
 
 T = TypeVar("T")
 
-WORDS: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    dict: "a table of name = value",
-}
+WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a table of name = value"}
 
 
 def from_dict(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
     """Return a value of type ``kind`` from plain ``content``; settings that are missing are those of ``base``, or the defaults.
 
-    Messages name settings below ``where``, the dotted name of the setting that holds the value.
-
-    Raises:
-        CondensationError: for an unknown name or a value of the wrong type; the message lists the known ones.
+    Messages name settings below ``where``, the dotted name of the setting that holds the value. Raise CondensationError for an unknown name
+    or a value of the wrong type; the message lists the known ones.
     """
     return _build(kind, content, base, where)  # type: ignore[no-any-return]
 

@@ -41,8 +41,7 @@ ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: UserModule, Augmentati
 def lookup(kind: Any, name: object, setting: str = "") -> Any:
     """Return the value of family ``kind`` called ``name``; for a class of the user that needs settings, the class.
 
-    Raises:
-        CondensationError: if there is none.
+    Raise CondensationError if there is none.
     """
     if isinstance(name, str) and ":" in name:
         return _user_value(kind, name, setting)
@@ -63,11 +62,8 @@ def _user_value(kind: Any, name: str, setting: str) -> Any:
     if kind in ADAPTERS and callable(value):
         return ADAPTERS[kind](name)
     given = f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
-    raise CondensationError(
-        f"Expected {'a callable' if kind in ADAPTERS else f'a {kind.__name__}'} as {_noun(kind)}; {name} is {given}.",
-        hint=f"Write {FORM}, or one of: {', '.join(FAMILIES[kind])}.",
-        setting=setting,
-    )
+    message = f"Expected {'a callable' if kind in ADAPTERS else f'a {kind.__name__}'} as {_noun(kind)}; {name} is {given}."
+    raise CondensationError(message, hint=f"Write {FORM}, or one of: {', '.join(FAMILIES[kind])}.", setting=setting)
 
 
 def _noun(kind: Any) -> str:

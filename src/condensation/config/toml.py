@@ -21,13 +21,12 @@ GROUPS = {"data": "source", "method": "name"}  # groups that a file may give as 
 def layered(content: Mapping[str, Any], options: Mapping[str, Any], overrides: Sequence[str] | None) -> dict[str, Any]:
     """Return plain settings: ``content`` of a file, over it the command line.
 
+    Raise CondensationError if an override has another form.
+
     Args:
         content: Result of `read_settings`; ``data`` and ``method`` may be names.
         options: Values of command-line options by dotted setting name; None for options that were not given.
         overrides: Settings such as ``method.lr=0.5``, which win over ``options``.
-
-    Raises:
-        CondensationError: if an override has another form.
     """
     named = {
         group: {key: content[group]} for group, key in GROUPS.items() if isinstance(content.get(group), str) and content[group] != "none"
@@ -70,8 +69,7 @@ def _is_kept(group: Mapping[str, Any], given: Any) -> bool:
 def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
     """Return ``content`` with one more setting, given as ``method.lr=0.5``; ``network=lenet`` is short for ``network.name=lenet``.
 
-    Raises:
-        CondensationError: if it has another form.
+    Raise CondensationError if it has another form.
     """
     path, sign, text = override.partition("=")
     if not sign or not all(path.strip().split(".")):
@@ -97,8 +95,7 @@ def set_path(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any
 def read_settings(path: str | Path) -> dict[str, Any]:
     """Return the content of a TOML or JSON file of settings, such as ``settings.json`` of a run folder.
 
-    Raises:
-        CondensationError: if it is missing or cannot be read.
+    Raise CondensationError if it is missing or cannot be read.
     """
     path = Path(path)
     kind = "JSON" if path.suffix == ".json" else "TOML"

@@ -39,11 +39,7 @@ class EvaluationSettings:
             raise CondensationError(f"Expected networks >= 0, got {self.networks}.", setting="evaluation.networks")
 
     def check(self, data: Data) -> None:
-        """Check that the network and the augmentation accept the images of ``data``.
-
-        Raises:
-            CondensationError: if they do not.
-        """
+        """Check that the network and the augmentation accept the images of ``data``. Raise CondensationError if they do not."""
         if self.networks:
             self.network.build(data.test.shape, data.test.num_classes, Rng(0))
             if self.recipe.augmentation:
@@ -63,19 +59,12 @@ class Entry:
 
 
 def compare(
-    entries: Sequence[Entry],
-    data: Data,
-    settings: EvaluationSettings,
-    seed: int,
-    compute: Compute,
-    on_progress: OnProgress | None = None,
+    entries: Sequence[Entry], data: Data, settings: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
 ) -> Scores:
     """Evaluate each entry on the test images of ``data`` or on its own.
 
-    Test images are preprocessed like the set, whatever preprocessing ``data`` was loaded with.
-
-    Raises:
-        CondensationError: if an entry does not fit its test images.
+    Test images are preprocessed like the set, whatever preprocessing ``data`` was loaded with. Raise CondensationError if an entry does not
+    fit its test images.
     """
     tests = [replace(entry.test or data.test, preprocessing=entry.images.preprocessing) for entry in entries]
     for entry, test in zip(entries, tests, strict=True):  # all checks come before the first training
@@ -122,6 +111,4 @@ def _score(entry: Entry, accuracies: Accuracies, seconds: float, tested: int) ->
 
 
 def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:
-    if on_progress is None:
-        return None
-    return lambda done, total: on_progress(number * total + done, count * total)
+    return on_progress and (lambda done, total: on_progress(number * total + done, count * total))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -89,12 +90,9 @@ def evaluate(
 ) -> Accuracies:
     """Train ``networks`` networks on each of ``sets`` and return their accuracies on ``test``.
 
-    ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch; ``test`` selects nothing.
-    Sets with soft labels are trained with the loss of these labels. The numbers of a network depend on ``seed`` and on its
-    position only.
-
-    Raises:
-        CondensationError: if a set and ``test`` differ in image shape, classes or preprocessing.
+    ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch; ``test`` selects nothing. Sets with soft
+    labels are trained with the loss of these labels. The numbers of a network depend on ``seed`` and on its position only. Raise
+    CondensationError if a set and ``test`` differ in image shape, classes or preprocessing.
     """
     return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress)[0]
 
@@ -116,12 +114,10 @@ def evaluate_on_each(
     check_type(network, NetworkSpec, "network")
     check_type(recipe, Recipe, "recipe")
     if networks < 1 or not sets or not tests:
-        raise CondensationError(
-            f"Expected at least one network, set and test set, got {networks}, {len(sets)} and {len(tests)}.", setting="networks"
-        )
-    for test in tests:
-        for images in sets:
-            check_fit(images, test)
+        message = f"Expected at least one network, set and test set, got {networks}, {len(sets)} and {len(tests)}."
+        raise CondensationError(message, setting="networks")
+    for images, test in product(sets, tests):
+        check_fit(images, test)
     # Many test images make compiling worthwhile too.
     seen = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests)))
     decided = compute.with_compile_decision(tests[0].shape, seen)
@@ -141,23 +137,17 @@ def evaluate_on_each(
 def check_fit(images: ImageSet, test: ImageSet) -> None:
     """Check that networks trained on ``images`` can be tested on ``test``.
 
-    Raises:
-        CondensationError: if they differ in image shape, classes or preprocessing.
+    Raise CondensationError if they differ in image shape, classes or preprocessing.
     """
     if images.shape != test.shape:
-        raise CondensationError(f"The set has images of {_times(images.shape)}, the test set of {_times(test.shape)}; they must be equal.")
+        sizes = ["x".join(map(str, shape)) for shape in (images.shape, test.shape)]
+        raise CondensationError(f"The set has images of {sizes[0]}, the test set of {sizes[1]}; they must be equal.")
     if images.class_names != test.class_names:
-        raise CondensationError(
-            f"The set has {images.num_classes} classes ({images.class_names[0]}, ...), "
-            f"the test set {test.num_classes} ({test.class_names[0]}, ...); they must be the same."
-        )
+        ours, theirs = (f"{part.num_classes} classes ({part.class_names[0]}, ...)" for part in (images, test))
+        raise CondensationError(f"The set has {ours}, the test set {theirs}; they must be the same.")
     if images.preprocessing != test.preprocessing:
         hint = "Give the test set the preprocessing of the set: dataclasses.replace(test, preprocessing=images.preprocessing)."
         raise CondensationError("The set and the test set have different preprocessing.", hint=hint)
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
 
 
 def check_type(value: Any, kind: type, setting: str) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
@@ -30,15 +32,13 @@ def gan_test(
 ) -> dict[str, Any]:
     """Train a classifier on the training images of ``data`` and return its accuracy on ``images`` (Shmelkov et al., 2018).
 
-    Half of the training images are mirrored where mirrored images keep their label: a generator that saw such images draws shoes
-    in both directions, and a network that never did would reject half of them. Nothing else is augmented.
+    Half of the training images are mirrored where mirrored images keep their label: a generator that saw such images draws shoes in both
+    directions, and a network that never did would reject half of them. Nothing else is augmented. Raise CondensationError if the images
+    don't have the shape and the classes of the data.
 
     Returns:
         In percent, for JSON: ``images``, the accuracy on all images; ``of_class``, on each class by name; ``test``, on the real test
         images, which bounds what a generator can reach.
-
-    Raises:
-        CondensationError: if the images don't have the shape and the classes of the data.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.with_compile_decision(data.train.shape, epochs * len(data.train))
@@ -50,14 +50,13 @@ def gan_test(
     model = SingleModel(classifier, compute)
     train_together(model, [real], recipe, [rng.child("train")], (lambda epoch: on_progress(epoch, epochs)) if on_progress else None)
     chunk, model = compute.suitable_chunk(real.shape), SingleModel(classifier)
-    per_class, on_test = (class_accuracies(model, part, chunk)[0].tolist() for part in (drawn, test))
+    per_class, on_test = (class_accuracies(model, part, chunk)[0].numpy() for part in (drawn, test))
+    over_images, on_test_images = (
+        float(np.average(fractions, weights=list(part.counts.values()))) for fractions, part in ((per_class, drawn), (on_test, test))
+    )
     names = [drawn.class_names[label] for label in drawn.classes]
     return {
-        "images": round(100 * _over_images(per_class, drawn), 2),
-        "of_class": {name: round(100 * part, 2) for name, part in zip(names, per_class, strict=True)},
-        "test": round(100 * _over_images(on_test, test), 2),
+        "images": round(100 * over_images, 2),
+        "of_class": {name: round(100 * part, 2) for name, part in zip(names, per_class.tolist(), strict=True)},
+        "test": round(100 * on_test_images, 2),
     }
-
-
-def _over_images(per_class: list[float], images: ImageSet) -> float:
-    return sum(part * count for part, count in zip(per_class, images.counts.values(), strict=True)) / len(images)

@@ -19,6 +19,7 @@ from condensation.networks.ntk.ridge import ridge_weights
 from condensation.training.train import Recipe
 
 TEST_CHUNK = 1000  # test images at a time
+DECAY = 3.0  # weight decay of `wide_recipe` shrinks the initial weights to about exp(-3)
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,13 @@ class RidgeAccuracy:
 
 
 def regress(
-    images: ImageSet,
-    test: ImageSet,
-    *,
-    kernel: NTK,
-    reg: float = 1e-6,
-    compute: Compute = Compute(),
-    on_progress: OnProgress | None = None,
+    images: ImageSet, test: ImageSet, *, kernel: NTK, reg: float = 1e-6, compute: Compute = Compute(), on_progress: OnProgress | None = None
 ) -> RidgeAccuracy:
     """Return the accuracy on ``test`` of kernel ridge regression on ``images``, computed in float64.
 
-    Targets are the soft labels for the squared loss, or centred one-hot classes as in KIP (Nguyen et al., 2021).
-    ``on_progress`` counts test images.
-
-    Raises:
-        CondensationError: if the sets don't fit each other or the kernel, or the soft labels are for another loss.
-        NotEnoughMemory: if the kernel matrices, or a pair of images, have no room.
-        NotPositiveDefinite: if the kernel matrix cannot be solved with.
+    Targets are the soft labels for the squared loss, or centred one-hot classes as in KIP (Nguyen et al., 2021). ``on_progress`` counts
+    test images. Raise CondensationError if the sets don't fit each other or the kernel or the soft labels are for another loss,
+    NotEnoughMemory if the kernel matrices have no room, and NotPositiveDefinite if the kernel matrix cannot be solved with.
     """
     check_fit(images, test)
     kernel.validate(images.shape)
@@ -59,11 +50,8 @@ def regress(
         raise CondensationError(f"Kernel ridge regression needs soft labels for the squared loss; these are for {images.soft_labels.loss}.")
     device = torch_device(compute.device)
     if device.type not in BLOCK_BYTES:
-        raise CondensationError(
-            f"Tangent kernels are computed in float64, which {device.type} does not have.",
-            hint='Use device="cpu".',
-            setting="compute.device",
-        )
+        message = f"Tangent kernels are computed in float64, which {device.type} does not have."
+        raise CondensationError(message, hint='Use device="cpu".', setting="compute.device")
     pairs = len(images) * (min(TEST_CHUNK, len(test)) + len(images))
     advice = 'Use a kernel without pooling (kernel="conv" or "fc"), or a set of fewer or smaller images.'
     require_room(kernel, images.shape, pairs, device, "Kernel ridge regression", advice)
@@ -81,9 +69,6 @@ def regress(
     per_class = 100 * correct.cpu().double() / torch.tensor(list(test.counts.values()))
     names = [test.class_names[label] for label in test.classes]
     return RidgeAccuracy(100 * float(correct.sum()) / len(test), dict(zip(names, per_class.tolist(), strict=True)))
-
-
-DECAY = 3.0  # weight decay shrinks the initial weights to about exp(-3) over the training
 
 
 def wide_recipe(images: ImageSet, kernel: NTK, epochs: int = 5000) -> Recipe:

@@ -70,11 +70,7 @@ class Scores:
 
     @classmethod
     def read(cls, path: str | Path) -> Scores:
-        """Read a ``scores.json``.
-
-        Raises:
-            CondensationError: if the file is missing or damaged; the message names the field.
-        """
+        """Read a ``scores.json``. Raise CondensationError if the file is missing or damaged; the message names the field."""
         return read_record(Path(path), cls)
 
     @classmethod

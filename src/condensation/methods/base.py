@@ -1,22 +1,24 @@
 """Base classes of methods: `Method` holds the settings, `State` all that changes from step to step."""
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-from typing_extensions import TypeVar
+from typing_extensions import Self, TypeVar
 
 from condensation.core.compute import Compute
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
 from condensation.core.rng import Rng
-from condensation.methods.learning_settings import LearningSettings
 from condensation.methods.synthetic import SyntheticImages
+from condensation.networks.base import NetworkSampler, NetworkSpec
 
 
 @dataclass
@@ -51,6 +53,64 @@ class State:
 S = TypeVar("S", bound=State, default=Any)
 
 
+class LearningSettings:
+    """Access to the network, the network sampler and the learning rate of any method: a subclass names the settings that hold them."""
+
+    @property
+    def network_setting(self) -> str:
+        """Dotted name of the setting that holds the architecture, such as ``networks.spec``; empty if there is none."""
+        return ""
+
+    @property
+    def network_settings(self) -> tuple[str, ...]:
+        """Names of all settings that hold an architecture: `network_setting`, and that of an evaluation inside the method."""
+        return (self.network_setting,) if self.network_setting else ()
+
+    @property
+    def lr_setting(self) -> str:
+        """Dotted name of the setting that holds the learning rate of the images; empty if there is none."""
+        return ""
+
+    @property
+    def network(self) -> NetworkSpec | None:
+        """Architecture that images are learned on or selected with; None if there is none."""
+        value = _get(self, self.network_setting)
+        return value if isinstance(value, NetworkSpec) else None
+
+    @property
+    def sampler(self) -> NetworkSampler | None:
+        """Sampler that draws the networks; None for methods with a single network or none."""
+        value = _get(self, self._sampler_setting)
+        return value if isinstance(value, NetworkSampler) else None
+
+    @property
+    def lr(self) -> float | None:
+        """Learning rate of the images; None if there is none."""
+        return float(_get(self, self.lr_setting)) if self.lr_setting else None
+
+    def with_network(self, network: NetworkSpec) -> Self:
+        """Return this method with the architecture ``network``; raise CondensationError if it has none."""
+        return self._with(self.network_setting, network, "network", self.network)
+
+    def with_sampler(self, sampler: NetworkSampler) -> Self:
+        """Return this method with ``sampler`` to draw its networks; raise CondensationError if it has none."""
+        return self._with(self._sampler_setting, sampler, "network sampler", self.sampler)
+
+    def with_lr(self, lr: float) -> Self:
+        """Return this method with the learning rate ``lr``; raise CondensationError if it has none."""
+        return self._with(self.lr_setting, lr, "learning rate", self.lr)
+
+    @property
+    def _sampler_setting(self) -> str:
+        return self.network_setting.rpartition(".")[0]  # a sampler holds the architecture of its networks
+
+    def _with(self, setting: str, value: object, kind: str, current: object) -> Self:
+        if current is None:
+            raise CondensationError(f"{type(self).__name__} has no {kind}.", setting="method")
+        changed: Self = _replaced(self, setting, value)
+        return changed
+
+
 @dataclass(frozen=True)
 class Method(LearningSettings, Registered, ABC, Generic[S]):
     """A condensation method with a state of type ``S``. Subclasses are frozen dataclasses; their fields are settings."""
@@ -79,8 +139,7 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
     def validate(self, real: ImageSet) -> None:
         """Check before `init` that files named in the settings, such as a pool of networks, fit ``real``.
 
-        Raises:
-            CondensationError: If they do not.
+        Raise CondensationError if they do not.
         """
         if self.sampler:
             self.sampler.validate(real)
@@ -103,33 +162,36 @@ class Selection(Method[S]):
 
 
 def need_at_least(method: Method, **minimum: int) -> None:
-    """Raise if a setting of ``method`` is below its ``minimum``. None passes."""
+    """Raise CondensationError if a setting of ``method`` is below its ``minimum``. None passes."""
     for name, smallest in minimum.items():
-        value = getattr(method, name)
-        if value is not None and not value >= smallest:
-            raise _invalid(name, value, f"it must be at least {smallest}")
+        if getattr(method, name) is not None:
+            require(method, "method", (name,), partial(operator.le, smallest), f"at least {smallest}")
 
 
 def need_positive(method: Method, *names: str) -> None:
-    """Raise unless these settings of ``method`` are above 0."""
-    for name in names:
-        if not getattr(method, name) > 0:
-            raise _invalid(name, getattr(method, name), "it must be above 0")
+    """Raise CondensationError unless these settings of ``method`` are above 0."""
+    require(method, "method", names, lambda value: value > 0, "above 0")
 
 
 def need_fraction(method: Method, *names: str) -> None:
-    """Raise unless these settings of ``method`` are in [0, 1)."""
-    for name in names:
-        if not 0 <= getattr(method, name) < 1:
-            raise _invalid(name, getattr(method, name), "it must be in [0, 1)")
+    """Raise CondensationError unless these settings of ``method`` are in [0, 1)."""
+    require(method, "method", names, lambda value: 0 <= value < 1, "in [0, 1)")
 
 
 def need_one_of(method: Method, name: str, choices: Iterable[str]) -> None:
-    """Raise unless this setting of ``method`` is one of ``choices``."""
+    """Raise CondensationError unless this setting of ``method`` is one of ``choices``."""
     names = tuple(choices)
-    if getattr(method, name) not in names:
-        raise _invalid(name, repr(getattr(method, name)), f"it can be {', '.join(names)}")
+    require(method, "method", (name,), lambda value: value in names, f"one of {', '.join(names)}")
 
 
-def _invalid(name: str, value: object, expected: str) -> CondensationError:
-    return CondensationError(f"method.{name} is {value}; {expected}.", setting=f"method.{name}")
+def _get(settings: Any, path: str) -> Any:
+    """Return the value at a dotted ``path``; None if the path is empty or does not exist."""
+    for name in path.split("."):
+        settings = getattr(settings, name, None) if name else None
+    return settings
+
+
+def _replaced(settings: Any, path: str, value: object) -> Any:
+    """Return a copy of nested frozen dataclasses with ``value`` at a dotted ``path``."""
+    name, _, rest = path.partition(".")
+    return replace(settings, **{name: _replaced(getattr(settings, name), rest, value) if rest else value})

@@ -114,11 +114,8 @@ class BestOf(Method[BestOfState]):
     def __post_init__(self) -> None:
         need_at_least(self, sets=1, mixtures=1, eval_per_class=1)
         if isinstance(self.of, BestOf | GenerativeMethod):
-            raise CondensationError(
-                f"method.of is {type(self.of).__name__}; it must be a method that learns or selects images.",
-                hint="Use a method such as DM().",
-                setting="method.of",
-            )
+            message = f"Expected method.of to be a method that learns or selects images, got {type(self.of).__name__}."
+            raise CondensationError(message, hint="Use a method such as DM().", setting="method.of")
 
     @property
     def network_setting(self) -> str:
@@ -160,10 +157,7 @@ class BestOf(Method[BestOfState]):
         return self.of.input_digests()
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> BestOfState:
-        def begin(number: int) -> State:
-            state: State = self.of.init(real, ipc, rng.child("set", number), compute)
-            return state
-
+        begin: Callable[[int], State] = lambda number: self.of.init(real, ipc, rng.child("set", number), compute)  # noqa: E731
         making = begin(0)
         if making.source.snapshot().soft_labels:
             raise CondensationError("Sets with soft labels cannot be mixed class by class.", setting="method.of")

@@ -176,8 +176,8 @@ class DC(Method[DCState]):
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         """Take one step on the images down the distance of all classes, and return that distance."""
         images, template = state.source.images, state.source.template
-        augmentation = None if self.augmentation is None else self.augmentation.fit(real)
-        transform = augmentation.per_class(real.classes, rng.child("augment")) if augmentation is not None else None
+        augmentation = self.augmentation
+        transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):

@@ -110,9 +110,7 @@ class DCVAE(GenerativeMethod[DCVAEState]):
         need_fraction(self, "averaging")
         need_one_of(self, "networks", get_args(Networks))
         if self.queue < self.batch:
-            raise CondensationError(
-                f"method.queue is {self.queue}; it must hold a batch, method.batch={self.batch}.", setting="method.queue"
-            )
+            raise CondensationError(f"Expected method.queue of at least {self.batch}, a batch, got {self.queue}.", setting="method.queue")
 
     def build(self, shape: Shape, classes: int) -> PerClassGenerator:
         group_sizes = [1] * classes if self.networks == "one-a-class" else [classes]

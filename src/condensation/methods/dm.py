@@ -95,12 +95,8 @@ class DM(Method[DMState]):
         and gain from k-means initialization. All values were chosen on images held out from training.
         """
         steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
-        lr, networks = max(math.sqrt(ipc / 10), ipc / 10), Fresh(ConvNet(width=64))
-        start: Initialization = "real"
-        if channels == 1:
-            lr *= 4
-            if ipc > 1:  # a single cluster center would be the same for every seed
-                start = "kmeans"
+        lr, networks = max(math.sqrt(ipc / 10), ipc / 10) * (4 if channels == 1 else 1), Fresh(ConvNet(width=64))
+        start: Initialization = "kmeans" if channels == 1 and ipc > 1 else "real"  # one cluster center would be the same for every seed
         return cls(steps=steps, lr=lr, averaging=0.998, batch_per_class=max(16, ipc), start=start, networks=networks)
 
     @classmethod
@@ -121,11 +117,9 @@ class DM(Method[DMState]):
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
         if self.classes_at_a_time is not None and mixes_images(network):
-            raise CondensationError(
-                f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once.",
-                hint="Use classes_at_a_time=None, or a network with instance norm.",
-                setting="method.classes_at_a_time",
-            )
+            message = f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once."
+            hint = "Use classes_at_a_time=None, or a network with instance norm."
+            raise CondensationError(message, hint=hint, setting="method.classes_at_a_time")
         if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
@@ -143,8 +137,8 @@ class DM(Method[DMState]):
 
     def step(self, state: DMState, real: ImageSet, rng: Rng) -> Tensor:
         self.networks.redraw(state.network, rng.child("network"))
-        augmentation = None if self.augmentation is None else self.augmentation.fit(real)
-        transform = augmentation.per_class(real.classes, rng.child("augment")) if augmentation is not None else None
+        augmentation = self.augmentation
+        transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
         (optimizer,) = state.optimizers
         optimizer.zero_grad()

@@ -8,8 +8,7 @@ A subclass of `GenerativeMethod` has these parts:
   checkpointed under its name. For a running average of the weights, the source holds a copy of the generator, which each step updates.
 - `step` trains once and draws all random numbers from its ``rng``, so a resumed run continues exactly.
 
-The result is what the generator makes, in evaluation mode, of latents with a random stream of their own, so the generator does not
-depend on how many images are asked for.
+The images come from latents with a random stream of their own, so the generator does not depend on their number.
 """
 
 from abc import abstractmethod
@@ -108,11 +107,8 @@ class GenerativeMethod(Method[S]):
     def build(self, shape: Shape, classes: int) -> Generator:
         """Return a generator of images of ``shape`` with arbitrary weights, which `init` replaces.
 
-        PyTorch's layers draw their weights from the global random stream: call this within
-        ``torch.random.fork_rng(devices=[])``.
-
-        Raises:
-            CondensationError: If it cannot make images of this size; the message names the possible sizes.
+        PyTorch's layers draw their weights from the global random stream: call this within ``torch.random.fork_rng(devices=[])``. Raise
+        CondensationError if it cannot make images of this size; the message names the possible sizes.
         """
 
     def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> GeneratedImages:

@@ -112,9 +112,8 @@ class GMMN(GenerativeMethod[GMMNState]):
         need_one_of(self, "networks", get_args(Networks))
         need_one_of(self, "optimizer", OPTIMIZERS)
         if not self.hidden or min(self.hidden) < 1:
-            raise CondensationError(
-                f"method.hidden is {list(self.hidden)}; it must be one or more layer sizes, each at least 1.", setting="method.hidden"
-            )
+            message = f"Expected method.hidden to be one or more layer sizes of at least 1, got {list(self.hidden)}."
+            raise CondensationError(message, setting="method.hidden")
 
     @property
     def steps(self) -> int:

@@ -133,26 +133,17 @@ class KIP(Method[KIPState]):
             source.values.copy_(solved_labels(blocks(), gram(self.kernel, source.images, source.images), self.reg))
 
     def _check_resources(self, shape: Shape, images: int, device: torch.device) -> None:
-        """Check before the first step that the kernel can be computed.
-
-        Raises:
-            CondensationError: If the images are too small for the kernel, or the device has no float64.
-            NotEnoughMemory: If a pair of images or the kernel matrices do not fit.
-        """
+        """Check before the first step that the kernel accepts the images, the device has float64, and the kernel matrices fit."""
         if device.type not in BLOCK_BYTES:
-            raise CondensationError(
-                f"KIP needs float64, which {device.type} does not have.", hint='Use device="cpu".', setting="compute.device"
-            )
+            message = f"KIP needs float64, which {device.type} does not have."
+            raise CondensationError(message, hint='Use device="cpu".', setting="compute.device")
         self.kernel.validate(shape)
         pairs = images * (self.batch + images)
         advice = "Use a kernel without pooling (method.kernel=conv or fc), smaller images (size=...), or a smaller method.batch."
         require_room(self.kernel, shape, pairs, device, "KIP", advice)
         if pairs * self.kernel.numbers_per_pair(shape) > SLOW_STEP:
-            logger.warning(
-                "Steps will be slow: each computes %s pairs of images with %s numbers per pair. A smaller method.batch is faster.",
-                f"{pairs:,}",
-                f"{self.kernel.numbers_per_pair(shape):,}",
-            )
+            numbers = f"{pairs:,} pairs of images with {self.kernel.numbers_per_pair(shape):,} numbers per pair"
+            logger.warning("Steps will be slow: each computes %s. A smaller method.batch is faster.", numbers)
 
 
 def _prepared(real: ImageSet) -> ImageSet:

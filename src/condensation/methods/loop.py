@@ -57,11 +57,8 @@ class Diverged(CondensationError):
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
         setting = f"method.{method.lr_setting}" if method.lr_setting else ""
         advice = f"a smaller {setting} (it is {method.lr:g})" if setting else "other settings"
-        super().__init__(
-            f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}",
-            hint=f"Try {advice}, in a new folder.",
-            setting=setting,
-        )
+        message = f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}"
+        super().__init__(message, hint=f"Try {advice}, in a new folder.", setting=setting)
         self.step, self.kept = step, kept
 
 
@@ -78,26 +75,23 @@ def condense(
 ) -> ImageSet:
     """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
-    On a CPU, the same seed gives the same bytes on the same machine and thread count, with or without observers and
-    interruptions.
+    On a CPU, the same seed gives the same bytes on the same machine and thread count, with or without observers and interruptions.
 
     Args:
         method: The method with its settings, such as ``DM()``.
-        real: The real training images.
+        real: Training images.
         ipc: Images per class: one number for all classes, or a number for each label.
         small_classes: If a class has fewer than ``ipc`` real images: ``error``, or ``all`` to use every one of them.
-        seed: Determines all random numbers.
+        seed: Seed of all random numbers.
         compute: Device, precision and memory use.
         observers: Functions that are called before the first step and after every step.
         checkpoint: File that keeps the state. If it exists, the run resumes from it.
 
-    Raises:
-        CondensationError: If an argument is invalid, or the checkpoint belongs to another run.
-        Diverged: If the loss or a pixel is not finite; the checkpoint then holds the last good state.
-        Stopped: If an observer raises it; the checkpoint then holds the state after the last step.
+    Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
+    finite (the checkpoint keeps the last good state), and Stopped if an observer does (it keeps the last state).
     """
-    _check_arguments(method, real, ipc, seed, observers)
     counts = images_per_class(real, ipc, small_classes)
+    _check_arguments(method, real, seed, observers)
     compute = compute.resolve()
     method.validate(real)
     device, real = real.device, real.to(compute.device)
@@ -139,31 +133,16 @@ def condense(
     return state.source.snapshot().to(device)
 
 
-def _check_arguments(method: object, real: object, ipc: object, seed: object, observers: object) -> None:
+def _check_arguments(method: object, real: ImageSet, seed: object, observers: object) -> None:
     """Raise for arguments of the wrong type, with the call that was probably meant."""
     if not isinstance(method, Method):
         given = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
         call = f"{method.__name__}()" if isinstance(method, type) and issubclass(method, Method) else "DM()"
-        raise CondensationError(f"method is {given}; expected a method object.", hint=f"Pass {call}.", setting="method")
-    if not isinstance(real, ImageSet):
-        hint = (
-            "Pass its training images, data.train."
-            if isinstance(getattr(real, "train", None), ImageSet)
-            else "Use load() or from_arrays()."
-        )
-        raise CondensationError(f"real is of type {type(real).__name__}; expected an ImageSet.", hint=hint)
+        raise CondensationError(f"Expected a method object, got {given}.", hint=f"Pass {call}.", setting="method")
     if real.soft_labels:
-        raise CondensationError(
-            "The real images have soft labels, which no method uses.", hint="Drop them with dataclasses.replace(images, soft_labels=None)."
-        )
-    numbers = [*ipc.keys(), *ipc.values()] if isinstance(ipc, Mapping) else [ipc]
-    if not all(map(_is_integer, numbers)):
-        raise CondensationError(f"ipc is {ipc!r}; expected an integer, or a mapping from labels to integers.", setting="ipc")
-    if not _is_integer(seed):
-        raise CondensationError(f"seed is {seed!r}; expected an integer.", setting="seed")
+        hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
+        raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
+    if not isinstance(seed, Integral) or isinstance(seed, bool):
+        raise CondensationError(f"Expected seed to be a whole number, got {seed!r}.", setting="seed")
     if not isinstance(observers, Sequence) or not all(map(callable, observers)):
-        raise CondensationError(f"observers is {observers!r}; expected a list of functions that take a StepInfo.")
-
-
-def _is_integer(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+        raise CondensationError(f"Expected observers to be a list of functions that take a StepInfo, got {observers!r}.")

@@ -48,10 +48,8 @@ class EvaluateSettings:
 def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: Progress = Progress()) -> Scores:
     """Evaluate the sets at ``paths``, and real images beside them as ``settings`` ask, each on its own data set.
 
-    Sets with the same data settings share one data set. If there are several, the scores name the test set of each set.
-
-    Raises:
-        CondensationError: if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
+    Sets with the same data settings share one data set. If there are several, the scores name the test set of each set. Raise
+    CondensationError if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
     """
     saved = {str(path): CondensedSet.load(path) for path in paths}
     if not saved and not settings.random and not settings.whole:
@@ -65,7 +63,12 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
         for name, condensed in sets.items():
             _check_split(condensed, data, name)
         group = [*(Entry(name, condensed.images) for name, condensed in sets.items()), *_real(settings, data, sets.values())]
-        entries += [_with_own_test(entry, data, label, saved=entry.name in sets) for entry in group] if len(groups) > 1 else group
+        if len(groups) > 1:  # the name of real images tells from which data they are
+            group = [
+                replace(entry, name=entry.name if entry.name in sets else f"{entry.name} ({label})", test=data.test, test_name=label)
+                for entry in group
+            ]
+        entries += group
     # Sets come in the order of ``paths``, real images last.
     places = {name: place for place, name in enumerate(saved)}
     entries.sort(key=lambda entry: places.get(entry.name, len(places)))
@@ -77,8 +80,7 @@ def evaluate_settings(
 ) -> EvaluateSettings:
     """Return ``usual`` changed by plain settings ``content``; data settings are complete where all sets share them.
 
-    Raises:
-        CondensationError: for an unknown setting, or if the card of a set does not name its data set.
+    Raise CondensationError for an unknown setting, or if the card of a set does not name its data set.
     """
     settings = from_dict(EvaluateSettings, content, usual)
     if settings.data is None:
@@ -90,8 +92,7 @@ def evaluate_settings(
 def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress: Progress = Progress()) -> CondensedSet:
     """Return the set with the scores of its float32 and 8-bit images on its card, from the same networks.
 
-    Raises:
-        CondensationError: if the set does not fit the data, or neither the card nor ``settings`` name the data.
+    Raise CondensationError if the set does not fit the data, or neither the card nor ``settings`` name the data.
     """
     _require_networks(settings)
     data = _load(data_of(condensed, settings.data), {"The set": condensed}, progress.reading)
@@ -112,8 +113,7 @@ def evaluation_of(condensed: CondensedSet) -> EvaluationSettings:
 def data_of(condensed: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
     """Return the data settings on the card of the set, changed by plain settings ``asked``.
 
-    Raises:
-        CondensationError: for an unknown setting, or if neither names a data set.
+    Raise CondensationError for an unknown setting, or if neither names a data set.
     """
     asked = asked or {}
     settings = _made_from(condensed) if condensed is not None else DataSettings()
@@ -157,18 +157,12 @@ def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: On
         for name, condensed in sets.items():
             own = _made_from(condensed)
             if own is not None and (own.source, own.folder) == (wanted.source, wanted.folder):
-                raise _missing_data(name, own) from None
+                folder = f" in the folder {own.folder}" if own.folder else ""
+                here = "" if Path(own.folder or own.source).is_absolute() else f" relative to {Path.cwd()}"
+                hint = "Name the data (source=...), or use the folder in which the set was made as the current folder."
+                message = f"{name} was made from {own.source}{folder}, which does not exist{here}."
+                raise NoSuchData(message, hint=hint, setting="data.source") from None
         raise
-
-
-def _missing_data(name: str, own: DataSettings) -> NoSuchData:
-    folder = f" in the folder {own.folder}" if own.folder else ""
-    here = "" if Path(own.folder or own.source).is_absolute() else f" relative to {Path.cwd()}"
-    return NoSuchData(
-        f"{name} was made from {own.source}{folder}, which does not exist{here}.",
-        hint="Name the data (source=...), or use the folder in which the set was made as the current folder.",
-        setting="data.source",
-    )
 
 
 def _real(settings: EvaluateSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:
@@ -190,11 +184,6 @@ def _labels(wanted: Sequence[DataSettings]) -> list[str]:
     contents = [to_dict(settings) for settings in wanted]
     differing = [key for key in contents[0] if key != "source" and len({str(content[key]) for content in contents}) > 1]
     return [", ".join([content["source"], *(f"{key} {content[key]}" for key in differing)]) for content in contents]
-
-
-def _with_own_test(entry: Entry, data: Data, label: str, *, saved: bool) -> Entry:
-    """Return the entry with its own test set; the name of real images tells from which data they are."""
-    return replace(entry, name=entry.name if saved else f"{entry.name} ({label})", test=data.test, test_name=label)
 
 
 def _check_split(condensed: CondensedSet, data: Data, name: str) -> None:

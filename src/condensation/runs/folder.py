@@ -10,9 +10,8 @@ from typing import IO, Any
 
 from condensation.artifacts.set_file import SET
 from condensation.core.checkpoint import first_difference
-from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.storage import UNFINISHED, read_json, write_json
+from condensation.core.storage import UNFINISHED, read_json
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 LOCK = ".lock"  # exists while a run writes into the folder
@@ -22,8 +21,7 @@ ELSEWHERE = "Choose another folder (out=...)."
 def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None:
     """Check that ``folder`` is free for a new run, or with ``resume`` holds the run of the plain settings ``content``.
 
-    Raises:
-        CondensationError: if it holds another run, naming the difference, or this run and ``resume`` is False.
+    Raise CondensationError if it holds another run, naming the difference, or this run and ``resume`` is False.
     """
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
@@ -53,11 +51,6 @@ def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
     return all((folder / name).exists() for name in results)
 
 
-def write_settings(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write ``settings.json``: the plain settings ``content``, the versions and the machine."""
-    write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
-
-
 def _saved_settings(folder: Path) -> dict[str, Any]:
     content = read_json(folder / SETTINGS)
     settings = content.get("settings") if isinstance(content, dict) else None
@@ -70,11 +63,8 @@ def _saved_settings(folder: Path) -> dict[str, Any]:
 def run_lock(folder: Path) -> Iterator[None]:
     """Make ``folder`` and lock it, so that no other process or thread runs in it; the system unlocks it if the process dies.
 
-    A new folder is removed if the block leaves it empty.
-
-    Raises:
-        CondensationError: if another run holds the lock.
-        NotWritten: if the folder or the lock cannot be made.
+    A new folder is removed if the block leaves it empty. Raise CondensationError if another run holds the lock, NotWritten if the folder
+    or the lock cannot be made.
     """
     path, is_new = folder / LOCK, not folder.exists()
     try:
@@ -104,9 +94,8 @@ def _open_locked(path: Path) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise CondensationError(
-                f"Another run is writing into {path.parent}.", hint="Wait for it, or choose another folder (out=...).", setting="out"
-            ) from None
+            hint = "Wait for it, or choose another folder (out=...)."
+            raise CondensationError(f"Another run is writing into {path.parent}.", hint=hint, setting="out") from None
         except OSError:  # a network file system without locks
             pass
     return file

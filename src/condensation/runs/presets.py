@@ -26,8 +26,7 @@ logger = logging.getLogger(__name__)
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
     """Return the preset called ``name``, tuned for ``ipc`` images per class, the number of classes, and 1 or 3 channels.
 
-    Raises:
-        CondensationError: if there is no such preset; the hint lists those there are.
+    Raise CondensationError if there is no such preset; the hint lists those there are.
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, setting="preset")
@@ -47,7 +46,8 @@ def settings_from(
     """Return the settings of a run: defaults, then the preset, the file, options and overrides, each over those before it.
 
     A preset that is named here wins over the file: it replaces its method settings except the method's name, its evaluation and its
-    preprocessing. Likewise, a name in ``options`` and ``overrides`` replaces the group of the file; see `overlay`.
+    preprocessing. Likewise, a name in ``options`` and ``overrides`` replaces the group of the file; see `overlay`. Raise CondensationError
+    if the file cannot be read, or for an unknown name or a wrong value.
 
     Args:
         preset: Name of the preset; None for ``fast``, below the file.
@@ -55,9 +55,6 @@ def settings_from(
         options: Values by dotted setting name; None for those that were not given.
         overrides: Settings such as ``method.lr=0.5``.
         network: Network of the evaluation and of the method, an option too.
-
-    Raises:
-        CondensationError: if the file cannot be read, or for an unknown name or a wrong value.
     """
     options, name = dict(options or {}), preset or "fast"
     saved = read_settings(file) if file else {}
@@ -105,7 +102,8 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     method = content.get("method")
     kind = METHODS.get(str(method.get("name") if isinstance(method, Mapping) else method))
     if kind is not None and issubclass(kind, GenerativeMethod):
-        settings = replace(settings, method=GENERATIVE[name](kind, *size))
+        published_or_tuned = {"fast": kind.fast, "long": kind.long, "best": kind.long, "paper": kind.paper}
+        settings = replace(settings, method=published_or_tuned[name](*size))
     elif kind is BestOf and not isinstance(settings.method, BestOf):
         settings = replace(settings, method=BestOf(settings.method))
     elif kind is not None and kind is not BestOf and isinstance(settings.method, BestOf):
@@ -134,11 +132,4 @@ PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
         method=DM.paper(ipc),
         evaluation=EvaluationSettings(networks=20, recipe=Recipe.paper()),
     ),
-}
-# Presets of the methods that train a generator; other methods have their defaults.
-GENERATIVE: dict[str, Callable[[type[GenerativeMethod], int, int], GenerativeMethod]] = {
-    "fast": lambda kind, ipc, classes: kind.fast(ipc, classes),
-    "long": lambda kind, ipc, classes: kind.long(ipc, classes),
-    "best": lambda kind, ipc, classes: kind.long(ipc, classes),
-    "paper": lambda kind, ipc, classes: kind.paper(ipc, classes),
 }

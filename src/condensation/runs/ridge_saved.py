@@ -78,8 +78,7 @@ class RidgeScores:
 def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progress = Progress()) -> RidgeScores:
     """Evaluate the sets at ``paths``, and random real images beside each if ``settings`` ask for them.
 
-    Raises:
-        CondensationError: if there is nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
+    Raise CondensationError if there is nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
     """
     if not paths:
         raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set.")

@@ -26,7 +26,7 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, run_lock, write_settings
+from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, run_lock
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
 
@@ -63,9 +63,8 @@ def run(
         data: Result of ``settings.data.load()``, to read it once for many runs.
         generator: Generator of a run that differs in ipc and evaluation only; the set is drawn from it instead of training another.
 
-    Raises:
-        CondensationError: if the folder holds another run, or the settings are impossible; nothing is written then.
-        Stopped: if an observer or a callback raises it; the run can then be resumed.
+    Raise CondensationError if the folder holds another run or the settings are impossible (nothing is written then), and Stopped if an
+    observer or a callback does (the run can then be resumed).
     """
     folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
     check_folder(folder, content, resume)
@@ -80,7 +79,7 @@ def run(
     with run_lock(folder), _resumable(folder):
         check_folder(folder, content, resume)  # another process may have used the folder while the images were read
         remove_unfinished(folder)
-        write_settings(folder, content)
+        write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
         card = _card(content, settings.method, data, note)
         condensed = _saved_set(folder, card)
         if condensed is None:
@@ -155,13 +154,7 @@ def _card(content: Mapping[str, Any], method: Method, data: Data, note: str) -> 
     method_note = method.note if isinstance(method, GenerativeMethod) else ""
     return {
         "settings": content,
-        "data": {
-            "name": data.name,
-            "fingerprint": data.train.fingerprint(),
-            "images": len(data.train),
-            "note": note,
-            **data.details,
-        },
+        "data": {"name": data.name, "fingerprint": data.train.fingerprint(), "images": len(data.train), "note": note, **data.details},
         **({"reads": digests} if digests else {}),
         **({"note": method_note} if method_note else {}),
         "versions": versions(),

@@ -46,8 +46,7 @@ class RunSettings:
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """Return the number of synthetic images of each label of ``real``.
 
-        Raises:
-            CondensationError: if a class is unknown or has too few images.
+        Raise CondensationError if a class is unknown or has too few images.
         """
         if isinstance(self.ipc, int):
             return images_per_class(real, self.ipc, self.small_classes)

@@ -17,8 +17,8 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
-from condensation.networks.base import Classifier, NetworkSpec
-from condensation.training.meta_gradient import InnerBatch, LearnerState, initial_state, inner_step, swapped_weights
+from condensation.networks.base import NetworkSpec
+from condensation.training.meta_gradient import InnerBatch, initial_state, inner_step, swapped_weights
 from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies
 
@@ -36,11 +36,7 @@ class Schedule:
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Schedule:
-        """Return the schedule on the ``card`` of a set.
-
-        Raises:
-            CondensationError: If there is none.
-        """
+        """Return the schedule on the ``card`` of a set. Raise CondensationError if there is none."""
         try:
             content = card["schedule"]
             schedule = cls(int(content["batch"]), *(tuple(map(float, content[name])) for name in ("lr", "momentum")))
@@ -120,14 +116,12 @@ def teach(
 ) -> CurriculumResult:
     """Train new networks on ``curriculum`` by ``schedule``, and test them after the last step and after the steps ``at``.
 
-    The images are sorted by class, as in every set; `curriculum_order` gives the order of training.
-
-    Raises:
-        CondensationError: If ``networks`` is below 1, or ``at`` names a step that does not exist.
+    The images are sorted by class, as in every set; `curriculum_order` gives the order of training. Raise CondensationError if ``networks``
+    is below 1, or ``at`` names a step that does not exist.
     """
     steps = len(schedule.lr)
     if networks < 1:
-        raise CondensationError(f"networks is {networks}; it must be at least 1.", setting="networks")
+        raise CondensationError(f"Expected at least one network, got {networks}.", setting="networks")
     if any(not 0 <= step <= steps for step in at):
         raise CondensationError(f"at is {list(at)}; expected steps from 0 to {steps}.", setting="at")
     compute = compute.resolve()
@@ -138,12 +132,14 @@ def teach(
     chunk = compute.chunk or compute.suitable_chunk(test.shape)
 
     def accuracies(rng: Rng) -> list[float]:
-        """Train one network and return its accuracy in percent after each step of ``points``."""
+        """Train a network and return its accuracy in percent after each step of ``points``."""
         module.redraw(rng.child("network"))
         state, values = initial_state(module), []
         for step in range(steps + 1):
             if step in points:
-                values.append(_test_accuracy(module, state, test, chunk))
+                with swapped_weights(module, state):
+                    per_class = class_accuracies(SingleModel(module), test, chunk)[0].numpy()
+                values.append(100 * float(np.average(per_class, weights=list(test.counts.values()))))
             if step < steps:
                 indices = batches[step % len(batches)].to(curriculum.device)
                 rates = torch.tensor([schedule.lr[step], schedule.momentum[step]], dtype=compute.dtype, device=curriculum.device)
@@ -154,10 +150,3 @@ def teach(
     values = np.array([accuracies(Rng(seed).child("teach", number)) for number in range(networks)])
     shown = np.cumsum([0, *(len(batches[step % len(batches)]) for step in range(steps))])
     return CurriculumResult(tuple(points), tuple(int(shown[step]) for step in points), values)
-
-
-def _test_accuracy(module: Classifier, state: LearnerState, test: ImageSet, chunk: int) -> float:
-    counts = torch.tensor(list(test.counts.values()), dtype=torch.float64)
-    with swapped_weights(module, state):
-        per_class = class_accuracies(SingleModel(module), test, chunk)[0]
-    return 100 * float((per_class * counts).sum() / counts.sum())

@@ -40,11 +40,9 @@ def make_pool(
 ) -> PoolStore:
     """Train the networks that a pool in ``folder`` still lacks, and return the pool.
 
-    Each network depends on the images, the settings and its number only. The network in training is saved after an epoch at most
-    every ``checkpoint_every`` seconds. A callback may raise `Stopped`; the same call then continues.
-
-    Raises:
-        CondensationError: If the folder holds another pool, or a class has too few images to split.
+    Each network depends on the images, the settings and its number only. The network in training is saved after an epoch at most every
+    ``checkpoint_every`` seconds. A callback may raise `Stopped`; the same call then continues. Raise CondensationError if the folder holds
+    another pool, or a class has too few images to split.
     """
     folder = Path(folder)
     training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
@@ -74,14 +72,11 @@ def make_pool(
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
     """Split ``real`` at random into a rest and a ``share`` of each class, with at least one image of each class in both.
 
-    Raises:
-        CondensationError: If a class has only one image.
+    Raise CondensationError if a class has only one image.
     """
     for label, count in real.counts.items():
         if count < 2:
-            raise CondensationError(
-                f"Class {real.class_names[label]!r} has one image; splitting needs at least two.", hint="Add images of this class."
-            )
+            raise CondensationError(f"Class {real.class_names[label]!r} has one image; splitting needs two.", hint="Add images to it.")
     counts = {label: min(count - 1, max(1, round(share * count))) for label, count in real.counts.items()}
     chosen = torch.zeros(len(real), dtype=torch.bool, device=real.device)
     chosen[real.draw(counts, rng).indices] = True

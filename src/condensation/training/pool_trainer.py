@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import require
 from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
@@ -37,17 +37,11 @@ class PoolRecipe:
     """Determines the validation images, the initial weights and the training."""
 
     def __post_init__(self) -> None:
-        bounds = ",".join(f"{bound:g}" for bound in self.bounds) or "none"
-        increasing = bool(self.bounds) and min(self.bounds) >= 0 and list(self.bounds) == sorted(set(self.bounds))
-        for name, valid, problem in (
-            ("networks", self.networks >= 1, f"is {self.networks}; it must be at least 1"),
-            ("per_bucket", self.per_bucket >= 1, f"is {self.per_bucket}; it must be at least 1"),
-            ("validation", 0 < self.validation < 1, f"is {self.validation}; it must be between 0 and 1"),
-            ("growth", self.growth > 1, f"is {self.growth}; it must be above 1"),
-            ("bounds", increasing, f"are {bounds}; they must be percentages that grow, such as 10,20,30"),
-        ):
-            if not valid:
-                raise CondensationError(f"A pool's {name} {problem}.", setting=f"pool.{name}")
+        require(self, "pool", ("networks", "per_bucket"), lambda value: value >= 1, "at least 1")
+        require(self, "pool", ("validation",), lambda value: 0 < value < 1, "between 0 and 1")
+        require(self, "pool", ("growth",), lambda value: value > 1, "above 1")
+        growing = list(self.bounds) == sorted(set(self.bounds)) != [] and min(self.bounds) >= 0
+        require(self, "pool", ("bounds",), lambda bounds: growing, "percentages that grow, such as 10,20,30")
         object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # so that equal settings compare equal
 
     def total_batches(self, training: ImageSet) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from condensation.augment.base import Augmentation, concat_transforms
 from condensation.augment.dsa import DSA
-from condensation.core.errors import CondensationError
+from condensation.core.errors import require
 from condensation.core.images import ImageSet, Shape
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
@@ -51,16 +51,11 @@ class Recipe:
     """Augmentation of the training images; None for none."""
 
     def __post_init__(self) -> None:
-        for name, valid, expected in (
-            ("epochs", self.epochs >= 1, "be at least 1"),
-            ("batch", self.batch >= 1, "be at least 1"),
-            ("lr", self.lr > 0, "be above 0"),
-            ("momentum", 0 <= self.momentum < 1, "be in [0, 1)"),
-            ("weight_decay", self.weight_decay >= 0, "be at least 0"),
-            ("lr_drop_epoch", self.lr_drop_epoch is None or self.lr_drop_epoch >= 0, "be at least 0, or none for half of the epochs"),
-        ):
-            if not valid:
-                raise CondensationError(f"The recipe's {name} is {getattr(self, name)}; it must {expected}.", setting=f"recipe.{name}")
+        require(self, "recipe", ("epochs", "batch"), lambda value: value >= 1, "at least 1")
+        require(self, "recipe", ("lr",), lambda value: value > 0, "above 0")
+        require(self, "recipe", ("momentum",), lambda value: 0 <= value < 1, "in [0, 1)")
+        require(self, "recipe", ("weight_decay",), lambda value: value >= 0, "at least 0")
+        require(self, "recipe", ("lr_drop_epoch",), lambda value: value is None or value >= 0, "at least 0, or none for half of the epochs")
 
     @classmethod
     def paper(cls, epochs: int = 1000) -> Recipe:
@@ -134,11 +129,7 @@ def train_epoch(
     epoch: int,
     on_batch: OnBatch | None = None,
 ) -> tuple[torch.optim.SGD, Tensor]:
-    """Run one epoch of `train_together`, counted from 0.
-
-    Returns:
-        The optimizer for the next epoch, and the mean loss per image and network.
-    """
+    """Run one epoch, counted from 0. Return the optimizer for the next one, and the mean loss per image and network."""
     if epoch == recipe.drop_epoch:
         if recipe.reset_momentum:
             optimizer = optimizer_of(models, recipe)

@@ -35,12 +35,10 @@ def train_and_test(
 ) -> tuple[list[np.ndarray], list[bool]]:
     """Train a network for each of ``jobs`` with the decided ``compute``, and test it on all ``tests``.
 
-    Jobs whose sets share size and loss train together, in groups of even size. ``on_progress`` gets the finished and the total epochs
-    over all networks.
+    Jobs whose sets share size and loss train together, in groups of even size. ``on_progress`` counts epochs over all networks.
 
     Returns:
-        For each test set, the accuracy of each network on each class, (jobs, classes) in [0, 1]; and for each network whether its
-        weights are finite.
+        For each test set, accuracies (jobs, classes) in [0, 1]; and for each network whether its weights are finite.
     """
     kinds = [(len(job.images), job.images.soft_labels.loss if job.images.soft_labels else None) for job in jobs]
     limit = compute.suitable_together(tests[0].shape, min(recipe.batch, max(size for size, _ in kinds)))
