@@ -90,8 +90,11 @@ def condense(
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer does (it keeps the last state).
     """
+    _check_arguments(method, seed, observers)
     counts = images_per_class(real, ipc, small_classes)
-    _check_arguments(method, real, seed, observers)
+    if real.soft_labels:
+        hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
+        raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
     compute = compute.resolve()
     method.validate(real)
     device, real = real.device, real.to(compute.device)
@@ -133,15 +136,12 @@ def condense(
     return state.source.snapshot().to(device)
 
 
-def _check_arguments(method: object, real: ImageSet, seed: object, observers: object) -> None:
+def _check_arguments(method: object, seed: object, observers: object) -> None:
     """Raise for arguments of the wrong type, with the call that was probably meant."""
     if not isinstance(method, Method):
         given = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
         call = f"{method.__name__}()" if isinstance(method, type) and issubclass(method, Method) else "DM()"
         raise CondensationError(f"Expected a method object, got {given}.", hint=f"Pass {call}.", setting="method")
-    if real.soft_labels:
-        hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
-        raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
     if not isinstance(seed, Integral) or isinstance(seed, bool):
         raise CondensationError(f"Expected seed to be a whole number, got {seed!r}.", setting="seed")
     if not isinstance(observers, Sequence) or not all(map(callable, observers)):
