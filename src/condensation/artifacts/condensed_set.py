@@ -31,10 +31,7 @@ class CondensedSet:
         return self.images.preprocessing
 
     def dataset(self) -> TensorDataset:
-        """Return a torch data set of (image, label) with preprocessed images (c, h, w).
-
-        A soft label is a vector (classes,) for the loss ``images.soft_labels.loss``.
-        """
+        """Return a torch data set of (preprocessed image (c, h, w), label); a soft label is a vector for ``images.soft_labels.loss``."""
         soft = self.images.soft_labels
         return TensorDataset(self.images.inputs(), soft.values if soft else self.images.labels)
 
@@ -58,22 +55,15 @@ class CondensedSet:
 
     @classmethod
     def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:
-        """Read a set of the official project, a file such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``, without running code in it.
+        """Read set number ``which`` of a file of the official project, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``.
 
-        Raise CondensationError if the file is missing, damaged, holds anything else, or is not of that data set.
-
-        Args:
-            path: File of ``torch.save`` with one or more sets of normalized images and their labels.
-            data: Name of the data set in `DATASETS`, which the file does not record; its published constants normalized the images.
-            which: Index of the set in the file.
+        ``data`` names the data set in `DATASETS`, which the file does not record; its published constants normalized the images. No code in
+        the file can run. Raise CondensationError if the file is missing, damaged, holds anything else, or is not of that data set.
         """
         return cls(*read_official(Path(path), data, which))
 
     def export(self, path: str | Path, to: str) -> Path:
-        """Write the set in the format ``to``, one of `EXPORTS`, to the new folder ``path``, with a card that shows how to train on it.
-
-        Raise CondensationError if the folder is not empty or cannot be written. No partial export remains.
-        """
+        """Write the set in the format ``to``, one of `EXPORTS`, to the new folder ``path``, with a card that shows how to train on it."""
         return export(self.images, self.card, Path(path), to)
 
     def save_pretrained(self, folder: str | Path) -> Path:

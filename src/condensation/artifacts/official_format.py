@@ -29,9 +29,7 @@ OTHER_DATA = 'Name the data set that the file was made from, such as data="fashi
 def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict[str, Any]]:
     """Return a set and its card from an official file, or from a plain ``[images, labels]`` of ``torch.save``.
 
-    The images are normalized by the published constants of the data set, which the file does not name. Only tensors, numbers and
-    plain containers are read, so no code can run. Raise CondensationError if the file is missing, damaged or holds anything else, or its
-    images are not of that data set.
+    Only tensors, numbers and plain containers are read, so no code can run.
     """
     name = known_name(data)
     published = [key for key, info in DATASETS.items() if info.published]
@@ -58,8 +56,7 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
 
 def _load(path: Path) -> Any:
     if tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2]) < SAFE_SINCE:
-        needed = ".".join(map(str, SAFE_SINCE))
-        raise CondensationError(f"Reading {path} safely needs PyTorch {needed} or newer; this is {torch.__version__}.")
+        raise CondensationError(f"Reading {path} safely needs PyTorch {SAFE_SINCE[0]}.{SAFE_SINCE[1]} or newer, not {torch.__version__}.")
     if not path.is_file():
         raise CondensationError(f"There is no file {path}.")
     try:

@@ -79,8 +79,11 @@ def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
 
 def images_card(images: ImageSet) -> dict[str, Any]:
     """Return the fields of `ImagesCard`. Raise CondensationError for a preprocessing of the user, which cannot be saved."""
-    name = preprocessing_name(images.preprocessing)
-    return {"class_names": list(images.class_names), "mirrored": images.flip_invariant, "preprocessing": name}
+    names, kind = {kind: name for name, kind in PREPROCESSINGS.items()}, type(images.preprocessing)
+    if kind not in names:
+        known = ", ".join(PREPROCESSINGS)
+        raise CondensationError(f"Expected one of the preprocessings {known}, which can be saved; got {kind.__name__}.")
+    return {"class_names": list(images.class_names), "mirrored": images.flip_invariant, "preprocessing": names[kind]}
 
 
 def preprocessing_tensors(preprocessing: Preprocessing) -> dict[str, Tensor]:
@@ -97,12 +100,3 @@ def read_preprocessing(path: Path, tensors: Mapping[str, Tensor], name: str) -> 
         return PREPROCESSINGS[name](**saved)
     except TypeError:
         raise CondensationError(f"{path}: the tensors of the preprocessing {name!r} are missing.", hint=RESTORE) from None
-
-
-def preprocessing_name(preprocessing: Preprocessing) -> str:
-    """Return the name of a preprocessing on a card. Raise CondensationError if it is not one that can be saved."""
-    names = {kind: name for name, kind in PREPROCESSINGS.items()}
-    if type(preprocessing) not in names:
-        known, given = ", ".join(PREPROCESSINGS), type(preprocessing).__name__
-        raise CondensationError(f"Expected one of the preprocessings {known}, which can be saved; got {given}.")
-    return names[type(preprocessing)]

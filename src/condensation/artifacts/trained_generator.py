@@ -47,10 +47,8 @@ class TrainedGenerator:
 
     method: GenerativeMethod
     generator: Generator
-    like: ImageSet
-    """One blank image per class, with the shape, names and preprocessing of the images that are drawn."""
-    card: Mapping[str, Any] = field(default_factory=dict)
-    """Card of the run's set: settings and data."""
+    like: ImageSet  # one blank image per class, with the shape, names and preprocessing of the images that are drawn
+    card: Mapping[str, Any] = field(default_factory=dict)  # card of the run's set: settings and data
 
     @classmethod
     def of(cls, method: GenerativeMethod, source: GeneratedImages, card: Mapping[str, Any] | None = None) -> TrainedGenerator:
@@ -66,8 +64,7 @@ class TrainedGenerator:
         """
         counts = self._counts(ipc)
         compute = compute.resolve()
-        like = self.like.to(compute.device)
-        generator = self.generator.to(compute.device)
+        like, generator = self.like.to(compute.device), self.generator.to(compute.device)
         start = blank(like, counts, like.images.dtype)
         latents = latents_for(generator, counts, Rng(seed).child("sample")).to(start.images)
         rows = torch.tensor([like.classes.index(label) for label in start.labels.tolist()], device=start.device)
@@ -89,8 +86,7 @@ class TrainedGenerator:
 
     def images_for_run(self, real: ImageSet, ipc: Mapping[int, int], seed: int, compute: Compute) -> ImageSet:
         """Return the images that a run with this seed draws; training does not depend on ``ipc``."""
-        home, real = real.device, real.to(compute.device)
-        generator = self.generator.to(compute.device)
+        home, real, generator = real.device, real.to(compute.device), self.generator.to(compute.device)
         return self.method.drawn(real, ipc, generator, Rng(seed).child("init"), compute).snapshot().to(home)
 
     def save(self, path: str | Path) -> None:
@@ -124,9 +120,8 @@ class TrainedGenerator:
         if not isinstance(method, GenerativeMethod) or dtype is None:
             problem = "it has no weights" if dtype is None else f"{card.method['name']} trains no generator"
             raise CondensationError(f"{path} is damaged: {problem}.", hint=RESTORE)
-        blank_images = torch.zeros(len(card.labels), *card.shape, dtype=dtype)
-        labels = torch.tensor(card.labels)
-        like = ImageSet.of(blank_images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored)
+        images, labels = torch.zeros(len(card.labels), *card.shape, dtype=dtype), torch.tensor(card.labels)
+        like = ImageSet.of(images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored)
         with torch.random.fork_rng(devices=[]):
             generator = method.build(like.shape, len(like.classes)).to(dtype)
         try:

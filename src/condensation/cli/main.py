@@ -74,6 +74,3 @@ def _fail_for_known_reason(error: Exception) -> None:
 def _fail(message: str, code: int = 2) -> NoReturn:
     print(f"condense: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-__all__ = ["app", "main"]

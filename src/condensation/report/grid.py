@@ -60,15 +60,9 @@ def grid(
 ) -> Image.Image:
     """Draw ``rows`` images per class of ``synthetic`` below ``real_rows`` of ``real``; each pixel becomes a sharp square.
 
-    At most 100 classes are drawn, and the first images of each; notes below the title tell what is left out. Raise CondensationError if
-    several sets differ in classes or in image shape.
-
-    Args:
-        synthetic: A set, or several sets by name, which are drawn below each other with their names at the left.
-        real: Real images.
-        title: Lines of the title; long ones are broken after commas.
-        rows: Synthetic images per class; None: at most 10, or 3 for many classes.
-        real_rows: Real images per class.
+    Several sets by name are drawn below each other. ``rows`` of None draws at most 10 images per class, or 3 for many classes. At most 100
+    classes are drawn, and the first images of each; notes below the title tell what is left out. Raise CondensationError if sets differ in
+    classes or in image shape.
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
     first = _check_alike(sets)
@@ -84,7 +78,10 @@ def grid(
     parts += [GridPart(name, images, min(rows, max(images.counts.values()))) for name, images in sets.items()]
     names = {label: _drawable_name(first.class_names[label], label) for label in classes}
     longest = max(round(length(drawable(name), TEXT)) + 12 for name in sets)
-    cell = _cell(first.shape, rows, len(bands) * len(sets), len(bands[0]))
+    _, height, width = first.shape
+    side = 96 if rows * len(bands) * len(sets) <= 3 or len(bands[0]) <= 3 else 64  # larger if there are few images
+    scale = max(1, round(side / max(height, width)))
+    cell = width * scale, height * scale
     column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
     layout = GridLayout(cell, column, min(max(LABEL, longest), 2 * LABEL))
     unknown = any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes)))
@@ -186,14 +183,6 @@ def _check_alike(sets: Mapping[str, ImageSet]) -> ImageSet:
             shapes = ["x".join(map(str, images.shape)) for images in (first, other)]
             raise CondensationError(f"Expected images of one shape, got {shapes[0]} in {name} and {shapes[1]} in {other_name}.")
     return first
-
-
-def _cell(shape: tuple[int, int, int], rows: int, bands: int, columns: int) -> tuple[int, int]:
-    """Return the width and height of an image on the page: a multiple of its sides, larger if there are few images."""
-    _, height, width = shape
-    side = 96 if rows * bands <= 3 or columns <= 3 else 64
-    scale = max(1, round(side / max(height, width)))
-    return width * scale, height * scale
 
 
 def _paste(page: Image.Image, images: ImageSet, band: Sequence[int], rows: int, corner: tuple[int, int], layout: GridLayout) -> None:

@@ -54,13 +54,9 @@ def print_scores(screen: Console, content: Scores | Mapping[str, Any]) -> None:
 
 
 def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
-    """Return lines about the ``data`` entry of a card: decisions, skipped images, and duplicates of test images.
-
-    Duplicates are left out if the data were just ``read``, since reading warned of them.
-    """
+    """Return lines about the ``data`` entry of a card; duplicates are left out if the data were just ``read``, which warned of them."""
     lines = [str(card["note"])] if card.get("note") else []
-    skipped = card.get("skipped")
-    if skipped:
+    if skipped := card.get("skipped"):
         count, shown = skipped["count"], skipped["images"][:most]
         lines.append(f"{counted(count, 'image')} could not be read and {'was' if count == 1 else 'were'} skipped:")
         lines += [f"  {image['name']} {image['why']}" for image in shown]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from condensation.artifacts.set_file import SOFT_LABELS, preprocessing_name
+from condensation.artifacts.set_file import SOFT_LABELS, images_card
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Zca
@@ -26,28 +26,20 @@ class Export:
 
     name: str
     write: Callable[[ImageSet, Mapping[str, Any], Path], None]
-    contents: str
-    """Sentence on the card about the files."""
-    imports: str
-    """Import lines of the code on the card."""
+    contents: str  # sentence on the card about the files
+    imports: str  # import lines of the code on the card
     code: Callable[[ImageSet], str]
     """Code that defines ``images`` and ``labels``, run in the folder; for 8-bit images, ``mean`` and ``std`` are defined before it."""
-    suffix: str = ""
-    """Suffix of the file, empty for a folder."""
-    exact: bool = False
-    """True if the files hold the network inputs exactly."""
-    pictures: bool = False
-    """True if the files hold 8-bit images."""
-    tensor: str = ""
-    """Expression for a tensor of an exact file, with ``{}`` for its name."""
-    packages: tuple[str, ...] = ()
-    """Packages of the extra ``hub`` that the format needs."""
-    front_matter: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""
-    """Text above the card."""
+    suffix: str = ""  # suffix of the file, empty for a folder
+    exact: bool = False  # True if the files hold the network inputs exactly
+    pictures: bool = False  # True if the files hold 8-bit images
+    tensor: str = ""  # expression for a tensor of an exact file, with {} for its name
+    packages: tuple[str, ...] = ()  # packages of the extra "hub" that the format needs
+    front_matter: Callable[[ImageSet, Mapping[str, Any]], str] = lambda images, card: ""  # text above the card
 
     def check(self, images: ImageSet) -> None:
         """Check that the format can hold ``images``, and that its packages are installed. Raise CondensationError if not."""
-        preprocessing_name(images.preprocessing)
+        images_card(images)
         for package in self.packages:
             try:
                 import_module(package)
@@ -63,14 +55,11 @@ class Export:
 
 @dataclass(frozen=True)
 class Rounding:
-    """Change of the pixels by rounding to 8 bits and clipping to [0, 1]."""
+    """Absolute change of the pixels by clipping to [0, 1] and rounding to 8 bits, in units of 1/255."""
 
-    clipped: float
-    """Fraction of values outside [0, 1]."""
+    clipped: float  # fraction of values outside [0, 1]
     mean: float
-    """Mean absolute change, in units of 1/255."""
     largest: float
-    """Largest absolute change, in units of 1/255."""
 
 
 def eight_bit(images: ImageSet) -> Tensor:

@@ -103,13 +103,13 @@ pictures = torch.tensor(np.stack([picture(path) for path in paths])).permute(0, 
 def _preprocessing(images: ImageSet, form: Export) -> str:
     shape = ", ".join(map(str, images.shape))
     zca = isinstance(images.preprocessing, Zca)
-    code = f"{normalization_code(images)}\ntest_images = (pictures - mean) / std"
+    code = "test_images = (pictures - mean) / std"
     if zca:
-        code = f"""{normalization_code(images)}
-flat = ((pictures - mean) / std).flatten(1)
+        code = f"""flat = ((pictures - mean) / std).flatten(1)
 flat = flat - flat.mean(1, keepdim=True)
 flat = flat / flat.norm(dim=1, keepdim=True).clamp(min=1e-8)
 test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
+    code = f"{normalization_code(images)}\n{code}"
     return (
         f"{'The set is whitened (ZCA). ' if zca else ''}Test images need the same preprocessing; without it, accuracy is near chance. "
         f"For `pictures`, floats in [0, 1] of shape (n, {shape}):\n\n{_python(code)}"

@@ -16,10 +16,9 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 
 
 def class_folders(names: Sequence[str]) -> list[str]:
-    """Return a folder name for each class that every file system accepts, in an order that matches the labels.
+    """Return a folder name for each class that every file system accepts, in the order of the labels, by which readers number classes.
 
-    Readers of image folders number the classes by the order of their folders. If the names are not in order, or had to be changed,
-    each gets its label as a prefix: ``3-Dress``.
+    If the names are not in order, or had to be changed, each gets its label as a prefix: ``3-Dress``.
     """
     safe = [re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", name)[:LONGEST].strip(" .") for name in names]
     folded = [name.casefold() for name in safe]

@@ -52,10 +52,7 @@ def run(
 
 
 def default_folder(settings: RunSettings) -> Path:
-    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the groups of settings that differ from those of the preset ``fast``.
-
-    The compute settings are left out: a run may be resumed on another device.
-    """
+    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the settings that are not those of the preset ``fast``, except compute."""
     from condensation.core.plain import to_dict
     from condensation.core.user_code import short_name
     from condensation.runs.presets import settings_from

@@ -28,9 +28,8 @@ def show(settings: DataSettings, out: Path, rows: int, output: Output) -> None:
             data = settings.load(shown.reading)
         except MixedSizes:
             data, mixed = replace(settings, size=SHOWN_SIZE).load(shown.reading), True
-    about = facts(data, settings, mixed)
+    about = {**facts(data, settings, mixed), "picture": str(out)}
     save_picture(out, grid({"training": data.train}, title=data.name, rows=rows))
-    about["picture"] = str(out)
     if output.as_json:
         return print_json(about)
     return None if output.quiet else _print_facts(plain_console(), about)
@@ -61,8 +60,8 @@ def _files(files: FileSummary) -> dict[str, Any]:
     """Return sizes as smallest, median and largest, since there may be as many sizes as images."""
     sizes = np.repeat(np.array(list(files.sizes) or [(0, 0)]), list(files.sizes.values()) or [1], axis=0)
     height, width = np.quantile(sizes, (0, 0.5, 1), axis=0, method="lower").T.tolist()
-    sides = {"height": height, "width": width}
-    return {"sizes": {"different": len(files.sizes), **sides}, "modes": dict(files.modes), "passed_over": dict(files.ignored)}
+    about = {"different": len(files.sizes), "height": height, "width": width}
+    return {"sizes": about, "modes": dict(files.modes), "passed_over": dict(files.ignored)}
 
 
 def _print_facts(screen: Console, about: Mapping[str, Any]) -> None:

@@ -16,11 +16,9 @@ def import_official(path: Path, data: str, which: int, out: Path | None, *, as_j
     condensed.save(out)
     if as_json:
         return print_json({"set": str(out), **condensed.card})
-    screen, images = plain_console(), condensed.images
-    screen.print(
-        f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes; set {which} of "
-        f"{condensed.card['official']['sets']} in {path.name}, normalized with the published constants of {data}."
-    )
+    screen, images, sets = plain_console(), condensed.images, condensed.card["official"]["sets"]
+    size = f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes"
+    screen.print(f"{size}; set {which} of {sets} in {path.name}, normalized with the published constants of {data}.")
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
     return screen.print(f"Set: {out}")

@@ -69,8 +69,7 @@ def _print_result(settings: RunSettings, result: RunResult, *, read: bool) -> No
     screen, out = plain_console(), result.folder
     if result.scores:
         print_scores(screen, result.scores)
-    below = below_random(result.scores, to_dict(settings.method)["name"])
-    if below:
+    if below := below_random(result.scores, to_dict(settings.method)["name"]):
         screen.print(f"\nThis set is less accurate than random images ({below[0]:.1f} % and {below[1]:.1f} %). Try one of:", style="bold")
         screen.print(*(f"  {line}" for line in what_to_try(settings.method)), sep="\n")
     notes = data_notes(result.condensed.card.get("data", {}), read=read)

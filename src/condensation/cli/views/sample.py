@@ -39,8 +39,7 @@ def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check
         return print_json({"folder": str(out), **condensed.card})
     screen, images = plain_console(), condensed.images
     screen.print(f"{len(images)} images of {len(images.classes)} classes, drawn from the generator of {name}, seed {seed}.")
-    result = condensed.card.get(GAN_TEST)
-    if result:
+    if result := condensed.card.get(GAN_TEST):
         screen.print(
             f"GAN test: a classifier trained on the real images for {counted(result['epochs'], 'epoch')} recognizes "
             f"{result['images']:.1f} % of them, and {result['test']:.1f} % of the test images."

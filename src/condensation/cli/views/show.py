@@ -28,10 +28,9 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
     sets = {_label(each, paths): CondensedSet.load(each) for each in paths}
     first, several = next(iter(sets.values())), len(sets) > 1
     real, problem = _real_images(first, folder)
-    if out is None:
-        # The picture of a run is only replaced by one that shows as much.
-        beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
-        out = beside if path.is_dir() else path.with_suffix(".png")
+    # The picture of a run is only replaced by one that shows as much.
+    beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
+    out = out or (beside if path.is_dir() else path.with_suffix(".png"))
     titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
     images = {label: condensed.images for label, condensed in sets.items()} if several else first.images
     save_picture(out, grid(images, real, title="\n".join(titles), rows=rows))
@@ -47,11 +46,11 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
 
 
 def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
-    screen.print(title, style="bold")
     images, preprocessing = condensed.images, condensed.card["preprocessing"]
     counts = sorted(set(images.counts.values()))
     size = f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes"
     per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
+    screen.print(title, style="bold")
     screen.print(f"{size}, {per_class} per class; preprocessing: {preprocessing}")
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
