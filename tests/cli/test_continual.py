@@ -1,4 +1,4 @@
-"""``condense continual``, as a person types it."""
+"""``condense continual`` on the command line."""
 
 import json
 import os
@@ -18,32 +18,32 @@ CONTINUAL += tuple(SMALL)
 
 
 def test_curves_are_made_and_printed_again(condense):
-    code, said, progress = condense(*CONTINUAL)
+    code, output, progress = condense(*CONTINUAL)
     assert code == 0
     assert "[1 of 8] memory of random, order 0, step 1: to do" in progress
     assert "[8 of 8] networks on memories of dm, order 0, steps 1 to 2: to do" in progress
-    assert "Handwritten digits, 8 x 8: 2 steps, 1 image of each class in memory" in said
+    assert "Handwritten digits, 8 x 8: 2 steps, 1 image of each class in memory" in output
     folder = Path("continual/digits-2steps-ipc1")
     files = {"settings.json", "continual.json", "continual.md", "continual.png", "memories", "steps"}
     assert {path.name for path in folder.iterdir()} == files
     assert json.loads((folder / "memories/dm-order0-step1/settings.json").read_text())["settings"]["method"]["steps"] == 3
-    assert condense("continual", folder) == (0, said, "")
+    assert condense("continual", folder) == (0, output, "")
     code, repeated, progress = condense("continual", "--config", folder / "settings.json")
-    assert (code, repeated) == (0, said)
+    assert (code, repeated) == (0, output)
     assert progress.count(": finished") == 8
 
 
 def killed(arguments, after):
-    """The command in a process of its own, killed outright once it says ``after``."""
+    """Run the command in a process, and kill it once it prints ``after``."""
     environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
         assert process.stderr is not None
-        said = ""
-        while after not in said:
+        output = ""
+        while after not in output:
             line = process.stderr.readline()
-            assert line, said
-            said += line
+            assert line, output
+            output += line
         process.kill()
 
 
@@ -53,7 +53,7 @@ def numbers(folder):
     return sets, json.loads((Path(folder) / "continual.json").read_text())["curves"]
 
 
-def test_a_kill_half_way_changes_nothing_and_nothing_is_done_twice(condense):
+def test_a_killed_study_resumes_to_the_same_results_without_repeating_work(condense):
     assert condense(*CONTINUAL, "-o", "unbroken", "-q")[0] == 0
     killed((*CONTINUAL, "-o", "broken"), "[5 of 8]")
     done = [*Path("broken").rglob("set.safetensors"), *Path("broken").glob("steps/*-after-*")]
@@ -66,19 +66,19 @@ def test_a_kill_half_way_changes_nothing_and_nothing_is_done_twice(condense):
     assert numbers("broken") == numbers("unbroken")
 
 
-def test_curves_as_json(condense):
-    code, said, progress = condense(*(one for one in CONTINUAL if not one.startswith("dm.")), "-m", "random", "--json")
+def test_json_output_of_curves(condense):
+    code, output, progress = condense(*(entry for entry in CONTINUAL if not entry.startswith("dm.")), "-m", "random", "--json")
     assert (code, progress) == (0, "")
-    assert [point["seen"] for point in json.loads(said)["curves"]["random"]] == [5, 10]
+    assert [point["seen"] for point in json.loads(output)["curves"]["random"]] == [5, 10]
 
 
 def test_a_dry_run_lists_the_memories_with_their_steps(condense):
-    code, said, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run")
+    code, output, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run")
     assert code == 0
-    assert "   2  to do     memory of dm, order 0, step 1: DM, 1 image per class, 3 steps\n" in said
-    assert "8 of 8 jobs to do, in continual/digits-2steps-ipc1/memories." in said
-    code, said, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run", "memory=shared")
-    assert "2 of 2 jobs to do" in said
+    assert "   2  to do     memory of dm, order 0, step 1: DM, 1 image per class, 3 steps\n" in output
+    assert "8 of 8 jobs to do, in continual/digits-2steps-ipc1/memories." in output
+    code, output, _ = condense(*CONTINUAL, "--orders", "2", "--dry-run", "memory=shared")
+    assert "2 of 2 jobs to do" in output
     assert not Path("continual").exists()
 
 
@@ -91,12 +91,12 @@ def test_methods_come_from_a_file(condense):
         name = "dm"
         lr = 1e30
     """)
-    without = [one for one in CONTINUAL if one not in ("-m", "random,dm") and not one.startswith("dm.")]
-    settings = [f"{name}.{one}" for name in ("gentle", "wild") for one in ("steps=3", "batch_per_class=4")]
-    code, said, progress = condense(*without, "--config", "methods.toml", "--out", "out", *settings)
+    without = [entry for entry in CONTINUAL if entry not in ("-m", "random,dm") and not entry.startswith("dm.")]
+    settings = [f"{name}.{entry}" for name in ("gentle", "wild") for entry in ("steps=3", "batch_per_class=4")]
+    code, output, progress = condense(*without, "--config", "methods.toml", "--out", "out", *settings)
     assert code == 1
     assert "2 jobs failed; the same command tries again." in progress
-    assert "wild-order0-step1 failed: The loss or a pixel was not a finite number" in said
+    assert "wild-order0-step1 failed: The loss or a pixel was not a finite number" in output
     fewer = condense("continual", "--config", "out/settings.json", "--out", "out", "-m", "gentle")
     assert fewer[0] == 0
     assert "wild" not in fewer[1] + fewer[2]
@@ -106,15 +106,15 @@ def test_methods_come_from_a_file(condense):
 
 def test_data_sets_in_sequence(condense):
     sequence = ("continual", "--tasks", "digits,fashion-mini", "--size", "8", "-m", "random", "-i", "1", "--orders", "1")
-    code, said, _ = condense(*sequence, "--networks", "1", "--epochs", "1", *SMALL[2:])
+    code, output, _ = condense(*sequence, "--networks", "1", "--epochs", "1", *SMALL[2:])
     assert code == 0
-    assert "digits then fashion-mini: 1 image of each class in memory" in said
-    assert "data sets seen" in said
+    assert "digits then fashion-mini: 1 image of each class in memory" in output
+    assert "data sets seen" in output
     assert Path("continual/digits-fashion-mini-2steps-ipc1/continual.png").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (("-m", "dn"), "There is no method 'dn'. Did you mean 'dm'?"),
         (("nowhere",), "There is no study of continual learning in nowhere."),
@@ -126,8 +126,8 @@ def test_data_sets_in_sequence(condense):
         (("memory=all",), "memory is 'all'; it must be one of own, shared."),
     ],
 )
-def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
+def test_wrong_arguments_exit_with_a_short_error(condense, arguments, output):
     code, _, errors = condense("continual", *arguments)
     assert code == 2
-    assert f"condense: {said}" in errors
+    assert f"condense: {output}" in errors
     assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""``condense pools``, and a pool as a setting of a run, as a person types them."""
+"""``condense pools``, and a pool as a setting of a run, on the command line."""
 
 import json
 import shlex
@@ -32,26 +32,26 @@ POOLS += ("compute.precision=float32", "compute.compile=never")
 
 
 def test_buckets_are_compared_and_printed_again(condense):
-    code, said, progress = condense(*POOLS)
+    code, output, progress = condense(*POOLS)
     assert code == 0
     assert "[1 of 7] network 0 of the pool: to do" in progress
     assert "training 12/12" in progress
     assert "networks of all, ipc 1, seed 0: to do" in progress
-    assert "ipc 1: best and worst bucket are " in said
+    assert "ipc 1: best and worst bucket are " in output
     folder = Path("pools/digits")
     written = {"settings.json", "pools.json", "pools.md", "pools.png", "images.png", "runs", "pool"}
     assert {path.name for path in folder.iterdir()} == written
-    assert condense("pools", folder) == (0, said, "")
+    assert condense("pools", folder) == (0, output, "")
     code, repeated, progress = condense("pools", "--config", folder / "settings.json")
-    assert (code, repeated) == (0, said)
+    assert (code, repeated) == (0, output)
     assert "training" not in progress
     assert ": to do" not in progress
 
 
-def test_what_it_says_to_type_makes_a_run_embed_with_the_pool(condense):
-    _, said, _ = condense(*POOLS, "--pool-only")
+def test_printed_settings_make_a_run_use_the_pool(condense):
+    _, output, _ = condense(*POOLS, "--pool-only")
     assert not Path("pools/digits/runs").exists()
-    (line,) = [line for line in said.splitlines() if line.startswith("Embed with this pool")]
+    (line,) = [line for line in output.splitlines() if line.startswith("Embed with this pool")]
     settings = shlex.split(line.partition(": ")[2])
     assert settings[:2] == ["method.networks=pool", "method.networks.path=pools/digits/pool"]
     run = ["run", "-d", "digits", "-i", "1", "method.steps=2", "evaluation.networks=0", "-q", *settings]
@@ -70,42 +70,42 @@ def test_what_it_says_to_type_makes_a_run_embed_with_the_pool(condense):
     assert errors.startswith("condense: The pool in pools/digits/pool has another architecture: width is 4 there, 8 here.\n")
 
 
-def test_a_comparison_as_json(condense):
-    code, said, progress = condense(*POOLS, "--buckets", "random,all", "--json")
+def test_json_output_of_a_comparison(condense):
+    code, output, progress = condense(*POOLS, "--buckets", "random,all", "--json")
     assert (code, progress) == (0, "")
-    assert [cell["bucket"] for cell in json.loads(said)["cells"]] == ["random", "all"]
+    assert [cell["bucket"] for cell in json.loads(output)["cells"]] == ["random", "all"]
 
 
 def test_a_dry_run_lists_the_sets(condense):
-    code, said, _ = condense(*POOLS, "--dry-run", "--seeds", "2")
+    code, output, _ = condense(*POOLS, "--dry-run", "--seeds", "2")
     assert code == 0
-    assert "   2  to do     networks of 10-30, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 1 epoch\n" in said
+    assert "   2  to do     networks of 10-30, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 1 epoch\n" in output
     assert not Path("pools").exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (("--bounds", "10,x"), "Expected whole numbers from 1 for --bounds"),
-        (("--bounds", "30,10"), "A pool's bounds are 30,10; they must be percentages that grow, such as 10,20,30."),
+        (("--bounds", "30,10"), "PoolRecipe: expected bounds to be percentages that grow"),
         (("--buckets", "random,good"), "There is no bucket 'good' of networks."),
         (("--method", "herding"), "herding draws no networks in its steps."),
         (("nowhere",), "There is no comparison of pools in nowhere."),
     ],
 )
-def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
+def test_wrong_arguments_exit_with_a_short_error(condense, arguments, output):
     code, _, errors = condense("pools", "-d", "digits", *arguments)
     assert code == 2
-    assert f"condense: {said}" in errors
+    assert f"condense: {output}" in errors
 
 
 @pytest.mark.slow
-def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
+def test_ctrl_c_keeps_finished_work_and_prints_how_to_resume(condense):
     long = [*POOLS, "pool.networks=3", "pool.recipe.epochs=20"]
-    code, said = interrupted(long, "[3 of 8] network 2")
+    code, output = interrupted(long, "[3 of 8] network 2")
     assert code == 130
-    assert "finished work is kept" in said
-    assert "condense pools --config pools/digits/settings.json --out pools/digits" in said
+    assert "finished work is kept" in output
+    assert "condense pools --config pools/digits/settings.json --out pools/digits" in output
     code, _, progress = condense(*long)
     assert code == 0
     assert "[2 of 8] network 1 of the pool: finished\n[3 of 8] network 2 of the pool: to do" in progress

@@ -1,4 +1,4 @@
-"""The commands of the studies, as a person types them."""
+"""The commands of the studies on the command line."""
 
 import json
 import os
@@ -13,8 +13,8 @@ import pytest
 import condensation
 
 METHOD = "dm.steps=3 dm.batch_per_class=4 dm.networks.spec.width=8".split()
-JUDGE = "evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
-TABLE = ("table", "-d", "digits", "-i", "1", "--seeds", "1", "--networks", "1", "--epochs", "1", *METHOD, *JUDGE)
+EVALUATION = "evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
+TABLE = ("table", "-d", "digits", "-i", "1", "--seeds", "1", "--networks", "1", "--epochs", "1", *METHOD, *EVALUATION)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
 
 
@@ -22,50 +22,50 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 def interrupted(arguments, after):
-    """The command in a process of its own, stopped by Ctrl-C once it says ``after``: exit code and what it said."""
+    """Run the command in a process, stop it by Ctrl-C once it prints ``after``, and return exit code and output."""
     command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
         assert process.stderr is not None
-        said = ""
-        while after not in said:
+        output = ""
+        while after not in output:
             line = process.stderr.readline()
-            assert line, said
-            said += line
+            assert line, output
+            output += line
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        said += process.stderr.read()
-    return process.returncode, said
+        output += process.stderr.read()
+    return process.returncode, output
 
 
 # -- condense table
 
 
 def test_a_table_is_made_and_printed_again(condense):
-    code, said, progress = condense(*TABLE)
+    code, output, progress = condense(*TABLE)
     assert code == 0
     assert progress.count("[3 of 3] DM, ipc 1, seed 0: to do") == 1
-    assert "Handwritten digits" in said
-    assert "Random, DSA" in said
+    assert "Handwritten digits" in output
+    assert "Random, DSA" in output
     assert {path.name for path in Path("tables/digits").iterdir()} == {"settings.json", "table.json", "table.md", "table.png", "runs"}
     again = condense("table", "tables/digits")
-    assert again == (0, said, "")
+    assert again == (0, output, "")
     code, repeated, progress = condense(*TABLE)
-    assert (code, repeated) == (0, said)
+    assert (code, repeated) == (0, output)
     assert progress.count(": finished") == 3
     assert "condensing" not in progress
 
 
-def test_a_table_as_json(condense):
-    code, said, progress = condense(*(one for one in TABLE if one not in METHOD), "--methods", "random", "--json")
+def test_json_output_of_a_table(condense):
+    code, output, progress = condense(*(entry for entry in TABLE if entry not in METHOD), "--methods", "random", "--json")
     assert (code, progress) == (0, "")
-    assert [cell["method"] for cell in json.loads(said)["cells"]] == ["Random", "Random, DSA"]
+    assert [cell["method"] for cell in json.loads(output)["cells"]] == ["Random", "Random, DSA"]
 
 
 def test_a_dry_run_does_nothing(condense):
-    code, said, _ = condense(*TABLE, "--dry-run", "--ipc", "1,10")
+    code, output, _ = condense(*TABLE, "--dry-run", "--ipc", "1,10")
     assert code == 0
-    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 2 epochs" in said
-    assert "6 of 6 jobs to do" in said
+    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 2 epochs" in output
+    assert "6 of 6 jobs to do" in output
     assert not Path("tables").exists()
     assert len(json.loads(condense(*TABLE, "--dry-run", "--json")[1])) == 3
 
@@ -81,10 +81,10 @@ def test_rows_come_from_a_file(condense):
         method = {name = "dm", lr = 1e30}
         published = "none"
     """)
-    code, said, progress = condense(*TABLE, "--config", "rows.toml", "--out", "rows")
+    code, output, progress = condense(*TABLE, "--config", "rows.toml", "--out", "rows")
     assert code == 1
     assert "1 of 2 jobs failed; the same command tries again." in progress
-    assert "strong-ipc1-seed0 failed: The loss or a pixel was not a finite number" in said
+    assert "strong-ipc1-seed0 failed: The loss or a pixel was not a finite number" in output
     assert json.loads(Path("rows/runs/gentle-ipc1-seed0/settings.json").read_text())["settings"]["method"]["lr"] == 0.1
     code, _, progress = condense("table", "--config", "rows/settings.json", "--out", "rows")
     assert code == 1
@@ -92,7 +92,7 @@ def test_rows_come_from_a_file(condense):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         (("table", "-i", "1,x"), "Expected whole numbers from 1 for --ipc"),
         (("table", "-m", "dn"), "There is no method 'dn'. Did you mean 'dm'?"),
@@ -106,18 +106,18 @@ def test_rows_come_from_a_file(condense):
         (("table", "--report"), "There is no table in tables/fashion-mini."),
     ],
 )
-def test_a_mistake_ends_in_a_line_or_two(condense, arguments, said):
+def test_wrong_arguments_exit_with_a_short_error(condense, arguments, output):
     code, _, errors = condense(*arguments)
     assert code == 2
-    assert errors.startswith(f"condense: {said}")
+    assert errors.startswith(f"condense: {output}")
 
 
-def test_ctrl_c_loses_nothing_and_says_how_to_go_on(condense):
+def test_ctrl_c_keeps_finished_work_and_prints_how_to_resume(condense):
     long = [*TABLE, "--methods", "random,dm", "dm.steps=100000", "--checkpoint-every", "0"]
-    code, said = interrupted(long, "[3 of 3] DM")
+    code, output = interrupted(long, "[3 of 3] DM")
     assert code == 130
-    assert "finished work is kept" in said
-    assert "condense table --config tables/digits/settings.json --out tables/digits" in said
+    assert "finished work is kept" in output
+    assert "condense table --config tables/digits/settings.json --out tables/digits" in output
     assert "| 1 | Random |" in Path("tables/digits/table.md").read_text()
     assert "   3  begun     DM" in condense(*long, "--dry-run")[1]
     assert "Missing: 1 of 3 sets." in condense("table", "tables/digits")[1]
@@ -130,56 +130,56 @@ TRANSFER += ("method.steps=3", "method.batch_per_class=4", "compute.precision=fl
 
 
 def test_a_matrix_is_made_and_printed_again(condense):
-    code, said, progress = condense(*TRANSFER)
+    code, output, progress = condense(*TRANSFER)
     assert code == 0
     assert "[2 of 6] set of mlp, seed 0: to do" in progress
     assert "[6 of 6] mlp, trained on the set of convnet, seed 0: to do" in progress
-    assert "Learning rates of images: mlp 1.26491, convnet 1.26491." in said
+    assert "Learning rates of images: mlp 1.26491, convnet 1.26491." in output
     folder = Path("transfer/digits-dm-ipc1")
     assert {path.name for path in folder.iterdir()} == {"settings.json", "transfer.json", "transfer.md", "transfer.png", "sets", "cells"}
-    assert condense("transfer", folder) == (0, said, "")
+    assert condense("transfer", folder) == (0, output, "")
     code, repeated, progress = condense("transfer", "--config", folder / "settings.json")
-    assert (code, repeated) == (0, said)
+    assert (code, repeated) == (0, output)
     assert progress.count(": finished") == 6
 
 
-def test_a_matrix_as_json(condense):
-    code, said, progress = condense(*TRANSFER, "--method", "random", "--json", *("--learn", ""))
+def test_json_output_of_a_matrix(condense):
+    code, output, progress = condense(*TRANSFER, "--method", "random", "--json", *("--learn", ""))
     assert code == 2
     assert progress.startswith("condense: Random has no setting 'steps'.")
-    code, said, progress = condense(*TRANSFER, "--json")
+    code, output, progress = condense(*TRANSFER, "--json")
     assert (code, progress) == (0, "")
-    assert [row["label"] for row in json.loads(said)["rows"]] == ["random", "mlp", "convnet"]
+    assert [row["label"] for row in json.loads(output)["rows"]] == ["random", "mlp", "convnet"]
 
 
 def test_a_dry_run_of_a_matrix_lists_its_sets(condense):
-    code, said, _ = condense(*TRANSFER, "--dry-run", "--learn", "convnet,vgg11")
+    code, output, _ = condense(*TRANSFER, "--dry-run", "--learn", "convnet,vgg11")
     assert code == 0
-    assert "   2  to do     set of convnet, seed 0: DM, 1 image per class, 3 steps\n" in said
+    assert "   2  to do     set of convnet, seed 0: DM, 1 image per class, 3 steps\n" in output
     assert not Path("transfer").exists()
 
 
 # -- condense run, below random images
 
 
-def test_a_run_worth_less_than_random_images_says_what_to_try(condense, monkeypatch):
+def test_run_below_random_images_prints_advice(condense, monkeypatch):
     monkeypatch.setattr("condensation.cli.views.run.below_random", lambda scores, name: (12.0, 14.6) if name == "dm" else None)
-    settings = [one.replace("dm.", "method.") for one in METHOD]
-    code, said, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *JUDGE, "evaluation.recipe.epochs=1")
+    settings = [entry.replace("dm.", "method.") for entry in METHOD]
+    code, output, _ = condense("run", "-d", "digits", "-i", "1", "-o", "out", *settings, *EVALUATION, "evaluation.recipe.epochs=1")
     assert code == 0
-    assert "This set is less accurate than random images (12.0 % and 14.6 %)." in said
-    assert "  method.lr=" in said
+    assert "This set is less accurate than random images (12.0 % and 14.6 %)." in output
+    assert "  method.lr=" in output
 
 
 # -- condense theory
 
 
-def test_the_theory_is_measured_and_printed_again(condense):
+def test_theory_study_runs_and_is_printed_again(condense):
     settings = ("epochs=0,1", "pairs=3", "ipc=1", "batch_per_class=3", "network.width=8", "compute.precision=float32")
-    code, said, progress = condense("theory", "-d", "digits", "--networks", "1", *settings)
+    code, output, progress = condense("theory", "-d", "digits", "--networks", "1", *settings)
     assert code == 0
     assert "[1 of 1] network 0: to do" in progress
-    assert "head of zeros" in said
+    assert "head of zeros" in output
     assert {path.name for path in Path("theory/digits").iterdir()} == {
         "settings.json",
         "theory.json",
@@ -187,5 +187,5 @@ def test_the_theory_is_measured_and_printed_again(condense):
         "theory.png",
         "networks",
     }
-    assert condense("theory", "theory/digits") == (0, said, "")
+    assert condense("theory", "theory/digits") == (0, output, "")
     assert len(json.loads(condense("theory", "theory/digits", "--json")[1])["means"]) == 3

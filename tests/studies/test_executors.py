@@ -1,4 +1,4 @@
-"""Jobs that others do: in their order, none twice, none lost."""
+"""Executors run every job once, in order, and lose none."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from condensation.studies.jobs import Failure
 
 
 class Log:
-    """What was told, and how many jobs ran beside each other."""
+    """Events, and the largest number of jobs that ran at once."""
 
     def __init__(self):
         self.began, self.ended, self.running, self.most = [], {}, set(), 0
@@ -51,7 +51,7 @@ def never():
     pass
 
 
-def test_jobs_are_handed_out_in_their_order_and_so_many_at_a_time():
+def test_jobs_are_submitted_in_order_with_a_limit():
     log = Log()
     with ThreadPoolExecutor(2) as pool:
         work = lambda name: time.sleep(0.02)  # noqa: E731
@@ -67,13 +67,13 @@ def test_a_job_that_fails_stops_no_other():
     assert log.ended == {"a": None, "b": "out of memory", "c": None}
 
 
-def test_what_the_executor_raises_is_a_failure_too():
+def test_exceptions_of_the_executor_are_failures():
     log = Log()
     run_all("ab", done_at_once(lambda name: {"a": 1}[name] and None), log.begin, log.end, never)
     assert log.ended == {"a": None, "b": "KeyError: 'b'"}
 
 
-def test_jobs_beside_one_whose_process_died_are_done_again_alone():
+def test_jobs_lost_with_a_dead_process_run_again_alone():
     """All that runs in a pool is lost with one process of it."""
     log, lost = Log(), []
 
@@ -88,7 +88,7 @@ def test_jobs_beside_one_whose_process_died_are_done_again_alone():
     assert log.began == list("abcabcde")
 
 
-def test_a_stop_calls_off_what_has_not_begun():
+def test_stop_cancels_jobs_that_have_not_begun():
     log, futures = Log(), []
 
     def look():
@@ -151,10 +151,10 @@ if __name__ == "__main__":
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(number)
-        said = process.stderr.read()
-    assert said.count("KeyboardInterrupt") == (number == signal.SIGINT)
-    left = [int(one.name) for one in place.iterdir()]
+        message = process.stderr.read()
+    assert message.count("KeyboardInterrupt") == (number == signal.SIGINT)
+    left = [int(entry.name) for entry in place.iterdir()]
     until = time.monotonic() + 20
-    while any(Path(f"/proc/{one}").exists() for one in left) and time.monotonic() < until:
+    while any(Path(f"/proc/{entry}").exists() for entry in left) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not any(Path(f"/proc/{one}").exists() for one in left)
+    assert not any(Path(f"/proc/{entry}").exists() for entry in left)

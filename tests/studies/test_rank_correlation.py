@@ -10,14 +10,14 @@ from condensation.core.rng import Rng
 from condensation.studies.rank_correlation import REPETITIONS, agreement, kendall, spearman
 
 LISTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=5, max_size=30).filter(
-    lambda pairs: all(len(set(one)) > 1 for one in zip(*pairs, strict=True))
+    lambda pairs: all(len(set(entry)) > 1 for entry in zip(*pairs, strict=True))
 )
 SCIPY = {spearman: stats.spearmanr, kendall: stats.kendalltau}
 
 
 @pytest.mark.parametrize("coefficient", SCIPY)
 @given(pairs=LISTS)
-def test_a_coefficient_is_that_of_scipy_with_ties_too(coefficient, pairs):
+def test_coefficients_equal_those_of_scipy_with_ties(coefficient, pairs):
     first, second = np.array(pairs, dtype=float).T
     ours = coefficient(first, second, np.ones((1, len(first))))[0]
     assert ours == pytest.approx(SCIPY[coefficient](first, second).statistic, abs=1e-12)
@@ -25,38 +25,38 @@ def test_a_coefficient_is_that_of_scipy_with_ties_too(coefficient, pairs):
 
 @pytest.mark.parametrize("coefficient", SCIPY)
 @given(pairs=LISTS, seed=st.integers(0, 1000))
-def test_counting_things_twice_is_having_them_twice(coefficient, pairs, seed):
+def test_counts_equal_repeated_entries(coefficient, pairs, seed):
     first, second = np.array(pairs, dtype=float).T
     weights = np.random.default_rng(seed).integers(0, 3, len(first))
-    again = [np.repeat(one, weights) for one in (first, second)]
+    again = [np.repeat(entry, weights) for entry in (first, second)]
     ours = coefficient(first, second, weights[None].astype(float))[0]
-    if any(len(set(one)) < 2 for one in again):
+    if any(len(set(entry)) < 2 for entry in again):
         assert np.isnan(ours)
     else:
         assert ours == pytest.approx(SCIPY[coefficient](*again).statistic, abs=1e-12)
 
 
-def test_the_interval_is_that_of_repetitions_drawn_one_by_one():
+def test_interval_equals_that_of_separate_repetitions():
     rng = Rng(3)
     first = rng.child("x").generator().random(12)
     second = first + rng.child("y").generator().random(12)
-    found = agreement(first, second, rng)
+    result = agreement(first, second, rng)
     drawn = rng.generator().integers(0, 12, (REPETITIONS, 12))
-    for ours, theirs in ((found.spearman, stats.spearmanr), (found.kendall, stats.kendalltau)):
+    for ours, theirs in ((result.spearman, stats.spearmanr), (result.kendall, stats.kendalltau)):
         values = [theirs(first[row], second[row]).statistic for row in drawn]
         assert (ours.low, ours.high) == pytest.approx(np.quantile(values, [0.025, 0.975]))
         assert ours.low < ours.value < ours.high
-    assert str(found.spearman).startswith(f"{found.spearman.value:.2f} [")
+    assert str(result.spearman).startswith(f"{result.spearman.value:.2f} [")
 
 
-def test_the_same_order_is_one_and_the_opposite_is_minus_one():
+def test_same_order_gives_one_and_opposite_order_minus_one():
     up = [1.0, 2.0, 5.0, 7.0, 8.0, 9.0]
     same, opposite = (agreement(up, other, Rng(0)) for other in (up, up[::-1]))
-    assert [(one.spearman.value, one.kendall.value) for one in (same, opposite)] == [(1, 1), (-1, -1)]
+    assert [(entry.spearman.value, entry.kendall.value) for entry in (same, opposite)] == [(1, 1), (-1, -1)]
     assert (same.spearman.low, same.spearman.high) == (1, 1)
 
 
 @pytest.mark.parametrize(("first", "second"), [([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]), ([1.0] * 9, list(range(9)))])
-def test_too_few_things_or_one_value_have_no_coefficient(first, second):
-    found = agreement(first, second, Rng(0))
-    assert (found.count, found.spearman, found.kendall) == (len(first), None, None)
+def test_too_few_entries_or_equal_values_have_no_coefficient(first, second):
+    result = agreement(first, second, Rng(0))
+    assert (result.count, result.spearman, result.kendall) == (len(first), None, None)

@@ -146,7 +146,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", ['{"sets": 3}', "[1, 2]", "{", DEEP, '{"networks": {"a": 1}, "values": "x"}'])
 @pytest.mark.parametrize(("name", "file"), DAMAGED.items())
-def test_a_damaged_record_is_named_in_a_line(name, file, content, tmp_path):
+def test_error_names_a_damaged_record_in_one_line(name, file, content, tmp_path):
     folder = copy_of(name, tmp_path)
     (folder / file).write_text(content)
     with pytest.raises(CondensationError) as error:

@@ -23,7 +23,7 @@ def test_there_are_720_networks_and_all_fit_images_of_32_pixels():
     assert fitting["w64-d3-instance-relu-avg"] == ConvNet(width=64, depth=3)
 
 
-def test_all_kinds_of_the_space_can_be_built_and_look_at_images():
+def test_every_kind_of_network_can_be_built_and_run():
     every = replace(Space(), width=(4,), depth=(1, 2))
     for network in every.networks((1, 8, 8), 3)[0].values():
         assert network.build((1, 8, 8), 3, Rng(0))(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
@@ -38,14 +38,14 @@ def test_networks_that_do_not_fit_are_named_with_the_reason():
     assert "too deep" in reason
 
 
-def test_choices_that_make_no_network_are_named_too():
+def test_invalid_combinations_are_listed_with_the_reason():
     fitting, others = replace(SMALL, width=(6, 8), norm=("group",)).networks((1, 8, 8), 3)
     assert len(fitting) == 4
     assert all(name.startswith("w6-") and "4" in why for name, why in others.items())
 
 
 @pytest.mark.parametrize("count", [12, 36, 60, 180])
-def test_every_beginning_of_the_order_is_a_fair_sample(count):
+def test_every_prefix_of_the_order_is_a_stratified_sample(count):
     networks = list(Space().networks((3, 32, 32), 10)[0].values())
     chosen = [networks[place] for place in stratified_order(networks, Rng(0))[:count]]
     for name in NAMES:
@@ -64,12 +64,14 @@ def test_the_order_has_every_network_once_and_depends_on_the_seed():
 
 
 @pytest.mark.parametrize("choices", [{"width": ()}, {"norm": ("batch", "batch")}])
-def test_a_space_without_a_choice_or_with_one_twice_is_refused(choices):
-    with pytest.raises(CondensationError, match="at least one choice, and each once"):
+def test_space_with_no_choice_or_a_repeated_one_raises(choices):
+    with pytest.raises(CondensationError) as error:
         Space(**choices)
+    assert error.value.setting == f"space.{next(iter(choices))}"
 
 
 def test_a_space_comes_from_a_file():
     assert from_dict(Space, to_dict(SMALL)) == SMALL
-    with pytest.raises(CondensationError, match=r"pooling is 'median'"):
+    with pytest.raises(CondensationError) as error:
         from_dict(Space, {"pooling": ["median"]})
+    assert "'median'" in error.value.message

@@ -31,7 +31,7 @@ SETTINGS = TableSettings(
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
-def test_the_rows_are_those_of_the_methods_that_are_here(name):
+def test_rows_are_those_of_installed_methods(name):
     rows = [row.method_settings["name"] for row in table_named(name).rows]
     assert list(dict.fromkeys(rows)) == [method for method in SUPPLEMENT if method in METHODS]
     assert set(missing()) == set(SUPPLEMENT) - set(rows)
@@ -43,14 +43,14 @@ def test_a_row_appears_with_its_method(monkeypatch):
     assert "GMMN" not in [row.label for row in table_named("supplement").rows]
 
 
-def test_both_sizes_are_settings_that_can_be_run():
+def test_both_tables_have_valid_settings():
     for name in TABLES:
         table = table_named(name)
         for row in table.rows:
             assert row_run(table, row, 10, 0).method.steps >= 0
 
 
-def test_the_published_table_stands_beside_the_full_one():
+def test_full_table_has_the_published_protocol():
     table = table_named("supplement-paper")
     assert (table.source, table.ipc, table.seeds, table.networks, table.epochs) == ("cifar10", (1, 10, 50), 5, 20, 1000)
 
@@ -67,12 +67,12 @@ def test_numbers_of_the_supplement():
     assert {name: numbers[name] for name in wanted} == wanted
 
 
-def test_some_rows_alone_and_others_beside_them():
+def test_named_methods_select_and_add_rows():
     rows = table_named("supplement", ["dm", "herding"]).rows
     assert [row.label for row in rows] == ["DM", "Herding"]
 
 
-def test_what_is_not_published_is_said_beside_the_number(tmp_path):
+def test_note_of_a_column_replaces_the_differences(tmp_path):
     table = table_named("supplement-paper", ["gmmn"])
     (cell,) = cells_in(replace(table, ipc=(1,)), tmp_path)
     assert cell.differences == (columns()["gmmn"].note,)
@@ -82,7 +82,7 @@ def test_a_generator_is_trained_once_for_all_ipc_of_a_seed(tmp_path):
     steps = {}
     jobs = table_jobs(SETTINGS)
 
-    def begin(number, count, job, how):
+    def begin(number, count, job, status):
         steps[jobs[number - 1].name] = 0
 
     def count(moment):
@@ -98,8 +98,8 @@ def test_the_sets_are_those_of_runs_on_their_own(tmp_path):
     TABLE.run(replace(SETTINGS, seeds=1), tmp_path / "both")
     TABLE.run(replace(SETTINGS, seeds=1, ipc=(2,)), tmp_path / "alone")
     for name in ("gmmn-ipc2-seed0", "other-ipc2-seed0"):
-        one, other = (CondensedSet.load(tmp_path / table / "runs" / name).images for table in ("both", "alone"))
-        assert one.images.equal(other.images)
+        entry, other = (CondensedSet.load(tmp_path / table / "runs" / name).images for table in ("both", "alone"))
+        assert entry.images.equal(other.images)
 
 
 def test_methods_without_a_generator_are_run_each(tmp_path):
@@ -108,17 +108,17 @@ def test_methods_without_a_generator_are_run_each(tmp_path):
     assert generator_for(jobs[0], jobs, tmp_path) is None
 
 
-def test_the_command_says_which_methods_are_not_here(condense, monkeypatch, caplog):
+def test_command_warns_of_methods_that_are_not_installed(condense, monkeypatch, caplog):
     monkeypatch.delitem(METHODS, "gmmn")
-    code, said, _ = condense("table", "--preset", "supplement", "--dry-run")
+    code, message, _ = condense("table", "--preset", "supplement", "--dry-run")
     assert code == 0
     assert "left out: gmmn" in caplog.text
-    assert "GMMN" not in said
+    assert "GMMN" not in message
 
 
 def test_settings_change_the_whole_table(condense):
-    said = condense(
+    message = condense(
         "table", "--preset", "supplement", "--dry-run", "-d", "fashion-mini", "-i", "1", "--networks", "2", "gmmn.iterations=7"
     )[1]
-    assert "GMMN, ipc 1, seed 0: GMMN, 1 image per class, 7 steps; 2 networks" in said
-    assert "tables/fashion-mini-supplement/runs" in said
+    assert "GMMN, ipc 1, seed 0: GMMN, 1 image per class, 7 steps; 2 networks" in message
+    assert "tables/fashion-mini-supplement/runs" in message

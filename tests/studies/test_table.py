@@ -71,7 +71,7 @@ def never(*_):
 # -- settings
 
 
-def test_random_stands_there_with_and_without_augmentation():
+def test_random_has_rows_with_and_without_augmentation():
     rows = rows_for(["random", "dm"])
     assert [row.label for row in rows] == ["Random", "Random, DSA", "DM"]
     recipes = [row_run(CIFAR, row, 1, 0).evaluation.recipe for row in rows]
@@ -80,19 +80,20 @@ def test_random_stands_there_with_and_without_augmentation():
 
 
 def test_an_unknown_method_is_named():
-    with pytest.raises(CondensationError, match="There is no method 'dn'"):
+    with pytest.raises(CondensationError) as error:
         rows_for(["dn"])
+    assert "'dn'" in error.value.message
 
 
 @pytest.mark.parametrize("ipc", [10, 100])
-def test_by_default_a_run_is_that_of_the_paper(ipc):
+def test_default_run_equals_the_paper_preset(ipc):
     ours = row_run(CIFAR, CIFAR.rows[2], ipc, 0)
     paper = preset("paper", ipc)
     assert (ours.method, ours.evaluation) == (paper.method, paper.evaluation)
     assert ours.data.preprocessing == "published"
 
 
-def test_what_is_said_of_a_method_changes_its_rows_alone():
+def test_override_of_a_method_changes_only_its_rows():
     rows, others = with_overrides(CIFAR.rows, ["dm.steps=5", "evaluation.network.width=8", "dm.networks.spec.width=16"], TableSettings)
     assert others == ["evaluation.network.width=8"]
     assert rows[0] == CIFAR.rows[0]
@@ -105,65 +106,69 @@ def test_settings_come_back_from_json():
 
 
 @pytest.mark.parametrize("change", [{"seeds": 0}, {"networks": 0}, {"epochs": 0}, {"ipc": ()}, {"rows": ()}, {"ipc": (1, 1)}])
-def test_a_table_of_nothing_is_refused(change):
+def test_empty_table_raises(change):
     with pytest.raises(CondensationError):
         replace(SETTINGS, **change)
 
 
 def test_rows_must_differ_in_their_labels():
-    with pytest.raises(CondensationError, match="'dm-a' twice"):
+    with pytest.raises(CondensationError) as error:
         replace(SETTINGS, rows=(TableRow("DM a", "dm"), TableRow("DM, a", "dm")))
+    assert (error.value.setting, "'dm-a'" in error.value.message) == ("rows", True)
     assert slug("Pixel MMD (rbf)") == "pixel-mmd-rbf"
 
 
 # -- published numbers
 
 
-def test_a_row_may_stand_at_some_ipc_alone(tmp_path):
+def test_row_restricted_to_some_ipc(tmp_path):
     settings = replace(SETTINGS, ipc=(1, 2), seeds=1, rows=(TableRow("Random", "random"), TableRow("DM, longer", DM, ipc=(2,))))
     assert [job.name for job in table_jobs(settings)] == ["random-ipc1-seed0", "random-ipc2-seed0", "dm-longer-ipc2-seed0"]
     assert [(cell.method, cell.ipc) for cell in cells_in(settings, tmp_path)] == [("Random", 1), ("Random", 2), ("DM, longer", 2)]
 
 
-def test_a_row_may_have_seeds_of_its_own(tmp_path):
+def test_row_with_its_own_number_of_seeds(tmp_path):
     settings = replace(SETTINGS, seeds=1, rows=(TableRow("Random", "random", seeds=3), TableRow("DM", DM)))
     assert [job.name for job in table_jobs(settings)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "random-ipc1-seed2"]
     assert [cell.count_text for cell in cells_in(settings, tmp_path)] == ["0 of 3", "0 of 1"]
-    with pytest.raises(CondensationError, match="seeds of the row 'Random' is 0"):
+    with pytest.raises(CondensationError) as error:
         TableRow("Random", "random", seeds=0)
+    assert error.value.setting == "rows"
 
 
-def test_what_is_not_published_is_not_said_to_be():
+def test_unpublished_settings_are_marked_as_defaults():
     (herding,) = rows_for(["herding"])
     longer = replace(herding, method={"name": "herding", "recipe": {"epochs": 40}})
-    (cell,) = [one for one in cells_in(replace(CIFAR, ipc=(10,), rows=(longer,)), Path("nowhere")) if one.published]
+    (cell,) = [entry for entry in cells_in(replace(CIFAR, ipc=(10,), rows=(longer,)), Path("nowhere")) if entry.published]
     assert cell.differences == ("method.recipe.epochs 40 (not published; by default 10)",)
 
 
-def test_a_row_at_an_ipc_that_the_table_has_not_is_refused():
-    with pytest.raises(CondensationError, match="'DM' has ipc 5"):
+def test_row_with_an_ipc_that_the_table_lacks_raises():
+    with pytest.raises(CondensationError) as error:
         replace(SETTINGS, rows=(TableRow("DM", DM, ipc=(1, 5)),))
+    assert error.value.setting == "rows"
 
 
-def test_the_column_that_fits_stands_beside_a_row():
+def test_matching_published_column_of_each_row():
     bare = TableRow("bare", "random", {"recipe": {"augmentation": "none"}})
     rows = {row.label: column_of(CIFAR, row, 1) for row in (*CIFAR.rows, bare, TableRow("none", "dm", published="none"))}
     assert rows == {"Random": "random", "Random, DSA": "random-dsa", "DM": "dm", "bare": "random", "none": None}
 
 
 def test_an_unknown_column_is_named():
-    with pytest.raises(CondensationError, match="no published column 'dn'"):
+    with pytest.raises(CondensationError) as error:
         column_of(CIFAR, TableRow("x", "dm", published="dn"), 1)
+    assert error.value.setting == "rows"
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_as_published_there_is_no_difference(place):
+def test_published_settings_have_no_differences(place):
     row = CIFAR.rows[place]
     column = column_of(CIFAR, row, 10)
     assert differences(row_run(CIFAR, row, 10, 0), published_run(CIFAR, column, 10)) == ()
 
 
-def test_what_differs_is_said_setting_by_setting():
+def test_differences_are_listed_setting_by_setting():
     (dm,), _ = with_overrides(CIFAR.rows[2:], ["dm.steps=500", "dm.networks.spec.width=64", "dm.augmentation=none"], TableSettings)
     ours = replace(CIFAR, rows=(dm,), networks=3, epochs=300, data={"source": "cifar10", "preprocessing": "zca"})
     assert differences(row_run(ours, dm, 10, 0), published_run(ours, "dm", 10)) == (
@@ -176,13 +181,13 @@ def test_what_differs_is_said_setting_by_setting():
     )
 
 
-def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
+def test_differences_common_to_all_rows_share_one_sign(tmp_path):
     ours = replace(CIFAR, rows=with_overrides(CIFAR.rows, ["dm.steps=500"], TableSettings)[0], seeds=1)
     more = TableRow("DM, less", {"name": "dm", "steps": 500, "batch_per_class": 8})
     ours = replace(ours, rows=(*ours.rows, more))
-    found = cells_in(ours, tmp_path)
-    assert [signs_of(cell, difference_signs(found)) for cell in found] == ["*", "*", "* a", "* b"] * 2
-    assert difference_signs(found) == {
+    result = cells_in(ours, tmp_path)
+    assert [signs_of(cell, difference_signs(result)) for cell in result] == ["*", "*", "* a", "* b"] * 2
+    assert difference_signs(result) == {
         "*": ("seeds 1 (published: 5)",),
         "a": ("method.steps 500 (published: 20,000)",),
         "b": ("method.steps 500 (published: 20,000)", "method.batch_per_class 8 (published: 256)"),
@@ -192,7 +197,7 @@ def test_what_all_rows_have_in_common_has_one_sign(tmp_path):
 # -- running
 
 
-def test_seeds_go_first_so_that_a_broken_off_table_is_one():
+def test_all_cells_of_a_seed_run_before_the_next_seed():
     assert [job.name for job in table_jobs(SETTINGS)] == ["random-ipc1-seed0", "dm-ipc1-seed0", "random-ipc1-seed1", "dm-ipc1-seed1"]
 
 
@@ -205,14 +210,14 @@ def test_every_job_is_a_run_folder(finished):
 
 def test_a_finished_table_is_not_done_again(finished):
     before, seen = work_of(finished), []
-    watch = Watch(lambda number, count, job, how: seen.append((number, count, how)), [never], never)
+    watch = Watch(lambda number, count, job, status: seen.append((number, count, status)), [never], never)
     assert TABLE.run(SETTINGS, finished, watch) == {}
     assert work_of(finished) == before
     assert seen == [(number, 4, "finished") for number in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("step", [0, 2])
-def test_a_broken_off_table_goes_on_to_the_same_results(finished, tmp_path, step):
+def test_interrupted_table_resumes_to_the_same_results(finished, tmp_path, step):
     def stop(moment):
         if moment.steps and moment.step == step:
             raise Stopped("enough")
@@ -222,7 +227,7 @@ def test_a_broken_off_table_goes_on_to_the_same_results(finished, tmp_path, step
     assert cells_in(SETTINGS, tmp_path / "t")[0].count_text == "1 of 2 x 2"
     first = work_of(tmp_path / "t" / "runs" / "random-ipc1-seed0")
     states, steps = [], []
-    watch = Watch(lambda number, count, job, how: states.append(how), [lambda moment: steps.append(moment.step)])
+    watch = Watch(lambda number, count, job, status: states.append(status), [lambda moment: steps.append(moment.step)])
     TABLE.run(SETTINGS, tmp_path / "t", watch)
     assert states == ["finished", "begun", "to do", "to do"]
     assert steps[0] == step
@@ -230,7 +235,7 @@ def test_a_broken_off_table_goes_on_to_the_same_results(finished, tmp_path, step
     assert results(tmp_path / "t") == results(finished)
 
 
-def test_a_table_stopped_while_it_was_judged_goes_on(finished, tmp_path):
+def test_table_interrupted_during_evaluation_resumes(finished, tmp_path):
     def stop(done, total):
         raise Stopped("enough")
 
@@ -245,8 +250,8 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
     failed = TABLE.run(broken, tmp_path / "t")
     assert list(failed) == ["too-much-ipc1-seed0"]
     assert "was not a finite number" in failed["too-much-ipc1-seed0"].reason
-    found = cells_in(broken, tmp_path / "t")
-    assert [str(cell) == "failed" for cell in found] == [True, False, False]
+    result = cells_in(broken, tmp_path / "t")
+    assert [str(cell) == "failed" for cell in result] == [True, False, False]
     assert "too-much-ipc1-seed0 failed: The loss" in (tmp_path / "t" / "table.md").read_text()
 
 
@@ -254,7 +259,7 @@ def test_a_job_that_fails_does_not_stop_the_others(tmp_path):
     ("error", "reason"),
     [(MemoryError(), "out of memory"), (RuntimeError("no\nway"), "RuntimeError: no way"), (CondensationError("a\nb"), "a")],
 )
-def test_what_failed_is_tried_again(tmp_path, monkeypatch, error, reason):
+def test_failed_jobs_are_tried_again(tmp_path, monkeypatch, error, reason):
     real = jobs.run
 
     def fails(settings, place, **options):
@@ -279,7 +284,7 @@ def test_more_seeds_are_added(finished, tmp_path):
     assert results(tmp_path / "t") == results(finished)
 
 
-def test_other_settings_in_the_same_folder_are_refused_before_the_work(finished):
+def test_other_settings_in_the_same_folder_raise_before_the_work(finished):
     before = work_of(finished)
     other = replace(SETTINGS, rows=(SETTINGS.rows[0], TableRow("DM", {**DM, "lr": 2.0})), seeds=3)
     with pytest.raises(CondensationError, match=r"dm-ipc1-seed0 holds another run: method\.lr is 1\.0 there, 2\.0 here"):
@@ -289,18 +294,20 @@ def test_other_settings_in_the_same_folder_are_refused_before_the_work(finished)
 
 
 @pytest.mark.parametrize("change", [{"ipc": (1, 500)}, {"evaluation": {"network": {"name": "convnet", "depth": 9}}}])
-def test_what_does_not_fit_is_noticed_before_the_work(tmp_path, change):
+def test_settings_that_do_not_fit_raise_before_the_work(tmp_path, change):
     with pytest.raises(CondensationError):
         TABLE.run(replace(SETTINGS, **change), tmp_path / "t")
     assert not (tmp_path / "t").exists()
 
 
-def test_a_foreign_folder_is_refused(tmp_path):
+def test_foreign_folder_raises(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(CondensationError, match="There is no table in"):
+    with pytest.raises(CondensationError) as error:
         TABLE.run(SETTINGS, tmp_path)
-    with pytest.raises(CondensationError, match="is a file"):
+    assert TableSettings.noun in error.value.message
+    with pytest.raises(CondensationError) as error:
         TABLE.run(SETTINGS, tmp_path / "thesis.tex")
+    assert str(tmp_path / "thesis.tex") in error.value.message
 
 
 # -- what is written
@@ -309,7 +316,7 @@ def test_a_foreign_folder_is_refused(tmp_path):
 def test_a_cell_counts_every_network_of_every_set(finished):
     cell = cells_in(SETTINGS, finished)[1]
     scores = [json.loads((finished / "runs" / f"dm-ipc1-seed{seed}" / "scores.json").read_text()) for seed in (0, 1)]
-    values = np.array([of_run["sets"]["dm"]["values"][0] for of_run in scores])
+    values = np.array([content["sets"]["dm"]["values"][0] for content in scores])
     assert values.shape == (2, 2)
     assert (cell.mean, cell.deviation) == (pytest.approx(values.mean()), pytest.approx(values.std()))
     assert cell.deviation_between_sets == pytest.approx(values.mean(1).std())
@@ -322,7 +329,7 @@ def test_sets_of_other_seeds_are_other_sets(finished):
         assert first != second
 
 
-def test_the_table_is_written_in_three_ways(finished):
+def test_table_is_written_as_json_markdown_and_png(finished):
     kept = json.loads((finished / "table.json").read_text())
     assert [(cell["method"], cell["count"], cell["runs"]) for cell in kept["cells"]] == [
         ("Random", 4, ["random-ipc1-seed0", "random-ipc1-seed1"]),

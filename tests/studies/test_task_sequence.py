@@ -25,7 +25,7 @@ def by_class(steps, names="abcdef"):
 
 
 def by_task(*parts):
-    return TaskIncremental(parts, [{"source": one.name} for one in parts])
+    return TaskIncremental(parts, [{"source": entry.name} for entry in parts])
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_the_orders_of_100_classes_are_the_published_ones(seed, first):
     assert sorted(order) == list(range(100))
 
 
-def test_an_order_leaves_the_global_stream_alone():
+def test_order_leaves_the_global_numpy_stream_unchanged():
     before = np.random.get_state()[1].copy()
     class_order(100, 3)
     assert np.array_equal(before, np.random.get_state()[1])
@@ -52,17 +52,18 @@ def test_each_class_comes_once(steps, sizes):
     assert sorted(name for group in groups for name in group) == list("abcdef")
 
 
-def test_classes_that_cannot_be_shared_out_evenly_come_in_the_first_steps():
+def test_first_steps_take_the_remaining_classes():
     course = by_class(3, "abcdefgh")
     assert [len(course.learned(0, step)) for step in range(3)] == [3, 3, 2]
 
 
-def test_a_step_with_a_single_class_is_refused():
-    with pytest.raises(CondensationError, match="at most 3 steps"):
+def test_step_with_a_single_class_raises():
+    with pytest.raises(CondensationError) as error:
         by_class(4)
+    assert error.value.setting == "steps"
 
 
-def test_new_data_are_of_the_new_classes_alone_and_keep_labels_and_preprocessing():
+def test_new_data_hold_only_new_classes_with_the_same_labels_and_preprocessing():
     course = by_class(3)
     new = course.new(2, 1)
     assert new.train.classes == new.test.classes == tuple(sorted(course.labels(2, 1)))
@@ -71,7 +72,7 @@ def test_new_data_are_of_the_new_classes_alone_and_keep_labels_and_preprocessing
     assert course.settings(2, 1) == {"source": "some", "classes": course.learned(2, 1)}
 
 
-def test_what_was_seen_is_tested_and_nothing_else():
+def test_tests_cover_exactly_the_classes_seen():
     course = by_class(3)
     for step in range(3):
         ((name, test),) = course.tests(0, step)
@@ -94,16 +95,16 @@ def test_classes_of_one_name_share_a_label():
     (_, first), (_, second) = course.tests(0, 1)
     assert first.labels.tolist() == [0] * 3 + [1] * 3 + [2] * 3
     assert second.labels.tolist() == [2] * 3 + [3] * 3
-    assert course.joined(0, [one.train for one in course.data]).counts == {0: 3, 1: 3, 2: 6, 3: 3}
+    assert course.joined(0, [entry.train for entry in course.data]).counts == {0: 3, 1: 3, 2: 6, 3: 3}
 
 
 def test_each_data_set_is_normalised_by_its_own_training_images():
-    one, two = data(list("ab"), name="one"), data(list("ab"), name="two")
+    entry, two = data(list("ab"), name="one"), data(list("ab"), name="two")
     two = from_arrays(pixels(6, (8, 8)) // 2, np.repeat([0, 1], 3), pixels(6, (8, 8)) // 2, np.repeat([0, 1], 3), class_names=list("ab"))
-    memory = by_task(one, two).joined(0, [one.train])
+    memory = by_task(entry, two).joined(0, [entry.train])
     assert memory.preprocessing == Identity()
-    assert torch.equal(memory.images, one.train.inputs())
-    ((_, _), (_, test)) = by_task(one, two).tests(0, 1)
+    assert torch.equal(memory.images, entry.train.inputs())
+    ((_, _), (_, test)) = by_task(entry, two).tests(0, 1)
     torch.testing.assert_close(test.images, two.test.inputs())
 
 
@@ -116,14 +117,15 @@ def test_grey_images_get_three_channels_where_others_have_colours():
     assert course.new(0, 0) is grey  # condensed as it is
 
 
-def test_one_data_set_of_digits_makes_mirroring_wrong_for_all():
+def test_one_data_set_of_digits_rules_out_flips_for_all():
     course = by_task(data(list("ab"), name="one"), data(list("ab"), name="digits", flip_invariant=False))
     assert not course.joined(0, [course.data[0].train]).flip_invariant
 
 
-def test_data_sets_of_several_sizes_are_refused():
-    with pytest.raises(CondensationError, match="Images of one are 8 x 8, those of two 9 x 9"):
+def test_data_sets_of_several_sizes_raise():
+    with pytest.raises(CondensationError) as error:
         by_task(data(list("ab"), name="one"), data(list("ab"), (9, 9), name="two"))
+    assert error.value.setting == "data.size"
 
 
 def test_some_classes_of_a_data_set():
@@ -131,5 +133,6 @@ def test_some_classes_of_a_data_set():
     assert isinstance(some.train, ImageSet)
     assert some.train.classes == some.test.classes == (1, 3)
     assert some.train.num_classes == 10
-    with pytest.raises(CondensationError, match=r"There is no class 'three'\."):
+    with pytest.raises(CondensationError) as error:
         load("digits").only(["three"])
+    assert "'three'" in error.value.message

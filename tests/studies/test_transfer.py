@@ -64,7 +64,7 @@ def test_random_images_are_the_first_row():
     assert [row.label for row in transfer_rows(SETTINGS)] == ["random", "convnet, width 8", "mlp, width 8"]
 
 
-def test_by_default_sets_are_learned_where_that_makes_sense():
+def test_default_networks_to_learn_on():
     rows = transfer_rows(replace(SETTINGS, learn=()))
     assert [row.method.networks.spec for row in rows[1:]] == list(LEARN)
 
@@ -77,12 +77,13 @@ def test_a_rate_suits_the_network_unless_one_is_given():
 
 def test_a_method_that_learns_on_no_network_has_one_row():
     assert [row.label for row in transfer_rows(replace(SETTINGS, method="random", learn=()))] == ["random"]
-    with pytest.raises(CondensationError, match="random learns images on no network"):
+    with pytest.raises(CondensationError) as error:
         transfer_rows(replace(SETTINGS, method="random"))
+    assert error.value.setting == "learn"
 
 
 @pytest.mark.parametrize("change", [{"seeds": 0}, {"test": ()}, {"test": (CONV, CONV)}, {"evaluation": EvaluationSettings(0)}])
-def test_a_matrix_of_nothing_is_refused(change):
+def test_empty_matrix_raises(change):
     with pytest.raises(CondensationError):
         replace(SETTINGS, **change)
 
@@ -98,26 +99,26 @@ def test_sets_are_run_folders(finished):
 def test_a_cell_counts_every_network_of_every_set(finished):
     cell = matrix_in(SETTINGS, finished)[1][0]
     kept = [json.loads((finished / "cells" / f"convnet-width-8-seed{seed}-on-mlp-width-8.json").read_text()) for seed in (0, 1)]
-    values = np.array([one["sets"]["convnet, width 8"]["values"][0] for one in kept])
+    values = np.array([entry["sets"]["convnet, width 8"]["values"][0] for entry in kept])
     assert values.shape == (2, 2)
     assert (cell.mean, cell.deviation) == (pytest.approx(values.mean()), pytest.approx(values.std()))
-    assert all(one["evaluation"]["network"]["name"] == "mlp" for one in kept)
+    assert all(entry["evaluation"]["network"]["name"] == "mlp" for entry in kept)
 
 
 def test_a_finished_matrix_is_not_done_again(finished):
     before, seen = work_of(finished), []
-    assert TRANSFER.run(SETTINGS, finished, Watch(lambda *told: seen.append(told), [never], never)) == {}
+    assert TRANSFER.run(SETTINGS, finished, Watch(lambda *event: seen.append(event), [never], never)) == {}
     assert work_of(finished) == before
-    assert [(number, count, how) for number, count, _, how in seen] == [(number, 18, "finished") for number in range(1, 19)]
+    assert [(number, count, status) for number, count, _, status in seen] == [(number, 18, "finished") for number in range(1, 19)]
 
 
 @pytest.mark.parametrize("epochs", [1, 5, 21])
-def test_a_broken_off_matrix_goes_on_to_the_same_numbers(finished, tmp_path, epochs):
-    told = []
+def test_interrupted_matrix_resumes_to_the_same_scores(finished, tmp_path, epochs):
+    calls = []
 
     def stop(done, total):
-        told.append(done)
-        if len(told) == epochs:
+        calls.append(done)
+        if len(calls) == epochs:
             raise Stopped("enough")
 
     with pytest.raises(Stopped):
@@ -136,20 +137,21 @@ def test_more_networks_are_added(finished, tmp_path):
     assert results(tmp_path / "t") == results(finished)
 
 
-def test_a_matrix_that_was_judged_otherwise_is_refused(finished):
+def test_another_evaluation_in_the_same_folder_raises(finished):
     with pytest.raises(CondensationError, match=r"holds another transfer matrix: evaluation\.networks is 2 there, 3 here"):
         TRANSFER.run(replace(SETTINGS, evaluation=replace(SETTINGS.evaluation, networks=3)), finished)
     assert TRANSFER.settings_in(finished) == SETTINGS
 
 
-def test_a_foreign_folder_is_refused(tmp_path):
+def test_foreign_folder_raises(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(CondensationError, match="There is no transfer matrix in"):
+    with pytest.raises(CondensationError) as error:
         TRANSFER.run(SETTINGS, tmp_path)
+    assert TransferSettings.noun in error.value.message
 
 
 @pytest.mark.parametrize("change", ["learn", "test"])
-def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path, change):
+def test_a_network_that_does_not_fit_raises_before_the_work(tmp_path, change):
     with pytest.raises(CondensationError, match="too deep"):
         TRANSFER.run(replace(SETTINGS, **{change: (ConvNet(depth=9),)}), tmp_path / "t")
     assert not (tmp_path / "t").exists()
@@ -158,16 +160,16 @@ def test_a_network_that_does_not_fit_is_noticed_before_the_work(tmp_path, change
 def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
     real = transfer.compare
 
-    def fails(entries, data, how, *others):
-        if how.network == CONV and entries[0].name == "random":
+    def fails(entries, data, evaluation, *others):
+        if evaluation.network == CONV and entries[0].name == "random":
             raise MemoryError
-        return real(entries, data, how, *others)
+        return real(entries, data, evaluation, *others)
 
     monkeypatch.setattr(transfer, "compare", fails)
     once = replace(SETTINGS, seeds=1)
     assert list(TRANSFER.run(once, tmp_path / "t")) == ["random-seed0-on-convnet-width-8"]
-    found = matrix_in(once, tmp_path / "t")
-    assert [[str(cell) == "failed" for cell in row] for row in found] == [[False, True], [False, False], [False, False]]
+    result = matrix_in(once, tmp_path / "t")
+    assert [[str(cell) == "failed" for cell in row] for row in result] == [[False, True], [False, False], [False, False]]
     assert "random-seed0-on-convnet-width-8 failed: out of memory" in (tmp_path / "t" / "transfer.md").read_text()
     monkeypatch.undo()
     assert TRANSFER.run(once, tmp_path / "t") == {}
@@ -176,11 +178,11 @@ def test_a_cell_that_fails_does_not_stop_the_others(tmp_path, monkeypatch):
 def test_a_set_that_fails_has_no_cells(tmp_path):
     broken = replace(SETTINGS, seeds=1, method={**SETTINGS.method, "lr": 1e30})
     assert set(TRANSFER.run(broken, tmp_path / "t")) == {"convnet-width-8-seed0", "mlp-width-8-seed0"}
-    found = matrix_in(broken, tmp_path / "t")
-    assert [str(cell) for row in found[1:] for cell in row] == ["failed"] * 4
+    result = matrix_in(broken, tmp_path / "t")
+    assert [str(cell) for row in result[1:] for cell in row] == ["failed"] * 4
 
 
-def test_what_is_worth_less_than_random_images_is_marked_with_advice():
+def test_cells_below_random_images_are_marked_with_advice():
     random = [
         TransferCell(learned="random", tested="a", values=((50.0, 52.0),), sets=1),
         TransferCell(learned="random", tested="b", values=((50.0,),), sets=1),
@@ -193,15 +195,15 @@ def test_what_is_worth_less_than_random_images_is_marked_with_advice():
         TransferCell(learned="mlp, width 8", tested="a", values=((51.5,),), sets=1),
         TransferCell(learned="mlp, width 8", tested="b", values=(), sets=1),
     ]
-    found = [random, learned, other]
-    assert below_random(found) == {"convnet, width 8": ["a"]}
-    assert transfer_lines(found)[1] == ("convnet, width 8", "40.0 ↓", "60.0")
-    said = transfer_notes(SETTINGS, found)
-    assert "↓ learned on convnet, width 8: below random images on a. To try, one by one:" in said
-    assert any(line.startswith("  method.lr=") for line in said)
+    result = [random, learned, other]
+    assert below_random(result) == {"convnet, width 8": ["a"]}
+    assert transfer_lines(result)[1] == ("convnet, width 8", "40.0 ↓", "60.0")
+    message = transfer_notes(SETTINGS, result)
+    assert "↓ learned on convnet, width 8: below random images on a. To try, one by one:" in message
+    assert any(line.startswith("  method.lr=") for line in message)
 
 
-def test_the_matrix_is_written_in_three_ways(finished):
+def test_matrix_is_written_as_json_markdown_and_png(finished):
     kept = json.loads((finished / "transfer.json").read_text())
     assert [(cell["learned"], cell["tested"], cell["count"]) for cell in kept["cells"][:3]] == [
         ("random", "mlp, width 8", 4),

@@ -93,9 +93,8 @@ def published_whole(source: str) -> Number | None:
 def published_pools(source: str, ipc: int) -> dict[str, Number]:
     """Return the published accuracies of DM with networks of each bucket of validation accuracy, by bucket."""
     about: Mapping[str, Any] = _content()["pools"].get(_known(source), {})
-    if str(ipc) not in about:
-        return {}
-    return {bucket: Number(mean, None, about["source"]) for bucket, mean in zip(about["buckets"], about[str(ipc)], strict=True)}
+    means = zip(about["buckets"], about[str(ipc)], strict=True) if str(ipc) in about else ()
+    return {bucket: Number(mean, None, about["source"]) for bucket, mean in means}
 
 
 def sources() -> dict[str, str]:

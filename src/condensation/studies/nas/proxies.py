@@ -1,6 +1,5 @@
 """Settings of an architecture search, and the proxies by which it ranks networks."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -72,36 +71,37 @@ class SearchSettings(StudySettings):
 
 
 @dataclass(frozen=True)
-class Proxy(ABC):
-    """A training that estimates the accuracy of a network."""
+class Proxy:
+    """A training that estimates the accuracy of a network: on a small set, for a short time on all images, or fully."""
 
-    full: ClassVar[bool] = False
-    """True for the training that proxies stand for."""
     label: str
+    name: str
+    """Name of the method that makes the set; ``early-stopping``, with as many steps as on a set; or ``whole``, the reference."""
 
-    @abstractmethod
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
-        """Return the training images, from ``real`` or from the ``folder`` of the search."""
+    @property
+    def has_set(self) -> bool:
+        """True if a run of the search makes the images."""
+        return self.name not in (EARLY, WHOLE)
 
-    def recipe(self, settings: SearchSettings) -> Recipe:
-        """Return the recipe of the training."""
-        return settings.recipe
+    def path(self, folder: Path) -> Path:
+        """Return the file of the set in the ``folder`` of the search."""
+        return folder / SETS / slug(self.label) / SET
 
     def is_ready(self, folder: Path) -> bool:
         """Return True if the training images are available."""
-        return True
+        return not self.has_set or self.path(folder).exists()
 
+    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
+        """Return the training images, from ``real`` or from the ``folder`` of the search."""
+        if self.has_set:
+            path = self.path(folder)
+            return _loaded(path.resolve(), path.stat().st_mtime_ns).to(real.device)
+        images = images_per_class(real, settings.ipc, settings.small_classes)
+        return EpochWindow(real, sum(images.values()), rng) if self.name == EARLY else real
 
-@dataclass(frozen=True)
-class SetProxy(Proxy):
-    """Training on a small set, made by a run of the search."""
-
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
-        path = folder / SETS / slug(self.label) / SET
-        return _loaded(path.resolve(), path.stat().st_mtime_ns).to(real.device)
-
-    def is_ready(self, folder: Path) -> bool:
-        return (folder / SETS / slug(self.label) / SET).exists()
+    def recipe(self, settings: SearchSettings) -> Recipe:
+        """Return the recipe of the training."""
+        return replace(settings.recipe, epochs=settings.whole_epochs) if self.name == WHOLE else settings.recipe
 
 
 @lru_cache(maxsize=16)
@@ -110,43 +110,18 @@ def _loaded(path: Path, modified: int) -> ImageSet:
     return CondensedSet.load(path).images
 
 
-@dataclass(frozen=True)
-class EarlyStopping(Proxy):
-    """Training on all images, with the steps, batches and learning rates of training on a small set."""
-
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> EpochWindow:
-        return EpochWindow(real, sum(images_per_class(real, settings.ipc, settings.small_classes).values()), rng)
-
-
-@dataclass(frozen=True)
-class WholeData(Proxy):
-    """Full training on all images, the reference of all proxies."""
-
-    full: ClassVar[bool] = True
-    label: str = WHOLE
-
-    def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet:
-        return real
-
-    def recipe(self, settings: SearchSettings) -> Recipe:
-        return replace(settings.recipe, epochs=settings.whole_epochs)
-
-
-# Proxies that are no method, by their name in settings.
-WITHOUT_SET: dict[object, type[Proxy]] = {EARLY: EarlyStopping}
-
-
 def proxies_for(names: Sequence[str]) -> tuple[NamedMethod, ...]:
     """Return a proxy for each name of a method, or ``early-stopping``."""
     for name in names:
-        if name not in WITHOUT_SET:
+        if name != EARLY:
             lookup(Method, name)  # raises for an unknown name
     return tuple(NamedMethod(short_name(name), name) for name in names)
 
 
 def all_proxies(settings: SearchSettings) -> list[Proxy]:
     """Return the proxies of a search, and the whole data."""
-    return [*(WITHOUT_SET.get(proxy.method_settings.get("name"), SetProxy)(proxy.label) for proxy in settings.proxies), WholeData()]
+    names = [str(proxy.method_settings.get("name")) for proxy in settings.proxies]
+    return [*(Proxy(proxy.label, name) for proxy, name in zip(settings.proxies, names, strict=True)), Proxy(WHOLE, WHOLE)]
 
 
 def search_jobs(settings: SearchSettings, folder: Path | None = None) -> list[Job]:
@@ -154,7 +129,7 @@ def search_jobs(settings: SearchSettings, folder: Path | None = None) -> list[Jo
     return [
         Job(slug(proxy.label), f"set of {proxy.label}", settings.run_of(proxy.method_settings, settings.ipc, seed=settings.seed))
         for proxy in settings.proxies
-        if proxy.method_settings.get("name") not in WITHOUT_SET
+        if proxy.method_settings.get("name") != EARLY
     ]
 
 

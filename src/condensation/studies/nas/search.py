@@ -14,7 +14,7 @@ from condensation.core.rng import Rng
 from condensation.runs.folder import LOG
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.studies.jobs import failures_in
-from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, SetProxy, all_proxies, decisive_settings, search_jobs
+from condensation.studies.nas.proxies import SETS, WHOLE, Proxy, SearchSettings, all_proxies, decisive_settings, search_jobs
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, SpaceRecord, Trained, trained
 from condensation.studies.rank_correlation import Agreement, agreement
 from condensation.studies.study import ReportRecord, earlier_report
@@ -127,13 +127,14 @@ class Search:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """Verdict of each proxy; the last is that of the whole data."""
-        return [self._verdict(proxy.label, isinstance(proxy, SetProxy)) for proxy in all_proxies(self.settings)]
+        return [self._verdict(proxy) for proxy in all_proxies(self.settings)]
 
     def mean(self, name: str, label: str, part: str = "test") -> float:
         """Return the mean accuracy in percent of a network after its trainings on ``label``: ``test`` or ``validation``."""
         return float(np.mean(getattr(self.trained[name][label], part)))
 
-    def _verdict(self, label: str, has_set: bool) -> Verdict:
+    def _verdict(self, proxy: Proxy) -> Verdict:
+        label = proxy.label
         names = [name for name, done in self.trained.items() if label in done and WHOLE in done]
         validation = {name: round(self.mean(name, label, "validation"), 6) for name in names}
         best = sorted(names, key=lambda name: -validation[name])
@@ -148,7 +149,7 @@ class Search:
         full = [accuracy for name in equal for accuracy in self.trained[name][WHOLE].test]
         seconds = sum(done[label].seconds for done in self.trained.values() if label in done)
         mean, deviation = (float(np.mean(full)), float(np.std(full))) if full else (None, None)
-        made = self._seconds_of(label) if has_set else 0.0
+        made = self._seconds_of(label) if proxy.has_set else 0.0
         return Verdict(label, tuple(names), tuple(top), tuple(equal), over_all, over_top, mean, deviation, len(full), seconds, made)
 
     def _seconds_of(self, label: str) -> float:

@@ -46,7 +46,7 @@ class Space:
         names = [field.name for field in fields(self)]
         for choices in product(*(getattr(self, name) for name in names)):
             settings = dict(zip(names, choices, strict=True))
-            name = network_name(**settings)
+            name = "w{width}-d{depth}-{norm}-{activation}-{pooling}".format(**settings)
             try:
                 network = ConvNet(**settings)
                 with torch.device("meta"):  # neither time nor memory is used
@@ -56,11 +56,6 @@ class Space:
             else:
                 fitting[name] = network
         return fitting, others
-
-
-def network_name(width: int, depth: int, norm: str, activation: str, pooling: str) -> str:
-    """Return the name of a network: ``w64-d3-instance-relu-avg``."""
-    return f"w{width}-d{depth}-{norm}-{activation}-{pooling}"
 
 
 def stratified_order(networks: Sequence[ConvNet], rng: Rng) -> list[int]:

@@ -17,7 +17,7 @@ from condensation.core.rng import Rng
 from condensation.core.storage import write_json
 from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import Failure, attempt
-from condensation.studies.nas.proxies import Proxy, SearchSettings, all_proxies, without_validation
+from condensation.studies.nas.proxies import WHOLE, Proxy, SearchSettings, all_proxies, without_validation
 from condensation.studies.study_folder import SETTINGS, settings_in
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
@@ -116,7 +116,7 @@ def _by_recipe(material: Material, proxies: Sequence[Proxy]) -> list[list[Proxy]
     single = settings.compute.suitable_together(material.real.shape, settings.recipe.batch) == 1
     groups: dict[tuple[Recipe, bool, str], list[Proxy]] = {}
     for proxy in proxies:  # the whole data are always alone, since they are timed separately
-        groups.setdefault((proxy.recipe(settings), proxy.full, proxy.label if single else ""), []).append(proxy)
+        groups.setdefault((proxy.recipe(settings), proxy.name == WHOLE, proxy.label if single else ""), []).append(proxy)
     return list(groups.values())
 
 
