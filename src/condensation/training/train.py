@@ -170,7 +170,8 @@ def train_epoch(
 def _batches(sets: Sequence[ImageSet], orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yield indices (sets, n) from ``orders``, with the images and the targets, soft or hard labels, of all sets, concatenated."""
     all_targets = [images.soft_labels.values if images.soft_labels else images.labels for images in sets]
-    for indices in torch.split(orders, size, 1):
+    for first in range(0, orders.shape[1], size):
+        indices = orders[:, first : first + size]
         if all(images is sets[0] for images in sets):
             yield indices, sets[0].inputs(indices.flatten()), all_targets[0][indices.flatten()]
         else:
