@@ -176,9 +176,8 @@ def test_a_class_does_not_depend_on_the_other_classes(name: str) -> None:
     torch.testing.assert_close(part.images, whole.select([1, 3]).images, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SMALL_METHODS)
-def test_methods_that_train_on_all_classes_are_not_classwise(name: str) -> None:
-    assert not (SMALL_METHODS[name].is_classwise(images()) and name in ON_ALL_CLASSES)
+def test_methods_that_train_on_all_classes_are_not_classwise() -> None:
+    assert not [name for name in ON_ALL_CLASSES if SMALL_METHODS[name].is_classwise(images())]
 
 
 def test_dm_is_classwise_without_batch_norm_and_dropout() -> None:
@@ -187,7 +186,7 @@ def test_dm_is_classwise_without_batch_norm_and_dropout() -> None:
     assert not dm(networks=Fresh(UserModule("tests.networks.user_nets:dropout"))).is_classwise(images())
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 8, 8), (3, 12, 20)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 12, 20)])
 def test_any_image_shape(method: Method, shape: tuple[int, int, int]) -> None:
     real = images(shape=shape)
     if isinstance(method, OF_SOME_SIZES) and shape[1:] not in {(28, 28), (32, 32)}:
@@ -209,7 +208,9 @@ def test_small_classes_contribute_all_images_on_request(method: Method) -> None:
     assert same(small, run(method, real, {0: 3, 1: 5, 2: 5}))
 
 
-def test_resume_requires_the_same_counts_of_small_classes(method: Method, tmp_path: Path) -> None:
+def test_resume_requires_the_same_counts_of_small_classes(tmp_path: Path) -> None:
+    method = dm()
+
     def stop(info: StepInfo) -> None:
         if info.step == min(1, method.steps):
             raise Stopped("enough")
@@ -232,15 +233,15 @@ def test_one_image_per_class(method: Method, real: ImageSet) -> None:
 
 
 @pytest.mark.parametrize("ipc", [0, -2, 13, {0: 1, 1: 1}, {0: 1, 1: 1, 2: 1, 9: 1}])
-def test_invalid_counts_raise(method: Method, real: ImageSet, ipc: int | dict[int, int]) -> None:
+def test_invalid_counts_raise(real: ImageSet, ipc: int | dict[int, int]) -> None:
     with pytest.raises(CondensationError) as raised:
-        run(method, real, ipc)
+        run(Random(), real, ipc)  # the loop checks them before any method
     assert raised.value.setting == "ipc"
 
 
-def test_a_single_class_raises(method: Method, real: ImageSet) -> None:
+def test_a_single_class_raises(real: ImageSet) -> None:
     with pytest.raises(CondensationError):
-        run(method, real.select([1]))
+        run(Random(), real.select([1]))
 
 
 @pytest.fixture(autouse=True)
