@@ -53,7 +53,12 @@ def test_pad_keeps_all_and_crop_the_centre(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_becomes_grey_or_colour(tmp_path, mode):
     write_classes(tmp_path)
-    picture(7).convert(mode).save(tmp_path / "a" / "odd.tiff" if mode in ("CMYK", "YCbCr") else tmp_path / "a" / "odd.png")
+    path = tmp_path / "a" / ("odd.tiff" if mode in ("CMYK", "YCbCr") else "odd.png")
+    picture(7).convert(mode).save(path)
+    try:
+        Image.open(path).load()
+    except OSError:
+        pytest.skip("This version of Pillow cannot read the file that it wrote.")
     data = load(tmp_path)
     assert data.train.shape == (3, 8, 10)
     assert sum(data.files.modes.values()) == len(data.train) + len(data.test) == 16
