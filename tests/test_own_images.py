@@ -48,7 +48,7 @@ def test_a_run_records_the_data_of_a_folder(condense, flowers, monkeypatch):
     assert about["split"] == load(flowers, size="8x10", fit="pad", skip_bad=True).details["split"]
     assert about["skipped"]["images"][0]["name"].endswith("bad.jpg")
     for line in (
-        "Of classes with fewer than 6 training images, all are taken: -few 4.",
+        "Classes with fewer than 6 training images use all of them: -few 4.",
         "7 of 36 images, a fifth of each class, were held out at random (seed 0).",
         "1 image could not be read and was skipped:",
         "bad.jpg cannot be read as an image",
@@ -163,7 +163,7 @@ def test_stopping_while_reading_writes_nothing(condense, flowers, monkeypatch):
     monkeypatch.setattr(Reporter, "reading", stop)
     code, _, errors = condense("run", "-d", flowers, "-i", 2, *RUN, "-o", "out", "-q", *FAST)
     assert code == 130
-    assert "nothing was condensed yet. Give the same command again." in errors
+    assert "nothing was condensed yet. Run the same command again." in errors
 
 
 @pytest.mark.parametrize(("count", "words"), [(1, "1 of 13 test images"), (2, "2 of 14 test images")])

@@ -87,7 +87,7 @@ def test_a_dry_run_lists_the_sets(condense):
     ("arguments", "output"),
     [
         (("--bounds", "10,x"), "Expected whole numbers from 1 for --bounds"),
-        (("--bounds", "30,10"), "PoolRecipe: expected bounds to be percentages that grow"),
+        (("--bounds", "30,10"), "PoolRecipe: expected bounds to be increasing percentages"),
         (("--buckets", "random,good"), "There is no bucket 'good' of networks."),
         (("--method", "herding"), "herding draws no networks in its steps."),
         (("nowhere",), "There is no comparison of pools in nowhere."),

@@ -139,7 +139,7 @@ def test_layers_are_printed_if_the_embedding_must_be_named(condense):
     code, said, error = condense("networks", "nolinear.py:net")
     assert code == 2
     assert "nolinear.py:net has no nn.Linear" in error
-    for part in ("Conv2d", "10x30x30", "AdaptiveAvgPool2d", "With layer=NAME, any of these layers"):
+    for part in ("Conv2d", "10x30x30", "AdaptiveAvgPool2d", "Choose one of these layers with layer=NAME"):
         assert part in said
     code, said, _ = condense("networks", "nolinear.py:net", "--json")
     assert code == 2

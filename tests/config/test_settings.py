@@ -154,7 +154,7 @@ def test_a_method_without_settings_says_so():
         ("method.augmentation.operations=3", "method.augmentation.operations", "a list"),
         ("data=digits", "data", "data.source"),
         ("data=3", "data", "data.source"),
-        ("data.source=[1]", "data.source", "a text"),
+        ("data.source=[1]", "data.source", "a string"),
         ("data.source=", "data.source", "No data set"),
         ("evaluation.networks=-1", "evaluation.networks", "-1"),
         ("method.widht=3", "method.widht", "DM has no setting"),

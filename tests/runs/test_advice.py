@@ -34,13 +34,13 @@ def test_a_set_below_random_images_is_noticed():
 
 def test_the_rate_comes_first_where_it_is_too_large_for_the_network():
     first, second, third = what_to_try(DM(lr=1.0, networks=Fresh(NETWORKS["resnet18-ap"])))
-    assert first.startswith("method.lr=0.01 (it is 1)")
+    assert first.startswith("method.lr=0.01 (now 1)")
     assert second.startswith("method.networks.spec=convnet")
-    assert third == "method.steps=200000 (it is 20000)"
+    assert third == "method.steps=200000 (now 20000)"
 
 
 def test_a_rate_that_suits_may_still_be_lowered():
-    assert what_to_try(DM(lr=0.05))[0].startswith("method.lr=0.005 (it is 0.05)")
+    assert what_to_try(DM(lr=0.05))[0].startswith("method.lr=0.005 (now 0.05)")
     assert what_to_try(Random()) == []
 
 

@@ -58,7 +58,7 @@ class CondensedSet:
         """Read set number ``which`` of a file of the official project, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``.
 
         ``data`` names the data set in `DATASETS`, which the file does not record; its published constants normalized the images. No code in
-        the file can run. Raise CondensationError if the file is missing, damaged, holds anything else, or is not of that data set.
+        the file can run. Raise CondensationError if the file is missing, damaged, no set, or of another data set.
         """
         return cls(*read_official(Path(path), data, which))
 
@@ -81,7 +81,7 @@ class CondensedSet:
     def push_to_hub(self, repository: str, *, private: bool = False, message: str = "Add the condensed set") -> str:
         """Upload the set, its images and its card to the data set repository ``owner/name`` and return its address.
 
-        The repository is created if needed. ``hf auth login`` or ``HF_TOKEN`` authenticate you. Raise CondensationError if the hub cannot
+        The repository is created if needed. Log in with ``hf auth login`` or set ``HF_TOKEN``. Raise CondensationError if the hub cannot
         be reached or refuses, and its subclass MissingExtra if packages of the extra ``hub`` are not installed.
         """
         return push(self.images, self.card, repository, private=private, message=message)

@@ -46,7 +46,7 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
     pixels, labels = sets[which]
     images = _to_images(path, pixels, labels, DATASETS[name])
     card = {
-        "settings": {"data": {"source": name, "preprocessing": "published"}},  # evaluation finds the test images by these
+        "settings": {"data": {"source": name, "preprocessing": "published"}},  # with these, evaluation finds the test images
         "data": {"name": name},
         "official": {"file": path.name, "which": which, "sets": len(sets)},
     }
@@ -64,7 +64,7 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises errors of many types for damaged files
         if forbidden := re.search(r"GLOBAL (\S+)", str(error)):
-            raise CondensationError(f"{path} refers to {forbidden[1]}, which could run code, so nothing of it was read.") from None
+            raise CondensationError(f"{path} refers to {forbidden[1]}, which could run code, so the file was not read.") from None
         raise CondensationError(f"{path} is incomplete, or not a file of torch.save.", hint="Download it again.") from None
 
 

@@ -19,7 +19,7 @@ KIND = "condensed set"
 SET = "set.safetensors"  # file name in a run folder and on the hub
 PREFIX = "preprocessing."
 SOFT_LABELS = "soft_labels"  # name of the tensor, and of the entry on the card
-SOFT_LABELS_FORMAT = 2  # file format of a set with soft labels, which versions without them refuse
+SOFT_LABELS_FORMAT = 2  # file format of a set with soft labels; versions that do not support them reject it
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
 
 
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets are equal files."""
+    """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets give identical files."""
     fields = images_card(images)
     fields |= {SOFT_LABELS: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
     others = {name: value for name, value in card.items() if name not in {*fields, SOFT_LABELS, "scores"}}
@@ -78,7 +78,7 @@ def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def images_card(images: ImageSet) -> dict[str, Any]:
-    """Return the fields of `ImagesCard`. Raise CondensationError for a preprocessing of the user, which cannot be saved."""
+    """Return the fields of `ImagesCard`. Raise CondensationError for a user-defined preprocessing, which cannot be saved."""
     names, kind = {kind: name for name, kind in PREPROCESSINGS.items()}, type(images.preprocessing)
     if kind not in names:
         known = ", ".join(PREPROCESSINGS)

@@ -33,7 +33,7 @@ WEIGHTS = "generator."
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorCard(ImagesCard):
-    """Fields of the file from which a generator is built again."""
+    """Fields of the file from which a generator is rebuilt."""
 
     method: dict[str, Any]
     shape: tuple[int, int, int]
@@ -59,8 +59,8 @@ class TrainedGenerator:
     def images(self, ipc: int | Mapping[int, int], seed: int = 0, compute: Compute = Compute()) -> ImageSet:
         """Return ``ipc`` new images per class, or ``ipc[label]``, preprocessed as the real ones were.
 
-        With the same seed, a smaller set is the beginning of a larger one. No seed repeats the images of the run's own set. Raise
-        CondensationError if ``ipc`` is below 1, or names a class that the generator does not have.
+        With the same seed, the images of a class in a smaller set come first in a larger one. No seed repeats the images of the run's own
+        set. Raise CondensationError if ``ipc`` is below 1, or names a class that the generator does not have.
         """
         counts = self._counts(ipc)
         compute = compute.resolve()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-# The subcommands as ``condense --help`` lists them: what people need first comes first.
+# Subcommands in the order of ``condense --help``: the most used come first.
 PANELS = {
     "Condense": ("run", "sample"),
     "Evaluate": ("evaluate", "ridge", "teach"),
@@ -15,7 +15,7 @@ PANELS = {
 
 
 class PanelGroup(TyperGroup):
-    """Lists the subcommands in the order of `PANELS`, each under its heading."""
+    """Group that lists the subcommands in the order of `PANELS`, each under its heading."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         for panel, names in PANELS.items():
@@ -27,7 +27,7 @@ class PanelGroup(TyperGroup):
 app = typer.Typer(
     name="condense",
     cls=PanelGroup,
-    help="Turn an image training set into a few synthetic images per class that train a network nearly as well.",
+    help="Turn an image training set into a few synthetic images per class on which a network trains nearly as well as on the full set.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -44,6 +44,6 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     pass

@@ -1,4 +1,4 @@
-"""Values that options take, as plain tuples: a wrong one is refused without importing torch."""
+"""Valid values of options, as plain tuples: wrong values are rejected without importing torch."""
 
 import re
 from collections.abc import Callable, Collection
@@ -35,6 +35,6 @@ def one_of(kind: str, names: Collection[str], setting: str = "") -> Callable[[st
 def check_size(value: str | None) -> str | None:
     """Check that a size is written as ``64`` or ``48x64``."""
     if value is not None and not re.fullmatch(r"\s*[1-9]\d*\s*(x\s*[1-9]\d*\s*)?", value, re.IGNORECASE):
-        hint = "Write the pixels of both sides, or height x width: size=64 or size=48x64."
+        hint = "Write one number for both sides, or height x width: size=64 or size=48x64."
         raise CondensationError(f"Expected a size in pixels, got {value!r}.", hint=hint, setting="data.size")
     return value

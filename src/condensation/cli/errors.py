@@ -1,4 +1,4 @@
-"""Errors and warnings of the library in the words of the command line: parameters become options."""
+"""Errors and warnings of the library, worded for the command line: parameters become options."""
 
 import re
 
@@ -21,7 +21,7 @@ _SOURCE = re.compile(r"""data=\{"source": ("[^"]*")\}""")
 
 
 def for_command_line(error: CondensationError) -> str:
-    """Return the message and the hint of ``error`` in the words of the command line, with the setting if the message lacks it."""
+    """Return the message and the hint of ``error`` with parameters as options, and with the setting if the message lacks it."""
     text, setting = in_option_names(str(error)), error.setting
     if setting.partition(".")[0] not in GROUPS or "." not in setting or setting in OPTIONS or setting in text:
         return text

@@ -19,7 +19,7 @@ UsageError: Any = typer.BadParameter.__base__
 
 
 def main() -> None:
-    """Run the command; a mistake of the user ends in a line or two and exit code 2, without a traceback."""
+    """Run the command; user errors print a short message and exit with code 2, without a traceback."""
     handler = logging.StreamHandler()
     handler.addFilter(OnceFilter())
     logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[handler])
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 class OnceFilter(logging.Filter):
-    """Lets each message through once, however often the work meets its cause."""
+    """Filter that passes each message only once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,10 +59,10 @@ class OnceFilter(logging.Filter):
 
 
 def _fail_for_known_reason(error: Exception) -> None:
-    """End with a short message if torch lacks memory or an operation, or if the error comes from code of the user."""
+    """Exit with a short message if torch lacks memory or an operation, or if the error comes from user code."""
     text = str(error).lower()
     if isinstance(error, NotImplementedError) and "mps" in text:
-        _fail("Torch lacks an operation on mps.\nUse --device cpu, or set PYTORCH_ENABLE_MPS_FALLBACK=1.")
+        _fail("PyTorch lacks an operation on mps.\nUse --device cpu, or set PYTORCH_ENABLE_MPS_FALLBACK=1.")
     if isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text):
         _fail("Not enough memory on the device.\nUse a smaller compute.chunk, fewer images (ipc), or --device cpu.")
     from condensation.core.user_code import user_error_message

@@ -20,25 +20,25 @@ _DATA_SETTINGS = "Settings of the data: data.columns=img,label data.preprocessin
 DataOverrides = Annotated[Arguments, typer.Argument(metavar="[NAME=VALUE]...", help=_DATA_SETTINGS, show_default=False)]
 _SETS = "Run folders or set files, and settings."
 SetsAndOverrides = Annotated[Arguments, typer.Argument(metavar="[SET | NAME=VALUE]...", help=_SETS, show_default=False)]
-_DATA = "Name that `condense data` lists, or a path."
+_DATA = "Name listed by `condense data`, or a path."
 DataOption = Annotated[Text, typer.Option("--data", "-d", help=_DATA, show_default=False)]
 RunDataOption = Annotated[Text, typer.Option("--data", "-d", help=_DATA, show_default="fashion-mini")]
-_FOLDER = "Folder of data sets; else the variable CONDENSATION_DATA."
+_FOLDER = "Folder of data sets; default: the variable CONDENSATION_DATA."
 FolderOption = Annotated[Text, typer.Option("--folder", help=_FOLDER, show_default=False)]
-_NETWORK = "Name that `condense networks` lists, or your own: module:name, file.py:name."
+_NETWORK = "Name listed by `condense networks`, or your own: module:name, file.py:name."
 _check_network = one_of("network", NETWORKS)
 NetworkOption = Annotated[Text, typer.Option("--network", help=_NETWORK, show_default="convnet", callback=_check_network)]
-_SIZE = "Resize to N pixels a side, or height x width."
+_SIZE = "Resize to N pixels per side, or height x width."
 SizeOption = Annotated[Text, typer.Option("--size", metavar="N|HxW", help=_SIZE, show_default="unchanged", callback=check_size)]
 _FIT = "Images of another shape: crop to the centre, or pad with black."
 FitOption = Annotated[Text, typer.Option("--fit", help=_FIT, show_default="crop", callback=one_of("fit", FITS))]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, and list them.")]
-_SMALL = "If a class has fewer than ipc images: error, or all to use every one of them."
+_SMALL = "If a class has fewer than ipc images: error stops, all uses all of them."
 _check_small = one_of("rule for small classes", SMALL_CLASSES, "small_classes")
 SmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_SMALL, show_default="error", callback=_check_small)]
 _OF_SET = "that of the set, else error"
 SavedSmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_SMALL, show_default=_OF_SET, callback=_check_small)]
-_CONFIG = "Settings in TOML or JSON, such as settings.json of a run; options win."
+_CONFIG = "Settings in TOML or JSON, such as settings.json of a run; options override them."
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_CONFIG)]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of all random numbers.", show_default="0")]
 _PRESET = "fast: minutes; long, best: an hour; paper: as published."
@@ -48,7 +48,7 @@ _DEVICE = "auto, cpu, cuda, cuda:1 or mps."
 DeviceOption = Annotated[Text, typer.Option("--device", help=_DEVICE, show_default="auto", callback=one_of("device", DEVICES))]
 _RANDOM = "Also evaluate this many random real images per class."
 RandomOption = Annotated[int, typer.Option("--random", help=_RANDOM, metavar="N", min=0)]
-PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and stop.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and exit.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no paths.")]
 _EVERY = "Time between checkpoints; 0: each step."
@@ -58,7 +58,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Options that say which images are read, from which file settings come, and on which device work runs."""
+    """Options for the images to read, the settings file and the device."""
 
     folder: FolderOption = None
     size: SizeOption = None
@@ -90,7 +90,7 @@ class Output:
 
     @property
     def talks(self) -> bool:
-        """True if progress and text are printed, not the result alone."""
+        """True if progress and text are printed, not only the result."""
         return not self.quiet and not self.as_json
 
 
@@ -133,7 +133,7 @@ def content_of(config: Path | None, options: Mapping[str, Any], overrides: Argum
 
 
 def split_arguments(arguments: Arguments) -> tuple[list[Path], list[str]]:
-    """Split arguments into paths and overrides, ``NAME=VALUE``; a path may have an equals sign if it exists."""
+    """Split arguments into paths and overrides, ``NAME=VALUE``; a path may contain an equals sign if it exists."""
     paths = [argument for argument in arguments or [] if "=" not in argument or Path(argument).exists()]
     return [Path(path) for path in paths], [argument for argument in arguments or [] if argument not in paths]
 
@@ -142,8 +142,8 @@ def folder_and_settings(arguments: Arguments) -> tuple[list[Path], list[str]]:
     """Return the folder of a study to print again, or the overrides of a new one; only one of the two may be given."""
     paths, overrides = split_arguments(arguments)
     if len(paths) > 1 or (paths and overrides):
-        hint = "Leave the rest out, or name the folder of a new study with out=..."
-        raise CondensationError(f"{paths[0]} is a study to print again; nothing else can be given with it.", hint=hint)
+        hint = "Drop the other arguments, or name the folder of a new study with out=..."
+        raise CondensationError(f"{paths[0]} is a study to print again; other arguments cannot be combined with it.", hint=hint)
     return paths, overrides
 
 

@@ -1,4 +1,4 @@
-"""Settings dataclasses from plain values, such as TOML and JSON hold; `condensation.core.plain.to_dict` is the inverse."""
+"""Settings dataclasses built from plain values, as read from TOML or JSON; `condensation.core.plain.to_dict` is the inverse."""
 
 import math
 import types
@@ -13,11 +13,11 @@ from condensation.methods.base import Method
 
 T = TypeVar("T")
 
-WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "a table of name = value"}
+WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "a string", dict: "a table of name = value"}
 
 
 def from_dict(kind: type[T], content: Any, base: T | None = None, where: str = "") -> T:
-    """Return a value of type ``kind`` from plain ``content``; settings that are missing are those of ``base``, or the defaults.
+    """Return a value of type ``kind`` from plain ``content``; missing settings come from ``base`` or are the defaults.
 
     Messages name settings below ``where``, the dotted name of the setting that holds the value. Raise CondensationError for an unknown name
     or a value of the wrong type; the message lists the known ones.
@@ -62,7 +62,7 @@ def _first_that_fits(options: list[Any], content: Any, base: Any, where: str) ->
 
 
 def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
-    """Return a value of a family: the name chooses it, the other settings change it."""
+    """Return a value of a family: the name selects it, the other settings modify it."""
     if isinstance(content, str):
         content = {"name": content}
     if not isinstance(content, Mapping):
@@ -70,7 +70,7 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
     name = content.get("name")
     if name is not None:
         named = lookup(kind, name, where)
-        # A method keeps its settings in the preset when it is named again. A network does not: many names share one class.
+        # A method that is named again keeps its settings in the preset. A network does not: many names share one class.
         base = base if kind is Method and type(base) is type(named) else named
     elif base is None:
         base = next(iter(FAMILIES[kind].values()))
@@ -130,7 +130,7 @@ def _settings_called(key: str, content: Any, where: str) -> list[str]:
 def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: str) -> CondensationError:
     hint = f"It has {', '.join(known)}." if known else "It has none."
     if "options" in known:
-        hint += f" Arguments of the callable go into options: options.{key}."
+        hint += f" Set arguments of the callable as options.{key}."
     try:
         names = _settings_called(key, to_dict(kind() if base is None else base), where)
     except TypeError:  # a class with required settings

@@ -22,10 +22,10 @@ def field_docs(kind: type[Any]) -> dict[str, str]:
 
 
 def _literals(kind: type) -> dict[str, str]:
-    """Return the texts that stand alone under annotated names in the body of a class; none if its source is not available."""
+    """Return the string literals under annotated names in the body of a class; none if its source is not available."""
     try:
         (definition,) = ast.parse(dedent(inspect.getsource(kind))).body
-    except (OSError, SyntaxError, TypeError):  # built-in, typed at a prompt, or made by a function
+    except (OSError, SyntaxError, TypeError):  # built-in, typed at a prompt, or generated
         return {}
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     docs = {}

@@ -1,4 +1,4 @@
-"""Names that settings accept: registered ones, and code of the user as ``module:name`` or ``path/to/file.py:name``."""
+"""Names that settings accept: registered names, and user code as ``module:name`` or ``path/to/file.py:name``."""
 
 import inspect
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from condensation.networks.samplers import Fresh, Pool
 from condensation.networks.user_module import UserModule
 from condensation.training.train import Recipe
 
-# Type of a setting: the values that it may be called by name. Other settings of the group then change the value.
+# Type of a setting: its values by name. The other settings of the group modify the value.
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
@@ -34,12 +34,12 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 NOUNS: dict[Any, str] = {NetworkSpec: "network", NetworkSampler: "network sampler", NTK: "tangent kernel"}  # others: the name
-# Families that accept any callable, and the adapter that makes a member of it.
+# Families that accept any callable, and the adapter that turns it into a member.
 ADAPTERS: dict[Any, Callable[[str], Any]] = {NetworkSpec: UserModule, Augmentation: Seeded}
 
 
 def lookup(kind: Any, name: object, setting: str = "") -> Any:
-    """Return the value of family ``kind`` called ``name``; for a class of the user that needs settings, the class.
+    """Return the value of family ``kind`` called ``name``; for a user class with required settings, the class.
 
     Raise CondensationError if there is none.
     """

@@ -15,13 +15,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-GROUPS = {"data": "source", "method": "name"}  # groups that a file may give as one text: data = "digits"
+GROUPS = {"data": "source", "method": "name"}  # groups that a file may give as a single string: data = "digits"
 
 
 def layered(content: Mapping[str, Any], options: Mapping[str, Any], overrides: Sequence[str] | None) -> dict[str, Any]:
-    """Return plain settings: ``content`` of a file, over it the command line.
+    """Return plain settings: ``content`` of a file with the command line over it.
 
-    Raise CondensationError if an override has another form.
+    Raise CondensationError if an override is not of the form ``name=value``.
 
     Args:
         content: Result of `read_settings`; ``data`` and ``method`` may be names.
@@ -43,8 +43,8 @@ def layered(content: Mapping[str, Any], options: Mapping[str, Any], overrides: S
 def overlay(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``content`` of a file with the settings ``given`` on the command line over it.
 
-    A name in ``given``, such as ``evaluation.recipe=paper``, replaces the whole group of the file: a network or a recipe of that
-    name means the registered one. Only a method, or code of the user, that is named again keeps its settings in the file.
+    A name in ``given``, such as ``evaluation.recipe=paper``, replaces the whole group of the file, because it means the
+    registered network or recipe. Only a method or user code that is named again keeps its settings in the file.
     """
     merged = dict(content)
     for key, value in given.items():
@@ -59,7 +59,7 @@ def overlay(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, A
 
 
 def _is_kept(group: Mapping[str, Any], given: Any) -> bool:
-    """Return whether the settings of a ``group`` in a file hold under what is ``given`` for it: a name, or settings."""
+    """Return whether the settings of a ``group`` in a file are kept when a name or settings are ``given`` for it."""
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str):
         return isinstance(given, Mapping)
@@ -69,7 +69,7 @@ def _is_kept(group: Mapping[str, Any], given: Any) -> bool:
 def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
     """Return ``content`` with one more setting, given as ``method.lr=0.5``; ``network=lenet`` is short for ``network.name=lenet``.
 
-    Raise CondensationError if it has another form.
+    Raise CondensationError if ``override`` is not of the form ``name=value``.
     """
     path, sign, text = override.partition("=")
     if not sign or not all(path.strip().split(".")):
@@ -80,7 +80,7 @@ def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
 def set_path(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return ``content`` with the setting at the dotted ``path`` set to ``value``.
 
-    A name given to a group of settings keeps those of the group if they have the same name or none; otherwise it replaces them.
+    A name given for a group keeps the group's settings if they have the same name or none; otherwise it replaces them.
     """
     key, _, rest = path.partition(".")
     old = content.get(key)
@@ -107,8 +107,8 @@ def read_settings(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise CondensationError(f"{path} cannot be read as {kind}: {error}.", setting="config") from None
     if not isinstance(content, dict):
-        raise CondensationError(f"Expected settings by name in {path}, got {type(content).__name__}.", setting="config")
-    inner = content.get("settings")  # settings.json of a run folder has versions and the machine beside them
+        raise CondensationError(f"Expected a table of settings in {path}, got {type(content).__name__}.", setting="config")
+    inner = content.get("settings")  # settings.json of a run folder also has versions and machine
     settings: dict[str, Any] = with_new_names(inner if isinstance(inner, dict) else content)
     return settings
 
@@ -121,7 +121,7 @@ def to_toml(content: Mapping[str, Any]) -> str:
 
 
 def _value(text: str) -> Any:
-    """Return a value as TOML reads it; anything else is text, so quotes may be left out."""
+    """Parse a value as TOML; anything else is a string, so quotes may be omitted."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

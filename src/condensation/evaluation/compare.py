@@ -28,7 +28,7 @@ class EvaluationSettings:
     networks: int = 3
     """Networks trained on each set, each from a new initialization; 0: no evaluation."""
     network: NetworkSpec = ConvNet()
-    """Network to train."""
+    """Architecture to train."""
     recipe: Recipe = Recipe()
     """Training recipe: ``clean``, ``paper``, or its settings."""
 
@@ -61,13 +61,13 @@ class Entry:
 def compare(
     entries: Sequence[Entry], data: Data, settings: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
 ) -> Scores:
-    """Evaluate each entry on the test images of ``data`` or on its own.
+    """Evaluate each entry on the test images of ``data`` or on its own test set.
 
     Test images are preprocessed like the set, whatever preprocessing ``data`` was loaded with. Raise CondensationError if an entry does not
     fit its test images.
     """
     tests = [replace(entry.test or data.test, preprocessing=entry.images.preprocessing) for entry in entries]
-    for entry, test in zip(entries, tests, strict=True):  # all checks come before the first training
+    for entry, test in zip(entries, tests, strict=True):  # check everything before the first training
         try:
             check_fit(entry.images, test)
         except CondensationError as error:

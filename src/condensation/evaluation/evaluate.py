@@ -48,7 +48,7 @@ class Accuracies:
 
     @property
     def deviation_between_sets(self) -> float:
-        """Population standard deviation of the sets' means: how far a method's result depends on its seed."""
+        """Population standard deviation of the sets' means: how much a method's result depends on its seed."""
         return float(self.values.mean(1).std())
 
     @property
@@ -90,8 +90,8 @@ def evaluate(
 ) -> Accuracies:
     """Train ``networks`` networks on each of ``sets`` and return their accuracies on ``test``.
 
-    ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch; ``test`` selects nothing. Sets with soft
-    labels are trained with the loss of these labels. The numbers of a network depend on ``seed`` and on its position only. Raise
+    ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch only, so ``test`` selects nothing.
+    The soft labels of a set determine the loss. The random numbers of a network depend on ``seed`` and on its position only. Raise
     CondensationError if a set and ``test`` differ in image shape, classes or preprocessing.
     """
     return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress)[0]
@@ -107,7 +107,7 @@ def evaluate_on_each(
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
 ) -> list[Accuracies]:
-    """Train each network once and test it on each of ``tests``; otherwise as `evaluate`."""
+    """Train each network once and test it on each of ``tests``; otherwise like `evaluate`."""
     sets = list(sets) if isinstance(sets, list | tuple) else [sets]  # type: ignore[list-item]
     for images in (*sets, *tests):
         require_image_set(images)
@@ -151,7 +151,7 @@ def check_fit(images: ImageSet, test: ImageSet) -> None:
 
 
 def check_type(value: Any, kind: type, setting: str) -> None:
-    """Check that the argument ``setting`` is of type ``kind``. Raise CondensationError if not; the hint tells which object was meant."""
+    """Check that the argument ``setting`` is of type ``kind``. Raise CondensationError if not; the hint suggests an object."""
     if isinstance(value, kind):
         return
     given = f"the class {value.__name__}" if isinstance(value, type) else repr(value)[:60]

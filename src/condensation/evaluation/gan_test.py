@@ -32,13 +32,13 @@ def gan_test(
 ) -> dict[str, Any]:
     """Train a classifier on the training images of ``data`` and return its accuracy on ``images`` (Shmelkov et al., 2018).
 
-    Half of the training images are mirrored where mirrored images keep their label: a generator that saw such images draws shoes in both
-    directions, and a network that never did would reject half of them. Nothing else is augmented. Raise CondensationError if the images
-    don't have the shape and the classes of the data.
+    If the data is flip-invariant, training images are flipped with probability 1/2: a generator trained on such images draws shoes in
+    both directions, and a classifier that never saw both would reject half of them. There is no other augmentation. Raise
+    CondensationError if the images don't have the shape and the classes of the data.
 
     Returns:
-        In percent, for JSON: ``images``, the accuracy on all images; ``of_class``, on each class by name; ``test``, on the real test
-        images, which bounds what a generator can reach.
+        Accuracies in percent, for JSON: ``images``, on all images; ``of_class``, on each class by name; ``test``, on the real test
+        images, which a generator can hardly exceed.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.with_compile_decision(data.train.shape, epochs * len(data.train))

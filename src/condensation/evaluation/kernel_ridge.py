@@ -24,7 +24,7 @@ DECAY = 3.0  # weight decay of `wide_recipe` shrinks the initial weights to abou
 
 @dataclass(frozen=True)
 class RidgeAccuracy:
-    """Test accuracy in percent; nothing is random, so there is one number."""
+    """Test accuracy in percent; a single number, because nothing is random."""
 
     value: float
     per_class: dict[str, float]
@@ -42,7 +42,7 @@ def regress(
 
     Targets are the soft labels for the squared loss, or centred one-hot classes as in KIP (Nguyen et al., 2021). ``on_progress`` counts
     test images. Raise CondensationError if the sets don't fit each other or the kernel or the soft labels are for another loss,
-    NotEnoughMemory if the kernel matrices have no room, and NotPositiveDefinite if the kernel matrix cannot be solved with.
+    NotEnoughMemory if the kernel matrices do not fit in memory, and NotPositiveDefinite if the kernel matrix is not positive definite.
     """
     check_fit(images, test)
     kernel.validate(images.shape)
@@ -50,7 +50,7 @@ def regress(
         raise CondensationError(f"Kernel ridge regression needs soft labels for the squared loss; these are for {images.soft_labels.loss}.")
     device = torch_device(compute.device)
     if device.type not in BLOCK_BYTES:
-        message = f"Tangent kernels are computed in float64, which {device.type} does not have."
+        message = f"Tangent kernels are computed in float64, which {device.type} does not support."
         raise CondensationError(message, hint='Use device="cpu".', setting="compute.device")
     pairs = len(images) * (min(TEST_CHUNK, len(test)) + len(images))
     advice = 'Use a kernel without pooling (kernel="conv" or "fc"), or a set of fewer or smaller images.'
@@ -74,7 +74,7 @@ def regress(
 def wide_recipe(images: ImageSet, kernel: NTK, epochs: int = 5000) -> Recipe:
     """Return a recipe that trains a `Wide` network of ``kernel`` close to kernel ridge regression on ``images``.
 
-    The learning rate is half the `stable_lr`, batches hold 100 images, and nothing is augmented. Weight decay removes the random
+    The learning rate is half the `stable_lr`, batches hold 100 images, and there is no augmentation. Weight decay removes the random
     initial function, which is as large as the targets and which kernel ridge regression, a mean over networks, does not have.
     KIP (Nguyen et al., 2021) takes the best learning rate of a grid, with a decay of 0.001 in some cases.
     """
@@ -88,7 +88,7 @@ def wide_recipe(images: ImageSet, kernel: NTK, epochs: int = 5000) -> Recipe:
 def stable_lr(images: ImageSet, kernel: NTK, *, momentum: float = 0.9, some: int = 50) -> float:
     """Return the largest learning rate at which SGD on the squared loss does not diverge for a `Wide` network of ``kernel``.
 
-    It is 2 (1 + momentum) n C over the largest eigenvalue of the kernel matrix of n images, ``some`` of the set at even intervals;
+    It is 2 (1 + momentum) n C divided by the largest eigenvalue of the kernel matrix of n = ``some`` evenly spaced images of the set;
     the loss is half the mean over n images and C classes. KIP uses the kernel of a finite network, which is equal up to the width.
     """
     with torch.no_grad():

@@ -40,9 +40,9 @@ class SetScore:
     per_class: dict[str, float]
     """Mean accuracy of each class."""
     text: str = ""
-    """Accuracy in words: ``64.5 ± 1.8 (1 set x 2 networks)``."""
+    """Accuracy as text: ``64.5 ± 1.8 (1 set x 2 networks)``."""
     seconds: float | None = None
-    """Wall-clock time of the evaluation; None on the card of a set, which the same run must write alike."""
+    """Wall-clock time of the evaluation; None on the card of a set, so that repeated runs write identical files."""
     loss: str | None = None
     """Loss of the set's soft labels; None for hard labels."""
     recipe: dict[str, Any] | None = None
@@ -62,7 +62,7 @@ class Scores:
     seed: int
     """Seed of the evaluation."""
     evaluation: dict[str, Any]
-    """Plain `EvaluationSettings`; they may name code of the user, so they are not built."""
+    """Plain `EvaluationSettings`; not built, because they may name user code."""
     compute: dict[str, Any]
     """Plain resolved `Compute`."""
     machine: dict[str, Any]
@@ -88,5 +88,5 @@ class Scores:
         return {**content, "sets": sets}
 
     def without_seconds(self) -> Scores:
-        """Return the scores without times, so that the same run writes the same file."""
+        """Return the scores without times, so that repeated runs write identical files."""
         return replace(self, sets={name: replace(score, seconds=None) for name, score in self.sets.items()})

@@ -1,4 +1,4 @@
-"""Base classes of methods: `Method` holds the settings, `State` all that changes from step to step."""
+"""Base classes of methods: `Method` holds the settings, `State` everything that changes between steps."""
 
 import operator
 from abc import ABC, abstractmethod
@@ -46,7 +46,7 @@ class State:
             scheduler.load_state_dict(content)
 
     def card(self) -> dict[str, Any]:
-        """Return entries for the card of the set (as JSON) that its use needs, such as a learned training schedule."""
+        """Return JSON entries for the card that users of the set need, such as a learned training schedule."""
         return {}
 
 
@@ -54,7 +54,7 @@ S = TypeVar("S", bound=State, default=Any)
 
 
 class LearningSettings:
-    """Access to the network, the network sampler and the learning rate of any method: a subclass names the settings that hold them."""
+    """Uniform access to the network, the sampler and the learning rate of a method. Subclasses name the settings that hold them."""
 
     @property
     def network_setting(self) -> str:
@@ -63,7 +63,7 @@ class LearningSettings:
 
     @property
     def network_settings(self) -> tuple[str, ...]:
-        """Names of all settings that hold an architecture: `network_setting`, and that of an evaluation inside the method."""
+        """Names of all settings that hold an architecture: `network_setting`, and that of networks which evaluate candidates."""
         return (self.network_setting,) if self.network_setting else ()
 
     @property
@@ -129,11 +129,11 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
 
     def phase(self, step: int) -> tuple[str, int, int]:
-        """Return the phase that the run is in after ``step`` steps: its name, its finished steps and its total steps."""
+        """Return the name, the finished steps and the total steps of the phase after ``step`` steps of the run."""
         return "condensing", step, self.steps
 
     def is_classwise(self, real: ImageSet) -> bool:
-        """Return whether the images of a class are the same, up to rounding, whichever other classes ``real`` has."""
+        """Return whether the images of a class are independent of the other classes in ``real``, up to rounding."""
         return False
 
     def validate(self, real: ImageSet) -> None:
@@ -145,7 +145,7 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
             self.sampler.validate(real)
 
     def input_digests(self) -> dict[str, str]:
-        """Return the digest, by name, of each file that determines the result, such as a pool of networks."""
+        """Return a digest by name of each input file that affects the result, such as a pool of networks."""
         return self.sampler.input_digests() if self.sampler else {}
 
 
@@ -162,7 +162,7 @@ class Selection(Method[S]):
 
 
 def need_at_least(method: Method, **minimum: int) -> None:
-    """Raise CondensationError if a setting of ``method`` is below its ``minimum``. None passes."""
+    """Raise CondensationError if a setting of ``method`` is below its ``minimum``. None is accepted."""
     for name, smallest in minimum.items():
         if getattr(method, name) is not None:
             require(method, "method", (name,), partial(operator.le, smallest), f"at least {smallest}")

@@ -1,4 +1,4 @@
-"""Best of several sets, class by class: keep the images from which networks learn most."""
+"""Best of several sets: for each class, keep the images on which networks train best."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from condensation.training.train_and_test import TrainingJob, train_and_test
 
 @dataclass(kw_only=True)
 class BestOfState(State):
-    """The finished sets, their scores, and the state of the set in the making."""
+    """Finished sets, their scores, and the state of the set that is being made."""
 
     begin: Callable[[int], State]  # returns the initial state of a set
     compute: Compute
     making: State | None = None  # None once all sets are finished
     made: list[Tensor] = field(default_factory=list)  # images (n, c, h, w) of the finished sets
-    left: Tensor  # (classes, sets), bool: candidates that may still be chosen
-    right: Tensor  # (classes, sets): summed accuracies of the networks trained on each candidate, as many for all that are left
+    left: Tensor  # (classes, sets), bool: candidates not yet eliminated
+    right: Tensor  # (classes, sets): summed accuracies of the networks trained on each candidate; equally many for all in `left`
     done: int = 0  # finished steps
 
     def state_dict(self) -> dict[str, Any]:
@@ -57,17 +57,17 @@ class BestOfState(State):
             self.show_best()
 
     def card(self) -> dict[str, Any]:
-        """Return the number of the set, from 0, that each class is taken from."""
+        """Return the index of the set from which each class is taken."""
         template = self.source.template
         names = [template.class_names[label] for label in template.classes]
         return {"chosen": dict(zip(names, self.best().tolist(), strict=True))}
 
     def best(self) -> Tensor:
-        """Return the set (classes,) with the best score so far for each class; ties go to the first."""
+        """Return the index (classes,) of the set with the best score so far for each class; ties go to the first."""
         return self.right.masked_fill(~self.left, -torch.inf).argmax(1)
 
     def mixed(self, sets: Tensor) -> ImageSet:
-        """Return the images of each class from its set in ``sets`` (classes,)."""
+        """Return a set with the images of each class from the set whose index is in ``sets`` (classes,)."""
         template = self.source.template
         set_of_image = sets.to(template.class_index.device)[template.class_index]
         images = torch.empty_like(self.made[0])
@@ -76,18 +76,18 @@ class BestOfState(State):
         return replace(template, images=images)
 
     def show_best(self) -> None:
-        """Make the best mixture so far the result."""
+        """Set the result to the best mixture so far."""
         self.source = SyntheticImages(self.mixed(self.best()))
 
 
 @dataclass(frozen=True)
 class BestOf(Method[BestOfState]):
-    """Make several sets by the method ``of``, and take each class from the set from which networks learn most.
+    """Make several sets with the method ``of``, and take each class from the set on which networks train best.
 
-    The accuracy of a set is nearly a sum of contributions of its classes, so each class can come from another set. Networks
-    are trained on mixtures, in groups of as many as there are candidates; within a group, each candidate of each class is in
-    one mixture. After each round, the half of the candidates with the lower mean accuracy is dropped (sequential halving; Karnin,
-    Koren & Somekh, ICML 2013). Networks are tested on training images; test images are not used.
+    The accuracy of a set is nearly a sum of contributions of its classes, so each class can come from a different set.
+    Networks are trained on mixtures, in groups of one network per candidate; within a group, each candidate of each class is in exactly
+    one mixture. Each round drops the half of the candidates with the lower mean accuracy (sequential halving; Karnin, Koren & Somekh,
+    ICML 2013). Networks are tested on training images; test images are not used.
     """
 
     name: ClassVar[str] = "best-of"
@@ -96,17 +96,17 @@ class BestOf(Method[BestOfState]):
     sets: int = 8
     """Sets to make."""
     mixtures: int = 192
-    """Networks trained on mixtures in all, divided evenly over the rounds."""
+    """Total number of networks trained on mixtures, divided evenly among the rounds."""
     eval_per_class: int = 1_000
-    """Training images per class that score a mixture, drawn for each round; at most all of the class."""
+    """Training images per class that mixtures are tested on, drawn for each round; or all if the class has fewer."""
     eval_network: NetworkSpec = ConvNet()
     """Architecture that is trained on the mixtures."""
     recipe: Recipe = Recipe.paper(150)
-    """Training on the mixtures."""
+    """Training recipe for the mixtures."""
 
     @classmethod
     def hour(cls, ipc: int, classes: int = 10, channels: int = 3) -> BestOf:
-        """Return settings for sets by `DM.fast` that take about an hour on two CPU cores: fewer sets and mixtures if sets are large."""
+        """Return settings with `DM.fast` that take about an hour on two CPU cores: for large sets, fewer sets and mixtures."""
         images = ipc * classes
         fast = DM.fast(ipc, classes, channels)
         return cls(fast, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
@@ -131,7 +131,7 @@ class BestOf(Method[BestOfState]):
 
     @property
     def rounds(self) -> list[tuple[int, int]]:
-        """Candidates per class, and groups of as many networks to train, for each round."""
+        """Candidates per class, and groups of one network per candidate, for each round."""
         counts = [self.sets]
         while counts[-1] > 1:
             counts.append(math.ceil(counts[-1] / 2))
@@ -143,7 +143,7 @@ class BestOf(Method[BestOfState]):
 
     @property
     def _making_steps(self) -> int:
-        return self.sets * max(1, self.of.steps)  # a method without steps takes one per set
+        return self.sets * max(1, self.of.steps)  # a method without steps counts as one step per set
 
     def phase(self, step: int) -> tuple[str, int, int]:
         if step < self._making_steps or not self.rounds:
@@ -176,7 +176,7 @@ class BestOf(Method[BestOfState]):
         return self._choose(state, real, rng) if state.making is None else self._make(state, state.making, real, rng)
 
     def _make(self, state: BestOfState, making: State, real: ImageSet, rng: Rng) -> Tensor:
-        """Take one step of the set in the making; after its last step, begin the next set."""
+        """Take one step on the current set; after its last step, begin the next set."""
         loss = self.of.step(making, real, rng) if self.of.steps else torch.zeros(())
         if state.done % max(1, self.of.steps) == 0:
             state.made.append(making.source.snapshot().images)

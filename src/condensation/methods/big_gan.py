@@ -28,7 +28,7 @@ BETAS = (0.0, 0.999)  # of Adam, for both networks
 
 @dataclass(kw_only=True)
 class BigGANState(GeneratorState):
-    """Generator and critic in training; the source draws from the running average of the generator."""
+    """Generator and critic; the source draws from the moving average of the generator."""
 
     generator: BigGenerator
     critic: ProjectionCritic
@@ -41,15 +41,15 @@ class BigGANState(GeneratorState):
 class BigGAN(GenerativeMethod[BigGANState]):
     """A class-conditional generator and a projection critic, trained with hinge losses on augmented images.
 
-    A step updates the critic several times and then the generator once. The images are those of a running average of the
-    generator. The reported loss is the critic's: 2 if it cannot tell real from generated images, 0 if it always can.
+    Each step updates the critic several times and then the generator once. The images come from an exponential moving average of
+    the generator. The reported loss is the critic's: 2 if it cannot tell real from generated images, 0 if it always can.
     """
 
     name: ClassVar[str] = "biggan"
     lr_setting = "lr"
     note: ClassVar[str] = (
-        "BigGAN as published for CIFAR with DiffAugment. For other image sizes the generator has one block more or less, "
-        "and the critic halves images to 7 or 8 pixels. Real images are drawn anew for each batch instead of epoch by epoch."
+        "BigGAN as published for CIFAR with DiffAugment. For other image sizes the generator has one block more or fewer, "
+        "and the critic halves images to 7 or 8 pixels. Each batch of real images is drawn independently instead of epoch by epoch."
     )
 
     steps: int = 250_000
@@ -57,7 +57,7 @@ class BigGAN(GenerativeMethod[BigGANState]):
     lr: float = 2e-4
     """Learning rate of Adam, for both networks."""
     batch: int = 50
-    """Real images per batch, and as many generated ones."""
+    """Real images per batch; the critic sees as many generated ones."""
     critic_steps: int = 4
     """Critic updates per step."""
     width: int = 256
@@ -67,17 +67,17 @@ class BigGAN(GenerativeMethod[BigGANState]):
     latent: int = 128
     """Dimensions of a latent."""
     averaging: float = 0.9999
-    """Decay of the running average of the generator, in [0, 1)."""
+    """Decay of the exponential moving average of the generator, in [0, 1)."""
     averaging_from: int = 1000
     """Step at which averaging begins; until then the average is the generator itself."""
     augmentation: Augmentation | None = DiffAugment()
-    """Augmentation of all images that the critic sees; None for none."""
+    """Augmentation of all images that the critic sees; None for no augmentation."""
     mirror: bool = True
     """Flip real images left to right at random, if the data is flip-invariant."""
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> BigGAN:
-        """Return settings that take minutes on a CPU: an eighth of the width, small batches, a higher rate, a shorter average."""
+        """Return settings that take minutes on a CPU: an eighth of the width, small batches, a higher learning rate, a shorter average."""
         return cls(steps=3000, lr=5e-4, batch=32, width=32, depth=1, latent=32, averaging=0.98, averaging_from=100)
 
     def __post_init__(self) -> None:
@@ -97,10 +97,10 @@ class BigGAN(GenerativeMethod[BigGANState]):
         critic = ProjectionCritic(real.shape[0], real.shape[1], self.width, self.depth, classes, rng.child("critic"))
         for network in (generator, critic):
             to_channels_last(network.to(real.device, compute.dtype))
-        if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
+        if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))
-        uncompiled = replace(compute, compile="never")  # each use changes the buffers of a spectral norm
+        uncompiled = replace(compute, compile="never")  # each call changes the buffers of the spectral norm
         return BigGANState(
             source=self.drawn(real, ipc, copy.deepcopy(generator), rng, compute),
             optimizers=tuple(torch.optim.Adam(network.parameters(), lr=self.lr, betas=BETAS) for network in (generator, critic)),
@@ -148,7 +148,7 @@ class BigGAN(GenerativeMethod[BigGANState]):
         optimizer.step()
 
     def _generated(self, state: BigGANState, real: ImageSet, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Return generated pictures (count, c, h, w) of random classes, and these classes (count,)."""
+        """Return generated pictures (count, c, h, w) of random classes, and their class indices (count,)."""
         latents = state.generator.draw(count, rng.child("latents")).to(state.source.images)
         class_index = torch.from_numpy(rng.child("rows").generator().integers(len(real.classes), size=count)).to(real.device)
         return state.generate(latents, class_index).to(latents), class_index

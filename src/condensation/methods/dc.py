@@ -43,8 +43,8 @@ GRADIENT_NUMBERS = 2**27  # gradient entries of all classes matched together on 
 def loops_for(ipc: Mapping[int, int]) -> tuple[int, int]:
     """Return the outer loops, and the epochs between them, for ``ipc[label]`` images of each class.
 
-    Both are interpolated linearly between the entries of `LOOPS` and rounded; beyond 100 images they are constant. For uneven
-    classes the mean counts, since training uses the whole set.
+    Both are interpolated linearly between the entries of `LOOPS` and rounded; beyond 100 images they are constant. If classes
+    have different ipc, their mean is used, since training uses the whole set.
     """
     mean = sum(ipc.values()) / len(ipc)
     outer, inner = (round(float(np.interp(mean, list(LOOPS), column))) for column in zip(*LOOPS.values(), strict=True))
@@ -58,16 +58,16 @@ class DCState(State):
     network: Classifier
     model: SingleModel  # the same network, compiled and in the chosen precision
     loops: tuple[int, int]
-    groups: list[range]  # indices of the classes matched together; all classes of a group have as many images
-    chunk: int | None  # real images at a time
+    groups: list[range]  # indices of the classes matched together; all classes of a group have equally many images
+    chunk: int | None  # real images processed at a time
 
 
 @dataclass(frozen=True)
 class DC(Method[DCState]):
-    """Match the loss gradients that real and synthetic images of each class give to a network.
+    """Match the gradients of a network's loss on real and synthetic images of each class.
 
-    A step draws a network and repeats ``outer_loops`` times: one SGD step on the images, down the distance between the gradients
-    summed over classes (Zhao et al., 2021, algorithm 1); between two repetitions, the network is trained on the synthetic images. The
+    Each step draws a network and takes ``outer_loops`` SGD steps on the images to reduce the distance between the gradients, summed
+    over classes (Zhao et al., 2021, algorithm 1); between two of them, it trains the network on the synthetic images. The
     published 1,000 steps at 10 images per class contain 450,000 epochs of training, which take days on a CPU.
     """
 
@@ -81,27 +81,27 @@ class DC(Method[DCState]):
     momentum: float = 0.5
     """Momentum of SGD, in [0, 1)."""
     averaging: float = 0.0
-    """Decay of the running average that is the result, in [0, 1); 0 for the last images."""
+    """Decay of the exponential moving average that is returned, in [0, 1); 0 returns the last images."""
     batch_per_class: int = 256
-    """Real images per class and match, at most all of the class."""
+    """Real images per class and matching step, or all if the class has fewer."""
     start: Initialization = "noise"
     """Initialization: ``noise``, ``real`` images, or those nearest to ``kmeans`` centers."""
     outer_loops: int | None = None
-    """Matches per step; None for a number by ipc, see `loops_for`."""
+    """Matching steps per network; None chooses by ipc, see `loops_for`."""
     inner_loops: int | None = None
-    """Epochs of training between two matches; None for a number by ipc, see `loops_for`."""
+    """Training epochs between two matching steps; None chooses by ipc, see `loops_for`."""
     network_lr: float = 0.01
-    """Learning rate of the network between two matches, SGD without momentum."""
+    """Learning rate of the network between two matching steps, for SGD without momentum."""
     network_batch: int = 256
-    """Batch size of the network between two matches."""
+    """Batch size of the network's training between two matching steps."""
     distance: DistanceName = "ours"
     """Distance between gradients: ``ours`` is the published one."""
     networks: NetworkSampler = Fresh()
     """Distribution of the networks."""
     augmentation: Augmentation | None = None
-    """Augmentation of real and synthetic images in matches and of synthetic images in training; None for none."""
+    """Augmentation of real and synthetic images in matching and of synthetic images in training; None for no augmentation."""
     classes_at_a_time: int | None = None
-    """Classes matched together, with the same result; None for as many as fill a GPU, and 1 on a CPU."""
+    """Classes matched together; the result is the same. None for as many as fill a GPU, or 1 on a CPU."""
 
     @classmethod
     def paper(cls, ipc: int, classes: int = 10) -> Self:
@@ -117,7 +117,7 @@ class DC(Method[DCState]):
         need_fraction(self, "momentum", "averaging")
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
-        """Return the outer loops and the epochs between them: the settings, or those of `loops_for`."""
+        """Return the outer loops and the epochs between them: the settings where given, else `loops_for`."""
         return self._as_set(loops_for(ipc))
 
     def _as_set(self, by_ipc: tuple[int, int]) -> tuple[int, int]:
@@ -127,7 +127,7 @@ class DC(Method[DCState]):
         initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
-        if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
+        if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
         outer, inner = self.loops(ipc)
         batch = sum(min(self.batch_per_class, count) for count in real.counts.values())
@@ -143,7 +143,7 @@ class DC(Method[DCState]):
         )
 
     def _group_size(self, network: Classifier, real: ImageSet, ipc: dict[int, int], compute: Compute) -> int:
-        """Return how many classes are matched together."""
+        """Return the number of classes matched together."""
         count = self.classes_at_a_time
         if count is None:
             if torch.device(compute.device).type == "cpu":
@@ -174,7 +174,7 @@ class DC(Method[DCState]):
         return torch.stack(losses).mean()
 
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
-        """Take one step on the images down the distance of all classes, and return that distance."""
+        """Take one SGD step on the images to reduce the distance summed over classes, and return that distance."""
         images, template = state.source.images, state.source.template
         augmentation = self.augmentation
         transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
@@ -188,8 +188,8 @@ class DC(Method[DCState]):
                     target = _target(state, real, draw, group, transform)
                     synthetic = transform(images[indices], template.class_index[indices]) if transform else images[indices]
                     synthetic = synthetic.view(*labels.shape, *real.shape)
-                    # In float32 and not compiled: torch cannot compile a graph through a backward pass, and as pure
-                    # functions, which it can compile, this was slower and took over a minute to compile.
+                    # In float32 and not compiled: torch cannot compile through a backward pass, and a version
+                    # with pure functions, which it can compile, was slower and took over a minute to compile.
                     distances = vmapped_distances if len(group) > 1 else sequential_distances
                     loss = distances(DISTANCES[self.distance], target, state.network, synthetic, labels).sum()
                     gradient += torch.autograd.grad(loss, images)[0]
@@ -203,14 +203,14 @@ class DC(Method[DCState]):
 class SiameseDC(DC):
     """DC with differentiable Siamese augmentation (DSA; Zhao & Bilen, ICML 2021), initialized with real images.
 
-    A match transforms real and synthetic images of a class alike; the training of the network transforms each image on its own.
+    In matching, all images of a class get the same transformation; in the training of the network, each image gets its own.
     """
 
     name: ClassVar[str] = "dsa"
     start: Initialization = "real"
     """Initialization: ``real`` images, those nearest to ``kmeans`` centers, or ``noise``."""
     augmentation: Augmentation | None = DSA()
-    """Augmentation of real and synthetic images in matches and of synthetic images in training; None for none."""
+    """Augmentation of real and synthetic images in matching and of synthetic images in training; None for no augmentation."""
 
     def loops(self, ipc: Mapping[int, int]) -> tuple[int, int]:
         """Return the loops of DC, except for 50 images of each of 100 classes: 10 and 10, as published for CIFAR-100."""

@@ -31,7 +31,7 @@ MOMENTUM = 0.999  # decay of the momentum encoder
 
 @dataclass(kw_only=True)
 class DCVAEState(GeneratorState):
-    """An autoencoder in training for each group of classes; the source draws from running averages of their decoders."""
+    """An autoencoder for each group of classes; the source draws from moving averages of their decoders."""
 
     groups: nn.ModuleList
     done: Tensor  # finished steps, a scalar
@@ -40,18 +40,19 @@ class DCVAEState(GeneratorState):
 
 @dataclass(frozen=True)
 class DCVAE(GenerativeMethod[DCVAEState]):
-    """An autoencoder trained by a critic and a contrastive loss instead of a pixel loss.
+    """An autoencoder trained with a critic and a contrastive loss instead of a pixel loss.
 
-    A step trains a critic on several batches to tell real images from samples and reconstructions, then encoder and decoder against the
-    critic, then all with a contrastive loss: each reconstruction should be closer to its image than to many others, as seen by a momentum
-    encoder. The images are samples of a running average of the decoder. The reported loss is the critic's plus the contrastive loss.
+    Each step trains a critic on several batches to tell real images from samples and reconstructions, then encoder and decoder against
+    the critic, then all networks with a contrastive loss: in the embedding of a momentum encoder, each reconstruction should be closer
+    to its image than to many others. The images are samples of an exponential moving average of the decoder. The reported loss is the
+    critic's plus the contrastive loss.
     """
 
     name: ClassVar[str] = "dc-vae"
     lr_setting = "lr"
     note: ClassVar[str] = (
-        "DC-VAE as published for CIFAR, where it has no classes; how the DM paper made it conditional is not published. Here decoder and "
-        "critic get the class (a vector beside the latent, a projection), or each class has an autoencoder of its own."
+        "DC-VAE as published for CIFAR, where it is unconditional; how the DM paper made it conditional is not published. Here the decoder "
+        "gets a class vector beside the latent and the critic a class projection, or each class has its own autoencoder."
     )
 
     steps: int = 125_000
@@ -59,9 +60,9 @@ class DCVAE(GenerativeMethod[DCVAEState]):
     lr: float = 2e-4
     """Learning rate of Adam, for all networks."""
     batch: int = 64
-    """Real images per batch, and as many samples for the critic."""
+    """Real images per batch; the critic sees as many samples."""
     samples: int = 128
-    """Samples per step for the decoder."""
+    """Samples per decoder update."""
     critic_steps: int = 5
     """Critic updates per step."""
     width: int = 256
@@ -77,9 +78,9 @@ class DCVAE(GenerativeMethod[DCVAEState]):
     temperature: float = 0.07
     """Temperature of the contrastive loss, above 0."""
     queue: int = 8192
-    """Other images in the contrastive loss, at least ``batch``."""
+    """Negative images in the contrastive loss, at least ``batch``."""
     averaging: float = 0.999
-    """Decay of the running average of the decoder, in [0, 1)."""
+    """Decay of the exponential moving average of the decoder, in [0, 1)."""
     averaging_from: int = 0
     """Step at which averaging begins; until then the average is the decoder itself."""
     networks: Networks = "conditional"
@@ -87,7 +88,7 @@ class DCVAE(GenerativeMethod[DCVAEState]):
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> DCVAE:
-        """Return settings that take minutes on a CPU: narrow networks, small batches, a higher rate, a shorter average."""
+        """Return settings that take minutes on a CPU: narrow networks, small batches, a higher learning rate, a shorter average."""
         return cls(
             steps=2500,
             lr=5e-4,
@@ -110,7 +111,7 @@ class DCVAE(GenerativeMethod[DCVAEState]):
         need_fraction(self, "averaging")
         need_one_of(self, "networks", get_args(Networks))
         if self.queue < self.batch:
-            raise CondensationError(f"Expected method.queue of at least {self.batch}, a batch, got {self.queue}.", setting="method.queue")
+            raise CondensationError(f"Expected method.queue >= method.batch ({self.batch}), got {self.queue}.", setting="method.queue")
 
     def build(self, shape: Shape, classes: int) -> PerClassGenerator:
         group_sizes = [1] * classes if self.networks == "one-a-class" else [classes]
@@ -135,11 +136,11 @@ class DCVAE(GenerativeMethod[DCVAEState]):
         critic = [parameter for group in groups for parameter in group.dual.parameters()]
         return DCVAEState(
             source=self.drawn(real, ipc, averages, rng, compute),
-            # Adam treats each parameter alone, so groups can share an optimizer.
+            # Adam updates each parameter independently, so groups can share an optimizer.
             optimizers=tuple(torch.optim.Adam(parameters, lr=self.lr, betas=BETAS) for parameters in (autoencoder, critic)),
             groups=networks,
             done=torch.zeros((), dtype=torch.int64),
-            compute=replace(compute, compile="never"),  # each use changes the buffers of a spectral norm
+            compute=replace(compute, compile="never"),  # each call changes the buffers of the spectral norm
         )
 
     def step(self, state: DCVAEState, real: ImageSet, rng: Rng) -> Tensor:
@@ -183,12 +184,12 @@ class DCVAE(GenerativeMethod[DCVAEState]):
         return torch.stack(losses).mean() + contrast.detach()
 
     def _draw(self, real: ImageSet, labels: tuple[int, ...], rng: Rng, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Return random real images (n, c, h, w) of ``labels`` in [-1, 1], and their class within the group (n,)."""
+        """Return random real images (n, c, h, w) of ``labels`` in [-1, 1], and their class indices within the group (n,)."""
         start, count = real.starts[labels[0]], sum(real.counts[label] for label in labels)  # the labels are adjacent
         indices = torch.from_numpy(start + rng.choice(count, min(self.batch, count))).to(real.device)
         return signed(real.pictures(indices).to(dtype)), real.class_index[indices] - real.class_index[start]
 
 
 def group_rng(rng: Rng, labels: tuple[int, ...]) -> Rng:
-    """Return the stream of a group of classes; that of a single class depends on its label only."""
+    """Return the random stream of a group of classes; for a single class, it depends on the label only."""
     return rng.child(*labels) if len(labels) == 1 else rng.child("all")

@@ -44,18 +44,18 @@ class DualLosses:
         with torch.no_grad():
             keys = self.compute.wrap(self.group.momentum.views)(images).to(images)
         queries = self.compute.wrap(self.group.dual.views)(reconstructions).to(images)
-        # A copy, as the queues change before the next step.
+        # Clone the queues, because they change before the next step.
         views = zip(queries, keys, self.group.queues.clone(), strict=True)
         return torch.stack([info_nce(*view, temperature) for view in views]).mean(), divergence, keys
 
     def samples(self, like: Tensor, count: int, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Return decoded images (count, c, h, w) of random latents and classes, and these classes (count,)."""
+        """Return decoded images (count, c, h, w) of random latents and classes, and their class indices (count,)."""
         latents = self.group.decoder.draw(count, rng.child("latents")).to(like)
         class_index = torch.from_numpy(rng.child("rows").generator().integers(self.classes, size=count)).to(like.device)
         return signed(self.compute.wrap(self.group.decoder)(latents, class_index).to(like)), class_index
 
     def reconstructions(self, images: Tensor, class_index: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Return a decoded image for a latent drawn for each of ``images`` (n, c, h, w), and the KL divergence of the latents."""
+        """Return a reconstruction of each of ``images`` (n, c, h, w) from a sampled latent, and the KL divergence of the latents."""
         mean, log_variance = self.compute.wrap(self.group.encoder)(images).to(images).chunk(2, 1)
         noise = rng.child("noise").normal((len(images), self.latent)).to(images)
         latents = mean + (log_variance / 2).exp() * noise

@@ -30,7 +30,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
 
 LrSchedule = Literal["constant", "cosine"]
-# Real images are fetched and augmented in blocks of this many chunks, so that small chunks cost little Python time.
+# Real images are fetched and augmented in blocks of this many chunks, so that small chunks add little Python overhead.
 CHUNKS_PER_BLOCK = 8
 # Summed loss of some classes, from their synthetic images (n, c, h, w) and class indices (n,).
 LossOfClasses = Callable[[slice, Tensor, Tensor], Tensor]
@@ -50,8 +50,8 @@ class DM(Method[DMState]):
     """Minimize the distance between class-mean embeddings of real and synthetic images, with a new random network in each step.
 
     The loss is the sum over classes of the squared distance between the mean embeddings (Zhao & Bilen, 2023, algorithm 1); real and
-    synthetic images are augmented alike. One pass over all classes computes the published loop over classes, and the
-    published batch-norm variant, up to rounding. With another ``kernel``, the loss is the squared MMD of the embeddings.
+    synthetic images are augmented alike. One pass gives the result of the published loop over classes, or with batch norm of its
+    batch-norm variant, up to rounding. With another ``kernel``, the loss is the squared MMD of the embeddings.
     """
 
     name: ClassVar[str] = "dm"
@@ -62,23 +62,23 @@ class DM(Method[DMState]):
     lr: float = 1.0
     """Learning rate of SGD on pixels; published: 1 up to 50 images per class, 10 above."""
     schedule: LrSchedule = "constant"
-    """Course of lr: ``constant`` (published), or ``cosine``, which falls to 0 at the last step."""
+    """Learning-rate schedule: ``constant`` (published), or ``cosine``, which falls to 0 at the last step."""
     momentum: float = 0.5
     """Momentum of SGD, in [0, 1)."""
     averaging: float = 0.0
-    """Decay of the running average that is the result, in [0, 1); 0 for the last images."""
+    """Decay of the exponential moving average that is returned, in [0, 1); 0 returns the last images."""
     batch_per_class: int = 256
-    """Real images per class and step, at most all of the class."""
+    """Real images per class and step, or all if the class has fewer."""
     start: Initialization = "real"
     """Initialization: ``real`` images (published), those nearest to ``kmeans`` centers, or ``noise``."""
     networks: NetworkSampler = Fresh()
     """Distribution of the networks; published: newly initialized ConvNets."""
     augmentation: Augmentation | None = DSA()
-    """Augmentation of real and synthetic images; None for none."""
+    """Augmentation of real and synthetic images; None for no augmentation."""
     kernel: Kernel = Linear()
-    """Kernel of the MMD; the linear one is published, others compare all pairs of embeddings and need another lr."""
+    """Kernel of the MMD; published: linear. Others compare all pairs of embeddings and need a different lr."""
     classes_at_a_time: int | None = None
-    """Classes whose synthetic images are embedded together; the result is the same, with less memory. None for all."""
+    """Classes whose synthetic images are embedded together; fewer need less memory, with the same result. None for all."""
 
     @classmethod
     def paper(cls, ipc: int) -> DM:
@@ -89,13 +89,14 @@ class DM(Method[DMState]):
     def fast(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
         """Return settings that take minutes on a CPU.
 
-        A narrower network and fewer real images change the variance of the gradient, not its mean, and averaging removes the
-        noise. Sets of more than 500 images get fewer steps, since each takes longer. ``lr`` grows with ipc, because the share
-        of one image in its class mean falls. Greyscale images (``channels`` 1) tolerate a four times larger learning rate
-        and gain from k-means initialization. All values were chosen on images held out from training.
+        Fewer real images change the variance of the gradient, not its mean, and averaging removes the noise; a narrower
+        network is cheaper. Sets of more than 500 images get fewer steps, since each takes longer. ``lr`` grows with ipc,
+        because the weight of one image in its class mean falls. Greyscale images (``channels`` 1) tolerate a four times larger
+        learning rate and gain from k-means initialization. All values were chosen on images held out from training.
         """
         steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
-        lr, networks = max(math.sqrt(ipc / 10), ipc / 10) * (4 if channels == 1 else 1), Fresh(ConvNet(width=64))
+        lr = max(math.sqrt(ipc / 10), ipc / 10) * (4 if channels == 1 else 1)
+        networks = Fresh(ConvNet(width=64))
         start: Initialization = "kmeans" if channels == 1 and ipc > 1 else "real"  # one cluster center would be the same for every seed
         return cls(steps=steps, lr=lr, averaging=0.998, batch_per_class=max(16, ipc), start=start, networks=networks)
 
@@ -120,7 +121,7 @@ class DM(Method[DMState]):
             message = f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once."
             hint = "Use classes_at_a_time=None, or a network with instance norm."
             raise CondensationError(message, hint=hint, setting="method.classes_at_a_time")
-        if self.augmentation is not None:  # an augmentation that does not fit raises before the first step
+        if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
         decays = self.schedule == "cosine" and self.steps > 0
@@ -158,7 +159,7 @@ class DM(Method[DMState]):
         return loss
 
     def is_classwise(self, real: ImageSet) -> bool:
-        """Return False for batch norm, which mixes the images of all classes, and dropout, which draws once for a whole batch."""
+        """Return False for batch norm, which mixes the images of all classes, and for dropout, which draws once per batch."""
         network = self.networks.network(real.shape, real.num_classes, real.device)
         return not mixes_images(network) and not draws_numbers(network)
 
@@ -176,8 +177,8 @@ def mean_embeddings(
 ) -> Tensor:
     """Return the mean embedding (classes, dims) of the drawn real images of each class, without a graph.
 
-    Only one ``chunk`` of images is fetched, augmented and embedded at a time, so memory does not grow with their number. None embeds
-    all images at once, as batch norm requires.
+    Images are fetched and augmented in blocks, and embedded one ``chunk`` at a time, so memory does not grow with their number. None
+    embeds all images at once, as batch norm requires.
     """
     counts = draw.class_index.bincount(minlength=len(draw.classes))
     means: Tensor | None = None
@@ -197,7 +198,7 @@ def mean_embeddings(
 def matching_loss(embed: Embedding, target: Tensor, images: Tensor, class_index: Tensor, transform: Transform | None = None) -> Tensor:
     """Return the loss of synthetic ``images`` (n, c, h, w) of classes ``class_index`` (n,) against mean embeddings (classes, dims).
 
-    Classes without synthetic images do not count, so the losses of groups of classes add up to that of all.
+    Classes without synthetic images are ignored, so the losses of groups of classes add up to the loss of all classes.
     """
     features = embed(transform(images, class_index) if transform else images).to(target.dtype)
     counts = class_index.bincount(minlength=len(target))

@@ -21,15 +21,15 @@ NeverRight = Literal["counted", "first"]
 class Forgetting(TrainedSelection):
     """Select the real images of each class that a network forgets most often while it trains.
 
-    An image is forgotten when it is misclassified after it was classified correctly the last time. Predictions come from the training
-    batches, augmented and before the update (Toneva et al., 2019, algorithm 1). Ties are broken at random.
+    An image is forgotten when it is misclassified but was classified correctly at its previous prediction. Predictions come from the
+    training batches, augmented and before the update (Toneva et al., 2019, algorithm 1). Ties are broken at random.
     """
 
     name: ClassVar[str] = "forgetting"
     recipe: Recipe = Recipe(epochs=20)
     """Training of the network; more epochs than for an embedding, as an image is forgotten at most every other epoch."""
     never_right: NeverRight = "counted"
-    """Images that were never correct: ``counted`` as not forgotten, as papers on condensation do; ``first`` of all, as Toneva et al. do."""
+    """Images never classified correctly: ``counted`` as never forgotten (papers on condensation), or selected ``first`` (Toneva et al.)."""
 
     def __post_init__(self) -> None:
         need_one_of(self, "never_right", get_args(NeverRight))
@@ -61,6 +61,5 @@ def most_forgotten(forgotten: Tensor, count: int, rng: Rng) -> Tensor:
     """Return the indices (count,) of the largest of ``forgotten`` (n,), most often forgotten first; ``rng`` breaks ties."""
     times = forgotten.cpu().numpy()
     shuffled = rng.permutation(len(times)).numpy()
-    # Ascending and reversed, as the largest integer cannot be negated safely.
     order = shuffled[np.argsort(times[shuffled], kind="stable")[::-1]]
     return torch.from_numpy(order[:count].copy()).to(forgotten.device)

@@ -1,14 +1,14 @@
-"""Base of the methods that train a generator: images drawn from it, and a state that checkpoints all its modules.
+"""Base of methods that train a generator: the images drawn from it, and a state that checkpoints its modules.
 
 A subclass of `GenerativeMethod` has these parts:
 
 - `build` returns an untrained generator that depends only on the settings, the shape and the number of classes: a run saves the
-  trained one as settings and weights.
-- `init` returns a `GeneratorState` with the source of `GenerativeMethod.drawn`. Every field that is a module or a tensor is
-  checkpointed under its name. For a running average of the weights, the source holds a copy of the generator, which each step updates.
+  trained generator as settings and weights.
+- `init` returns a `GeneratorState` with the source from `GenerativeMethod.drawn`. Every field that is a module or a tensor is
+  checkpointed under its name. To average the weights, give the source a copy of the generator and update it in each step.
 - `step` trains once and draws all random numbers from its ``rng``, so a resumed run continues exactly.
 
-The images come from latents with a random stream of their own, so the generator does not depend on their number.
+The latents of the images have their own random stream, so the generator does not depend on the number of images.
 """
 
 from abc import abstractmethod
@@ -31,9 +31,9 @@ from condensation.methods.synthetic import SyntheticImages
 
 
 class GeneratedImages(SyntheticImages):
-    """Images that ``generator`` makes of fixed latents.
+    """Images that ``generator`` makes from fixed latents.
 
-    The generator, in training or a running average, is part of the state. ``images`` are those of the last `snapshot`.
+    The generator, or its moving average, is part of the state. ``images`` holds those of the last `snapshot`.
     """
 
     latents: Tensor
@@ -61,7 +61,7 @@ class GeneratorState(State):
 
     @property
     def parts(self) -> dict[str, nn.Module | Tensor]:
-        """Fields that are modules or tensors, by name: what is checkpointed beside the source."""
+        """Fields that are modules or tensors, by name; they are checkpointed with the source."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
         return {name: value for name, value in values.items() if isinstance(value, nn.Module | Tensor)}
 
@@ -108,11 +108,11 @@ class GenerativeMethod(Method[S]):
         """Return a generator of images of ``shape`` with arbitrary weights, which `init` replaces.
 
         PyTorch's layers draw their weights from the global random stream: call this within ``torch.random.fork_rng(devices=[])``. Raise
-        CondensationError if it cannot make images of this size; the message names the possible sizes.
+        CondensationError if the generator cannot make images of this size; the message names the possible sizes.
         """
 
     def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> GeneratedImages:
-        """Return images like ``real`` by ``generator``, with latents from the stream ``images`` of the ``rng`` of `init`."""
+        """Return images like ``real`` made by ``generator``; latents come from the stream ``images`` of the ``rng`` of `init`."""
         template = blank(real, ipc, next(generator.parameters()).dtype)
         return GeneratedImages(template, generator, rng.child("images"), compute.suitable_chunk(real.shape))
 

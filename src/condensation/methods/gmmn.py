@@ -36,7 +36,7 @@ PUBLISHED = tuple(variance**0.5 for variance in (2.0, 5.0, 10.0, 20.0, 40.0, 80.
 
 @dataclass(kw_only=True)
 class GMMNState(GeneratorState):
-    """The generator in training and, with an autoencoder, the encoder of pictures to codes."""
+    """The generator and, with an autoencoder, the encoder that maps pictures to codes."""
 
     generator: DenseGenerator
     encoder: nn.Sequential | None
@@ -48,7 +48,7 @@ class GMMN(GenerativeMethod[GMMNState]):
     """A generator that minimizes the MMD between real and generated images of each class.
 
     The loss is the square root of the biased estimate of the squared MMD (Li et al., 2015, algorithm 1). Each class has a small
-    network, or one conditional network serves all. With an ``autoencoder``, trained first on all classes, the MMD compares codes,
+    network, or one conditional network serves all classes. With an ``autoencoder``, trained first on all classes, the MMD compares codes,
     and generated codes are decoded to images.
     """
 
@@ -57,12 +57,12 @@ class GMMN(GenerativeMethod[GMMNState]):
     lengthened: ClassVar[str] = "iterations"
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "
-        "Here each class has a generator of its own unless one is conditional, "
-        "and bandwidths are in median distances of real images unless a unit is set."
+        "Here each class has its own generator unless the generator is conditional, "
+        "and bandwidths are multiples of the median distance of real images unless a unit is set."
     )
 
     iterations: int = 3000
-    """Training iterations of the generator, after those of an autoencoder."""
+    """Training iterations of the generator, after those of the autoencoder."""
     lr: float = 1e-3
     """Learning rate of the generator."""
     optimizer: OptimizerName = "adam"
@@ -72,9 +72,9 @@ class GMMN(GenerativeMethod[GMMNState]):
     lr_drop_step: int | None = None
     """Iteration at which lr and 1 - momentum drop to a tenth; None for never."""
     weight: float = 1000.0
-    """Factor of the loss, above 0; it matters with SGD only."""
+    """Factor of the loss, above 0; it has an effect with SGD only."""
     batch_per_class: int = 100
-    """Real images per class and iteration, at most all of the class."""
+    """Real images per class and iteration, or all if the class has fewer."""
     samples_per_class: int = 100
     """Generated images per class and iteration."""
     latent: int = 10
@@ -86,7 +86,7 @@ class GMMN(GenerativeMethod[GMMNState]):
     kernel: Kernel = RBF((0.2, 0.5, 1.0, 2.0, 4.0, 8.0))
     """Kernel of the MMD."""
     unit: float | None = None
-    """Distance of pictures in [0, 1], or of codes, that bandwidths are multiples of; None for the median distance of real images."""
+    """Unit of the bandwidths: a distance of pictures in [0, 1], or of codes; None for the median distance of real images."""
     autoencoder: Autoencoder | None = None
     """Autoencoder whose codes are matched; None to match pixels."""
 
@@ -131,7 +131,7 @@ class GMMN(GenerativeMethod[GMMNState]):
         return DenseGenerator(shape, self.latent, self.hidden, classes, networks, decoder, self.autoencoder.code)
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> GMMNState:
-        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made; they are replaced below
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights on construction; they are replaced below
             generator = self.build(real.shape, len(real.classes))
             encoder = self.autoencoder.encoder(math.prod(real.shape)) if self.autoencoder else None
         streams = [rng.child("generator", label) for label in real.classes]
@@ -168,7 +168,7 @@ class GMMN(GenerativeMethod[GMMNState]):
         real_classes = split_by_class(target, draw.class_index, slice(0, len(real.classes)))
         distances = torch.stack([self.distance(*pair) for pair in zip(real_classes, generated, strict=True)])
         optimizer.zero_grad()
-        # Networks of different classes share no parameters, so the sum trains each as if alone; one network takes the mean.
+        # Networks of different classes share no parameters, so the sum trains each separately; a single network uses the mean.
         loss = self.weight * distances.sum() * state.generator.networks / len(real.classes)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -179,7 +179,7 @@ class GMMN(GenerativeMethod[GMMNState]):
         scale = Scale.from_features(real)
         if self.unit is not None:
             scale = Scale(scale.dims, torch.full_like(scale.median, self.unit), scale.largest)
-        # Rounding can make it negative, and the root has no derivative at 0.
+        # Rounding can make the estimate negative, and the square root has no derivative at 0.
         return squared_mmd(self.kernel, real, generated, scale).clamp(min=torch.finfo(real.dtype).tiny).sqrt()
 
     def _train_autoencoder(self, autoencoder: Autoencoder, state: GMMNState, real: ImageSet, step: int, rng: Rng) -> Tensor:

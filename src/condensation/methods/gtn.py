@@ -26,7 +26,7 @@ from condensation.training.meta_gradient import InnerBatch, OuterBatch, Unrolled
 
 
 class Curriculum(GeneratedImages):
-    """Batches that a generator makes of learned latents, with a learned learning rate and momentum for each step.
+    """Batches that a generator makes from learned latents, with a learned learning rate and momentum for each step.
 
     The images of a batch are generated together, since the generator has batch norm. As in every set, images are sorted by class;
     ``batches`` holds the indices of each batch.
@@ -54,13 +54,13 @@ class Curriculum(GeneratedImages):
         return [self.latents, self.log_lr, self.log_momentum, *self.generator.parameters()]
 
     def inner_batch(self, step: int) -> InnerBatch:
-        """Return the batch of ``step``, with a graph to `trainable`; if gradients are off, with the images of the last `regenerate`."""
+        """Return the batch of ``step``, differentiable in `trainable`; without gradients, with the images of the last `regenerate`."""
         batch = self.batches[step % len(self.batches)]
         images = self._generated(batch, {}) if torch.is_grad_enabled() else self.images[batch]
         return InnerBatch(images, self.template.labels[batch], self.log_lr[step].exp(), self.log_momentum[step].exp())
 
     def regenerate(self, statistics: Mapping[str, Tensor] | None = None) -> None:
-        """Generate all images again. ``statistics`` take the place of the generator's buffers, which then stay unchanged."""
+        """Generate all images again. ``statistics`` replace the generator's buffers, which then stay unchanged."""
         images = torch.empty_like(self.images)
         with torch.no_grad():
             for batch in self.batches:
@@ -77,7 +77,7 @@ class Curriculum(GeneratedImages):
         return SyntheticImages.snapshot(self)
 
     def schedule(self, batch: int) -> Schedule:
-        """Return the learned rates as numbers."""
+        """Return the learned learning rates and momenta as numbers."""
         lr, momentum = (tuple(rates.detach().exp().tolist()) for rates in (self.log_lr, self.log_momentum))
         return Schedule(batch, lr, momentum)
 
@@ -103,19 +103,19 @@ class GTNState(GeneratorState):
 
 @dataclass(frozen=True)
 class GTN(GenerativeMethod[GTNState]):
-    """A generator whose images train a new network well: minimize the network's loss on real images after training.
+    """Train a generator so that a new network trained on its images has a low loss on real images.
 
     The gradient passes through the training into the generator, its latents in a fixed order (the curriculum), and the learning rate and
-    momentum of each step. A learner sees all images, ``ipc`` per class, once per pass; 410 images per class of ten, in 33 batches,
-    are about the paper's 4,096.
+    momentum of each step. A learner sees all images, ``ipc`` per class, once per pass; 410 images of each of ten classes, in 33
+    batches, are about the paper's 4,096.
     """
 
     name: ClassVar[str] = "gtn"
     network_setting = "learner"
     lr_setting = "lr"
     note: ClassVar[str] = (
-        "The images are a curriculum: `condense teach` trains a network on them in their order and at their learned rates; "
-        "`condense evaluate` trains on them as on any other set: shuffled, for many epochs, at common rates."
+        "The images are a curriculum: `condense teach` trains a network on them in order and with the learned rates; "
+        "`condense evaluate` trains on them as on any other set: shuffled, for many epochs, with the usual rates."
     )
     any_ipc: ClassVar[bool] = False
 
@@ -126,21 +126,21 @@ class GTN(GenerativeMethod[GTNState]):
     betas: tuple[float, ...] = (0.9, 0.999)
     """The two betas of Adam, in [0, 1)."""
     final_lr: float = 0.1
-    """Fraction of lr that is left at the last step, after a cosine decay."""
+    """Learning rate at the last step as a fraction of lr, after a cosine decay."""
     batch: int = 128
-    """Images per training batch of a learner, at most."""
+    """Maximum number of images per training batch of a learner."""
     passes: int = 1
     """Passes of a learner over the images; each step has its own learning rate and momentum."""
     learner: NetworkSpec = WeightNormConvNet()
     """Architecture of the learners."""
     learner_lr: float = 0.02
-    """Initial learning rate of a learner's SGD; it is learned."""
+    """Initial value of the learned learning rate of a learner's SGD."""
     learner_momentum: float = 0.5
-    """Initial momentum of a learner's SGD, in (0, 1); it is learned."""
+    """Initial value of the learned momentum of a learner's SGD, in (0, 1)."""
     real_batch: int = 128
-    """Real images of the outer loss after each step of a learner, over all classes."""
+    """Real images, over all classes, in the outer loss after each step of a learner."""
     intermediate: float = 1.0
-    """Weight of the outer loss after each step but the last, which has 1; 0 or more."""
+    """Weight of the outer loss after each step but the last, whose weight is 1; 0 or more."""
     latent: int = 128
     """Dimensions of a latent."""
     hidden: int = 1024
@@ -148,11 +148,11 @@ class GTN(GenerativeMethod[GTNState]):
     channels: tuple[int, ...] = (128, 64)
     """Channels of the generator at a quarter and at half of the image size."""
     keep_every: int | None = None
-    """Steps between two stored states of a learner, with the same result; None for the square root of all steps."""
+    """Steps between two stored states of a learner; the result is the same. None for the square root of all steps."""
 
     @classmethod
     def fast(cls, ipc: int = 10, classes: int = 10) -> GTN:
-        """Return settings for a CPU: smaller networks and batches, a faster learner, and more passes if there are few images."""
+        """Return settings for a CPU: smaller networks and batches, a higher learner_lr, and more passes if there are few images."""
         return cls(
             steps=300,
             batch=50,
@@ -166,7 +166,7 @@ class GTN(GenerativeMethod[GTNState]):
 
     @classmethod
     def paper(cls, ipc: int = 10, classes: int = 10) -> GTN:
-        """Return the published settings, with passes so that a learner takes about the published 32 steps."""
+        """Return the published settings, with as many passes as give a learner about the published 32 steps."""
         return cls(passes=max(1, round(32 / math.ceil(ipc * classes / cls.batch))))
 
     def __post_init__(self) -> None:
@@ -174,15 +174,15 @@ class GTN(GenerativeMethod[GTNState]):
         need_positive(self, "lr", "learner_lr", "learner_momentum", "final_lr")
         need_fraction(self, "learner_momentum")
         if len(self.channels) != 2 or min(self.channels) <= 0:
-            raise CondensationError(f"method.channels is {self.channels}; it must be two numbers above 0.", setting="method.channels")
+            raise CondensationError(f"Expected method.channels to be two numbers above 0, got {self.channels}.", setting="method.channels")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
-            raise CondensationError(f"method.betas is {self.betas}; it must be two numbers in [0, 1).", setting="method.betas")
+            raise CondensationError(f"Expected method.betas to be two numbers in [0, 1), got {self.betas}.", setting="method.betas")
 
     def build(self, shape: Shape, classes: int) -> LessonGenerator:
         return LessonGenerator(self.latent, classes, shape, self.hidden, self.channels)
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> GTNState:
-        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights when they are made; they are replaced below
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights on construction; they are replaced below
             generator = self.build(real.shape, len(real.classes))
         generator.redraw(rng.child("generator"))
         generator = generator.to(real.device, compute.dtype)

@@ -13,7 +13,7 @@ from condensation.methods.trained_selection import SelectionState, TrainedSelect
 
 @dataclass(frozen=True)
 class Herding(TrainedSelection):
-    """Select, one by one, real images whose mean embedding by a trained network follows that of their class."""
+    """Select, one by one, real images whose mean embedding in a trained network approximates that of their class."""
 
     name: ClassVar[str] = "herding"
 
@@ -22,7 +22,7 @@ class Herding(TrainedSelection):
 
 
 def herd(features: Tensor, count: int) -> Tensor:
-    """Return the indices (count,) of ``features`` (n, dims) whose running mean follows the mean of all.
+    """Return the indices (count,) of ``features`` (n, dims) whose running mean approximates the mean of all.
 
     After i choices, the next is the unused feature nearest to (i + 1) * mean - sum of the chosen. Ties go to the first.
     """

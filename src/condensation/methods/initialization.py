@@ -13,9 +13,9 @@ from condensation.core.rng import Rng
 
 Initialization = Literal["real", "kmeans", "noise"]
 SIDE = 32  # pixels; larger images are shrunk before clustering
-CLUSTERED = 10_000  # images per class, a random sample of larger classes; bounds the memory
+CLUSTERED = 10_000  # images per class; larger classes are sampled at random to bound the memory
 FETCHED = 1_000  # images preprocessed at a time
-ROUNDS = 100  # upper limit of k-means iterations; tens are usual
+ROUNDS = 100  # maximum number of k-means iterations; a few tens are typical
 
 
 def from_real_images(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
@@ -36,7 +36,7 @@ def from_kmeans(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:
 
     The clusters come from k-means (Lloyd, 1982) with k-means++ seeding (Arthur and Vassilvitskii, SODA 2007) on the pixels
     of at most 10,000 images per class, shrunk to 32x32 if they are larger. Each image is used once; a class with fewer images than
-    ``ipc[label]`` contributes all. For one image per class the result is the image nearest to the mean and does not depend
+    ``ipc[label]`` contributes all of them. For one image per class the result is the image nearest to the mean and does not depend
     on ``rng``. Clustering runs on the CPU, so all devices get the same images.
     """
     indices = []

@@ -24,7 +24,7 @@ class KCenter(TrainedSelection):
 def greedy_centers(features: Tensor, count: int) -> Tensor:
     """Return the indices (count,) of centers in ``features`` (n, dims).
 
-    The first is nearest to the mean; each next is farthest from all centers before, in Euclidean distance. Ties go to the first.
+    The first is nearest to the mean; each later one is farthest from all previous centers (Euclidean). Ties go to the first.
     """
     to_center = torch.full_like(features[:, 0], torch.inf)
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 Labels = Literal["fixed", "learned", "solved"]
 PREPARED_BYTES = 2**30  # real images up to this size are preprocessed once, not in each step
-SLOW_STEP = 10**8  # numbers per step above which a warning is logged: a minute of a CPU core
+SLOW_STEP = 10**8  # numbers per step above which a warning is logged: about a minute on one CPU core
 
 
 class Support(SyntheticImages):
@@ -79,7 +79,7 @@ class KIP(Method[KIPState]):
     batch: int = 5000
     """Real images per step, over all classes (published)."""
     labels: Labels = "fixed"
-    """``fixed``: centered one-hot labels; ``learned`` with the images; ``solved`` for all real images after the last step (Label Solve)."""
+    """``fixed`` centered one-hot labels, ``learned`` with the images, or ``solved`` on all real images at the end (Label Solve)."""
     start: Initialization = "real"
     """Initialization: ``real`` images, those nearest to ``kmeans`` centers, or ``noise``."""
 
@@ -135,7 +135,7 @@ class KIP(Method[KIPState]):
     def _check_resources(self, shape: Shape, images: int, device: torch.device) -> None:
         """Check before the first step that the kernel accepts the images, the device has float64, and the kernel matrices fit."""
         if device.type not in BLOCK_BYTES:
-            message = f"KIP needs float64, which {device.type} does not have."
+            message = f"KIP needs float64, which {device.type} does not support."
             raise CondensationError(message, hint='Use device="cpu".', setting="compute.device")
         self.kernel.validate(shape)
         pairs = images * (self.batch + images)

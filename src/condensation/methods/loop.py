@@ -56,9 +56,9 @@ class Diverged(CondensationError):
     def __init__(self, step: int, kept: int | None, method: Method) -> None:
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
         setting = f"method.{method.lr_setting}" if method.lr_setting else ""
-        advice = f"a smaller {setting} (it is {method.lr:g})" if setting else "other settings"
+        advice = f"a smaller {setting} (now {method.lr:g})" if setting else "other settings"
         message = f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}"
-        super().__init__(message, hint=f"Try {advice}, in a new folder.", setting=setting)
+        super().__init__(message, hint=f"Start again in a new folder with {advice}.", setting=setting)
         self.step, self.kept = step, kept
 
 
@@ -75,20 +75,21 @@ def condense(
 ) -> ImageSet:
     """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
-    On a CPU, the same seed gives the same bytes on the same machine and thread count, with or without observers and interruptions.
+    On a CPU, the same seed gives bit-identical images on the same machine with the same number of threads, with or without observers
+    and interruptions.
 
     Args:
         method: The method with its settings, such as ``DM()``.
         real: Training images.
         ipc: Images per class: one number for all classes, or a number for each label.
-        small_classes: If a class has fewer than ``ipc`` real images: ``error``, or ``all`` to use every one of them.
+        small_classes: If a class has fewer than ``ipc`` real images: ``error`` raises, ``all`` uses all of them.
         seed: Seed of all random numbers.
         compute: Device, precision and memory use.
         observers: Functions that are called before the first step and after every step.
         checkpoint: File that keeps the state. If it exists, the run resumes from it.
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
-    finite (the checkpoint keeps the last good state), and Stopped if an observer does (it keeps the last state).
+    finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).
     """
     _check_arguments(method, seed, observers)
     counts = images_per_class(real, ipc, small_classes)
@@ -100,7 +101,7 @@ def condense(
     device, real = real.device, real.to(compute.device)
     rng = Rng(int(seed))
     state: State = method.init(real, counts, rng.child("init"), compute)
-    identity: dict[str, object] = {}  # must agree for a checkpoint to belong to this run
+    identity: dict[str, object] = {}  # equal in every checkpoint of this run
     if checkpoint:
         identity = {
             "method": to_dict(method),
@@ -137,7 +138,7 @@ def condense(
 
 
 def _check_arguments(method: object, seed: object, observers: object) -> None:
-    """Raise for arguments of the wrong type, with the call that was probably meant."""
+    """Raise CondensationError for arguments of the wrong type; the hint names the call that was probably meant."""
     if not isinstance(method, Method):
         given = f"the class {method.__name__}" if isinstance(method, type) else repr(method)
         call = f"{method.__name__}()" if isinstance(method, type) and issubclass(method, Method) else "DM()"

@@ -29,9 +29,9 @@ class PixelMMDState(State):
 class PixelMMD(Method[PixelMMDState]):
     """Minimize the squared MMD between the pixels of real and synthetic images of each class.
 
-    The paper states neither the learning rate, nor the steps, nor the bandwidths; the defaults are this library's. The step of an image is
-    lr times the gradient, times the images of its class, over the kernel's `curvature`, so one ``lr`` suits all kernels and
-    any ipc. With 0.5, one step takes the linear kernel to its optimum, where the class means agree.
+    The paper states neither the learning rate, nor the steps, nor the bandwidths; the defaults are this library's. An image is
+    updated by lr * gradient * (images of its class) / (`curvature` of the kernel), so one ``lr`` suits all kernels and any
+    ipc. With lr 0.5 and the linear kernel, one step reaches the optimum, where the class means agree.
     """
 
     name: ClassVar[str] = "pixel-mmd"
@@ -43,7 +43,7 @@ class PixelMMD(Method[PixelMMDState]):
     momentum: float = 0.0
     """Momentum of SGD, in [0, 1)."""
     averaging: float = 0.98
-    """Decay of the running average that is the result, in [0, 1); it removes the noise of the batches."""
+    """Decay of the exponential moving average that is returned, in [0, 1); it removes the noise of the batches."""
     batch_per_class: int = 256
     """Real images per class and step for kernels that compare pairs; the linear kernel uses the means of all real images."""
     start: Initialization = "real"
@@ -88,7 +88,7 @@ class PixelMMD(Method[PixelMMDState]):
         return weight * distances, counts / weight
 
     def _from_pairs(self, state: PixelMMDState, real: ImageSet, rng: Rng) -> tuple[Tensor, Tensor]:
-        """Return the same as `_from_means` from all pairs with a batch of real images, which set the scale of each class."""
+        """Return the same as `_from_means`, from all pairs with a batch of real images, which also sets the scale of each class."""
         images, class_index, classes = state.source.images, state.source.template.class_index, slice(0, len(real.classes))
         draw = real.draw(self.batch_per_class, rng)
         real_classes = split_by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)

@@ -1,4 +1,4 @@
-"""Synthetic images as parameters that an optimizer changes."""
+"""Synthetic images as parameters that an optimizer updates."""
 
 from dataclasses import replace
 
@@ -13,9 +13,8 @@ WARM_UP = 9  # steps; a larger value averages over fewer steps
 class SyntheticImages(nn.Module):
     """Synthetic images whose pixels are free parameters, with fixed labels.
 
-    With ``averaging`` a, the result is a running average of the images. After step t, the average keeps the fraction
-    min(a, t / (t + 9)) of itself and takes the rest from the current images. So it covers about the last tenth of all
-    steps, and at most about the last 1 / (1 - a).
+    With ``averaging`` a, the result is an exponential moving average of the images with decay min(a, t / (t + 9)) at step t.
+    It covers about the last tenth of all steps, and at most about the last 1 / (1 - a).
     """
 
     average: Tensor
@@ -30,7 +29,7 @@ class SyntheticImages(nn.Module):
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def update_average(self) -> None:
-        """Add the current images to the running average, if there is one. Call it once after each step."""
+        """Update the moving average, if there is one, with the current images. Call this once after each step."""
         if self.averaging:
             self.steps += 1
             steps = int(self.steps)
@@ -38,7 +37,7 @@ class SyntheticImages(nn.Module):
             self.average.lerp_(self.images.detach(), 1 - kept)
 
     def assign(self, images: Tensor) -> None:
-        """Replace the images by ``images`` (n, c, h, w), in the order of the labels."""
+        """Replace the images with ``images`` (n, c, h, w), in the order of the labels."""
         with torch.no_grad():
             self.images.copy_(images)
 
@@ -47,6 +46,6 @@ class SyntheticImages(nn.Module):
         return bool(self.images.isfinite().all())
 
     def snapshot(self) -> ImageSet:
-        """Return the result that the run would have if it ended now."""
+        """Return the result as if the run ended now."""
         images = self.average if self.averaging else self.images.detach()
         return replace(self.template, images=images.clone())

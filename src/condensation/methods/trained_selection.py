@@ -23,7 +23,7 @@ from condensation.training.train import Recipe, optimizer_of, train_epoch
 
 @dataclass(kw_only=True)
 class SelectionState(State):
-    """A network in training and records about each real image."""
+    """Network that is being trained, and records about each real image."""
 
     model: SingleModel
     embed: Embedding
@@ -47,15 +47,15 @@ class SelectionState(State):
 class TrainedSelection(Selection[SelectionState]):
     """Selection with a network that is first trained on all classes of the real images.
 
-    Each step is an epoch, so a resumed run continues with the next epoch. The last step selects the images; until then, random real
-    images stand in. The weights depend on data, network, recipe and seed only, so herding and k-center use the same network.
+    Each step is an epoch, so a resumed run continues with the next epoch. The last step selects the images; until then, the
+    result is random real images. The weights depend on data, network, recipe and seed only, so herding and k-center use the same network.
     """
 
     network_setting = "network"
     network: NetworkSpec = ConvNet()
     """Architecture that is trained and then embeds the images."""
     recipe: Recipe = Recipe(epochs=10)
-    """Training of the network; the papers do not state theirs."""
+    """Training of the network; the papers do not state their recipe."""
 
     @property
     def steps(self) -> int:
@@ -63,7 +63,7 @@ class TrainedSelection(Selection[SelectionState]):
 
     @abstractmethod
     def choose(self, state: SelectionState, real: ImageSet, label: int, count: int, rng: Rng) -> Tensor:
-        """Return indices (count,) within the class ``label``, best first: a smaller choice is the beginning of a larger one."""
+        """Return indices (count,) within the class ``label``, best first; a smaller selection is a prefix of a larger one."""
 
     def observe(self, state: SelectionState, real: ImageSet, indices: Tensor, logits: Tensor) -> None:
         """Record the predictions for a training batch: indices (n,) in ``real`` and logits (n, classes)."""
@@ -75,7 +75,7 @@ class TrainedSelection(Selection[SelectionState]):
             source=SyntheticImages(from_real_images(real, ipc, rng.child("start"))),
             optimizers=(optimizer_of(model, self.recipe),),
             model=model,
-            embed=replace(compute, compile="never").wrap(network.embed),  # one pass over the images does not repay compiling
+            embed=replace(compute, compile="never").wrap(network.embed),  # compiling does not pay off for one pass
             chunk=compute.chunk or compute.suitable_chunk(real.shape),
         )
 

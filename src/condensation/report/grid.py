@@ -17,8 +17,8 @@ from condensation.report.text_layout import UNKNOWN, common_size, draw_text, dra
 
 CLASSES_PER_BAND = 10
 MOST_BANDS = 10
-NARROWEST = 300  # so that the title above two small classes has long lines
-LABEL = 78  # least width of the labels at the left
+NARROWEST = 300  # minimum width of a page, so that titles have long lines
+CAPTION = 78  # minimum width of the captions at the left
 GAP, MARGIN = 4, 18
 TITLE_LINE, HEADING = 24, 26  # height of a line of the title, and of class names of one line
 TITLE, TEXT = 17, 13  # font sizes
@@ -34,18 +34,18 @@ class GridLayout:
 
     cell: tuple[int, int]  # width and height of an image
     column: int  # width; an image is centred in it
-    label: int  # width of the labels at the left
+    caption: int  # width of the captions at the left
 
     @property
     def step(self) -> tuple[int, int]:
-        """Distance of two images across and down."""
+        """Horizontal and vertical distance of neighbouring images."""
         return self.column + GAP, self.cell[1] + GAP
 
 
 class GridPart(NamedTuple):
-    """Rows of images with one label at the left."""
+    """Rows of images with one caption at the left."""
 
-    name: str
+    caption: str
     images: ImageSet
     rows: int
 
@@ -83,7 +83,7 @@ def grid(
     scale = max(1, round(side / max(height, width)))
     cell = width * scale, height * scale
     column = max(cell[0], min(NAME_WIDTH, round(widest_word(list(names.values()), NAMES[0]))))
-    layout = GridLayout(cell, column, min(max(LABEL, longest), 2 * LABEL))
+    layout = GridLayout(cell, column, min(max(CAPTION, longest), 2 * CAPTION))
     unknown = any(UNKNOWN in drawable(text) for text in (title, *sets, *(first.class_names[label] for label in classes)))
     notes = {
         f"first {rows} of {most if least == most else f'{least:,} to {most:,}'} per class": most > rows,
@@ -91,7 +91,7 @@ def grid(
         f"{UNKNOWN}: a character that no installed font has": unknown,
     }
     note = " · ".join(text for text, applies in notes.items() if applies)
-    # On the line of a single title, or on a line of its own below several.
+    # The note follows a single title line, or has its own line below several.
     titles = [drawable(line) for line in title.splitlines()]
     lines = [" · ".join(filter(None, (*titles, note)))] if len(titles) < 2 else [*titles, *filter(None, [note])]
     return _page(parts, bands, names, lines, layout)
@@ -108,7 +108,7 @@ def save_picture(path: Path, picture: Image.Image) -> None:
         content = _encoded(picture, Image.registered_extensions().get(path.suffix.lower(), ""))
     except (KeyError, OSError, ValueError):
         hint = "Choose a name that ends in .png, such as out=grid.png."
-        raise CondensationError(f"No picture can be written as {path}.", hint=hint) from None
+        raise CondensationError(f"Cannot write a picture as {path}.", hint=hint) from None
     write(path, content)
 
 
@@ -132,7 +132,7 @@ def _page(
     headings = [_heading([names[label] for label in band], layout) for band in bands]
     extra = [NAME_LINE * (max(map(len, lines)) - 1) for _, lines in headings]
     band_height = HEADING + sum(heights) + 2 * GAP * (len(parts) - 1) + 14
-    width = max(NARROWEST, 2 * MARGIN + layout.label + max(map(len, bands)) * layout.step[0] - GAP)
+    width = max(NARROWEST, 2 * MARGIN + layout.caption + max(map(len, bands)) * layout.step[0] - GAP)
     lines = [line for text in title for line in in_phrases(text, width - 2 * MARGIN, TITLE)]
     title_height = len(lines) * TITLE_LINE + 10 if lines else 0
     page = Image.new("RGB", (width, 2 * MARGIN + title_height + len(bands) * band_height + sum(extra) - 14), PAPER)
@@ -141,14 +141,14 @@ def _page(
         draw_text(draw, (MARGIN, MARGIN - 4 + number * TITLE_LINE), line, TITLE, INK)
     top = MARGIN + title_height
     for band, heading, more in zip(bands, headings, extra, strict=True):
-        left = MARGIN + layout.label
+        left = MARGIN + layout.caption
         _draw_heading(draw, heading, (left, top), layout)
         top += HEADING + more
         for part, height in zip(parts, heights, strict=True):
             if part is not parts[0]:
                 top += 2 * GAP
                 draw.line((MARGIN, top - GAP - 3, width - MARGIN, top - GAP - 3), fill=(222, 222, 228))
-            for number, line in enumerate(in_lines(drawable(part.name), layout.label - 8, TEXT, most=2)):
+            for number, line in enumerate(in_lines(drawable(part.caption), layout.caption - 8, TEXT, most=2)):
                 draw_text(draw, (MARGIN, top + layout.cell[1] // 2 - 8 + number * NAME_LINE), line, TEXT, FAINT)
             _paste(page, part.images, band, part.rows, (left, top), layout)
             top += height
@@ -164,7 +164,7 @@ def _heading(names: Sequence[str], layout: GridLayout) -> tuple[int, list[list[s
 
 
 def _draw_heading(draw: ImageDraw.ImageDraw, heading: tuple[int, list[list[str]]], corner: tuple[int, int], layout: GridLayout) -> None:
-    """Draw names centred above their columns, aligned at the last line."""
+    """Draw names centred above their columns, aligned at the bottom."""
     (size, names), (left, top) = heading, corner
     most = max(map(len, names))
     for column, lines in enumerate(names):

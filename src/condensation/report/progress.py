@@ -1,4 +1,4 @@
-"""Progress of a run: a live bar on a terminal, a line now and then elsewhere, or nothing."""
+"""Progress of a run: a live bar on a terminal, occasional lines elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from condensation.methods.loop import StepInfo, Stopped
 from condensation.report.tables import plain_console
 
-INTERRUPTED = 130  # the exit code of a program that Ctrl-C ended
+INTERRUPTED = 130  # exit code of a program that Ctrl-C interrupted
 READING = "reading images"
-READING_DELAY = 2.0  # seconds of reading before the first line about it; reading from the cache takes less
+READING_DELAY = 2.0  # seconds before the first line about reading; reading from the cache takes less
 
 
 class Reporter:
-    """Receives the progress of each part of a run and shows nothing; subclasses override `show`."""
+    """Receiver of the progress of each part of a run that shows nothing; subclasses override `show`."""
 
     def reading(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` images are read."""
@@ -32,7 +32,7 @@ class Reporter:
         self.show(*info.phase, "" if info.loss is None else f"loss {info.loss:.4g}")
 
     def training(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` epochs of training a pool or a proxy are done."""
+        """Show that ``done`` of ``total`` training epochs of a pool or a proxy are done."""
         self.show("training", done, total)
 
     def evaluating(self, done: int, total: int) -> None:
@@ -44,7 +44,7 @@ class Reporter:
 
 
 class LineReporter(Reporter):
-    """Prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
+    """Reporter that prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
 
     def __init__(self, every: float = 15.0) -> None:
         self.every, self._pace = every, _Pace()
@@ -66,7 +66,7 @@ class LineReporter(Reporter):
 
 
 class LiveReporter(Reporter):
-    """Draws a progress bar with loss, speed and time left for each part."""
+    """Reporter that draws a progress bar with loss, speed and time left for each part."""
 
     def __init__(self, progress: Progress) -> None:
         self._pace, self._progress, self._tasks = _Pace(), progress, dict[str, TaskID]()
@@ -119,7 +119,7 @@ def _clock(seconds: float) -> str:
 
 
 class HeadedReporter(Reporter):
-    """Calls ``print_heading`` before it shows progress, so that a refused run prints nothing but the error."""
+    """Reporter that calls ``print_heading`` before it shows progress, so that a rejected run prints only the error."""
 
     def __init__(self, shown: Reporter, print_heading: Callable[[], None]) -> None:
         self._shown, self._print_heading = shown, print_heading
@@ -130,7 +130,7 @@ class HeadedReporter(Reporter):
 
 
 class StopOnSignal:
-    """Turns Ctrl-C and SIGTERM into a stop between two steps, after which the state is saved; a second one ends the program at once."""
+    """Handler that turns Ctrl-C and SIGTERM into a stop between two steps; a second signal ends the program at once."""
 
     def __init__(self) -> None:
         self._asked, self._before = False, dict[int, Any]()
@@ -156,7 +156,7 @@ class StopOnSignal:
 
 
 class StoppableReporter(Reporter):
-    """Shows progress, then raises `Stopped` if a signal asked for it."""
+    """Reporter that shows progress, then raises `Stopped` if a signal asked for it."""
 
     def __init__(self, shown: Reporter, stop: StopOnSignal) -> None:
         self._shown, self._stop = shown, stop

@@ -1,4 +1,4 @@
-"""Results as tables for people and as JSON for programs."""
+"""Results as tables and as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ def print_scores(screen: Console, content: Scores | Mapping[str, Any]) -> None:
 
 
 def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
-    """Return lines about the ``data`` entry of a card; duplicates are left out if the data were just ``read``, which warned of them."""
+    """Return lines about the ``data`` entry of a card; without duplicates if the data were just ``read``, since reading warns of them."""
     lines = [str(card["note"])] if card.get("note") else []
     if skipped := card.get("skipped"):
         count, shown = skipped["count"], skipped["images"][:most]

@@ -12,14 +12,14 @@ from condensation.report.grid import grid
 
 
 class TensorBoard:
-    """Writes events to ``folder``: the loss of every step, and about twenty pictures per run."""
+    """Observer that writes the loss of every step and about twenty pictures per run to ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise MissingExtra("TensorBoard", "track") from None
-        # The folder is created with the first event: a refused run must leave nothing.
+        # The folder is created with the first event, so a rejected run leaves nothing.
         self._open: Callable[[int], Any] = lambda step: SummaryWriter(str(folder), purge_step=step + 1)
         self._writer: Any = None
 

@@ -1,4 +1,4 @@
-"""Advice on a set that is less accurate than random images, on learning rates, and short names of networks."""
+"""Advice for sets that are less accurate than random images, suitable learning rates, and short names of networks."""
 
 from dataclasses import fields
 
@@ -14,8 +14,8 @@ from condensation.networks.registry import NETWORKS
 def suitable_lr(lr: float, network: NetworkSpec) -> float:
     """Return the learning rate of images that suits ``network`` if ``lr`` suits a ConvNet.
 
-    On residual networks it is a hundredth: with the rate of a ConvNet, sets learned on them fall below random images. The authors
-    of DM advise 0.1 to 0.01 there instead of 1; on images held out from training, 0.01 was better.
+    For residual networks it is a hundredth: with the learning rate of a ConvNet, sets learned on them are less accurate than random
+    images. The authors of DM advise 0.1 to 0.01 instead of 1; on images held out from training, 0.01 was better.
     """
     return lr * network.pixel_lr
 
@@ -29,24 +29,24 @@ def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None
 
 
 def what_to_try(method: Method, path: str = "method") -> list[str]:
-    """Return settings that may improve a set below random images, the most promising first.
+    """Return settings that may improve a set that is less accurate than random images, the most promising first.
 
     ``path`` is the dotted name of the setting that holds ``method``.
     """
     if isinstance(method, BestOf):
         return what_to_try(method.of, f"{path}.of")
     if isinstance(method, GenerativeMethod):
-        return [f"{path}=dm: sets drawn from generators are seldom more accurate than random images, learned sets are"]
+        return [f"{path}=dm: sets drawn from generators are seldom more accurate than random images; sets learned with DM are"]
     network, lr, lines = method.network, method.lr, []
     if lr is not None:
         usual = network.pixel_lr if network is not None else PIXEL_LR
         smaller = lr / 10 if lr <= usual else usual
-        lines.append(f"{path}.lr={smaller:g} (it is {lr:g}): on some networks, above all ResNets, images need a smaller rate")
+        lines.append(f"{path}.lr={smaller:g} (now {lr:g}): some networks, especially ResNets, need a smaller learning rate of images")
     if network is not None and network != NETWORKS["convnet"]:
-        reason = "a set learned on a ConvNet often trains other networks better than one learned on them"
+        reason = "sets learned on a ConvNet often train other networks better than sets learned on those networks"
         lines.append(f"{path}.networks.spec=convnet: {reason}")
     if method.steps and any(field.name == "steps" for field in fields(method)):
-        lines.append(f"{path}.steps={10 * method.steps} (it is {method.steps})")
+        lines.append(f"{path}.steps={10 * method.steps} (now {method.steps})")
     return lines
 
 

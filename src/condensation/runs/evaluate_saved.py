@@ -30,11 +30,11 @@ class EvaluateSettings:
     """Settings of `condense evaluate`, all but the sets."""
 
     data: dict[str, Any] | None = None
-    """Plain `DataSettings`; those that are missing come from the card of each set. None: all do."""
+    """Plain `DataSettings`; missing ones come from the card of each set. None takes all from it."""
     random: int = 0
-    """Random real images per class to evaluate beside the sets, with and without augmentation; 0: none."""
+    """Random real images per class to evaluate for comparison, with and without augmentation; 0: none."""
     small_classes: SmallClasses | None = None
-    """If a class has fewer than ``random`` images: ``error``, or ``all`` to use every one; None: as the sets were made, else error."""
+    """If a class has fewer than ``random`` images: ``error`` raises, ``all`` uses all of them; None: as for the sets, else ``error``."""
     whole: bool = False
     """Evaluate the whole training set too."""
     seed: int = 0
@@ -46,7 +46,7 @@ class EvaluateSettings:
 
 
 def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: Progress = Progress()) -> Scores:
-    """Evaluate the sets at ``paths``, and real images beside them as ``settings`` ask, each on its own data set.
+    """Evaluate the sets at ``paths`` and the real images that ``settings`` ask for, each on its own data set.
 
     Sets with the same data settings share one data set. If there are several, the scores name the test set of each set. Raise
     CondensationError if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
@@ -63,7 +63,7 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
         for name, condensed in sets.items():
             _check_split(condensed, data, name)
         group = [*(Entry(name, condensed.images) for name, condensed in sets.items()), *_real(settings, data, sets.values())]
-        if len(groups) > 1:  # the name of real images tells from which data they are
+        if len(groups) > 1:  # the names of real images name their data
             group = [
                 replace(entry, name=entry.name if entry.name in sets else f"{entry.name} ({label})", test=data.test, test_name=label)
                 for entry in group
@@ -78,7 +78,7 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
 def evaluate_settings(
     content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: EvaluateSettings = EvaluateSettings()
 ) -> EvaluateSettings:
-    """Return ``usual`` changed by plain settings ``content``; data settings are complete where all sets share them.
+    """Return ``usual`` with plain settings ``content`` applied; data settings are completed if all sets share them.
 
     Raise CondensationError for an unknown setting, or if the card of a set does not name its data set.
     """
@@ -90,7 +90,7 @@ def evaluate_settings(
 
 
 def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress: Progress = Progress()) -> CondensedSet:
-    """Return the set with the scores of its float32 and 8-bit images on its card, from the same networks.
+    """Return the set with the scores of its float32 and 8-bit images on its card, from identically initialized networks.
 
     Raise CondensationError if the set does not fit the data, or neither the card nor ``settings`` name the data.
     """
@@ -111,7 +111,7 @@ def evaluation_of(condensed: CondensedSet) -> EvaluationSettings:
 
 
 def data_of(condensed: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
-    """Return the data settings on the card of the set, changed by plain settings ``asked``.
+    """Return the data settings on the card of the set with plain settings ``asked`` applied.
 
     Raise CondensationError for an unknown setting, or if neither names a data set.
     """
@@ -121,7 +121,7 @@ def data_of(condensed: CondensedSet | None, asked: Mapping[str, Any] | None) -> 
         settings = replace(settings or DataSettings(), folder=None)  # the folder on the card is that of the old source
     if settings is None:
         hint = 'Name the data to test on: data={"source": "cifar10"}.'
-        raise CondensationError("The set does not say which data it was made from.", hint=hint, setting="data.source")
+        raise CondensationError("The card of the set does not name its data.", hint=hint, setting="data.source")
     return from_dict(DataSettings, asked, settings, "data")
 
 
@@ -131,7 +131,7 @@ def _require_networks(settings: EvaluateSettings) -> None:
 
 
 def _made_from(condensed: CondensedSet) -> DataSettings | None:
-    """Return the data settings on the card of the set; None where it has none."""
+    """Return the data settings on the card of the set; None if it has none."""
     try:
         return from_dict(DataSettings, condensed.card["settings"]["data"])
     except (KeyError, TypeError):
@@ -143,14 +143,14 @@ def _grouped(settings: EvaluateSettings, saved: Mapping[str, CondensedSet]) -> l
     groups: dict[DataSettings, tuple[DataSettings, dict[str, CondensedSet]]] = {}
     for name, condensed in saved.items():
         wanted = data_of(condensed, settings.data)
-        # These settings change no test image: test images are preprocessed like the set.
+        # These settings do not affect the test images, which are preprocessed like the set.
         test_images = replace(wanted, preprocessing="none", flip_invariant=None)
         groups.setdefault(test_images, (wanted, {}))[1][name] = condensed
     return list(groups.values()) or [(data_of(None, settings.data), {})]
 
 
 def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: OnProgress | None = None) -> Data:
-    """Load the data; an error names the set whose card names them, since the user may not have."""
+    """Load the data; if they are missing, the error names the set whose card names them, since the user may not have."""
     try:
         return wanted.load(on_reading)
     except NoSuchData:
@@ -189,16 +189,16 @@ def _labels(wanted: Sequence[DataSettings]) -> list[str]:
 def _check_split(condensed: CondensedSet, data: Data, name: str) -> None:
     """Warn if the test images were split off differently when the set was made: they may be among its training images.
 
-    The names of the data don't matter: a folder with other images than before may well be another folder.
+    The names of the data are not compared, since a folder may have been renamed.
     """
     about = condensed.card.get("data", {})
     then, now = about.get("split"), data.details.get("split")
     if not then or not now or then.get("digest") == now["digest"] or condensed.images.class_names != data.test.class_names:
         return
     if about.get("name") == data.name:
-        change = f"the images of {data.name} have changed since this set was made, and the test split with them."
+        change = f"the images of {data.name} have changed since this set was made, and so has the test split."
     else:
         change = f"{data.name} has another test split than {about.get('name')}, from which this set was made."
     logger.warning(
-        f"{name}: {change} The set may have been made from images that it is tested on; provide a test part of your own to prevent that."
+        f"{name}: {change} The set may have been made from images that it is now tested on. Provide separate test images to prevent that."
     )

@@ -32,7 +32,7 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None
             raise CondensationError(f"There is no run to resume in {folder}.", hint="Start one with resume=False.", setting="resume")
         return
     if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
-        return  # a run that was refused or stopped before its first checkpoint may be replaced
+        return  # a run that was rejected or stopped before its first checkpoint may be replaced
     # The compute settings may change when a run is resumed, for example on another machine.
     wanted = {**json.loads(json.dumps(content)), "compute": None}
     difference = first_difference({**_saved_settings(folder), "compute": None}, wanted)
@@ -61,10 +61,10 @@ def _saved_settings(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Make ``folder`` and lock it, so that no other process or thread runs in it; the system unlocks it if the process dies.
+    """Create ``folder`` and lock it, so that no other process or thread runs in it; the system unlocks it if the process dies.
 
     A new folder is removed if the block leaves it empty. Raise CondensationError if another run holds the lock, NotWritten if the folder
-    or the lock cannot be made.
+    or the lock cannot be created.
     """
     path, is_new = folder / LOCK, not folder.exists()
     try:

@@ -10,7 +10,7 @@ from condensation.methods.loop import StepInfo
 
 
 class LossLog:
-    """An observer that appends about ``lines`` lines per phase of a run; a resumed run repeats none."""
+    """An observer that appends about ``lines`` lines per phase of a run. Resuming a run repeats no line."""
 
     def __init__(self, path: Path, lines: int = 1000) -> None:
         self.path, self.lines = path, lines
@@ -32,7 +32,7 @@ class LossLog:
                 raise NotWritten(self.path, error, "") from error
 
     def _begin(self, step: int) -> None:
-        """Remove the lines of steps that will be repeated, and a line that a kill cut short."""
+        """Remove the lines of steps that will be repeated, and an incomplete last line."""
         self._started = time.perf_counter()
         if not self.path.exists():
             return

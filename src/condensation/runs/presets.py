@@ -1,4 +1,4 @@
-"""Presets of run settings: ``fast`` takes minutes on a CPU, ``long`` and ``best`` an hour, ``paper`` as long as the paper."""
+"""Presets of run settings: ``fast`` takes minutes on a CPU, ``long`` and ``best`` an hour, ``paper`` a day."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
     """Return the preset called ``name``, tuned for ``ipc`` images per class, the number of classes, and 1 or 3 channels.
 
-    Raise CondensationError if there is no such preset; the hint lists those there are.
+    Raise CondensationError if there is no such preset; the hint lists the presets.
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, setting="preset")
@@ -43,18 +43,18 @@ def settings_from(
     overrides: Sequence[str] | None = None,
     network: str | None = None,
 ) -> RunSettings:
-    """Return the settings of a run: defaults, then the preset, the file, options and overrides, each over those before it.
+    """Return the settings of a run: defaults, then the preset, the file, options and overrides, each overriding those before it.
 
-    A preset that is named here wins over the file: it replaces its method settings except the method's name, its evaluation and its
+    A preset that is given here overrides the file: it replaces the file's method settings (but not the method's name), evaluation and
     preprocessing. Likewise, a name in ``options`` and ``overrides`` replaces the group of the file; see `overlay`. Raise CondensationError
     if the file cannot be read, or for an unknown name or a wrong value.
 
     Args:
-        preset: Name of the preset; None for ``fast``, below the file.
+        preset: Name of the preset; None for ``fast``, which the file overrides.
         file: TOML or JSON file of settings.
         options: Values by dotted setting name; None for those that were not given.
         overrides: Settings such as ``method.lr=0.5``.
-        network: Network of the evaluation and of the method, an option too.
+        network: Network of the evaluation and of the method; it counts as an option.
     """
     options, name = dict(options or {}), preset or "fast"
     saved = read_settings(file) if file else {}
@@ -71,7 +71,7 @@ def settings_from(
 
 
 def _below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
-    """Return the settings of a file without those that a preset determines; log which those are."""
+    """Return the settings of a file without those that a preset determines, and log the names of those."""
     method, data = content.get("method"), content.get("data")
     method_name = method.get("name") if isinstance(method, Mapping) else method
     kept = {key: value for key, value in content.items() if key not in ("method", "evaluation")}
@@ -86,10 +86,10 @@ def _below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
 
 
 def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
-    """Return the preset called ``name`` that suits plain settings ``content``, which are then applied to it.
+    """Return the preset called ``name``, tuned for plain settings ``content``, which the caller then applies to it.
 
-    If ipc differs between classes, the largest counts. The number of classes is that of ``data.classes``, or that of a catalogued
-    data set, which also tells whether images are grey. Other data sets, not read yet, count as 10 classes in colour.
+    If ipc differs between classes, the largest is used. The number of classes comes from ``data.classes`` or the catalogue, which also
+    tells whether images are greyscale. Other data sets are not read yet; 10 classes and colour images are assumed.
     """
     ipc, data = content.get("ipc"), content.get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -124,7 +124,7 @@ PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
     "fast": lambda ipc, classes, channels: RunSettings(method=DM.fast(ipc, classes, channels)),
     # Ten times the steps of `fast`: up to an hour.
     "long": lambda ipc, classes, channels: RunSettings(method=DM.long(ipc, classes, channels)),
-    # Several sets as `fast` makes them, and the best of each class: up to an hour.
+    # Several sets made with `fast`, of which the best is kept for each class: up to an hour.
     "best": lambda ipc, classes, channels: RunSettings(method=BestOf.hour(ipc, classes, channels)),
     # The settings of the paper: about a day.
     "paper": lambda ipc, classes, channels: RunSettings(

@@ -29,17 +29,17 @@ class RidgeSettings:
     """Settings of `condense ridge`, all but the sets."""
 
     data: dict[str, Any] | None = None
-    """Plain `DataSettings`; those that are missing come from the card of each set. None: all do."""
+    """Plain `DataSettings`; missing ones come from the card of each set. None takes all from it."""
     kernel: NTK | None = None
     """Tangent kernel; None: the one that the set was learned with, or ``fc``."""
     reg: float | None = None
     """Regularization, relative to the mean diagonal of the kernel matrix, at least 0; None: as the set was learned, or 1e-6."""
     random: int = 0
-    """Random real images per class to evaluate beside each set, with hard labels; 0: none."""
+    """Random real images per class, with hard labels, to compare each set with; 0: none."""
     seed: int = 0
     """Seed of the random real images."""
     compute: Compute = Compute()
-    """Device; all is computed in float64."""
+    """Device; the precision is always float64."""
 
     def __post_init__(self) -> None:
         if self.reg is not None and not self.reg >= 0:
@@ -76,7 +76,7 @@ class RidgeScores:
 
 
 def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progress = Progress()) -> RidgeScores:
-    """Evaluate the sets at ``paths``, and random real images beside each if ``settings`` ask for them.
+    """Evaluate the sets at ``paths``, and for each of them random real images if ``settings`` ask for them.
 
     Raise CondensationError if there is nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
     """

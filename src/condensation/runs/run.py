@@ -1,4 +1,4 @@
-"""A run: load the data, condense, save and evaluate the set. The run folder holds everything that repeats it."""
+"""A run: load the data, condense, save and evaluate the set. The run folder holds everything needed to repeat it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -51,20 +51,20 @@ def run(
     data: Data | None = None,
     generator: str | Path | None = None,
 ) -> RunResult:
-    """Condense as ``settings`` say, into the folder ``out``. A finished run is read, not repeated.
+    """Condense with ``settings`` and save the results in the folder ``out``. A finished run is read, not repeated.
 
     Args:
         settings: Settings of the run.
-        out: Run folder; it is made if it does not exist.
+        out: Run folder; it is created if it does not exist.
         resume: Continue the run in ``out`` from its checkpoint.
         observers: Functions that are called before the first step and after every step.
         progress: Callbacks for the images read and the epochs of the evaluation.
         checkpoint_every: Seconds between checkpoints; 0 saves after each step.
         data: Result of ``settings.data.load()``, to read it once for many runs.
-        generator: Generator of a run that differs in ipc and evaluation only; the set is drawn from it instead of training another.
+        generator: Trained generator of a run that differs only in ipc and evaluation; the set is drawn from it without training.
 
-    Raise CondensationError if the folder holds another run or the settings are impossible (nothing is written then), and Stopped if an
-    observer or a callback does (the run can then be resumed).
+    Raise CondensationError if the folder holds another run or the settings are invalid (nothing is written then), and Stopped if an
+    observer or a callback raises it (the run can then be resumed).
     """
     folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
     check_folder(folder, content, resume)
@@ -100,7 +100,7 @@ def run(
 
 @contextmanager
 def _resumable(folder: Path) -> Iterator[None]:
-    """Tell how to resume if a file cannot be written; leave nothing of a run that is refused before its first step."""
+    """Add to write errors how to resume, and remove the settings of a run that is rejected before its first step."""
     try:
         yield
     except NotWritten as error:
@@ -132,7 +132,7 @@ def _condense(
     checkpoint: Checkpoint,
     generator: Path | None,
 ) -> CondensedSet:
-    """Condense and save the set, or draw it from ``generator`` if that was trained by the same settings."""
+    """Condense and save the set, or draw it from ``generator`` if that was trained with the same settings."""
     method = settings.method
     watching: list[Observer] = [LossLog(folder / LOG)]
     if isinstance(method, GenerativeMethod):

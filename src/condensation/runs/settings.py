@@ -25,11 +25,11 @@ class RunSettings:
     ipc: int | dict[str, int] = 10
     """Images per class, at least 1: one number, or a number for each class name."""
     small_classes: SmallClasses = "error"
-    """If a class has fewer than ipc training images: ``error``, or ``all`` to use every one of them."""
+    """If a class has fewer than ipc training images: ``error`` raises, ``all`` uses all of them."""
     seed: int = 0
     """Seed of all random numbers."""
     baseline: bool = True
-    """Evaluate as many random real images beside the set."""
+    """Also evaluate as many random real images, for comparison."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation of the set."""
     compute: Compute = Compute()
@@ -53,12 +53,12 @@ class RunSettings:
         for name in self.ipc:
             if name not in real.class_names:
                 known = ", ".join(real.class_names)
-                raise CondensationError(f"ipc names a class {name!r}; there is: {known}.", setting=f"ipc.{name}")
+                raise CondensationError(f"Expected ipc to name classes of {known}; got {name!r}.", setting=f"ipc.{name}")
         return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.small_classes)
 
 
 def describe(settings: RunSettings) -> str:
-    """Return a few words on the set that ``settings`` ask for."""
+    """Return a short description of the set that ``settings`` ask for."""
     return describe_set(type(settings.method).__name__, [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
 
 

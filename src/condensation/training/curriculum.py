@@ -1,4 +1,4 @@
-"""Training on a curriculum: the batches of a set once, in their order, each with its own learning rate and momentum."""
+"""Training on a curriculum: the batches of a set in fixed order, each step with its own learning rate and momentum."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from condensation.training.train import class_accuracies
 
 @dataclass(frozen=True)
 class Schedule:
-    """Batch size and the learning rate and momentum of SGD for each step. More steps than batches repeat the batches."""
+    """Batch size, and the learning rate and momentum of SGD for each step. If there are more steps than batches, batches repeat."""
 
     batch: int
-    """Images per batch, at most."""
+    """Maximum number of images per batch."""
     lr: tuple[float, ...]
     """Learning rate of each step."""
     momentum: tuple[float, ...]
@@ -47,21 +47,21 @@ class Schedule:
         raise CondensationError("The set has no training schedule; only sets made by gtn have one.", hint="Use evaluate() for other sets.")
 
     def to_card(self) -> dict[str, Any]:
-        """Return the content for a card, which `from_card` reads."""
+        """Return the entry for a card, which `from_card` reads."""
         return {"batch": self.batch, "lr": list(self.lr), "momentum": list(self.momentum)}
 
 
 def curriculum_order(counts: Sequence[int]) -> Tensor:
-    """Return the order (n,) in which the images of a set sorted by class, with ``counts`` per class, are shown.
+    """Return the training order (n,) of the images of a set that is sorted by class, with ``counts`` per class.
 
-    Images keep their order within a class and are spread evenly, so classes of equal size take turns.
+    Images keep their order within a class and are spread evenly, so classes of equal size alternate.
     """
     position = torch.cat([(torch.arange(count, dtype=torch.float64) + 0.5) / count for count in counts])
     return torch.argsort(position, stable=True)
 
 
 def curriculum_batches(counts: Sequence[int], batch: int) -> list[Tensor]:
-    """Return the indices of the images of each batch: as few batches of at most ``batch`` and at least two images, of similar size."""
+    """Return the image indices of each batch: as few batches of 2 to ``batch`` images as possible, of similar size."""
     order = curriculum_order(counts)
     count = max(1, min(math.ceil(len(order) / batch), len(order) // 2))
     ends = [number * len(order) // count for number in range(count + 1)]
@@ -73,7 +73,7 @@ class CurriculumResult:
     """Test accuracies in percent of networks that were trained on a curriculum, after some of the steps."""
 
     steps: tuple[int, ...]
-    images: tuple[int, ...]  # shown by then
+    images: tuple[int, ...]  # trained on by then
     values: np.ndarray  # (networks, len(steps))
 
     @property
@@ -99,7 +99,7 @@ class CurriculumResult:
 
     def __str__(self) -> str:
         count = len(self.values)
-        training = f"{counted(self.steps[-1], 'step')} of {counted(self.images[-1], 'image')} in all"
+        training = f"{counted(self.steps[-1], 'step')}, {counted(self.images[-1], 'image')} in total"
         return f"{accuracy(self.mean, self.deviation, count)} ({counted(count, 'network')}, {training})"
 
 
@@ -114,7 +114,7 @@ def teach(
     at: Sequence[int] = (),
     compute: Compute = Compute(),
 ) -> CurriculumResult:
-    """Train new networks on ``curriculum`` by ``schedule``, and test them after the last step and after the steps ``at``.
+    """Train new networks on ``curriculum`` with ``schedule``, and test them after the last step and after the steps ``at``.
 
     The images are sorted by class, as in every set; `curriculum_order` gives the order of training. Raise CondensationError if ``networks``
     is below 1, or ``at`` names a step that does not exist.
@@ -123,7 +123,7 @@ def teach(
     if networks < 1:
         raise CondensationError(f"Expected at least one network, got {networks}.", setting="networks")
     if any(not 0 <= step <= steps for step in at):
-        raise CondensationError(f"at is {list(at)}; expected steps from 0 to {steps}.", setting="at")
+        raise CondensationError(f"Expected at to be steps from 0 to {steps}, got {list(at)}.", setting="at")
     compute = compute.resolve()
     curriculum, test = curriculum.to(compute.device), test.to(compute.device)
     batches = curriculum_batches(list(curriculum.counts.values()), schedule.batch)

@@ -1,4 +1,4 @@
-"""Making of network pools: train networks on a part of the images and keep snapshots of their weights.
+"""Creation of network pools: train networks on part of the training images and keep snapshots of their weights.
 
 The paper takes embeddings from networks sorted by validation accuracy (Zhao & Bilen, 2023, supplement). It does not state how many
 networks there were or how they were trained, so the defaults are this library's. Test images are not used.
@@ -38,15 +38,15 @@ def make_pool(
     on_network: OnNetwork | None = None,
     on_progress: OnProgress | None = None,
 ) -> PoolStore:
-    """Train the networks that a pool in ``folder`` still lacks, and return the pool.
+    """Train the networks that are missing from the pool in ``folder``, and return the pool.
 
-    Each network depends on the images, the settings and its number only. The network in training is saved after an epoch at most every
-    ``checkpoint_every`` seconds. A callback may raise `Stopped`; the same call then continues. Raise CondensationError if the folder holds
-    another pool, or a class has too few images to split.
+    Each network depends on the images, the settings and its number only. A checkpoint is saved after an epoch, at most every
+    ``checkpoint_every`` seconds. A callback may raise `Stopped`; repeating the call then continues. Raise CondensationError if the folder
+    holds another pool, or a class has too few images to split.
     """
     folder = Path(folder)
     training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
-    network.build(real.shape, real.num_classes, Rng(0))  # a network that does not fit raises before the folder is made
+    network.build(real.shape, real.num_classes, Rng(0))  # raises before the folder is created if the network does not fit
     store = _open_or_create(network, real, folder, settings)
     remove_unfinished(folder)
     remove_unfinished(folder / NETWORKS_FOLDER)
@@ -70,7 +70,7 @@ def make_pool(
 
 
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
-    """Split ``real`` at random into a rest and a ``share`` of each class, with at least one image of each class in both.
+    """Split ``real`` at random into the remaining images and a held-out ``share`` of each class; both have images of each class.
 
     Raise CondensationError if a class has only one image.
     """

@@ -1,8 +1,8 @@
 """Gradients through training: the loss of a trained network as a differentiable function of its training batches and learning rates.
 
 A learner is trained by SGD for some steps; the outer loss is a weighted sum of its losses on other images after some of the steps.
-`meta_gradient` computes the exact gradient of the outer loss with respect to whatever the training batches and rates depend on, such
-as the parameters of a generator.
+`meta_gradient` computes the exact gradient of the outer loss with respect to any tensors on which the training batches and
+rates depend, such as the parameters of a generator.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ class LearnerState:
     statistics: Tensors  # buffers such as running means of batch norm; some carry a graph, see `traced`
 
     def detached(self) -> LearnerState:
-        """Return a copy without graph whose tensors require gradients."""
+        """Return a copy detached from the graph whose tensors require gradients."""
         weights, velocity = (
             {name: tensor.detach().requires_grad_() for name, tensor in part.items()} for part in (self.weights, self.velocity)
         )
         return LearnerState(weights, velocity, {name: _detached(buffer) for name, buffer in self.statistics.items()})
 
     def tensors(self) -> list[Tensor]:
-        """Return all tensors with gradients: weights, then velocities, then traced statistics."""
+        """Return all tensors that require gradients: weights, then velocities, then traced statistics."""
         traced_statistics = (buffer for buffer in self.statistics.values() if buffer.requires_grad)
         return [*self.weights.values(), *self.velocity.values(), *traced_statistics]
 
 
 def initial_state(network: Classifier) -> LearnerState:
-    """Return the state before training: the weights of ``network`` and no velocity."""
+    """Return the state before training: the weights of ``network`` and zero velocity."""
     weights = {name: parameter.detach().clone() for name, parameter in trainable_parameters(network).items()}
     statistics = {name: buffer.detach().clone() for name, buffer in network.named_buffers()}
     return LearnerState(weights, {name: torch.zeros_like(weight) for name, weight in weights.items()}, statistics)
@@ -79,10 +79,10 @@ def logits_of(network: Classifier, state: LearnerState, images: Tensor) -> Tenso
 
 
 def inner_step(network: Classifier, state: LearnerState, batch: InnerBatch, rng: Rng, *, graph: bool = False) -> LearnerState:
-    """Return the state after one step of SGD on the cross-entropy of ``batch``, as `torch.optim.SGD`: ``v = m v + g``, ``w = w - lr v``.
+    """Return the state after one SGD step on the cross-entropy of ``batch``, like `torch.optim.SGD`: ``v = m v + g``, ``w = w - lr v``.
 
-    With ``graph``, the result is differentiable in the batch and in ``state``; running statistics are so only where they are
-    `traced`. ``rng`` decides dropout.
+    With ``graph``, the result is differentiable in the batch and in ``state``; running statistics only where they are
+    `traced`. ``rng`` is the random stream of dropout.
     """
     network.train()
     before = state if graph else state.detached()
@@ -99,7 +99,7 @@ def inner_step(network: Classifier, state: LearnerState, batch: InnerBatch, rng:
 
 
 def _detached(buffer: Tensor) -> Tensor:
-    """Return ``buffer`` without its graph, with gradients required as before."""
+    """Return ``buffer`` detached from its graph; it requires gradients if it did before."""
     return buffer.detach().requires_grad_(buffer.requires_grad)
 
 
@@ -124,7 +124,7 @@ def outer_loss(network: Classifier, state: LearnerState, batch: OuterBatch) -> T
 
 @dataclass(frozen=True)
 class UnrolledTraining:
-    """A training of ``steps`` steps. The functions are called several times per step and must return the same each time."""
+    """Training for ``steps`` steps. The functions are called several times per step and must return the same result each time."""
 
     steps: int
     inner_batch: Callable[[int], InnerBatch]  # by step, from 0
@@ -138,7 +138,7 @@ def meta_gradient(
 
     A first pass trains without a graph and stores every ``keep_every``-th state (None: the square root of the steps). The backward pass
     goes from the last stored state to the first: it recomputes the states up to the next stored one and differentiates each step alone.
-    So the graph spans one step, and about two times the square root of the number of steps states are in memory.
+    So the graph spans one step, and about 2 * sqrt(steps) states are in memory.
     """
     stride = keep_every or max(1, math.isqrt(unrolled.steps))
     stored = {0: start.detached()}
@@ -181,7 +181,7 @@ def _recomputed(network: Classifier, state: LearnerState, unrolled: UnrolledTrai
 def _step_outputs(
     network: Classifier, before: LearnerState, unrolled: UnrolledTraining, step: int, rng: Rng, after: list[Tensor] | None
 ) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """Return the outer loss after ``step``, and each output of the step with the gradient of the total loss in it."""
+    """Return the outer loss after ``step``, and each output of the step with the gradient of the total loss with respect to it."""
     outer_batch = unrolled.outer_batch(step)
     loss = before.tensors()[0].new_zeros(())
     outputs: list[tuple[Tensor, Tensor]] = []

@@ -28,20 +28,20 @@ class PoolRecipe:
     validation: float = 0.1
     """Fraction of each class, in (0, 1), that is held out at random to measure accuracies."""
     bounds: tuple[float, ...] = (10, 20, 30, 40, 50, 60, 70)
-    """Increasing validation accuracies in percent that separate the buckets: 10-20, ..., 70+."""
+    """Increasing validation accuracies in percent that bound the buckets: 10-20, ..., 70+."""
     per_bucket: int = 3
-    """Snapshots kept per network and bucket, at most."""
+    """Maximum number of snapshots per network and bucket."""
     growth: float = 1.2
-    """Factor between the batch numbers at which a network is evaluated, above 1: after 1, 2, 3, ... batches."""
+    """Factor, above 1, between successive batch numbers at which a network is evaluated, from 1, 2, 3 on."""
     seed: int = 0
-    """Determines the validation images, the initial weights and the training."""
+    """Seed of the validation split, the initial weights and the training."""
 
     def __post_init__(self) -> None:
         require(self, "pool", ("networks", "per_bucket"), lambda value: value >= 1, "at least 1")
         require(self, "pool", ("validation",), lambda value: 0 < value < 1, "between 0 and 1")
         require(self, "pool", ("growth",), lambda value: value > 1, "above 1")
         growing = list(self.bounds) == sorted(set(self.bounds)) != [] and min(self.bounds) >= 0
-        require(self, "pool", ("bounds",), lambda bounds: growing, "percentages that grow, such as 10,20,30")
+        require(self, "pool", ("bounds",), lambda bounds: growing, "increasing percentages, such as 10,20,30")
         object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))  # so that equal settings compare equal
 
     def total_batches(self, training: ImageSet) -> int:
@@ -49,7 +49,7 @@ class PoolRecipe:
         return self.recipe.epochs * math.ceil(len(training) / self.recipe.batch)
 
     def evaluation_steps(self, batches: int) -> set[int]:
-        """Return the batch numbers at which a network is evaluated: dense at first, when accuracies change fast, and the last."""
+        """Return the batch numbers at which a network is evaluated: dense at first, when accuracies change fast, and always the last."""
         steps, step = {batches}, 1
         while step < batches:
             steps.add(step)
@@ -106,7 +106,7 @@ class PoolTrainer:
             self._kept.offer(Snapshot(self._step, round(accuracy, 3), weights))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to continue after an epoch."""
+        """Return the state after an epoch, from which training continues."""
         network, optimizer = dict(self._model.network.state_dict()), self._optimizer.state_dict()
         return {"network": network, "optimizer": optimizer, "epochs": self.epochs, "step": self._step, "kept": self._kept.state_dict()}
 
@@ -128,7 +128,7 @@ class Reservoir:
         self._chosen: list[list[Snapshot]] = [[] for _ in self._buckets]
 
     def offer(self, snapshot: Snapshot) -> None:
-        """Keep ``snapshot`` at random, in place of another one if its bucket is full."""
+        """Add ``snapshot`` to its bucket; if the bucket is full, replace a random snapshot or drop it."""
         for place, bucket in enumerate(self._buckets):
             if snapshot.accuracy in bucket:
                 chosen, self._seen[place] = self._chosen[place], self._seen[place] + 1

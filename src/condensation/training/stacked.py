@@ -1,4 +1,4 @@
-"""Batches of models in training: a single network, or several of one architecture stacked so that one call computes all."""
+"""Batches of models: a single network, or several of one architecture, stacked so that one call computes all."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ from condensation.networks.layers import use_pytorch_kernels
 
 logger = logging.getLogger(__name__)
 
-KEPT = 4  # caches that wait for reuse, one per architecture
+KEPT = 4  # unused caches kept for reuse, one per architecture
 
 
 class ModelBatch(ABC):
@@ -53,7 +53,7 @@ class ModelBatch(ABC):
         """Draw the random numbers inside the networks, such as dropout, from these streams."""
 
     def microbatches(self, images: Tensor) -> list[slice]:
-        """Return the parts of a batch (count, n, c, h, w) to process at a time; gradients add up."""
+        """Return the slices of a batch (count, n, c, h, w) to process one at a time; their gradients add up."""
         return [slice(0, images.shape[1])]
 
     @abstractmethod
@@ -157,7 +157,7 @@ def can_be_stacked(network: Classifier, shape: Shape) -> bool:
             for training, images_dim, batch in ((True, 0, images), (False, None, images[0])):
                 network.train(training)
                 vmap(partial(_logits, network), in_dims=(0, 0, images_dim))(parameters, statistics, batch)
-    except Exception as error:  # a user's module can raise anything; it then trains unstacked
+    except Exception as error:  # a user's module can raise any error; it is then trained unstacked
         logger.info("Networks are trained one by one: %s cannot be stacked (%s).", type(network).__name__, error)
         return False
     return True

@@ -27,9 +27,9 @@ OnBatch = Callable[[Tensor, Tensor], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training of a classifier: SGD on cross-entropy, with one drop of the learning rate to a tenth.
+    """Training of a classifier: SGD on cross-entropy; the learning rate drops once, to a tenth.
 
-    A set with soft labels determines the loss itself. The defaults are the published evaluation (Zhao & Bilen, 2023) without the
+    The soft labels of a set, if any, determine the loss. The defaults are the published evaluation (Zhao & Bilen, 2023) without the
     off-by-one errors of the published code; `Recipe.paper` repeats that code exactly.
     """
 
@@ -38,9 +38,9 @@ class Recipe:
     lr: float = 0.01
     """Learning rate of SGD, above 0."""
     lr_drop_epoch: int | None = None
-    """Epochs before the learning rate drops to a tenth; None for half of all."""
+    """Epochs before the learning rate drops to a tenth; None for half of the epochs."""
     reset_momentum: bool = False
-    """Clear the momentum at the drop."""
+    """Reset the momentum at the drop."""
     momentum: float = 0.9
     """Momentum of SGD, in [0, 1)."""
     weight_decay: float = 5e-4
@@ -48,7 +48,7 @@ class Recipe:
     batch: int = 256
     """Images per batch, at least 1."""
     augmentation: Augmentation | None = DSA()
-    """Augmentation of the training images; None for none."""
+    """Augmentation of the training images; None for no augmentation."""
 
     def __post_init__(self) -> None:
         require(self, "recipe", ("epochs", "batch"), lambda value: value >= 1, "at least 1")
@@ -75,9 +75,9 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
 
 @dataclass(frozen=True, eq=False)
 class EpochWindow:
-    """Training set that shows the next ``count`` of many images in each epoch, in random order, and all before any again.
+    """Training set that yields the next ``count`` images in each epoch, in random order; none repeats until all were used.
 
-    It makes training on a large set take exactly the steps of training on a small one.
+    It makes training on a large set take exactly as many steps as training on a small one.
     """
 
     images: ImageSet
@@ -109,7 +109,7 @@ class EpochWindow:
 def train_together(
     models: ModelBatch, sets: Sequence[ImageSet | EpochWindow], recipe: Recipe, rngs: Sequence[Rng], on_epoch: OnEpoch | None = None
 ) -> None:
-    """Train each of ``models`` on its own set with its own random stream, as if alone up to rounding. All sets have one size."""
+    """Train each model on its own set (all have the same size) and stream, with the result of separate training up to rounding."""
     models.train(True)
     optimizer = optimizer_of(models, recipe)
     for epoch in range(recipe.epochs):
@@ -155,7 +155,7 @@ def train_epoch(
             batch_logits = []
             for part in models.microbatches(images):
                 logits = models.forward_each(images[:, part])
-                # The sum of the networks' losses: the loss of one has no gradient in the parameters of another.
+                # The sum of the networks' losses: one network's loss has zero gradient with respect to another's parameters.
                 mean_loss = loss_of(logits.flatten(0, 1).to(dtype), targets[:, part].flatten(0, 1))
                 loss = models.count * mean_loss * (logits.shape[1] / count)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -168,7 +168,7 @@ def train_epoch(
 
 
 def _batches(sets: Sequence[ImageSet], orders: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield indices (sets, n) from ``orders``, with the images and the targets, soft or hard labels, of all sets, concatenated."""
+    """Yield indices (sets, n) from ``orders`` with the concatenated images and targets, soft or hard labels, of all sets."""
     all_targets = [images.soft_labels.values if images.soft_labels else images.labels for images in sets]
     for first in range(0, orders.shape[1], size):
         indices = orders[:, first : first + size]

@@ -33,9 +33,10 @@ def train_and_test(
     compute: Compute,
     on_progress: OnProgress | None = None,
 ) -> tuple[list[np.ndarray], list[bool]]:
-    """Train a network for each of ``jobs`` with the decided ``compute``, and test it on all ``tests``.
+    """Train a network for each of ``jobs`` with the resolved ``compute``, and test it on all ``tests``.
 
-    Jobs whose sets share size and loss train together, in groups of even size. ``on_progress`` counts epochs over all networks.
+    Jobs whose sets have the same size and loss are trained together, in groups of similar size. ``on_progress`` counts epochs of all
+    networks.
 
     Returns:
         For each test set, accuracies (jobs, classes) in [0, 1]; and for each network whether its weights are finite.

@@ -47,7 +47,7 @@ class Export:
                 raise MissingExtra(f"Writing {self.name}", "hub") from None
         hint = 'Use to="npz", to="torch" or to="hub"; `condense show` draws the set.'
         if not self.exact and isinstance(images.preprocessing, Zca):
-            reason = "whitening removes the mean and length of each image, so its 8-bit image cannot be whitened back"
+            reason = "whitening removes the mean and length of each image, so its 8-bit image cannot be whitened again"
             raise CondensationError(f"A set whitened by ZCA cannot be written as {self.name}: {reason}.", hint=hint)
         if not self.exact and images.soft_labels:
             raise CondensationError(f"A set with soft labels cannot be written as {self.name}: it stores one class per image.", hint=hint)
@@ -74,7 +74,7 @@ def rounding_of(images: ImageSet) -> Rounding:
     if not images.images.is_floating_point():
         return Rounding(0.0, 0.0, 0.0)
     exact = images.preprocessing.inverse(images.images)
-    # Undoing the normalization of a real image may leave [0, 1] by a rounding error.
+    # Undoing the normalization of a real image may exceed [0, 1] by a rounding error.
     outside = ((exact < -1e-5) | (exact > 1 + 1e-5)).double().mean()
     change = (exact * 255 - eight_bit(images).float()).abs()
     return Rounding(float(outside), float(change.double().mean()), float(change.max()))

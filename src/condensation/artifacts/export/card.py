@@ -20,7 +20,7 @@ from condensation.data.decode.decode import DRAFT
 from condensation.evaluation.scores import Scores
 from condensation.training.train import Recipe
 
-# How an image gets another shape, by the setting ``fit``: in words, and the function of Pillow's ImageOps.
+# Resizing to another shape by the setting ``fit``: description, and function of Pillow's ImageOps.
 FITTING = {
     "crop": ("scaled to fill the size, then cropped at both ends to the centre", "fit"),
     "pad": ("scaled to fit into the size, then padded with black at both ends", "pad"),
@@ -38,7 +38,7 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
     """Return the page in Markdown. Raise CondensationError if a field of the card has a wrong type."""
     card = as_record(dict(content), Card, "The card of the set")
     source, code = card.data.name, form.code(images)
-    stored = "The images are stored as normalized float32 values, exactly. Train on `dataset` and do not normalize again."
+    stored = "The images are stored exactly, as normalized float32 values. Train on `dataset` and do not normalize again."
     if "- mean" in code:
         code = f"{normalization_code(images)}\n{code}"
         stored = "The images have 8 bits. The code above normalizes them; train on `dataset`."
@@ -141,7 +141,7 @@ for epoch in range({recipe["epochs"]}):
         return f"{labels}{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."
     settings = augmentation if isinstance(augmentation, dict) else {"name": augmentation}
     operations = f" ({', '.join(settings['operations'])})" if "operations" in settings else ""
-    flips = "" if images.flip_invariant else " Do not flip images: mirrored, they show something else."
+    flips = "" if images.flip_invariant else " Do not flip images: flipping changes what they show."
     return (
         f"{labels}{_python(code)}\n\nThe evaluation trains {network} with {str(settings['name']).upper()} augmentation{operations}. The "
         "code above does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour "
@@ -169,7 +169,7 @@ def _table(scores: Scores) -> str:
 
 def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:
     if isinstance(images.preprocessing, Zca):
-        return "For viewing only: whitening removes the mean and length of each image, so 8-bit images cannot be whitened back."
+        return "For viewing only: whitening removes the mean and length of each image, so 8-bit images cannot be whitened again."
     kind = "The images are an 8-bit view of the set."
     if form.exact:
         kind = "`set.safetensors` is exact. `datasets.load_dataset` gives an 8-bit view of it; normalize it like test images."
@@ -177,13 +177,13 @@ def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:
         return f"{kind} Nothing is lost: the images of this set had 8 bits from the start."
     rounding = rounding_of(images)
     change = (
-        f"{kind} Values were clipped to [0, 1] and rounded: {100 * rounding.clipped:.1f} % lay outside; the mean change is "
+        f"{kind} Values were clipped to [0, 1] and rounded: {100 * rounding.clipped:.1f} % were outside; the mean change is "
         f"{rounding.mean:.2f}/255, the largest {rounding.largest:.1f}/255."
     )
     scores = Scores.from_card(card.views)
     if scores is None or scores.test is None:
         return f"{change} The effect on accuracy was not measured."
-    return f"{change} Accuracy on {counted(scores.test.images, 'test image')}: {_over(scores)}, initialized alike.\n\n{_table(scores)}"
+    return f"{change} Accuracy on {counted(scores.test.images, 'test image')}: {_over(scores)}, same initial weights.\n\n{_table(scores)}"
 
 
 def _python(code: str) -> str:

@@ -22,7 +22,7 @@ def write_hub(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
     (folder / TABLE).parent.mkdir()
     write_table(images, folder / TABLE)
     if isinstance(images.preprocessing, Zca):
-        images = replace(images, images=images.inputs())  # whitened, so that plain PyTorch need not whiten
+        images = replace(images, images=images.inputs())  # stored whitened, so that plain PyTorch code does not whiten
     write_set(folder / SET, images, card)
 
 

@@ -18,7 +18,7 @@ def write_table(images: ImageSet, path: Path) -> None:
 
     pictures = [{"bytes": png_bytes(pixels), "path": None} for pixels in eight_bit(images)]
     features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": list(images.class_names)}}
-    # The metadata of `datasets` itself, by which it decodes the bytes as images and the numbers as class names.
+    # Metadata with which `datasets` decodes the bytes as images and the numbers as class names.
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = pa.schema([("image", picture), ("label", pa.int64())], metadata=metadata)

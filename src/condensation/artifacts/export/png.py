@@ -16,7 +16,7 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 
 
 def class_folders(names: Sequence[str]) -> list[str]:
-    """Return a folder name for each class that every file system accepts, in the order of the labels, by which readers number classes.
+    """Return a folder name per class that every file system accepts; sorted by name, they are in the order of the labels.
 
     If the names are not in order, or had to be changed, each gets its label as a prefix: ``3-Dress``.
     """

@@ -9,14 +9,14 @@ from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
 
-data = typer.Typer(help="List the data sets; download one, or look into one.", invoke_without_command=True)
+data = typer.Typer(help="List the data sets; download or inspect one.", invoke_without_command=True)
 app.add_typer(data, name="data")
-_TARGET = "Target; else CONDENSATION_DATA, else your own data folder."
+_TARGET = "Target; default: CONDENSATION_DATA, else your data folder."
 
 
 @data.callback()
 def list_datasets(context: typer.Context, folder: opt.FolderOption = None, as_json: opt.JsonOption = False) -> None:
-    """List the data sets, and the path of each that is on this machine."""
+    """List the data sets and the paths of those on this machine."""
     if context.invoked_subcommand is None:
         from condensation.cli.views import data as view
 
@@ -26,9 +26,9 @@ def list_datasets(context: typer.Context, folder: opt.FolderOption = None, as_js
 @data.command()
 def get(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name that `condense data` lists.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name listed by `condense data`.")],
     folder: Annotated[str | None, typer.Option("--folder", help=_TARGET, show_default=False)] = None,
-    mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Download from below this address.")] = None,
+    mirror: Annotated[str | None, typer.Option("--mirror", metavar="ADDRESS", help="Base address to download from.")] = None,
     quiet: opt.QuietOption = False,
 ) -> None:
     """Print the terms of a data set and download it; an interrupted download continues."""
@@ -41,17 +41,17 @@ def get(
 @data.command()
 @grouped
 def show(
-    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="Folder, file, or name that `condense data` lists.")],
+    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="Folder, file, or name listed by `condense data`.")],
     overrides: opt.DataOverrides = None,
     folder: opt.FolderOption = None,
     size: opt.SizeOption = None,
     fit: opt.FitOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Ignored: images that cannot be read are always listed here.")] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Picture.")] = Path("data.png"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Picture file.")] = Path("data.png"),
     rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="Images per class.")] = 5,
     output: opt.Output = opt.Output(),
 ) -> None:
-    """Print what a run would read: classes, sizes, skipped files, memory; and draw a picture."""
+    """Print what a run would read (classes, sizes, skipped files, memory) and draw a picture."""
     from condensation.cli.views import data_show as view
     from condensation.config.build import from_dict
     from condensation.data.settings import DataSettings

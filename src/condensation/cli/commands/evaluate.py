@@ -23,7 +23,7 @@ def evaluate(
     print_config: opt.PrintConfig = False,
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
-    """Train networks on condensed sets, random real images or the whole data, and test them."""
+    """Train networks on condensed sets, random real images or the whole training set, and test them."""
     from condensation.artifacts.condensed_set import CondensedSet
     from condensation.cli.views import evaluate as view
     from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings

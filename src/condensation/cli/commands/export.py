@@ -22,7 +22,7 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=_FORMATS, show_default=False, callback=_check_format)],
     overrides: opt.Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="SET-FORMAT")] = None,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the 8-bit images beside the set.")] = False,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the set and its 8-bit images.")] = False,
     data: opt.DataOption = None,
     folder: opt.FolderOption = None,
     device: opt.DeviceOption = None,
@@ -34,5 +34,5 @@ def export(
     options = {**opt.data_options(data, folder), "compute.device": device}
     given = [*(name for name, value in options.items() if value is not None), *(overrides or [])]
     if given and not evaluate:
-        raise CondensationError(f"{given[0]} is a setting of the evaluation.", hint="Add --evaluate, or leave the setting out.")
+        raise CondensationError(f"{given[0]} is a setting of the evaluation.", hint="Add --evaluate, or drop the setting.")
     view.export(path, to, out, opt.content_of(None, options, overrides) if evaluate else None, output)

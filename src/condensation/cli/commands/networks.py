@@ -8,7 +8,7 @@ from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
 from condensation.cli.options import JsonOption, Overrides, content_of
 
-_NETWORK = "One of them, or your own: module:name, file.py:name."
+_NETWORK = "Network to show, or your own: module:name, file.py:name."
 _check_network = one_of("network", NETWORKS)
 
 
@@ -20,7 +20,7 @@ def networks(
     classes: Annotated[int, typer.Option("--classes", metavar="N", min=2, help="Number of classes.")] = 10,
     as_json: JsonOption = False,
 ) -> None:
-    """List the networks and their sizes; or the settings and layers of one."""
+    """List the networks and their sizes, or show the settings and layers of one."""
     from condensation.cli.views import networks as view
     from condensation.config.build import from_dict
     from condensation.networks.base import NetworkSpec

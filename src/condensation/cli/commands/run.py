@@ -16,7 +16,7 @@ from condensation.cli.groups import grouped
 if TYPE_CHECKING:
     from condensation.runs.settings import RunSettings
 
-_METHOD = "Name that `condense methods` lists."
+_METHOD = "Name listed by `condense methods`."
 _IPC = "Synthetic images per class."
 _check_method = one_of("method", METHODS)
 
@@ -33,13 +33,13 @@ def run(
     seed: opt.SeedOption = None,
     reading: opt.DataOptions = opt.DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     checkpoint_every: opt.CheckpointOption = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard to the run folder.")] = False,
     print_config: opt.PrintConfig = False,
     output: opt.Output = opt.Output(),
 ) -> None:
-    """Condense a data set, evaluate the result beside random real images, and keep everything in a run folder."""
+    """Condense a data set, compare it with random real images and save everything in a run folder."""
     from condensation.cli.views import run as view
     from condensation.runs.presets import settings_from
 
@@ -52,7 +52,7 @@ def run(
 
 
 def default_folder(settings: RunSettings) -> Path:
-    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the settings that are not those of the preset ``fast``, except compute."""
+    """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the settings that differ from the preset ``fast``, except compute."""
     from condensation.core.plain import to_dict
     from condensation.core.user_code import short_name
     from condensation.runs.presets import settings_from

@@ -21,7 +21,7 @@ def sample(
     check: Annotated[int, typer.Option("--check", metavar="N", min=0, help=_CHECK)] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a new set from the generator that a run trained (gmmn, ...)."""
+    """Draw a new set from the trained generator of a run (gmmn, ...)."""
     from condensation.cli.views import sample as view
 
     view.sample(run, ipc, seed, device or "auto", out, check, as_json=as_json)

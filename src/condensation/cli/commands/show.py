@@ -12,7 +12,7 @@ from condensation.cli.options import FolderOption, JsonOption
 @app.command()
 def show(
     paths: Annotated[list[Path], typer.Argument(metavar="SET...", help="Run folders or set files, drawn in one picture.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture.", show_default="beside the first set")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture file.", show_default="beside the first set")] = None,
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Images per class.", show_default="at most 10")] = None,
     folder: FolderOption = None,
     as_json: JsonOption = False,

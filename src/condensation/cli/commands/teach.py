@@ -25,7 +25,7 @@ def teach(
     device: DeviceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train new networks on a set of gtn by its own curriculum: once, in order, at the learned rates. Then test them."""
+    """Train new networks on the curriculum of a gtn set, once, in order and with the learned rates; then test them."""
     from condensation.cli.views import teach as view
 
     content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}

@@ -28,8 +28,8 @@ def list_data(folder: str | None, *, as_json: bool) -> None:
         rows.add_row(listing.name, *about, listing.where or "-")
     screen = plain_console()
     screen.print(rows, soft_wrap=False)
-    screen.print("Download one without a path: condense data get NAME")
-    return screen.print("Others: a folder with one sub-folder per class, or NAME/{train,test}.npz below --folder or CONDENSATION_DATA.")
+    screen.print("To download a data set without a path: condense data get NAME")
+    return screen.print("Your own: a folder with one sub-folder per class, or NAME/{train,test}.npz below --folder or CONDENSATION_DATA.")
 
 
 def get_data(name: str, folder: str | None, mirror: str | None, *, quiet: bool) -> None:
@@ -55,7 +55,7 @@ def get_data(name: str, folder: str | None, mirror: str | None, *, quiet: bool) 
 
 
 class DownloadBar:
-    """Draws a live bar for each file."""
+    """Observer of a download that draws a live bar for each file."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress, self._tasks = progress, dict[str, TaskID]()
@@ -67,7 +67,7 @@ class DownloadBar:
 
 
 class DownloadLines:
-    """Prints a line when a file begins, one every `EVERY` seconds, and one when it is complete."""
+    """Observer of a download that prints a line when a file begins, every `EVERY` seconds, and when it is complete."""
 
     def __init__(self, console: Console, quiet: bool) -> None:
         self._console, self._quiet, self._last = console, quiet, dict[str, float]()

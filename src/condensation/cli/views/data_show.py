@@ -16,7 +16,7 @@ from condensation.report.grid import grid, save_picture
 from condensation.report.progress import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
 
-SHOWN_SIZE = 64  # pixels a side in which images of several sizes are shown
+SHOWN_SIZE = 64  # pixels per side at which images of several sizes are drawn
 MOST_CLASSES = 40  # in the table; JSON has all
 
 

@@ -23,7 +23,7 @@ def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] 
     check(condensed.images, out, to)
     if evaluation is not None:
         if not EXPORTS[to].pictures:
-            hint = "Leave --evaluate out, or export to png, parquet or hub."
+            hint = "Drop --evaluate, or export to png, parquet or hub."
             raise CondensationError(f"{to} stores exact values, so its accuracy is that of the set.", hint=hint)
         settings = evaluate_settings(evaluation, [condensed], EvaluateSettings(evaluation=evaluation_of(condensed)))
         with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; nothing was written.") as shown:
@@ -43,6 +43,6 @@ def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] 
 
 
 def path_beside(path: Path, suffix: str) -> Path:
-    """Return the default path of something made from ``path``: beside it, with its name and ``suffix``."""
+    """Return the default output path for ``path``: beside it, with its name and ``suffix``."""
     parent = path.parent if path.name not in ("", "..") else path / ".."
     return parent / f"{path.resolve().name.removesuffix('.safetensors')}-{suffix}"

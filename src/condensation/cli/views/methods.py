@@ -23,7 +23,7 @@ def methods(*, as_json: bool) -> None:
         rows.add_row(name, (inspect.getdoc(method) or "").splitlines()[0], settings)
     screen = plain_console()
     screen.print(rows, soft_wrap=False)
-    return screen.print(f"Each setting explained: condense methods METHOD. Presets (--preset {', '.join(PRESETS)}) change some defaults.")
+    return screen.print(f"Details: condense methods METHOD. Presets (--preset {', '.join(PRESETS)}) change some defaults.")
 
 
 def method(name: str, *, as_json: bool) -> None:

@@ -36,7 +36,7 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
     screen = plain_console()
     screen.print(f"For images of {shape} and {classes} classes:")
     screen.print(rows, soft_wrap=False)
-    return screen.print("Each setting explained: condense networks NETWORK. Your own network: module:function or file.py:function.")
+    return screen.print("Details: condense networks NETWORK. Your own network: module:function or file.py:function.")
 
 
 def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def network(spec: NetworkSpec, shape: str, classes: int, *, as_json: bool) -> No
     else:
         _print_layers(spec, shape, classes, size, layers)
         print_settings_of(spec)
-    if error:  # raised below the layers, one of which may serve as the embedding
+    if error:  # raised after printing the layers, one of which may serve as the embedding
         raise error
 
 
@@ -61,12 +61,12 @@ def _print_layers(spec: NetworkSpec, shape: str, classes: int, size: Mapping[str
     screen = plain_console()
     screen.print(f"{to_dict(spec)['name']} for images of {shape} and {classes} classes:", style="bold")
     if "unfit" in size:
-        screen.print("It has no embedding yet. With layer=NAME, any of these layers can be it:")
+        screen.print("It has no embedding yet. Choose one of these layers with layer=NAME:")
     else:
         screen.print(f"{size['parameters']:,} parameters, embeddings of {size['embedding']:,} dimensions")
         if isinstance(spec, UserModule):
             source = f"output of {spec.layer}" if spec.layer else "the module's own embed, else the input of the last nn.Linear"
-            screen.print(f"Embedding: {source}. With layer=NAME, any of these layers:")
+            screen.print(f"Embedding: {source}. Choose another of these layers with layer=NAME:")
     screen.print(rows)
 
 

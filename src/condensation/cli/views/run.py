@@ -1,4 +1,4 @@
-"""Printed form of ``condense run``: progress, scores and what to type next."""
+"""Printed form of ``condense run``: progress, scores and suggested commands."""
 
 import os
 import shlex
@@ -77,10 +77,10 @@ def _print_result(settings: RunSettings, result: RunResult, *, read: bool) -> No
     screen.print("\nNext:", style="bold")
     folder, program = shlex.quote(str(out)), shlex.quote(_program())
     for command, purpose in (
-        (f"show {folder}", "the picture and the card again"),
-        *([(f"teach {folder}", "networks trained by the curriculum of the set")] if "schedule" in result.condensed.card else []),
-        *([(f"sample {folder} --ipc 50", "more images from the generator")] if (out / GENERATOR).exists() else []),
-        (f"evaluate {folder} evaluation.network=mlp", "another network trained on the set"),
+        (f"show {folder}", "show the picture and the card again"),
+        *([(f"teach {folder}", "train networks on the curriculum of the set")] if "schedule" in result.condensed.card else []),
+        *([(f"sample {folder} --ipc 50", "draw more images from the generator")] if (out / GENERATOR).exists() else []),
+        (f"evaluate {folder} evaluation.network=mlp", "train another network on the set"),
         _next_data(settings, result.condensed.images, folder),
     ):
         screen.print(f"  # {purpose}", style="dim")
@@ -88,15 +88,16 @@ def _print_result(settings: RunSettings, result: RunResult, *, read: bool) -> No
 
 
 def _next_data(settings: RunSettings, images: ImageSet, folder: str) -> tuple[str, str]:
-    """Return the command after a catalogued data set (the user's own images) or after the user's images (export)."""
+    """Return the suggested command: a run on the user's own images or, after such a run, an export."""
     if known_name(settings.data.source):
-        return f"run --data PATH --ipc {settings.ipc if isinstance(settings.ipc, int) else 10}", "your own images, one sub-folder per class"
+        ipc = settings.ipc if isinstance(settings.ipc, int) else 10
+        return f"run --data PATH --ipc {ipc}", "run on your own images, one sub-folder per class"
     form, name = ("npz", "arrays") if images.soft_labels else ("png", "image files")
-    return f"export {folder} --to {form}", f"{name}, with the code that trains on them in plain PyTorch"
+    return f"export {folder} --to {form}", f"write {name}, with the code that trains on them in plain PyTorch"
 
 
 def _program() -> str:
-    """Return the command as the user can type it: by its path where the shell does not find it."""
+    """Return the command as the user can type it: by its path if the shell does not find it."""
     program = Path(sys.argv[0])
     found = program.name != "condense" or not program.exists() or shutil.which("condense")
     return "condense" if found else os.path.relpath(program)
@@ -104,6 +105,6 @@ def _program() -> str:
 
 def _stopped_message(out: Path, stopped: Stopped) -> str:
     if not (out / SETTINGS).exists():
-        return "\nStopped while reading images; nothing was condensed yet. Give the same command again."
+        return "\nStopped while reading images; nothing was condensed yet. Run the same command again."
     state = "The set is saved; its evaluation is not." if stopped.step is None else f"The state after step {stopped.step:,} is saved."
     return f"\nStopped. {state}\nContinue with the same command and --resume (the folder is {out})."

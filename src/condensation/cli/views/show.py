@@ -28,7 +28,7 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
     sets = {_label(each, paths): CondensedSet.load(each) for each in paths}
     first, several = next(iter(sets.values())), len(sets) > 1
     real, problem = _real_images(first, folder)
-    # The picture of a run is only replaced by one that shows as much.
+    # Do not replace the picture of a run by one that shows less.
     beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
     out = out or (beside if path.is_dir() else path.with_suffix(".png"))
     titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]

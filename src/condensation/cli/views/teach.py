@@ -42,7 +42,7 @@ def teach(
     screen.print(rows)
     new, tested = counted(networks, f"new {spec['name']}"), counted(len(test), "test image")
     return screen.print(
-        f"{new} trained once on {counted(len(images), 'synthetic image')} in their order and at their learning rates; "
+        f"{new} trained once on {counted(len(images), 'synthetic image')} in order and with the learned rates; "
         f"tested on {tested} of {loaded.name}."
     )
 
