@@ -77,7 +77,7 @@ def test_a_warning_is_shown_once():
         ("run -d digits --seed x", "--seed"),
         ("run -d digits -c nowhere.toml", "nowhere.toml"),
         ("run -d digits -c .", ". cannot be read as TOML"),
-        ("run -d ''", "No data set is named."),
+        ("run -d ''", "No data set given."),
         ("run -d ./nowhere", "nowhere"),
         ("run -d cifar10 --folder nowhere", "nowhere"),
         ("run -d digits method.steps=-1", "method.steps"),

@@ -170,7 +170,7 @@ def test_objects_are_named_by_where_they_are_defined() -> None:
 def test_functions_without_a_name_are_written_but_not_read_back(function: object) -> None:
     settings = RunSettings(method=DM(augmentation=Seeded(function)))  # type: ignore[arg-type]
     content = json.loads(json.dumps(to_dict(settings)))
-    with pytest.raises(CondensationError, match="cannot be found again: it has no name of its own"):
+    with pytest.raises(CondensationError, match="cannot be imported by name"):
         from_dict(RunSettings, content)
 
 

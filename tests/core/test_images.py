@@ -204,8 +204,8 @@ def test_small_classes_give_all_they_have_and_it_is_said():
     assert 'small_classes="all"' in caught.value.hint
     assert images_per_class(real, 5, "all") == {0: 3, 1: 5, 2: 5}
     assert images_per_class(real, {0: 9, 1: 1, 2: 7}, "all") == {0: 3, 1: 1, 2: 7}
-    assert small_classes_note(real, {0: 3, 1: 5, 2: 5}) == "Of classes with fewer than 5 training images, all are taken: 0 3."
-    assert small_classes_note(real, {0: 3, 1: 10, 2: 7}) == "Of classes with fewer than 10 training images, all are taken: 0 3, 2 7."
+    assert small_classes_note(real, {0: 3, 1: 5, 2: 5}) == "Classes with fewer than 5 training images use all of them: 0 3."
+    assert small_classes_note(real, {0: 3, 1: 10, 2: 7}) == "Classes with fewer than 10 training images use all of them: 0 3, 2 7."
     assert small_classes_note(real, {0: 2, 1: 2, 2: 2}) == ""
     with pytest.raises(CondensationError) as caught:
         images_per_class(real, 5, "repeat")

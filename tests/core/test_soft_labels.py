@@ -83,7 +83,7 @@ def test_they_are_part_of_the_fingerprint() -> None:
     [
         (SoftLabels(torch.zeros(2, 3)), r"floats \(3, 3\), .*torch.float32 \(2, 3\)"),
         (SoftLabels(torch.zeros(3, 3, dtype=torch.int64)), "torch.int64"),
-        (SoftLabels(torch.full((3, 3), torch.nan)), "not a number"),
+        (SoftLabels(torch.full((3, 3), torch.nan)), "infinity or NaN"),
         (SoftLabels(torch.zeros(3, 3), "square"), "'squared'"),
     ],
 )

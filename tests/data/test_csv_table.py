@@ -82,7 +82,7 @@ def test_a_split_is_followed(tmp_path, names):
     text = "path,label,split\n" + "\n".join(f"in/{i}.png,{CATS[i]},{split}" for i, split in enumerate(splits))
     data = load(write(tmp_path, text))
     assert (len(data.train), len(data.test)) == (splits.count("Train"), 2)
-    assert data.note == ("Of test and val, test was used." if len(names) > 1 else "")
+    assert data.note == ("Found the splits test and val; test is the test split." if len(names) > 1 else "")
 
 
 def test_paths_may_be_absolute(tmp_path):

@@ -342,7 +342,7 @@ def test_the_command_skips_local_copies(server, condense, tmp_path):
 
 def test_the_command_fails_in_plain_words(server, condense):
     server.files.clear()
-    for name, message in (("cifar10", "answers 404"), ("nothing", "There is no data set to get 'nothing'")):
+    for name, message in (("cifar10", "answers 404"), ("nothing", "There is no downloadable data set 'nothing'")):
         code, _, output = condense("data", "get", name, "--folder", "new")
         assert code == 2
         assert message in output

@@ -71,7 +71,7 @@ def test_a_dataset_dict(second):
 def test_the_first_of_two_test_splits_is_used():
     data = from_dataset(datasets.DatasetDict({"train": made(), "validation": made(6), "test": made(4)}))
     assert len(data.test) == 4
-    assert data.note == "Of test and validation, test was used."
+    assert data.note == "Found the splits test and validation; test is the test split."
 
 
 def test_parts_without_train():

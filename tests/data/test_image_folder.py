@@ -50,7 +50,7 @@ def test_test_is_preferred_to_val(tmp_path):
         write_classes(tmp_path / part, count=count)
     data = load(tmp_path)
     assert data.test.counts == {0: 1, 1: 1, 2: 1}
-    assert data.note == "Of test and val, test was used."
+    assert data.note == "Found the splits test and val; test is the test split."
 
 
 def test_a_class_may_be_called_train(tmp_path):

@@ -91,7 +91,7 @@ POISONED = {
 
 @pytest.mark.parametrize("name", POISONED)
 def test_a_global_is_refused_by_its_name(name):
-    assert re.search(r"the file asks for '[\w.]+'", refusal(read_pickle, POISONED[name], "the file").message)
+    assert re.search(r"the file requests '[\w.]+'", refusal(read_pickle, POISONED[name], "the file").message)
 
 
 def test_a_global_need_not_be_called_to_be_refused():
@@ -115,15 +115,15 @@ def test_no_module_is_imported(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (asks(b"numpy.core.multiarray\n_reconstruct", b"(cnumpy\ndtype\nK\x00\x85U\x01bt"), "of something else"),
-        (asks(b"numpy.core.multiarray\n_reconstruct", b"(U\x01xK\x00\x85U\x01bt"), "of something else"),
-        (asks(b"numpy\nndarray", b"K\x05\x85"), "of something else"),
-        (asks(b"numpy\ndtype", b"U\x01O\x85"), "of something else"),
-        (asks(b"numpy\ndtype", b"U\x02f8\x85"), "of something else"),
-        (asks(b"numpy\ndtype", b"U\x04O8,O\x85"), "of something else"),
-        (asks(b"_codecs\nencode", b"X\x01\x00\x00\x00xX\x03\x00\x00\x00zip\x86"), "of something else"),
+        (asks(b"numpy.core.multiarray\n_reconstruct", b"(cnumpy\ndtype\nK\x00\x85U\x01bt"), "of non-"),
+        (asks(b"numpy.core.multiarray\n_reconstruct", b"(U\x01xK\x00\x85U\x01bt"), "of non-"),
+        (asks(b"numpy\nndarray", b"K\x05\x85"), "of non-"),
+        (asks(b"numpy\ndtype", b"U\x01O\x85"), "of non-"),
+        (asks(b"numpy\ndtype", b"U\x02f8\x85"), "of non-"),
+        (asks(b"numpy\ndtype", b"U\x04O8,O\x85"), "of non-"),
+        (asks(b"_codecs\nencode", b"X\x01\x00\x00\x00xX\x03\x00\x00\x00zip\x86"), "of non-"),
         (pickle.dumps({"x": np.array([os.getcwd, None], dtype=object)}, 2), "could run code"),
-        (pickle.dumps({"x": np.array([None], dtype=object)}, 2), "of something else"),
+        (pickle.dumps({"x": np.array([None], dtype=object)}, 2), "of non-"),
         (b"\x80\x02}U\x01x\x82\x01s.", "operation EXT1"),
         (b"\x80\x02}U\x01xU\x01yQs.", "operation BINPERSID"),
         (b"\x80\x02}U\x01x(ios\nsystem\ns.", "operation INST"),

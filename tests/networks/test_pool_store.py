@@ -366,7 +366,7 @@ def test_resuming_with_another_pool_in_the_same_folder_raises(real, tmp_path):
     store = store_of(tmp_path / "pool", real)
     stopped(method, real, tmp_path / "checkpoint")
     store.add(1, [snapshot(99, 15.0)])
-    with pytest.raises(CondensationError, match=r"of another run: reads\.pool is"):
+    with pytest.raises(CondensationError, match=r"to another run: reads\.pool is"):
         condense(method, real, 1, checkpoint=Checkpoint(tmp_path / "checkpoint"), compute=COMPUTE)
 
 

@@ -404,7 +404,7 @@ def test_the_model_cache_tells_equal_names_of_other_code_apart(tmp_path: Path, m
             UserModule(user_nets.for_digits),
             "for_digits does not accept images of 3x12x16: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
         ),
-        (UserModule(user_nets.wavering), "returns another architecture at each call"),
+        (UserModule(user_nets.wavering), "returns a different architecture at each call"),
         (UserModule(user_nets.raising), "raising failed for images of 3x12x16 and 3 classes: RuntimeError: the weights are not here"),
         (UserModule(f"{HERE}:raising"), "are not here\n{file}, line {line}, in raising: raise RuntimeError("),
         (

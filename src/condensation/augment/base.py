@@ -1,7 +1,7 @@
 """Augmentations: objects that draw parameters and return a transform that applies them.
 
-Drawing and applying are separate, because one draw applied to two batches is Siamese augmentation. Any object with the methods of
-`Augmentation` is one; `Seeded` makes one from any callable.
+Drawing and applying are separate, so that one draw can be applied to two batches (Siamese augmentation). Any object with the methods
+of `Augmentation` can be used; `Seeded` wraps any callable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Augmentation(Protocol):
     """Augmentation of images during condensation and training."""
 
     def fit(self, images: ImageSet) -> Augmentation:
-        """Return this augmentation restricted to what suits ``images``."""
+        """Return this augmentation restricted to operations that suit ``images``."""
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
         """Return a transform whose draw r applies the same parameters to all images of ``classes[r]``, real and synthetic."""
@@ -89,7 +89,7 @@ class Seeded(Registered):
         return qualified_name(self.function)
 
     def fit(self, images: ImageSet) -> Seeded:
-        _ = self._callable  # raises now if it cannot be imported
+        _ = self._callable  # raises early if it cannot be imported
         return self
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
@@ -104,10 +104,10 @@ class Seeded(Registered):
         function = import_object(self.function) if isinstance(self.function, str) else self.function
         if not callable(function):
             raise CondensationError(f"Expected {self.label} to be a function of images, got {type(function).__name__}.")
-        with user_errors(f"The augmentation {self.label} cannot be made"):
+        with user_errors(f"The augmentation {self.label} could not be created"):
             augment = function(**self.options) if isinstance(function, type) else partial(function, **self.options)
         if not callable(augment):
-            raise CondensationError(f"Expected instances of {self.label} to be functions of images; they cannot be called.")
+            raise CondensationError(f"Expected instances of {self.label} to be callable with images; they are not.")
         return augment
 
     def _seeded(self, images: Tensor, rng: Rng) -> Tensor:
@@ -117,6 +117,6 @@ class Seeded(Registered):
             got = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise CondensationError(f"Expected the augmentation {self.label} to return images {tuple(images.shape)}, got {got}.")
         if images.requires_grad and torch.is_grad_enabled() and not result.requires_grad:
-            hint = "Write it with torch operations only. An augmentation for training alone (evaluation.recipe.augmentation) needs none."
-            raise CondensationError(f"No gradient passes through the augmentation {self.label}; learning images needs one.", hint=hint)
+            hint = "Write it with torch operations only. Otherwise use it only for training (evaluation.recipe.augmentation)."
+            raise CondensationError(f"No gradient passes through the augmentation {self.label}; learning images requires it.", hint=hint)
         return result.to(images.dtype)

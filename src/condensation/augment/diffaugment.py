@@ -23,7 +23,7 @@ RANGES = DSA()
 
 @dataclass(frozen=True)
 class DiffAugment(Registered):
-    """Augmentation by several operations of `DSA` in a row, each with its own parameters.
+    """Augmentation by several operations of `DSA` in sequence, each with its own parameters.
 
     The ranges are those of the paper, which calls ``crop`` translation. The largest shift is an eighth of the side, rounded to the
     nearest pixel; the published code rounds down.
@@ -31,7 +31,7 @@ class DiffAugment(Registered):
 
     name: ClassVar[str] = "diffaugment"
     operations: tuple[str, ...] = ("crop", "cutout")
-    """Names of operations of `DSA`, in this order, each at most once; empty for none."""
+    """Names of operations of `DSA`, in this order, each at most once; empty for no augmentation."""
 
     def __post_init__(self) -> None:
         if self.operations:
@@ -40,7 +40,7 @@ class DiffAugment(Registered):
             raise CondensationError(f"Expected each operation of DiffAugment at most once, got {', '.join(self.operations)}.")
 
     def fit(self, images: ImageSet) -> DiffAugment:
-        """Return this without flips if a mirrored image may change its class."""
+        """Return this augmentation, without flips if mirroring may change the class of an image."""
         return DiffAugment(tuple(name for name in self.operations if images.flip_invariant or name != "flip"))
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:

@@ -33,37 +33,37 @@ class DSA(Registered):
     operations: tuple[str, ...] = ("color", "crop", "cutout", "flip", "scale", "rotate")
     """Names of the operations to choose from."""
     brightness: float = 1.0
-    """Range of the added brightness, U(-1/2, 1/2) times this, at least 0."""
+    """Width of the range of the added brightness, U(-1/2, 1/2) * brightness; at least 0."""
     saturation: float = 2.0
-    """Largest factor of the difference from the greyscale image, U(0, this), at least 0."""
+    """Largest factor of the difference from the greyscale image, U(0, saturation); at least 0."""
     contrast: float = 0.5
-    """Least factor of the difference from the mean of the image, U(this, 1 + this), at least 0."""
+    """Smallest factor of the difference from the mean of the image, U(contrast, 1 + contrast); at least 0."""
     crop: float = 0.125
     """Largest shift as a fraction of the side, 0 to 1; zeros fill the gap."""
     cutout: float = 0.5
-    """Side of the square of zeros as a fraction of the image's, 0 to 1."""
+    """Sides of the zeroed rectangle as a fraction of the sides of the image, 0 to 1."""
     flip: float = 0.5
     """Probability of a horizontal flip."""
     scale: float = 1.2
-    """Largest factor of each axis, U(1 / this, this), at least 1."""
+    """Largest factor of each axis, U(1 / scale, scale); at least 1."""
     rotate: float = 15.0
-    """Largest angle in degrees, either way, 0 to 360."""
+    """Largest angle in degrees, in either direction, 0 to 360."""
 
     def __post_init__(self) -> None:
         if strange := [name for name in self.operations if name not in OPERATIONS]:
             raise unknown("DSA operation", strange[0], OPERATIONS)
         if not self.operations:
-            raise CondensationError("DSA needs at least one operation.", hint="For no augmentation, use None in place of DSA.")
-        for name, (least, most) in RANGES.items():
+            raise CondensationError("DSA needs at least one operation.", hint="For no augmentation, use None instead of DSA.")
+        for name, (least, most) in LIMITS.items():
             if not least <= getattr(self, name) <= most:
-                raise CondensationError(f"Expected {name} of DSA in {least:g} to {most:g}, got {getattr(self, name)}.")
+                raise CondensationError(f"Expected {name} of DSA to be from {least:g} to {most:g}, got {getattr(self, name)}.")
 
     def fit(self, images: ImageSet) -> DSA:
-        """Return this without flips if a mirrored image may change its class. Raise CondensationError if no operation is left."""
+        """Return this augmentation, without flips if mirroring may change a class. Raise CondensationError if no operation is left."""
         if images.flip_invariant:
             return self
         if set(self.operations) == {"flip"}:
-            raise CondensationError("DSA has no operation but flip, and these images must not be mirrored.", hint="Add another operation.")
+            raise CondensationError("DSA has only the operation flip, but mirroring may change a class.", hint="Add another operation.")
         return replace(self, operations=tuple(name for name in self.operations if name != "flip"))
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
@@ -86,18 +86,18 @@ class DrawnDSA:
     chosen: Tensor
     """Index of the operation of each draw, (draws,) on the CPU."""
     uniforms: Tensor
-    """Numbers in [0, 1) for its parameters, (draws, UNIFORMS) on the CPU."""
+    """Numbers in [0, 1) for the parameters of each draw, (draws, UNIFORMS) on the CPU."""
 
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
         """Apply each operation once, to all images whose draw chose it."""
-        rows = rows.cpu()  # choosing images on the CPU avoids waiting for a GPU
+        rows = rows.cpu()  # selecting images on the CPU avoids waiting for a GPU
         chosen = self.chosen[rows]
         if len(set(chosen.tolist())) == 1:
             return self._apply(int(chosen[0]), images, rows)
         return apply_by_group(self._apply, images, rows, chosen)
 
     def concat(self, others: Sequence[Transform], count: int) -> DrawnDSA | None:
-        """Return the draws of this and ``others`` as one transform; None if they differ in settings or have not ``count`` draws."""
+        """Return the draws of this and ``others`` as one transform; None if they differ in settings or do not have ``count`` draws."""
         draws = [draw for draw in (self, *others) if isinstance(draw, DrawnDSA) and draw.dsa == self.dsa and len(draw.chosen) == count]
         if len(draws) <= len(others):
             return None
@@ -120,7 +120,7 @@ def color(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
 def crop(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
     """Shift by whole pixels and fill with zeros."""
     rows, columns = (_shifted(side, dsa.crop, uniforms[:, axis]) for axis, side in enumerate(images.shape[2:]))
-    # One ring of zeros around the image serves for every pixel outside it.
+    # One ring of zeros around the image represents every pixel outside it.
     padded = F.pad(images, (1, 1, 1, 1))
     index = torch.arange(len(images), device=images.device)[:, None, None]
     return padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2).contiguous()
@@ -154,7 +154,7 @@ def rotate(dsa: DSA, images: Tensor, uniforms: Tensor) -> Tensor:
 Operation = Callable[[DSA, Tensor, Tensor], Tensor]
 """Function of the settings, images (n, c, h, w) and numbers in [0, 1) for each image, (n, UNIFORMS)."""
 OPERATIONS: dict[str, Operation] = {"color": color, "crop": crop, "cutout": cutout, "flip": flip, "scale": scale, "rotate": rotate}
-RANGES = {
+LIMITS = {
     **dict.fromkeys(("brightness", "saturation", "contrast"), (0, math.inf)),
     **dict.fromkeys(("crop", "cutout", "flip"), (0, 1)),
     **{"scale": (1, math.inf), "rotate": (0, 360)},
@@ -172,7 +172,7 @@ def _shifted(side: int, fraction: float, uniform: Tensor) -> Tensor:
 def _covered(side: int, fraction: float, uniform: Tensor) -> Tensor:
     """Return a mask of the rows of each image that the hole covers, (n, side)."""
     size = int(side * fraction + 0.5)
-    # The centre of an even hole lies between two pixels, so it has one position more.
+    # The centre of an even hole lies between two pixels, so it has one more position.
     centre = (uniform * (side + 1 - size % 2)).floor().long()
     first = (centre - size // 2)[:, None]
     index = torch.arange(side, device=uniform.device)

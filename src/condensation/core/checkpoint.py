@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a run on disk, from which it resumes to the same bytes as without an interruption."""
+"""Checkpoints: the state of a run on disk. A resumed run gives the same bytes as an uninterrupted one."""
 
 import time
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Stateful(Protocol):
 
 @dataclass
 class Checkpoint:
-    """The file of a run's state and the interval between saves, which changes no result."""
+    """Checkpoint file of a run, and the interval between saves, which does not affect the results."""
 
     path: Path
     every: float = EVERY_SECONDS
@@ -41,13 +41,13 @@ class Checkpoint:
         return time.monotonic() - self._saved_at >= self.every
 
     def save(self, state: Stateful, step: int, run: Mapping[str, Any]) -> None:
-        """Write ``state`` after ``step`` steps of the run that ``run`` describes, in place of the earlier state."""
+        """Save ``state`` after ``step`` steps of the run described by ``run``, replacing the earlier state."""
         tensors, tree = to_tensors(state.state_dict())
         write_tensors(self.path, "checkpoint", tensors, {"step": step, "run": dict(run), "state": tree})
         self._saved_at, self.saved_step = time.monotonic(), step
 
     def restore(self, state: Stateful, run: Mapping[str, Any]) -> int:
-        """Load the saved state into ``state`` and return the steps done, 0 without one. Raise CondensationError if it is of another run."""
+        """Load the saved state into ``state`` and return its step, 0 if there is none. Raise CondensationError for another run's."""
         if not self.path.exists():
             return 0
         tensors, card = read_tensors(self.path, "checkpoint")
@@ -55,7 +55,7 @@ class Checkpoint:
             step, saved_run, tree = int(card["step"]), card["run"], card["state"]
             if difference := first_difference(saved_run, dict(run)):
                 hint = "Continue with those settings, or choose another folder (out=...)."
-                raise CondensationError(f"{self.path} is of another run: {difference}.", hint=hint)
+                raise CondensationError(f"{self.path} belongs to another run: {difference}.", hint=hint)
             state.load_state_dict(unpack(tree, tensors))
         except CondensationError:
             raise
@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
-    """Return the first difference of two nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
+    """Return the first difference between nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
     if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
         keys = [*saved, *(key for key in wanted if key not in saved)]
         differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)

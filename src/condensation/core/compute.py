@@ -24,7 +24,7 @@ P = ParamSpec("P")
 
 # Pixels per forward pass that fit the cache of a CPU core or fill a GPU: 32 and 2,048 images of 32x32.
 CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
-# Compiling takes 3 to 20 s the first time (on a GPU 30 s) and then saves 40 to 75 % of the time. On two CPU cores it breaks even
+# Compiling takes 3 to 20 s the first time (30 s on a GPU) and then saves 40 to 75 % of the time. On two CPU cores it breaks even
 # at 9,000 to 56,000 images of 32x32 (benchmarks/compiling.py). A GPU saves less time per image.
 COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
@@ -35,19 +35,19 @@ PROGRAMS = 128  # compiled shapes that torch keeps per network
 class Compute:
     """Device, precision, batching and compilation.
 
-    `resolve` replaces every "auto" by the choice for this machine; explicit values are used, or raise.
+    `resolve` chooses device and precision for this machine if they are "auto". Explicit values are used as given; unsupported ones raise.
     """
 
     device: str = "auto"
     """Device: "auto" (the first GPU, else the CPU), "cpu", "cuda", "cuda:1" or "mps"."""
     precision: Literal["auto", "float32", "bfloat16", "float64"] = "auto"
-    """Precision of the networks; pixels and sums are float32. "auto": bfloat16 where the hardware has it."""
+    """Precision of the networks; pixels, weights and sums are float32, or float64 for "float64". "auto": bfloat16 on hardware with it."""
     chunk: int | None = None
-    """Real images per forward pass, at least 1; None: as many as fit the cache. Not for networks with batch norm."""
+    """Real images per forward pass, at least 1; None: as many as suit the device. Not supported for networks with batch norm."""
     compile: Literal["auto", "always", "never"] = "auto"
-    """Compile networks with `torch.compile`; "auto": if the work is long enough to repay it."""
+    """Compile networks with `torch.compile`; "auto": if the work is long enough to pay for compilation."""
     together: int | None = None
-    """Networks trained at a time in an evaluation, at least 1; None: as many as fill a GPU, 1 on a CPU."""
+    """Number of networks trained together in an evaluation, at least 1; None: as many as fill a GPU, 1 on a CPU."""
 
     def __post_init__(self) -> None:
         for name, choices in (("precision", PRECISIONS), ("compile", ("auto", "always", "never"))):
@@ -58,16 +58,16 @@ class Compute:
         )
 
     def resolve(self) -> Compute:
-        """Return this with device and precision chosen. Raise CondensationError if the machine does not have them."""
+        """Return these settings with device and precision resolved. Raise CondensationError if the machine does not support them."""
         device = str(torch_device(self.device))
         precision = ("bfloat16" if has_fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
         if device.startswith("mps") and precision == "float64":
             hint = 'Use device="cpu", or compute.precision="float32".'
-            raise CondensationError("The device mps has no float64.", hint=hint, setting="compute.precision")
+            raise CondensationError("The device mps does not support float64.", hint=hint, setting="compute.precision")
         return replace(self, device=device, precision=precision)
 
     def describe(self) -> str:
-        """Return the choices for this machine in one line."""
+        """Return a one-line summary of the settings on this machine."""
         self = self.resolve()
         hardware = f"{counted(torch.get_num_threads(), 'thread')}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
@@ -85,7 +85,7 @@ class Compute:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
-        """Return the images per forward pass where only a mean is needed; None for all at once, as networks with batch norm need.
+        """Return the number of images per forward pass when only a mean is needed; None (all at once) for networks with batch norm.
 
         Raise CondensationError if ``chunk`` is set for such a network.
         """
@@ -93,7 +93,7 @@ class Compute:
             return self.chunk or self.suitable_chunk(image_shape)
         if self.chunk is not None:
             message = f"compute.chunk is {self.chunk}, but this network has batch norm, which must see the whole batch at once."
-            hint = "Leave compute.chunk out, or choose a network with instance norm."
+            hint = "Remove compute.chunk, or choose a network with instance norm."
             raise CondensationError(message, hint=hint, setting="compute.chunk")
         return None
 
@@ -102,14 +102,14 @@ class Compute:
         return max(1, round(CHUNK_PIXELS[torch.device(self.device).type] / (image_shape[1] * image_shape[2])))
 
     def suitable_together(self, image_shape: Shape, batch: int) -> int:
-        """Return the number of networks to train at a time, each with batches of ``batch`` images."""
+        """Return the number of networks to train together, each on batches of ``batch`` images."""
         if self.together is not None:
             return self.together
-        # One network fills a CPU.
+        # A single network uses all cores of a CPU.
         return 1 if torch.device(self.device).type == "cpu" else max(1, self.suitable_chunk(image_shape) // batch)
 
     def with_compile_decision(self, image_shape: Shape, images: int) -> Compute:
-        """Return this resolved, with `compile` decided: "always" if it pays for ``images`` in all and a compiler is installed."""
+        """Resolve the settings and `compile`: "always" if compiling pays off for ``images`` images and a compiler is installed."""
         resolved = self.resolve()
         if self.compile != "auto":
             return resolved
@@ -131,20 +131,20 @@ class Compute:
 
 
 def _prepare_compiler() -> None:
-    """Let torch keep more than 8 programs per network, beyond which it silently stops compiling, and tell processors apart.
+    """Raise torch's limit of 8 programs per network, beyond which it silently stops compiling, and add the processor to its cache key.
 
-    Its cache on disk does not: a program compiled for another processor that shares the home folder crashes or returns wrong numbers.
+    By default the key of torch's disk cache ignores the processor, so a program from a machine with the same home folder may crash.
     """
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
     cache = getattr(torch.compiler, "config", None)
-    if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions have none; a tag of the user's is kept
+    if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions lack it; a tag set by the user is kept
         cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {bfloat16_support()}"
 
 
 class _Compiled(Generic[P]):
-    """A function compiled at its first call; if that fails, it warns and calls the function itself."""
+    """A function compiled at its first call; if compilation fails, it warns and calls the original function."""
 
     def __init__(self, function: Callable[P, Tensor]) -> None:
         _prepare_compiler()
@@ -167,12 +167,12 @@ class _Compiled(Generic[P]):
 
     def _give_up(self, error: Exception) -> None:
         reason = " ".join(str(error).strip().splitlines()[:2])  # the first line alone may only name the compiler
-        logger.warning("Compiling failed; continuing without it, which is slower (%s).", reason)
+        logger.warning("Compilation failed; continuing without it, which is slower (%s).", reason)
         self.compiled = None
 
 
 def torch_device(name: str) -> torch.device:
-    """Return the device called ``name``; "auto" is the first GPU, else the CPU. Raise CondensationError if there is no such device."""
+    """Return the device ``name``; "auto" is the first GPU, else the CPU. Raise CondensationError if there is no such device."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -182,7 +182,7 @@ def torch_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
     count = torch.cuda.device_count()
     if available and device.type == "cuda" and (device.index or 0) >= count:
-        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, counted from 0."
+        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, numbered from 0."
         raise CondensationError(message, setting="compute.device")
     if not available:
         hint = 'Use device="auto" or device="cpu".'

@@ -49,7 +49,7 @@ class NotWritten(CondensationError):
         super().__init__(f"Could not write {path}: {error.strerror or error}. {left}".rstrip(), hint=hint)
 
     def during_run(self) -> CondensationError:
-        """Return the error for a run that has begun and can be resumed."""
+        """Return this error for an interrupted run, with the hint to resume it."""
         first = "Make room" if self.no_room else "Make the folder writable"
         return CondensationError(self.message, hint=f"{first} and continue with resume=True, or choose another folder (out=...).")
 
@@ -61,14 +61,14 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 
 
 def unknown(kind: str, name: object, known: Iterable[str], *, setting: str = "") -> CondensationError:
-    """Return the error for a name that does not exist, with the names that do."""
+    """Return the error for the name of a ``kind`` that does not exist, with the available names."""
     names = list(known)
     message = f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}"
-    return CondensationError(message, hint=f"There is: {', '.join(names)}.", setting=setting)
+    return CondensationError(message, hint=f"Available: {', '.join(names)}.", setting=setting)
 
 
 def require(settings: object, prefix: str, fields: Iterable[str], valid: Callable[[Any], bool], expected: str) -> None:
-    """Check ``fields`` of ``settings``. Raise CondensationError for the setting ``prefix``.field if its value is not ``valid``."""
+    """Check ``fields`` of ``settings``. Raise CondensationError, naming the setting ``prefix.field``, if a value is not ``valid``."""
     for field in fields:
         if not valid(value := getattr(settings, field)):
             message = f"{type(settings).__name__}: expected {field} to be {expected}, got {value!r}."

@@ -42,7 +42,7 @@ class ImageSet:
     """
 
     images: Tensor
-    """Pixels, uint8 (n, c, h, w), or preprocessed inputs of a network, floats (n, c, h, w)."""
+    """Pixels as uint8, or preprocessed inputs of a network as floats, (n, c, h, w)."""
     labels: Tensor
     """Class labels, int64 (n,), ascending."""
     class_names: tuple[str, ...]
@@ -67,7 +67,7 @@ class ImageSet:
     ) -> ImageSet:
         """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
 
-        Raise CondensationError if shapes or types do not fit, a label has no class name, or there are no images.
+        Raise CondensationError if a shape or a type is wrong, a label has no class name, or there are no images.
         """
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
@@ -82,13 +82,13 @@ class ImageSet:
         if labels.is_floating_point() or labels.dtype == torch.bool:
             raise CondensationError(f"Expected labels to be integers from 0, got {labels.dtype}.")
         if isinstance(class_names, str):
-            raise CondensationError(f"Expected a list of class names, got the text {class_names!r}.")
+            raise CondensationError(f"Expected a list of class names, got the string {class_names!r}.")
         labels = labels.to(torch.int64)
         low, high = int(labels.min()), int(labels.max())
         names = tuple(class_names) if class_names is not None else tuple(str(label) for label in range(high + 1))
         if low < 0 or high >= len(names):
             message = f"Expected labels in 0..{len(names) - 1}, got {low if low < 0 else high}."
-            raise CondensationError(message, hint="Give a class name for each label, from 0.")
+            raise CondensationError(message, hint="Pass one class name per label, starting at label 0.")
         order = torch.argsort(labels, stable=True)
         soft = soft_labels.validated(len(images), len(names)).take(order) if soft_labels else None
         return cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft)
@@ -108,7 +108,7 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
-        """Number of classes of the task, present here or not: the outputs of a network."""
+        """Number of classes of the task, with or without images in this set; also the number of outputs of a network."""
         return len(self.class_names)
 
     @cached_property
@@ -145,7 +145,7 @@ class ImageSet:
             raise CondensationError(f"Expected a list of labels, such as [0, 1], got {classes!r}.")
         if missing := [label for label in classes if label not in self.classes]:
             labels = ", ".join(map(str, self.classes))
-            raise CondensationError(f"There is no image of class {missing[0]}; there are images of {labels}.")
+            raise CondensationError(f"There are no images of class {missing[0]}; the classes with images are {labels}.")
         return self.take(torch.isin(self.labels, torch.tensor(sorted(classes), device=self.device)).nonzero().squeeze(1))
 
     def take(self, indices: Tensor) -> ImageSet:
@@ -154,7 +154,7 @@ class ImageSet:
         return replace(self, images=self.images[indices], labels=self.labels[indices], soft_labels=soft)
 
     def concat(self, other: ImageSet) -> ImageSet:
-        """Return the images of both sets. Raise CondensationError if they differ in shape, type of pixels, classes or preprocessing."""
+        """Return the images of both sets. Raise CondensationError if they differ in shape, pixel type, classes or preprocessing."""
         require_image_set(other)
         if self.shape != other.shape or self.images.dtype != other.images.dtype:
             expected, got = f"{self.shape} {self.images.dtype}", f"{other.shape} {other.images.dtype}"
@@ -199,10 +199,10 @@ class ImageSet:
 
 
 def require_image_set(value: Any) -> None:
-    """Check that ``value`` is an `ImageSet`. Raise CondensationError if it is anything else, such as the `Data` that holds one."""
+    """Check that ``value`` is an `ImageSet`. Raise CondensationError for any other type, such as `Data`."""
     if not isinstance(value, ImageSet):
         holds_sets = isinstance(getattr(value, "train", None), ImageSet)
-        hint = "Pass its train or test images: data.train." if holds_sets else "Make one with ImageSet.of(images, labels)."
+        hint = "Pass its training or test images, such as data.train." if holds_sets else "Make one with ImageSet.of(images, labels)."
         raise CondensationError(f"Expected an ImageSet, got {_kind(value)}.", hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Number of images per class (ipc), with a choice for classes that have fewer real images."""
+"""Number of synthetic images per class (ipc), and the treatment of classes with fewer real images."""
 
 from collections.abc import Mapping
 from numbers import Integral
@@ -14,8 +14,8 @@ SmallClasses = Literal["error", "all"]
 def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error") -> dict[int, int]:
     """Return the number of synthetic images of each class of ``real``.
 
-    ``ipc`` is one number for all classes or one for each label. Raise CondensationError if it is not whole, below 1 or above the real
-    images of a class (the official code silently uses fewer), or if there is only one class.
+    ``ipc`` is one number for all classes, or a number for each label. Raise CondensationError if it is not an integer, is below 1, or
+    exceeds the real images of a class (the official code silently uses fewer), or if there is only one class.
     """
     require_image_set(real)
     if small_classes not in get_args(SmallClasses):
@@ -25,7 +25,7 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes
     if isinstance(ipc, Mapping):
         if unknown_labels := [label for label in ipc if label not in real.classes]:
             labels = ", ".join(map(str, real.classes))
-            raise CondensationError(f"ipc names a class {unknown_labels[0]!r}; there are images of {labels}.", setting="ipc")
+            raise CondensationError(f"ipc names class {unknown_labels[0]!r}, which has no images; classes: {labels}.", setting="ipc")
         wanted = {label: _checked(ipc.get(label, 0), f" for class {real.class_names[label]!r}") for label in real.classes}
     else:
         wanted = dict.fromkeys(real.classes, _checked(ipc))
@@ -35,7 +35,7 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes
     available, name = real.counts[label], real.class_names[label]
     if wanted[label] > available:
         message = f"Expected ipc of at most {available}, the number of images of class {name!r}; got {wanted[label]}."
-        hint = f'Use ipc={available}, leave that class out, or use all images of such classes: small_classes="all".'
+        hint = f'Use ipc={available}, drop that class, or use all images of such classes: small_classes="all".'
         raise CondensationError(message, hint=hint, setting="ipc")
     return wanted
 
@@ -52,4 +52,4 @@ def small_classes_note(real: ImageSet, wanted: Mapping[int, int]) -> str:
     most = max(wanted.values())
     short = [f"{real.class_names[label]} {count}" for label, count in wanted.items() if count < most and count == real.counts[label]]
     shown = ", ".join(short[:10]) + (f" and {len(short) - 10} more" if len(short) > 10 else "")
-    return f"Of classes with fewer than {most} training images, all are taken: {shown}." if short else ""
+    return f"Classes with fewer than {most} training images use all of them: {shown}." if short else ""

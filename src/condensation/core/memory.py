@@ -1,4 +1,4 @@
-"""Checks that data fit in memory, made before they are read."""
+"""Checks that data fit in memory, before reading them."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def free_memory() -> int | None:
 
 
 def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
-    """Check that ``needed`` bytes are ``free``, by default in this machine. Raise NotEnoughMemory with the hint ``advice`` if not."""
+    """Check that ``needed`` bytes fit in ``free`` bytes, by default those of this machine. Raise NotEnoughMemory if not."""
     free = free_memory() if free is None else free
     if free is not None and needed > free:
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)

@@ -10,8 +10,8 @@ from condensation.core.modules import draws_numbers, mixes_images
 
 Embedding = Callable[[Tensor], Tensor]
 
-# Pixels per backward pass on a CPU, least and most: 16 to 63 images of 32x32. From 64 images on, a feature map (width 128, float32)
-# takes 32 MB, which malloc returns to the system after each use and then gets again page by page.
+# Least and most pixels per backward pass on a CPU: 16 to 63 images of 32x32. From 64 images on, a feature map (width 128, float32)
+# takes 32 MB; malloc returns such blocks to the system after each use and then requests them again page by page.
 LEARNED_PIXELS = (16 * 1024, 63 * 1024)
 
 
@@ -24,10 +24,10 @@ def split(count: int, chunk: int | None) -> list[slice]:
 
 
 def microbatch_size(network: nn.Module, images: Tensor) -> int:
-    """Return the number of ``images`` (n, c, h, w) per backward pass of ``network``; gradients of the pieces are added.
+    """Return the number of ``images`` (n, c, h, w) per backward pass of ``network``; the gradients of the pieces add up.
 
     On a CPU it is the largest divisor of n within `LEARNED_PIXELS`: pieces have one size, because each size is compiled separately.
-    It is n if there is none, on a GPU, and for a network that mixes images or draws numbers for each.
+    It is n if there is no such divisor, on a GPU, and for a network that mixes images or draws random numbers.
     """
     count, _, height, width = images.shape
     least, most = math.ceil(LEARNED_PIXELS[0] / (height * width)), max(1, LEARNED_PIXELS[1] // (height * width))
@@ -37,7 +37,7 @@ def microbatch_size(network: nn.Module, images: Tensor) -> int:
 
 
 def microbatched(network: nn.Module, function: Embedding) -> Embedding:
-    """Return ``function`` of images (n, c, h, w), which calls ``network``, split by `microbatch_size` if gradients are enabled."""
+    """Return ``function``, which embeds images by ``network``, applied in pieces of `microbatch_size` if gradients are enabled."""
 
     def in_pieces(images: Tensor) -> Tensor:
         if not torch.is_grad_enabled():

@@ -12,16 +12,16 @@ FROM_FILE = "condensation_own_"  # prefix of the names of modules imported from 
 
 
 class Registered:
-    """Base of the classes that settings choose by name: methods, networks, samplers, augmentations, kernels."""
+    """Base class of objects that settings choose by name: methods, networks, samplers, augmentations, kernels."""
 
     name: ClassVar[str]
-    """Name in settings, declared by each class of this library; classes of users are named ``module:name``."""
+    """Name in settings, declared by each class of this library; user classes are named ``module:name``."""
     name_field: ClassVar[str | None] = None
-    """Field that holds a user's callable, whose ``module:name`` is the name in settings; None if there is none."""
+    """Field with the user's callable, whose ``module:name`` is the name in settings; None if there is no such field."""
 
 
 def name_of(value: object) -> str | None:
-    """Return the name of ``value`` in settings, ``module:name`` for code of the user; None for values without a name."""
+    """Return the name of ``value`` in settings, ``module:name`` for user code; None for values without a name."""
     if not isinstance(value, Registered):
         return qualified_name(type(value)) if hasattr(value, "per_class") and hasattr(value, "per_image") else None
     if value.name_field:
@@ -49,9 +49,9 @@ def to_dict(value: Any) -> Any:
 
 
 def qualified_name(value: Any) -> str:
-    """Return the name by which `import_object` finds ``value``, a function or a class; for other objects, that of the class.
+    """Return the name by which `import_object` finds ``value``, a function or a class; for other objects, the name of their class.
 
-    For a lambda, a nested function or a partial, it is a description that `import_object` refuses.
+    For a lambda, a nested function or a partial, it is a description that `import_object` rejects.
     """
     if isinstance(value, str):
         return value

@@ -25,7 +25,7 @@ class Preprocessing(ABC):
         """Return the pictures for ``inputs``; learned inputs may give values outside [0, 1]."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the constants to save, from which ``type(self)(**tensors)`` makes an equal map."""
+        """Return the constants to save; ``type(self)(**tensors)`` makes an equal map."""
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def to(self, device: torch.device | str) -> Preprocessing:
@@ -109,7 +109,7 @@ class Zca(Preprocessing):
 
     It standardizes each channel, normalizes each image to mean zero and length one, and multiplies by
     W = U (S + reg tr(S) / d)^(-1/2) U^T, where U S U^T is the covariance of the training images. The normalization discards the mean
-    and length of an image: `inverse` uses those given, or the average of the training images.
+    and length of an image: `inverse` uses the given ones, or the averages over the training images.
     """
 
     mean: Tensor
@@ -127,7 +127,7 @@ class Zca(Preprocessing):
     def fit(cls, batches: Iterable[Tensor], reg: float = 0.1) -> Zca:
         """Return the map for ``batches`` (n, c, h, w) of pictures in [0, 1], read twice; the covariance is summed in float64.
 
-        An iterable that can be read twice is never held in memory at once; an iterator is.
+        A collection is never held in memory as a whole; an iterator is, because it can be read only once.
         """
         batches = list(batches) if isinstance(batches, Iterator) else batches
         standardize = Standardize.fit(batches)

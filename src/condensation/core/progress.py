@@ -9,9 +9,9 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Progress:
-    """Callbacks of a run or an evaluation; each may raise `condensation.methods.loop.Stopped`."""
+    """Callbacks of a run or an evaluation; each may raise `condensation.methods.loop.Stopped` to end it."""
 
     reading: OnProgress | None = None
-    """Counts images read."""
+    """Receives the number of images read."""
     evaluating: OnProgress | None = None
-    """Counts epochs of the evaluation, or test images of kernel ridge regression."""
+    """Receives the number of epochs of the evaluation, or of test images of kernel ridge regression."""

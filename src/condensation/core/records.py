@@ -32,7 +32,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 def as_record(content: Any, kind: type[T], origin: str) -> T:
     """Return JSON ``content`` as ``kind``, a dataclass or a type composed of them; fields that it does not declare are ignored.
 
-    Raise CondensationError, beginning with the file name ``origin``, if a field is missing or has a wrong value.
+    Raise CondensationError, with a message that begins with ``origin``, if a field is missing or has a wrong value.
     """
     try:
         problem = next((f"{field}: expected a number, got NaN" for field in _nans(content)), "")
@@ -47,7 +47,7 @@ def as_record(content: Any, kind: type[T], origin: str) -> T:
 
 
 def _nans(value: Any, field: str = "") -> Iterator[str]:
-    """Yield the name of each field that holds NaN, which JSON does not allow but Python reads."""
+    """Yield the name of each field that holds NaN, which JSON does not allow but Python accepts."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _nans(item, f"{field}.{key}" if field else str(key))
@@ -59,7 +59,7 @@ def _nans(value: Any, field: str = "") -> Iterator[str]:
 
 
 def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
-    """Return the problem in words, with the names that msgspec writes as ``[...]``: ``sets.dm.mean: expected a number, got "x"``."""
+    """Return the problem in words, with the keys that msgspec abbreviates to ``[...]``: ``sets.dm.mean: expected a number, got "x"``."""
     match = _ERROR.fullmatch(str(error))
     assert match is not None  # every part is optional
     field, value = _place(content, kind, error, match["path"] or "")
@@ -88,7 +88,7 @@ def _place(content: Any, kind: type, error: msgspec.ValidationError, path: str) 
         node = parent[key] = copy.copy(parent[key])
         if step["field"] or step["index"]:
             following: Any = step["field"] or int(step["index"])
-        else:  # msgspec names no key of a dict: the entry at fault is the one that fails alone
+        else:  # msgspec does not name the key of a dict: find the entry that fails on its own
             for following in node:
                 parent[key] = {following: node[following]}
                 if _fails(root[""], kind, error):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-# (old name, a setting beside it or "" for any): new name
+# (old name, another setting in the same table, or "" for any table): new name
 RENAMED = {
     ("smaller", ""): "small_classes",
     ("restart_at_drop", ""): "reset_momentum",
@@ -17,7 +17,7 @@ RENAMED = {
 
 
 def with_new_names(content: Any) -> Any:
-    """Return plain ``content`` of a file with the settings of earlier versions under their present names."""
+    """Return plain ``content`` of a file with the settings of earlier versions under their current names."""
     if isinstance(content, list):
         return [with_new_names(value) for value in content]
     if not isinstance(content, Mapping):

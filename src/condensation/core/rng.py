@@ -17,9 +17,9 @@ from torch import Tensor
 class Rng:
     """A seed and a path of names; each path is an independent stream.
 
-    A stream has no position: it returns the same numbers each time. So resuming needs no random state, observers change nothing, and
-    the global generators of torch and numpy are not used. Numbers are drawn on the CPU by numpy's counter-based Philox, so they are
-    the same for every device.
+    A stream has no state: it always returns the same numbers. Resuming therefore needs no saved random state, observers cannot change a
+    result, and the global generators of torch and numpy are not used. Numbers are drawn on the CPU by numpy's counter-based Philox, so
+    they are the same for every device.
 
     >>> Rng(0).child("step", 41).permutation(6).tolist()
     [5, 0, 4, 2, 1, 3]
@@ -49,7 +49,7 @@ class Rng:
         return torch.from_numpy(self.generator().permutation(count))
 
     def choice(self, population: int, count: int) -> np.ndarray:
-        """Return ``count`` different integers below ``population``, in random order."""
+        """Return ``count`` distinct integers below ``population``, in random order."""
         return self.generator().choice(population, count, replace=False)
 
     @contextmanager
@@ -71,7 +71,7 @@ class Rng:
 
     def _digest(self, size: int) -> int:
         # repr distinguishes the string "1" from the number 1; blake2b spreads similar names over the whole key space.
-        # numpy's numbers have another repr than Python's, so int and str make them equal.
+        # numpy's numbers have a different repr from Python's; int and str make them equal.
         path = tuple(str(name) if isinstance(name, str) else int(name) for name in self.path)
         name = repr((int(self.seed), path)).encode()
         return int.from_bytes(hashlib.blake2b(name, digest_size=size).digest(), "little")

@@ -20,7 +20,7 @@ def half_squared(outputs: Tensor, targets: Tensor) -> Tensor:
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"squared": half_squared, "cross-entropy": F.cross_entropy}
 """Mean loss per image of outputs (n, classes) and soft labels (n, classes), by its name on a card."""
 LOSS_LINES = {"squared": "(outputs - labels).square().mean() / 2", "cross-entropy": "torch.nn.functional.cross_entropy(outputs, labels)"}
-"""The same losses as lines of PyTorch, for the pages of exported sets."""
+"""The same losses as PyTorch expressions, for the pages of exported sets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +33,14 @@ class SoftLabels:
     """Name of the loss in `LOSSES`."""
 
     def validated(self, images: int, classes: int) -> SoftLabels:
-        """Return these labels. Raise CondensationError if they don't fit ``images`` images of ``classes`` classes, or are not finite."""
+        """Return these labels, checked. Raise CondensationError if they are not finite floats of shape (``images``, ``classes``)."""
         if self.loss not in LOSSES:
             raise unknown("loss of soft labels", self.loss, LOSSES)
         if self.values.shape != (images, classes) or not self.values.is_floating_point():
             shape = f"({images}, {classes}), (images, classes)"
             raise CondensationError(f"Expected soft labels as floats {shape}; got {self.values.dtype} {tuple(self.values.shape)}.")
         if not self.values.isfinite().all():
-            raise CondensationError("A soft label is infinite or not a number.")
+            raise CondensationError("Expected finite soft labels, got infinity or NaN.")
         return self
 
     def take(self, indices: Tensor) -> SoftLabels:
@@ -61,10 +61,10 @@ def concat_soft_labels(first: SoftLabels | None, second: SoftLabels | None) -> S
 
 
 def loss_for(labels: Sequence[SoftLabels | None]) -> str | None:
-    """Return the loss that all of ``labels`` are for; None for class labels, whose loss is the cross-entropy."""
+    """Return the loss that all of ``labels`` share; None for class labels, whose loss is the cross-entropy."""
     losses = {soft.loss if soft else None for soft in labels}
     if len(losses) > 1:
-        raise ValueError(f"networks trained together need labels for one loss; these are for {losses}")
+        raise ValueError(f"expected labels with the same loss for networks trained together, got {losses}")
     return losses.pop()
 
 

@@ -13,7 +13,7 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.renamed import with_new_names
 
 UNFINISHED = ".unfinished"  # suffix of files and folders that are being written
-RESTORE = "Restore it from a copy, or remove it to make it again."
+RESTORE = "Restore it from a backup, or remove it to create it again."
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def require_free(path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. Check `require_free` before."""
+    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. It checks `require_free` first."""
     require_free(path)
     temporary: Path | None = None
     try:
@@ -103,5 +103,5 @@ def read_json(path: Path) -> Any:
         return with_new_names(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CondensationError(f"There is no file {path}.") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: invalid JSON or UTF-8, or a number with thousands of digits
         raise CondensationError(f"{path} is damaged or not JSON: {error}.", hint=RESTORE) from None

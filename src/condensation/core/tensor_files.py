@@ -47,7 +47,7 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
             actual, version = metadata.get("kind"), int(metadata.get("format", "0"))
             if actual == kind and version > FORMAT:
                 message = f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}."
-                raise CondensationError(message, hint="Install a newer one: pip install -U condensation")
+                raise CondensationError(message, hint="Install a newer version: pip install -U condensation")
             # Copies, because some systems refuse to replace a file while it is mapped.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if with_tensors else {}
         text, digest = metadata.get("card", "null"), metadata.get("digest", "")
@@ -104,7 +104,7 @@ def _pack(tree: Any, add: Callable[[Tensor], str]) -> Any:
 
 
 def unpack(packed: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the nested state that `to_tensors` took apart."""
+    """Return the nested state from which `to_tensors` made ``packed`` and ``tensors``."""
     if "tensor" in packed:
         return tensors[packed["tensor"]]
     if "dict" in packed:

@@ -1,4 +1,4 @@
-"""Text for counts with their nouns and accuracies with their deviation."""
+"""Formatting of counts with their nouns, and of accuracies with their standard deviation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,5 +15,5 @@ def accuracy(mean: float, deviation: float, count: int) -> str:
 
 
 def accuracy_of(score: Mapping[str, Any]) -> str:
-    """Return the `accuracy` of a score as saved, with ``mean``, ``deviation`` and ``count``."""
+    """Return the `accuracy` of a saved score, with ``mean``, ``deviation`` and ``count``."""
     return accuracy(score["mean"], score["deviation"], score.get("count", 0))

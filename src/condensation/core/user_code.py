@@ -1,4 +1,4 @@
-"""Code of the user: imported by ``module:name`` or ``path/to/file.py:name``, with errors that show the line at fault."""
+"""User code: imported by ``module:name`` or ``path/to/file.py:name``, with errors that show the line at fault."""
 
 import hashlib
 import importlib
@@ -19,11 +19,11 @@ from condensation.core.plain import FROM_FILE, relative_path
 FORM = "module:name or path/to/file.py:name"
 SHOWN = 12  # names in a message
 
-_user_files: set[str] = set()  # files of imported modules, to recognize errors in code of the user
+_user_files: set[str] = set()  # files of imported modules, to recognize errors in user code
 
 
 def import_object(target: str) -> Any:
-    """Return the object called ``target``, importing its module as Python does: once in a process.
+    """Return the object called ``target``, importing its module once per process, as Python does.
 
     Modules are found in the current folder first, then on Python's path; files are relative to the current folder. Raise CondensationError
     if there is no such file, module or name, or the module cannot be imported.
@@ -31,9 +31,9 @@ def import_object(target: str) -> Any:
     source, _, name = target.rpartition(":")
     if "<" in target:
         hint = "Define it with a name at the top level of a module."
-        raise CondensationError(f"{target} cannot be found again: it has no name of its own.", hint=hint)
+        raise CondensationError(f"{target} cannot be imported by name: it is a lambda, a nested function or a partial.", hint=hint)
     if not source or not name:
-        raise CondensationError(f"{target!r} names no object of a module or file.", hint=f"Write {FORM}.")
+        raise CondensationError(f"{target!r} does not name an object in a module or file.", hint=f"Write {FORM}.")
     value: Any = _import_file(source) if source.endswith(".py") else _import_module(source)
     file = getattr(value, "__file__", None)  # built-in modules have none
     if file:
@@ -54,7 +54,7 @@ def short_name(text: str) -> str:
 def user_errors(problem: str) -> Iterator[None]:
     """Raise an error of the user's code as a `CondensationError` that begins with ``problem`` and shows the line at fault.
 
-    `CondensationError` and errors for lack of memory pass unchanged.
+    `CondensationError` and out-of-memory errors pass unchanged.
     """
     try:
         yield
@@ -73,7 +73,7 @@ def last_line(error: BaseException) -> str:
 
 
 def user_error_message(error: BaseException) -> str | None:
-    """Return the message of an error raised in code of the user and the line at fault; None if it was raised elsewhere."""
+    """Return the message of an error raised in user code and the line at fault; None if it was raised elsewhere."""
     line = line_at_fault(error)
     return f"{last_line(error)}\n{line}" if line else None
 
@@ -95,7 +95,7 @@ def _import_file(source: str) -> ModuleType:
     if not os.path.isfile(path):
         names = [entry.name for entry in _entries(Path(path).parent) if entry.suffix == ".py"]
         message = f"There is no file {source}.{did_you_mean(Path(path).name, names)}"
-        raise CondensationError(message, hint=f"It is looked for from {os.getcwd()}.")
+        raise CondensationError(message, hint=f"The path is relative to {os.getcwd()}.")
     for module in list(sys.modules.values()):  # it may be the running program itself
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and os.path.basename(file) == os.path.basename(path) and os.path.abspath(file) == path:
@@ -124,7 +124,7 @@ def _import_module(source: str) -> ModuleType:
         return module
     except ModuleNotFoundError:
         names = [entry.stem for entry in _entries(Path.cwd()) if entry.suffix == ".py" or (entry / "__init__.py").exists()]
-        hint = f"It is looked for in {os.getcwd()} and in the installed packages. For a file elsewhere, write path/to/file.py:name."
+        hint = f"Searched {os.getcwd()} and the installed packages. For a file elsewhere, write path/to/file.py:name."
         raise CondensationError(f"There is no module {source!r}.{did_you_mean(source, names)}", hint=hint) from None
 
 

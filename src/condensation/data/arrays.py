@@ -13,9 +13,9 @@ CHUNK = 1024  # images converted from float at a time
 def as_pixels(images: npt.ArrayLike | Tensor, origin: str) -> Tensor:
     """Return ``images`` as (n, c, h, w) uint8, as a view if possible.
 
-    They are uint8, or floats in [0, 1], which are rounded to 8 bits; (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three channels.
-    If both axes could be the channels, tensors have them first and arrays last. Anything else raises CondensationError, which names
-    them by ``origin``.
+    Inputs are uint8, or floats in [0, 1], rounded to 8 bits; (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three channels. If
+    both axes could be the channels, tensors have them first and arrays last. Raise CondensationError, naming ``origin``, for anything
+    else.
     """
     if isinstance(images, Tensor):
         return _channels_first(_to_uint8(images.detach().cpu(), origin), True, origin)
@@ -35,14 +35,14 @@ def as_labels(labels: npt.ArrayLike | Tensor, origin: str) -> Tensor:
     except ValueError:  # nested lists of several lengths
         array = np.empty((), dtype=object)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        hint = "Convert one-hot labels with labels.argmax(1)." if array.ndim == 2 else "Give integers from 0, or strings."
+        hint = "Convert one-hot labels with labels.argmax(1)." if array.ndim == 2 else "Pass integers from 0, or strings."
         message = f"Expected one integer label per image in {origin}, shape (n,), got {array.dtype} of shape {array.shape}."
         raise CondensationError(message, hint=hint)
     return torch.from_numpy(array.astype(np.int64))
 
 
 def _wrong_type(dtype: object, origin: str) -> CondensationError:
-    return CondensationError(f"Images in {origin} are {dtype}.", hint="Give uint8 from 0 to 255, or floats from 0 to 1.")
+    return CondensationError(f"Images in {origin} are {dtype}.", hint="Pass uint8 from 0 to 255, or floats from 0 to 1.")
 
 
 def _to_uint8(images: Tensor, origin: str) -> Tensor:
@@ -53,7 +53,7 @@ def _to_uint8(images: Tensor, origin: str) -> Tensor:
     if not images.is_floating_point():
         raise _wrong_type(images.dtype, origin)
     low, high = (float(end) for end in images.aminmax())
-    if not (low >= 0 and high <= 1):  # true for NaN as well
+    if not (low >= 0 and high <= 1):  # also true for NaN
         message = f"Images in {origin} are floats from {low:g} to {high:g}, expected 0 to 1."
         raise CondensationError(message, hint="Undo their normalization, or divide by the maximum; `preprocessing` normalizes them.")
     pixels = torch.empty(images.shape, dtype=torch.uint8)
@@ -73,5 +73,5 @@ def _channels_first(images: Tensor, prefer_first: bool, origin: str) -> Tensor:
             return images.permute(0, 3, 1, 2)
     raise CondensationError(
         f"Images in {origin} have the shape {tuple(images.shape)}.",
-        hint="Give (n, height, width), (n, height, width, channels) or (n, channels, height, width), with one or three channels.",
+        hint="Pass (n, height, width), (n, height, width, channels) or (n, channels, height, width), with one or three channels.",
     )

@@ -60,7 +60,7 @@ def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -
 
 
 def _class_names(train: RawSplit, usual: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names from the file, else those of the catalogue if their number matches, else label numbers."""
+    """Return the names from the file, else those of the catalogue if their number matches, else the label numbers."""
     if train.class_names is not None:
         return train.class_names
     _check_counts(train)
@@ -110,5 +110,5 @@ def _check_shapes(train: RawSplit, test: RawSplit) -> None:
     shapes = [tuple(split.images.shape[1:]) for split in (train, test)]
     if shapes[0] != shapes[1]:
         message = f"Training images are {shapes[0]} (channels, height, width), test images {shapes[1]}; expected equal shapes."
-        hint = "Set a size, such as size=64, and give both the same number of channels."
+        hint = "Set a size, such as size=64, and use the same number of channels for both."
         raise CondensationError(message, hint=hint, setting="data.size")

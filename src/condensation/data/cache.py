@@ -46,9 +46,9 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
 
     Args:
         source: Reader and location. The cache keeps one state per source, size, fit and columns.
-        listing: Identifies the state: for example names, sizes and times of all files.
+        listing: Values that identify the state, for example names, sizes and times of all files.
         options: Reading options. ``skip_bad`` is not part of the key: skipped images are cached as skipped.
-        read: Reads the source if the cache misses or is damaged.
+        read: Function that reads the source if it is not cached or the cache is damaged.
     """
     folder = cache_folder()
     if folder is None:
@@ -89,7 +89,7 @@ def _store(path: Path, raw: RawData, source_key: str) -> None:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
         logger.warning(
             f"Could not cache the decoded images ({readable(size)}) in {path.parent}: {reason}. "
-            f"They are decoded again next time. Set {VARIABLE} to another folder, or to {NONE}."
+            f"They will be decoded again next time. Set {VARIABLE} to another folder, or to {NONE} for no cache."
         )
         return
     for older in path.parent.glob(f"{source_key}-*.safetensors"):
@@ -114,7 +114,7 @@ def _load(path: Path) -> RawData | None:
             raise ValueError("the checksum does not match")
         return _unpack(tensors, json.loads(metadata["card"]))
     except DAMAGE as problem:
-        logger.info(f"{path} is damaged and decoded again: {problem}.")
+        logger.info(f"{path} is damaged ({problem}); decoding the images again.")
         return None
 
 
@@ -145,7 +145,7 @@ def _unpack(tensors: dict[str, Tensor], card: dict[str, Any]) -> RawData:
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:
-    """Return a CRC of all bytes, against damage."""
+    """Return a CRC of all bytes, to detect damage."""
     total = 0
     for name in sorted(tensors):
         total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)

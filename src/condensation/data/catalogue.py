@@ -16,11 +16,11 @@ class DatasetInfo:
     origin: str
     class_names: tuple[str, ...] | None = None
     published: tuple[tuple[float, ...], tuple[float, ...]] | None = None  # mean and standard deviation per channel, from the papers
-    bundled: bool = False  # comes with the package
+    bundled: bool = False  # included in the package
 
     @property
     def flip_invariant(self) -> bool:
-        """True if mirrored images keep their label."""
+        """True if mirroring does not change the label of an image."""
         return self.class_names != DIGITS
 
 
@@ -28,13 +28,13 @@ DIGITS = tuple("0123456789")
 CLOTHES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-TINY_TITLE = "Tiny ImageNet; its validation part is the test part"
+TINY_TITLE = "Tiny ImageNet; its validation split is the test split"
 SVHN_LICENCE, SVHN_ORIGIN = "non-commercial use only", "ufldl.stanford.edu/housenumbers"
 CIFAR_LICENCE = "none stated; its authors ask to be cited (Krizhevsky, 2009)"
 MNIST_LICENCE = "none stated by its authors (LeCun, Cortes and Burges)"
 IMAGENET_LICENCE = "the terms of ImageNet: non-commercial research and teaching"
 CIFAR_ORIGIN = "www.cs.toronto.edu/~kriz/cifar.html"
-DIGITS_ORIGIN = "the test part of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as scikit-learn has it"
+DIGITS_ORIGIN = "the test split of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak, UCI), as in scikit-learn"
 FASHION_ORIGIN = "github.com/zalandoresearch/fashion-mnist; Debian and Ubuntu: apt install dataset-fashion-mnist"
 MINI_ORIGIN = "github.com/zalandoresearch/fashion-mnist: 500 training and 200 test images per class, chosen at random"
 
@@ -48,7 +48,7 @@ IMAGENET_CONSTANTS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 DATASETS: dict[str, DatasetInfo] = {
     "digits": DatasetInfo("Handwritten digits, 8 x 8", 10, (1, 8, 8), 1438, 359, "CC BY 4.0", DIGITS_ORIGIN, DIGITS, bundled=True),
     "fashion-mini": DatasetInfo(
-        "A stratified cut of Fashion-MNIST", 10, (1, 28, 28), 5000, 2000, "MIT", MINI_ORIGIN, CLOTHES, FASHION_CONSTANTS, bundled=True
+        "A stratified subset of Fashion-MNIST", 10, (1, 28, 28), 5000, 2000, "MIT", MINI_ORIGIN, CLOTHES, FASHION_CONSTANTS, bundled=True
     ),
     "fashion-mnist": DatasetInfo("Fashion-MNIST", 10, (1, 28, 28), 60_000, 10_000, "MIT", FASHION_ORIGIN, CLOTHES, FASHION_CONSTANTS),
     "mnist": DatasetInfo("MNIST", 10, (1, 28, 28), 60_000, 10_000, MNIST_LICENCE, "yann.lecun.org/exdb/mnist", DIGITS, MNIST_CONSTANTS),

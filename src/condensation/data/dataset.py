@@ -1,4 +1,4 @@
-"""Loaded data: the splits as a reader returns them, and the image sets made of them."""
+"""Loaded data: the splits as a reader returns them, and the image sets made from them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Data:
     note: str = ""
     """Decisions made while loading, for the user: how a test split was held out, for example."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """The same for cards: the held-out split, skipped images, the number of duplicates."""
+    """The same decisions for cards: the held-out split, skipped images, the number of duplicates."""
     files: FileSummary | None = None
-    """Contents of the image files; None if none were decoded."""
+    """Contents of the image files; None if no files were decoded."""
     format: str = "arrays"
     """Name of the format on disk."""
 
@@ -69,7 +69,7 @@ class SkippedImage:
 
 @dataclass(frozen=True)
 class FileSummary:
-    """Contents of the image files before all images get one size."""
+    """Contents of the image files before resizing."""
 
     sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)  # (height, width): number of images
     modes: Mapping[str, int] = field(default_factory=dict)  # Pillow mode: number of images
@@ -111,9 +111,9 @@ class ReadOptions:
     size: Size | None = None
     """Pixels of both sides, or height and width; None keeps the size."""
     fit: Fit = "crop"
-    """Change of aspect ratio: crop to the centre, or pad with black."""
+    """Treatment of other aspect ratios: crop to the centre, or pad with black."""
     skip_bad: bool = False
-    """Skip and list images that cannot be read instead of stopping."""
+    """Skip and list images that cannot be read instead of raising an error."""
     columns: Sequence[str] = ()
     """Names of the image column and the label column of a table; empty: the usual names."""
     on_progress: OnProgress | None = field(default=None, compare=False)
@@ -146,7 +146,7 @@ class Format:
 
 
 class MixedSizes(CondensationError):
-    """Images differ in size and no size was set."""
+    """Error for images of different sizes when no size is set."""
 
 
 def single_class_error(name: str, origin: str) -> CondensationError:

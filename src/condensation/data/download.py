@@ -1,4 +1,4 @@
-"""Download of data sets: verified by checksum and resumable. Loading never downloads."""
+"""Download of data sets: verified by checksum and resumable. Loading does not download them."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ from condensation.data.locate import VARIABLE, find_folder, search_folders, user
 from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
 
 BLOCK = 1 << 16  # bytes written at a time
-TRIES = 3  # consecutive attempts without a byte before giving up
+TRIES = 3  # consecutive attempts without data before giving up
 PAUSE = 1.0  # seconds between two attempts
-TIMEOUT = 30.0  # seconds without a byte before a transfer counts as interrupted
+TIMEOUT = 30.0  # seconds without data before a transfer counts as interrupted
 
 OnTransfer = Callable[[str, int, int | None], None]
 """Called with the file name, the bytes received, and the total bytes if the server states them."""
@@ -32,7 +32,7 @@ class DownloadPlan:
     name: str  # key in `DATASETS`
     remote: Download
     folder: Path  # of this data set alone
-    base: str  # address of the folder of the files
+    base: str  # URL of the folder with the files
 
     def path(self, file: DownloadFile) -> Path:
         return self.folder / file.name
@@ -41,16 +41,16 @@ class DownloadPlan:
 def plan_download(name: str, folder: str | Path | None = None, mirror: str | None = None) -> DownloadPlan:
     """Return the plan to download ``name`` into the data folder; by default CONDENSATION_DATA, else the user's.
 
-    Raise CondensationError if the data set is unknown or bundled, or the mirror is not an address, and MissingExtra if no folder is named
+    Raise CondensationError if the data set is unknown or bundled, or the mirror is not a URL, and MissingExtra if no folder is given
     and platformdirs is not installed.
     """
     known = known_name(name)
     if known not in DOWNLOADS:
         if known is not None:
             raise CondensationError(f"{known!r} is bundled with the package: there is nothing to download.")
-        raise unknown("data set to get", name, DOWNLOADS)
+        raise unknown("downloadable data set", name, DOWNLOADS)
     if mirror is not None and not mirror.startswith(("http://", "https://")):
-        raise CondensationError(f"The mirror is {mirror!r}, expected an http or https address.", hint='Set mirror="https://example.org".')
+        raise CondensationError(f"The mirror is {mirror!r}, expected an http or https URL.", hint='Set mirror="https://example.org".')
     named = folder or os.environ.get(VARIABLE) or None
     root = Path(named).expanduser() if named else user_folder()
     if root is None:
@@ -60,11 +60,11 @@ def plan_download(name: str, folder: str | Path | None = None, mirror: str | Non
 
 
 def local_copy(plan: DownloadPlan, folder: str | Path | None = None) -> Path | None:
-    """Return the path of the data set on this machine, in any format; None if a file of the plan is missing."""
+    """Return the path of the data set on this machine, in any format; None if it is missing or incomplete."""
     present = [file for file in plan.remote.files if plan.path(file).is_file()]
     if present:
         return None if len(present) < len(plan.remote.files) else plan.folder
-    # A named folder must hold the data itself, wherever else a copy may be.
+    # If a folder is given, only copies in it count.
     roots = [Path(folder).expanduser()] if folder else search_folders(None)
     return next((path for root in roots if root.is_dir() and (path := find_folder(plan.name, root))), None)
 
@@ -73,13 +73,13 @@ def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, 
     """Download the missing files of ``plan`` and return their folder. Existing files are verified, never replaced.
 
     Raise CondensationError if the server or the network fails, the disk is full, or a checksum differs, and MissingExtra if pooch is not
-    installed. The bytes received are kept; the next call resumes there.
+    installed. Received bytes are kept; the next call resumes from them.
     """
     try:
         import pooch
     except ImportError:
         raise MissingExtra("Downloading data", "data") from None
-    pooch.get_logger().setLevel("ERROR")  # `on_progress` reports instead
+    pooch.get_logger().setLevel("ERROR")  # `on_progress` reports the progress instead
     try:
         plan.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -198,7 +198,7 @@ class Interrupted(Exception):
 
 
 def _reason(problem: Exception) -> str:
-    """Return the network error without the names of the connection objects."""
+    """Return the text of a network error without the names of connection objects."""
     while problem.args and isinstance(problem.args[0], Exception):
         problem = problem.args[0]
     text = str(getattr(problem, "reason", None) or problem)

@@ -14,7 +14,7 @@ def find_duplicates(train: Tensor, test: Tensor) -> Tensor:
     test_hashes = hash_rows(test_rows)
     matches = np.minimum(np.searchsorted(hashes, test_hashes), len(hashes) - 1)
     candidates = (hashes[matches] == test_hashes).nonzero()[0].tolist()
-    # Equal hashes may be chance, so compare the pixels with the first image of that hash.
+    # Equal hashes may be a coincidence, so compare the pixels with the first image of that hash.
     return torch.tensor([i for i in candidates if np.array_equal(train_rows[indices[matches[i]]], test_rows[i])], dtype=torch.int64)
 
 

@@ -14,13 +14,13 @@ from condensation.data.catalogue import DATASETS, DatasetInfo
 
 PreprocessingName = Literal["standardize", "published", "zca", "none"]
 
-ZCA_IMAGES = 50_000  # more hardly change the covariance
+ZCA_IMAGES = 50_000  # more images hardly change the covariance
 BATCH_VALUES = 1 << 22  # floats in memory at once while fitting
 
 
 @dataclass(frozen=True, eq=False)
 class FloatBatches:
-    """Stored images as float batches in [0, 1]; can be iterated repeatedly."""
+    """Stored images as float batches in [0, 1] that can be iterated repeatedly."""
 
     images: Tensor  # (n, c, h, w) uint8
 
@@ -53,7 +53,7 @@ def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo
 
 
 def value_counts(images: Tensor) -> Tensor:
-    """Return the histogram of each channel of ``images`` (n, c, h, w) uint8: (c, 256). Faster than floats and exact."""
+    """Return the histogram of each channel of ``images`` (n, c, h, w) uint8: (c, 256). This is faster than sums of floats, and exact."""
     histogram = torch.zeros((images.shape[1], 256), dtype=torch.int64)
     for batch in torch.split(images, max(1, BATCH_VALUES // images[0].numel())):
         for counts, values in zip(histogram, batch.unbind(1), strict=True):

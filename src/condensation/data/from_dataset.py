@@ -1,4 +1,4 @@
-"""Data from objects with a length whose items are an image and a label."""
+"""Data from objects with a length whose items are pairs of an image and a label."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,9 +47,9 @@ def from_dataset(
     """Return the data of a PyTorch, torchvision or Hugging Face data set, or of any similar object.
 
     ``train`` and ``test`` have a length and items ``(image, label)``. Images are Pillow images, arrays (h, w) or (h, w, c), or
-    tensors (c, h, w), of uint8 or of floats in [0, 1]; labels are integers from 0, or strings. Or ``train`` is a Hugging Face
-    ``Dataset`` or ``DatasetDict``, whose splits ``train`` and ``test`` (or ``validation``) are read. By default a fifth of each
-    class is held out as the test split, and ``class_names`` are those of the object (``classes``, a ``ClassLabel``), or numbers.
+    tensors (c, h, w), as uint8 or floats in [0, 1]; labels are integers from 0, or strings. ``train`` may also be a Hugging Face
+    ``Dataset`` or ``DatasetDict`` with the splits ``train`` and ``test`` (or ``validation``). By default a fifth of each class is
+    held out as the test split, and ``class_names`` are those of the object (``classes``, a ``ClassLabel``), or numbers.
     See `load` for the other arguments. Raise CondensationError if an item is not an image with a label, or the data are
     inconsistent, and NotEnoughMemory if they do not fit.
     """
@@ -69,7 +69,7 @@ def from_dataset(
 
 @dataclass
 class _LabelEncoder:
-    """Numbers of labels; strings are numbered in order of appearance until all are known."""
+    """Encoder of labels as numbers; strings are numbered in order of appearance until all are known."""
 
     strings: dict[str, int] = field(default_factory=dict)
     any_integer: bool = False
@@ -117,7 +117,7 @@ def _pending(dataset: LabelledDataset, origin: str, labels: _LabelEncoder) -> Pe
 
 
 def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEncoder) -> Iterator[PendingImage]:
-    """Yield items one by one, since not every object can be indexed from several threads."""
+    """Yield the items from one thread, since not every object can be indexed from several threads."""
     for index in range(count):
         name = f"image {index} of {origin}"
         item = dataset[index]
@@ -135,7 +135,7 @@ def as_image(value: object) -> Image.Image:
     array = value.detach().cpu().float().numpy() if isinstance(value, Tensor) and value.is_floating_point() else np.asarray(value)
     if array.dtype.kind == "f":
         low, high = float(array.min(initial=0)), float(array.max(initial=0))
-        if not (low >= 0 and high <= 1):  # true for NaN as well
+        if not (low >= 0 and high <= 1):  # also true for NaN
             raise UnreadableImage(f"contains floats from {low:g} to {high:g}, expected 0 to 1 without normalization")
         array = np.rint(array * 255).astype(np.uint8)
     if array.dtype not in (np.uint8, np.uint16):
@@ -151,7 +151,7 @@ def as_image(value: object) -> Image.Image:
 
 
 def _names_of(dataset: object) -> tuple[str, ...] | None:
-    """Return the ``classes`` of torchvision's and similar data sets."""
+    """Return the ``classes`` of torchvision and similar data sets."""
     names = getattr(dataset, "classes", None)
     return tuple(names) if isinstance(names, list | tuple) and all(isinstance(name, str) for name in names) else None
 

@@ -1,4 +1,4 @@
-"""Labels as numbers, from numbers or class names."""
+"""Conversion of labels to integers, from integers or class names."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def infer_class_names(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str, known_from: str) -> list[int]:
-    """Return the index in ``class_names`` of each of ``labels``; raise CondensationError if ``known_from`` lacks one of ``origin``."""
+    """Return the index in ``class_names`` of each of ``labels``; raise CondensationError if ``known_from`` lacks a label of ``origin``."""
     indices = {name: index for index, name in enumerate(class_names)}
     try:
         return [indices[label] if label in indices else indices[_normalized(label)] for label in labels]
@@ -63,6 +63,6 @@ def _are_strings(labels: npt.ArrayLike | Tensor) -> bool:
 
 
 def _normalized(label: str) -> str:
-    """Return ``label`` without surrounding space; ``07`` and ``7`` are one class."""
+    """Return ``label`` without surrounding spaces; ``07`` and ``7`` are the same class."""
     label = label.strip()
     return str(int(label)) if INTEGER.fullmatch(label) else label

@@ -39,7 +39,7 @@ def load(
 ) -> Data:
     """Return the training and test images of ``source``, stored as uint8 and normalized after sampling.
 
-    Without a test split, a fifth of each class is held out, always the same images. Nothing is downloaded except for ``hf:NAME``;
+    Without a test split, a fifth of each class is held out, always the same images. Only ``hf:NAME`` downloads anything;
     ``condense data get NAME`` downloads the known data sets. Raise CondensationError if the data do not exist, or are damaged or
     inconsistent, and NotEnoughMemory if they do not fit.
 
@@ -49,15 +49,15 @@ def load(
             ``train.npz`` and ``test.npz``, one npz file, one sub-folder of images per class (optionally below ``train``
             and ``test`` or ``val``), a CSV file of paths and labels, or a Hugging Face data set.
         folder: The data folder; by default the environment variable ``CONDENSATION_DATA``. The folder of
-            ``condense data get`` is searched after it.
+            ``condense data get`` is searched next.
         preprocessing: ``standardize`` per channel; ``published`` constants; ``zca`` whitening for colour (grey images are
             standardized); or ``none``. Fitted on the training split.
         size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; by default all images must
             have one size.
-        fit: Resizing to another aspect ratio: ``crop`` keeps the centre, ``pad`` adds black bars.
-        skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of stopping.
+        fit: Treatment of other aspect ratios: ``crop`` keeps the centre, ``pad`` adds black bars.
+        skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of raising an error.
         columns: Names of the image column and the label column of a table.
-        flip_invariant: Whether mirrored images keep their label; by default True except for digits.
+        flip_invariant: True if mirrored images keep their label; by default True except for digits.
         on_progress: Called with the number of images read and their total.
     """
     if not isinstance(source, str | Path):
@@ -88,10 +88,10 @@ def from_arrays(
 ) -> Data:
     """Return arrays or tensors as data; without a test split, a fifth of each class is held out.
 
-    Images are uint8, or floats in [0, 1], which are stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three
+    Images are uint8, or floats in [0, 1], stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three
     channels. If both axes could be the channels, tensors have them first and arrays last. Labels are (n,) integers from 0, or
     strings, which then name the classes; ``class_names`` names integers. A ``name`` in `DATASETS` adds its class names and
-    published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or numbers do not match.
+    published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or counts are wrong.
     """
     if (test_images is None) != (test_labels is None):
         missing = "test_labels" if test_labels is None else "test_images"
@@ -106,7 +106,7 @@ def from_arrays(
 
 
 def catalogue_key(source: str | Path) -> str | None:
-    """Return the key in `DATASETS` of ``source``, a name or a path, from names alone; None if unknown."""
+    """Return the key in `DATASETS` of ``source``, a name or a path, without reading files; None if unknown."""
     if not _is_path(source) and (known := known_name(str(source))):
         return known
     path = Path(source).expanduser()
@@ -132,7 +132,7 @@ def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> t
     if place is not None:
         return known or name, _read(place, options)
     path = Path(name)
-    # A path named like a known data set may be an interrupted download, which holds none.
+    # A path named like a known data set may be an interrupted download, which holds no data.
     if path.exists() and (known is None or _format_in(path)):
         return _read_path(path, options)
     raise not_found_error(name, data_folder(folder))
@@ -147,7 +147,7 @@ def _read_path(path: Path, options: ReadOptions) -> tuple[str, RawData]:
 
 
 def _name_of(path: Path) -> tuple[str, str | None]:
-    """Return the name that the folder of ``path`` gives the data, and its key in `DATASETS`."""
+    """Return the data set's name, taken from ``path``, and its key in `DATASETS`."""
     owner = path.resolve()
     name = owner.parent.name if owner.name in ("raw", "train.npz") else owner.stem if owner.is_file() else owner.name
     return name, known_name(name)
@@ -164,8 +164,8 @@ def _format_in(path: Path) -> tuple[Path, Format] | None:
 def _read(path: Path, options: ReadOptions) -> RawData:
     located = _format_in(path)
     if located is None:
-        hint = f"It must be, or contain: {'; or '.join(form.name for form in FORMATS)}."
-        raise CondensationError(f"There are no data in {path}.", hint=hint, setting="data.source")
+        hint = f"Expected one of: {'; or '.join(form.name for form in FORMATS)}."
+        raise CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
     place, form = located
     raw = replace(form.read(place, options), format=form.name)
     if form.dataset is None:

@@ -27,7 +27,7 @@ class DatasetListing:
 
 
 def data_folder(folder: str | Path | None) -> Path | None:
-    """Return ``folder``, or that of CONDENSATION_DATA, or None; raise NoSuchData if the folder does not exist."""
+    """Return ``folder``, or the one named by CONDENSATION_DATA, or None; raise NoSuchData if it does not exist."""
     named = folder if folder is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None
@@ -39,7 +39,7 @@ def data_folder(folder: str | Path | None) -> Path | None:
 
 
 def user_folder() -> Path | None:
-    """Return the default folder of ``condense data get``; None without platformdirs."""
+    """Return the default folder of ``condense data get``; None if platformdirs is not installed."""
     try:
         from platformdirs import user_data_path
     except ImportError:
@@ -104,7 +104,7 @@ def _candidates(name: str, folder: Path) -> Iterator[Path]:
             yield from official_paths(name, path)  # before the folder, which looks like a folder of images once they are unpacked
             yield path
     yield from official_paths(name, folder)
-    # The folder itself may hold the files. IDX files do not name their data set, so the name of the folder must not contradict.
+    # The folder itself may hold the files. IDX files do not name their data set, so the name of the folder must fit.
     anonymous_idx = known_name(name) in IDX_NAMES and known_name(folder.name) is None and is_idx_folder(folder)
     if normalized_name(folder.name) == normalized_name(name) or anonymous_idx:
         yield folder

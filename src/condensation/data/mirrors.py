@@ -16,7 +16,7 @@ class DownloadFile:
 class Download:
     """All files of a data set."""
 
-    base: str  # address of their folder, which a mirror replaces
+    base: str  # URL of their folder, which a mirror replaces
     files: tuple[DownloadFile, ...]
 
     @property

@@ -14,28 +14,28 @@ class DataSettings:
     """Data set and reading options; the arguments of `condensation.data.load.load`."""
 
     source: str = "fashion-mini"
-    """Name that `condense data` lists, path of a file or folder, or ``hf:NAME`` for a data set of the Hugging Face hub."""
+    """Name listed by `condense data`, path of a file or folder, or ``hf:NAME`` for a data set of the Hugging Face hub."""
     folder: str | None = None
-    """Data folder in which names are looked up; None: the environment variable CONDENSATION_DATA, then the folder of the user."""
+    """Data folder in which names are looked up; None: the environment variable CONDENSATION_DATA, then the user's data folder."""
     preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
     """Normalization, fitted on the training images: per channel, published constants, ZCA whitening (colour only), or none."""
     size: int | str | None = None
-    """Pixels of both sides, or height x width: 64, "48x64". None keeps the size; all images must then have the same."""
+    """Pixels of both sides, or height x width: 64, "48x64". None keeps the size; all images must then have the same size."""
     fit: Literal["crop", "pad"] = "crop"
-    """Change of aspect ratio: crop to the centre, or pad with black."""
+    """Treatment of other aspect ratios: crop to the centre, or pad with black."""
     skip_bad: bool = False
-    """Skip images that cannot be read and list them on the card; by default the first one is an error."""
+    """Skip images that cannot be read and list them on the card; by default the first one raises an error."""
     columns: tuple[str, ...] = ()
     """Names of the image column and the label column of a table; empty: the usual names."""
     flip_invariant: bool | None = None
     """True if mirrored images keep their label, as DSA's flips need; None: True except for digits."""
     classes: tuple[str, ...] | None = None
-    """Names of the classes to keep; the network keeps an output for each of the others. None: all."""
+    """Names of the classes to keep; networks still have an output for every class. None: all."""
 
     def __post_init__(self) -> None:
         if not self.source.strip():
             hint = 'Set a name that `condense data` lists, or a path: source="digits".'
-            raise CondensationError("No data set is named.", hint=hint, setting="data.source")
+            raise CondensationError("No data set given.", hint=hint, setting="data.source")
         shape = ReadOptions(self.size, self.fit, self.skip_bad, self.columns).shape
         if shape:  # one spelling, so that equal settings compare equal
             object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))

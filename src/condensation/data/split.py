@@ -1,4 +1,4 @@
-"""Choice of the test split by its name, and hold-out from the training images of data that have none."""
+"""Choice of the test split by name, or hold-out from the training images if there is none."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -11,7 +11,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
 from condensation.data.dataset import RawSplit
 
-TEST_SHARE = 5  # one of five images per class
+TEST_SHARE = 5  # one in five images per class
 SEED = 0
 
 TRAIN_NAMES = ("train", "training")
@@ -21,7 +21,7 @@ TEST_NAMES = ("test", "testing", "val", "valid", "validation", "dev")
 def choose_test(names: Collection[str]) -> tuple[str | None, str]:
     """Return the first of `TEST_NAMES` in ``names``, or None, and a note for the user if there are several."""
     present = [name for name in TEST_NAMES if name in names]
-    note = f"Of {' and '.join(present)}, {present[0]} was used." if len(present) > 1 else ""
+    note = f"Found the splits {' and '.join(present)}; {present[0]} is the test split." if len(present) > 1 else ""
     return next(iter(present), None), note
 
 
@@ -35,7 +35,7 @@ def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawS
         indices = (train.labels == label).nonzero().squeeze(1)
         if len(indices) < 2:
             message = f"Class {name!r} has one image; a held-out test split needs at least two."
-            raise CondensationError(message, hint="Add images, or give a test split.")
+            raise CondensationError(message, hint="Add images, or pass a test split.")
         count = max(1, round(len(indices) / TEST_SHARE))
         chosen[indices[Rng(SEED).child("test", label).permutation(len(indices))[:count]]] = True
     count = int(chosen.sum())

@@ -18,7 +18,7 @@ STAGES = 3  # the outer layers, the inner layers, all layers together
 class Autoencoder(Registered):
     """An autoencoder with two layers on each side, and its training: layer by layer, then all layers together.
 
-    The authors use SGD (learning rate 0.1, momentum 0.5, at the end 0.9); here it is Adam.
+    The authors use SGD (learning rate 0.1, momentum 0.5, finally 0.9); this implementation uses Adam.
     """
 
     name: ClassVar[str] = "sigmoid"
@@ -60,8 +60,8 @@ class Autoencoder(Registered):
     def loss(self, encoder: nn.Sequential, decoder: nn.Sequential, pictures: Tensor, step: int, rng: Rng) -> Tensor:
         """Return the loss of training step ``step``, from 0, on pictures (n, pixels) in [0, 1].
 
-        It is the mean cross-entropy of the reconstructed pixels; in the second stage, of the hidden units. Only the layers of the stage
-        get gradients.
+        It is the mean cross-entropy of the reconstructed pixels, or, in the second stage, of the hidden units. Only the layers of the
+        current stage get gradients.
         """
         stage = step // self.steps
         outer, inner = encoder[:2], encoder[2:]

@@ -1,4 +1,4 @@
-"""Base class of generators, and distributions of latents."""
+"""Base class of generators, and their uniform latents."""
 
 from abc import ABC, abstractmethod
 
@@ -19,7 +19,7 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def draw(self, count: int, rng: Rng) -> Tensor:
-        """Return latents (count, ...) on the CPU; a smaller count gives the first of them."""
+        """Return latents (count, ...) on the CPU; a smaller count gives a prefix of the same latents."""
 
     @abstractmethod
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:

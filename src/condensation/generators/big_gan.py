@@ -11,7 +11,7 @@ from condensation.generators.residual import Trunk
 from condensation.generators.spectral_norm import add_spectral_norm
 from condensation.networks.base import initialize
 
-INITIAL_STD = 0.02  # of weights
+INITIAL_STD = 0.02  # of the initial weights
 
 
 class ClassNorm(nn.Module):

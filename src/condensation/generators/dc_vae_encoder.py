@@ -1,4 +1,4 @@
-"""The dual encoder of DC-VAE (Parmar et al., CVPR 2021), and the module of all its networks."""
+"""The dual encoder of DC-VAE (Parmar et al., CVPR 2021), and a module with all its networks."""
 
 import copy
 
@@ -18,9 +18,9 @@ VIEWS = 2  # early and final
 
 
 class DualEncoder(nn.Module):
-    """A critic, and two views of each image in which contrastive learning compares a reconstruction with its image.
+    """A critic, and two views per image that contrastive learning uses to compare a reconstruction with its image.
 
-    The early view is computed from the first block, the final one from all blocks; each has `CONTRAST` dimensions. The score is linear
+    The early view is computed from the first block, the final view from all blocks; each has `CONTRAST` dimensions. The score is linear
     in the final view; with several classes, a class term is added as in `ProjectionCritic`.
     """
 

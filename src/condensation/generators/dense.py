@@ -35,8 +35,8 @@ class StackedLinear(nn.Module):
 class DenseGenerator(Generator):
     """Uniform latents, hidden layers with ReLU and an output layer with sigmoid (Li, Swersky & Zemel, ICML 2015, section 3).
 
-    There is one network per class (``networks`` equals ``classes``), or one for all classes (``networks`` is 1), which gets the class
-    one-hot beside the latent. The output is the pixels; with a ``decoder`` from (n, outputs) to (n, c * h * w), it is codes.
+    There is one network per class (``networks`` equals ``classes``), or one for all classes (``networks`` is 1), whose
+    input is the latent and the one-hot class. Outputs are pixels, or codes for a ``decoder`` from (n, outputs) to (n, c * h * w).
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class DenseGenerator(Generator):
         self.decoder = decoder or nn.Identity()
 
     def redraw(self, rngs: Sequence[Rng]) -> None:
-        """Re-initialize each network from its own stream; the decoder is kept."""
+        """Re-initialize each network from its own stream; the decoder does not change."""
         for network, rng in enumerate(rngs):
             for number, layer in enumerate(self.layers):
                 assert isinstance(layer, StackedLinear)

@@ -1,4 +1,4 @@
-"""Exponential moving averages of networks, and networks that are frozen for a while."""
+"""Exponential moving averages of networks, and temporary freezing of networks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

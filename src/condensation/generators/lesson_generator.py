@@ -1,4 +1,4 @@
-"""The generator of generative teaching networks, which generates network inputs instead of pictures."""
+"""The generator of generative teaching networks (GTN), whose outputs are network inputs instead of pictures."""
 
 import math
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class LessonGenerator(Generator):
     """Two linear layers with weight norm, then upsampling and a convolution twice (Such et al., ICML 2020).
 
     Maps have a quarter of the image sides, then half, then the full size, each rounded up, so images can have any size. In training mode
-    batch norm uses the statistics of the batch, so a batch must be generated at once; in evaluation mode it uses running ones.
+    batch norm uses the statistics of the batch, so a batch must be generated at once; in evaluation mode it uses running statistics.
     """
 
     def __init__(self, latent: int, classes: int, shape: Shape, hidden: int, channels: Sequence[int]) -> None:

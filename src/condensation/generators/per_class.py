@@ -10,7 +10,7 @@ from condensation.generators.base import Generator
 
 
 class PerClassGenerator(Generator):
-    """One generator per class, or a single one for all classes; all take the same latents."""
+    """One generator per class, or one for all classes; all take the same latents."""
 
     def __init__(self, generators: Sequence[Generator]) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from condensation.core.images import Shape
 
 
 def upsampling_plan(image_shape: Shape, method: str) -> tuple[int, int]:
-    """Return the side of the smallest map and the doublings that give square images of 28 pixels, or of a power of two from 16.
+    """Return the side of the smallest map and the number of doublings, for square images of 28 pixels or a power of two from 16.
 
     Raise CondensationError for other sizes.
     """
@@ -13,6 +13,6 @@ def upsampling_plan(image_shape: Shape, method: str) -> tuple[int, int]:
     if height == width == 28:
         return 7, 2
     if height != width or height < 16 or height & (height - 1):
-        message = f"{method} cannot generate images of {height}x{width} pixels; it supports 28x28, and 16x16 and its doublings."
-        raise CondensationError(message, hint="Load the images at such a size (size=32), or choose another method.", setting="data.size")
+        message = f"{method} cannot generate images of {height}x{width} pixels; it supports 28x28 and powers of 2 from 16x16."
+        raise CondensationError(message, hint="Load images of a supported size (size=32), or choose another method.", setting="data.size")
     return 4, (height // 4).bit_length() - 1

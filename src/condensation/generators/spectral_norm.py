@@ -26,7 +26,7 @@ def largest_singular(matrix: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
 class SpectralNorm(nn.Module):
     """Parametrization that divides a weight, as a matrix (outputs, inputs), by its largest singular value.
 
-    In training mode each use continues the power iteration. In evaluation mode each use starts from the stored vector.
+    In training mode each use continues the power iteration. In evaluation mode each use starts from the same stored vector.
     """
 
     left: Tensor
@@ -45,7 +45,7 @@ class SpectralNorm(nn.Module):
 
 
 def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> None:
-    """Parametrize the weight of each layer of ``network`` that is one of ``kinds`` with `SpectralNorm`; initialize the network before."""
+    """Parametrize the weight of each layer of ``network`` that is one of ``kinds`` with `SpectralNorm`, after initialization."""
     for name, layer in list(network.named_modules()):
         if type(layer) in kinds:
             weight = layer.get_parameter("weight")

@@ -21,7 +21,7 @@ from condensation.matching.gradient_distances import Distance, Gradient, layerwi
 
 logger = logging.getLogger(__name__)
 
-TOLERANCE = 1e-6  # relative difference of two ways to compute a gradient in float64
+TOLERANCE = 1e-6  # largest relative difference between two ways to compute a gradient in float64
 Logits = Callable[[Tensor], Tensor]  # images (n, c, h, w) to logits (n, classes)
 
 
@@ -33,7 +33,7 @@ def trainable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 def class_mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor], label: int, count: int) -> list[Tensor]:
     """Return the gradient of the mean cross-entropy of ``count`` images of class ``label``, given in ``batches``, without a graph.
 
-    The memory does not grow with ``count``. ``logits`` computes ``network``, perhaps in lower precision; the loss and the sum have the
+    The memory does not grow with ``count``. ``logits`` evaluates ``network``, possibly in lower precision; the loss and the sum have the
     precision of the parameters.
     """
     parameters = list(trainable_parameters(network).values())
@@ -74,7 +74,7 @@ def vmapped_distances(distance: Distance, target: Gradient, network: nn.Module, 
 def supports_vmap(network: nn.Module, shape: Shape) -> bool:
     """Return whether `vmapped_distances` is correct for ``network``, which must draw no random numbers and keep no state.
 
-    It compares both ways on a few random images, because torch 2.13 silently vectorizes some second derivatives wrongly, such as
+    It compares both computations on a few random images, because torch 2.13 silently vectorizes some second derivatives wrongly, such as
     those of layer norm.
     """
     norms = {id(buffer) for module in network.modules() if isinstance(module, _BatchNorm) for buffer in module.buffers()}
@@ -94,7 +94,7 @@ def supports_vmap(network: nn.Module, shape: Shape) -> bool:
             )
         if not (sequential - vmapped).norm() <= TOLERANCE * sequential.norm():
             raise RuntimeError("torch vectorizes its second derivatives wrongly")
-    except Exception as error:  # any error of a user's module: its classes are then matched one by one
+    except Exception as error:  # a user's module may raise any error
         logger.info("Classes are matched one by one, because %s does not support vmap: %s.", type(network).__name__, error)
         return False
     return True
@@ -104,8 +104,8 @@ def supports_vmap(network: nn.Module, shape: Shape) -> bool:
 def frozen_batch_norm(network: nn.Module, images: Callable[[], Tensor] | None = None) -> Iterator[None]:
     """Put batch norm in evaluation mode and all other layers in training mode.
 
-    If the network has batch norm, ``images`` (n, c, h, w) pass through it once before, to update the running statistics. As published:
-    the statistics of a batch of one class are not those of the data.
+    If the network has batch norm, ``images`` (n, c, h, w) first pass through it once to update the running statistics, as published: a
+    batch of a single class does not have the statistics of the data.
     """
     network.train()
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]

@@ -1,4 +1,4 @@
-"""Distances of two gradients of a network's loss, given as lists with one tensor per parameter.
+"""Distances between two gradients of a network's loss, given as lists with one tensor per parameter.
 
 Each is a symmetric, differentiable scalar function, and can be mapped over classes by `torch.func.vmap`.
 """

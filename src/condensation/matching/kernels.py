@@ -12,15 +12,15 @@ from torch import Tensor
 from condensation.core.errors import require
 from condensation.core.plain import Registered
 
-SAMPLE = 128  # features that a `Scale` is computed from
+SAMPLE = 128  # number of features from which a `Scale` is computed
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Length scale of real features, in units of which kernels are defined; constant for autograd."""
+    """Scale of real features, in which kernels measure distances; constant for autograd."""
 
     dims: int
-    median: Tensor  # distance of two different features, a scalar
+    median: Tensor  # distance between two different features, a scalar
     largest: Tensor  # squared norm of a feature, a scalar
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Gradients of a network's last layer, and how they relate to features (Zhao & Bilen, 2023, supplement, equations 1 to 5).
+"""Gradients of a network's last layer, and their relation to features (Zhao & Bilen, 2023, supplement, equations 1 to 5).
 
 For a linear layer on features e with softmax p and cross-entropy, the gradient for image i with respect to the weights of class j is
 (p_ij - 1[j = y_i]) e_i: a weighted feature. If each class has the same probability, as with a layer of zeros, the weights are equal for

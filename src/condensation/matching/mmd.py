@@ -16,7 +16,7 @@ CHUNK = 1024  # rows and columns of a block of a Gram matrix
 def class_mean_weights(class_index: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return the matrix (classes, n) whose product with features (n, dims) is their contribution to the class means.
 
-    ``class_index`` (n,) has the class of each feature, ``counts`` (classes,) the number of features of each class in all chunks.
+    ``class_index`` (n,) is the class of each feature, ``counts`` (classes,) the number of features of each class in all chunks.
     """
     weights = torch.zeros(len(counts), len(class_index), dtype=dtype, device=class_index.device)
     weights[class_index, torch.arange(len(class_index), device=class_index.device)] = 1 / counts.to(dtype)[class_index]

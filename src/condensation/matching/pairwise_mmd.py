@@ -24,7 +24,7 @@ def pairwise_mmd_loss(
     """Return the squared MMD between embeddings of real and synthetic images, summed over ``classes``.
 
     Synthetic ``images`` (n, c, h, w) have the class indices ``class_index`` (n,), in ascending order. Real images of ``draw`` are
-    embedded ``chunk`` at a time without gradient; their embeddings are kept, and give the kernel's `Scale` for each class.
+    embedded ``chunk`` at a time without gradient; their embeddings are kept and determine the kernel's `Scale` for each class.
     """
     part = slice_of_classes(classes, draw.class_index)
     labels, indices = draw.class_index[part], draw.indices[part]

@@ -13,7 +13,7 @@ LAYERS = ((128, 5, True), (192, 5, True), (256, 3, False), (192, 3, False), (192
 
 @dataclass(frozen=True)
 class AlexNet(NetworkSpec):
-    """Five convolutions with ReLU; the embedding is the output of the last, pooled and flattened."""
+    """Five convolutions with ReLU; the embedding is the output of the last one, pooled and flattened."""
 
     name: ClassVar[str] = "alexnet"
     norm: Norm = "none"

@@ -1,4 +1,4 @@
-"""Base classes of networks: `NetworkSpec` builds a `Classifier`, `NetworkSampler` draws its weights; and initialization from a stream."""
+"""Base classes: `NetworkSpec` builds a `Classifier`, `NetworkSampler` draws its weights. Initialization from a random stream."""
 
 import copy
 import math
@@ -28,7 +28,7 @@ class Classifier(nn.Module, ABC):
     """
 
     classifier: nn.Linear
-    # Properties that `core.modules` cannot see from the layers.
+    # Properties that `core.modules` cannot infer from the layers.
     mixes_images = False
     draws_numbers = False
 
@@ -72,13 +72,13 @@ class NetworkSpec(Registered, ABC):
 
     @property
     def factory(self) -> object:
-        """Object that makes the module; it tells equal specs apart whose target now names other code."""
+        """Object that makes the module; it differs between equal specs if the code of their target has changed."""
         return type(self)
 
 
 @dataclass(frozen=True)
 class NetworkSampler(Registered, ABC):
-    """A distribution over networks: one module, whose weights are drawn anew at each step."""
+    """A distribution over networks: one module whose weights are redrawn at each step."""
 
     @abstractmethod
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
@@ -89,7 +89,7 @@ class NetworkSampler(Registered, ABC):
         network.redraw(rng)
 
     def validate(self, real: ImageSet) -> None:
-        """Check that the networks fit ``real``. Raise CondensationError if they differ in shape, classes, images or preprocessing."""
+        """Check that the networks suit ``real``. Raise CondensationError if they were made for other images, classes or preprocessing."""
 
     def input_digests(self) -> dict[str, str]:
         """Return the digests, by name, of the files that the networks depend on."""
@@ -110,8 +110,8 @@ DEFAULT_RESETS = (nn.Linear.reset_parameters, nn.Conv2d.reset_parameters)
 def initialize(network: nn.Module, rng: Rng) -> None:
     """Re-initialize ``network`` from ``rng``, in place, with PyTorch's default distributions.
 
-    Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are one and zero. Any other layer resets
-    itself under a seed from ``rng``. Raise CondensationError if a layer with parameters has no ``reset_parameters``.
+    Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are scale 1, shift 0. Any other layer
+    resets itself under a seed from ``rng``. Raise CondensationError if a layer with parameters has no ``reset_parameters``.
     """
     uniform: list[tuple[nn.Parameter, float]] = []
     with torch.no_grad():
@@ -131,7 +131,7 @@ def initialize(network: nn.Module, rng: Rng) -> None:
 
 
 def _fill(parameters: list[tuple[nn.Parameter, float]], rng: Rng) -> None:
-    """Draw each parameter uniformly from -bound to bound, all in one draw and one transfer to the device."""
+    """Draw each parameter uniformly from -bound to bound, with one draw and one transfer to the device for all."""
     if not parameters:
         return
     sizes = [parameter.numel() for parameter, _ in parameters]

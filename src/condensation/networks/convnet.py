@@ -16,7 +16,7 @@ Norm = Literal["none", "batch", "layer", "instance", "group"]
 Activation = Literal["sigmoid", "relu", "leakyrelu", "swish"]
 Pooling = Literal["none", "max", "avg"]
 
-# In place where the backward pass does not need the input, which saves a copy of each feature map.
+# In-place if the backward pass does not need the input, which saves a copy of each feature map.
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "relu": lambda: nn.ReLU(inplace=True),
@@ -39,7 +39,7 @@ class ConvNet(NetworkSpec):
     width: int = 128
     """Output channels of each convolution; at least 1."""
     depth: int | None = None
-    """Number of blocks; at least 1. None: from the image size, 3 at 32 pixels and one more for each doubling."""
+    """Number of blocks; at least 1. None: 3 for images of 32 pixels and one more for each doubling of the side."""
     norm: Norm = "instance"
     """Norm of each block: none, batch, layer (over channels, height and width), instance or group (4 groups)."""
     activation: Activation = "relu"
@@ -53,7 +53,7 @@ class ConvNet(NetworkSpec):
             require_choice(self, field, get_args(choices))
         if self.norm == "group" and self.width % 4:
             hint = f"Use a width of {4 * (self.width // 4 + 1)}, or another norm."
-            raise CondensationError(f"Group norm needs a width that divides by 4, got {self.width}.", hint=hint, setting="network.width")
+            raise CondensationError(f"Group norm needs a width divisible by 4, got {self.width}.", hint=hint, setting="network.width")
 
     def layers(self, image_shape: Shape, num_classes: int) -> Stack:
         channels, height, width = image_shape
@@ -73,7 +73,7 @@ class ConvNet(NetworkSpec):
         depth = self.depth or max(1, round(math.log2(side)) - 2)
         if POOLINGS[self.pooling][1] == 1:
             return depth
-        deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # pooling needs two pixels
+        deepest = int(math.log2(side + 2 * extra_padding(image_shape)))  # pooling needs at least two pixels
         if deepest == 0:
             require_pixels("A ConvNet with pooling", image_shape, 2)
         if depth > deepest:

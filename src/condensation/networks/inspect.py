@@ -1,4 +1,4 @@
-"""Properties of a module that one forward pass shows: the layers that run, their outputs, random numbers that it draws."""
+"""Properties of a module observed in one forward pass: the layers that run, their outputs, and whether it draws random numbers."""
 
 import random
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from condensation.networks.base import NetworkSpec
 class ForwardTrace:
     """Record of one forward pass in training mode."""
 
-    runs: dict[nn.Module, int] = field(default_factory=dict)  # how often each layer ran
+    runs: dict[nn.Module, int] = field(default_factory=dict)  # number of runs of each layer
     outputs: dict[nn.Module, Any] = field(default_factory=dict)  # the last output of each layer
     last_linear: nn.Module | None = None
     draws_numbers: bool = False

@@ -23,7 +23,7 @@ class Wide(NetworkSpec):
 
     name: ClassVar[str] = "wide"
     kernel: NTK = FullyConnected()
-    """Tangent kernel that gives the architecture."""
+    """Tangent kernel that determines the architecture."""
     width: int = 1024
     """Units or channels of each hidden layer; at least 1. KIP's authors use 1024."""
 

@@ -59,19 +59,19 @@ def buckets_between(bounds: Sequence[float]) -> list[Bucket]:
 class Snapshot:
     """A network at one step of its training."""
 
-    step: int  # batches trained on before
+    step: int  # number of batches trained on
     accuracy: float  # on validation images, in percent
     weights: Mapping[str, Tensor]  # parameters and buffers by name
 
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """Properties of images that decide whether networks were trained for them."""
+    """Properties of the images that networks were trained on, to recognize other images."""
 
     shape: tuple[int, int, int]
     class_names: tuple[str, ...]
     preprocessing: str  # fingerprint
-    classes: dict[str, str]  # digest of the images by class index: a subset of the classes may be condensed
+    classes: dict[str, str]  # digest of the images by class index, since a subset of the classes may be condensed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class PoolRecord:
     format: int = FORMAT
     recipe: dict[str, Any] = field(default_factory=dict)  # the `PoolRecipe`
     network: dict[str, Any] = field(default_factory=dict)  # the `NetworkSpec` as settings
-    spec: dict[str, Any]  # the `NetworkSpec` as `describe_spec` gives it
+    spec: dict[str, Any]  # the `NetworkSpec` as `describe_spec` returns it
     networks: int
     bounds: tuple[float, ...]  # of the buckets, in percent
     data: DataIdentity
@@ -118,14 +118,14 @@ def data_identity(real: ImageSet) -> DataIdentity:
 
 @dataclass(frozen=True)
 class PoolStore:
-    """A pool in a folder, read on demand; what needs all networks raises `CondensationError` if some are missing or damaged."""
+    """A pool in a folder, read on demand. Methods that need all networks raise `CondensationError` if some are missing or damaged."""
 
     folder: Path
     record: PoolRecord
 
     @classmethod
     def create(cls, folder: Path, record: PoolRecord) -> PoolStore:
-        """Write ``record`` to ``folder`` and return the pool, still empty."""
+        """Write ``record`` to ``folder`` and return the empty pool."""
         write_json(folder / POOL_FILE, to_dict(record))
         return cls(folder, record)
 
@@ -144,7 +144,7 @@ class PoolStore:
 
     @property
     def buckets(self) -> list[Bucket]:
-        """Buckets that were filled when the pool was made."""
+        """Buckets between the bounds of the pool."""
         return buckets_between(self.record.bounds)
 
     def path(self, number: int) -> Path:
@@ -194,7 +194,7 @@ class PoolStore:
         missing, count = self.missing(), self.record.networks
         if missing:
             message = f"The pool in {self.folder} is not finished: {count - len(missing)} of {count} networks are trained."
-            raise CondensationError(message, hint="Train the others with the call or command that began it.")
+            raise CondensationError(message, hint="Finish it with the call or command that started it.")
         cards = [(self.path(number), *read_card(self.path(number), KIND)) for number in range(count)]
         return [(as_record(card, NetworkCard, str(path)), digest) for path, card, digest in cards]
 

@@ -1,4 +1,4 @@
-"""Distributions of the network of each step: newly initialized, or drawn from a pool of trained ones."""
+"""Distributions over the network of each step: newly initialized, or drawn from a pool of trained networks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,16 +33,16 @@ class Pool(NetworkSampler):
     """Networks of a pool on disk (`condensation.training.make_pool.make_pool`), drawn uniformly by validation accuracy.
 
     The supplement of Zhao & Bilen (2023) compares such buckets, but does not say how it draws from all of them. Here ``all`` draws a
-    bucket uniformly, ``random`` included, and then a network of it, so that large buckets count no more than small ones.
+    bucket uniformly, ``random`` included, and then a network from it, so that large buckets count no more than small ones.
     """
 
     name: ClassVar[str] = "pool"
     path: str = ""
     """Folder of the pool."""
     bucket: str = ALL
-    """Validation accuracies in percent, such as 20-30 or 70+; random: newly initialized as in `Fresh`; all: each bucket equally often."""
+    """Range of validation accuracies in percent: 20-30, 70+; random: newly initialized as in `Fresh`; all: each bucket equally likely."""
     spec: NetworkSpec = ConvNet()
-    """Architecture of the networks; must be the one the pool was made with."""
+    """Architecture of the networks; must equal that of the pool."""
 
     def __post_init__(self) -> None:
         if self.bucket not in (RANDOM, ALL):
@@ -94,7 +94,7 @@ class Pool(NetworkSampler):
 
 
 class Pooled(Classifier):
-    """A network whose `redraw` draws one of ``groups`` and then a snapshot of it; an empty group stands for new weights."""
+    """A network whose `redraw` draws one of ``groups`` and then a snapshot from it; an empty group means new weights."""
 
     def __init__(self, network: Classifier, groups: Sequence[Sequence[Snapshot]], folder: str) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class UserModule(NetworkSpec):
-    """A user's own network.
+    """A network defined by the user.
 
     ``target`` is called with ``options`` and with the parameters of `PARAMETERS` that its signature names. Re-initialization calls it
     again under a seed and copies all parameters and buffers, so any module and any initialization works. A module instance is
@@ -75,7 +75,7 @@ class UserModule(NetworkSpec):
         first = [value.clone() for value in network.parameters()]
         network.redraw(rng.child("other"))
         if all(map(torch.equal, first, network.parameters())):
-            logger.warning("%s makes the same weights each time: it sets them, or a seed, itself.", self.label)
+            logger.warning("%s returns the same weights at each call: it sets them, or a seed, itself.", self.label)
         network.redraw(rng)
         return network
 

@@ -1,4 +1,4 @@
-"""Adapter that turns any module into a `Classifier`: a layer gives the embedding, and a new copy gives new weights."""
+"""Adapter that turns any module into a `Classifier`: a layer provides the embedding, and a new copy provides new weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LAYER, OTHER_LAYER = "network.layer", "Choose another layer."
 
 
 class _EmbeddingReached(BaseException):
-    """Signal that ends a forward pass at the embedding layer; as a BaseException, it passes the user's own `except Exception`."""
+    """Signal that ends a forward pass at the embedding layer; as a BaseException, it is not caught by a user's `except Exception`."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -42,10 +42,10 @@ class Tap:
             return
         self.remaining -= 1
         if self.remaining == 0:
-            # The layers behind are not needed: end the pass, or let the compiler remove them.
+            # Later layers are not needed: end the pass, or let the compiler remove them.
             if not torch.compiler.is_compiling():
                 raise _EmbeddingReached(value)
-            # A copy, because the layers behind may change it in place.
+            # A copy, because later layers may change it in place.
             self.value = value.clone() if isinstance(value, Tensor) else value
 
 
@@ -125,8 +125,8 @@ class UserModuleAdapter(Classifier):
         """Re-initialize parameters and buffers from ``rng``, in place, with those of a new module."""
         current, new = state_of(self.module), state_of(self._make(rng))
         if {key: value.shape for key, value in new.items()} != {key: value.shape for key, value in current.items()}:
-            hint = "Make the architecture depend on its arguments only."
-            raise CondensationError(f"{self.name} returns another architecture at each call.", hint=hint)
+            hint = "Let the architecture depend on the arguments only."
+            raise CondensationError(f"{self.name} returns a different architecture at each call.", hint=hint)
         with torch.no_grad():
             for key, value in current.items():
                 value.copy_(new[key])

@@ -1,4 +1,4 @@
-"""Weight norm, mean-only batch norm, and the network that GTN trains."""
+"""Weight norm, mean-only batch norm, and the network that generative teaching networks (GTN) train."""
 
 import math
 from dataclasses import dataclass
@@ -95,9 +95,9 @@ class MeanOnlyBatchNorm(_BatchNorm):
 class WeightNormConvNet(NetworkSpec):
     """Two blocks of 3x3 convolution, max pooling, norm and leaky ReLU, and a hidden linear layer, all with weight norm.
 
-    The network that generative teaching networks train (Such et al., ICML 2020), with the authors' order of layers. The norms are
+    Generative teaching networks train this network (Such et al., ICML 2020); the order of layers is the authors'. The norms are
     mean-only batch norm; in evaluation mode they subtract the mean of the last training batch. The embedding is the hidden layer.
-    Unlike the authors', weights have PyTorch's initialization and the last layer has no weight norm.
+    Unlike in the authors' code, weights have PyTorch's initialization and the last layer has no weight norm.
     """
 
     name: ClassVar[str] = "convnet-wn"

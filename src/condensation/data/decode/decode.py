@@ -17,11 +17,11 @@ from condensation.data.dataset import Fit, ReadOptions, format_shape
 
 GREY = {"1", "L", "LA", "La"}
 DEEP_GREY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}  # 16 bits, which Pillow would clip instead of scaling
-# Reading EPS runs a program in the file; of the others Pillow knows only the header.
+# Reading EPS runs a program in the file; of the other formats Pillow reads only the header.
 EXCLUDED = {"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
-# Formats with several images per file that are no animation: views of one photograph, and layers.
+# Formats with several images per file that are not animations: views of one photograph, and layers.
 STILLS = {"MPO", "PSD"}
-# JPEG decodes faster at 1/8, 1/4 or 1/2 of its size; below three times the target size the difference could be visible.
+# JPEG decodes faster at 1/8, 1/4 or 1/2 of its size; below three times the target size the difference may be visible.
 DRAFT = 3
 
 Opener = Callable[[], Image.Image]
@@ -42,7 +42,7 @@ class UnreadableImage(Exception):
 
 @cache
 def readable_formats() -> tuple[str, ...]:
-    """Return the formats that Pillow reads here, except `EXCLUDED`."""
+    """Return the formats that this installation of Pillow reads, except `EXCLUDED`."""
     Image.init()
     return tuple(name for name in Image.OPEN if name not in EXCLUDED)
 
@@ -74,7 +74,7 @@ def decode_file(path: str | Path, options: ReadOptions = ReadOptions()) -> Decod
 def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> DecodedImage:
     """Return the image of ``open_image``, turned upright by its EXIF tag and scaled; transparency is dropped.
 
-    Raise UnreadableImage if it is damaged, no image, an animation, or a decompression bomb.
+    Raise UnreadableImage if it is damaged, not an image, an animation, or a decompression bomb.
     """
     try:
         with open_image() as image:

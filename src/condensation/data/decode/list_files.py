@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from condensation.data.decode.decode import image_suffixes
 
-# Folders that archives, file servers and disks add.
+# Folders that archivers, file servers and operating systems create.
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
 
@@ -70,7 +70,7 @@ def file_stamp(status: os.stat_result) -> tuple[int, int, int]:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
-    """Return the status of ``entry``, or None if it is no file or a broken link."""
+    """Return the status of ``entry``, or None if it is not a regular file, or a broken link."""
     try:
         status = entry.stat()
     except OSError:

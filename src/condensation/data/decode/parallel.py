@@ -17,12 +17,12 @@ from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, strict_pillow
 
 BLOCK = 16  # images per task of a thread
-AHEAD = 4  # blocks per thread that wait or are done
+AHEAD = 4  # blocks per thread that are queued or decoded
 
 
 @dataclass(frozen=True, eq=False)
 class PendingImage:
-    """An image to be read."""
+    """An image that is not read yet."""
 
     name: str
     label: int
@@ -31,7 +31,7 @@ class PendingImage:
 
 @dataclass(frozen=True, eq=False)
 class PendingImages:
-    """The images of a split to be read."""
+    """The images of a split, not read yet."""
 
     items: Iterable[PendingImage]
     count: int
@@ -48,7 +48,7 @@ def read_splits(
 ) -> RawData:
     """Return both splits, in colour if any image is.
 
-    Raise CondensationError if an image cannot be read and ``options`` do not skip it, sizes differ and none is set, or there is no image,
+    Raise CondensationError if an image cannot be read and is not skipped, sizes differ and ``options`` set none, or there are no images,
     and NotEnoughMemory if the images do not fit.
     """
     total = train.count + (test.count if test else 0)
@@ -139,7 +139,7 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
 
 
 def _allocate(pending: PendingImages, shape: tuple[int, ...]) -> np.ndarray:
-    # Twice: as read, and sorted into an image set.
+    # Two copies: as read, and sorted into an image set.
     needed = 2 * pending.count * int(np.prod(shape))
-    memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=..., or a smaller one.")
+    memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=... to a smaller size.")
     return np.empty((pending.count, *shape), dtype=np.uint8)

@@ -20,15 +20,15 @@ FREE_MEMORY = "Close other programs, or use a machine with more memory."
 def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each of ``names`` in ``path``, a folder or a tar archive, in stored order.
 
-    In an archive they may be in one folder of any name. Links, devices and paths that leave the archive are ignored. Raise
+    In an archive, they may be in a folder of any name. Links, devices and paths that leave the archive are ignored. Raise
     CondensationError if the archive is damaged or contains a file twice, and NotEnoughMemory if a file does not fit.
     """
     return _in_folder(path, names) if path.is_dir() else _in_tar(path, names, dataset)
 
 
 def damaged_file(path: Path | str, problem: object, dataset: str = "") -> CondensationError:
-    """Return the error for a damaged file, which ``condense data get`` replaces if its ``dataset`` is known."""
-    hint = f"Remove it and get it again: condense data get {dataset}" if dataset else "Get or make the file again."
+    """Return the error for a damaged file, with the command that downloads it again if its ``dataset`` is known."""
+    hint = f"Remove it and get it again: condense data get {dataset}" if dataset else "Download or create the file again."
     return CondensationError(f"{path} is damaged or truncated: {problem}.", hint=hint)
 
 

@@ -1,4 +1,4 @@
-"""Data sets that come with the package, in ``data/bundled`` with their licences."""
+"""Data sets included in the package, in ``data/bundled`` with their licences."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ CLASSES = 10
 
 
 def read_mosaic(path: Path) -> RawSplit:
-    """Return the 28 x 28 images of a grid in one picture, stored row by row and class by class, equally many per class."""
+    """Return the 28 x 28 images of a grid in one picture, stored row by row and class by class, with equal numbers per class."""
     with Image.open(path, formats=("PNG",)) as mosaic:
         pixels = np.array(mosaic)
     rows, columns = pixels.shape[0] // SIDE, pixels.shape[1] // SIDE

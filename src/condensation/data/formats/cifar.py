@@ -46,7 +46,7 @@ class PickledBatches:
 
 @dataclass(frozen=True)
 class BinaryBatches:
-    """Files of the binary version: per image its labels, of which the last is the class, and 3072 pixels."""
+    """Files of the binary version: for each image its labels, the last of which is the class, and 3072 pixels."""
 
     label_bytes: int
 
@@ -111,7 +111,7 @@ class CifarVersion:
         low, high, classes = int(labels.min()), int(labels.max()), DATASETS[self.dataset].classes
         if low < 0 or high >= classes:
             raise ValueError(f"expected labels in 0..{classes - 1}, got {low}..{high}")
-        # The copy lets the content of the file be freed.
+        # A copy, so that the content of the file can be freed.
         return torch.from_numpy(pixels.reshape(-1, *SHAPE).copy()), torch.from_numpy(labels.astype(np.int64))
 
     def _class_names(self, content: bytes, origin: str) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     labels = class_indices([row.label for row in train], names, str(path), str(path))
     labels += class_indices([row.label for row in test], names, f"The test split of {path}", "the training split")
     files = [_file_of(row, path, options) for row in (*train, *test)]
-    # A file that is missing here fails to decode later, and is then listed as skipped.
+    # A missing file fails to decode later and is then listed as skipped.
     items = [
         file_image(str(path.parent / row.path), _name_of(row, path), label) for row, label in zip((*train, *test), labels, strict=True)
     ]
@@ -110,7 +110,7 @@ def _first_index(names: Sequence[str], known: Sequence[str]) -> int | None:
 def _row(cells: Sequence[str], indices: tuple[int, int, int | None], line: int, path: Path) -> TableRow:
     image, label, split = indices
     if max(image, label, split or 0) >= len(cells):
-        raise CondensationError(f"{path}, line {line}: there are only {len(cells)} columns.", hint="Give a path and a label in each line.")
+        raise CondensationError(f"{path}, line {line}: there are only {len(cells)} columns.", hint="Add a path and a label to each line.")
     row = TableRow(line, cells[image].strip(), cells[label].strip(), "train" if split is None else cells[split].strip())
     for kind, value in (("path", row.path), ("label", row.label)):
         if not value:
@@ -138,7 +138,7 @@ def _file_of(row: TableRow, table: Path, options: ReadOptions) -> ListedFile | N
     except (OSError, ValueError):  # ValueError: a null byte in the path
         if options.skip_bad:
             return None
-        raise SkippedImage(_name_of(row, table), f"does not exist: {printable(str(path))} is no file").error() from None
+        raise SkippedImage(_name_of(row, table), f"does not exist: {printable(str(path))} is not a file").error() from None
 
 
 def _name_of(row: TableRow, table: Path) -> str:

@@ -1,4 +1,4 @@
-"""Hugging Face data sets: from the hub, from a folder, or as objects of their library."""
+"""Hugging Face data sets: from the hub, from a folder, or as objects of the library datasets."""
 
 import io
 import logging
@@ -56,7 +56,7 @@ def is_hugging_face(value: object) -> bool:
 def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
     """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``; NAME is a repository of the hub or a folder.
 
-    Raise CondensationError if the data set does not exist or the hub cannot be reached, and MissingExtra if the packages of Hugging Face
+    Raise CondensationError if the data set does not exist or the hub cannot be reached, and MissingExtra if the Hugging Face packages
     are not installed.
     """
     name = source.removeprefix(PREFIX)
@@ -72,7 +72,7 @@ def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
 
 
 def read_saved(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the data that ``save_to_disk`` wrote to the folder ``path``, or that of its parquet files."""
+    """Return the data that ``save_to_disk`` wrote to the folder ``path``, or the data of its parquet files."""
     for file in [path] if path.is_file() else [file for folder in (path, path / "data") for file in sorted(folder.glob("*.parquet"))]:
         _check_parquet(file)
     if path.is_file():
@@ -104,7 +104,7 @@ def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str) -> Ra
 
 
 def _check_parquet(path: Path) -> None:
-    """Check the metadata of a parquet file, since the error of the library does not name a damaged file."""
+    """Check the metadata of a parquet file, because the library's error does not name the damaged file."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -170,7 +170,7 @@ def _choose_splits(train: Any, test: Any, name: str) -> tuple[Any, Any, str]:
 
 
 def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
-    """Return the columns ``wanted``, by default those of the types of images and labels."""
+    """Return the columns ``wanted``, by default those with image and label types."""
     features = dataset.features or {}
     kinds = {column: type(feature).__name__ for column, feature in features.items()}
     listing = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())

@@ -27,7 +27,7 @@ def is_idx_folder(folder: Path) -> bool:
 
 
 def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the splits of the four files in ``folder``; without both test files there is no test split."""
+    """Return the splits of the four files in ``folder``; if both test files are missing, there is no test split."""
     has_test = any(_idx_path(folder, "test", kind) for kind in (IMAGES, LABELS))
     return RawData(_read_split(folder, "train"), _read_split(folder, "test") if has_test else None)
 

@@ -33,19 +33,19 @@ class ClassFolders:
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Return whether ``folder`` has sub-folders, which may be classes, or images, which should be in some."""
+    """Return whether ``folder`` has sub-folders, which may be classes, or images, which would be misplaced."""
     return folder.is_dir() and bool(subfolders(folder) or list_images(folder, deep=False)[0])
 
 
 def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the classes in ``folder``, or in its ``train`` and ``test`` (or ``val``); grey if all images are, else RGB.
+    """Return the images of ``folder``, or of its ``train`` and ``test`` (or ``val``); grey if all images are grey, else RGB.
 
-    Raise CondensationError if there is no class, a class has no image, sizes differ and none is set, or an image cannot be read, and
+    Raise CondensationError if there is no class, a class has no image, sizes differ with no size set, or an image cannot be read, and
     NotEnoughMemory if the images do not fit.
     """
     inside = {path.name.lower(): path for path in subfolders(folder)}
     train_folder = next((inside[name] for name in TRAIN_NAMES if name in inside and subfolders(inside[name])), None)
-    if train_folder is None:  # or a class is named "train"
+    if train_folder is None:  # there may be a class named "train"
         train, test, note = _class_folders(folder), None, ""
     else:
         train = _class_folders(train_folder)

@@ -35,7 +35,7 @@ def is_npz_file(path: Path) -> bool:
 
 
 def read_npz_file(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the split of one file, without a test split; for ``train.npz`` also ``test.npz`` beside it."""
+    """Return the split of one file, without a test split; for ``train.npz``, read ``test.npz`` in its folder as well."""
     return read_npz_folder(path.parent) if path.name == "train.npz" else RawData(read_npz(path), None)
 
 

@@ -1,9 +1,9 @@
 """Reading of CIFAR's pickle files with a restricted unpickler.
 
 Loading a pickle runs it as a program. `SafeUnpickler` resolves no name: the few constructors of NumPy's integer arrays get
-stand-ins that only collect data, and every other name is an error. `pickle` alone can still be made to exhaust memory or the C
-stack, by sizes that the file does not have, memo indices or nested tuples as dictionary keys. So `_check_operations` rejects
-these first, with the operations that such files do not need.
+stand-ins that only collect data, and every other name is an error. A file could still make `pickle` exhaust memory or the C
+stack, by false sizes, large memo indices or nested tuples as dictionary keys. `_check_operations` therefore rejects these
+first, and all operations that such files do not need.
 """
 
 import io
@@ -21,7 +21,7 @@ from condensation.core.errors import CondensationError
 from condensation.data.formats.archive import damaged_file
 
 INTEGERS = re.compile(r"[iu][1248]")
-# The file of a data set needs about ten tuples. Hashing tuples within tuples takes time 2^depth and C stack of the depth.
+# A data file needs about ten tuples. Hashing nested tuples takes time 2^depth, and C stack proportional to the depth.
 MOST_TUPLES = 24
 OPERATIONS = frozenset(
     "PROTO FRAME STOP NONE NEWTRUE NEWFALSE MARK INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
@@ -32,7 +32,7 @@ OPERATIONS = frozenset(
 
 
 class Forbidden(Exception):
-    """A request of the file for anything but arrays and plain values."""
+    """Error for a file that requests anything but arrays and plain values."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class IntegerArray:
 def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
     """Return the dictionary in ``content``: lists, tuples, strings, numbers and NumPy integer arrays.
 
-    Raise CondensationError if the file asks for anything else, or is damaged. Nothing in it is run.
+    Raise CondensationError if the file requests anything else, or is damaged. Nothing in it is run.
     """
     try:
         _check_operations(content)
@@ -98,8 +98,8 @@ def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
         return {_text(key): value.values if isinstance(value, IntegerArray) else value for key, value in result.items()}
     except Forbidden as request:
         raise CondensationError(
-            f"{origin} asks for {request}, which could run code. Nothing was run.",
-            hint="It is not the published file: get the data set again from a source that you trust.",
+            f"{origin} requests {request}, which could run code. Nothing was run.",
+            hint="It is not the published file: download the data set again from a source that you trust.",
         ) from None
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, EOFError, pickle.UnpicklingError) as problem:
         raise damaged_file(origin, problem) from problem
@@ -136,7 +136,7 @@ def _text(value: Any) -> str:
 
 
 def _forbidden(*arguments: Any) -> Any:
-    raise Forbidden("numpy.ndarray of something else than integers")
+    raise Forbidden("numpy.ndarray of non-integers")
 
 
 def _reconstruct(kind: Any, *arguments: Any) -> IntegerArray:
@@ -151,13 +151,13 @@ def _frombuffer(*arguments: Any) -> IntegerArray:
 
 def _dtype(code: Any, *arguments: Any) -> IntegerType:
     if not INTEGERS.fullmatch(_text(code)):
-        raise Forbidden("numpy.dtype of something else than integers")
+        raise Forbidden("numpy.dtype of non-integers")
     return IntegerType(_text(code))
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise Forbidden("_codecs.encode of something else than bytes")
+        raise Forbidden("_codecs.encode of non-bytes")
     return text.encode("latin-1")
 
 

@@ -23,7 +23,7 @@ def is_svhn(path: Path) -> bool:
 
 
 def read_svhn(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return both splits of the folder or training file; raise CondensationError for missing or damaged files and wrong labels."""
+    """Return both splits of the folder or training file; raise CondensationError if a file is missing or damaged, or a label is wrong."""
     folder = path if path.is_dir() else path.parent
     if not (folder / TEST).is_file():
         raise CondensationError(f"{folder} has {TRAIN} but lacks {TEST}.", hint="Get it with: condense data get svhn")

@@ -27,7 +27,7 @@ FOLDER = "tiny-imagenet-200"
 ARCHIVE = FOLDER + ".zip"
 CLASSES, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
 TRAIN_FILE = re.compile(r"train/(n\d+)/images/[^/]+\.JPEG")
-# Files have some kilobytes and images 64 x 64 pixels; far larger ones are attacks on the memory.
+# Files have a few kilobytes and images 64 x 64 pixels; far larger ones are attacks that exhaust memory.
 LARGEST_FILE = 10_000_000  # bytes
 LARGEST_IMAGE = 1_000_000  # pixels
 
@@ -71,7 +71,7 @@ def read_tiny_imagenet(path: Path, options: ReadOptions = ReadOptions()) -> RawD
 
 
 def _listing(path: Path) -> list[object]:
-    """Return stamps of all files, for the cache."""
+    """Return the stamps of all files, as the key of the cache."""
     if path.is_file():
         return [file_stamp(path.stat())]
     texts = [stat_file(path / name, name) for name in (CLASSES, WORDS, ANNOTATIONS) if (path / name).is_file()]

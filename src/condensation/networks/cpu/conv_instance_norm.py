@@ -1,8 +1,8 @@
-"""A 3x3 convolution and the instance norm after it, as one matrix product for each image.
+"""A 3x3 convolution and the instance norm after it, as one matrix product per image.
 
 With w the flattened weight of an output channel and C the covariance of the image's 3x3 patches, the variance of the output map is
-w'Cw. The norm therefore becomes a per-image scaling of the weights and needs no pass over the maps, forward or backward. Rounding is
-larger where w takes differences of smooth images: w'Cw is then a small sum of large terms, with a relative error of up to 1e-4.
+w'Cw. The norm therefore becomes a per-image scaling of the weights and needs no pass over the maps, forward or backward. Rounding
+errors grow if w takes differences of smooth images: w'Cw is then a small sum of large terms, with a relative error of up to 1e-4.
 """
 
 import torch

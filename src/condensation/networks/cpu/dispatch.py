@@ -1,7 +1,7 @@
-"""Choice between PyTorch's layers and faster ones on a CPU; each function returns None where PyTorch's layer is to be used.
+"""Choice between PyTorch's layers and faster ones on a CPU; each function returns None if PyTorch's layer should be used.
 
 All fast paths need `torch.compile`, which fuses their element-wise passes: without it they are slower than PyTorch's layers.
-The results are equal but for rounding. Measurements: docs/speed.md, benchmarks/winograd.py and benchmarks/patches.py.
+The results are equal up to rounding. Measurements: docs/speed.md, benchmarks/winograd.py and benchmarks/patches.py.
 """
 
 import torch
@@ -29,7 +29,7 @@ def uses_channels_last(maps: Tensor) -> bool:
 def conv3x3(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
     """Return ``maps`` (n, c, h, w), padded by 1 and convolved with ``weight`` (out, c, 3, 3), channels-last; or None.
 
-    Wide convolutions on sides that divide by 4 use `winograd`. Other convolutions with a wide output stay direct but give
+    Wide convolutions on sides that divide by 4 use `winograd`. Other convolutions with a wide output are direct but return
     channels-last maps, which the next convolution needs.
     """
     outputs, inputs = weight.shape[:2]
@@ -57,9 +57,9 @@ def instance_norm(maps: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Ten
 def conv3x3_instance_norm(images: Tensor, conv: nn.Conv2d, norm: nn.GroupNorm) -> Tensor | None:
     """Return the instance norm ``norm`` of the convolution ``conv`` of ``images`` (n, c, h, w); or None.
 
-    `conv_instance_norm` computes both as one matrix product for each image. In float32, training at width 128 is 1.2 times faster on
-    colour images and 1.5 times on greyscale ones. It was slower below 64 output channels, and on colour images where weights are frozen
-    and fewer than 128; in bfloat16, where either is the case. The layer itself always computes in float32.
+    `conv_instance_norm` computes both as one matrix product per image. In float32, training at width 128 is 1.2 times faster on
+    colour images and 1.5 times on greyscale ones. It is slower below 64 output channels, and on colour images if the weights are frozen
+    and the width is below 128 (in bfloat16: if either holds). The layer itself always computes in float32.
     """
     weight = conv.weight
     outputs, channels = weight.shape[:2]

@@ -25,9 +25,9 @@ class NTK(Registered, ABC):
     depth: int = 1
     """Hidden layers, each with a ReLU; at least 1."""
     w_std: float = math.sqrt(2)
-    """Standard deviation of the weights, above 0; the default is published."""
+    """Standard deviation of the weights, above 0; the default is the published value."""
     b_std: float = 0.1
-    """Standard deviation of the biases, at least 0; the default is published."""
+    """Standard deviation of the biases, at least 0; the default is the published value."""
 
     def __post_init__(self) -> None:
         require(self, "kernel", ["depth"], lambda value: value >= 1, "at least 1")
@@ -40,7 +40,7 @@ class NTK(Registered, ABC):
 
     @abstractmethod
     def pairs(self, x: Tensor, y: Tensor, x_variances: list[Tensor], y_variances: list[Tensor]) -> Tensor:
-        """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of both."""
+        """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), given the `variances` of each."""
 
     def validate(self, image_shape: Shape) -> None:
         """Check that images are large enough for the architecture. Raise CondensationError if they are too small."""

@@ -17,8 +17,8 @@ from condensation.networks.ntk.relu import relu_expectations
 class Convolutional(NTK):
     """Kernel of ``depth`` 3x3 convolutions with ReLU and a linear layer on the flattened output, without pooling.
 
-    The last layer has separate weights for each pixel, so only covariances of equal pixels matter (Arora et al., 2019): h w numbers
-    per pair of images.
+    The last layer has separate weights for each pixel, so only covariances of corresponding pixels matter (Arora et al., 2019): h w
+    numbers per pair of images.
     """
 
     name: ClassVar[str] = "conv"
@@ -108,7 +108,7 @@ class PooledConvolutional(NTK):
         return (self.prepended + 2) * layer_bytes + layer_bytes // 8  # each pooling leaves a sixteenth
 
     def _pools(self) -> list[bool]:
-        """Return for each convolution whether pooling follows."""
+        """Return a flag per convolution: True if pooling follows."""
         return [False] * self.prepended + [True] * self.depth
 
 
@@ -136,7 +136,7 @@ def _diagonal_window(kernel: Tensor) -> Tensor:
 
 
 def _pool(kernel: Tensor) -> Tensor:
-    """Return the mean over 2x2 pixels of each image for pairs of pixels (..., h, w, h, w), without a last odd row or column."""
+    """Return the mean over 2x2 pixels of each image for pairs of pixels (..., h, w, h, w), dropping an odd last row or column."""
     height, width = kernel.shape[-2:]
     flat = kernel.reshape(-1, height * width, height, width)
     halved = F.avg_pool2d(flat, 2)
@@ -147,7 +147,7 @@ def _pool(kernel: Tensor) -> Tensor:
 
 
 def _equal_pixels(kernel: Tensor) -> Tensor:
-    """Return the entries of equal pixels, (..., h, w), of pairs of pixels (..., h, w, h, w)."""
+    """Return the entries of corresponding pixels, (..., h, w), among all pairs of pixels (..., h, w, h, w)."""
     height, width = kernel.shape[-2:]
     diagonal = kernel.reshape(*kernel.shape[:-4], height * width, height * width).diagonal(dim1=-2, dim2=-1)
     return diagonal.reshape(*kernel.shape[:-4], height, width)

@@ -15,14 +15,14 @@ from condensation.networks.ntk.base import NTK
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Memory of a block while its gradient is computed; the sizes at which CPUs and GPUs are fast.
+# Memory of a block while its gradient is computed, in bytes; CPUs and GPUs are fast at these sizes.
 BLOCK_BYTES = {"cpu": 2**27, "cuda": 2**31}
 
 
 def gram(kernel: NTK, x: Tensor, y: Tensor, block_bytes: int | None = None) -> Tensor:
     """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), with gradients.
 
-    It takes ``block_bytes`` of memory beside the result, or the memory of one pair if that is more.
+    It takes ``block_bytes`` of memory in addition to the result, or the memory of one pair if that is more.
     """
     shape = (x.shape[1], x.shape[2], x.shape[3])
     budget = block_bytes or BLOCK_BYTES[x.device.type]
@@ -56,13 +56,13 @@ def _pieces(count: int, size: int) -> list[slice]:
 
 
 def _recomputed(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return ``function(*args)``, whose intermediate values are recomputed for the gradient; it must draw no numbers."""
+    """Return ``function(*args)``, whose intermediate values are recomputed for the gradient; it must not draw random numbers."""
     result: T = checkpoint(partial(function, *args, **kwargs), use_reentrant=False, preserve_rng_state=False)
     return result
 
 
 def require_room(kernel: NTK, shape: Shape, pairs: int, device: torch.device, what: str, advice: str) -> None:
-    """Check that there is memory for kernel matrices of ``pairs`` pairs of images; the error begins with ``what``, hints ``advice``."""
+    """Check that there is memory for kernel matrices of ``pairs`` pairs of images; the error names ``what`` and hints ``advice``."""
     pair_bytes = kernel.pair_bytes(shape)
     block = max(pair_bytes, min(pairs * pair_bytes, BLOCK_BYTES[device.type]))
     # A block of pairs, as much again for variances, and float64 matrices with their gradients and two factorizations.

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Signals whose angle is below about the root of this count as equal: the angle has a kink there, and its gradient is taken as zero.
+# Signals with an angle below about the square root of this are equal: the angle has a kink there, and its gradient is set to zero.
 EQUAL = 1e-14
 
 
@@ -21,7 +21,7 @@ def relu_expectations(covariance: Tensor, var_u: Tensor, var_v: Tensor) -> tuple
 
 
 class _ReluExpectations(torch.autograd.Function):
-    """Function with its own backward pass, which reads memory a third as often as autograd of each operation."""
+    """Function with its own backward pass, which reads memory a third as often as autograd would."""
 
     @staticmethod
     def forward(ctx: Any, covariance: Tensor, var_u: Tensor, var_v: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,7 +35,7 @@ class _ReluExpectations(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         # d kernel = left / 2 pi d covariance + sine / (4 pi product) d product, and sine times d slopes = 1 / 2 pi d covariance
-        # - covariance / (4 pi product) d product. Where the sine is zero, d slopes is taken as zero.
+        # - covariance / (4 pi product) d product. Where the sine is zero, d slopes is set to zero.
         covariance, var_u, var_v, sine, left = ctx.saved_tensors
         d_kernel, d_slopes = gradients
         over_sine = torch.where(sine > 0, d_slopes / sine, 0)

@@ -37,7 +37,7 @@ def ridge_predictions(cross_kernel: Tensor, kernel: Tensor, labels: Tensor, reg:
 
 
 def ridge_weights(kernel: Tensor, labels: Tensor, reg: float) -> Tensor:
-    """Return (K_ss + reg tr(K_ss)/n I)^-1 y_s (n, classes); K_ts times it gives `ridge_predictions` for any images t."""
+    """Return (K_ss + reg tr(K_ss)/n I)^-1 y_s (n, classes); K_ts times this gives `ridge_predictions` for any images t."""
     return torch.cholesky_solve(labels, cholesky_factor(kernel, reg))
 
 
