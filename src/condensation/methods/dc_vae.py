@@ -43,9 +43,8 @@ class DCVAE(GenerativeMethod[DCVAEState]):
     """An autoencoder trained with a critic and a contrastive loss instead of a pixel loss.
 
     Each step trains a critic on several batches to tell real images from samples and reconstructions, then encoder and decoder against
-    the critic, then all networks with a contrastive loss: in the embedding of a momentum encoder, each reconstruction should be closer
-    to its image than to many others. The images are samples of an exponential moving average of the decoder. The reported loss is the
-    critic's plus the contrastive loss.
+    the critic, then all with a contrastive loss: in the embedding of a momentum encoder, each reconstruction should be closer to its
+    image than to many others. The images are samples of a moving average of the decoder. The loss is the critic's plus the contrastive.
     """
 
     name: ClassVar[str] = "dc-vae"

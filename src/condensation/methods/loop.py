@@ -75,8 +75,7 @@ def condense(
 ) -> ImageSet:
     """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
-    On a CPU, the same seed gives bit-identical images on the same machine with the same number of threads, with or without observers
-    and interruptions.
+    On a CPU, a seed gives bit-identical images on the same machine with the same number of threads, also after interruptions.
 
     Args:
         method: The method with its settings, such as ``DM()``.

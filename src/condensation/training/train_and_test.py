@@ -35,8 +35,7 @@ def train_and_test(
 ) -> tuple[list[np.ndarray], list[bool]]:
     """Train a network for each of ``jobs`` with the resolved ``compute``, and test it on all ``tests``.
 
-    Jobs whose sets have the same size and loss are trained together, in groups of similar size. ``on_progress`` counts epochs of all
-    networks.
+    Jobs with sets of the same size and loss are trained together, in groups of similar size. ``on_progress`` counts all epochs.
 
     Returns:
         For each test set, accuracies (jobs, classes) in [0, 1]; and for each network whether its weights are finite.

@@ -155,7 +155,7 @@ def test_the_page_describes_8_bit_images(tmp_path, to):
 @pytest.mark.parametrize("to", ["npz", "torch"])
 def test_the_page_describes_exact_values(tmp_path, to):
     text = card(SETS["colour"].export(tmp_path / "out", to))
-    assert "float32 values, exactly" in text
+    assert "stored exactly, as normalized float32 values" in text
     assert "8-bit" not in text
 
 
