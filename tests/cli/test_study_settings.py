@@ -6,11 +6,11 @@ import pytest
 
 from condensation.cli.commands.continual import continual_settings
 from condensation.cli.commands.nas import search_settings
-from condensation.cli.commands.pools import pools_settings
 from condensation.cli.commands.study_command import StudyRequest
 from condensation.cli.commands.table import table_settings
-from condensation.cli.commands.transfer import transfer_settings
+from condensation.config.build import from_dict
 from condensation.methods.dm import DM
+from condensation.studies.registry import POOLS, TRANSFER
 from condensation.training.train import Recipe
 
 DM_5 = {"name": "dm", "steps": 5}
@@ -44,10 +44,15 @@ def steps_of(settings):
     return settings.run_of(method, 10).method.steps
 
 
+def of_request(study):
+    """Return the function that makes the settings of a study without special options."""
+    return lambda request: from_dict(study.settings_type, request.content(), study.settings_type())
+
+
 KINDS = {
     "table": (table_settings, {"rows": [{"label": "DM", "method": DM_5}], "ipc": [10]}, "dm"),
-    "transfer": (transfer_settings, {"method": DM_5}, "method"),
-    "pools": (pools_settings, {"method": DM_5}, "method"),
+    "transfer": (of_request(TRANSFER), {"method": DM_5}, "method"),
+    "pools": (of_request(POOLS), {"method": DM_5}, "method"),
     "continual": (continual_settings, {"methods": {"dm": DM_5}}, "dm"),
     "nas": (search_settings, {"proxies": [{"label": "dm", "method": DM_5}]}, "dm"),
 }
