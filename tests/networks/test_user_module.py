@@ -311,7 +311,7 @@ def test_a_float64_module_is_computed_in_the_requested_precision() -> None:
 def test_compiled_results_equal_uncompiled_ones_up_to_rounding(name: str) -> None:
     compiled = replace(COMPUTE, compile="always")
     network = KINDS[name].build(SHAPE, 3, Rng(4)).requires_grad_(False)
-    fast, x, y = compiled.run(network.embed), torch.randn(6, *SHAPE, requires_grad=True), None
+    fast, x, y = compiled.wrap(network.embed), torch.randn(6, *SHAPE, requires_grad=True), None
     y = x.detach().clone().requires_grad_()
     for seed in (1, 2):  # with new weights too
         network.redraw(Rng(seed))
