@@ -19,8 +19,8 @@ import torch
 
 from condensation import METHODS, CondensedSet, TrainedGenerator
 from condensation.core.renamed import RENAMED, with_new_names
-from tests.golden import common
-from tests.golden.common import BROKEN, CONFIG, GENERATING, HERE, MANIFEST, PRINTED, RUN, STUDIES, said, steady
+from tests.golden import cases
+from tests.golden.cases import BROKEN, CONFIG, GENERATING, HERE, MANIFEST, PRINTED, RUN, STUDIES, said, steady
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,23 +43,23 @@ RUNS = [(case, seed) for case, one in FROZEN["methods"].items() for seed in one[
 NEAR = {"rtol": 1e-2, "atol": 1e-2}
 ACCURACY = 5.0  # percent
 PLAN_FILES = sorted(path.stem for path in (HERE / PRINTED).glob("plan-*.json"))
-CONFIG_FILES = common.config_arguments(list(METHODS))
+CONFIG_FILES = cases.config_arguments(list(METHODS))
 
 
 def same_machine() -> bool:
     """Tell whether bits can be compared here."""
-    return common.machine() == FROZEN["machine"]
+    return cases.machine() == FROZEN["machine"]
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path) -> Iterator[Path]:
     """Work in an empty folder."""
-    with common.quiet_place(tmp_path):
+    with cases.quiet_place(tmp_path):
         yield tmp_path
 
 
 def frozen_set(case: str, seed: str) -> CondensedSet:
-    return CondensedSet.load(HERE / common.METHODS / f"{case}-seed{seed}.safetensors")
+    return CondensedSet.load(HERE / cases.METHODS / f"{case}-seed{seed}.safetensors")
 
 
 def frozen_json(name: str) -> Any:
@@ -88,7 +88,7 @@ def alike(ours: Any, theirs: Any, numbers: float, where: str = "") -> None:
 
 
 def test_no_frozen_file_was_changed() -> None:
-    there = {name: common.sha256(HERE / name) for name in FROZEN["files"] if (HERE / name).exists()}
+    there = {name: cases.sha256(HERE / name) for name in FROZEN["files"] if (HERE / name).exists()}
     assert there == FROZEN["files"]
 
 
@@ -102,7 +102,7 @@ def test_every_method_is_frozen() -> None:
 @pytest.mark.parametrize(("case", "seed"), RUNS)
 def test_an_old_set_is_read(case: str, seed: str) -> None:
     one, kept = frozen_set(case, seed), FROZEN["methods"][case]
-    assert common.digest(one.images) == kept["seeds"][seed]["tensors"]
+    assert cases.digest(one.images) == kept["seeds"][seed]["tensors"]
     assert one.images.fingerprint() == kept["seeds"][seed]["fingerprint"]
     assert one.images.counts == dict.fromkeys(range(10), kept["ipc"])
     assert one.images.class_names == tuple("0123456789")
@@ -111,11 +111,11 @@ def test_an_old_set_is_read(case: str, seed: str) -> None:
 
 @pytest.mark.parametrize(("case", "seed"), RUNS)
 def test_a_set_is_written_as_before(case: str, seed: str, place: Path) -> None:
-    content = (HERE / common.METHODS / f"{case}-seed{seed}.safetensors").read_bytes()
+    content = (HERE / cases.METHODS / f"{case}-seed{seed}.safetensors").read_bytes()
     if any(old.encode() in content for old, _ in RENAMED if old != "mirrored"):  # which stays the name in the file
         pytest.skip("Settings on its card have been renamed since.")
     frozen_set(case, seed).save(place / "again.safetensors")
-    assert common.sha256(place / "again.safetensors") == FROZEN["methods"][case]["seeds"][seed]["file"]
+    assert cases.sha256(place / "again.safetensors") == FROZEN["methods"][case]["seeds"][seed]["file"]
 
 
 @pytest.mark.parametrize(("case", "seed"), RUNS)
@@ -123,16 +123,16 @@ def test_a_method_makes_what_it_made(case: str, seed: str) -> None:
     kept = FROZEN["methods"][case]
     if not same_machine() and case == "dm-default-compute":
         pytest.skip("The precision chosen by default is another on another machine.")
-    made, losses = common.condensed(case, int(seed), kept["settings"])
+    made, losses = cases.condensed(case, int(seed), kept["settings"])
     old = frozen_set(case, seed)
     if same_machine():
         assert losses == kept["seeds"][seed]["losses"]
         assert torch.equal(made.images.images, old.images.images)
-        assert common.digest(made.images) == kept["seeds"][seed]["tensors"]
+        assert cases.digest(made.images) == kept["seeds"][seed]["tensors"]
     else:
         assert made.images.counts == old.images.counts
         assert len(losses) == len(kept["seeds"][seed]["losses"])
-        if case not in common.PICKING:
+        if case not in cases.PICKING:
             torch.testing.assert_close(made.images.images, old.images.images, **NEAR)
             if old.images.soft_labels:
                 assert made.images.soft_labels
@@ -140,7 +140,7 @@ def test_a_method_makes_what_it_made(case: str, seed: str) -> None:
 
 
 def test_a_method_is_built_from_its_short_settings_as_before() -> None:
-    assert {case: common.plain_method(case) for case in FROZEN["methods"]} == {
+    assert {case: cases.plain_method(case) for case in FROZEN["methods"]} == {
         case: one["settings"] for case, one in FROZEN["methods"].items()
     }
 
@@ -150,7 +150,7 @@ def test_a_method_is_built_from_its_short_settings_as_before() -> None:
 
 @pytest.mark.parametrize("name", ["evaluate", "ridge"])
 def test_accuracies_are_as_before(name: str, place: Path) -> None:
-    shutil.copytree(HERE / common.METHODS, place / "methods")
+    shutil.copytree(HERE / cases.METHODS, place / "methods")
     os.chdir("methods")
     found = from_json(said(name, *FROZEN[name], "--json"))
     alike(steady(found), steady(frozen_json(name)), 0.0 if same_machine() else ACCURACY)
@@ -160,7 +160,7 @@ def test_accuracies_are_as_before(name: str, place: Path) -> None:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): common.sha256(path) for path in folder.rglob("*") if path.is_file()}
+    return {str(path.relative_to(folder)): cases.sha256(path) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("name", [RUN, GENERATING])
@@ -171,7 +171,7 @@ def test_a_finished_run_is_finished(name: str, place: Path) -> None:
     assert files_of(place / name) == before
     scores = HERE / name / "scores.json"
     assert steady(found) == (steady(from_json(scores.read_text())) if scores.exists() else {})
-    assert common.digest(CondensedSet.load(place / name).images) == FROZEN["runs"][name]
+    assert cases.digest(CondensedSet.load(place / name).images) == FROZEN["runs"][name]
 
 
 def test_a_broken_run_goes_on_to_the_same_set(place: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_run_gives_what_it_gave(place: Path) -> None:
     scores = [steady(from_json((folder / "scores.json").read_text())) for folder in (place / "again", HERE / RUN)]
     alike(*scores, 0.0 if same_machine() else ACCURACY)
     if same_machine():
-        assert common.digest(CondensedSet.load(place / "again").images) == FROZEN["runs"][RUN]
+        assert cases.digest(CondensedSet.load(place / "again").images) == FROZEN["runs"][RUN]
 
 
 @pytest.mark.parametrize("path", [GENERATING, f"{GENERATING}/generator.safetensors"])
@@ -203,15 +203,15 @@ def test_an_old_generator_draws_what_it_drew(path: str) -> None:
     drawn = TrainedGenerator.load(HERE / path).images(2, seed=5)
     assert drawn.counts == dict.fromkeys(range(10), 2)
     if same_machine():
-        assert common.digest(drawn) == FROZEN["drawn"]
+        assert cases.digest(drawn) == FROZEN["drawn"]
 
 
 def test_an_old_pool_is_embedded_with(place: Path) -> None:
     kept = FROZEN["pool"]
     shutil.copytree(HERE / STUDIES / "pools" / "pool", place / "pool")
-    made, losses = common.condensed("dm", 0, kept["settings"])
+    made, losses = cases.condensed("dm", 0, kept["settings"])
     if same_machine():
-        assert (losses, common.digest(made.images)) == (kept["losses"], kept["tensors"])
+        assert (losses, cases.digest(made.images)) == (kept["losses"], kept["tensors"])
     else:
         torch.testing.assert_close(losses, kept["losses"], **NEAR)
 
@@ -219,7 +219,7 @@ def test_an_old_pool_is_embedded_with(place: Path) -> None:
 # -- studies
 
 
-@pytest.mark.parametrize("name", common.STUDY_ARGUMENTS)
+@pytest.mark.parametrize("name", cases.STUDY_ARGUMENTS)
 def test_an_old_study_is_printed(name: str, place: Path) -> None:
     shutil.copytree(HERE / STUDIES / name, place / name)
     assert said(name, name)
@@ -227,11 +227,11 @@ def test_an_old_study_is_printed(name: str, place: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", common.STUDY_ARGUMENTS)
+@pytest.mark.parametrize("name", cases.STUDY_ARGUMENTS)
 def test_a_study_gives_what_it_gave(name: str) -> None:
     if not same_machine():
         pytest.skip("Made on another machine.")
-    common.make_study(name)
+    cases.make_study(name)
     alike(steady(from_json(said(name, name, "--json"))), steady(frozen_json(name)), 0.0)
 
 
@@ -239,15 +239,15 @@ def test_a_study_gives_what_it_gave(name: str) -> None:
 @pytest.mark.parametrize("name", ["table", "transfer", "continual"])
 def test_an_old_study_goes_on_with_nothing_to_do(name: str, place: Path) -> None:
     shutil.copytree(HERE / STUDIES / name, place / name)
-    runs = {path: common.sha256(path) for path in (place / name).rglob("set.safetensors")}
+    runs = {path: cases.sha256(path) for path in (place / name).rglob("set.safetensors")}
     said(name, "--config", f"{name}/settings.json", "--out", name, "--quiet")
-    assert {path: common.sha256(path) for path in (place / name).rglob("set.safetensors")} == runs
+    assert {path: cases.sha256(path) for path in (place / name).rglob("set.safetensors")} == runs
     alike(steady(from_json(said(name, name, "--json"))), steady(frozen_json(name)), 0.0)
 
 
 @pytest.mark.parametrize("name", PLAN_FILES)
 def test_the_plan_of_a_study_is_as_before(name: str) -> None:
-    assert from_json(said(*common.PLANS[name.removeprefix("plan-")], "--dry-run", "--json")) == frozen_json(name)
+    assert from_json(said(*cases.PLANS[name.removeprefix("plan-")], "--dry-run", "--json")) == frozen_json(name)
 
 
 # -- settings

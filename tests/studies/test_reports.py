@@ -11,7 +11,7 @@ from condensation.core.storage import UNFINISHED
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import write_report
 from condensation.studies.study_folder import in_use
-from tests.golden.common import steady
+from tests.golden.cases import steady
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
