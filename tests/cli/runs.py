@@ -1,6 +1,9 @@
 """Small runs for the tests of the command."""
 
 import os
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,3 +26,17 @@ def colour_data(folder, classes=2, side=8):
         images = generator.integers(0, 256, (10 * classes, side, side, 3), dtype=np.uint8)
         np.savez(folder / f"{part}.npz", images=images, labels=np.arange(10 * classes) % classes)
     return folder
+
+
+@contextmanager
+def running_until(arguments, after):
+    """Run the command in a process until it prints ``after``; yield the process and what it has printed."""
+    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
+        assert process.stderr is not None
+        output = ""
+        while after not in output:
+            line = process.stderr.readline()
+            assert line, output
+            output += line
+        yield process, output

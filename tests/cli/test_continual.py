@@ -1,14 +1,11 @@
 """``condense continual`` on the command line."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-import condensation
+from tests.cli.runs import running_until
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -35,15 +32,7 @@ def test_curves_are_made_and_printed_again(condense):
 
 def killed(arguments, after):
     """Run the command in a process, and kill it once it prints ``after``."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment) as process:
-        assert process.stderr is not None
-        output = ""
-        while after not in output:
-            line = process.stderr.readline()
-            assert line, output
-            output += line
+    with running_until(arguments, after) as (process, _):
         process.kill()
 
 

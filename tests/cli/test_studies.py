@@ -1,21 +1,17 @@
 """The commands of the studies on the command line."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-import condensation
+from tests.cli.runs import running_until
 
 METHOD = "dm.steps=3 dm.batch_per_class=4 dm.networks.spec.width=8".split()
 EVALUATION = "evaluation.network.width=8 compute.precision=float32 compute.compile=never".split()
 TABLE = ("table", "-d", "digits", "-i", "1", "--seeds", "1", "--networks", "1", "--epochs", "1", *METHOD, *EVALUATION)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
 
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -23,14 +19,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 def interrupted(arguments, after):
     """Run the command in a process, stop it by Ctrl-C once it prints ``after``, and return exit code and output."""
-    command = [sys.executable, "-u", "-m", "condensation", *map(str, arguments)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
-        assert process.stderr is not None
-        output = ""
-        while after not in output:
-            line = process.stderr.readline()
-            assert line, output
-            output += line
+    with running_until(arguments, after) as (process, output):
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         output += process.stderr.read()

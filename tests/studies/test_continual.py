@@ -27,6 +27,7 @@ from condensation.studies.published_numbers import Number
 from condensation.studies.registry import CONTINUAL
 from condensation.studies.study import write_report
 from condensation.training.train import Recipe
+from tests.studies.stopping import stop_at
 
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4}
 CPU = Compute("cpu", "float32", compile="never")
@@ -171,13 +172,7 @@ def test_finished_curves_are_not_made_again(finished):
 
 @pytest.mark.parametrize("epochs", [1, 8, 22])
 def test_interrupted_curves_resume_to_the_same_scores(finished, tmp_path, epochs):
-    calls = []
-
-    def stop(done, total):
-        calls.append(done)
-        if len(calls) == epochs:
-            raise Stopped("enough")
-
+    stop = stop_at(epochs)
     with pytest.raises(Stopped):
         CONTINUAL.run(SETTINGS, tmp_path / "c", Watch(on_progress=stop))
     before = work_of(tmp_path / "c")

@@ -31,6 +31,7 @@ from condensation.studies.study import write_report
 from condensation.studies.table.study import NamedMethod
 from condensation.training.train import Recipe, train
 from tests.small import images
+from tests.studies.stopping import stop_at
 
 DM = {"name": "dm", "steps": 2, "batch_per_class": 4, "networks": {"spec": {"width": 4}}}
 SPACE = Space(width=(4,), depth=(1, 2), norm=("instance", "batch"), activation=("relu", "sigmoid"), pooling=("avg",))
@@ -169,13 +170,7 @@ def test_a_finished_search_is_not_done_again(finished, settings):
 
 @pytest.mark.parametrize("epochs", [1, 38])
 def test_interrupted_search_resumes_to_the_same_scores(finished, settings, tmp_path, epochs):
-    calls = []
-
-    def stop(done, total):
-        calls.append(done)
-        if len(calls) == epochs:
-            raise Stopped("enough")
-
+    stop = stop_at(epochs)
     with pytest.raises(Stopped):
         NAS.run(settings, tmp_path / "nas", Watch(on_progress=stop))
     before = seconds(tmp_path / "nas")

@@ -17,6 +17,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.studies.jobs import Watch
 from condensation.studies.registry import THEORY
 from condensation.studies.theory.study import TheorySettings, losses, rank_correlation
+from tests.studies.stopping import stop_at
 
 SETTINGS = TheorySettings(
     data=DataSettings("digits"),
@@ -97,13 +98,7 @@ def test_measuring_changes_no_training(finished, tmp_path):
 
 
 def test_interrupted_measurement_resumes_to_the_same_files(finished, tmp_path):
-    calls = []
-
-    def stop(done, total):
-        calls.append(done)
-        if len(calls) == 3:
-            raise Stopped("enough")
-
+    stop = stop_at(3)
     with pytest.raises(Stopped):
         THEORY.run(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
     assert len(json.loads((tmp_path / "t" / "theory.json").read_text())["networks"]) == 1

@@ -20,6 +20,7 @@ from condensation.studies.transfer import study as transfer
 from condensation.studies.transfer.report import TransferCell, below_random, matrix_in, transfer_lines, transfer_notes
 from condensation.studies.transfer.study import LEARN, TransferSettings, transfer_jobs, transfer_rows
 from condensation.training.train import Recipe
+from tests.studies.stopping import stop_at
 
 CONV, MLP8 = ConvNet(width=8), MLP(width=8)
 SETTINGS = TransferSettings(
@@ -114,13 +115,7 @@ def test_a_finished_matrix_is_not_done_again(finished):
 
 @pytest.mark.parametrize("epochs", [1, 5, 21])
 def test_interrupted_matrix_resumes_to_the_same_scores(finished, tmp_path, epochs):
-    calls = []
-
-    def stop(done, total):
-        calls.append(done)
-        if len(calls) == epochs:
-            raise Stopped("enough")
-
+    stop = stop_at(epochs)
     with pytest.raises(Stopped):
         TRANSFER.run(SETTINGS, tmp_path / "t", Watch(on_progress=stop))
     before = work_of(tmp_path / "t")

@@ -32,8 +32,9 @@ def run(
 ) -> None:
     """Run ``condense run``."""
     screen = plain_console()
-    check_folder(out, to_dict(settings), resume)
-    finished = is_finished(out, to_dict(settings))
+    content = to_dict(settings)
+    check_folder(out, content, resume)
+    finished = is_finished(out, content)
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
     boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
     started = time.perf_counter()
