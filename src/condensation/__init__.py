@@ -60,8 +60,8 @@ if TYPE_CHECKING:
     from condensation.training.make_pool import PoolRecipe, make_pool
     from condensation.training.train import Recipe, train
 
-# Modules of the public names, read from the block above. A name is imported when it is first used, so that `condense --help` need not
-# wait for torch.
+# Modules of the public names, read from the block above. A name is imported when it is first used, so that the help of the command
+# need not wait for torch.
 _HOMES = {
     alias.name: node.module or ""
     for node in ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8")))
