@@ -127,7 +127,8 @@ def _pack(raw: RawData) -> tuple[dict[str, Tensor], dict[str, Any]]:
             card["parts"][key] = {"class_names": split.class_names, "origin": split.origin, "names": split.names}
     if raw.files:
         sizes = [[*shape, count] for shape, count in raw.files.sizes.items()]
-        card["found"] = {"sizes": sizes, "modes": raw.files.modes, "skipped": [asdict(image) for image in raw.files.skipped]}
+        skipped = [asdict(image) for image in raw.files.skipped]
+        card["found"] = {"sizes": sizes, "modes": raw.files.modes, "skipped": skipped, "ignored": raw.files.ignored}
     return tensors, card
 
 
@@ -140,7 +141,8 @@ def _unpack(tensors: dict[str, Tensor], card: dict[str, Any]) -> RawData:
     if "found" in card:
         entry = card["found"]
         sizes = {(height, width): count for height, width, count in entry["sizes"]}
-        files = FileSummary(sizes, entry["modes"], tuple(SkippedImage(**image) for image in entry["skipped"]))
+        skipped = tuple(SkippedImage(**image) for image in entry["skipped"])
+        files = FileSummary(sizes, entry["modes"], skipped, entry.get("ignored", {}))
     return RawData(splits["train"], splits.get("test"), card["note"], files)
 
 

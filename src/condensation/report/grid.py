@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.storage import write
+from condensation.data.own_output import picture_mark
 from condensation.report.text_layout import UNKNOWN, common_size, draw_text, drawable, in_lines, in_phrases, length, widest_word
 
 CLASSES_PER_BAND = 10
@@ -114,7 +115,7 @@ def save_picture(path: Path, picture: Image.Image) -> None:
 
 def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, optimize=True)
+    picture.save(buffer, kind, optimize=True, exif=picture_mark())
     return buffer.getvalue()
 
 

@@ -12,6 +12,7 @@ from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
+from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
 from condensation.report.tables import in_markdown, markdown_table
 from condensation.studies.jobs import Failures, Job, Watch
@@ -100,9 +101,9 @@ def png(figure: "Figure | Image.Image") -> bytes:
     """Return ``figure`` as PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     if isinstance(figure, Image.Image):
-        figure.save(buffer, "PNG", optimize=True)
+        figure.save(buffer, "PNG", optimize=True, exif=picture_mark())
     else:
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"exif": picture_mark()})
     return buffer.getvalue()
 
 

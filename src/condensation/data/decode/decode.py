@@ -14,6 +14,7 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.data.dataset import Fit, ReadOptions, format_shape
+from condensation.data.own_output import is_marked
 
 GREY = {"1", "L", "LA", "La"}
 DEEP_GREY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}  # 16 bits, which Pillow would clip instead of scaling
@@ -38,6 +39,10 @@ class DecodedImage:
 
 class UnreadableImage(Exception):
     """An image that cannot be read; the message continues a sentence that begins with its name."""
+
+
+class OwnPicture(Exception):
+    """A picture that this program drew, such as the grid of a run, which is no image of a data set."""
 
 
 @cache
@@ -74,7 +79,7 @@ def decode_file(path: str | Path, options: ReadOptions = ReadOptions()) -> Decod
 def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> DecodedImage:
     """Return the image of ``open_image``, turned upright by its EXIF tag and scaled; transparency is dropped.
 
-    Raise UnreadableImage if it is damaged, not an image, an animation, or a decompression bomb.
+    Raise UnreadableImage if it is damaged, not an image, an animation, or a decompression bomb, and OwnPicture if this program drew it.
     """
     try:
         with open_image() as image:
@@ -85,10 +90,12 @@ def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> De
                 image.draft(None, (DRAFT * max(shape), DRAFT * max(shape)))
             stored = image.size  # smaller than `size` after a draft
             image.load()
+            if is_marked(image):
+                raise OwnPicture
             ImageOps.exif_transpose(image, in_place=True)
             original = size if image.size != stored else (size[1], size[0])
             picture = _to_8_bit(image)
-    except (MemoryError, UnreadableImage):
+    except (MemoryError, UnreadableImage, OwnPicture):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
         limit = f"{Image.MAX_IMAGE_PIXELS or 0:,}"

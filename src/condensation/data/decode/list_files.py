@@ -8,6 +8,7 @@ from stat import S_ISREG
 from typing import NamedTuple
 
 from condensation.data.decode.decode import image_suffixes
+from condensation.data.own_output import OWN, is_own_folder, is_own_picture
 
 # Folders that archivers, file servers and operating systems create.
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
@@ -29,8 +30,8 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in ``folder`` that are neither hidden nor `FOREIGN`, in natural order."""
-    paths = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in FOREIGN and path.is_dir())
+    """Return the folders in ``folder`` that are neither hidden nor `FOREIGN` nor written by this program, in natural order."""
+    paths = (path for path in folder.iterdir() if _may_hold_images(path.name) and path.is_dir() and not is_own_folder(path))
     return sorted(paths, key=lambda path: natural_key(path.name))
 
 
@@ -46,12 +47,18 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
             for entry in entries:
                 name = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if deep and not entry.name.startswith(".") and entry.name not in FOREIGN:
+                    if not _may_hold_images(entry.name):
+                        continue
+                    if is_own_folder(entry.path):
+                        others[OWN] += 1
+                    elif deep:
                         waiting.append((entry.path, name + os.sep))
                 elif entry.name.startswith("."):
                     others["hidden"] += 1
                 elif os.path.splitext(entry.name)[1].lower() not in suffixes:
                     others["not an image by name"] += 1
+                elif is_own_picture(entry.path, entry.name):
+                    others[OWN] += 1
                 elif status := _status(entry):
                     files.append((name.split(os.sep), ListedFile(entry.path, printable(name), file_stamp(status))))
                 else:
@@ -67,6 +74,10 @@ def stat_file(path: Path, name: str) -> ListedFile:
 def file_stamp(status: os.stat_result) -> tuple[int, int, int]:
     """Return values that change with the file."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _may_hold_images(name: str) -> bool:
+    return not name.startswith(".") and name not in FOREIGN
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -14,10 +14,12 @@ import torch
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
-from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, strict_pillow
+from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
+from condensation.data.own_output import OWN
 
 BLOCK = 16  # images per task of a thread
 AHEAD = 4  # blocks per thread that are queued or decoded
+Outcome = DecodedImage | SkippedImage | None  # None for a picture that this program drew
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class PendingImage:
 
     name: str
     label: int
-    read: Callable[[ReadOptions], DecodedImage]  # raises `UnreadableImage`
+    read: Callable[[ReadOptions], DecodedImage]  # raises `UnreadableImage` or `OwnPicture`
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +71,13 @@ def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, opti
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
     skipped: list[SkippedImage] = []
+    own = 0
     for done, (item, image) in enumerate(_decode_in_parallel(pending.items, options), 1):
         if options.on_progress:
             options.on_progress(done, pending.count)
+        if image is None:
+            own += 1
+            continue
         if isinstance(image, SkippedImage):
             if not options.skip_bad:
                 raise image.error()
@@ -94,7 +100,7 @@ def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, opti
         modes[image.mode] += 1
     if array is None:
         raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
-    files = FileSummary(dict(sizes), dict(modes), tuple(skipped))
+    files = FileSummary(dict(sizes), dict(modes), tuple(skipped), {OWN: own} if own else {})
     return RawSplit(torch.from_numpy(array[: len(names)]), torch.tensor(labels), class_names, pending.origin, tuple(names)), files
 
 
@@ -111,9 +117,9 @@ def _offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOptio
     return replace(options, on_progress=lambda done, _: on_progress(offset + done, total)) if on_progress else options
 
 
-def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, DecodedImage | SkippedImage]]:
+def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, Outcome]]:
     """Yield every item with its image, in order, with a bounded number of images in memory."""
-    waiting: deque[Future[list[tuple[PendingImage, DecodedImage | SkippedImage]]]] = deque()
+    waiting: deque[Future[list[tuple[PendingImage, Outcome]]]] = deque()
     source, threads = iter(items), thread_count()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
     with strict_pillow():
@@ -128,13 +134,15 @@ def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> 
             pool.shutdown(cancel_futures=True)
 
 
-def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple[PendingImage, DecodedImage | SkippedImage]]:
-    results: list[tuple[PendingImage, DecodedImage | SkippedImage]] = []
+def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple[PendingImage, Outcome]]:
+    results: list[tuple[PendingImage, Outcome]] = []
     for item in block:
         try:
             results.append((item, item.read(options)))
         except UnreadableImage as problem:
             results.append((item, SkippedImage(item.name, str(problem))))
+        except OwnPicture:
+            results.append((item, None))
     return results
 
 

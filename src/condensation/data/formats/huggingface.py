@@ -18,6 +18,7 @@ from condensation.data.decode.decode import DecodedImage, UnreadableImage, decod
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.formats.archive import damaged_file
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
+from condensation.data.own_output import is_own_folder
 from condensation.data.split import TRAIN_NAMES, choose_test
 
 PREFIX = "hf:"
@@ -44,7 +45,8 @@ def is_saved_dataset(path: Path) -> bool:
     """Return whether ``path`` is a folder of ``save_to_disk``, a folder with parquet files, or a parquet file."""
     if path.is_file():
         return path.suffix == ".parquet"
-    return any((path / name).is_file() for name in SAVED) or any(next(folder.glob("*.parquet"), None) for folder in (path, path / "data"))
+    folders = [path] if is_own_folder(path / "data") else [path, path / "data"]  # an export of the program may be called "data"
+    return any((path / name).is_file() for name in SAVED) or any(next(folder.glob("*.parquet"), None) for folder in folders)
 
 
 def is_hugging_face(value: object) -> bool:

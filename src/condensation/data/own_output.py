@@ -1,0 +1,81 @@
+"""Recognition of what this program wrote, so that it is never read as images of a class."""
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from PIL import Image
+
+OWN = "written by this program"  # reason to pass a folder or a picture over
+SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws
+HEAD = 512  # bytes that hold the tag of a PNG or JPEG file
+UNNUMBERED = re.compile(r"\D+\.\w+")  # pictures are rarely numbered, images of a data set nearly always
+MOST_BYTES = 1 << 24  # of a record
+_STUDY = ("settings", "versions", "machine")
+# Files of run folders, studies, exports and pools, with some of their keys.
+RECORDS = {
+    **{f"{name}.json": _STUDY for name in ("settings", "table", "continual", "nas", "pools", "theory", "transfer")},
+    "card.json": ("class_names", "mirrored", "preprocessing"),
+    "pool.json": ("spec", "bounds", "data"),
+}
+
+
+def picture_mark() -> Image.Exif:
+    """Return the EXIF data of a picture that the program draws."""
+    exif = Image.Exif()
+    exif[SOFTWARE] = MARK
+    return exif
+
+
+def is_marked(image: Image.Image) -> bool:
+    """Return whether the program drew ``image``."""
+    return bool(image.getexif().get(SOFTWARE) == MARK)
+
+
+def is_own_picture(path: str, name: str) -> bool:
+    """Return whether the program drew the picture at ``path``; only files without a number in their ``name`` are opened."""
+    if not UNNUMBERED.fullmatch(name):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return MARK.encode() in file.read(HEAD)
+    except OSError:
+        return False
+
+
+def is_own_folder(path: str | Path) -> bool:
+    """Return whether the program wrote the folder: a run, a study, an export, a pool or a cache, or a folder of such folders."""
+    return any(_is_record(os.path.join(path, name), keys) for name, keys in RECORDS.items()) or _holds_outputs(path)
+
+
+def _is_record(path: str, keys: tuple[str, ...]) -> bool:
+    try:
+        if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
+            return False
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except OSError:
+        return False
+    return all(f'"{key}"' in text for key in keys)
+
+
+def _holds_outputs(path: str | Path) -> bool:
+    """Return whether a folder holds nothing but outputs. Reading stops at the first image, since there may be very many."""
+    found = os.path.basename(path) == "runs"  # the default place of runs, possibly empty
+    with suppress(OSError), os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                found |= entry.name == ".lock" or entry.name.endswith(".unfinished")  # of a run that was killed at its start
+            elif _is_output(entry):
+                found = True
+            else:
+                return False
+        return found
+    return False
+
+
+def _is_output(entry: os.DirEntry[str]) -> bool:
+    if entry.is_dir(follow_symlinks=False):
+        return is_own_folder(entry.path)
+    return entry.name.endswith(".safetensors") or is_own_picture(entry.path, entry.name)
