@@ -292,8 +292,8 @@ def test_unknown_and_bundled_data_sets_cannot_be_downloaded(tmp_path):
     assert "ftp://example.org" in refusal(plan_download, "cifar10", tmp_path, "ftp://example.org").message
 
 
-def test_without_pooch_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pooch", None)
+def test_without_requests_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "requests", None)
     assert "condensation[data]" in refusal(download_dataset, plan_download("cifar10", tmp_path)).hint
 
 

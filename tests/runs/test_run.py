@@ -263,15 +263,15 @@ def test_temporary_files_of_a_killed_run_are_removed(tmp_path):
 
 
 def test_a_full_disk_keeps_the_last_state(finished, tmp_path, monkeypatch):
-    real, seen = os.fsync, []
+    real, seen = os.replace, []
 
-    def fills_up(handle):
-        seen.append(handle)
+    def fills_up(*paths):
+        seen.append(paths)
         if len(seen) > 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        real(handle)
+        real(*paths)
 
-    monkeypatch.setattr(os, "fsync", fills_up)
+    monkeypatch.setattr(os, "replace", fills_up)
     with pytest.raises(CondensationError, match=r"checkpoint\.safetensors: No space left on device"):
         run(SETTINGS, tmp_path, checkpoint_every=0)
     monkeypatch.undo()

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from condensation.core.errors import CondensationError
-from condensation.core.storage import UNFINISHED
+from condensation.core.storage import UNFINISHED, entries
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import write_report
-from condensation.studies.study_folder import in_use
 from tests.golden.cases import steady
 
 ROOT = Path(__file__).parents[2]
@@ -119,9 +118,9 @@ def test_the_tables_of_the_repository_are_printed_with_their_scores(name, conden
 def test_a_study_killed_in_its_first_write_is_new(tmp_path, leftover):
     for name in leftover:
         (tmp_path / name).touch()
-    assert not in_use(tmp_path)
+    assert not entries(tmp_path)
     (tmp_path / "thesis.tex").touch()
-    assert in_use(tmp_path)
+    assert entries(tmp_path) == [tmp_path / "thesis.tex"]
 
 
 def test_a_killed_study_resumes(tmp_path, condense):

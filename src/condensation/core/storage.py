@@ -1,18 +1,22 @@
 """Files and folders written atomically: each is complete or absent, even after a crash. JSON in and out."""
 
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError, NotWritten
+from condensation.core.lock import LOCK, locked_beside, marked
 from condensation.core.renamed import with_new_names
 
 UNFINISHED = ".unfinished"  # suffix of files and folders that are being written
+ABANDONED = 24 * 3600.0  # seconds after which they may be removed where the file system has no locks
 RESTORE = "Restore it from a backup, or remove it to create it again."
 
 
@@ -23,18 +27,67 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raise OSError if it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path, _new_file) as temporary:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        put_in_place(temporary, path)
+
+
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Rename a complete file to ``path``, so that it survives a power loss from then on."""
+    _sync_file(temporary)
+    os.replace(temporary, path)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _temporary(path: Path, make: Callable[[Path], str]) -> Iterator[Path]:
+    """Yield a temporary file or folder that ``make`` creates beside ``path``, and remove it if it is still there after the block.
+
+    It is marked as in use, so that `remove_unfinished` in another process removes only what dead processes left.
+    """
+    remove_unfinished(path.parent, glob.escape(path.name))
+    with ExitStack() as stack:
+        while True:
+            temporary = Path(make(path))
+            stack.callback(_remove, temporary)
+            with suppress(FileNotFoundError):  # another process removed it before it was marked
+                if stack.enter_context(marked(temporary)) is not False and temporary.exists():
+                    break
+        yield temporary
+
+
+def _new_file(path: Path) -> str:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    return name
+
+
+def _new_folder(path: Path) -> str:
+    return tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names in a folder survive a power loss, where the system can."""
+    with suppress(OSError):  # Windows opens no folders, and some file systems sync none
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _umask() -> int:
@@ -65,31 +118,39 @@ def require_free(path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. It checks `require_free` first."""
+    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. It checks `require_free` first.
+
+    Raise CondensationError if another process is writing ``path``.
+    """
     require_free(path)
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED))
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if path.exists():
-            path.rmdir()  # some systems cannot rename to an empty folder
-        temporary.rename(path)
+        with locked_beside(path), _temporary(path, _new_folder) as temporary:
+            require_free(path)  # another process may have written it in the meantime
+            yield temporary
+            for folder, _, names in os.walk(temporary):
+                for name in names:
+                    _sync_file(Path(folder, name))
+                _sync_folder(Path(folder))
+            temporary.chmod(0o777 & ~_umask())
+            if path.exists():
+                path.rmdir()  # some systems cannot rename to an empty folder
+            temporary.rename(path)
+            _sync_folder(path.parent)
     except OSError as error:
         raise NotWritten(path, error, "No part of it was kept.") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files and folders that a killed process left in ``folder``."""
-    for path in folder.glob(f".*{UNFINISHED}"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+def remove_unfinished(folder: Path, name: str = "*") -> None:
+    """Remove the temporary files and folders for ``name``, a pattern, that killed processes left in ``folder``; those in use stay."""
+    for path in folder.glob(f".{name}.*{UNFINISHED}"):
+        with suppress(OSError), marked(path) as free:
+            if free or (free is None and time.time() - path.stat().st_mtime > ABANDONED):
+                _remove(path)
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what ``folder`` holds, except for a lock and unfinished files; empty if it does not exist."""
+    return [path for path in folder.iterdir() if path.name != LOCK and not path.name.endswith(UNFINISHED)] if folder.exists() else []
 
 
 def write_json(path: Path, content: object) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from condensation.core.lock import locked_beside
 from condensation.core.memory import readable
-from condensation.core.storage import atomic_file
+from condensation.core.storage import atomic_file, remove_unfinished
 from condensation.data.dataset import FileSummary, RawData, RawSplit, ReadOptions, SkippedImage
 
 logger = logging.getLogger(__name__)
@@ -59,8 +61,11 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
     raw = _load(path)
     if raw is None:
-        raw = read()
-        _store(path, raw, source_key)
+        with _locked(folder / source_key):
+            raw = _load(path)  # another process may have decoded the images in the meantime
+            if raw is None:
+                raw = read()
+                _store(path, raw, source_key)
     if raw.files and raw.files.skipped and not options.skip_bad:
         raise raw.files.skipped[0].error()
     return raw
@@ -72,6 +77,14 @@ def _digest(content: Iterable[object]) -> str:
         digest.update(repr(value).encode("utf-8", "surrogateescape"))
         digest.update(b"\n")
     return digest.hexdigest()
+
+
+def _locked(path: Path) -> ExitStack:
+    """Return the lock of one source, which waits for another process that decodes it; an empty one if the cache cannot be written."""
+    stack = ExitStack()
+    with suppress(OSError):
+        stack.enter_context(locked_beside(path, wait=True))
+    return stack
 
 
 def _store(path: Path, raw: RawData, source_key: str) -> None:
@@ -92,6 +105,7 @@ def _store(path: Path, raw: RawData, source_key: str) -> None:
             f"They will be decoded again next time. Set {VARIABLE} to another folder, or to {NONE} for no cache."
         )
         return
+    remove_unfinished(path.parent, f"{source_key}-*")
     for older in path.parent.glob(f"{source_key}-*.safetensors"):
         if older != path:
             older.unlink(missing_ok=True)

@@ -1,17 +1,21 @@
 """Download of data sets: verified by checksum and resumable. Loading does not download them."""
 
+import hashlib
 import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError, MissingExtra, unknown
+from condensation.core.lock import locked_beside
 from condensation.core.memory import readable
+from condensation.core.storage import put_in_place
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.locate import VARIABLE, find_folder, search_folders, user_folder
 from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
@@ -72,58 +76,63 @@ def local_copy(plan: DownloadPlan, folder: str | Path | None = None) -> Path | N
 def download_dataset(plan: DownloadPlan, on_progress: OnTransfer = lambda file, done, total: None) -> Path:
     """Download the missing files of ``plan`` and return their folder. Existing files are verified, never replaced.
 
-    Raise CondensationError if the server or the network fails, the disk is full, or a checksum differs, and MissingExtra if pooch is not
-    installed. Received bytes are kept; the next call resumes from them.
+    Received bytes are kept; the next call resumes from them. If another process downloads the data set, wait for it. Raise
+    CondensationError if the server or the network fails, the disk is full, or a checksum differs, and MissingExtra if requests is not
+    installed.
     """
-    try:
-        import pooch
-    except ImportError:
-        raise MissingExtra("Downloading data", "data") from None
-    pooch.get_logger().setLevel("ERROR")  # `on_progress` reports the progress instead
-    try:
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        message = f"Could not create {plan.folder}: {problem.strerror}."
-        raise CondensationError(message, hint="Choose another folder (folder=...).", setting="data.folder") from problem
-    try:
-        for file in plan.remote.files:
-            path = plan.path(file)
-            if not path.is_file():
-                _retrieve(plan, file, partial(on_progress, file.name))
-            elif (actual := pooch.file_hash(str(path), "md5")) != file.md5:
-                message = f"{path} is not the published file: its md5 is {actual}, expected {file.md5}."
-                raise CondensationError(message, hint="Move or remove it, and try again.")
-    finally:
-        with suppress(OSError):  # removes the folder only if it is empty
-            plan.folder.rmdir()
+    if find_spec("requests") is None:
+        raise MissingExtra("Downloading data", "data")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked_beside(plan.folder, wait=True))
+            plan.folder.mkdir(exist_ok=True)
+        except OSError as problem:
+            message = f"Could not create {plan.folder}: {problem.strerror}."
+            raise CondensationError(message, hint="Choose another folder (folder=...).", setting="data.folder") from problem
+        try:
+            for file in plan.remote.files:
+                path = plan.path(file)
+                if not path.is_file():
+                    _retrieve(plan, file, partial(on_progress, file.name))
+                elif (actual := _md5(path)) != file.md5:
+                    message = f"{path} is not the published file: its md5 is {actual}, expected {file.md5}."
+                    raise CondensationError(message, hint="Move or remove it, and try again.")
+        finally:
+            with suppress(OSError):  # removes the folder only if it is empty
+                plan.folder.rmdir()
     return plan.folder
 
 
 def _retrieve(plan: DownloadPlan, file: DownloadFile, on_progress: Callable[[int, int | None], None]) -> None:
-    import pooch
-
     url, path = f"{plan.base}/{file.name}", plan.path(file)
-    transfer = Transfer(path.with_name(path.name + ".part"), on_progress)
-    try:
-        pooch.retrieve(url, f"md5:{file.md5}", path.name, str(plan.folder), downloader=transfer)
-    except CondensationError:
-        raise
-    except ValueError as problem:  # the checksums differ, and pooch has removed the file
-        checksums = str(problem).split(" Deleted")[0].strip()
-        raise CondensationError(
-            f"{url} is damaged or not the published file, and was removed. {checksums}",
-            hint=f"Try again, or set mirror=... to another address that has {DATASETS[plan.name].title}.",
-        ) from problem
+    part = path.with_name(path.name + ".part")
+    if not part.is_file() or _md5(part) != file.md5:  # it is complete if the process was killed before it renamed it
+        Transfer(part, on_progress).fetch(url)
+        if (actual := _md5(part)) != file.md5:
+            part.unlink()
+            message = f"{url} is damaged or not the published file, and was removed: its md5 is {actual}, expected {file.md5}."
+            hint = f"Try again, or set mirror=... to another address that has {DATASETS[plan.name].title}."
+            raise CondensationError(message, hint=hint)
+    put_in_place(part, path)
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Downloader for pooch that keeps the received bytes in ``part`` and requests only the rest."""
+    """Transfer that keeps the received bytes in ``part`` and requests only the rest."""
 
     part: Path
     on_progress: Callable[[int, int | None], None]
 
-    def __call__(self, url: str, output_file: str, pooch: Any) -> None:
+    def fetch(self, url: str) -> None:
+        """Receive what is missing of the file at ``url``."""
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
@@ -131,9 +140,7 @@ class Transfer:
         while True:
             before = self.size()
             try:
-                self.resume(url)
-                os.replace(self.part, output_file)
-                return
+                return self.resume(url)
             except (RequestException, HTTPError, Interrupted) as problem:
                 failures = 0 if self.size() > before else failures + 1
                 if failures == TRIES:

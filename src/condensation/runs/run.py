@@ -15,6 +15,7 @@ from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.ipc import small_classes_note
+from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.core.storage import remove_unfinished, write, write_json
@@ -26,7 +27,7 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, run_lock
+from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
 
@@ -76,7 +77,7 @@ def run(
     title = f"{data.name}, {describe_set(type(settings.method).__name__, ipc.values(), settings.method.steps)}"
     settings.evaluation.check(data)
     settings.method.validate(data.train)
-    with run_lock(folder), _resumable(folder):
+    with locked_folder(folder), _resumable(folder):
         check_folder(folder, content, resume)  # another process may have used the folder while the images were read
         remove_unfinished(folder)
         write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})

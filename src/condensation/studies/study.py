@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from PIL import Image
 
 from condensation.config.build import from_dict
+from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
@@ -148,17 +149,18 @@ class Study(Generic[S]):
         """Do what is missing in ``folder``, write the report, and return the jobs that failed.
 
         A second call does nothing again; an interrupted study is resumed. Raise CondensationError if the settings cannot be used or
-        the folder holds something else, and Stopped if a callback of ``watch`` did; finished work is kept and reported.
+        the folder holds something else or is in use, and Stopped if a callback of ``watch`` did; finished work is kept and reported.
         """
         folder = Path(folder)
         settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
-        try:
-            failures = self.work(settings, folder, watch, **options)
-        except Stopped:
-            if (folder / SETTINGS).exists():
-                write_report(self.read(folder), folder)
-            raise
-        write_report(self._report(settings, folder), folder)
+        with locked_folder(folder):
+            try:
+                failures = self.work(settings, folder, watch, **options)
+            except Stopped:
+                if (folder / SETTINGS).exists():
+                    write_report(self.read(folder), folder)
+                raise
+            write_report(self._report(settings, folder), folder)
         return failures
 
     def read(self, folder: str | Path) -> StudyReport:

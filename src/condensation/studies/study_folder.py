@@ -12,7 +12,7 @@ from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
-from condensation.core.storage import UNFINISHED, remove_unfinished, write_json
+from condensation.core.storage import entries, remove_unfinished, write_json
 from condensation.data.dataset import Data
 
 SETTINGS = "settings.json"
@@ -34,24 +34,18 @@ class StudyRecord:
         return {"data": self.data, "versions": self.versions, "machine": self.machine}
 
 
-def in_use(folder: Path) -> bool:
-    """Return True if ``folder`` holds anything but the unfinished files of a killed process."""
-    if folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file; a study needs a folder.", hint="Choose another folder (out=...).")
-    return folder.is_dir() and any(not path.name.endswith(UNFINISHED) for path in folder.iterdir())
-
-
 def claim_folder(folder: Path, settings: S, decisive: Callable[[S], Mapping[str, Any]]) -> None:
     """Raise CondensationError unless ``folder`` is free, or holds a study that agrees in all plain ``decisive`` settings."""
-    if in_use(folder):
+    if entries(folder):
         difference = first_difference(decisive(settings_in(folder, type(settings))), decisive(settings))
         if difference:
             raise CondensationError(f"{folder} holds another {settings.noun}: {difference}.", hint="Choose another folder (out=...).")
 
 
 def write_settings(folder: Path, settings: object, *data: Data) -> None:
-    """Write settings, data, versions and machine; several data sets become a list."""
-    remove_unfinished(folder)
+    """Write settings, data, versions and machine; several data sets become a list. Remove what a killed process left unfinished."""
+    for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        remove_unfinished(place)
     about = [{"name": each.name, "note": each.note, "train": len(each.train), "test": len(each.test), **each.details} for each in data]
     content = {"settings": to_dict(settings), "data": about[0] if len(about) == 1 else about}
     write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})

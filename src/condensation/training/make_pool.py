@@ -14,6 +14,7 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
@@ -41,31 +42,32 @@ def make_pool(
     """Train the networks that are missing from the pool in ``folder``, and return the pool.
 
     Each network depends on the images, the settings and its number only. A checkpoint is saved after an epoch, at most every
-    ``checkpoint_every`` seconds. A callback may raise `Stopped`; repeating the call then continues. Raise CondensationError if the folder
-    holds another pool, or a class has too few images to split.
+    ``checkpoint_every`` seconds. A callback may raise `Stopped`; repeating the call then continues. If another process makes this pool,
+    wait for it. Raise CondensationError if the folder holds another pool, or a class has too few images to split.
     """
     folder = Path(folder)
     training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
     network.build(real.shape, real.num_classes, Rng(0))  # raises before the folder is created if the network does not fit
-    store = _open_or_create(network, real, folder, settings)
-    remove_unfinished(folder)
-    remove_unfinished(folder / NETWORKS_FOLDER)
-    missing = store.missing()
-    evaluations = len(settings.evaluation_steps(settings.total_batches(training)))
-    # Finished networks count too: compiling may change the rounding, so it must not depend on an interruption.
-    images = settings.networks * (settings.recipe.epochs * len(training) + evaluations * len(validation))
-    compute = compute.with_compile_decision(real.shape, images)
-    training, validation = training.to(compute.device), validation.to(compute.device)
-    with model_cache(network, real.shape, real.num_classes, compute) as models:
-        model = models.batch(1)
-        assert isinstance(model, SingleModel)
-        for number in range(settings.networks):
-            if on_network:
-                on_network(number, settings.networks, number not in missing)
-            if number in missing:
-                chunk = compute.chunk or compute.suitable_chunk(real.shape)
-                trainer = PoolTrainer(model, training, validation, settings, number, chunk)
-                _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
+    with locked_folder(folder, wait=True):
+        store = _open_or_create(network, real, folder, settings)
+        remove_unfinished(folder)
+        remove_unfinished(folder / NETWORKS_FOLDER)
+        missing = store.missing()
+        evaluations = len(settings.evaluation_steps(settings.total_batches(training)))
+        # Finished networks count too: compiling may change the rounding, so it must not depend on an interruption.
+        images = settings.networks * (settings.recipe.epochs * len(training) + evaluations * len(validation))
+        compute = compute.with_compile_decision(real.shape, images)
+        training, validation = training.to(compute.device), validation.to(compute.device)
+        with model_cache(network, real.shape, real.num_classes, compute) as models:
+            model = models.batch(1)
+            assert isinstance(model, SingleModel)
+            for number in range(settings.networks):
+                if on_network:
+                    on_network(number, settings.networks, number not in missing)
+                if number in missing:
+                    chunk = compute.chunk or compute.suitable_chunk(real.shape)
+                    trainer = PoolTrainer(model, training, validation, settings, number, chunk)
+                    _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
     return store
 
 
@@ -98,8 +100,6 @@ def _train(trainer: PoolTrainer, store: PoolStore, number: int, epochs: int, eve
 
 def _open_or_create(network: NetworkSpec, real: ImageSet, folder: Path, settings: PoolRecipe) -> PoolStore:
     """Open the pool in ``folder`` if it has the same settings and images, or create it."""
-    if folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file; a pool needs a folder.")
     record = PoolRecord(
         recipe=to_dict(settings),
         network=to_dict(network),

@@ -10,17 +10,17 @@ import numpy as np
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.environment import machine
 from condensation.core.plain import to_dict
-from condensation.core.storage import write_json
+from condensation.core.storage import entries, write_json
 from condensation.evaluation.evaluate import evaluate_on_each
 from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, memory_jobs, sequence_of
 from condensation.studies.continual.task_sequence import TaskSequence
 from condensation.studies.jobs import Failures, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
-from condensation.studies.study_folder import claim_folder, in_use, write_settings
+from condensation.studies.study_folder import claim_folder, write_settings
 
 
 def run_continual(settings: ContinualSettings, folder: Path, watch: Watch = Watch()) -> Failures:
     """Make the missing memories and curves in ``folder``; more methods and orders are added to those that exist."""
-    if in_use(folder) and any(path.name != MEMORIES for path in folder.iterdir()):  # memories alone may serve other steps
+    if any(path.name != MEMORIES for path in entries(folder)):  # memories alone may serve other steps
         claim_folder(folder, settings, decisive_settings)
     sequence = sequence_of(settings, watch.on_reading)
     jobs = memory_jobs(settings, sequence)

@@ -7,7 +7,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
 from condensation.core.rng import Rng
-from condensation.core.storage import remove_unfinished, write_json
+from condensation.core.storage import write_json
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.convnet import ConvNet
 from condensation.studies import jobs as states
@@ -38,7 +38,6 @@ def run_search(
     images_per_class(data.train, settings.ipc, settings.small_classes)
     EvaluationSettings(1, networks[names[0]], settings.recipe).check(data)
     write_settings(folder, settings, data)
-    remove_unfinished(folder / NETWORKS)
     write_json(folder / SPACE, {"networks": names, "others": others})
     count = len(jobs) + len(names)
     failed = run_jobs(jobs, folder / SETS, data, watch, count)

@@ -10,6 +10,7 @@ from condensation.config.registry import lookup
 from condensation.config.toml import apply_override
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.plain import to_dict
+from condensation.core.storage import entries
 from condensation.core.user_code import short_name
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
@@ -18,7 +19,7 @@ from condensation.runs.settings import RunSettings
 from condensation.studies.jobs import Failures, Job, Watch, check_all, claim_all, run_jobs
 from condensation.studies.published_numbers import Column, columns
 from condensation.studies.settings import StudySettings, require_at_least, require_unique
-from condensation.studies.study_folder import in_use, settings_in, slug, write_settings
+from condensation.studies.study_folder import settings_in, slug, write_settings
 from condensation.training.train import Recipe
 
 RUNS = "runs"
@@ -139,7 +140,7 @@ def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -
 
 def run_table(settings: TableSettings, folder: Path, watch: Watch = Watch()) -> Failures:
     """Run what is missing of the table in ``folder``; more rows, seeds and ipc are added to those that exist."""
-    if in_use(folder):
+    if entries(folder):
         settings_in(folder, TableSettings)
     jobs = table_jobs(settings)
     claim_all(jobs, folder / RUNS)

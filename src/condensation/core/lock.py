@@ -1,0 +1,130 @@
+"""Locks between processes and threads; the system frees those of a process that dies."""
+
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from condensation.core.errors import CondensationError, NotWritten
+
+logger = logging.getLogger(__name__)
+
+LOCK = ".lock"  # file name in a folder, or suffix beside it; exists while a process writes there
+SHOWN = 200  # characters of the holder in messages
+
+
+@contextmanager
+def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Create ``folder`` and lock it, as `locked` does; a new folder is removed if the block leaves it empty.
+
+    Raise NotWritten if the folder or the lock cannot be created.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _acquired(folder / LOCK, folder, wait)
+    except OSError as error:
+        raise NotWritten(folder, error, "") from error
+    try:
+        yield
+    finally:
+        _release(folder / LOCK, handle)
+        if is_new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+@contextmanager
+def locked_beside(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Lock ``path``, which need not exist, by a file beside it; another process waits with ``wait``, and is refused without.
+
+    Raise CondensationError, naming the process that holds the lock, if refused, and OSError if the file cannot be created.
+    """
+    lock = path.with_name(f".{path.name}{LOCK}")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    handle = _acquired(lock, path, wait)
+    try:
+        yield
+    finally:
+        _release(lock, handle)
+
+
+@contextmanager
+def marked(path: Path) -> Iterator[bool | None]:
+    """Lock an existing file or folder itself; yield False if another process or thread has done so, None if locks are not supported."""
+    if sys.platform == "win32":
+        yield None
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        yield _flock(handle)
+    finally:
+        os.close(handle)
+
+
+def _acquired(lock: Path, place: Path, wait: bool) -> int:
+    """Return the open and locked file ``lock`` of ``place``."""
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if _flock(handle) is False:
+                holder = _holder(lock)
+                if not wait:
+                    hint = "Wait for it, or choose another folder (out=...)."
+                    raise CondensationError(f"{place} is in use by {holder}.", hint=hint, setting="out")
+                logger.warning(f"Waiting for {place}, which is in use by {holder}.")
+                _flock(handle, wait=True)
+            if _is_at(lock, handle):
+                with suppress(OSError):  # the disk may be full; the text only serves messages
+                    os.ftruncate(handle, 0)
+                    since = time.strftime("%Y-%m-%d %H:%M:%S")
+                    os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {since}".encode())
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # the process that held the lock has removed the file
+
+
+def _release(lock: Path, handle: int) -> None:
+    try:
+        with suppress(OSError):  # Windows removes no open file
+            lock.unlink()
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int, wait: bool = False) -> bool | None:
+    """Lock an open file; return False if another holds it, and None if the system or the file system has no locks."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # a network file system
+        return None
+    return True
+
+
+def _holder(lock: Path) -> str:
+    try:
+        text = lock.read_text(encoding="utf-8", errors="replace")[:SHOWN]
+    except OSError:
+        text = ""
+    return "".join(filter(str.isprintable, text)) or "another process"
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,62 @@
+"""A study that is killed before any change of a file is resumed by the same call, with the results of an unbroken one."""
+
+import json
+import shutil
+
+import pytest
+
+from condensation.config.build import from_dict
+from condensation.studies.registry import STUDIES
+from tests.golden.cases import steady
+from tests.killing import changes, kill_before, leftovers
+
+CPU = {"device": "cpu", "precision": "float32", "compile": "never"}
+SMALL = {"name": "convnet", "width": 4, "depth": 1}
+DM = {"name": "dm", "steps": 2, "batch_per_class": 2, "networks": {"spec": SMALL}}
+EVALUATION = {"networks": 1, "network": SMALL, "recipe": {"epochs": 1}}
+COMMON = {"data": "digits", "compute": CPU}
+SETTINGS = {
+    "table": {
+        "rows": [{"label": "Random", "method": "random"}, {"label": "DM", "method": DM}],
+        **{"ipc": [1], "seeds": 1, "networks": 1, "epochs": 1, "evaluation": {"network": SMALL}},
+    },
+    "transfer": {"method": DM, "learn": [SMALL], "test": [SMALL], "ipc": 1, "evaluation": EVALUATION},
+    "continual": {"methods": {"random": "random"}, "steps": 2, "ipc": 1, "orders": 1, "evaluation": EVALUATION},
+    "nas": {
+        "proxies": [{"label": "random", "method": "random"}],
+        "space": {"width": [4], "depth": [1], "norm": ["instance"], "activation": ["relu"], "pooling": ["avg", "max"]},
+        **{"ipc": 1, "trainings": 1, "whole_epochs": 1, "recipe": {"epochs": 1}},
+    },
+    "pools": {
+        "method": {"name": "dm", "steps": 2, "batch_per_class": 2},
+        "network": SMALL,
+        "pool": {"networks": 2, "recipe": {"epochs": 1, "augmentation": None}, "bounds": [0, 99.9], "growth": 2.0},
+        **{"buckets": ["all"], "ipc": [1], "evaluation": EVALUATION},
+    },
+    "theory": {"data": {"source": "digits"}, "network": SMALL, "networks": 2, "epochs": [0, 1], "pairs": 3, "ipc": 1, "batch_per_class": 2},
+}
+
+
+def results(folder):
+    """Return sets and records of a study, without times."""
+    kept = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.safetensors") if "checkpoint" not in path.name}
+    for path in folder.rglob("*.json"):
+        kept[str(path.relative_to(folder))] = steady(json.loads(path.read_text()))
+    return kept
+
+
+@pytest.mark.parametrize("only", [pytest.param(4, id="first"), pytest.param(None, id="all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_killed_anywhere_resumes(name, only, tmp_path):
+    study, folder = STUDIES[name], tmp_path / "study"
+    settings = from_dict(study.settings_type, {**COMMON, **SETTINGS[name]})
+    count = changes(folder, lambda: study.run(settings, folder))
+    assert count > 30
+    expected = results(folder)
+    assert leftovers(folder) == []
+    for at in range(1, 1 + (only or count)):
+        shutil.rmtree(folder)
+        assert kill_before(folder, at, lambda: study.run(settings, folder))
+        assert study.run(settings, folder) == {}, at
+        assert results(folder) == expected, at
+        assert leftovers(folder) == [], at
