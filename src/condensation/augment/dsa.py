@@ -83,10 +83,8 @@ class DrawnDSA:
     """Draws of `DSA`, as a transform."""
 
     dsa: DSA
-    chosen: Tensor
-    """Index of the operation of each draw, (draws,) on the CPU."""
-    uniforms: Tensor
-    """Numbers in [0, 1) for the parameters of each draw, (draws, UNIFORMS) on the CPU."""
+    chosen: Tensor  # index of the operation of each draw, (draws,) on the CPU
+    uniforms: Tensor  # numbers in [0, 1) for the parameters of each draw, (draws, UNIFORMS) on the CPU
 
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
         """Apply each operation once, to all images whose draw chose it."""

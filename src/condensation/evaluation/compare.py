@@ -14,7 +14,7 @@ from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
-from condensation.evaluation.evaluate import Accuracies, check_fit, check_type, evaluate
+from condensation.evaluation.evaluate import Accuracies, check_fit, check_type, evaluate_on_each
 from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -76,16 +76,8 @@ def compare(
     for number, (entry, test) in enumerate(zip(entries, tests, strict=True)):
         name = entry.name if entry.name not in scores else f"{entry.name} ({number + 1})"
         started = time.perf_counter()
-        accuracies = evaluate(
-            entry.images,
-            test,
-            network=settings.network,
-            recipe=entry.recipe or settings.recipe,
-            networks=settings.networks,
-            seed=seed,
-            compute=compute,
-            on_progress=_shifted(on_progress, number, len(entries)),
-        )
+        recipe, shifted = entry.recipe or settings.recipe, _shifted(on_progress, number, len(entries))
+        (accuracies,) = evaluate_on_each(entry.images, [test], settings.network, recipe, settings.networks, seed, compute, shifted)
         scores[name] = _score(entry, accuracies, round(time.perf_counter() - started, 1), len(test))
     return Scores(
         sets=scores,

@@ -63,14 +63,9 @@ class Accuracies:
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers for JSON."""
-        return {
-            "mean": round(self.mean, 3),
-            "deviation": round(self.deviation, 3),
-            "deviation_between_sets": round(self.deviation_between_sets, 3),
-            "count": self.count,
-            "values": np.round(self.values, 3).tolist(),
-            "per_class": {name: round(value, 2) for name, value in self.class_means.items()},
-        }
+        means = {name: round(getattr(self, name), 3) for name in ("mean", "deviation", "deviation_between_sets")}
+        per_class = {name: round(value, 2) for name, value in self.class_means.items()}
+        return {**means, "count": self.count, "values": np.round(self.values, 3).tolist(), "per_class": per_class}
 
     def __str__(self) -> str:
         sets, networks = self.values.shape
@@ -135,10 +130,7 @@ def evaluate_on_each(
 
 
 def check_fit(images: ImageSet, test: ImageSet) -> None:
-    """Check that networks trained on ``images`` can be tested on ``test``.
-
-    Raise CondensationError if they differ in image shape, classes or preprocessing.
-    """
+    """Raise CondensationError if ``images`` and ``test``, which networks are tested on, differ in image shape, classes or preprocessing."""
     if images.shape != test.shape:
         sizes = ["x".join(map(str, shape)) for shape in (images.shape, test.shape)]
         raise CondensationError(f"The set has images of {sizes[0]}, the test set of {sizes[1]}; they must be equal.")

@@ -25,48 +25,32 @@ class TestImages:
 class SetScore:
     """Test accuracies in percent of the networks trained on one set."""
 
-    images: int
-    """Training images of the set."""
-    mean: float
-    """Mean over all networks."""
-    deviation: float
-    """Population standard deviation over all networks."""
+    images: int  # training images of the set
+    mean: float  # mean over all networks
+    deviation: float  # population standard deviation over all networks
     deviation_between_sets: float | None = None
     """Population standard deviation of the means of several sets; 0 for one set, None in files that lack it."""
-    count: int
-    """Number of networks."""
-    values: tuple[tuple[float, ...], ...] = ()
-    """Accuracy of each network: (sets, networks)."""
-    per_class: dict[str, float]
-    """Mean accuracy of each class."""
-    text: str = ""
-    """Accuracy as text: ``64.5 ± 1.8 (1 set x 2 networks)``."""
+    count: int  # number of networks
+    values: tuple[tuple[float, ...], ...] = ()  # accuracy of each network: (sets, networks)
+    per_class: dict[str, float]  # mean accuracy of each class
+    text: str = ""  # accuracy as text: `64.5 ± 1.8 (1 set x 2 networks)`
     seconds: float | None = None
     """Wall-clock time of the evaluation; None on the card of a set, so that repeated runs write identical files."""
-    loss: str | None = None
-    """Loss of the set's soft labels; None for hard labels."""
-    recipe: dict[str, Any] | None = None
-    """Training recipe, if it differs from the common one."""
-    test: TestImages | None = None
-    """Test set, if each set has its own."""
+    loss: str | None = None  # loss of the set's soft labels; None for hard labels
+    recipe: dict[str, Any] | None = None  # training recipe, if it differs from the common one
+    test: TestImages | None = None  # test set, if each set has its own
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
     """Scores of several sets and the settings that reproduce them."""
 
-    sets: dict[str, SetScore]
-    """Score of each set by name."""
-    test: TestImages | None
-    """Common test set; None if each set has its own."""
-    seed: int
-    """Seed of the evaluation."""
-    evaluation: dict[str, Any]
-    """Plain `EvaluationSettings`; not built, because they may name user code."""
-    compute: dict[str, Any]
-    """Plain resolved `Compute`."""
-    machine: dict[str, Any]
-    """Machine and version of torch."""
+    sets: dict[str, SetScore]  # score of each set by name
+    test: TestImages | None  # common test set; None if each set has its own
+    seed: int  # seed of the evaluation
+    evaluation: dict[str, Any]  # plain `EvaluationSettings`; not built, because they may name user code
+    compute: dict[str, Any]  # plain resolved `Compute`
+    machine: dict[str, Any]  # machine and version of torch
 
     @classmethod
     def read(cls, path: str | Path) -> Scores:

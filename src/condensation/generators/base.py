@@ -17,9 +17,11 @@ class Generator(nn.Module, ABC):
     come from `draw`.
     """
 
-    @abstractmethod
+    latent: int  # dimensions of a latent
+
     def draw(self, count: int, rng: Rng) -> Tensor:
-        """Return latents (count, ...) on the CPU; a smaller count gives a prefix of the same latents."""
+        """Return standard normal latents (count, latent) on the CPU; a smaller count gives a prefix of the same latents."""
+        return rng.normal((count, self.latent))
 
     @abstractmethod
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:

@@ -62,9 +62,6 @@ class BigGenerator(Generator):
         initialize_normal(self, rng.child("weights"))
         add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear)
 
-    def draw(self, count: int, rng: Rng) -> Tensor:
-        return rng.normal((count, self.latent))
-
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         features: Tensor = self.linear(latents)
         features = to_channels_last(features.view(len(latents), -1, self.side, self.side))

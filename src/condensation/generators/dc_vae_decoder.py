@@ -58,9 +58,6 @@ class Decoder(Generator):
             self.conv = nn.Conv2d(width, channels, 3, padding=1)
         initialize_glorot(self, rng)
 
-    def draw(self, count: int, rng: Rng) -> Tensor:
-        return rng.normal((count, self.latent))
-
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         if self.of_class is not None:
             latents = torch.cat([latents, self.of_class(class_index).to(latents.dtype)], 1)

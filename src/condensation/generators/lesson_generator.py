@@ -50,9 +50,6 @@ class LessonGenerator(Generator):
         """Re-initialize the weights from ``rng`` with PyTorch's default distributions."""
         initialize(self, rng)
 
-    def draw(self, count: int, rng: Rng) -> Tensor:
-        return rng.normal((count, self.latent))
-
     def forward(self, latents: Tensor, class_index: Tensor) -> Tensor:
         """Return network inputs (n, c, h, w) in [-2, 2] for latents (n, latent) and class indices (n,)."""
         one_hot = F.one_hot(class_index, self.classes).to(latents)

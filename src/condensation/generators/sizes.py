@@ -5,10 +5,7 @@ from condensation.core.images import Shape
 
 
 def upsampling_plan(image_shape: Shape, method: str) -> tuple[int, int]:
-    """Return the side of the smallest map and the number of doublings, for square images of 28 pixels or a power of two from 16.
-
-    Raise CondensationError for other sizes.
-    """
+    """Return the smallest side and the doublings for square images of 28 or 2^n >= 16 pixels. Raise CondensationError for others."""
     _, height, width = image_shape
     if height == width == 28:
         return 7, 2

@@ -1,7 +1,5 @@
 """Spectral norm (Miyato et al., ICLR 2018): a layer's weight divided by its largest singular value, estimated by power iteration."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
@@ -36,7 +34,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("left", F.normalize(left, dim=0, eps=EPSILON))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with _without_autocast(weight.device.type):  # the iteration does not converge in bfloat16
+        with torch.autocast(weight.device.type, enabled=False):  # the iteration does not converge in bfloat16
             value, left = largest_singular(weight.flatten(1), self.left)
         if self.training:
             with torch.no_grad():
@@ -51,8 +49,3 @@ def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> 
             weight = layer.get_parameter("weight")
             left = rng.child(name).normal(tuple(weight.shape[:1])).to(weight)
             parametrize.register_parametrization(layer, "weight", SpectralNorm(left))
-
-
-def _without_autocast(device: str) -> AbstractContextManager[None]:
-    """Return a context without autocast; PyTorch 2.4 raises for devices that have none."""
-    return torch.autocast(device, enabled=False) if device in ("cpu", "cuda") else nullcontext()

@@ -9,26 +9,12 @@ import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor
 
 
-def logit_gradients(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the gradient of each image's cross-entropy with respect to its logits, p_ij - 1[j = y_i]: (n, classes)."""
-    return logits.softmax(1) - F.one_hot(labels, logits.shape[1]).to(logits.dtype)
-
-
-def last_layer_gradients(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the gradient of each image's cross-entropy with respect to the last layer's weights: (n, classes, dims)."""
-    return logit_gradients(logits, labels)[:, :, None] * features[:, None]
-
-
 def mean_last_layer_gradient(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean of `last_layer_gradients`, (classes, dims), without computing them."""
-    return logit_gradients(logits, labels).T @ features / len(features)
+    """Return the gradient of the mean cross-entropy with respect to the last layer's weights: (classes, dims)."""
+    by_logits = logits.softmax(1) - F.one_hot(labels, logits.shape[1]).to(logits.dtype)  # p_ij - 1[j = y_i]
+    return by_logits.T @ features / len(features)
 
 
 def squared_distance(real: Tensor, synthetic: Tensor) -> Tensor:
     """Return the squared Euclidean distance of two tensors of equal shape, a scalar."""
     return (real - synthetic).square().sum()
-
-
-def uniform_head_factor(classes: int) -> float:
-    """Return (C - 1) / C, the ratio of squared gradient distance to squared feature distance with uniform probabilities."""
-    return (classes - 1) / classes

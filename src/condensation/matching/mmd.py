@@ -41,14 +41,11 @@ def squared_mmd(kernel: Kernel, real: Tensor, synthetic: Tensor, scale: Scale, c
 
 
 def mean_kernel(kernel: Kernel, x: Tensor, y: Tensor, scale: Scale, chunk: int = CHUNK) -> Tensor:
-    """Return the mean of the Gram matrix of ``x`` (n, dims) and ``y`` (m, dims), a scalar.
-
-    Only one block of the matrix is held at a time; the backward pass recomputes each block.
-    """
+    """Return the mean of the Gram matrix of ``x`` (n, dims) and ``y`` (m, dims), a scalar; one block is in memory at a time."""
     if len(x) <= chunk and len(y) <= chunk:
         return kernel(x, y, scale).mean()
     blocks = [(rows, columns) for rows in torch.split(x, chunk) for columns in torch.split(y, chunk)]
-    # Kernels draw no random numbers, so the random state need not be restored for recomputation.
+    # The backward pass recomputes each block. Kernels draw no random numbers, so their state need not be restored.
     sums = [checkpoint(_sum, kernel, rows, columns, scale, use_reentrant=False, preserve_rng_state=False) for rows, columns in blocks]
     return torch.stack(sums).sum() / (len(x) * len(y))
 

@@ -31,19 +31,14 @@ class State:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content of a checkpoint: nested dicts and lists of tensors, numbers and strings."""
-        return {
-            "source": self.source.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
-        }
+        optimizers, schedulers = ([part.state_dict() for part in parts] for parts in (self.optimizers, self.schedulers))
+        return {"source": self.source.state_dict(), "optimizers": optimizers, "schedulers": schedulers}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.source.load_state_dict(saved["source"])
-        for optimizer, content in zip(self.optimizers, saved["optimizers"], strict=True):
-            optimizer.load_state_dict(content)
-        for scheduler, content in zip(self.schedulers, saved["schedulers"], strict=True):
-            scheduler.load_state_dict(content)
+        for part, content in zip(self.optimizers + self.schedulers, saved["optimizers"] + saved["schedulers"], strict=True):
+            part.load_state_dict(content)
 
     def card(self) -> dict[str, Any]:
         """Return JSON entries for the card that users of the set need, such as a learned training schedule."""
@@ -137,10 +132,7 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         return False
 
     def validate(self, real: ImageSet) -> None:
-        """Check before `init` that files named in the settings, such as a pool of networks, fit ``real``.
-
-        Raise CondensationError if they do not.
-        """
+        """Raise CondensationError, before `init`, if files named in the settings, such as a pool of networks, do not fit ``real``."""
         if self.sampler:
             self.sampler.validate(real)
 

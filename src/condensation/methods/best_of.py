@@ -37,13 +37,8 @@ class BestOfState(State):
     done: int = 0  # finished steps
 
     def state_dict(self) -> dict[str, Any]:
-        return {
-            "making": self.making.state_dict() if self.making else {},
-            "made": self.made,
-            "left": self.left,
-            "right": self.right,
-            "done": self.done,
-        }
+        making = self.making.state_dict() if self.making else {}
+        return {"making": making, "made": self.made, "left": self.left, "right": self.right, "done": self.done}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         self.made, self.done = [images.to(self.source.images) for images in saved["made"]], saved["done"]
@@ -161,15 +156,9 @@ class BestOf(Method[BestOfState]):
         making = begin(0)
         if making.source.snapshot().soft_labels:
             raise CondensationError("Sets with soft labels cannot be mixed class by class.", setting="method.of")
-        classes = len(making.source.template.classes)
-        return BestOfState(
-            source=making.source,
-            making=making,
-            begin=begin,
-            compute=compute,
-            left=torch.ones(classes, self.sets, dtype=torch.bool),
-            right=torch.zeros(classes, self.sets, dtype=torch.float64),
-        )
+        left = torch.ones(len(making.source.template.classes), self.sets, dtype=torch.bool)
+        right = torch.zeros(left.shape, dtype=torch.float64)
+        return BestOfState(source=making.source, making=making, begin=begin, compute=compute, left=left, right=right)
 
     def step(self, state: BestOfState, real: ImageSet, rng: Rng) -> Tensor:
         state.done += 1

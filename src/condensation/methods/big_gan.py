@@ -32,7 +32,6 @@ class BigGANState(GeneratorState):
 
     generator: BigGenerator
     critic: ProjectionCritic
-    done: Tensor  # finished steps, a scalar
     generate: Callable[[Tensor, Tensor], Tensor]  # the generator, in the chosen precision
     score: Callable[[Tensor, Tensor], Tensor]  # the critic, in the chosen precision
 
@@ -100,16 +99,11 @@ class BigGAN(GenerativeMethod[BigGANState]):
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             transform = self.augmentation.fit(real).per_image(1, rng.child("augment"))
             transform(signed(real.pictures(torch.zeros(1, dtype=torch.long, device=real.device))), torch.zeros(1, dtype=torch.long))
-        uncompiled = replace(compute, compile="never")  # each call changes the buffers of the spectral norm
-        return BigGANState(
-            source=self.drawn(real, ipc, copy.deepcopy(generator), rng, compute),
-            optimizers=tuple(torch.optim.Adam(network.parameters(), lr=self.lr, betas=BETAS) for network in (generator, critic)),
-            generator=generator,
-            critic=critic,
-            done=torch.zeros((), dtype=torch.int64),
-            generate=uncompiled.wrap(generator),
-            score=uncompiled.wrap(critic),
-        )
+        source = self.drawn(real, ipc, copy.deepcopy(generator), rng, compute)
+        optimizers = tuple(torch.optim.Adam(network.parameters(), lr=self.lr, betas=BETAS) for network in (generator, critic))
+        wrap = replace(compute, compile="never").wrap  # each call changes the buffers of the spectral norm
+        generate, score = wrap(generator), wrap(critic)
+        return BigGANState(source=source, optimizers=optimizers, generator=generator, critic=critic, generate=generate, score=score)
 
     def step(self, state: BigGANState, real: ImageSet, rng: Rng) -> Tensor:
         losses = [self._train_critic(state, real, rng.child("critic", number)) for number in range(self.critic_steps)]

@@ -34,7 +34,6 @@ class DCVAEState(GeneratorState):
     """An autoencoder for each group of classes; the source draws from moving averages of their decoders."""
 
     groups: nn.ModuleList
-    done: Tensor  # finished steps, a scalar
     compute: Compute
 
 
@@ -133,14 +132,11 @@ class DCVAE(GenerativeMethod[DCVAEState]):
         averages = PerClassGenerator([copy.deepcopy(group.decoder) for group in groups])
         autoencoder = [parameter for group in groups for part in (group.decoder, group.encoder) for parameter in part.parameters()]
         critic = [parameter for group in groups for parameter in group.dual.parameters()]
-        return DCVAEState(
-            source=self.drawn(real, ipc, averages, rng, compute),
-            # Adam updates each parameter independently, so groups can share an optimizer.
-            optimizers=tuple(torch.optim.Adam(parameters, lr=self.lr, betas=BETAS) for parameters in (autoencoder, critic)),
-            groups=networks,
-            done=torch.zeros((), dtype=torch.int64),
-            compute=replace(compute, compile="never"),  # each call changes the buffers of the spectral norm
-        )
+        source = self.drawn(real, ipc, averages, rng, compute)
+        # Adam updates each parameter independently, so groups can share an optimizer.
+        optimizers = tuple(torch.optim.Adam(parameters, lr=self.lr, betas=BETAS) for parameters in (autoencoder, critic))
+        uncompiled = replace(compute, compile="never")  # each call changes the buffers of the spectral norm
+        return DCVAEState(source=source, optimizers=optimizers, groups=networks, compute=uncompiled)
 
     def step(self, state: DCVAEState, real: ImageSet, rng: Rng) -> Tensor:
         losses = []

@@ -13,7 +13,7 @@ The latents of the images have their own random stream, so the generator does no
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import torch
@@ -31,10 +31,7 @@ from condensation.methods.synthetic import SyntheticImages
 
 
 class GeneratedImages(SyntheticImages):
-    """Images that ``generator`` makes from fixed latents.
-
-    The generator, or its moving average, is part of the state. ``images`` holds those of the last `snapshot`.
-    """
+    """Images that ``generator``, a part of the state, makes from fixed latents; ``images`` holds those of the last `snapshot`."""
 
     latents: Tensor
 
@@ -58,6 +55,7 @@ class GeneratorState(State):
     """State of a method that trains a generator; subclasses add the modules and tensors trained with it."""
 
     source: GeneratedImages
+    done: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.int64))  # finished steps, a scalar
 
     @property
     def parts(self) -> dict[str, nn.Module | Tensor]:

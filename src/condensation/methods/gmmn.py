@@ -40,7 +40,6 @@ class GMMNState(GeneratorState):
 
     generator: DenseGenerator
     encoder: nn.Sequential | None
-    done: Tensor  # finished steps, a scalar
 
 
 @dataclass(frozen=True)
@@ -143,13 +142,8 @@ class GMMN(GenerativeMethod[GMMNState]):
             initialize(encoder, rng.child("encoder"))
             encoder = encoder.to(real.device, compute.dtype)
             optimizers.append(torch.optim.Adam([*encoder.parameters(), *generator.decoder.parameters()], lr=self.autoencoder.lr))
-        return GMMNState(
-            source=self.drawn(real, ipc, generator, rng, compute),
-            optimizers=tuple(optimizers),
-            generator=generator,
-            encoder=encoder,
-            done=torch.zeros((), dtype=torch.int64),
-        )
+        source = self.drawn(real, ipc, generator, rng, compute)
+        return GMMNState(source=source, optimizers=tuple(optimizers), generator=generator, encoder=encoder)
 
     def step(self, state: GMMNState, real: ImageSet, rng: Rng) -> Tensor:
         done = int(state.done)

@@ -22,10 +22,7 @@ class KCenter(TrainedSelection):
 
 
 def greedy_centers(features: Tensor, count: int) -> Tensor:
-    """Return the indices (count,) of centers in ``features`` (n, dims).
-
-    The first is nearest to the mean; each later one is farthest from all previous centers (Euclidean). Ties go to the first.
-    """
+    """Return indices (count,) of ``features`` (n, dims): the nearest to the mean, then each farthest from all before; first of ties."""
     to_center = torch.full_like(features[:, 0], torch.inf)
     chosen = torch.empty(count, dtype=torch.int64, device=features.device)
     index = (features - features.mean(0)).square().sum(1).argmin()

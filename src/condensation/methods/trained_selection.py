@@ -91,14 +91,11 @@ class TrainedSelection(Selection[SelectionState]):
         state.optimizers, state.epochs = (optimizer,), state.epochs + 1
         if state.epochs == self.recipe.epochs:
             optimizer.zero_grad()
-            state.source.assign(real.inputs(self._choose_all(state, real, rng.child("choose"))))
+            state.model.train(False)
+            counts, stream = state.source.template.counts.items(), rng.child("choose")
+            chosen = [real.starts[label] + self.choose(state, real, label, count, stream.child(label)) for label, count in counts]
+            state.source.assign(real.inputs(torch.cat(chosen)))
         return loss
-
-    def _choose_all(self, state: SelectionState, real: ImageSet, rng: Rng) -> Tensor:
-        """Return the indices in ``real`` of the selected images, class by class."""
-        state.model.train(False)
-        counts = state.source.template.counts
-        return torch.cat([real.starts[label] + self.choose(state, real, label, count, rng.child(label)) for label, count in counts.items()])
 
 
 def class_features(state: SelectionState, real: ImageSet, label: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal, get_args
 
 from torch import Tensor, nn
@@ -12,34 +13,23 @@ from condensation.networks.base import PIXEL_LR, Classifier, NetworkSpec
 from condensation.networks.layers import NORMS, require_choice, require_pixels
 
 Norm = Literal["instance", "batch"]
+Downsampling = Literal["none", "stride", "pool"]  # how a block halves the image: stride of its first convolution, or pooling after it
 STAGES = (64, 128, 256, 512)  # output channels; a stage has two blocks, and each stage but the first halves the image
-
-
-@dataclass(frozen=True)
-class Downsampling:
-    """Halving of the image by a block: the stride of its first convolution, or pooling after it."""
-
-    stride: int
-    pool: Callable[[], nn.Module]
-
-
-STRIDE = Downsampling(2, nn.Identity)
-POOL = Downsampling(1, lambda: nn.AvgPool2d(2))
 
 
 class Block(nn.Module):
     """A residual block of two 3x3 convolutions; the shortcut has a 1x1 convolution if the block halves the image."""
 
-    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], downsampling: Downsampling | None) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], downsampling: Downsampling) -> None:
         super().__init__()
-        stride, pool = (downsampling.stride, downsampling.pool) if downsampling else (1, nn.Identity)
+        stride, pool = 2 if downsampling == "stride" else 1, partial(nn.AvgPool2d, 2) if downsampling == "pool" else nn.Identity
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
         self.norm1 = norm(outputs)
         self.pool = pool()
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.norm2 = norm(outputs)
         self.shortcut: nn.Module = nn.Identity()
-        if downsampling:
+        if downsampling != "none":
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), pool(), norm(outputs))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -59,8 +49,8 @@ class ResidualNetwork(Classifier):
         blocks: list[nn.Module] = []
         inputs = STAGES[0]
         for outputs in STAGES:
-            first = Block(inputs, outputs, norm, downsampling if outputs != inputs else None)
-            blocks += [first, Block(outputs, outputs, norm, None)]
+            first = Block(inputs, outputs, norm, downsampling if outputs != inputs else "none")
+            blocks += [first, Block(outputs, outputs, norm, "none")]
             inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         self.pool = pool
@@ -90,7 +80,7 @@ class ResNet18(_ResNet18):
     def layers(self, image_shape: Shape, num_classes: int) -> ResidualNetwork:
         # Three halvings, rounded up. Instance norm of a single pixel would give the same result for every image.
         require_pixels(f"ResNet18 with {self.norm} norm", image_shape, {"instance": 9, "batch": 1}[self.norm])
-        return ResidualNetwork(image_shape[0], NORMS[self.norm], STRIDE, nn.AdaptiveAvgPool2d(1), STAGES[-1], num_classes)
+        return ResidualNetwork(image_shape[0], NORMS[self.norm], "stride", nn.AdaptiveAvgPool2d(1), STAGES[-1], num_classes)
 
 
 @dataclass(frozen=True)
@@ -108,4 +98,4 @@ class ResNet18AP(_ResNet18):
         # Three halvings, rounded down. Instance norm needs at least two pixels per side, as above.
         require_pixels(f"ResNet18AP with {self.norm} norm", image_shape, {"instance": 16, "batch": 8}[self.norm])
         dims = STAGES[-1] * (height // 8) * (width // 8)
-        return ResidualNetwork(channels, NORMS[self.norm], POOL, nn.Identity(), dims, num_classes)
+        return ResidualNetwork(channels, NORMS[self.norm], "pool", nn.Identity(), dims, num_classes)

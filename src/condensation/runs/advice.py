@@ -29,10 +29,7 @@ def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None
 
 
 def what_to_try(method: Method, path: str = "method") -> list[str]:
-    """Return settings that may improve a set that is less accurate than random images, the most promising first.
-
-    ``path`` is the dotted name of the setting that holds ``method``.
-    """
+    """Return settings that may improve a set below random images, most promising first; ``path`` is the setting that holds ``method``."""
     if isinstance(method, BestOf):
         return what_to_try(method.of, f"{path}.of")
     if isinstance(method, GenerativeMethod):

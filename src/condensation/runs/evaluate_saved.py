@@ -111,10 +111,7 @@ def evaluation_of(condensed: CondensedSet) -> EvaluationSettings:
 
 
 def data_of(condensed: CondensedSet | None, asked: Mapping[str, Any] | None) -> DataSettings:
-    """Return the data settings on the card of the set with plain settings ``asked`` applied.
-
-    Raise CondensationError for an unknown setting, or if neither names a data set.
-    """
+    """Return the data settings on the card with plain settings ``asked`` applied. Raise CondensationError if neither names a data set."""
     asked = asked or {}
     settings = _made_from(condensed) if condensed is not None else DataSettings()
     if "source" in asked:
@@ -187,11 +184,8 @@ def _labels(wanted: Sequence[DataSettings]) -> list[str]:
 
 
 def _check_split(condensed: CondensedSet, data: Data, name: str) -> None:
-    """Warn if the test images were split off differently when the set was made: they may be among its training images.
-
-    The names of the data are not compared, since a folder may have been renamed.
-    """
-    about = condensed.card.get("data", {})
+    """Warn if the test images were split off differently when the set was made: they may be among its training images."""
+    about = condensed.card.get("data", {})  # its name may differ, since a folder may have been renamed
     then, now = about.get("split"), data.details.get("split")
     if not then or not now or then.get("digest") == now["digest"] or condensed.images.class_names != data.test.class_names:
         return

@@ -24,10 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
-    """Return the preset called ``name``, tuned for ``ipc`` images per class, the number of classes, and 1 or 3 channels.
-
-    Raise CondensationError if there is no such preset; the hint lists the presets.
-    """
+    """Return the preset ``name`` for ``ipc`` images of each of ``classes`` classes. Raise CondensationError if there is no such preset."""
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, setting="preset")
     if ipc < 1 or classes < 1:

@@ -44,10 +44,7 @@ class RunSettings:
                 raise CondensationError(f"Expected {setting} of at least 1, got {count}.", setting=setting)
 
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
-        """Return the number of synthetic images of each label of ``real``.
-
-        Raise CondensationError if a class is unknown or has too few images.
-        """
+        """Return the ipc of each label of ``real``. Raise CondensationError if a class is unknown or has too few images."""
         if isinstance(self.ipc, int):
             return images_per_class(real, self.ipc, self.small_classes)
         for name in self.ipc:

@@ -33,8 +33,7 @@ FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"
 class Job:
     """A run of a study."""
 
-    name: str
-    """Name of its folder inside that of the study's runs."""
+    name: str  # name of its folder inside that of the study's runs
     title: str
     settings: RunSettings
 
@@ -43,15 +42,12 @@ class Job:
 class Failure:
     """Error of a job, as ``failures.json`` keeps it."""
 
-    reason: str
-    """One line."""
+    reason: str  # one line
     traceback: str = ""
 
 
-Failures = dict[str, Failure]
-"""Failed jobs by name."""
-OnJob = Callable[[int, int, str, str], None]
-"""Callback before each job: its number from 1, the number of jobs, its title and its state."""
+Failures = dict[str, Failure]  # failed jobs by name
+OnJob = Callable[[int, int, str, str], None]  # called before each job: its number from 1, the number of jobs, its title and its state
 
 
 @dataclass(frozen=True)
@@ -59,16 +55,11 @@ class Watch:
     """Callbacks of a study; an observer or a progress callback may raise `Stopped`, after which the study can be resumed."""
 
     on_job: OnJob | None = None
-    observers: Sequence[Observer] = ()
-    """Called after each step of condensing."""
-    on_progress: OnProgress | None = None
-    """Progress of an evaluation."""
-    on_reading: OnProgress | None = None
-    """Progress of reading images."""
-    on_training: OnProgress | None = None
-    """Progress of training the networks of a pool."""
-    checkpoint_every: float = EVERY_SECONDS
-    """Seconds between two checkpoints."""
+    observers: Sequence[Observer] = ()  # called after each step of condensing
+    on_progress: OnProgress | None = None  # progress of an evaluation
+    on_reading: OnProgress | None = None  # progress of reading images
+    on_training: OnProgress | None = None  # progress of training the networks of a pool
+    checkpoint_every: float = EVERY_SECONDS  # seconds between two checkpoints
 
     def begin(self, number: int, count: int, title: str, state: str) -> None:
         """Report that a job begins."""

@@ -23,8 +23,7 @@ class Number:
 
     mean: float
     deviation: float | None
-    source: str
-    """Key of `sources`."""
+    source: str  # key of `sources`
 
     def __str__(self) -> str:
         text = f"{self.mean:.1f}" if self.deviation is None else f"{self.mean:.1f} ± {self.deviation:.1f}"
@@ -36,19 +35,13 @@ class Column:
     """A column of the published tables: its method, and the training of its networks."""
 
     title: str
-    method: Mapping[str, object]
-    """Settings of the method."""
-    augmented: bool
-    """True if networks were trained with DSA."""
+    method: Mapping[str, object]  # settings of the method
+    augmented: bool  # True if networks were trained with DSA
     epochs: int
-    sets: int
-    """Condensed sets, each with its own seed."""
-    networks: int
-    """Networks trained on each set."""
-    note: str = ""
-    """Differences that settings cannot express; empty if there are none."""
-    unknown: Sequence[str] = ()
-    """Settings that are not published; the defaults of this library take their place."""
+    sets: int  # condensed sets, each with its own seed
+    networks: int  # networks trained on each set
+    note: str = ""  # differences that settings cannot express; empty if there are none
+    unknown: Sequence[str] = ()  # settings that are not published; the defaults of this library take their place
 
 
 @cache
@@ -69,8 +62,7 @@ class ContinualProtocol:
     """Published protocol of continual learning."""
 
     orders: int
-    networks: int
-    """Networks of each order."""
+    networks: int  # networks of each order
     epochs: int
 
 

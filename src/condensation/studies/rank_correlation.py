@@ -31,10 +31,8 @@ class Correlation:
 class Agreement:
     """Rank correlations of two lists."""
 
-    count: int
-    """Length of the lists."""
-    spearman: Correlation | None
-    """None for fewer than five entries, or a list of equal values."""
+    count: int  # length of the lists
+    spearman: Correlation | None  # None for fewer than five entries, or a list of equal values
     kendall: Correlation | None
 
 
@@ -51,10 +49,7 @@ def agreement(first: Sequence[float], second: Sequence[float], rng: Rng) -> Agre
 
 
 def spearman(first: np.ndarray, second: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return Spearman's rho of two lists (n,), with mean ranks for ties, for each row of ``weights`` (m, n): counts of the entries.
-
-    The result is (m,); NaN where all entries that count are equal.
-    """
+    """Return Spearman's rho (m,) of two lists (n,) for each row of counts ``weights`` (m, n): mean ranks for ties, NaN if all are equal."""
     ranks = []
     for numbers in (first, second):
         below = (numbers[:, None] < numbers).astype(np.float64) + 0.5 * (numbers[:, None] == numbers)

@@ -23,15 +23,11 @@ RESULTS = ("values", "runs", "seen")  # fields of cells that only the runs can g
 class ScoredCell:
     """Test accuracies of the networks trained on several sets, as far as they are available."""
 
-    labels: ClassVar[tuple[str, ...]]
-    """Fields that identify a cell."""
-    count_field: ClassVar[str] = "sets"
-    """Field with the number of sets asked for."""
+    labels: ClassVar[tuple[str, ...]]  # fields that identify a cell
+    count_field: ClassVar[str] = "sets"  # field with the number of sets asked for
 
-    values: tuple[tuple[float, ...], ...] = ()
-    """Test accuracies in percent: (sets, networks)."""
-    failed: dict[str, str] = field(default_factory=dict)
-    """Reason of each failed job by its name."""
+    values: tuple[tuple[float, ...], ...] = ()  # test accuracies in percent: (sets, networks)
+    failed: dict[str, str] = field(default_factory=dict)  # reason of each failed job by its name
 
     @property
     def key(self) -> tuple[Any, ...]:

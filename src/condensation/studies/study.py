@@ -35,30 +35,18 @@ class StudyReport:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
-    """Lines below the table; a line that begins with spaces belongs to the one above it."""
-    json: dict[str, Any]
-    """All results, for programs; `Study` adds settings, data and machine."""
-    figures: Mapping[str, Callable[[], bytes]]
-    """PNG content by file name."""
-    places: Mapping[str, str]
-    """Files and folders to mention after the table, by label."""
-    missing: str = ""
-    """Number of results that are missing, in words; empty if the study is complete."""
-    text_columns: tuple[str, ...] = ()
-    """Columns aligned to the left; the others hold numbers."""
-    sections: tuple[bool, ...] = ()
-    """True for each row that is followed by a rule."""
-    screen_columns: int | None = None
-    """Number of columns that fit a terminal; None for all."""
-    markdown_notes: tuple[str, ...] = ()
-    """Further notes of the Markdown file."""
-    screen_notes: tuple[str, ...] = ()
-    """Further lines of the terminal."""
-    jobs: int | None = None
-    """Number of jobs of the study; None if unknown."""
-    name: str = ""
-    """Name of the study, its command and its files."""
+    notes: tuple[str, ...]  # lines below the table; a line that begins with spaces belongs to the one above it
+    json: dict[str, Any]  # all results, for programs; `Study` adds settings, data and machine
+    figures: Mapping[str, Callable[[], bytes]]  # PNG content by file name
+    places: Mapping[str, str]  # files and folders to mention after the table, by label
+    missing: str = ""  # number of results that are missing, in words; empty if the study is complete
+    text_columns: tuple[str, ...] = ()  # columns aligned to the left; the others hold numbers
+    sections: tuple[bool, ...] = ()  # True for each row that is followed by a rule
+    screen_columns: int | None = None  # number of columns that fit a terminal; None for all
+    markdown_notes: tuple[str, ...] = ()  # further notes of the Markdown file
+    screen_notes: tuple[str, ...] = ()  # further lines of the terminal
+    jobs: int | None = None  # number of jobs of the study; None if unknown
+    name: str = ""  # name of the study, its command and its files
 
 
 def write_report(report: StudyReport, folder: Path) -> None:
@@ -128,17 +116,12 @@ def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S
 class Study(Generic[S]):
     """A study: many runs that together answer a question, in one folder."""
 
-    name: str
-    """Name of its command and its files."""
+    name: str  # name of its command and its files
     settings_type: type[S]
-    runs: str
-    """Folder of its runs, inside that of the study."""
-    jobs: Callable[[S, Path], Sequence[Job]]
-    """Returns the runs that the settings ask for."""
-    work: Callable[..., Failures]
-    """Does what is missing: called with settings, folder, watch and options of the study."""
-    report: Callable[[S, Path], StudyReport]
-    """Returns the results in a folder without changing it."""
+    runs: str  # folder of its runs, inside that of the study
+    jobs: Callable[[S, Path], Sequence[Job]]  # returns the runs that the settings ask for
+    work: Callable[..., Failures]  # does what is missing: called with settings, folder, watch and options of the study
+    report: Callable[[S, Path], StudyReport]  # returns the results in a folder without changing it
 
     def _report(self, settings: S, folder: Path) -> StudyReport:
         """Return the report with the name of the study, its settings, and what its folder records."""
@@ -164,10 +147,7 @@ class Study(Generic[S]):
         return failures
 
     def read(self, folder: str | Path) -> StudyReport:
-        """Return the results in ``folder`` without writing; the JSON report gives those whose runs are gone.
-
-        Raise CondensationError if the folder holds no such study, or a file in it is damaged.
-        """
+        """Return the results in ``folder``, of its JSON report where runs are gone. Raise CondensationError if missing or damaged."""
         return self._report(self.settings_in(folder), Path(folder))
 
     def settings_in(self, folder: str | Path) -> S:

@@ -27,12 +27,9 @@ from condensation.training.train import class_accuracies
 class Schedule:
     """Batch size, and the learning rate and momentum of SGD for each step. If there are more steps than batches, batches repeat."""
 
-    batch: int
-    """Maximum number of images per batch."""
-    lr: tuple[float, ...]
-    """Learning rate of each step."""
-    momentum: tuple[float, ...]
-    """Momentum of each step."""
+    batch: int  # maximum number of images per batch
+    lr: tuple[float, ...]  # of each step
+    momentum: tuple[float, ...]  # of each step
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Schedule:
@@ -52,10 +49,7 @@ class Schedule:
 
 
 def curriculum_order(counts: Sequence[int]) -> Tensor:
-    """Return the training order (n,) of the images of a set that is sorted by class, with ``counts`` per class.
-
-    Images keep their order within a class and are spread evenly, so classes of equal size alternate.
-    """
+    """Return the training order (n,) of a set with ``counts`` images per class: in order within a class, the classes spread evenly."""
     position = torch.cat([(torch.arange(count, dtype=torch.float64) + 0.5) / count for count in counts])
     return torch.argsort(position, stable=True)
 
@@ -88,14 +82,8 @@ class CurriculumResult:
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers for JSON."""
-        return {
-            "mean": round(self.mean, 3),
-            "deviation": round(self.deviation, 3),
-            "count": len(self.values),
-            "steps": list(self.steps),
-            "images": list(self.images),
-            "values": np.round(self.values, 3).tolist(),
-        }
+        over_all = {"mean": round(self.mean, 3), "deviation": round(self.deviation, 3), "count": len(self.values)}
+        return {**over_all, "steps": list(self.steps), "images": list(self.images), "values": np.round(self.values, 3).tolist()}
 
     def __str__(self) -> str:
         count = len(self.values)

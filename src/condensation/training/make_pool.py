@@ -24,8 +24,9 @@ from condensation.networks.pool_store import NETWORKS_FOLDER, POOL_FILE, PoolRec
 from condensation.training.pool_trainer import PoolRecipe, PoolTrainer
 from condensation.training.stacked import SingleModel, model_cache
 
-OnNetwork = Callable[[int, int, bool], None]
-"""Called before each network with its number from 0, the number of networks, and whether it is finished already."""
+OnNetwork = Callable[
+    [int, int, bool], None
+]  # called before each network: its number from 0, the number of networks, whether it is finished
 
 
 def make_pool(
@@ -72,10 +73,7 @@ def make_pool(
 
 
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
-    """Split ``real`` at random into the remaining images and a held-out ``share`` of each class; both have images of each class.
-
-    Raise CondensationError if a class has only one image.
-    """
+    """Split ``real`` at random into the rest and a held-out ``share`` of each class. Raise CondensationError for a class of one image."""
     for label, count in real.counts.items():
         if count < 2:
             raise CondensationError(f"Class {real.class_names[label]!r} has one image; splitting needs two.", hint="Add images to it.")

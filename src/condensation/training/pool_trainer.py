@@ -144,10 +144,7 @@ class Reservoir:
         return sorted((snapshot for chosen in self._chosen for snapshot in chosen), key=lambda snapshot: snapshot.step)
 
     def state_dict(self) -> dict[str, Any]:
-        chosen = [
-            [{"step": kept.step, "accuracy": kept.accuracy, "weights": dict(kept.weights)} for kept in bucket] for bucket in self._chosen
-        ]
-        return {"seen": list(self._seen), "chosen": chosen}
+        return {"seen": list(self._seen), "chosen": [[dict(vars(kept)) for kept in bucket] for bucket in self._chosen]}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         self._seen = list(saved["seen"])

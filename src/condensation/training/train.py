@@ -12,17 +12,16 @@ from torch import Tensor
 from condensation.augment.base import Augmentation, concat_transforms
 from condensation.augment.dsa import DSA
 from condensation.core.errors import require
-from condensation.core.images import ImageSet, Shape
+from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import LOSSES, SoftLabels, loss_for
 from condensation.networks.base import Classifier
 from condensation.training.stacked import ModelBatch, SingleModel
 
-OnEpoch = Callable[[int], None]
-"""Called after each epoch with the number of finished epochs."""
+OnEpoch = Callable[[int], None]  # called after each epoch with the number of finished epochs
+# Called for each batch, before the update, with the indices (count, n) of its images and their logits (count, n, classes).
 OnBatch = Callable[[Tensor, Tensor], None]
-"""Called for each batch, before the update, with the indices (count, n) of its images and their logits (count, n, classes)."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,6 @@ class EpochWindow:
 
     def __len__(self) -> int:
         return self.count
-
-    @property
-    def shape(self) -> Shape:
-        """Shape (c, h, w) of an image."""
-        return self.images.shape
 
     @property
     def soft_labels(self) -> SoftLabels | None:

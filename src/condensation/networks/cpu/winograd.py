@@ -31,10 +31,7 @@ def conv3x3(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class _Conv3x3(torch.autograd.Function):
-    """The convolution with explicit gradients.
-
-    The gradient of the maps is again such a convolution; that of the weight uses the same tile products.
-    """
+    """The convolution with its gradients: that of the maps is such a convolution too; that of the weight uses the same tile products."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor) -> Tensor:

@@ -20,10 +20,7 @@ BLOCK_BYTES = {"cpu": 2**27, "cuda": 2**31}
 
 
 def gram(kernel: NTK, x: Tensor, y: Tensor, block_bytes: int | None = None) -> Tensor:
-    """Return the kernel (n, m) of images ``x`` (n, c, h, w) and ``y`` (m, c, h, w), with gradients.
-
-    It takes ``block_bytes`` of memory in addition to the result, or the memory of one pair if that is more.
-    """
+    """Return the kernel (n, m) of ``x`` (n, c, h, w) and ``y`` (m, c, h, w) with gradients, in blocks of ``block_bytes`` or one pair."""
     shape = (x.shape[1], x.shape[2], x.shape[3])
     budget = block_bytes or BLOCK_BYTES[x.device.type]
     pairs = max(1, budget // kernel.pair_bytes(shape))

@@ -31,12 +31,9 @@ class StepScore(ScoredCell):
     count_field: ClassVar[str] = "orders"
     labels: ClassVar[tuple[str, ...]] = ("step",)
 
-    step: int
-    """Number of the step, from 1."""
-    seen: int | None = None
-    """Classes or data sets learned so far; None while no order is available."""
-    orders: int
-    """Number of orders asked for."""
+    step: int  # number of the step, from 1
+    seen: int | None = None  # classes or data sets learned so far; None while no order is available
+    orders: int  # number of orders asked for
 
 
 @dataclass(frozen=True)
@@ -61,14 +58,10 @@ class Curves:
     """The curves in a folder, finished or not."""
 
     settings: ContinualSettings
-    steps: Mapping[str, tuple[StepScore, ...]]
-    """Points of each method, step by step."""
-    published: Mapping[str, Number]
-    """Published accuracy of each method after the last step."""
-    differences: Mapping[str, tuple[str, ...]]
-    """Settings of each of those methods that differ from the published ones."""
-    methods: Mapping[str, Any]
-    """Complete plain settings of each method."""
+    steps: Mapping[str, tuple[StepScore, ...]]  # points of each method, step by step
+    published: Mapping[str, Number]  # published accuracy of each method after the last step
+    differences: Mapping[str, tuple[str, ...]]  # settings of each of those methods that differ from the published ones
+    methods: Mapping[str, Any]  # complete plain settings of each method
 
 
 class CurvesReader:

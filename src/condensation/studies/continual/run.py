@@ -59,17 +59,9 @@ def _test(
     """Train networks on the memories so far, test them on all that was learned, and write the accuracies."""
     started, evaluation = time.perf_counter(), settings.evaluation
     memory = sequence.joined(step.order, [CondensedSet.load(place).images for place in memories])
-    tests = sequence.tests(step.order, step.step)
-    accuracies = evaluate_on_each(
-        memory,
-        [images for _, images in tests],
-        network=evaluation.network,
-        recipe=evaluation.recipe,
-        networks=evaluation.networks,
-        seed=step.order,
-        compute=settings.compute,
-        on_progress=watch.on_progress,
-    )
+    names, images = zip(*sequence.tests(step.order, step.step), strict=True)
+    training, compute = (evaluation.network, evaluation.recipe, evaluation.networks), settings.compute
+    accuracies = evaluate_on_each(memory, images, *training, seed=step.order, compute=compute, on_progress=watch.on_progress)
     learned = [sequence.learned(step.order, earlier.step) for earlier in step.so_far()]
     content = {
         "method": step.label,
@@ -80,7 +72,9 @@ def _test(
         "images": len(memory),
         # Each data set has the same weight, however many test images it has.
         "values": np.mean([each.values[0] for each in accuracies], axis=0).round(3).tolist(),
-        "tests": [{"name": name, "images": len(images), **each.summary()} for (name, images), each in zip(tests, accuracies, strict=True)],
+        "tests": [
+            {"name": name, "images": len(test), **each.summary()} for name, test, each in zip(names, images, accuracies, strict=True)
+        ],
         "evaluation": to_dict(evaluation),
         "compute": to_dict(accuracies[0].compute),
         "machine": machine(),

@@ -31,8 +31,7 @@ class TaskSequence(ABC):
     """
 
     steps: int
-    data: Sequence[Data]
-    """All data sets."""
+    data: Sequence[Data]  # all data sets
 
     @abstractmethod
     def settings(self, order: int, step: int) -> dict[str, object]:
@@ -68,8 +67,7 @@ class ClassIncremental(TaskSequence):
     """Each step brings new classes; networks have an output for every class from the first step on."""
 
     dataset: Data
-    content: Mapping[str, object]
-    """Settings of the data."""
+    content: Mapping[str, object]  # settings of the data
     steps: int
 
     def __post_init__(self) -> None:
@@ -120,8 +118,7 @@ class TaskIncremental(TaskSequence):
     """
 
     data: Sequence[Data]
-    contents: Sequence[Mapping[str, object]]
-    """Settings of each data set."""
+    contents: Sequence[Mapping[str, object]]  # settings of each data set
 
     def __post_init__(self) -> None:
         first, *others = ((each.name, format_shape(each.train.shape[1:])) for each in self.data)

@@ -75,8 +75,7 @@ class Proxy:
     """A training that estimates the accuracy of a network: on a small set, for a short time on all images, or fully."""
 
     label: str
-    name: str
-    """Name of the method that makes the set; ``early-stopping``, with as many steps as on a set; or ``whole``, the reference."""
+    name: str  # name of the method that makes the set; `early-stopping`, with as many steps as on a set; or `whole`, the reference
 
     @property
     def has_set(self) -> bool:
@@ -86,10 +85,6 @@ class Proxy:
     def path(self, folder: Path) -> Path:
         """Return the file of the set in the ``folder`` of the search."""
         return folder / SETS / slug(self.label) / SET
-
-    def is_ready(self, folder: Path) -> bool:
-        """Return True if the training images are available."""
-        return not self.has_set or self.path(folder).exists()
 
     def images(self, settings: SearchSettings, folder: Path, real: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
         """Return the training images, from ``real`` or from the ``folder`` of the search."""

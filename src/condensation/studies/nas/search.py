@@ -26,25 +26,16 @@ class Verdict:
     """Quality of a proxy; the whole data are one too, and the best."""
 
     label: str
-    networks: tuple[str, ...]
-    """Networks trained both on it and fully."""
-    top: tuple[str, ...]
-    """Best networks by validation accuracy after training on it, best first, with all that equal the last of them."""
-    equal: tuple[str, ...]
-    """Networks with the best validation accuracy; a search selects one of them by chance."""
-    over_all: Agreement
-    """Rank correlation of test accuracies with those after full training."""
-    over_top: Agreement
-    """Rank correlation among the top alone."""
-    accuracy: float | None
-    """Test accuracy in percent of the best networks after full training."""
-    deviation: float | None
-    """Population standard deviation over all their full trainings."""
+    networks: tuple[str, ...]  # networks trained both on it and fully
+    top: tuple[str, ...]  # best networks by validation accuracy after training on it, best first, with all that equal the last of them
+    equal: tuple[str, ...]  # networks with the best validation accuracy; a search selects one of them by chance
+    over_all: Agreement  # rank correlation of test accuracies with those after full training
+    over_top: Agreement  # rank correlation among the top alone
+    accuracy: float | None  # test accuracy in percent of the best networks after full training
+    deviation: float | None  # population standard deviation over all their full trainings
     trainings: int
-    seconds: float
-    """Time of training all networks on it."""
-    seconds_of_set: float
-    """Time of making the set."""
+    seconds: float  # time of training all networks on it
+    seconds_of_set: float  # time of making the set
 
     @property
     def found(self) -> str | None:

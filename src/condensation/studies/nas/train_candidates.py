@@ -31,26 +31,22 @@ class Trained:
 
     validation: tuple[float, ...]
     test: tuple[float, ...]
-    seconds: float
-    """Wall-clock time of all trainings."""
+    seconds: float  # wall-clock time of all trainings
 
 
 @dataclass(frozen=True)
 class NetworkRecord:
     """File of a network that is read again."""
 
-    trained: dict[str, Trained]
-    """Accuracies by the label of the proxy."""
+    trained: dict[str, Trained]  # accuracies by the label of the proxy
 
 
 @dataclass(frozen=True)
 class SpaceRecord:
     """Content of ``space.json``."""
 
-    networks: tuple[str, ...]
-    """Networks of the search in their order."""
-    others: dict[str, str]
-    """Networks of the space that do not fit the images, with the reason."""
+    networks: tuple[str, ...]  # networks of the search in their order
+    others: dict[str, str]  # networks of the space that do not fit the images, with the reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +55,7 @@ class Material:
 
     settings: SearchSettings
     networks: dict[str, ConvNet]
-    real: ImageSet
-    """Training images without those for validation."""
+    real: ImageSet  # training images without those for validation
     validation: ImageSet
     test: ImageSet
 
@@ -72,7 +67,7 @@ def train_network(folder: str, name: str, on_progress: OnProgress | None = None)
     Raise Stopped if ``on_progress`` did.
     """
     place = Path(folder)
-    material = material_in(place)
+    material = _material(place.resolve(), *((place / file).read_text(encoding="utf-8") for file in (SETTINGS, SPACE)))
     groups = _by_recipe(material, untrained(material.settings, place, name))
     failures = list(filter(None, [attempt(partial(_train, material, place, name, group, on_progress)) for group in groups]))
     if not failures:
@@ -89,17 +84,13 @@ def trained(folder: Path, name: str) -> dict[str, Trained]:
 def untrained(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
     """Return the proxies that a network was not trained on yet, except for sets that could not be made."""
     done = trained(folder, name)
-    return [proxy for proxy in all_proxies(settings) if proxy.label not in done and proxy.is_ready(folder)]
-
-
-def material_in(folder: Path) -> Material:
-    """Return the material of the search in ``folder``."""
-    return _read(folder.resolve(), (folder / SETTINGS).read_text(encoding="utf-8"), (folder / SPACE).read_text(encoding="utf-8"))
+    missing = [proxy for proxy in all_proxies(settings) if proxy.label not in done]
+    return [proxy for proxy in missing if not proxy.has_set or proxy.path(folder).exists()]
 
 
 @lru_cache(maxsize=1)
-def _read(folder: Path, settings_text: str, space_text: str) -> Material:
-    """Read the material, again only if the text of a file has changed."""
+def _material(folder: Path, settings_text: str, space_text: str) -> Material:
+    """Return the material of the search in ``folder``, read again only if the text of a file has changed."""
     settings = settings_in(folder, SearchSettings)
     compute = settings.compute.resolve()  # entry point of a worker process
     if compute.compile == "auto":

@@ -28,13 +28,10 @@ class BucketScore(ScoredCell):
 
     bucket: str
     ipc: int
-    sets: int
-    """Number of sets asked for."""
-    runs: tuple[str, ...] = ()
-    """Run folders of the evaluated sets."""
+    sets: int  # number of sets asked for
+    runs: tuple[str, ...] = ()  # run folders of the evaluated sets
     published: Number | None = None
-    empty: bool = False
-    """True if the bucket has no network."""
+    empty: bool = False  # True if the bucket has no network
 
     @property
     def missing(self) -> int:
@@ -49,10 +46,8 @@ class BucketScore(ScoredCell):
 class PoolSummary:
     """Networks of a finished pool; empty before."""
 
-    networks: dict[str, int] = field(default_factory=dict)
-    """Number of snapshots in each bucket."""
-    accuracies: tuple[float, ...] = ()
-    """Validation accuracies of all snapshots in percent, ascending."""
+    networks: dict[str, int] = field(default_factory=dict)  # number of snapshots in each bucket
+    accuracies: tuple[float, ...] = ()  # validation accuracies of all snapshots in percent, ascending
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,7 @@ class Ablation:
 
     settings: PoolsSettings
     folder: Path
-    cells: tuple[BucketScore, ...]
-    """Cells, ipc by ipc."""
+    cells: tuple[BucketScore, ...]  # cells, ipc by ipc
     pool: PoolSummary
 
     def at(self, ipc: int) -> list[BucketScore]:

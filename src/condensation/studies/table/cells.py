@@ -23,16 +23,12 @@ class Cell(ScoredCell):
 
     labels: ClassVar[tuple[str, ...]] = ("method", "ipc")
 
-    method: str
-    """Label of the row."""
+    method: str  # label of the row
     ipc: int
-    sets: int
-    """Number of sets asked for."""
-    runs: tuple[str, ...] = ()
-    """Run folders of the evaluated sets."""
+    sets: int  # number of sets asked for
+    runs: tuple[str, ...] = ()  # run folders of the evaluated sets
     published: Number | None = None
-    differences: tuple[str, ...] = ()
-    """Settings that differ from those of the published number."""
+    differences: tuple[str, ...] = ()  # settings that differ from those of the published number
 
     @property
     def deviation_between_sets(self) -> float:

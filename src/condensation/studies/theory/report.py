@@ -16,8 +16,7 @@ from condensation.studies.theory.study import NETWORKS, ZERO, Measurement, Theor
 
 CURVES = (("cosine", "#1b7f79", "cosine of the pixel gradients"), ("rank_correlation", "#b5542b", "rank correlation of the losses"))
 UNTRAINED, TRAINED = "#7d7d87", "#3f51a3"
-Networks = Sequence[Sequence[Measurement]]
-"""Measurements of each network, in the order of its training."""
+Networks = Sequence[Sequence[Measurement]]  # measurements of each network, in the order of its training
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,10 @@ class TheorySettings:
 class Measurement:
     """Both losses on one network at one moment of its training."""
 
-    after: int | str
-    """Epochs of training, or ``head of zeros``."""
-    accuracy: float | None
-    """Test accuracy in percent; None for the zero head, which guesses."""
-    rank_correlation: float
-    """Spearman's correlation of the two losses over all pairs."""
-    cosine: float
-    """Mean cosine of the pixel gradients."""
+    after: int | str  # epochs of training, or `head of zeros`
+    accuracy: float | None  # test accuracy in percent; None for the zero head, which guesses
+    rank_correlation: float  # Spearman's correlation of the two losses over all pairs
+    cosine: float  # mean cosine of the pixel gradients
     feature_losses: tuple[float, ...]
     gradient_losses: tuple[float, ...]
     cosines: tuple[float, ...]

@@ -28,16 +28,12 @@ class TransferCell(ScoredCell):
 
     labels: ClassVar[tuple[str, ...]] = ("learned", "tested")
 
-    learned: str
-    """Label of the row."""
-    tested: str
-    """Label of the network."""
-    sets: int
-    """Number of sets asked for."""
+    learned: str  # label of the row
+    tested: str  # label of the network
+    sets: int  # number of sets asked for
 
 
-Matrix = Sequence[Sequence[TransferCell]]
-"""Rows of the matrix; random images come first."""
+Matrix = Sequence[Sequence[TransferCell]]  # rows; random images come first
 
 
 @dataclass(frozen=True)
