@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from condensation.core.checkpoint import Checkpoint, first_difference
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.methods.dm import DM
 from condensation.methods.loop import Diverged, Stopped, condense
@@ -120,14 +121,16 @@ def test_another_ipc_is_refused(interrupted):
 @pytest.mark.parametrize("keep", [0, 50, -10])
 def test_a_truncated_checkpoint_is_refused(interrupted, keep):
     interrupted.write_bytes(interrupted.read_bytes()[:keep])
-    with pytest.raises(CondensationError, match="damaged"):
+    with pytest.raises(CondensationError) as caught:
         images(checkpoint=Checkpoint(interrupted))
+    assert caught.value.hint == RESTORE
 
 
 def test_a_later_format_says_upgrade(interrupted):
     save_file({}, interrupted, {"kind": "checkpoint", "format": "3"})
-    with pytest.raises(CondensationError, match="pip install -U condensation"):
+    with pytest.raises(CondensationError) as caught:
         images(checkpoint=Checkpoint(interrupted))
+    assert "pip install -U condensation" in caught.value.hint
 
 
 @pytest.mark.parametrize("missing", ["step", "run", "state"])
@@ -135,7 +138,7 @@ def test_a_card_without_a_part_is_damaged(interrupted, missing):
     tensors, card = read_tensors(interrupted, "checkpoint")
     del card[missing]
     write_tensors(interrupted, "checkpoint", tensors, card)
-    with pytest.raises(CondensationError, match="damaged") as caught:
+    with pytest.raises(CondensationError) as caught:
         images(checkpoint=Checkpoint(interrupted))
     assert caught.value.hint.startswith("Remove it")
 
@@ -144,8 +147,9 @@ def test_a_card_without_a_part_is_damaged(interrupted, missing):
 def test_a_state_that_does_not_load_is_damaged(interrupted, state):
     tensors, card = read_tensors(interrupted, "checkpoint")
     write_tensors(interrupted, "checkpoint", tensors, {**card, "state": state})
-    with pytest.raises(CondensationError, match="damaged"):
+    with pytest.raises(CondensationError) as caught:
         images(checkpoint=Checkpoint(interrupted))
+    assert caught.value.hint.startswith("Remove it")
 
 
 @pytest.fixture

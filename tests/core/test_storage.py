@@ -31,8 +31,9 @@ def test_a_file_gets_the_usual_permissions(tmp_path):
 def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch, broken):
     write(tmp_path / "file", b"old")
     monkeypatch.setattr(os, broken, full)
-    with pytest.raises(CondensationError, match="No space left on device"):
+    with pytest.raises(NotWritten) as caught:
         write(tmp_path / "file", b"new")
+    assert caught.value.no_room
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
 
@@ -78,8 +79,9 @@ def test_the_file_that_a_killed_process_left_is_removed(tmp_path, monkeypatch):
 
 def test_a_folder_in_the_way_is_named(tmp_path):
     (tmp_path / "file").mkdir()
-    with pytest.raises(CondensationError, match=r"Could not write .*file"):
+    with pytest.raises(NotWritten) as caught:
         write(tmp_path / "file", b"new")
+    assert not caught.value.no_room
 
 
 def test_json_keeps_accents(tmp_path):
@@ -91,8 +93,9 @@ def test_json_keeps_accents(tmp_path):
 @pytest.mark.parametrize("content", [b"{", b"\xff", b""])
 def test_damaged_json_is_named(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(CondensationError, match=r"a\.json") as caught:
+    with pytest.raises(CondensationError) as caught:
         read_json(tmp_path / "a.json")
+    assert str(tmp_path / "a.json") in caught.value.message
     assert caught.value.hint == RESTORE
 
 
@@ -129,15 +132,17 @@ def test_an_empty_folder_is_used(tmp_path):
 def test_a_folder_in_use_is_not_overwritten(tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "notes").write_text("notes")
-    with pytest.raises(CondensationError, match="new is not empty"), new_folder(tmp_path / "new"):
+    with pytest.raises(CondensationError) as caught, new_folder(tmp_path / "new"):
         pass
+    assert caught.value.setting == "out"
     assert (tmp_path / "new" / "notes").read_text() == "notes"
 
 
 def test_a_file_is_not_overwritten_by_a_folder(tmp_path):
     (tmp_path / "new").write_text("notes")
-    with pytest.raises(CondensationError, match="new is a file"), new_folder(tmp_path / "new"):
+    with pytest.raises(CondensationError) as caught, new_folder(tmp_path / "new"):
         pass
+    assert caught.value.setting == "out"
 
 
 def break_off(path, error):
@@ -154,8 +159,9 @@ def test_an_interruption_leaves_no_half_folder(tmp_path, error):
 
 
 def test_a_full_disk_leaves_no_half_folder(tmp_path):
-    with pytest.raises(CondensationError, match="No space left on device"):
+    with pytest.raises(NotWritten) as caught:
         break_off(tmp_path / "new", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert caught.value.no_room
     assert not list(tmp_path.iterdir())
 
 

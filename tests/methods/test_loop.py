@@ -108,7 +108,7 @@ def test_a_wrong_argument_is_named_with_the_right_call(arguments: dict[str, Any]
 
 @pytest.mark.parametrize(("real", "hint"), [(NotImages(), "data.train"), (torch.zeros(3, 3, 8, 8), "ImageSet.of")])
 def test_real_images_of_another_type_are_refused_with_the_right_call(real: Any, hint: str) -> None:
-    with pytest.raises(CondensationError, match="ImageSet") as raised:
+    with pytest.raises(CondensationError) as raised:
         condense(Random(), real, 1)
     assert hint in raised.value.hint
 

@@ -100,8 +100,9 @@ def test_every_architecture_and_sampler_is_declared(name: str) -> None:
 def test_the_network_can_be_replaced(name: str) -> None:
     method, network = METHODS[name](), ConvNet(width=5)
     if method.network is None:
-        with pytest.raises(CondensationError, match="has no network"):
+        with pytest.raises(CondensationError) as caught:
             method.with_network(network)
+        assert caught.value.setting == "method"
         return
     changed = method.with_network(network)
     assert changed.network == network
@@ -113,8 +114,9 @@ def test_the_network_can_be_replaced(name: str) -> None:
 def test_the_sampler_can_be_replaced(name: str) -> None:
     method, sampler = METHODS[name](), Pool("pools/cifar10", "20-30", ConvNet(width=5))
     if method.sampler is None:
-        with pytest.raises(CondensationError, match="has no network sampler"):
+        with pytest.raises(CondensationError) as caught:
             method.with_sampler(sampler)
+        assert caught.value.setting == "method"
         return
     changed = method.with_sampler(sampler)
     assert (changed.sampler, changed.network) == (sampler, sampler.spec)

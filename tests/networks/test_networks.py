@@ -310,8 +310,9 @@ def test_subclasses_may_override_the_initialization():
 def test_a_layer_without_reset_parameters_raises():
     network = nn.Sequential(nn.Linear(2, 2))
     network.register_parameter("scale", nn.Parameter(torch.ones(1)))
-    with pytest.raises(CondensationError, match=r"Sequential \(the network itself\) .* reset_parameters"):
+    with pytest.raises(CondensationError) as caught:
         initialize(network, Rng(0))
+    assert "reset_parameters(self)" in caught.value.hint
 
 
 def test_building_and_initialization_leave_the_global_generator_alone():

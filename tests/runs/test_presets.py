@@ -125,8 +125,9 @@ def test_impossible_sizes_are_refused(numbers: tuple[int, int]) -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(CondensationError, match="Did you mean 'fast'"):
+    with pytest.raises(CondensationError) as caught:
         preset("fats")
+    assert caught.value.setting == "preset"
 
 
 # -- the order of the layers: defaults, preset, file, options, overrides; a preset that is named wins over the file

@@ -181,8 +181,9 @@ def test_a_finished_run_is_not_done_again(finished):
 
 def test_a_run_refused_before_its_first_step_is_not_in_the_way(tmp_path):
     batch_norm = replace(METHOD, networks=Fresh(replace(SMALL, norm="batch")))
-    with pytest.raises(CondensationError, match="batch norm"):
+    with pytest.raises(CondensationError) as caught:
         run(replace(UNEVALUATED, method=batch_norm, compute=Compute("cpu", "float32", chunk=4)), tmp_path / "run")
+    assert caught.value.setting == "compute.chunk"
     assert not (tmp_path / "run").exists()
     assert run(UNEVALUATED, tmp_path / "run").condensed
 
@@ -250,8 +251,9 @@ def test_a_run_whose_images_have_changed_is_not_resumed(tmp_path):
         run(SETTINGS, tmp_path, progress=Progress(evaluating=stop))
     made = CondensedSet.load(tmp_path)
     replace(made, card={**made.card, "data": {"fingerprint": "0" * 32}}).save(tmp_path / "set.safetensors")
-    with pytest.raises(CondensationError, match="other images than digits"):
+    with pytest.raises(CondensationError) as caught:
         run(SETTINGS, tmp_path, resume=True)
+    assert caught.value.setting == "out"
 
 
 def test_temporary_files_of_a_killed_run_are_removed(tmp_path):

