@@ -23,11 +23,11 @@ def test_places_in_the_classes():
 
 @pytest.mark.parametrize("labels", [["b", "a"], np.array(["b", "a"]), np.array(["b", "a"], dtype=object)])
 def test_texts_of_any_kind(labels):
-    train, test, names = encode_labels(labels, ["a"], None)
-    assert (train.tolist(), test.tolist(), names) == ([1, 0], [0], ("a", "b"))
+    numbers, names = encode_labels(labels, "train", None)
+    assert (numbers.tolist(), names) == ([1, 0], ("a", "b"))
 
 
 @pytest.mark.parametrize("labels", [[1, 0], np.array([1, 0], dtype=np.uint8), torch.tensor([1, 0])])
 def test_numbers_of_any_kind(labels):
-    train, test, names = encode_labels(labels, None, ("x", "y"))
-    assert (train.tolist(), test, names) == ([1, 0], None, ("x", "y"))
+    numbers, names = encode_labels(labels, "train", ("x", "y"))
+    assert (numbers.tolist(), names) == ([1, 0], None)

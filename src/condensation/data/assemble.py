@@ -1,18 +1,18 @@
 """Assembly of image sets from the splits of a reader: checks, held-out test split, size, preprocessing."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
-
-import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions, single_class_error
+from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions
 from condensation.data.decode.decode import resize_images
 from condensation.data.duplicates import find_duplicates
 from condensation.data.fit_preprocessing import PreprocessingName, fit_preprocessing
+from condensation.data.match_classes import match_classes
 from condensation.data.split import hold_out_test
 
 logger = logging.getLogger(__name__)
@@ -20,17 +20,28 @@ logger = logging.getLogger(__name__)
 MOST_LISTED = 100  # names of skipped images on a card
 
 
-def assemble(name: str, raw: RawData, preprocessing: PreprocessingName, options: ReadOptions, flip_invariant: bool | None) -> Data:
-    """Return both image sets of ``raw``, checked, with preprocessing fitted on the training split."""
+def assemble(
+    name: str,
+    raw: RawData,
+    preprocessing: PreprocessingName,
+    options: ReadOptions,
+    flip_invariant: bool | None,
+    class_names: Sequence[str] | None = None,
+) -> Data:
+    """Return both image sets of ``raw``, checked, with preprocessing fitted on the training split.
+
+    Classes of the test split are matched by name; ``class_names`` names the labels of the training split.
+    """
     info = DATASETS.get(known_name(name) or "")
-    names = _class_names(raw.train, info.class_names if info else None)
-    _check_train(raw.train, names)
-    train, test, note = raw.train, raw.test, raw.note
+    given = None if class_names is None else tuple(class_names)
+    usual = info.class_names if info else None
+    train, test, left_out = match_classes(raw.train, raw.test, usual=usual, given=given, drop_empty=options.drop_empty)
+    notes = [raw.note, left_out]
+    names = train.class_names or ()
     details: dict[str, Any] = {}
     if test is None:
-        train, test, note, details["split"] = hold_out_test(train, names)
-        note = f"{raw.note} {note}".strip()
-    _check_test(test, train, names)
+        train, test, held_out, details["split"] = hold_out_test(train, names)
+        notes.append(held_out)
     if options.shape is not None:
         shape = options.shape
         train, test = (replace(split, images=resize_images(split.images, shape, options.fit, split.origin)) for split in (train, test))
@@ -43,7 +54,7 @@ def assemble(name: str, raw: RawData, preprocessing: PreprocessingName, options:
         details["skipped"] = {"count": len(raw.files.skipped), "images": images}
     details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
-    return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays")
+    return Data(name, sets[0], sets[1], " ".join(filter(None, notes)), details, raw.files, raw.format or "arrays")
 
 
 def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -> dict[str, Any]:
@@ -57,53 +68,6 @@ def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -
         f"(the first: {first}, of class {names[int(test.labels[indices[0]])]!r}). Test accuracies will be too high."
     )
     return {"in_both": len(indices)}
-
-
-def _class_names(train: RawSplit, usual: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names from the file, else those of the catalogue if their number matches, else the label numbers."""
-    if train.class_names is not None:
-        return train.class_names
-    _check_counts(train)
-    classes = torch.unique(train.labels).tolist()
-    count = len(classes)
-    if classes != list(range(count)):
-        missing = next(label for label, actual in enumerate([*classes, -1]) if label != actual)
-        message = f"Class {missing} has no images in {train.origin}; its labels run from {classes[0]} to {classes[-1]}."
-        raise CondensationError(message, hint="Number the classes from 0 without gaps.")
-    return usual if usual and len(usual) == count else tuple(map(str, range(count)))
-
-
-def _check_counts(split: RawSplit) -> None:
-    if split.images.numel() == 0:
-        raise CondensationError(f"{split.origin} has no pixels: its images have the shape {tuple(split.images.shape)}.")
-    if len(split.images) != len(split.labels):
-        raise CondensationError(f"{split.origin} has {len(split.labels)} labels for {len(split.images)} images.")
-
-
-def _check_labels(split: RawSplit, names: tuple[str, ...], train_origin: str) -> None:
-    _check_counts(split)
-    low, high = int(split.labels.min()), int(split.labels.max())
-    if low < 0 or high >= len(names):
-        label = low if low < 0 else high
-        message = f"Expected labels in 0..{len(names) - 1} in {split.origin}, got {label}; the classes are those of {train_origin}."
-        raise CondensationError(message, hint="Pass class_names with a name for each label, or drop those images.")
-
-
-def _check_train(train: RawSplit, names: tuple[str, ...]) -> None:
-    _check_labels(train, names, train.origin)
-    counts = torch.bincount(train.labels, minlength=len(names)).tolist()
-    if len(names) < 2:
-        raise single_class_error(names[0], train.origin)
-    if 0 in counts:
-        message = f"Class {names[counts.index(0)]!r} has no images in {train.origin}."
-        raise CondensationError(message, hint="Add images of it, or drop the class.")
-
-
-def _check_test(test: RawSplit, train: RawSplit, names: tuple[str, ...]) -> None:
-    if test.class_names is not None and test.class_names != names:
-        first, second = (", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "") for classes in (test.class_names, names))
-        raise CondensationError(f"{test.origin} and {train.origin} have different classes: {first} and {second}.")
-    _check_labels(test, names, train.origin)
 
 
 def _check_shapes(train: RawSplit, test: RawSplit) -> None:

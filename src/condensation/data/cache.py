@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
-FORMAT = 1  # version of the cached files; other versions are decoded again
+FORMAT = 2  # version of the cached files; other versions are decoded again
 DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -47,7 +47,7 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
     """Return the result of ``read``, from the cache if possible.
 
     Args:
-        source: Reader and location. The cache keeps one state per source, size, fit and columns.
+        source: Reader and location. The cache keeps one state per source, size, fit, columns and parts.
         listing: Values that identify the state, for example names, sizes and times of all files.
         options: Reading options. ``skip_bad`` is not part of the key: skipped images are cached as skipped.
         read: Function that reads the source if it is not cached or the cache is damaged.
@@ -57,7 +57,7 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
         return read()
     reader, place = source
     place = place.resolve() if isinstance(place, Path) else place
-    source_key = _digest([reader, os.fsencode(place), options.shape, options.fit, options.columns])
+    source_key = _digest([reader, os.fsencode(place), options.shape, options.fit, options.columns, *options.named_parts])
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
     raw = _load(path)
     if raw is None:

@@ -116,6 +116,12 @@ class ReadOptions:
     """Skip and list images that cannot be read instead of raising an error."""
     columns: Sequence[str] = ()
     """Names of the image column and the label column of a table; empty: the usual names."""
+    train: str | None = None
+    """Name of the training part; None: a part with a usual name."""
+    test: str | None = None
+    """Name of the test part; None: a part with a usual name, else a fifth of the training part."""
+    drop_empty: bool = False
+    """Leave out classes without a training image instead of raising an error."""
     on_progress: OnProgress | None = field(default=None, compare=False)
     """Called with the number of images read and their total."""
 
@@ -133,6 +139,11 @@ class ReadOptions:
         """Height and width in pixels."""
         return parse_size(self.size)
 
+    @property
+    def named_parts(self) -> tuple[str, ...]:
+        """The parts that the user named, as assignments."""
+        return tuple(f"{role}={name}" for role, name in (("train", self.train), ("test", self.test)) if name is not None)
+
 
 @dataclass(frozen=True)
 class Format:
@@ -143,6 +154,7 @@ class Format:
     read: Callable[[Path, ReadOptions], RawData]
     dataset: str | None = None  # key in `DATASETS`, if only one data set has this format
     usual_names: tuple[str, ...] = ()  # names of its file or folder in a data folder
+    has_parts: bool = False  # the user may name the training part and the test part
 
 
 class MixedSizes(CondensationError):

@@ -41,6 +41,7 @@ def from_dataset(
     fit: Fit = "crop",
     skip_bad: bool = False,
     columns: Sequence[str] = (),
+    drop_empty: bool = False,
     flip_invariant: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
@@ -53,18 +54,15 @@ def from_dataset(
     See `load` for the other arguments. Raise CondensationError if an item is not an image with a label, or the data are
     inconsistent, and NotEnoughMemory if they do not fit.
     """
-    options = ReadOptions(size, fit, skip_bad, columns, on_progress)
+    options = ReadOptions(size, fit, skip_bad, columns, drop_empty=drop_empty, on_progress=on_progress)
     names = tuple(class_names) if class_names is not None else None
     if is_hugging_face(train):
-        raw = read_splits_of(train, test, options, name)
-        if names is not None:
-            test_split = raw.test and replace(raw.test, class_names=names)
-            raw = replace(raw, train=replace(raw.train, class_names=names), test=test_split)
+        raw = read_splits_of(train, test, options, name, names)
     elif isinstance(train, Mapping):
         raise CondensationError("from_dataset got a dictionary.", hint="Pass its splits: from_dataset(splits['train'], splits['test']).")
     else:
-        raw = _read(train, test, names or _names_of(train), options, name)
-    return assemble(name, raw, preprocessing, options, flip_invariant)
+        raw = _read(train, test, names, options, name)
+    return assemble(name, raw, preprocessing, options, flip_invariant, names)
 
 
 @dataclass
@@ -75,11 +73,11 @@ class _LabelEncoder:
     any_integer: bool = False
 
     def encode(self, label: object, name: str) -> int:
-        if isinstance(label, Tensor | np.ndarray | np.generic) and np.ndim(label) == 0:
+        if isinstance(label, Tensor | np.ndarray | np.generic) and np.prod(np.shape(label)) == 1:
             label = label.item()
         if isinstance(label, str):
             number = self.strings.setdefault(label, len(self.strings))
-        elif isinstance(label, Integral) and not isinstance(label, bool):
+        elif isinstance(label, Integral) and not isinstance(label, bool) and abs(int(label)) < 2**63:
             self.any_integer, number = True, int(label)
         else:
             raise CondensationError(f"The label of {name} is {label!r}, expected an integer from 0 or a string.")
@@ -88,21 +86,24 @@ class _LabelEncoder:
             raise CondensationError(f"The label of {name} is {label!r}, but others are {others}.", hint="Use one kind of label.")
         return number
 
+    def named(self, split: RawSplit, names: tuple[str, ...] | None) -> RawSplit:
+        """Return ``split`` with numbers and names for labels that are strings; ``names`` are the user's."""
+        if not self.strings:
+            return split
+        strings = list(self.strings)
+        names = names or infer_class_names([strings[number] for number in torch.unique(split.labels).tolist()])
+        indices = torch.tensor(class_indices(strings, names, split.origin, "class_names"))
+        return replace(split, labels=indices[split.labels], class_names=names)
+
 
 def _read(train: LabelledDataset, test: LabelledDataset | None, names: tuple[str, ...] | None, options: ReadOptions, name: str) -> RawData:
-    labels = _LabelEncoder()
-    pending_test = None if test is None else _pending(test, f"{name} (test)", labels)
-    raw = read_splits(_pending(train, f"{name} (train)", labels), pending_test, names, options)
-    if not labels.strings:
-        return raw
-    strings = list(labels.strings)
-    names = names or infer_class_names([strings[number] for number in torch.unique(raw.train.labels).tolist()])
-    indices = torch.tensor(class_indices(strings, names, f"The data {name}", "its training split or class_names"))
-    return replace(raw, train=_with_labels(raw.train, indices, names), test=raw.test and _with_labels(raw.test, indices, names))
-
-
-def _with_labels(split: RawSplit, indices: Tensor, names: tuple[str, ...]) -> RawSplit:
-    return replace(split, labels=indices[split.labels], class_names=names)
+    encoder, test_encoder = _LabelEncoder(), _LabelEncoder()
+    pending_test = None if test is None else _pending(test, f"{name} (test)", test_encoder)
+    raw = read_splits(_pending(train, f"{name} (train)", encoder), pending_test, options)
+    if encoder.strings and test_encoder.any_integer:
+        message = f"The labels of {name} (train) are strings, those of {name} (test) are integers."
+        raise CondensationError(message, hint="Use one kind of label.")
+    return replace(raw, train=encoder.named(raw.train, names), test=raw.test and test_encoder.named(raw.test, names))
 
 
 def _pending(dataset: LabelledDataset, origin: str, labels: _LabelEncoder) -> PendingImages:
@@ -113,7 +114,7 @@ def _pending(dataset: LabelledDataset, origin: str, labels: _LabelEncoder) -> Pe
         raise CondensationError(message, hint="Pass an object with __len__ and __getitem__.") from None
     if count == 0:
         raise CondensationError(f"{origin} is empty.")
-    return PendingImages(_items(dataset, count, origin, labels), count, origin)
+    return PendingImages(_items(dataset, count, origin, labels), count, origin, _names_of(dataset))
 
 
 def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEncoder) -> Iterator[PendingImage]:

@@ -11,48 +11,45 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_labels
 from condensation.data.decode.list_files import natural_key
+from condensation.data.match_classes import normalized
 
-INTEGER = re.compile(r"[+-]?\d+")
+INTEGER = re.compile(r"[+-]?\d{1,18}")  # longer ones, which may not fit in 64 bits, are text
 
 
 def infer_class_names(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the distinct ``labels``: in numeric order if all are integers, else in natural order."""
-    distinct = {_normalized(label) for label in labels}
+    distinct = {_normalized(label): label.strip() for label in labels}
     if all(INTEGER.fullmatch(label) for label in distinct):
         return tuple(sorted(distinct, key=int))
-    return tuple(sorted(distinct, key=natural_key))
+    return tuple(sorted(distinct, key=lambda name: natural_key(distinct[name])))
 
 
 def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str, known_from: str) -> list[int]:
     """Return the index in ``class_names`` of each of ``labels``; raise CondensationError if ``known_from`` lacks a label of ``origin``."""
-    indices = {name: index for index, name in enumerate(class_names)}
+    indices = {normalized(name): index for index, name in enumerate(class_names)}
     try:
-        return [indices[label] if label in indices else indices[_normalized(label)] for label in labels]
+        return [indices[label] if label in indices else indices[_normalized(label)] for label in map(normalized, labels)]
     except KeyError as missing:
         message = f"{origin} has the class {missing.args[0]!r}, which is not in {known_from}."
         raise CondensationError(message, hint="Add the class there, or drop its images.") from None
 
 
 def encode_labels(
-    labels: npt.ArrayLike | Tensor, test_labels: npt.ArrayLike | Tensor | None, class_names: tuple[str, ...] | None
-) -> tuple[Tensor, Tensor | None, tuple[str, ...] | None]:
-    """Return the labels of both splits as (n,) int64, and the class names if there are any.
+    labels: npt.ArrayLike | Tensor, origin: str, class_names: tuple[str, ...] | None, as_text: bool = False
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    """Return ``labels`` as (n,) int64, and their class names if they are strings, or ``as_text``.
 
-    Raise CondensationError if labels are neither integers nor strings, or a string is not a class name.
+    Strings are looked up in ``class_names``, if given. Raise CondensationError if labels are neither integers nor strings.
     """
-    if not _are_strings(labels):
-        test = None if test_labels is None else as_labels(test_labels, "test")
-        return as_labels(labels, "train"), test, class_names
-    train_names = [str(label) for label in np.asarray(labels).reshape(-1)]
-    names = class_names or infer_class_names(train_names)
-    test = None
-    if test_labels is not None:
-        test_names = [str(label) for label in np.asarray(test_labels).reshape(-1)]
-        test = torch.tensor(class_indices(test_names, names, "test", "train"))
-    return torch.tensor(class_indices(train_names, names, "train", "class_names")), test, names
+    if not (as_text or are_strings(labels)):
+        return as_labels(labels, origin), None
+    texts = [str(label) for label in np.asarray(labels).reshape(-1)]
+    names = class_names or infer_class_names(texts)
+    return torch.tensor(class_indices(texts, names, origin, "class_names")), names
 
 
-def _are_strings(labels: npt.ArrayLike | Tensor) -> bool:
+def are_strings(labels: npt.ArrayLike | Tensor) -> bool:
+    """Return whether ``labels`` are strings."""
     if isinstance(labels, Tensor):
         return False
     try:
@@ -63,6 +60,6 @@ def _are_strings(labels: npt.ArrayLike | Tensor) -> bool:
 
 
 def _normalized(label: str) -> str:
-    """Return ``label`` without surrounding spaces; ``07`` and ``7`` are the same class."""
-    label = label.strip()
+    """Return ``label`` without surrounding spaces, in NFC; ``07`` and ``7`` are the same class."""
+    label = normalized(label.strip())
     return str(int(label)) if INTEGER.fullmatch(label) else label

@@ -19,7 +19,7 @@ from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import FORMATS, format_of
-from condensation.data.labels import encode_labels
+from condensation.data.labels import are_strings, encode_labels
 from condensation.data.locate import data_folder, find_dataset, not_found_error, official_paths
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,9 @@ def load(
     fit: Fit = "crop",
     skip_bad: bool = False,
     columns: Sequence[str] = (),
+    train: str | None = None,
+    test: str | None = None,
+    drop_empty: bool = False,
     flip_invariant: bool | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
@@ -57,13 +60,16 @@ def load(
         fit: Treatment of other aspect ratios: ``crop`` keeps the centre, ``pad`` adds black bars.
         skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of raising an error.
         columns: Names of the image column and the label column of a table.
+        train: Name of the training part (folder, split, value of a table's split column); by default a usual name.
+        test: Name of the test part, such as ``val``; by default a usual name.
+        drop_empty: Leave out classes that have no training image instead of raising an error.
         flip_invariant: True if mirrored images keep their label; by default True except for digits.
         on_progress: Called with the number of images read and their total.
     """
     if not isinstance(source, str | Path):
         message = f"load expects a name or a path, got {type(source).__name__}."
         raise CondensationError(message, hint="Use from_arrays for arrays and tensors, and from_dataset for data set objects.")
-    options = ReadOptions(size, fit, skip_bad, columns, on_progress)
+    options = ReadOptions(size, fit, skip_bad, columns, train, test, drop_empty, on_progress=on_progress)
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
     elif _is_path(source):
@@ -84,6 +90,7 @@ def from_arrays(
     preprocessing: PreprocessingName = "standardize",
     size: Size | None = None,
     fit: Fit = "crop",
+    drop_empty: bool = False,
     flip_invariant: bool | None = None,
 ) -> Data:
     """Return arrays or tensors as data; without a test split, a fifth of each class is held out.
@@ -97,12 +104,12 @@ def from_arrays(
         missing = "test_labels" if test_labels is None else "test_images"
         raise CondensationError(f"A test split needs images and labels, but {missing} is None.", hint=f"Pass {missing}, or neither.")
     names = None if class_names is None else tuple(class_names)
-    train_labels, encoded_test_labels, names = encode_labels(labels, test_labels, names)
-    train = RawSplit(as_pixels(images, "train"), train_labels, names, "train")
+    train = RawSplit(as_pixels(images, "train"), *encode_labels(labels, "train", names), "train")
     test = None
-    if test_images is not None and encoded_test_labels is not None:
-        test = RawSplit(as_pixels(test_images, "test"), encoded_test_labels, names, "test")
-    return assemble(name, RawData(train, test), preprocessing, ReadOptions(size, fit), flip_invariant)
+    if test_images is not None and test_labels is not None:
+        test = RawSplit(as_pixels(test_images, "test"), *encode_labels(test_labels, "test", names, are_strings(labels)), "test")
+    options = ReadOptions(size, fit, drop_empty=drop_empty)
+    return assemble(name, RawData(train, test), preprocessing, options, flip_invariant, names)
 
 
 def catalogue_key(source: str | Path) -> str | None:
@@ -167,6 +174,10 @@ def _read(path: Path, options: ReadOptions) -> RawData:
         hint = f"Expected one of: {'; or '.join(form.name for form in FORMATS)}."
         raise CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
     place, form = located
+    if options.named_parts and not form.has_parts:
+        setting = "data.test" if options.train is None else "data.train"
+        message = f"The parts of {place} are fixed ({form.name}); got {' and '.join(options.named_parts)}."
+        raise CondensationError(message, hint="Leave out data.train and data.test.", setting=setting)
     raw = replace(form.read(place, options), format=form.name)
     if form.dataset is None:
         return raw

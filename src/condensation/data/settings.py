@@ -27,6 +27,12 @@ class DataSettings:
     """Skip images that cannot be read and list them on the card; by default the first one raises an error."""
     columns: tuple[str, ...] = ()
     """Names of the image column and the label column of a table; empty: the usual names."""
+    train: str | None = None
+    """Name of the training part: a folder, a split, a value of a table's split column. None: a usual name, such as train."""
+    test: str | None = None
+    """Name of the test part, such as "val". None: a usual name, such as test; without one, a fifth of each class is held out."""
+    drop_empty: bool = False
+    """Leave out classes that have no training image; by default the first one raises an error."""
     flip_invariant: bool | None = None
     """True if mirrored images keep their label, as DSA's flips need; None: True except for digits."""
     classes: tuple[str, ...] | None = None

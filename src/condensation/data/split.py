@@ -1,7 +1,7 @@
-"""Choice of the test split by name, or hold-out from the training images if there is none."""
+"""Hold-out of a test split from the training images."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,16 +13,6 @@ from condensation.data.dataset import RawSplit
 
 TEST_SHARE = 5  # one in five images per class
 SEED = 0
-
-TRAIN_NAMES = ("train", "training")
-TEST_NAMES = ("test", "testing", "val", "valid", "validation", "dev")
-
-
-def choose_test(names: Collection[str]) -> tuple[str | None, str]:
-    """Return the first of `TEST_NAMES` in ``names``, or None, and a note for the user if there are several."""
-    present = [name for name in TEST_NAMES if name in names]
-    note = f"Found the splits {' and '.join(present)}; {present[0]} is the test split." if len(present) > 1 else ""
-    return next(iter(present), None), note
 
 
 def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawSplit, str, dict[str, Any]]:

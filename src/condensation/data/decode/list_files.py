@@ -13,6 +13,8 @@ from condensation.data.own_output import OWN, is_own_folder, is_own_picture
 # Folders that archivers, file servers and operating systems create.
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
+MOST_DIGITS = 4000  # compared of a number in a name; Python converts up to 4300
+
 
 class ListedFile(NamedTuple):
     """A file at the time of listing."""
@@ -24,9 +26,8 @@ class ListedFile(NamedTuple):
 
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
     """Return a key that sorts ``class2`` before ``class10``."""
-    pieces: list[str | int] = list(re.split(r"(\d+)", name.lower()))
-    pieces[1::2] = [int(number) for number in pieces[1::2]]
-    return tuple(pieces), name
+    pieces = re.split(r"(\d+)", name.lower())
+    return tuple(int(piece[:MOST_DIGITS]) if place % 2 else piece for place, piece in enumerate(pieces)), name
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -38,6 +38,7 @@ class PendingImages:
     items: Iterable[PendingImage]
     count: int
     origin: str  # for messages
+    class_names: tuple[str, ...] | None = None  # None if labels are plain numbers
 
 
 def file_image(path: str, name: str, label: int) -> PendingImage:
@@ -45,25 +46,23 @@ def file_image(path: str, name: str, label: int) -> PendingImage:
     return PendingImage(name, label, partial(decode_file, path))
 
 
-def read_splits(
-    train: PendingImages, test: PendingImages | None, class_names: tuple[str, ...] | None, options: ReadOptions, note: str = ""
-) -> RawData:
+def read_splits(train: PendingImages, test: PendingImages | None, options: ReadOptions, note: str = "") -> RawData:
     """Return both splits, in colour if any image is.
 
     Raise CondensationError if an image cannot be read and is not skipped, sizes differ and ``options`` set none, or there are no images,
     and NotEnoughMemory if the images do not fit.
     """
     total = train.count + (test.count if test else 0)
-    first, files = read_split(train, class_names, _offset_progress(options, 0, total))
+    first, files = read_split(train, _offset_progress(options, 0, total))
     if test is None:
         return RawData(first, None, note, files)
-    second, test_files = read_split(test, class_names, _offset_progress(options, train.count, total))
+    second, test_files = read_split(test, _offset_progress(options, train.count, total))
     channels = max(first.images.shape[1], second.images.shape[1])
     first, second = (replace(split, images=split.images.expand(-1, channels, -1, -1)) for split in (first, second))
     return RawData(first, second, note, files + test_files)
 
 
-def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, options: ReadOptions) -> tuple[RawSplit, FileSummary]:
+def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary]:
     """Return one split, in colour if any of its images is."""
     array: np.ndarray | None = None
     labels: list[int] = []
@@ -101,7 +100,8 @@ def read_split(pending: PendingImages, class_names: tuple[str, ...] | None, opti
     if array is None:
         raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
     files = FileSummary(dict(sizes), dict(modes), tuple(skipped), {OWN: own} if own else {})
-    return RawSplit(torch.from_numpy(array[: len(names)]), torch.tensor(labels), class_names, pending.origin, tuple(names)), files
+    images = torch.from_numpy(array[: len(names)])
+    return RawSplit(images, torch.tensor(labels), pending.class_names, pending.origin, tuple(names)), files
 
 
 def thread_count() -> int:

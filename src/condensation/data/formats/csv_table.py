@@ -12,7 +12,7 @@ from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions,
 from condensation.data.decode.list_files import ListedFile, file_stamp, printable, stat_file
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
 from condensation.data.labels import class_indices, infer_class_names
-from condensation.data.split import TEST_NAMES, TRAIN_NAMES, choose_test
+from condensation.data.parts import choose_parts, part_kind
 
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = ",;\t"
@@ -43,19 +43,20 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     CondensationError if a column or a file is missing, or the table is empty.
     """
     rows = read_rows(path, options.columns)
-    train, test, note = _split_rows(rows, path)
-    names = infer_class_names([row.label for row in train])
-    labels = class_indices([row.label for row in train], names, str(path), str(path))
-    labels += class_indices([row.label for row in test], names, f"The test split of {path}", "the training split")
+    train, test, note = _split_rows(rows, path, options)
     files = [_file_of(row, path, options) for row in (*train, *test)]
-    # A missing file fails to decode later and is then listed as skipped.
-    items = [
-        file_image(str(path.parent / row.path), _name_of(row, path), label) for row, label in zip((*train, *test), labels, strict=True)
-    ]
     listing = [file_stamp(path.stat()), *((file.name, *file.stamp) if file else None for file in files)]
-    first, second = PendingImages(items[: len(train)], len(train), str(path)), PendingImages(items[len(train) :], len(test), str(path))
-    raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second if test else None, names, options, note))
+    first, second = _pending(train, path, str(path)), _pending(test, path, f"The test split of {path}") if test else None
+    raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second, options, note))
     return raw if raw.files else replace(raw, files=FileSummary())
+
+
+def _pending(rows: Sequence[TableRow], path: Path, origin: str) -> PendingImages:
+    names = infer_class_names([row.label for row in rows])
+    labels = class_indices([row.label for row in rows], names, origin, origin)
+    # A missing file fails to decode later and is then listed as skipped.
+    items = [file_image(str(path.parent / row.path), _name_of(row, path), label) for row, label in zip(rows, labels, strict=True)]
+    return PendingImages(items, len(items), origin, names)
 
 
 def read_rows(path: Path, columns: Sequence[str] = ()) -> list[TableRow]:
@@ -118,16 +119,17 @@ def _row(cells: Sequence[str], indices: tuple[int, int, int | None], line: int, 
     return row
 
 
-def _split_rows(rows: Sequence[TableRow], path: Path) -> tuple[list[TableRow], list[TableRow], str]:
+def _split_rows(rows: Sequence[TableRow], path: Path, options: ReadOptions) -> tuple[list[TableRow], list[TableRow], str]:
     """Return the training rows, the test rows, and a note if there are several test splits."""
-    for row in rows:
-        if row.split.lower() not in TRAIN_NAMES + TEST_NAMES:
-            raise CondensationError(f"{path}, line {row.line}: the split is {row.split!r}, expected train, test or val.")
-    train = [row for row in rows if row.split.lower() in TRAIN_NAMES]
-    if not train:
-        raise CondensationError(f"{path} has no line with the split train.")
-    test_name, note = choose_test({row.split.lower() for row in rows})
-    return train, [row for row in rows if row.split.lower() == test_name], note
+    if options.train is None and options.test is None and (other := next((row for row in rows if not part_kind(row.split)), None)):
+        message = f"{path}, line {other.line}: the split is {other.split!r}, expected train, test or val."
+        raise CondensationError(message, hint="Name the parts: data.train=NAME data.test=NAME.", setting="data.train")
+    parts = choose_parts((row.split.lower() for row in rows), options, str(path))
+    if parts is None:
+        raise CondensationError(f"{path} has no line with the split train.", hint="Name it: data.train=NAME.", setting="data.train")
+    test = next(iter(parts.tests), None)
+    first, second = ([row for row in rows if row.split.lower() == name] for name in (parts.train, test))
+    return first, second, parts.note(test)
 
 
 def _file_of(row: TableRow, table: Path, options: ReadOptions) -> ListedFile | None:
@@ -145,4 +147,4 @@ def _name_of(row: TableRow, table: Path) -> str:
     return f"{table}, line {row.line}: {printable(row.path)}"
 
 
-CSV = Format("a CSV file of paths and labels", is_table, read_csv)
+CSV = Format("a CSV file of paths and labels", is_table, read_csv, has_parts=True)

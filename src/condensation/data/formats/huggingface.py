@@ -19,7 +19,7 @@ from condensation.data.decode.parallel import PendingImage, PendingImages, read_
 from condensation.data.formats.archive import damaged_file
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
 from condensation.data.own_output import is_own_folder
-from condensation.data.split import TRAIN_NAMES, choose_test
+from condensation.data.parts import choose_parts
 
 PREFIX = "hf:"
 LABELS = ("label", "labels", "class", "target", "category", "fine_label")
@@ -86,23 +86,30 @@ def read_saved(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     return _read_with_cache(dataset, options, str(path))
 
 
-def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str) -> RawData:
-    """Return the data of a ``Dataset`` and an optional test ``Dataset``, or of a ``DatasetDict``."""
-    train, test, note = _choose_splits(train, test, name)
+def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class_names: tuple[str, ...] | None = None) -> RawData:
+    """Return the data of a ``Dataset`` and an optional test ``Dataset``, or of a ``DatasetDict``.
+
+    ``class_names`` are the user's; labels that are strings are looked up in them.
+    """
+    train, test, note = _choose_splits(train, test, options, name)
     columns = _find_columns(train, options.columns, name)
     labels = _labels(train, columns, name)
-    test_labels = _labels(test, columns, name) if test is not None else []
-    names = columns.class_names
-    if names is None and any(not INTEGER.fullmatch(label) for label in labels):
-        names = infer_class_names(labels)
+    as_text = columns.class_names is None and not all(map(INTEGER.fullmatch, labels))
 
-    def pending(dataset: Any, labels: list[str], split: str) -> PendingImages:
-        by_name = names and columns.class_names is None
-        numbers = class_indices(labels, names, name, "its training split") if by_name and names else [int(label) for label in labels]
-        return PendingImages(_items(dataset, columns, numbers, f"{name}, {split}"), len(dataset), f"{name} ({split})")
+    def pending(dataset: Any, columns: HubColumns, labels: list[str], split: str, as_text: bool) -> PendingImages:
+        origin, names = f"{name} ({split})", columns.class_names
+        if as_text:
+            names = class_names or infer_class_names(labels)
+        numbers = class_indices(labels, names, origin, "class_names") if names and as_text else [int(label) for label in labels]
+        return PendingImages(_items(dataset, columns, numbers, f"{name}, {split}"), len(dataset), origin, names)
 
-    second = pending(test, test_labels, "test") if test is not None else None
-    return read_splits(pending(train, labels, "train"), second, names, options, note)
+    second = None
+    if test is not None:
+        test_columns = _find_columns(test, (columns.image, columns.label), name)
+        test_labels = _labels(test, test_columns, name)
+        test_as_text = test_columns.class_names is None and (as_text or not all(map(INTEGER.fullmatch, test_labels)))
+        second = pending(test, test_columns, test_labels, "test", test_as_text)
+    return read_splits(pending(train, columns, labels, "train", as_text), second, options, note)
 
 
 def _check_parquet(path: Path) -> None:
@@ -157,18 +164,34 @@ def _read_with_cache(dataset: Any, options: ReadOptions, name: str) -> RawData:
     return read_cached(("hf", name), fingerprints, options, lambda: read_splits_of(dataset, None, options, name))
 
 
-def _choose_splits(train: Any, test: Any, name: str) -> tuple[Any, Any, str]:
+def _choose_splits(train: Any, test: Any, options: ReadOptions, name: str) -> tuple[Any, Any, str]:
+    """Return the training split, the first test split with labels, and a note on the choice."""
     if not isinstance(train, Mapping):
         return train, test, ""
     splits = dict(train)
-    first = next((splits[key] for key in TRAIN_NAMES if key in splits), None if len(splits) > 1 else next(iter(splits.values())))
-    if first is None:
+    parts = choose_parts(splits, options, name)
+    if parts is None and len(splits) == 1:
+        return next(iter(splits.values())), test, ""
+    if parts is None:
         message = f"{name} has no split train; it has {', '.join(splits)}."
-        raise CondensationError(message, hint="Pass the splits: from_dataset(train, test).")
+        hint = "Name the parts: data.train=NAME data.test=NAME (in Python: from_dataset(train, test))."
+        raise CondensationError(message, hint=hint, setting="data.train")
     if test is not None:
-        return first, test, ""
-    test_name, note = choose_test([key for key, split in splits.items() if split is not first])
-    return first, splits[test_name] if test_name else None, note
+        return splits[parts.train], test, ""
+    columns = _find_columns(splits[parts.train], options.columns, name)
+    unlabelled = [part for part in parts.tests if not _has_labels(splits[part], columns)]
+    if options.test is not None and unlabelled:
+        message = f"The split {unlabelled[0]} of {name} has no labels."
+        raise CondensationError(message, hint="Name another one, or leave out data.test.", setting="data.test")
+    chosen = next((part for part in parts.tests if part not in unlabelled), None)
+    return splits[parts.train], splits[chosen] if chosen else None, parts.note(chosen, unlabelled)
+
+
+def _has_labels(split: Any, columns: HubColumns) -> bool:
+    """Return whether ``split`` has a label other than -1 and None, which mark images without one."""
+    if columns.label not in split.column_names:
+        return False
+    return any(label not in (-1, None, "") for label in split.with_format(None)[columns.label])
 
 
 def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
@@ -222,4 +245,4 @@ def _decode(value: Mapping[str, Any] | None, options: ReadOptions) -> DecodedIma
     return decode_image(lambda: Image.open(source, formats=readable_formats()), options)
 
 
-HUGGING_FACE = Format("a data set of Hugging Face (save_to_disk, or parquet)", is_saved_dataset, read_saved)
+HUGGING_FACE = Format("a data set of Hugging Face (save_to_disk, or parquet)", is_saved_dataset, read_saved, has_parts=True)

@@ -1,17 +1,23 @@
 """Folders of images with one sub-folder per class, optionally below ``train`` and ``test``."""
 
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
-from condensation.data.decode.list_files import ListedFile, list_images, printable, subfolders
+from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
-from condensation.data.split import TRAIN_NAMES, choose_test
+from condensation.data.match_classes import LEAVE_OUT, MOST_LISTED, left_out_note, normalized, normalized_names
+from condensation.data.parts import choose_parts, part_kind
+
+YEAR = re.compile(r"(19|20)\d\d")  # sub-folders of one class by year are common
+HERE = "."  # value of data.train for a folder that has only classes
 
 
 @dataclass(frozen=True)
@@ -21,15 +27,16 @@ class ClassFolders:
     folder: Path
     classes: Mapping[str, list[ListedFile]]
     others: Counter[str]  # reason: number of ignored files
+    empty: tuple[str, ...] = ()  # classes left out, since they have no image
 
-    def pending(self, names: tuple[str, ...]) -> PendingImages:
+    def pending(self) -> PendingImages:
         """Return the images; items are created lazily, since a cached data set needs none."""
         items = (
-            file_image(file.path, os.path.join(printable(str(self.folder)), name, file.name), names.index(name))
-            for name, files in self.classes.items()
+            file_image(file.path, os.path.join(printable(str(self.folder)), name, file.name), label)
+            for label, (name, files) in enumerate(self.classes.items())
             for file in files
         )
-        return PendingImages(items, sum(map(len, self.classes.values())), str(self.folder))
+        return PendingImages(items, sum(map(len, self.classes.values())), str(self.folder), tuple(self.classes))
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -40,52 +47,121 @@ def is_image_folder(folder: Path) -> bool:
 def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the images of ``folder``, or of its ``train`` and ``test`` (or ``val``); grey if all images are grey, else RGB.
 
-    Raise CondensationError if there is no class, a class has no image, sizes differ with no size set, or an image cannot be read, and
-    NotEnoughMemory if the images do not fit.
+    A single folder around all others is passed through. Raise CondensationError if there is no class, a class has no image, sizes differ
+    with no size set, or an image cannot be read, and NotEnoughMemory if the images do not fit.
     """
-    inside = {path.name.lower(): path for path in subfolders(folder)}
-    train_folder = next((inside[name] for name in TRAIN_NAMES if name in inside and subfolders(inside[name])), None)
-    if train_folder is None:  # there may be a class named "train"
-        train, test, note = _class_folders(folder), None, ""
-    else:
-        train = _class_folders(train_folder)
-        test_name, note = choose_test(inside)
-        test = _class_folders(inside[test_name]) if test_name else None
+    train, test, note = _find_splits(folder, options)
+    if len(train.classes) < 2:  # checked before the images are read
+        raise single_class_error(next(iter(train.classes)), str(train.folder))
     for name in test.classes if test else ():
         if test and name not in train.classes:
             message = f"{test.folder} has the class {name!r}, which is not in {train.folder}."
             raise CondensationError(message, hint="Add the class there, or remove its folder.")
-    if len(train.classes) < 2:  # checked before the images are read
-        raise single_class_error(next(iter(train.classes)), str(train.folder))
     splits = [split for split in (train, test) if split]
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
-    classes = tuple(train.classes)
-
-    def read() -> RawData:
-        return read_splits(train.pending(classes), test.pending(classes) if test else None, classes, options, note)
-
-    raw = read_cached(("folder", folder), listing, options, read)
+    raw = read_cached(("folder", folder), listing, options, lambda: read_splits(train.pending(), test.pending() if test else None, options))
     others = sum((split.others for split in splits), Counter[str]())
-    return replace(raw, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
+    return replace(raw, note=note, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
 
 
-def _class_folders(folder: Path) -> ClassFolders:
-    """Return the image files at any depth below each class folder in ``folder``."""
-    classes = {}
+def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, ClassFolders | None, str]:
+    """Return the classes of the training part and the test part, and a note for the user."""
+    classes_here = options.train == HERE and options.test is None
+    place = folder if classes_here else _inner(folder, options)
+    inside = {printable(path.name): path for path in subfolders(place)}
+    parts = None if classes_here else choose_parts(inside, options, str(place))
+    if parts and not options.named_parts and not subfolders(inside[parts.train]):  # a class called "train"
+        parts = None
+    notes = [f"The images are those in {place}." if place != folder else ""]
+    if parts is None:
+        train = _class_folders(place, options)
+        if not classes_here:
+            _check_no_parts(train)
+        return train, None, " ".join(filter(None, [*notes, left_out_note(train.empty)]))
+    train = _class_folders(_inner(inside[parts.train]), options)
+    tests = {name: _labelled(inside[name], train, options) for name in parts.tests}
+    unlabelled = [name for name, split in tests.items() if split is None]
+    if unlabelled and options.test is not None:
+        message = f"{inside[parts.tests[0]]} has no class folders, so its images have no labels."
+        raise CondensationError(message, hint="Name another part, or leave out data.test.", setting="data.test")
+    chosen = next((name for name, split in tests.items() if split), None)
+    notes += [left_out_note(train.empty), parts.note(chosen, unlabelled)]
+    if others := [name for name in inside if name not in (parts.train, *parts.tests)]:
+        notes.append(f"Folders that were not read: {', '.join(others)}.")
+    return train, tests[chosen] if chosen else None, " ".join(filter(None, notes))
+
+
+def _inner(folder: Path, options: ReadOptions | None = None) -> Path:
+    """Return the folder with several sub-folders below single ones in ``folder``, as archives have them; else ``folder`` itself.
+
+    With ``options``, stop at a folder whose sub-folder is a part.
+    """
+    place = folder
+    while len(below := subfolders(place)) == 1 and not list_images(place, deep=False)[0]:
+        if options and (options.named_parts or part_kind(below[0].name)):
+            return place
+        place = below[0]
+    return place if len(below) > 1 else folder
+
+
+def _labelled(folder: Path, train: ClassFolders, options: ReadOptions) -> ClassFolders | None:
+    """Return the classes of the test part in ``folder``; None if it has no class folder, or a single folder that is no class."""
+    below = subfolders(folder)
+    names = [normalized(printable(path.name)) for path in below]
+    if len(names) == 1 and names[0] not in train.classes:
+        folder = _inner(folder)
+        below = subfolders(folder) if folder != below[0].parent else []
+    return _class_folders(folder, options, train) if below else None
+
+
+def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | None = None) -> ClassFolders:
+    """Return the image files at any depth below each class folder in ``folder``.
+
+    In the test part, classes that ``train`` lacks may be empty.
+    """
+    classes: dict[str, list[ListedFile]] = {}
     stray, others = list_images(folder, deep=False)
-    for path in subfolders(folder):
-        classes[printable(path.name)], ignored = list_images(path)
+    paths = subfolders(folder)
+    names = normalized_names(tuple(printable(path.name) for path in paths), str(folder))
+    for name, path in zip(names, paths, strict=True):
+        classes[name], ignored = list_images(path)
         others += ignored
     if not classes:
         message = f"{folder} has {f'{len(stray):,} images but ' if stray else ''}no class folders."
         hint = "Put the images of each class into a sub-folder with its name, or list them in a CSV file with columns path and label."
         raise CondensationError(message, hint=hint)
-    for name, files in classes.items():
-        if not files:
-            raise CondensationError(f"Class {name!r} has no images in {folder / name}.", hint="Add images, or remove the folder.")
+    empty = tuple(name for name, files in classes.items() if not files)
+    for name in empty:
+        if not options.drop_empty and (train is None or name in train.classes):
+            message = f"Class {name!r} has no images in {folder / name}."
+            raise CondensationError(message, hint=f"Add images, remove the folder, or {LEAVE_OUT}", setting="data.drop_empty")
+    if len(empty) == len(classes):
+        raise CondensationError(f"{folder} has no images in its class folders.")
     if stray:
         others["outside the class folders"] += len(stray)
-    return ClassFolders(folder, classes, others)
+    return ClassFolders(folder, {name: files for name, files in classes.items() if files}, others, empty)
 
 
-IMAGE_FOLDER = Format("a sub-folder of images for each class", is_image_folder, read_image_folder)
+def _check_no_parts(train: ClassFolders) -> None:
+    """Raise CondensationError if most folders have the same sub-folders, as parts with unknown names have."""
+    below = {name: found for name, files in train.classes.items() if (found := _folders_among(files))}
+    common = set.intersection(*below.values()) if len(below) > 1 else set()
+    common = {name for name in common if not YEAR.fullmatch(name)}
+    if len(common) < 2 or 2 * len(below) < len(train.classes):
+        return
+    first, second = (", ".join(sorted(names, key=natural_key)[:MOST_LISTED]) for names in (below, common))
+    hint = f"If they are parts, name them, such as data.train={min(below)} data.test={max(below)}."
+    if any(map(part_kind, common)):
+        hint = "Move them to train/CLASS and test/CLASS."
+    message = f"The folders {first} in {train.folder} all have the sub-folders {second}, so they may not be classes."
+    raise CondensationError(message, hint=f"{hint} If they are classes, set data.train={HERE}", setting="data.train")
+
+
+def _folders_among(files: Sequence[ListedFile]) -> set[str]:
+    """Return the sub-folders that hold all ``files`` below the last common folder; empty if a file is outside of them."""
+    places = [file.name.split(os.sep)[:-1] for file in files]
+    depth = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(places[0], places[-1], strict=False)))  # files are sorted
+    return {place[depth] for place in places} if all(len(place) > depth for place in places) else set()
+
+
+IMAGE_FOLDER = Format("a sub-folder of images for each class", is_image_folder, read_image_folder, has_parts=True)

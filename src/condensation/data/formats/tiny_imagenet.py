@@ -115,8 +115,8 @@ def _read(files: DatasetFiles, options: ReadOptions) -> RawData:
         if images[0][0] < 0:
             raise files.damaged(images[0][1], f"its class is not in {CLASSES}")
         items = [PendingImage(f"{name} in {files.path}", label, partial(_decode, files, name)) for label, name in images]
-        splits.append(PendingImages(items, len(items), f"{split} in {files.path}"))
-    return read_splits(splits[0], splits[1], names, options)
+        splits.append(PendingImages(items, len(items), f"{split} in {files.path}", names))
+    return read_splits(splits[0], splits[1], options)
 
 
 def class_names(wnids: list[str], words: Iterable[str]) -> tuple[str, ...]:
