@@ -180,6 +180,8 @@ def test_the_last_good_state_is_kept(tmp_path, wild):
         ({"a": 1}, {}, "a is 1 there, None here"),
         ({}, {"a": 1}, "a is None there, 1 here"),
         ({"a": {"b": 1}}, {"a": None}, "a is {'b': 1} there, None here"),
+        ({"a": 1}, {"a": 1, "added": False}, None),
+        ({"a": 1}, {"a": 1, "added": True}, "added is None there, True here"),
     ],
 )
 def test_the_first_difference_is_named(saved, wanted, text):

@@ -68,6 +68,7 @@ class Checkpoint:
 def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
     """Return the first difference between nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
     if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
+        saved = {**{key: False for key, value in wanted.items() if value is False}, **saved}  # settings added since were off
         keys = [*saved, *(key for key in wanted if key not in saved)]
         differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)
         return next(filter(None, differences), None)
