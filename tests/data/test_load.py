@@ -136,19 +136,6 @@ def test_too_large_data_are_refused_before_reading(tmp_path, monkeypatch):
     assert isinstance(refusal(load, "digits", size=64), NotEnoughMemory)
 
 
-def test_free_memory(tmp_path, monkeypatch):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal: 9 kB\nMemAvailable:   1234 kB\n")
-    monkeypatch.setattr(memory, "MEMINFO", meminfo)
-    assert memory.free_memory() == 1234 * 1024
-    meminfo.unlink()
-    monkeypatch.setattr(os, "sysconf", lambda name: {"SC_AVPHYS_PAGES": 10, "SC_PAGE_SIZE": 4096}[name])
-    assert memory.free_memory() == 40960
-    monkeypatch.delattr(os, "sysconf")
-    assert memory.free_memory() is None
-    memory.require(10**18, "anything", "")
-
-
 def test_readable_sizes():
     assert [memory.readable(size) for size in (12, 1500, 2.5e9, 3e12)] == ["12 bytes", "1.5 kB", "2.5 GB", "3.0 TB"]
 

@@ -1,25 +1,25 @@
-"""Checks that data fit in memory, before reading them."""
+"""Checks that data fit in memory, before reading them, and recognition of errors for want of memory."""
 
+import errno
 import os
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 
 from condensation.core.errors import NotEnoughMemory
 
-MEMINFO = Path("/proc/meminfo")
+PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+# Files of a control group: limit, usage, and the lines of `memory.stat` that count pages which the system can take back.
+CGROUP_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
+CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
+# Parts of the messages of torch, oneDNN, the C++ library and the loader of shared libraries.
+SIGNS = ("out of memory", "allocate memory", "not enough memory", "bad_alloc", "could not create a primitive", "failed to map segment")
 
 
 def free_memory() -> int | None:
-    """Return the bytes available without swapping; None if the system does not report them."""
-    try:
-        for line in MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+    """Return the bytes available without swapping, within the limits of control groups and of this process; None if nothing is known."""
+    known = [amount for amount in (_free_in_system(), *_free_in_groups(), *_free_in_process()) if amount is not None]
+    return max(0, min(known)) if known else None
 
 
 def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
@@ -27,6 +27,14 @@ def require(needed: int, what: str, advice: str, free: int | None = None) -> Non
     free = free_memory() if free is None else free
     if free is not None and needed > free:
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether ``error`` was raised for want of memory, by Python, the system or torch."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError | ImportError) and any(sign in text for sign in SIGNS))
 
 
 def readable(size: int) -> str:
@@ -37,3 +45,46 @@ def readable(size: int) -> str:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def _free_in_system() -> int | None:
+    with suppress(OSError, ValueError, KeyError, IndexError):
+        return int(_fields(PROC / "meminfo")["MemAvailable"]) * 1024
+    with suppress(AttributeError, OSError, ValueError):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _free_in_groups() -> Iterator[int]:
+    """Yield the bytes left in the control groups of this process, of version 1 or 2, and in those above."""
+    try:
+        lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        files, mounts = (CGROUP_1, [CGROUP / "memory"]) if controllers else (CGROUP_2, [CGROUP, CGROUP / "unified"])
+        inside = PurePosixPath(path.lstrip("/"))  # unless the container sees its group as the top
+        for folder in (mount / group for mount in mounts for group in (inside, *inside.parents)):
+            with suppress(OSError, ValueError):
+                limit, used = (int((folder / name).read_text()) for name in files[:2])  # "max" is no number
+                pages = _fields(folder / "memory.stat")
+                yield limit - used + sum(int(pages.get(name, 0)) for name in files[2])
+
+
+def _free_in_process() -> Iterator[int]:
+    """Yield the bytes left below the limits of address space (``ulimit -v``) and of data (``ulimit -d``)."""
+    with suppress(ImportError, OSError, KeyError, ValueError):  # Windows has no such limits
+        import resource
+
+        for limit, field in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+            most, _ = resource.getrlimit(limit)
+            if most != resource.RLIM_INFINITY:
+                yield most - int(_fields(PROC / "self" / "status")[field]) * 1024
+
+
+def _fields(path: Path) -> dict[str, str]:
+    """Return the first value of each line of a file of the kernel by its name."""
+    lines = (line.replace(":", " ").split() for line in path.read_text().splitlines())
+    return {name: values[0] for name, *values in filter(None, lines) if values}

@@ -1,6 +1,7 @@
 """Results as tables and as JSON."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -68,5 +69,6 @@ def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[s
 
 
 def print_json(content: Any) -> None:
-    """Print JSON on standard output."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print JSON on standard output, with escapes if its encoding lacks characters."""
+    complete = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(content, indent=2, ensure_ascii=not complete))

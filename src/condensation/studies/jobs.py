@@ -12,6 +12,7 @@ from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
+from condensation.core.memory import is_out_of_memory
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
 from condensation.core.records import read_record
@@ -161,7 +162,7 @@ def generator_for(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
 
 def reason_of(error: Exception) -> str:
     """Return the reason of a failure in one line."""
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
+    if is_out_of_memory(error):
         return "out of memory"
     if isinstance(error, CondensationError):
         return error.message.splitlines()[0]
