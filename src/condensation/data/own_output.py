@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from condensation.core.lock import LOCK
+from condensation.core.storage import UNFINISHED
+
 OWN = "written by this program"  # reason to pass a folder or a picture over
 SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws
 HEAD = 512  # bytes that hold the tag of a PNG or JPEG file
@@ -66,7 +69,7 @@ def _holds_outputs(path: str | Path) -> bool:
     with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
             if entry.name.startswith("."):
-                found |= entry.name == ".lock" or entry.name.endswith(".unfinished")  # of a run that was killed at its start
+                found |= entry.name == LOCK or entry.name.endswith(UNFINISHED)  # of a run that was killed at its start
             elif _is_output(entry):
                 found = True
             else:

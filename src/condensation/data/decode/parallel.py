@@ -71,6 +71,8 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
     modes: Counter[str] = Counter()
     skipped: list[SkippedImage] = []
     own = 0
+    if options.shape:  # before the first images are decoded, which may be large themselves
+        _require_memory(pending, (1, *options.shape))
     for done, (item, image) in enumerate(_decode_in_parallel(pending.items, options), 1):
         if options.on_progress:
             options.on_progress(done, pending.count)
@@ -90,7 +92,7 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
             hint = "Set a common size, such as size=64; `condense data show` lists the sizes."
             raise MixedSizes(f"The images differ in size: {first}, {item.name} has {width} x {height}.", hint=hint, setting="data.size")
         if len(image.pixels) > array.shape[1]:
-            _allocate(pending, image.pixels.shape)
+            _require_memory(pending, image.pixels.shape)
             array = np.repeat(array, 3, axis=1)
         array[len(names)] = image.pixels
         names.append(item.name)
@@ -147,7 +149,11 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
 
 
 def _allocate(pending: PendingImages, shape: tuple[int, ...]) -> np.ndarray:
+    _require_memory(pending, shape)
+    return np.empty((pending.count, *shape), dtype=np.uint8)
+
+
+def _require_memory(pending: PendingImages, shape: tuple[int, ...]) -> None:
     # Two copies: as read, and sorted into an image set.
     needed = 2 * pending.count * int(np.prod(shape))
     memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=... to a smaller size.")
-    return np.empty((pending.count, *shape), dtype=np.uint8)
