@@ -89,7 +89,7 @@ def test_a_run_with_user_code_is_repeated_resumed_and_evaluated(condense):
     code, said, _ = condense(*RUN, *own, "-o", "out")
     assert code == 0
     assert "One small, trained for 2 epochs" in said
-    assert condense("run", "-c", "out/settings.json", "-o", "again", "-q") == (0, "", "")
+    assert condense("run", "-c", "out/settings.json", "--trust", "-o", "again", "-q") == (0, "", "")
     assert Path("again/set.safetensors").read_bytes() == Path("out/set.safetensors").read_bytes()
     assert "already finished" in condense(*RUN, *own, "-o", "out", "--resume")[1]
     evaluation = ("evaluation.networks=1", "evaluation.recipe.epochs=2")

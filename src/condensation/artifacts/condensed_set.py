@@ -16,6 +16,7 @@ from condensation.artifacts.official_format import read_official
 from condensation.artifacts.set_file import SET, read_set, write_set
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Preprocessing
+from condensation.core.trust import Trust
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +49,13 @@ class CondensedSet:
         write_set(Path(path), self.images, self.card)
 
     @classmethod
-    def load(cls, path: str | Path) -> CondensedSet:
-        """Read a set from its file or its run folder. Raise CondensationError if it is missing, damaged, or of a later format."""
+    def load(cls, path: str | Path, *, trust: Trust = False) -> CondensedSet:
+        """Read a set from its file or its run folder. Raise CondensationError if it is missing, damaged, or of a later format.
+
+        Code and data sets of the hub that the card names are used only with ``trust``, or if they are among its names.
+        """
         path = Path(path)
-        return cls(*read_set(path / SET if path.is_dir() else path))
+        return cls(*read_set(path / SET if path.is_dir() else path, trust))
 
     @classmethod
     def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:

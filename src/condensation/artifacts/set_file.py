@@ -14,6 +14,7 @@ from condensation.core.records import as_record
 from condensation.core.soft_labels import SoftLabels
 from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import read_tensors, write_tensors
+from condensation.core.trust import Trust, from_file
 
 KIND = "condensed set"
 SET = "set.safetensors"  # file name in a run folder and on the hub
@@ -54,8 +55,11 @@ def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     return write_tensors(path, KIND, {**tensors, SOFT_LABELS: images.soft_labels.values}, content, SOFT_LABELS_FORMAT)
 
 
-def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
-    """Return the images and the card of a file. Raise CondensationError if it is missing, damaged, or of a later format."""
+def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]]:
+    """Return the images and the card of a file; names on the card are used only with ``trust``.
+
+    Raise CondensationError if the file is missing, damaged, or of a later format.
+    """
     tensors, content = read_tensors(path, KIND)
     card = as_record(content, SetCard, str(path))
     wanted = ("images", "labels", *((SOFT_LABELS,) if card.soft_labels else ()))
@@ -65,7 +69,7 @@ def read_set(path: Path) -> tuple[ImageSet, dict[str, Any]]:
     soft = SoftLabels(values[0], card.soft_labels.loss) if card.soft_labels else None
     preprocessing = read_preprocessing(path, tensors, card.preprocessing)
     images = ImageSet.of(pixels, labels, card.class_names, preprocessing=preprocessing, soft_labels=soft, flip_invariant=card.mirrored)
-    return images, content
+    return images, from_file(content, path, trust)
 
 
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from condensation.core.records import as_record
 from condensation.core.rng import Rng
 from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import read_tensors, write_tensors
+from condensation.core.trust import Trust, from_file
 from condensation.generators.base import Generator
 from condensation.methods.base import Method
 from condensation.methods.generative import GeneratedImages, GenerativeMethod, blank, drawn_images, latents_for
@@ -103,8 +104,11 @@ class TrainedGenerator:
         write_tensors(Path(path), KIND, tensors, about)
 
     @classmethod
-    def load(cls, path: str | Path) -> TrainedGenerator:
-        """Read a generator from its file or its run folder. Raise CondensationError if it is missing or damaged."""
+    def load(cls, path: str | Path, *, trust: Trust = False) -> TrainedGenerator:
+        """Read a generator from its file or its run folder; code that it names is imported only with ``trust``.
+
+        Raise CondensationError if it is missing or damaged.
+        """
         path = Path(path)
         if path.is_dir():
             path = path / GENERATOR
@@ -114,7 +118,7 @@ class TrainedGenerator:
         tensors, content = read_tensors(path, KIND)
         card = as_record(content, GeneratorCard, str(path))
         preprocessing = read_preprocessing(path, tensors, card.preprocessing)
-        method = from_dict(Method, card.method)  # type: ignore[type-abstract]
+        method = from_dict(Method, from_file(card.method, path, trust), where="method")  # type: ignore[type-abstract]
         weights = {name.removeprefix(WEIGHTS): tensor for name, tensor in tensors.items() if name.startswith(WEIGHTS)}
         dtype = next((tensor.dtype for tensor in weights.values() if tensor.is_floating_point()), None)
         if not isinstance(method, GenerativeMethod) or dtype is None:
@@ -128,7 +132,7 @@ class TrainedGenerator:
             generator.load_state_dict(weights)
         except RuntimeError as error:  # names or shapes differ
             raise CondensationError(f"{path} is damaged: {str(error).splitlines()[-1].strip()}", hint=RESTORE) from None
-        return cls(method, generator, like, card.card)
+        return cls(method, generator, like, from_file(card.card, path, trust))
 
     def _counts(self, ipc: int | Mapping[int, int]) -> dict[int, int]:
         counts = dict(ipc) if isinstance(ipc, Mapping) else dict.fromkeys(self.like.classes, ipc)

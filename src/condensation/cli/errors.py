@@ -3,11 +3,12 @@
 import re
 
 from condensation.core.errors import CondensationError
+from condensation.core.text import in_line
 
 _OPTIONS_OF_DATA = ("folder", "size", "fit", "skip_bad")
 _SAME_NAME = (
     *("out", "resume", "ipc", "small_classes", "seed", "preset", "mirror", "data", "device", "network", "networks", "kernel", "random"),
-    *("whole", "which", "to", "shape", "tensorboard", "checkpoint_every", *_OPTIONS_OF_DATA),
+    *("whole", "which", "to", "shape", "tensorboard", "checkpoint_every", "trust", *_OPTIONS_OF_DATA),
 )
 # Parameter or setting of the library: option of the command.
 OPTIONS = {
@@ -22,7 +23,7 @@ _SOURCE = re.compile(r"""data=\{"source": ("[^"]*")\}""")
 
 def for_command_line(error: CondensationError) -> str:
     """Return the message and the hint of ``error`` with parameters as options, and with the setting if the message lacks it."""
-    text, setting = in_option_names(str(error)), error.setting
+    text, setting = in_option_names("\n".join(filter(None, (in_line(error.message), error.hint)))), error.setting
     if setting.partition(".")[0] not in GROUPS or "." not in setting or setting in OPTIONS or setting in text:
         return text
     message, *hint = text.split("\n", 1)

@@ -12,6 +12,7 @@ from condensation.cli.app import PANELS, app
 from condensation.cli.errors import for_command_line, in_option_names
 from condensation.core.errors import CondensationError
 from condensation.core.memory import is_out_of_memory
+from condensation.core.text import in_line, shown
 
 for _name in (name for names in PANELS.values() for name in names):
     import_module(f"condensation.cli.commands.{'import_' if _name == 'import' else _name}")  # adds the subcommand to `app`
@@ -84,7 +85,7 @@ class OnceFilter(logging.Filter):
         self._messages: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = in_option_names(record.getMessage()), ()
+        record.msg, record.args = in_line(in_option_names(record.getMessage())), ()
         new = record.msg not in self._messages
         self._messages.add(record.msg)
         return new
@@ -104,5 +105,5 @@ def _fail_for_known_reason(error: Exception) -> None:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"condense: {message}", file=sys.stderr)
+    print(f"condense: {shown(message)}", file=sys.stderr)
     sys.exit(code)

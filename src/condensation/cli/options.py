@@ -10,6 +10,8 @@ import typer
 
 from condensation.cli.choices import DEVICES, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
 from condensation.core.errors import CondensationError
+from condensation.core.text import shown
+from condensation.core.trust import Trust, given_names
 
 Text = str | None
 Arguments = list[str] | None
@@ -54,6 +56,8 @@ NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the
 _EVERY = "Time between checkpoints; 0: each step."
 CheckpointOption = Annotated[float | None, typer.Option("--checkpoint-every", metavar="SEC", help=_EVERY, show_default="20", min=0)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+_TRUST = "Import code, and read data of the hub, that a file names and you do not."
+TrustOption = Annotated[bool, typer.Option("--trust", help=_TRUST)]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class DataOptions:
     small_classes: SmallClassesOption = None
     config: ConfigOption = None
     device: DeviceOption = None
+    trust: TrustOption = False
 
     def settings(self, source: str | None) -> dict[str, Any]:
         """Return the options as settings, with the data set ``source``."""
@@ -124,12 +129,21 @@ def digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=2).hexdigest()
 
 
-def content_of(config: Path | None, options: Mapping[str, Any], overrides: Arguments, skip: Collection[str] = ()) -> dict[str, Any]:
+def content_of(
+    config: Path | None, options: Mapping[str, Any], overrides: Arguments, skip: Collection[str] = (), trust: bool = False
+) -> dict[str, Any]:
     """Return plain settings: those of the ``config`` file except the names in ``skip``, then ``options``, then ``overrides``."""
     from condensation.config.toml import layered, read_settings
 
-    content = read_settings(config) if config else {}
+    content = read_settings(config, trusted(trust, options, overrides)) if config else {}
     return layered({name: value for name, value in content.items() if name not in skip}, options, overrides)
+
+
+def trusted(trust: bool, options: Mapping[str, Any], overrides: Arguments) -> Trust:
+    """Return what a file may name: everything with ``trust``, else what the user has typed too."""
+    from condensation.config.toml import layered
+
+    return trust or given_names(layered({}, options, overrides))
 
 
 def split_arguments(arguments: Arguments) -> tuple[list[Path], list[str]]:
@@ -165,4 +179,4 @@ def print_settings(settings: object) -> None:
     from condensation.config.toml import to_toml
     from condensation.core.plain import to_dict
 
-    typer.echo(to_toml(to_dict(settings)), nl=False)
+    typer.echo(shown(to_toml(to_dict(settings))), nl=False)

@@ -53,7 +53,7 @@ def lookup(kind: Any, name: object, setting: str = "") -> Any:
 
 
 def _user_value(kind: Any, name: str, setting: str) -> Any:
-    value = import_object(name)
+    value = import_object(name, setting)
     if inspect.isabstract(value):
         missing = ", ".join(sorted(value.__abstractmethods__))
         raise CondensationError(f"{name} does not define {missing}.", hint=f"Define {missing} in the class.", setting=setting)

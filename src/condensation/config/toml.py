@@ -8,6 +8,7 @@ from typing import Any
 
 from condensation.core.errors import CondensationError
 from condensation.core.renamed import with_new_names
+from condensation.core.trust import Trust, from_file
 from condensation.methods.registry import METHODS
 
 if sys.version_info >= (3, 11):
@@ -92,10 +93,10 @@ def set_path(content: Mapping[str, Any], path: str, value: Any) -> dict[str, Any
     return {**content, key: value}
 
 
-def read_settings(path: str | Path) -> dict[str, Any]:
+def read_settings(path: str | Path, trust: Trust = False) -> dict[str, Any]:
     """Return the content of a TOML or JSON file of settings, such as ``settings.json`` of a run folder.
 
-    Raise CondensationError if it is missing or cannot be read.
+    Code that it names is imported only with ``trust``. Raise CondensationError if it is missing or cannot be read.
     """
     path = Path(path)
     kind = "JSON" if path.suffix == ".json" else "TOML"
@@ -110,7 +111,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
         raise CondensationError(f"Expected a table of settings in {path}, got {type(content).__name__}.", setting="config")
     inner = content.get("settings")  # settings.json of a run folder also has versions and machine
     settings: dict[str, Any] = with_new_names(inner if isinstance(inner, dict) else content)
-    return settings
+    return from_file(settings, path, trust, contacts_hub=True)  # type: ignore[no-any-return]
 
 
 def to_toml(content: Mapping[str, Any]) -> str:

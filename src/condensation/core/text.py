@@ -1,7 +1,48 @@
-"""Formatting of counts with their nouns, and of accuracies with their standard deviation."""
+"""Text for terminals and Markdown: names shown as text, counts with their nouns, accuracies with their standard deviation."""
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+# Terminal codes, characters without a width or that change the direction of writing, and halves of characters; not line breaks and tabs.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_ACTIVE = re.compile(r"[\\`*\[<|~$]|(?<!\w)_|_(?!\w)|&(?=[#\w])")
+_ACTIVE_AT_START = re.compile(r"^(\s*)(?:(\d+)(?=[.)])|(?=[#>+=-]))")
+
+
+def shown(text: str) -> str:
+    """Return ``text`` with the escape of each character that would act on a terminal; JSON and TOML stay valid."""
+    return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}" if match[0] <= "\uffff" else json.dumps(match[0])[1:-1], text)
+
+
+def in_line(text: str) -> str:
+    """Return ``text`` as `shown` does, with escapes for line breaks too."""
+    return shown(text).replace("\n", "\\n")
+
+
+def in_markdown(text: str) -> str:
+    """Return ``text`` for a heading, a cell or a sentence of Markdown, in which nothing acts as Markdown or HTML."""
+    return _ACTIVE.sub(r"\\\g<0>", in_line(text))
+
+
+def markdown_line(text: str) -> str:
+    """Return ``text`` for a line of Markdown of its own."""
+    return _ACTIVE_AT_START.sub(r"\1\2\\", in_markdown(text))
+
+
+def as_code(text: str) -> str:
+    """Return ``text`` as a code span of Markdown."""
+    return f"`{in_line(text).replace('`', chr(39))}`"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table in Markdown."""
+    lines = [[in_markdown(str(cell)) for cell in row] for row in (head, *rows)]
+    lines.insert(1, ["---"] * len(head))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def counted(number: int, noun: str) -> str:

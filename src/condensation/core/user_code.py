@@ -15,6 +15,7 @@ from typing import Any
 
 from condensation.core.errors import CondensationError, did_you_mean
 from condensation.core.plain import FROM_FILE, relative_path
+from condensation.core.trust import require_trusted_code
 
 FORM = "module:name or path/to/file.py:name"
 SHOWN = 12  # names in a message
@@ -22,12 +23,13 @@ SHOWN = 12  # names in a message
 _user_files: set[str] = set()  # files of imported modules, to recognize errors in user code
 
 
-def import_object(target: str) -> Any:
+def import_object(target: str, setting: str = "") -> Any:
     """Return the object called ``target``, importing its module once per process, as Python does.
 
     Modules are found in the current folder first, then on Python's path; files are relative to the current folder. Raise CondensationError
-    if there is no such file, module or name, or the module cannot be imported.
+    if there is no such file, module or name, the module cannot be imported, or the name comes from a file that is not trusted.
     """
+    require_trusted_code(target, setting)
     source, _, name = target.rpartition(":")
     if "<" in target:
         hint = "Define it with a name at the top level of a module."

@@ -2,38 +2,42 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from condensation.core.text import accuracy, counted
+from condensation.core.text import accuracy, counted, in_line, shown
 from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores
 
 
+class PlainConsole(Console):
+    """Console that prints text as it is: no markup, no highlighting, no wrapping, and no effect of terminal codes in names."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(shown(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+class PlainTable(Table):
+    """Table whose cells are single lines of text."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(in_line(cell) if isinstance(cell, str) else cell for cell in cells), **options)
+
+
 def plain_console(*, stderr: bool = False) -> Console:
-    """Return a console that prints text as it is: no markup, no highlighting, no wrapping."""
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, markup=False)
+    """Return a `PlainConsole` for standard output or standard error."""
+    return PlainConsole(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def table(*columns: str, right: Sequence[str] = ()) -> Table:
     """Return an empty table; the columns in ``right`` are aligned to the right."""
-    rows = Table(header_style="bold", pad_edge=False)
+    rows = PlainTable(header_style="bold", pad_edge=False)
     for column in columns:
-        rows.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        rows.add_column(in_line(column), justify="right" if column in right else "left", overflow="fold")
     return rows
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    return "\n".join("| " + " | ".join(map(in_markdown, row)) + " |" for row in [head, ("---",) * len(head), *rows])
-
-
-def in_markdown(text: str) -> str:
-    """Escape ``text`` for a cell of a Markdown table."""
-    return text.replace("|", "\\|")
 
 
 def print_scores(screen: Console, content: Scores | Mapping[str, Any]) -> None:
@@ -71,4 +75,4 @@ def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[s
 def print_json(content: Any) -> None:
     """Print JSON on standard output, with escapes if its encoding lacks characters."""
     complete = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
-    print(json.dumps(content, indent=2, ensure_ascii=not complete))
+    print(shown(json.dumps(content, indent=2, ensure_ascii=not complete)))

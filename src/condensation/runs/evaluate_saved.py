@@ -15,6 +15,7 @@ from condensation.core.errors import CondensationError, NoSuchData
 from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
+from condensation.core.trust import Trust
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import Entry, EvaluationSettings, compare
@@ -45,13 +46,14 @@ class EvaluateSettings:
     """Device, precision and memory use."""
 
 
-def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: Progress = Progress()) -> Scores:
+def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: Progress = Progress(), trust: Trust = False) -> Scores:
     """Evaluate the sets at ``paths`` and the real images that ``settings`` ask for, each on its own data set.
 
-    Sets with the same data settings share one data set. If there are several, the scores name the test set of each set. Raise
+    Sets with the same data settings share one data set. If there are several, the scores name the test set of each set.
+    A data set of the hub that only a card names is read only with ``trust``. Raise
     CondensationError if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
     """
-    saved = {str(path): CondensedSet.load(path) for path in paths}
+    saved = {str(path): CondensedSet.load(path, trust=trust) for path in paths}
     if not saved and not settings.random and not settings.whole:
         raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set, or use random=10 or whole=True.")
     _require_networks(settings)

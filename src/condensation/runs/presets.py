@@ -9,6 +9,7 @@ from typing import Any
 from condensation.config.build import from_dict
 from condensation.config.toml import layered, read_settings
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.trust import given_names
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
 from condensation.data.settings import DataSettings
@@ -39,6 +40,7 @@ def settings_from(
     options: Mapping[str, Any] | None = None,
     overrides: Sequence[str] | None = None,
     network: str | None = None,
+    trust: bool = False,
 ) -> RunSettings:
     """Return the settings of a run: defaults, then the preset, the file, options and overrides, each overriding those before it.
 
@@ -52,9 +54,11 @@ def settings_from(
         options: Values by dotted setting name; None for those that were not given.
         overrides: Settings such as ``method.lr=0.5``.
         network: Network of the evaluation and of the method; it counts as an option.
+        trust: Import code that only the file names.
     """
     options, name = dict(options or {}), preset or "fast"
-    saved = read_settings(file) if file else {}
+    given = trust or given_names([layered({}, options, overrides), network])
+    saved = read_settings(file, given) if file else {}
     if preset:
         saved = _below_preset(saved, preset)
     content = layered(saved, options, overrides)

@@ -13,6 +13,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
+from condensation.core.trust import Trust
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.kernel_ridge import regress
@@ -75,17 +76,18 @@ class RidgeScores:
         return content
 
 
-def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progress = Progress()) -> RidgeScores:
+def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progress = Progress(), trust: Trust = False) -> RidgeScores:
     """Evaluate the sets at ``paths``, and for each of them random real images if ``settings`` ask for them.
 
-    Raise CondensationError if there is nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
+    Code and hub data that only a card names are used only with ``trust``. Raise CondensationError if there is
+    nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
     """
     if not paths:
         raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set.")
     scores: dict[str, RidgeScore] = {}
     loaded: dict[DataSettings, Data] = {}
     for path in paths:
-        condensed = CondensedSet.load(path)
+        condensed = CondensedSet.load(path, trust=trust)
         wanted = data_of(condensed, settings.data)
         if wanted not in loaded:
             loaded[wanted] = wanted.load(progress.reading)

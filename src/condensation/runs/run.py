@@ -19,6 +19,7 @@ from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.core.storage import remove_unfinished, write, write_json
+from condensation.core.trust import given_names
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, compare
 from condensation.evaluation.scores import Scores
@@ -139,7 +140,7 @@ def _condense(
     if isinstance(method, GenerativeMethod):
         watching.append(KeepGenerator(method, folder / GENERATOR, card))
     watching += [partial(_add_card, card), *observers]  # after the generator is saved, whose sets may differ from this one
-    trained = TrainedGenerator.load(generator) if generator else None
+    trained = TrainedGenerator.load(generator, trust=given_names(to_dict(settings))) if generator else None
     if trained and trained.matches_run(method, real, settings.seed, card["data"]["fingerprint"]):
         images = trained.images_for_run(real, ipc, settings.seed, settings.compute)
         replace(trained, card=card).save(folder / GENERATOR)

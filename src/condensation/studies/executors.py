@@ -22,6 +22,7 @@ from condensation.core.errors import CondensationError
 from condensation.studies.jobs import Failure, reason_of
 
 POLL = 0.05  # seconds between two checks of running jobs
+SAFE_PATH = "PYTHONSAFEPATH"  # variable of Python 3.11 and later
 DIED = "the process of the job ended, perhaps for lack of memory"
 
 
@@ -56,7 +57,7 @@ class Processes(AbstractContextManager["Processes"]):
             if self._pool is None:
                 self._pool = ProcessPoolExecutor(self.workers, self._context, _initialize, (self.threads, self._receiver))
             try:
-                with _no_interrupts():  # only this process receives Ctrl-C, and then stops the others
+                with _no_interrupts(), _safe_path():  # only this process receives Ctrl-C, and then stops the others
                     return self._pool.submit(work, *arguments)
             except BrokenExecutor:
                 self._pool.shutdown(wait=False)
@@ -139,6 +140,17 @@ def _end_with(receiver: Connection) -> None:
     with suppress(EOFError, OSError):
         receiver.recv_bytes()
     os._exit(1)
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Let processes that begin here find modules where this one does; a file ``pickle.py`` in the current folder is not imported."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE_PATH) if before is None else os.environ.update({SAFE_PATH: before})
 
 
 @contextmanager

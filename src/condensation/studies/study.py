@@ -13,9 +13,10 @@ from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
+from condensation.core.text import in_markdown, markdown_line, markdown_table
+from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
-from condensation.report.tables import in_markdown, markdown_table
 from condensation.studies.jobs import Failures, Job, Watch
 from condensation.studies.study_folder import SETTINGS, record_in, settings_in
 
@@ -59,7 +60,7 @@ def write_report(report: StudyReport, folder: Path) -> None:
 
 
 def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
-    notes = [in_markdown(line) for line in (*report.notes, *report.markdown_notes)]
+    notes = [markdown_line(line) for line in (*report.notes, *report.markdown_notes)]
     listed = "\n".join(f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in notes)
     shown = "\n".join(f"![{name}]({name})" for name in pictures)
     table = markdown_table(report.columns, report.rows)
@@ -104,11 +105,14 @@ class ReportRecord:
 
 
 def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S], object] = lambda _: None) -> tuple[R, S] | None:
-    """Return the JSON report at ``path`` with its settings; None if there is none, or its ``decisive`` settings differ from ours."""
+    """Return the JSON report at ``path`` with its settings; None if there is none, or its ``decisive`` settings differ from ours.
+
+    Code that it names is imported only if ``settings`` name it too.
+    """
     if not path.exists():
         return None
     record = read_record(path, kind)
-    before = from_dict(type(settings), record.settings)
+    before = from_dict(type(settings), from_file(record.settings, path, given_names(to_dict(settings))))
     return (record, before) if decisive(before) == decisive(settings) else None
 
 
@@ -141,15 +145,18 @@ class Study(Generic[S]):
                 failures = self.work(settings, folder, watch, **options)
             except Stopped:
                 if (folder / SETTINGS).exists():
-                    write_report(self.read(folder), folder)
+                    write_report(self.read(folder, trust=given_names(to_dict(settings))), folder)
                 raise
             write_report(self._report(settings, folder), folder)
         return failures
 
-    def read(self, folder: str | Path) -> StudyReport:
-        """Return the results in ``folder``, of its JSON report where runs are gone. Raise CondensationError if missing or damaged."""
-        return self._report(self.settings_in(folder), Path(folder))
+    def read(self, folder: str | Path, *, trust: Trust = False) -> StudyReport:
+        """Return the results in ``folder``, of its JSON report where runs are gone. Raise CondensationError if missing or damaged.
 
-    def settings_in(self, folder: str | Path) -> S:
+        Code that the settings name is imported only with ``trust``, or if it is among its names.
+        """
+        return self._report(self.settings_in(folder, trust=trust), Path(folder))
+
+    def settings_in(self, folder: str | Path, *, trust: Trust = False) -> S:
         """Return the settings of the study in ``folder``."""
-        return settings_in(folder, self.settings_type, f"{self.name}.json")
+        return settings_in(folder, self.settings_type, f"{self.name}.json", trust)

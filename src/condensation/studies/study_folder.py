@@ -13,6 +13,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import entries, remove_unfinished, write_json
+from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.dataset import Data
 
 SETTINGS = "settings.json"
@@ -37,7 +38,8 @@ class StudyRecord:
 def claim_folder(folder: Path, settings: S, decisive: Callable[[S], Mapping[str, Any]]) -> None:
     """Raise CondensationError unless ``folder`` is free, or holds a study that agrees in all plain ``decisive`` settings."""
     if entries(folder):
-        difference = first_difference(decisive(settings_in(folder, type(settings))), decisive(settings))
+        saved = settings_in(folder, type(settings), trust=given_names(to_dict(settings)))
+        difference = first_difference(decisive(saved), decisive(settings))
         if difference:
             raise CondensationError(f"{folder} holds another {settings.noun}: {difference}.", hint="Choose another folder (out=...).")
 
@@ -57,13 +59,13 @@ def record_in(folder: Path, report: str) -> StudyRecord:
     return read_record(path if path.exists() else folder / report, StudyRecord)
 
 
-def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS) -> S:
+def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS, trust: Trust = False) -> S:
     """Return the settings of the study in ``folder``. Raise CondensationError if it holds no study of this ``kind``."""
     folder = Path(folder)
     if (folder / SETTINGS).exists() or (folder / report).exists():
         content = record_in(folder, report).settings
         if kind.mark in content:
-            return from_dict(kind, content)
+            return from_dict(kind, from_file(content, folder / SETTINGS, trust))
     raise CondensationError(f"There is no {kind.noun} in {folder}.", hint="Name the folder of one, or make it first.")
 
 

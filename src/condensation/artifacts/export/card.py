@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.export.base import Export, normalization_code, rounding_of
-from condensation.artifacts.export.card_fields import Card, DataSettingsEntry
+from condensation.artifacts.export.card_fields import Card, DataSettingsEntry, EvaluationEntry, RecipeEntry
 from condensation.artifacts.set_file import complete_card
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
@@ -13,7 +13,7 @@ from condensation.core.preprocessing import Zca
 from condensation.core.records import as_record
 from condensation.core.soft_labels import LOSS_LINES
 from condensation.core.storage import write_json
-from condensation.core.text import accuracy, counted
+from condensation.core.text import accuracy, as_code, counted, in_markdown, markdown_line, markdown_table
 from condensation.data.catalogue import DATASETS
 from condensation.data.dataset import format_shape
 from condensation.data.decode.decode import DRAFT
@@ -44,7 +44,7 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
         stored = "The images have 8 bits. The code above normalizes them; train on `dataset`."
     training = _python(f"{form.imports}\n\n{code}\ndataset = torch.utils.data.TensorDataset(images, labels)")
     sections = [
-        f"# {source or 'Images'}, condensed: {len(images)} images\n\n{_origin(images, card)}",
+        f"# {in_markdown(source or 'Images')}, condensed: {len(images)} images\n\n{_origin(images, card)}",
         f"In this folder, {form.contents}. `card.json` records everything known about how the images were made.",
         f"## Train on the set\n\nPlain PyTorch, run in this folder:\n\n{training}\n\n{stored}",
         f"## Test images\n\n{_resizing(images, card.settings.data)}{_preprocessing(images, form)}",
@@ -53,8 +53,7 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
     ]
     if form.pictures:
         sections.append(f"## 8-bit images\n\n{_eight_bit(images, card, form)}")
-    names = "\n".join(f"| {label} | {name.replace('|', chr(92) + '|')} |" for label, name in enumerate(images.class_names))
-    sections.append(f"## Classes\n\n| label | class |\n| --- | --- |\n{names}")
+    sections.append(f"## Classes\n\n{markdown_table(('label', 'class'), enumerate(images.class_names))}")
     if source in DATASETS:
         info = DATASETS[source]
         sections.append(f"## Terms\n\nMade from {source}: {info.title}. Origin: {info.origin}. Terms: {info.licence}.")
@@ -65,12 +64,12 @@ def _origin(images: ImageSet, card: Card) -> str:
     counts = sorted(set(images.counts.values()))
     per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
     name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
-    made = f" with the method `{name}`{f' in {steps:,} steps' if steps else ''}" if name else ""
+    made = f" with the method {as_code(str(name))}{f' in {steps:,} steps' if steps else ''}" if name else ""
     if card.official:
-        made = f" by the official project of dataset condensation (`{card.official.file}`, set {card.official.which})"
-    source = f" from {card.data.name}" if card.data.name else ""
+        made = f" by the official project of dataset condensation ({as_code(card.official.file)}, set {card.official.which})"
+    source = f" from {in_markdown(card.data.name)}" if card.data.name else ""
     source += f" ({card.data.images:,} training images)" if card.data.images is not None else ""
-    note = f"\n\n{card.note}" if card.note else ""
+    note = f"\n\n{markdown_line(card.note)}" if card.note else ""
     return (
         f"{len(images)} images of {'x'.join(map(str, images.shape))} (channels, height, width), {per_class} per class, "
         f"{len(images.classes)} classes. Made{source}{made}; written by the Python package `condensation`.{note}"
@@ -117,9 +116,9 @@ test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
 
 
 def _recipe(images: ImageSet, card: Card) -> str:
-    evaluation = card.scores.get("evaluation") or card.settings.evaluation
-    recipe = {**to_dict(Recipe()), **evaluation.get("recipe", {})}
-    drop = recipe["epochs"] // 2 if recipe["lr_drop_epoch"] is None else recipe["lr_drop_epoch"]
+    evaluation = as_record(card.scores.get("evaluation") or card.settings.evaluation, EvaluationEntry, "The card of the set")
+    recipe = as_record({**to_dict(Recipe()), **evaluation.recipe}, RecipeEntry, "The card of the set")  # it becomes code
+    drop = recipe.epochs // 2 if recipe.lr_drop_epoch is None else recipe.lr_drop_epoch
     loss, labels = "        torch.nn.functional.cross_entropy(network(images), labels).backward()", ""
     if images.soft_labels:
         loss = f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
@@ -128,23 +127,24 @@ def _recipe(images: ImageSet, card: Card) -> str:
             "a lower accuracy. The class of each image is in the file as `labels`.\n\n"
         )
     code = f"""# network: any module that maps (n, {", ".join(map(str, images.shape))}) to (n, {images.num_classes})
-optimizer = torch.optim.SGD(network.parameters(), lr={recipe["lr"]}, momentum={recipe["momentum"]}, weight_decay={recipe["weight_decay"]})
+optimizer = torch.optim.SGD(network.parameters(), lr={recipe.lr}, momentum={recipe.momentum}, weight_decay={recipe.weight_decay})
 schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
-for epoch in range({recipe["epochs"]}):
-    for images, labels in torch.utils.data.DataLoader(dataset, batch_size={recipe["batch"]}, shuffle=True):
+for epoch in range({recipe.epochs}):
+    for images, labels in torch.utils.data.DataLoader(dataset, batch_size={recipe.batch}, shuffle=True):
         optimizer.zero_grad()
 {loss}
         optimizer.step()
     schedule.step()"""
-    network, augmentation = evaluation.get("network", {}).get("name", "convnet"), recipe["augmentation"]
+    network, augmentation = in_markdown(str(evaluation.network.get("name", "convnet"))), recipe.augmentation
     if augmentation is None:
         return f"{labels}{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."
     settings = augmentation if isinstance(augmentation, dict) else {"name": augmentation}
-    operations = f" ({', '.join(settings['operations'])})" if "operations" in settings else ""
+    operations = f" ({', '.join(map(str, settings['operations']))})" if "operations" in settings else ""
+    name = in_markdown(f"{str(settings['name']).upper()} augmentation{operations}")
     flips = "" if images.flip_invariant else " Do not flip images: flipping changes what they show."
     return (
-        f"{labels}{_python(code)}\n\nThe evaluation trains {network} with {str(settings['name']).upper()} augmentation{operations}. The "
-        "code above does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour "
+        f"{labels}{_python(code)}\n\nThe evaluation trains {network} with {name}. The code "
+        "above does not augment, so expect a lower accuracy. `condensation.DSA` is that augmentation; random crops, flips and colour "
         f"changes have much of its effect.{flips}"
     )
 
@@ -152,19 +152,19 @@ for epoch in range({recipe["epochs"]}):
 def _accuracy(content: Mapping[str, Any]) -> str:
     scores = Scores.from_card(content)
     if scores is None or scores.test is None:
-        return "\n".join(f"- {name}: {value}" for name, value in content.items()) or "Not measured."
-    return f"On the {counted(scores.test.images, 'test image')} of {scores.test.name}: {_over(scores)}.\n\n{_table(scores)}"
+        return "\n".join(f"- {markdown_line(f'{name}: {value}')}" for name, value in content.items()) or "Not measured."
+    return f"On the {counted(scores.test.images, 'test image')} of {in_markdown(scores.test.name)}: {_over(scores)}.\n\n{_table(scores)}"
 
 
 def _over(scores: Scores) -> str:
-    count, network = scores.evaluation["networks"], scores.evaluation["network"]["name"]
+    count, network = scores.evaluation["networks"], in_markdown(str(scores.evaluation["network"]["name"]))
     over = f"one {network}" if count == 1 else f"mean and standard deviation over {counted(count, network)}"
     return f"{over}, trained for {counted(scores.evaluation['recipe']['epochs'], 'epoch')}"
 
 
 def _table(scores: Scores) -> str:
-    rows = [f"| {name} | {score.images} | {accuracy(score.mean, score.deviation, score.count)} |" for name, score in scores.sets.items()]
-    return "\n".join(["| trained on | images | test accuracy, % |", "| --- | --- | --- |", *rows])
+    rows = [(name, str(score.images), accuracy(score.mean, score.deviation, score.count)) for name, score in scores.sets.items()]
+    return markdown_table(("trained on", "images", "test accuracy, %"), rows)
 
 
 def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:

@@ -30,6 +30,27 @@ class SettingsEntry:
 
 
 @dataclass(frozen=True)
+class EvaluationEntry:
+    """Evaluation settings on a card, as far as the page needs them."""
+
+    network: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecipeEntry:
+    """Training recipe on a card; the page shows it as code."""
+
+    epochs: int
+    batch: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    lr_drop_epoch: int | None
+    augmentation: dict[str, Any] | str | None
+
+
+@dataclass(frozen=True)
 class OfficialEntry:
     """File of the official project from which a set was imported."""
 

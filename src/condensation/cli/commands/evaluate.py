@@ -33,10 +33,11 @@ def evaluate(
     options = {**reading.settings(data), "random": random or None, "whole": whole or None, "evaluation.network": network, "seed": seed}
     # The file may hold the settings of a run; those that evaluation does not have are skipped.
     skip = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
-    content = opt.content_of(reading.config, options, overrides, skip)
+    content = opt.content_of(reading.config, options, overrides, skip, reading.trust)
+    trust = opt.trusted(reading.trust, options, overrides)
     # Data settings that are not given come from the cards of the sets.
-    saved = [CondensedSet.load(path) for path in paths] if "data" in content else []
+    saved = [CondensedSet.load(path, trust=trust) for path in paths] if "data" in content else []
     settings = evaluate_settings(content, saved)
     if print_config:
         return opt.print_settings(settings)
-    return view.evaluate(settings, paths, output)
+    return view.evaluate(settings, paths, output, trust)

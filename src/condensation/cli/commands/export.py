@@ -26,6 +26,7 @@ def export(
     data: opt.DataOption = None,
     folder: opt.FolderOption = None,
     device: opt.DeviceOption = None,
+    trust: opt.TrustOption = False,
     output: opt.Output = opt.Output(),
 ) -> None:
     """Write a set for plain PyTorch and other programs, with a card that shows how to train on it."""
@@ -35,4 +36,5 @@ def export(
     given = [*(name for name, value in options.items() if value is not None), *(overrides or [])]
     if given and not evaluate:
         raise CondensationError(f"{given[0]} is a setting of the evaluation.", hint="Add --evaluate, or drop the setting.")
-    view.export(path, to, out, opt.content_of(None, options, overrides) if evaluate else None, output)
+    content = opt.content_of(None, options, overrides) if evaluate else None
+    view.export(path, to, out, content, output, opt.trusted(trust, options, overrides))

@@ -24,6 +24,7 @@ def ridge(
     config: opt.ConfigOption = None,
     seed: opt.SeedOption = None,
     device: opt.DeviceOption = None,
+    trust: opt.TrustOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
@@ -34,7 +35,7 @@ def ridge(
 
     paths, overrides = opt.split_arguments(sets)
     options = {**opt.data_options(data, folder), "kernel": kernel, "random": random or None, "seed": seed, "compute.device": device}
-    settings = from_dict(RidgeSettings, opt.content_of(config, options, overrides))
+    settings = from_dict(RidgeSettings, opt.content_of(config, options, overrides, trust=trust))
     if print_config:
         return opt.print_settings(settings)
-    return view.ridge(settings, paths, output)
+    return view.ridge(settings, paths, output, opt.trusted(trust, options, overrides))

@@ -44,7 +44,7 @@ def run(
     from condensation.runs.presets import settings_from
 
     options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed}
-    settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network)
+    settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network, trust=reading.trust)
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FolderOption, JsonOption
+from condensation.cli.options import FolderOption, JsonOption, TrustOption
 
 
 @app.command()
@@ -15,9 +15,10 @@ def show(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture file.", show_default="beside the first set")] = None,
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Images per class.", show_default="at most 10")] = None,
     folder: FolderOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw sets, real images above the synthetic ones, and print their cards."""
     from condensation.cli.views import show as view
 
-    view.show(paths, out, rows, folder, as_json=as_json)
+    view.show(paths, out, rows, folder, trust=trust, as_json=as_json)

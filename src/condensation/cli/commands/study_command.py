@@ -12,7 +12,8 @@ import typer
 from condensation.cli.app import app
 from condensation.cli.choices import PRESETS, one_of
 from condensation.cli.groups import grouped
-from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings
+from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings, trusted
+from condensation.core.trust import Trust
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class StudyRequest:
     """Settings such as ``method.lr=0.5``."""
     config: Path | None
     preset: str | None
+    trust: Trust
+    """Trust in the file: complete, or in what the user has typed."""
 
     def take(self, setting: str) -> Any:
         """Remove an option from `options` and return its value."""
@@ -81,7 +84,7 @@ class StudyRequest:
         """Return the settings of the file, without those that a preset given on the command line determines."""
         from condensation.config.toml import read_settings
 
-        content = read_settings(self.config) if self.config else {}
+        content = read_settings(self.config, self.trust) if self.config else {}
         return below_preset(content, self.preset) if self.preset else content
 
     def content(self, file: Mapping[str, Any] | None = None, overrides: Sequence[str] | None = None) -> dict[str, Any]:
@@ -179,14 +182,16 @@ class StudyCommand:
         study = STUDIES[self.name]
         paths, overrides = folder_and_settings(arguments)
         if paths:
-            return view.print_study(study, paths[0], output)
+            return view.print_study(study, paths[0], output, reading.trust)
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
-        request = StudyRequest({**reading.settings(data), **options}, overrides, reading.config, options.get("preset"))
+        options = {**reading.settings(data), **options}
+        trust = trusted(reading.trust, options, overrides)
+        request = StudyRequest(options, overrides, reading.config, options.get("preset"), trust)
         settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())
         out = out or Path(self.folder(settings, request))
         if values.pop("report", False):
-            return view.print_study(study, out, output)
+            return view.print_study(study, out, output, trust)
         if values.pop("dry_run", False):
             return view.list_jobs(study, settings, out, output)
         return view.make_study(study, settings, out, output, **values)

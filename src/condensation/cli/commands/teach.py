@@ -7,7 +7,7 @@ import typer
 
 from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
-from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption
+from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption, TrustOption
 
 _SHOWN = "that of the run"
 _check_network = one_of("network", NETWORKS)
@@ -23,10 +23,11 @@ def teach(
     folder: FolderOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the networks' initialization.")] = 0,
     device: DeviceOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train new networks on the curriculum of a gtn set, once, in order and with the learned rates; then test them."""
     from condensation.cli.views import teach as view
 
     content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}
-    view.teach(run, content, network, networks=networks, points=points, seed=seed, device=device or "auto", as_json=as_json)
+    view.teach(run, content, network, networks=networks, points=points, seed=seed, device=device or "auto", trust=trust, as_json=as_json)

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest
-from condensation.cli.options import ConfigOption, DeviceOption, FolderOption, ResultOutput, SeedOption, SizeOption, data_options, last_name
+from condensation.cli.options import (
+    ConfigOption,
+    DeviceOption,
+    FolderOption,
+    ResultOutput,
+    SeedOption,
+    SizeOption,
+    TrustOption,
+    data_options,
+    last_name,
+)
 
 
 @dataclass(frozen=True)
@@ -17,6 +27,7 @@ class TheoryOptions:
     config: ConfigOption = None
     seed: SeedOption = None
     device: DeviceOption = None
+    trust: TrustOption = False
 
     def settings(self, source: str | None) -> dict[str, Any]:
         """Return the options as settings, with the data set ``source``."""

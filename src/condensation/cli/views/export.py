@@ -11,14 +11,15 @@ from condensation.artifacts.export.export import EXPORTS, check
 from condensation.cli.options import Output
 from condensation.core.errors import CondensationError
 from condensation.core.progress import Progress
+from condensation.core.trust import Trust
 from condensation.report.progress import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, evaluate_views, evaluation_of
 
 
-def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output) -> None:
+def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output, trust: Trust) -> None:
     """Run ``condense export``; ``evaluation`` holds plain settings of the evaluation, None for no evaluation."""
-    condensed = CondensedSet.load(path)
+    condensed = CondensedSet.load(path, trust=trust)
     out = out or path_beside(path, to)
     check(condensed.images, out, to)
     if evaluation is not None:

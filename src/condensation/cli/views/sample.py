@@ -22,9 +22,9 @@ from condensation.runs.folder import GRID
 GAN_TEST = "recognised"  # key of the GAN test on the card of a sampled set
 
 
-def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check: int, *, as_json: bool) -> None:
+def sample(path: Path, ipc: int, seed: int, device: str, out: Path | None, check: int, *, trust: bool, as_json: bool) -> None:
     """Run ``condense sample``; ``check`` is the number of epochs of the classifier of the GAN test, 0 for no test."""
-    generator = TrainedGenerator.load(path)
+    generator = TrainedGenerator.load(path, trust=trust)
     out = out or path_beside(path, f"sample-ipc{ipc}-seed{seed}")
     require_free(out)
     compute = Compute(device)

@@ -22,10 +22,10 @@ from condensation.runs.settings import describe_set
 PICTURE = "show.png"
 
 
-def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, as_json: bool) -> None:
+def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, trust: bool, as_json: bool) -> None:
     """Run ``condense show``."""
     path = paths[0]
-    sets = {_label(each, paths): CondensedSet.load(each) for each in paths}
+    sets = {_label(each, paths): CondensedSet.load(each, trust=trust) for each in paths}
     first, several = next(iter(sets.values())), len(sets) > 1
     real, problem = _real_images(first, folder)
     # Do not replace the picture of a run by one that shows less.

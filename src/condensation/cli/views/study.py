@@ -11,7 +11,9 @@ import torch
 from condensation.cli.options import ResultOutput
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.compute import torch_device
-from condensation.core.text import counted
+from condensation.core.plain import to_dict
+from condensation.core.text import counted, in_line
+from condensation.core.trust import Trust, given_names
 from condensation.methods.loop import Stopped
 from condensation.report.progress import INTERRUPTED, LineReporter, Reporter, StopOnSignal, StoppableReporter
 from condensation.report.tables import plain_console, print_json, table
@@ -41,20 +43,21 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
         try:
             failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), **options)
         except Stopped:
-            also = f", or: {resume_command(study.name, out)}" if (out / SETTINGS).exists() else ""
+            also = f", or: {resume_command(study.name, out, settings)}" if (out / SETTINGS).exists() else ""
             plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
             raise SystemExit(INTERRUPTED) from None
-    print_study(study, out, output)
+    given = given_names(to_dict(settings))
+    print_study(study, out, output, given)
     if failures:
-        jobs = study.read(out).jobs
+        jobs = study.read(out, trust=given).jobs
         count = f"{len(failures)} of {counted(jobs, 'job')}" if jobs else counted(len(failures), "job")
         plain_console(stderr=True).print(f"{count} failed; the same command tries again.")
         raise SystemExit(SOME_FAILED)
 
 
-def print_study(study: Study[Any], folder: Path, output: ResultOutput) -> None:
+def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Trust) -> None:
     """Print the report of the study in ``folder``, which stays as it is."""
-    report = study.read(folder)
+    report = study.read(folder, trust=trust)
     if output.as_json:
         return print_json(report.json)
     screen, shown = plain_console(), report.screen_columns
@@ -67,7 +70,7 @@ def print_study(study: Study[Any], folder: Path, output: ResultOutput) -> None:
     for line in report.notes:
         screen.print(line)
     if report.missing:
-        screen.print(f"Missing: {report.missing}. Resume with: {resume_command(study.name, folder)}")
+        screen.print(f"Missing: {report.missing}. Resume with: {resume_command(study.name, folder, report.json['settings'])}")
     if not output.quiet:
         for line in report.screen_notes:
             screen.print(line)
@@ -112,7 +115,7 @@ class JobReporter(Reporter):
             stop.check()
             if self._talks:
                 self._lines = LineReporter()  # the speed of each job is measured on its own
-                print(f"[{number} of {count}] {title}: {reached}", file=sys.stderr, flush=True)
+                print(in_line(f"[{number} of {count}] {title}: {reached}"), file=sys.stderr, flush=True)
 
         return Watch(
             on_job=begin,
@@ -124,9 +127,10 @@ class JobReporter(Reporter):
         )
 
 
-def resume_command(name: str, folder: Path) -> str:
+def resume_command(name: str, folder: Path, settings: object) -> str:
     """Return the command that resumes the study in ``folder``."""
-    return f"condense {name} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}"
+    trust = " --trust" if given_names(to_dict(settings)) else ""
+    return f"condense {name} --config {shlex.quote(str(folder / SETTINGS))} --out {shlex.quote(str(folder))}{trust}"
 
 
 def _describe(settings: RunSettings) -> str:

@@ -11,6 +11,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.text import accuracy, counted
+from condensation.core.trust import given_names
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import plain_console, print_json, table
@@ -20,10 +21,19 @@ from condensation.training.curriculum import teach as train_networks
 
 
 def teach(
-    path: Path, data: Mapping[str, Any], network: str | None, *, networks: int, points: int, seed: int, device: str, as_json: bool
+    path: Path,
+    data: Mapping[str, Any],
+    network: str | None,
+    *,
+    networks: int,
+    points: int,
+    seed: int,
+    device: str,
+    trust: bool,
+    as_json: bool,
 ) -> None:
     """Run ``condense teach``; ``data`` replaces data settings on the card, ``network`` the learner of the run."""
-    condensed = CondensedSet.load(path)
+    condensed = CondensedSet.load(path, trust=trust or given_names([data, network]))
     images, schedule = condensed.images, Schedule.from_card(condensed.card)
     learner: NetworkSpec = from_dict(NetworkSpec, network or _learner(condensed.card))  # type: ignore[type-abstract]
     loaded = data_of(condensed, data).load()

@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from condensation.core.errors import CondensationError, MissingExtra
+from condensation.core.trust import require_trusted_hub
 from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, readable_formats
@@ -63,6 +64,7 @@ def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
     """
     name = source.removeprefix(PREFIX)
     exists = bool(name) and Path(name).exists()
+    require_trusted_hub(source, local=exists)
     name = name if exists else name.strip("/")
     if not name:
         raise CondensationError("hf: needs the name of a data set.", hint="For example hf:ylecun/mnist.", setting="data.source")

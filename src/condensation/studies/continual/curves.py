@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
+from condensation.core.trust import from_file, given_names
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.runs.presets import preset_for
@@ -122,7 +123,12 @@ class CurvesReader:
         names = {label: (MemoryStep(label, 0, 0).memory, shared_name(label)) for label in self.settings.methods}
         paths = {label: [self.folder / MEMORIES / name / RUN_SETTINGS for name in both] for label, both in names.items()}
         first = {label: next((path for path in both if path.exists()), None) for label, both in paths.items()}
-        return {label: from_dict(RunSettings, read_record(path, StudyRecord).settings) if path else None for label, path in first.items()}
+        given = given_names(to_dict(self.settings))
+
+        def saved(path: Path) -> RunSettings:
+            return from_dict(RunSettings, from_file(read_record(path, StudyRecord).settings, path, given))
+
+        return {label: saved(path) if path else None for label, path in first.items()}
 
     def _differences(self, label: str, name: str) -> tuple[str, ...]:
         """Return the differences of memories and evaluation from the published ones."""

@@ -91,7 +91,7 @@ def untrained(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
 @lru_cache(maxsize=1)
 def _material(folder: Path, settings_text: str, space_text: str) -> Material:
     """Return the material of the search in ``folder``, read again only if the text of a file has changed."""
-    settings = settings_in(folder, SearchSettings)
+    settings = settings_in(folder, SearchSettings, trust=True)  # the study has written them
     compute = settings.compute.resolve()  # entry point of a worker process
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # each architecture would need its own compilation

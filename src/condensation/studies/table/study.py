@@ -11,6 +11,7 @@ from condensation.config.toml import apply_override
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.plain import to_dict
 from condensation.core.storage import entries
+from condensation.core.trust import given_names
 from condensation.core.user_code import short_name
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
@@ -141,7 +142,7 @@ def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -
 def run_table(settings: TableSettings, folder: Path, watch: Watch = Watch()) -> Failures:
     """Run what is missing of the table in ``folder``; more rows, seeds and ipc are added to those that exist."""
     if entries(folder):
-        settings_in(folder, TableSettings)
+        settings_in(folder, TableSettings, trust=given_names(to_dict(settings)))
     jobs = table_jobs(settings)
     claim_all(jobs, folder / RUNS)
     data = jobs[0].settings.data.load(watch.on_reading)
