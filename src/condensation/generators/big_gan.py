@@ -46,10 +46,7 @@ class UpBlock(nn.Module):
 
 
 class BigGenerator(Generator):
-    """Generator of pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
-
-    The side is ``first_side`` doubled ``doublings`` times. Each map has ``width`` channels, 256 for CIFAR10.
-    """
+    """Generator of pictures whose side is ``first_side`` doubled ``doublings`` times; maps have ``width`` channels, 256 for CIFAR10."""
 
     def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()
@@ -72,17 +69,14 @@ class BigGenerator(Generator):
 
 
 class ProjectionCritic(nn.Module):
-    """Scores (n,) of images (n, c, h, w) given their classes (n,) (Miyato & Koyama, ICLR 2018, eq. 3).
-
-    f(x, y) = v_y . phi(x) + psi(phi(x)) with the trunk phi, a linear psi and a class embedding v.
-    """
+    """Scores v_y . phi(x) + psi(phi(x)), (n,), of images x (n, c, h, w) and classes y (n,) (Miyato & Koyama, ICLR 2018, eq. 3)."""
 
     def __init__(self, channels: int, side: int, width: int, depth: int, classes: int, rng: Rng) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
-            self.trunk = Trunk(channels, side, width, depth)
-            self.linear = nn.Linear(width, 1)
-            self.of_class = nn.Embedding(classes, width)
+            self.trunk = Trunk(channels, side, width, depth)  # phi
+            self.linear = nn.Linear(width, 1)  # psi
+            self.of_class = nn.Embedding(classes, width)  # v
         initialize_normal(self, rng.child("weights"))
         add_spectral_norm(self, rng.child("spectral"), nn.Conv2d, nn.Linear, nn.Embedding)
 

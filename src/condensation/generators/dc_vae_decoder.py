@@ -17,10 +17,7 @@ UPSAMPLING = ("nearest", "bilinear")  # alternating by cell
 
 
 class UpCell(nn.Module):
-    """A cell that doubles the side: two 3x3 convolutions without norm; the maps of earlier cells are added between them.
-
-    The architecture is AutoGAN's (Gong et al., ICCV 2019); the last cell has no shortcut.
-    """
+    """AutoGAN's cell (Gong et al., ICCV 2019), which doubles the side; maps of earlier cells are added between its two convolutions."""
 
     def __init__(self, width: int, number: int, last: bool) -> None:
         super().__init__()
@@ -42,10 +39,7 @@ class UpCell(nn.Module):
 
 
 class Decoder(Generator):
-    """Generator of pictures (n, channels, side, side) in [0, 1] from latents (n, ``latent``) and class indices (n,).
-
-    A learned class vector is concatenated to the latent; with one class there is none, as in the paper.
-    """
+    """Generator of pictures from a latent and a learned class vector beside it; with one class there is none, as in the paper."""
 
     def __init__(self, channels: int, first_side: int, doublings: int, width: int, latent: int, classes: int, rng: Rng) -> None:
         super().__init__()

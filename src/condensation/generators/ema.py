@@ -8,10 +8,7 @@ from torch import nn
 
 
 def update_ema(average: nn.Module, network: nn.Module, decay: float, buffer_decay: float | None = None) -> None:
-    """Update each parameter of ``average`` in place: average = decay * average + (1 - decay) * network.
-
-    Floating-point buffers, such as running statistics, use ``buffer_decay``, by default ``decay``; other buffers are copied.
-    """
+    """Update ``average`` in place: decay * average + (1 - decay) * network; float buffers use ``buffer_decay``, by default ``decay``."""
     buffer_decay = decay if buffer_decay is None else buffer_decay
     with torch.no_grad():
         for parameter, new in zip(average.parameters(), network.parameters(), strict=True):

@@ -26,10 +26,7 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 def info_nce(queries: Tensor, keys: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Return the InfoNCE loss with cosine similarities (van den Oord et al., 2018; He et al., CVPR 2020, eq. 1).
-
-    Queries and keys (n, dims) match row by row; negatives are (k, dims) of length 1.
-    """
+    """Return the InfoNCE loss (He et al., CVPR 2020, eq. 1) of queries and keys (n, dims) and negatives (k, dims) of length 1."""
     queries, keys = F.normalize(queries, dim=1), F.normalize(keys, dim=1)
     positives = (queries * keys).sum(1, keepdim=True)
     logits = torch.cat([positives, queries @ negatives.T], 1) / temperature

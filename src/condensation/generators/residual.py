@@ -9,10 +9,7 @@ SMALLEST_MAP = 8  # pixels; the trunk halves an image until its side is at most 
 
 
 class DownBlock(nn.Module):
-    """A residual block of two 3x3 convolutions, with average pooling at the end if ``halve``.
-
-    The ``first`` block sees the image itself: it begins without ReLU and pools before the convolution of its shortcut.
-    """
+    """A residual block of two 3x3 convolutions, with average pooling at the end if ``halve``; the ``first`` block sees the image."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool = False, halve: bool = False) -> None:
         super().__init__()
@@ -22,6 +19,7 @@ class DownBlock(nn.Module):
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if halve or inputs != outputs else nn.Identity()
 
     def forward(self, features: Tensor) -> Tensor:
+        # The first block begins without ReLU and pools before the convolution of its shortcut.
         inner = features if self.first else relu(features)
         inner = self._pool(self.conv2(relu(self.conv1(inner))))
         shortcut = self.shortcut(self._pool(features)) if self.first else self._pool(self.shortcut(features))

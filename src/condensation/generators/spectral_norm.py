@@ -11,21 +11,15 @@ EPSILON = 1e-12  # smallest norm by which a vector is divided
 
 
 def largest_singular(matrix: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the largest singular value of ``matrix`` (m, n) after one power iteration from ``left`` (m,), and the new left vector.
-
-    The vectors are constants for autograd, so the gradient of the value is left * right^T, its exact gradient at convergence.
-    """
-    with torch.no_grad():
+    """Return the largest singular value of ``matrix`` (m, n) after one power iteration from ``left`` (m,), and the new left vector."""
+    with torch.no_grad():  # the gradient of the value is left * right^T, which is exact at convergence
         right = F.normalize(matrix.T @ left, dim=0, eps=EPSILON)
         left = F.normalize(matrix @ right, dim=0, eps=EPSILON)
     return left @ matrix @ right, left
 
 
 class SpectralNorm(nn.Module):
-    """Parametrization that divides a weight, as a matrix (outputs, inputs), by its largest singular value.
-
-    In training mode each use continues the power iteration. In evaluation mode each use starts from the same stored vector.
-    """
+    """Division of a weight (outputs, inputs) by its largest singular value; the power iteration continues in training mode only."""
 
     left: Tensor
 

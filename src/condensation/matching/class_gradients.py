@@ -48,10 +48,7 @@ def class_mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Te
 
 
 def sequential_distances(distance: Distance, target: Gradient, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the ``distance`` (k,) between ``target`` and the gradient of each class, for images (k, n, c, h, w) and labels (k, n).
-
-    It is differentiable with respect to the images, through the backward pass of the network.
-    """
+    """Return the ``distance`` (k,) of ``target`` to each class's gradient on images (k, n, c, h, w), differentiable in the images."""
     parameters, distances = list(trainable_parameters(network).values()), []
     for index, (class_images, class_labels) in enumerate(zip(images, labels, strict=True)):
         loss = F.cross_entropy(network(class_images), class_labels)

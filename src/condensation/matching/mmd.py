@@ -14,28 +14,20 @@ CHUNK = 1024  # rows and columns of a block of a Gram matrix
 
 
 def class_mean_weights(class_index: Tensor, counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Return the matrix (classes, n) whose product with features (n, dims) is their contribution to the class means.
-
-    ``class_index`` (n,) is the class of each feature, ``counts`` (classes,) the number of features of each class in all chunks.
-    """
+    """Return weights (classes, n) that map features (n, dims) to their part of the class means of ``counts`` features in all chunks."""
     weights = torch.zeros(len(counts), len(class_index), dtype=dtype, device=class_index.device)
     weights[class_index, torch.arange(len(class_index), device=class_index.device)] = 1 / counts.to(dtype)[class_index]
     return weights
 
 
 def linear_mmd(real_means: Tensor, synthetic_means: Tensor) -> Tensor:
-    """Return the squared MMD of each class under the linear kernel, (classes,), from means (classes, dims).
-
-    It is summed over dimensions, not averaged, as in the code of Zhao & Bilen (2023); the learning rate depends on it.
-    """
+    """Return the squared MMD of each class under the linear kernel, (classes,), from means (classes, dims)."""
+    # Summed over dimensions, not averaged, as in the code of Zhao & Bilen (2023); the learning rate depends on it.
     return (real_means - synthetic_means).square().sum(1)
 
 
 def squared_mmd(kernel: Kernel, real: Tensor, synthetic: Tensor, scale: Scale, chunk: int = CHUNK) -> Tensor:
-    """Return the squared MMD of ``real`` (n, dims) and ``synthetic`` (m, dims) features, a scalar.
-
-    It is the biased V-statistic mean k(x, x') - 2 mean k(x, y) + mean k(y, y') over all pairs (Gretton et al., JMLR 2012, eq. 5).
-    """
+    """Return the squared MMD of ``real`` (n, dims) and ``synthetic`` (m, dims): the V-statistic of Gretton et al. (JMLR 2012, eq. 5)."""
     between = mean_kernel(kernel, real, synthetic, scale, chunk)
     return mean_kernel(kernel, real, real, scale, chunk) - 2 * between + mean_kernel(kernel, synthetic, synthetic, scale, chunk)
 

@@ -201,10 +201,7 @@ class DC(Method[DCState]):
 
 @dataclass(frozen=True)
 class SiameseDC(DC):
-    """DC with differentiable Siamese augmentation (DSA; Zhao & Bilen, ICML 2021), initialized with real images.
-
-    In matching, all images of a class get the same transformation; in the training of the network, each image gets its own.
-    """
+    """DC with Siamese augmentation (DSA; Zhao & Bilen, ICML 2021): one transform per class in matching, one per image in training."""
 
     name: ClassVar[str] = "dsa"
     start: Initialization = "real"

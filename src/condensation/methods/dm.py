@@ -177,8 +177,7 @@ def mean_embeddings(
 ) -> Tensor:
     """Return the mean embedding (classes, dims) of the drawn real images of each class, without a graph.
 
-    Images are fetched and augmented in blocks, and embedded one ``chunk`` at a time, so memory does not grow with their number. None
-    embeds all images at once, as batch norm requires.
+    ``chunk`` images are embedded at a time, so memory does not grow with their number; None embeds all, as batch norm requires.
     """
     counts = draw.class_index.bincount(minlength=len(draw.classes))
     means: Tensor | None = None
@@ -196,10 +195,7 @@ def mean_embeddings(
 
 
 def matching_loss(embed: Embedding, target: Tensor, images: Tensor, class_index: Tensor, transform: Transform | None = None) -> Tensor:
-    """Return the loss of synthetic ``images`` (n, c, h, w) of classes ``class_index`` (n,) against mean embeddings (classes, dims).
-
-    Classes without synthetic images are ignored, so the losses of groups of classes add up to the loss of all classes.
-    """
+    """Return the loss of images (n, c, h, w) against mean embeddings (classes, dims), summed over the classes that have images."""
     features = embed(transform(images, class_index) if transform else images).to(target.dtype)
     counts = class_index.bincount(minlength=len(target))
     distances = linear_mmd(target, class_mean_weights(class_index, counts, target.dtype) @ features)

@@ -22,10 +22,7 @@ class Herding(TrainedSelection):
 
 
 def herd(features: Tensor, count: int) -> Tensor:
-    """Return the indices (count,) of ``features`` (n, dims) whose running mean approximates the mean of all.
-
-    After i choices, the next is the unused feature nearest to (i + 1) * mean - sum of the chosen. Ties go to the first.
-    """
+    """Return indices (count,) of ``features`` (n, dims); each is nearest to (i + 1) * mean - sum of the i before; ties go to the first."""
     # For centered features, the target is minus the sum of the chosen.
     features = features - features.mean(0)
     lengths = features.square().sum(1)

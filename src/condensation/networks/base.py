@@ -23,8 +23,7 @@ from condensation.core.rng import Rng
 class Classifier(nn.Module, ABC):
     """An embedding and, unless `forward` is overridden, a linear layer ``classifier`` on top.
 
-    Parameters are in the usual order, block by block (convolution weight, bias, norm weight, bias), then the linear layer, so that
-    published weights can be copied in sequence.
+    Parameters are in the order of published weights: convolution weight, bias, norm weight, bias of each block, then the linear layer.
     """
 
     classifier: nn.Linear

@@ -61,10 +61,7 @@ class NormedConv(_WeightNorm):
 
 
 class MeanOnlyBatchNorm(_BatchNorm):
-    """Batch norm that subtracts the channel means and adds a learned shift, without scaling (Salimans & Kingma, 2016, sec. 4).
-
-    In evaluation mode it subtracts the running mean. The running variance stays at one.
-    """
+    """Batch norm that subtracts channel means and adds a learned shift, without scaling (Salimans & Kingma, 2016, sec. 4)."""
 
     traced = False  # keep the graph of the running mean, for differentiating through training
 

@@ -80,10 +80,7 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
 def evaluate_settings(
     content: Mapping[str, Any], saved: Sequence[CondensedSet], usual: EvaluateSettings = EvaluateSettings()
 ) -> EvaluateSettings:
-    """Return ``usual`` with plain settings ``content`` applied; data settings are completed if all sets share them.
-
-    Raise CondensationError for an unknown setting, or if the card of a set does not name its data set.
-    """
+    """Return ``usual`` with plain settings ``content`` applied; data settings are completed if all sets share them."""
     settings = from_dict(EvaluateSettings, content, usual)
     if settings.data is None:
         return settings
@@ -92,14 +89,11 @@ def evaluate_settings(
 
 
 def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress: Progress = Progress()) -> CondensedSet:
-    """Return the set with the scores of its float32 and 8-bit images on its card, from identically initialized networks.
-
-    Raise CondensationError if the set does not fit the data, or neither the card nor ``settings`` name the data.
-    """
+    """Return the set with the scores of its float32 and 8-bit images on its card. Raise CondensationError if it does not fit the data."""
     _require_networks(settings)
     data = _load(data_of(condensed, settings.data), {"The set": condensed}, progress.reading)
     view = replace(condensed.images, images=eight_bit(condensed.images))
-    entries = [Entry("float32", condensed.images), Entry("8-bit", view)]
+    entries = [Entry("float32", condensed.images), Entry("8-bit", view)]  # each with identically initialized networks
     scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
     return replace(condensed, card={**condensed.card, VIEWS: scores.without_seconds().to_json()})
 

@@ -98,10 +98,7 @@ class SingleModel(ModelBatch):
 
 
 class StackedModels(ModelBatch):
-    """Networks whose parameters and batch-norm statistics are stacked, so that vmap computes all in one call.
-
-    A batch of a few hundred small images does not fill a GPU; stacking does. It requires a network that `can_be_stacked`.
-    """
+    """Networks stacked so that vmap computes all in one call, which fills a GPU; it requires a network that `can_be_stacked`."""
 
     def __init__(self, network: Classifier, count: int, compute: Compute) -> None:
         self.network, self.count = network, count

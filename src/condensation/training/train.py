@@ -179,11 +179,8 @@ def optimizer_of(models: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
 
 
 def class_accuracies(models: ModelBatch, test: ImageSet, chunk: int) -> Tensor:
-    """Return the accuracy of each network on each class of ``test``, (count, classes), float64 in [0, 1].
-
-    ``chunk`` images are evaluated at a time; in evaluation mode no norm mixes images, so it does not affect the result.
-    """
-    models.train(False)
+    """Return the accuracy of each network on each class of ``test``, (count, classes), float64 in [0, 1], ``chunk`` images at a time."""
+    models.train(False)  # no norm mixes images then, so the chunk does not affect the result
     dtype = models.parameters()[0].dtype
     right = torch.zeros(models.count, len(test.classes), dtype=torch.int64, device=test.device)
     with torch.no_grad():

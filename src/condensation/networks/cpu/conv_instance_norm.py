@@ -11,10 +11,7 @@ from torch import Tensor
 
 
 def conv3x3_instance_norm(images: Tensor, weight: Tensor, padding: int, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Return the instance norm, with ``scale`` and ``shift`` (out,), of ``images`` (n, c, h, w) convolved with ``weight`` (out, c, 3, 3).
-
-    A bias of the convolution would cancel. The maps (n, out, h, w) are channels-last.
-    """
+    """Return the instance norm of ``images`` (n, c, h, w) convolved with ``weight`` (out, c, 3, 3), channels-last; a bias would cancel."""
     count, _, height, width = images.shape
     height, width = height + 2 * padding - 2, width + 2 * padding - 2
     with torch.autocast(images.device.type, enabled=False):  # a variance is a small difference of large products

@@ -51,10 +51,7 @@ class Convolutional(NTK):
 
 @dataclass(frozen=True)
 class PooledConvolutional(NTK):
-    """Kernel of ``depth`` blocks of 3x3 convolution, ReLU and 2x2 average pooling and a linear layer: KIP's ConvNet without norm.
-
-    Pooling mixes pixels, so all pairs of pixels matter: (h w)² numbers per pair of images, 8.4 MB at 32x32.
-    """
+    """KIP's ConvNet without norm: blocks of convolution, ReLU and pooling. It keeps all (h w)² pairs of pixels: 8.4 MB at 32x32."""
 
     name: ClassVar[str] = "conv-pool"
     depth: int = 3

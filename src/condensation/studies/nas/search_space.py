@@ -59,17 +59,14 @@ class Space:
 
 
 def stratified_order(networks: Sequence[ConvNet], rng: Rng) -> list[int]:
-    """Return an order of ``networks``, as indices, whose every beginning is a stratified sample.
-
-    Each next network has the choices, then the pairs of choices, that came least often so far; ``rng`` breaks ties.
-    """
+    """Return an order of ``networks``, as indices, whose every beginning is a stratified sample; ``rng`` breaks ties."""
     names = [field.name for field in fields(Space)]
     choices = [[str(getattr(network, name)) for name in names] for network in networks]
     pairs = [[(a, b, values[a], values[b]) for a, b in combinations(range(len(names)), 2)] for values in choices]
     singles, doubles = _codes([list(enumerate(values)) for values in choices]), _codes(pairs)
     seen, seen_pairs = np.zeros(singles.max(initial=0) + 1), np.zeros(doubles.max(initial=0) + 1)
     left, order = rng.permutation(len(networks)).numpy(), []
-    while len(left):
+    while len(left):  # next comes the network with the choices, then the pairs of choices, that came least often so far
         often = seen[singles[left]].sum(1) + PAIR * seen_pairs[doubles[left]].sum(1)
         place = int(often.argmin())  # the first of equals in the random order
         chosen = left[place]

@@ -92,10 +92,7 @@ def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
 
 
 def differences(measured: RunSettings, published: RunSettings, unknown: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the settings in which two runs differ: ``method.steps 500 (published: 20,000)``; compute settings are ignored.
-
-    Settings of the published run that are ``unknown``, such as ``method.recipe``, are named as defaults of this library.
-    """
+    """Return the settings in which two runs differ: ``method.steps 500 (published: 20,000)``; ``unknown`` ones are named as defaults."""
     return tuple(_differences(_comparable(measured), _comparable(published), "", unknown))
 
 

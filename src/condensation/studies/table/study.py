@@ -119,10 +119,7 @@ def rows_for(methods: Sequence[str]) -> tuple[TableRow, ...]:
 
 
 def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -> tuple[tuple[M, ...], list[str]]:
-    """Apply overrides such as ``dm.steps=500``, which begin with a method's name; return the methods and the other overrides.
-
-    Raise CondensationError if an override is neither of a method nor a setting of a study of this ``kind``.
-    """
+    """Apply overrides such as ``dm.steps=500`` to ``methods``; return these and the other overrides, which set a field of ``kind``."""
     known = sorted(each.name for each in fields(kind) if each.name not in ("rows", "proxies"))
     changed, others = list(methods), []
     for override in overrides:

@@ -76,10 +76,7 @@ class TransferRow:
 
 
 def transfer_rows(settings: TransferSettings) -> list[TransferRow]:
-    """Return the rows: random images, then one per network, with the learning rate that suits it unless one is given.
-
-    Raise CondensationError if networks to learn on are given and the method learns on none.
-    """
+    """Return the rows: random images, then one per network, with the learning rate that suits it unless one is given."""
     method = settings.run_of(settings.method_settings, settings.ipc).method
     random = from_dict(Method, {"name": RANDOM})  # type: ignore[type-abstract]
     rows = [TransferRow(RANDOM, random)]
