@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def test_if_compiling_fails_the_function_itself_is_used(caplog: pytest.LogCaptur
         assert torch.equal(fast(pictures), module.embed(pictures))
     (warning,) = caplog.records
     assert "no C++ compiler works here" in warning.message
+
+
+def test_a_warning_inside_the_compiler_does_not_stop_it(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In this test, warnings are errors; the compiler warns of an input that is no leaf and has no gradient."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    network = torch.nn.Linear(4, 3)
+    images = 2 * torch.ones(2, 4, requires_grad=True)
+    wrapped = Compute(device="cpu", precision="float32", compile="always").wrap(network)
+    torch.testing.assert_close(wrapped(images), network(images))
+    assert not [record for record in caplog.records if record.name.startswith("condensation")]
 
 
 def test_torch_may_compile_more_shapes_than_its_default() -> None:

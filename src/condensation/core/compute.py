@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, Literal, ParamSpec
@@ -135,6 +136,8 @@ def _prepare_compiler() -> None:
 
     By default the key of torch's disk cache ignores the processor, so a program from a machine with the same home folder may crash.
     """
+    # The compiler reads the gradients of its inputs. Its warning that some are no leaves must not stop it where warnings are errors.
+    warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor", module=r"torch\.")
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
