@@ -101,19 +101,19 @@ def test_size_resizes_arrays():
 @pytest.mark.parametrize(
     ("images", "labels", "settings", "value"),
     [
-        (pixels(20, 4, 4).astype(np.int64), LABELS, {}, "int64"),
-        (torch.zeros(20, 4, 4, dtype=torch.bool), LABELS, {}, "torch.bool"),
+        (pixels(20, 4, 4).astype(np.int64) - 1, LABELS, {}, "-1 to"),
+        (pixels(20, 4, 4).astype(complex), LABELS, {}, "complex128"),
         (np.array([["a"]]), LABELS, {}, "<U1"),
         (pixels(20, 4, 4) / 100, LABELS, {}, "2.55"),
-        (np.full((20, 4, 4), np.nan), LABELS, {}, "nan"),
+        (np.full((20, 4, 4), np.nan), LABELS, {}, "NaN"),
         (pixels(20, 0, 4), LABELS, {}, "(20, 0, 4)"),
         (pixels(0, 4, 4), LABELS[:0], {}, "(0, 4, 4)"),
         (pixels(20, 4, 4, 4), LABELS, {}, "(20, 4, 4, 4)"),
         (pixels(20, 4), LABELS, {}, "(20, 4)"),
         (pixels(20, 4, 4), LABELS[:-1], {}, "19 labels"),
         (pixels(20, 4, 4), LABELS.astype(float), {}, "float64"),
-        (pixels(20, 4, 4), LABELS[:, None], {}, "(20, 1)"),
-        (pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS], {}, "(20, 2)"),
+        (pixels(20, 4, 4), np.eye(2)[LABELS] * 0.5, {}, "Row 0"),
+        (pixels(20, 4, 4), np.ones((20, 2)), {}, "Row 0"),
         (pixels(20, 4, 4), [[0], [1, 2]], {}, "object"),
         (pixels(20, 4, 4), LABELS * 2, {}, "Class 1"),
         (pixels(20, 4, 4), LABELS + 1, {}, "Class 0"),
@@ -161,8 +161,13 @@ def test_load_of_something_else_names_the_other_functions(source):
     assert "from_dataset" in error.hint
 
 
-def test_one_hot_labels_have_a_hint():
-    assert "argmax" in refusal(from_arrays, pixels(20, 4, 4), np.eye(2, dtype=np.int64)[LABELS]).hint
+@pytest.mark.parametrize("labels", [LABELS[:, None], np.eye(2)[LABELS], torch.eye(2, dtype=torch.int64)[torch.from_numpy(LABELS)]])
+def test_columns_of_labels_and_one_hot_labels_are_read(labels):
+    assert from_arrays(pixels(20, 4, 4), labels).train.fingerprint() == from_arrays(pixels(20, 4, 4), LABELS).train.fingerprint()
+
+
+def test_soft_labels_have_a_hint():
+    assert "argmax" in refusal(from_arrays, pixels(20, 4, 4), np.full((20, 2), 0.5)).hint
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_names_are_kept_in_natural_order(tmp_path):
 
 def test_the_right_image_has_the_right_label(tmp_path):
     table = write(tmp_path, rows(["z", "a"] * 6) + "\n")
-    read = read_rows(table)
+    read = read_rows(table).rows
     assert [(row.line, row.path, row.label) for row in read[:2]] == [(2, "in/0.png", "z"), (3, "in/1.png", "a")]
     text = "path,label,split\n" + "\n".join(f"in/{i}.png,{'za'[i % 2]},{'test' if i > 7 else 'train'}" for i in range(12))
     data = load(write(tmp_path, text))

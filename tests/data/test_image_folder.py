@@ -162,9 +162,3 @@ def test_truncated_files_are_named(tmp_path, ending):
     for keep in (0.0, 0.1, 0.6):
         path.write_bytes(whole[: int(len(whole) * keep)])
         assert f"3.{ending}" in refusal(load, tmp_path).message
-
-
-def test_floating_point_pictures_are_refused(tmp_path):
-    write_classes(tmp_path)
-    Image.fromarray(np.zeros((8, 10), dtype=np.float32)).save(tmp_path / "class1" / "f.tiff")
-    assert "f.tiff" in refusal(load, tmp_path).message

@@ -152,14 +152,14 @@ def bad_files(folder):
     frames = [picture(index) for index in range(3)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     frames[0].save(folder / "pages.tiff", save_all=True, append_images=frames[1:])
-    Image.fromarray(np.zeros((8, 10), dtype=np.float32)).save(folder / "floats.tiff")
+    Image.fromarray(np.full((8, 10), np.nan, dtype=np.float32)).save(folder / "floats.tiff")
     return {
         "cut.jpg": "truncated",
         "empty.png": "it is empty",
         "text.png": "unknown to Pillow",
         "moving.gif": "contains 3 images",
         "pages.tiff": "contains 3 images",
-        "floats.tiff": "floating-point",
+        "floats.tiff": "NaN",
     }
 
 
@@ -171,7 +171,7 @@ def test_bad_images_are_named(tmp_path):
         error = refusal(load, folder, size=8)
         assert error.message.startswith(str(folder / "b" / name))
         assert why in error.message
-        assert error.setting == "data.skip_bad"
+        assert error.setting == ("data.pixel_range" if name == "floats.tiff" else "data.skip_bad")
 
 
 def test_skip_bad_skips_and_lists_bad_images(tmp_path):

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.data.arrays import scale_splits
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions
 from condensation.data.decode.decode import resize_images
@@ -36,7 +39,8 @@ def assemble(
     given = None if class_names is None else tuple(class_names)
     usual = info.class_names if info else None
     train, test, left_out = match_classes(raw.train, raw.test, usual=usual, given=given, drop_empty=options.drop_empty)
-    notes = [raw.note, left_out]
+    train, test, range_note = scale_splits(train, test, options.black_and_white)
+    notes = [raw.note, left_out, range_note]
     names = train.class_names or ()
     details: dict[str, Any] = {}
     if test is None:
@@ -52,6 +56,8 @@ def assemble(
     if raw.files and raw.files.skipped:
         images = [{"name": image.name, "why": image.why} for image in raw.files.skipped[:MOST_LISTED]]
         details["skipped"] = {"count": len(raw.files.skipped), "images": images}
+    for split in (train, test):
+        _warn_of_constant_images(split, names)
     details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
     return Data(name, sets[0], sets[1], " ".join(filter(None, notes)), details, raw.files, raw.format or "arrays")
@@ -68,6 +74,25 @@ def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -
         f"(the first: {first}, of class {names[int(test.labels[indices[0]])]!r}). Test accuracies will be too high."
     )
     return {"in_both": len(indices)}
+
+
+def _warn_of_constant_images(split: RawSplit, names: tuple[str, ...]) -> None:
+    """Warn about images of a single colour, which are seldom meant."""
+    images = split.images.flatten(2)
+    # Few images of other kinds have the same colour in a corner and in the middle.
+    likely = (images[..., 0] == images[..., images.shape[2] // 2]).all(1).nonzero().squeeze(1)
+    indices = [index for index in likely.tolist() if bool((images[index] == images[index, :, :1]).all())]
+    if not indices:
+        return
+    labels = split.labels[indices]
+    counts, totals = (torch.bincount(values, minlength=len(names)).tolist() for values in (labels, split.labels))
+    whole = [repr(name) for name, count, total in zip(names, counts, totals, strict=True) if count == total > 0]
+    first = split.names[indices[0]] if split.names else f"number {indices[0]} of {split.origin}"
+    classes = f" These are all images of {'the class' if len(whole) == 1 else 'the classes'} {', '.join(whole[:5])}." if whole else ""
+    logger.warning(
+        f"{len(indices):,} of {len(split.labels):,} images have a single colour everywhere "
+        f"(the first: {first}, of class {names[int(labels[0])]!r}).{classes} Check the files and the range of their pixels."
+    )
 
 
 def _check_shapes(train: RawSplit, test: RawSplit) -> None:

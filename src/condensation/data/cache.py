@@ -57,7 +57,10 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
         return read()
     reader, place = source
     place = place.resolve() if isinstance(place, Path) else place
-    source_key = _digest([reader, os.fsencode(place), options.shape, options.fit, options.columns, *options.named_parts])
+    pixels = (options.black_and_white, options.max_pixels)
+    source_key = _digest(
+        [reader, os.fsencode(place), options.shape, options.fit, options.columns, options.fold, *options.named_parts, *pixels]
+    )
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
     raw = _load(path)
     if raw is None:

@@ -14,12 +14,21 @@ from torch import Tensor
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
+from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
 
 # All images are in memory at most three times at once: as read, sorted by class, and channels first.
 COPIES = 3
 
 Size = int | str | tuple[int, int]  # pixels of both sides, or height and width: 64, (48, 64), "48x64"
 Fit = Literal["crop", "pad"]
+
+SKIP_BAD, PIXEL_RANGE, MAX_PIXELS = "data.skip_bad", "data.pixel_range", "data.max_pixels"
+# Setting: advice for an image that cannot be read without it.
+REMEDIES = {
+    SKIP_BAD: "Replace or remove that image",
+    PIXEL_RANGE: HINT,
+    MAX_PIXELS: "If you trust that image, allow more pixels: data.max_pixels=NUMBER (in Python: max_pixels=NUMBER)",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +69,12 @@ class SkippedImage:
 
     name: str
     why: str  # continues a sentence that begins with the name
+    setting: str = SKIP_BAD  # the setting that makes the image readable, if there is one
 
     def error(self) -> CondensationError:
         """Return the error for a reader that does not skip such images."""
-        message = f"{self.name} {self.why}."
-        return CondensationError(message, hint="Replace or remove that image, or skip such images: skip_bad=True.", setting="data.skip_bad")
+        hint = f"{REMEDIES[self.setting]}, or skip such images: skip_bad=True."
+        return CondensationError(f"{self.name} {self.why}.", hint=hint, setting=self.setting)
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ class FileSummary:
 class RawSplit:
     """One split as a reader returns it: correct types, values not yet checked."""
 
-    images: Tensor  # (n, c, h, w) uint8
+    images: Tensor  # (n, c, h, w) uint8; arrays of other types become uint8 in `assemble`
     labels: Tensor  # (n,) int64
     class_names: tuple[str, ...] | None  # None if the file has none
     origin: str  # file or folder, for messages
@@ -122,22 +132,36 @@ class ReadOptions:
     """Name of the test part; None: a part with a usual name, else a fifth of the training part."""
     drop_empty: bool = False
     """Leave out classes without a training image instead of raising an error."""
+    pixel_range: str | Sequence[float] | None = None
+    """Values of black and white in images of floats or more than 8 bits; None: chosen from the values of the whole data set."""
+    max_pixels: int | None = None
+    """Largest number of pixels per image file; None: Pillow's limit."""
+    fold: int | str | None = None
+    """Value of a table's column ``fold`` whose rows are the test split; None: the column is ignored."""
     on_progress: OnProgress | None = field(default=None, compare=False)
     """Called with the number of images read and their total."""
 
     def __post_init__(self) -> None:
+        parse_pixel_range(self.pixel_range)
+        if self.max_pixels is not None and self.max_pixels < 1:
+            raise CondensationError(f"max_pixels is {self.max_pixels}, expected at least 1.", setting=MAX_PIXELS)
         object.__setattr__(self, "columns", (self.columns,) if isinstance(self.columns, str) else tuple(self.columns))
         parse_size(self.size)
         if self.fit not in get_args(Fit):
             raise unknown("fit", self.fit, get_args(Fit), setting="data.fit")
-        if len(self.columns) not in (0, 2):
-            message = f"Expected two columns, got {len(self.columns)}: {', '.join(self.columns)}."
+        if len(self.columns) == 1:
+            message = f"Expected at least two columns, got 1: {self.columns[0]}."
             raise CondensationError(message, hint="Name the image column and the label column.", setting="data.columns")
 
     @property
     def shape(self) -> tuple[int, int] | None:
         """Height and width in pixels."""
         return parse_size(self.size)
+
+    @property
+    def black_and_white(self) -> PixelRange | None:
+        """Values of black and white."""
+        return parse_pixel_range(self.pixel_range)
 
     @property
     def named_parts(self) -> tuple[str, ...]:

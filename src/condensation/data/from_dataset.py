@@ -15,7 +15,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.progress import OnProgress
 from condensation.data.assemble import assemble
 from condensation.data.dataset import Data, Fit, RawData, RawSplit, ReadOptions, Size
-from condensation.data.decode.decode import UnreadableImage, decode_image
+from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, decode_values
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.huggingface import is_hugging_face, read_splits_of
@@ -43,18 +43,22 @@ def from_dataset(
     columns: Sequence[str] = (),
     drop_empty: bool = False,
     flip_invariant: bool | None = None,
+    pixel_range: str | Sequence[float] | None = None,
+    max_pixels: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
     """Return the data of a PyTorch, torchvision or Hugging Face data set, or of any similar object.
 
     ``train`` and ``test`` have a length and items ``(image, label)``. Images are Pillow images, arrays (h, w) or (h, w, c), or
-    tensors (c, h, w), as uint8 or floats in [0, 1]; labels are integers from 0, or strings. ``train`` may also be a Hugging Face
+    tensors (c, h, w), as integers or floats in [0, 1]; labels are integers from 0, or strings. ``train`` may also be a Hugging Face
     ``Dataset`` or ``DatasetDict`` with the splits ``train`` and ``test`` (or ``validation``). By default a fifth of each class is
     held out as the test split, and ``class_names`` are those of the object (``classes``, a ``ClassLabel``), or numbers.
     See `load` for the other arguments. Raise CondensationError if an item is not an image with a label, or the data are
     inconsistent, and NotEnoughMemory if they do not fit.
     """
-    options = ReadOptions(size, fit, skip_bad, columns, drop_empty=drop_empty, on_progress=on_progress)
+    options = ReadOptions(
+        size, fit, skip_bad, columns, drop_empty=drop_empty, pixel_range=pixel_range, max_pixels=max_pixels, on_progress=on_progress
+    )
     names = tuple(class_names) if class_names is not None else None
     if is_hugging_face(train):
         raw = read_splits_of(train, test, options, name, names)
@@ -124,23 +128,28 @@ def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEnco
         item = dataset[index]
         if not isinstance(item, tuple | list) or len(item) != 2:
             raise CondensationError(f"Item {index} of {origin} is {_type_name(item)}, expected an image and a label.")
-        yield PendingImage(name, labels.encode(item[1], name), partial(decode_image, partial(as_image, item[0])))
+        yield PendingImage(name, labels.encode(item[1], name), partial(_decode, item[0]))
 
 
-def as_image(value: object) -> Image.Image:
-    """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image; raise UnreadableImage for anything else."""
+def _decode(value: object, options: ReadOptions) -> DecodedImage:
+    image = as_image(value)
+    return decode_values(image, options) if isinstance(image, np.ndarray) else decode_image(image.copy, options)
+
+
+def as_image(value: object) -> Image.Image | np.ndarray:
+    """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image, or as an array if it has not 8 bits.
+
+    Raise UnreadableImage for anything else.
+    """
     if isinstance(value, Image.Image):
-        return value.copy()
+        return value
     if not isinstance(value, Tensor | np.ndarray):
         raise UnreadableImage(f"is {_type_name(value)}, expected a Pillow image, an array or a tensor")
     array = value.detach().cpu().float().numpy() if isinstance(value, Tensor) and value.is_floating_point() else np.asarray(value)
-    if array.dtype.kind == "f":
-        low, high = float(array.min(initial=0)), float(array.max(initial=0))
-        if not (low >= 0 and high <= 1):  # also true for NaN
-            raise UnreadableImage(f"contains floats from {low:g} to {high:g}, expected 0 to 1 without normalization")
-        array = np.rint(array * 255).astype(np.uint8)
-    if array.dtype not in (np.uint8, np.uint16):
-        raise UnreadableImage(f"is {array.dtype}, expected uint8 from 0 to 255, or floats from 0 to 1")
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8) * 255
+    if array.dtype.kind not in "uif":
+        raise UnreadableImage(f"is {array.dtype}, expected integers, or floats from 0 to 1")
     if array.ndim == 3:
         first, last = array.shape[0] in (1, 3), array.shape[2] in (1, 3, 4)
         if first and (isinstance(value, Tensor) or not last):
@@ -148,7 +157,8 @@ def as_image(value: object) -> Image.Image:
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         message = f"has the shape {tuple(value.shape)}, expected (height, width), with one or three channels last, or first in a tensor"
         raise UnreadableImage(message)
-    return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array))
+    array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array[..., :3] if array.ndim == 3 else array
+    return Image.fromarray(np.ascontiguousarray(array)) if array.dtype == np.uint8 else array
 
 
 def _names_of(dataset: object) -> tuple[str, ...] | None:

@@ -38,6 +38,9 @@ def load(
     test: str | None = None,
     drop_empty: bool = False,
     flip_invariant: bool | None = None,
+    pixel_range: str | Sequence[float] | None = None,
+    max_pixels: int | None = None,
+    fold: int | str | None = None,
     on_progress: OnProgress | None = None,
 ) -> Data:
     """Return the training and test images of ``source``, stored as uint8 and normalized after sampling.
@@ -64,12 +67,16 @@ def load(
         test: Name of the test part, such as ``val``; by default a usual name.
         drop_empty: Leave out classes that have no training image instead of raising an error.
         flip_invariant: True if mirrored images keep their label; by default True except for digits.
+        pixel_range: Values of black and white in images of floats or more than 8 bits: ``(0, 4095)``. By default floats are
+            in [0, 1], and the largest integer of all images decides: 255, 1023, 4095, 16383 or 65535 is white.
+        max_pixels: Largest number of pixels per image file; by default Pillow's limit against decompression bombs.
+        fold: Value of a table's column ``fold`` whose rows are the test split.
         on_progress: Called with the number of images read and their total.
     """
     if not isinstance(source, str | Path):
         message = f"load expects a name or a path, got {type(source).__name__}."
         raise CondensationError(message, hint="Use from_arrays for arrays and tensors, and from_dataset for data set objects.")
-    options = ReadOptions(size, fit, skip_bad, columns, train, test, drop_empty, on_progress=on_progress)
+    options = ReadOptions(size, fit, skip_bad, columns, train, test, drop_empty, pixel_range, max_pixels, fold, on_progress)
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
     elif _is_path(source):
@@ -92,13 +99,15 @@ def from_arrays(
     fit: Fit = "crop",
     drop_empty: bool = False,
     flip_invariant: bool | None = None,
+    pixel_range: str | Sequence[float] | None = None,
 ) -> Data:
     """Return arrays or tensors as data; without a test split, a fifth of each class is held out.
 
-    Images are uint8, or floats in [0, 1], stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one or three
-    channels. If both axes could be the channels, tensors have them first and arrays last. Labels are (n,) integers from 0, or
-    strings, which then name the classes; ``class_names`` names integers. A ``name`` in `DATASETS` adds its class names and
-    published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or counts are wrong.
+    Images are uint8, or wider integers and floats in [0, 1], stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one
+    or three channels. If both axes could be the channels, tensors have them first and arrays last. Labels are (n,) integers from
+    0, one-hot rows, or strings, which then name the classes; ``class_names`` names integers. A ``name`` in `DATASETS` adds its
+    class names and published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or
+    counts are wrong.
     """
     if (test_images is None) != (test_labels is None):
         missing = "test_labels" if test_labels is None else "test_images"
@@ -108,7 +117,7 @@ def from_arrays(
     test = None
     if test_images is not None and test_labels is not None:
         test = RawSplit(as_pixels(test_images, "test"), *encode_labels(test_labels, "test", names, are_strings(labels)), "test")
-    options = ReadOptions(size, fit, drop_empty=drop_empty)
+    options = ReadOptions(size, fit, drop_empty=drop_empty, pixel_range=pixel_range)
     return assemble(name, RawData(train, test), preprocessing, options, flip_invariant, names)
 
 

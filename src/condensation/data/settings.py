@@ -35,6 +35,12 @@ class DataSettings:
     """Leave out classes that have no training image; by default the first one raises an error."""
     flip_invariant: bool | None = None
     """True if mirrored images keep their label, as DSA's flips need; None: True except for digits."""
+    pixel_range: str | None = None
+    """Values of black and white in images of floats or more than 8 bits, such as "0,4095"; None: chosen from all their values."""
+    max_pixels: int | None = None
+    """Largest number of pixels per image file; None: Pillow's limit, 89 million."""
+    fold: int | str | None = None
+    """Value of a table's column ``fold`` whose rows are the test split; None: that column is ignored."""
     classes: tuple[str, ...] | None = None
     """Names of the classes to keep; networks still have an output for every class. None: all."""
 
@@ -42,7 +48,8 @@ class DataSettings:
         if not self.source.strip():
             hint = 'Set a name that `condense data` lists, or a path: source="digits".'
             raise CondensationError("No data set given.", hint=hint, setting="data.source")
-        shape = ReadOptions(self.size, self.fit, self.skip_bad, self.columns).shape
+        options = ReadOptions(self.size, self.fit, self.skip_bad, self.columns, pixel_range=self.pixel_range, max_pixels=self.max_pixels)
+        shape = options.shape
         if shape:  # one spelling, so that equal settings compare equal
             object.__setattr__(self, "size", shape[0] if shape[0] == shape[1] else "x".join(map(str, shape)))
 

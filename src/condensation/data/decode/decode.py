@@ -1,8 +1,11 @@
 """Decoding of image files with Pillow, and scaling to one size."""
 
+import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,17 +16,37 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from condensation.core import memory
-from condensation.data.dataset import Fit, ReadOptions, format_shape
+from condensation.core.errors import CondensationError
+from condensation.data.dataset import MAX_PIXELS, PIXEL_RANGE, SKIP_BAD, Fit, ReadOptions, format_shape
 from condensation.data.own_output import is_marked
+from condensation.data.pixel_range import DEEPEST, UNIT, PixelRange, find_problem, to_bytes
 
 GREY = {"1", "L", "LA", "La"}
-DEEP_GREY = {"I", "I;16", "I;16L", "I;16B", "I;16N"}  # 16 bits, which Pillow would clip instead of scaling
+DEEP = {"I", "I;16", "I;16L", "I;16B", "I;16N", "F"}  # grey, which Pillow would clip instead of scaling
+# Pillow keeps the first byte of each 16-bit value in colour. With these swapped raw modes, it keeps the second byte.
+SECOND_BYTE = {
+    f"{mode};16{order}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA", "RGBX")
+    for order, other in (("B", "L"), ("L", "B"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
 # Reading EPS runs a program in the file; of the other formats Pillow reads only the header.
 EXCLUDED = {"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
 # Formats with several images per file that are not animations: views of one photograph, and layers.
-STILLS = {"MPO", "PSD"}
+STILLS = {"MPO", "PSD", "HEIF"}
+# Suffix: format that this installation cannot read, and what to do.
+UNREAD = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC (to read it: pip install 'condensation[photos]')"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF (to read it: pip install --upgrade pillow)"),
+    **dict.fromkeys(
+        (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"), "raw photographs (convert them to TIFF or JPEG)"
+    ),
+    **{".jxl": "JPEG XL (convert to PNG)", ".svg": "SVG (convert to PNG)", ".dcm": "DICOM (convert to 16-bit PNG)"},
+}
 # JPEG decodes faster at 1/8, 1/4 or 1/2 of its size; below three times the target size the difference may be visible.
 DRAFT = 3
+# Images above Pillow's usual limit are decoded one at a time, since several would exhaust the memory.
+LARGE = 89_478_485  # pixels
+_LARGE_LOCK = threading.Lock()
 
 Opener = Callable[[], Image.Image]
 
@@ -35,10 +58,15 @@ class DecodedImage:
     pixels: np.ndarray  # (c, h, w) uint8; one channel if the image is grey, otherwise three
     mode: str  # Pillow's name
     shape: tuple[int, int]  # height and width, upright, before scaling
+    peak: int | None = None  # largest value of integers of more than 8 bits that were scaled from `DEEPEST`
 
 
 class UnreadableImage(Exception):
     """An image that cannot be read; the message continues a sentence that begins with its name."""
+
+    def __init__(self, message: str, setting: str = SKIP_BAD) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class OwnPicture(Exception):
@@ -49,6 +77,10 @@ class OwnPicture(Exception):
 def readable_formats() -> tuple[str, ...]:
     """Return the formats that this installation of Pillow reads, except `EXCLUDED`."""
     Image.init()
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in Image.OPEN if name not in EXCLUDED)
 
 
@@ -60,19 +92,27 @@ def image_suffixes() -> frozenset[str]:
 
 
 @contextmanager
-def strict_pillow() -> Iterator[None]:
-    """Raise on Pillow's decompression-bomb warning and hide its other warnings.
+def strict_pillow(max_pixels: int | None = None) -> Iterator[None]:
+    """Refuse images of more than ``max_pixels``, by default Pillow's limit, and hide Pillow's warnings.
 
-    Warning filters are global to the process: enter before starting threads that decode.
+    Limit and warning filters are global to the process: enter before starting threads that decode.
     """
+    usual = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
+        try:
+            Image.MAX_IMAGE_PIXELS = max_pixels or usual
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
 
 
 def decode_file(path: str | Path, options: ReadOptions = ReadOptions()) -> DecodedImage:
     """Return the image in the file at ``path``; see `decode_image`."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in UNREAD and suffix not in image_suffixes():
+        raise UnreadableImage(f"has a format that cannot be read: {UNREAD[suffix]}")
     return decode_image(lambda: Image.open(path, formats=readable_formats()), options)
 
 
@@ -89,24 +129,35 @@ def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> De
             if shape is not None:
                 image.draft(None, (DRAFT * max(shape), DRAFT * max(shape)))
             stored = image.size  # smaller than `size` after a draft
-            image.load()
-            if is_marked(image):
-                raise OwnPicture
-            ImageOps.exif_transpose(image, in_place=True)
-            original = size if image.size != stored else (size[1], size[0])
-            picture = _to_8_bit(image)
-    except (MemoryError, UnreadableImage, OwnPicture):
+            with _one_at_a_time(stored):
+                raw_mode = _raw_mode(image)
+                image.load()
+                if is_marked(image):
+                    raise OwnPicture
+                ImageOps.exif_transpose(image, in_place=True)
+                original = size if image.size != stored else (size[1], size[0])
+                picture, peak = _to_8_bit(image, raw_mode, open_image, options.black_and_white)
+                if shape is not None:
+                    picture = fit_image(picture, shape, options.fit)
+    except (MemoryError, CondensationError, UnreadableImage, OwnPicture):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
         limit = f"{Image.MAX_IMAGE_PIXELS or 0:,}"
-        raise UnreadableImage(f"would decode to more than {limit} pixels, the safe limit (a decompression bomb?)") from problem
+        raise UnreadableImage(f"would decode to more than {limit} pixels, the safe limit (a decompression bomb?)", MAX_PIXELS) from problem
     except UnidentifiedImageError as problem:
         raise UnreadableImage("cannot be read as an image: it is empty, damaged, or of a format unknown to Pillow") from problem
     except Exception as problem:  # Pillow's readers raise errors of many types on damaged files
         raise UnreadableImage(f"cannot be read as an image, or is damaged or truncated: {problem}".rstrip(".")) from problem
-    if shape is not None:
-        picture = fit_image(picture, shape, options.fit)
-    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), mode, original)
+    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), mode, original, peak)
+
+
+def decode_values(values: np.ndarray, options: ReadOptions = ReadOptions()) -> DecodedImage:
+    """Return the image of an array (h, w) or (h, w, 3) of integers or floats, scaled; see `decode_image`."""
+    picture, peak = _scale(values, options.black_and_white)
+    shape = (picture.height, picture.width)
+    if options.shape is not None:
+        picture = fit_image(picture, options.shape, options.fit)
+    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), str(values.dtype), shape, peak)
 
 
 def fit_image(image: Image.Image, shape: tuple[int, int], fit: Fit) -> Image.Image:
@@ -133,13 +184,56 @@ def resize_images(images: Tensor, shape: tuple[int, int], fit: Fit, origin: str)
     return result
 
 
-def _to_8_bit(image: Image.Image) -> Image.Image:
-    """Return ``image`` in grey or RGB with 8 bits per channel."""
-    if image.mode in DEEP_GREY:
-        return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
-    if image.mode == "F":
-        raise UnreadableImage("contains floating-point pixels of unknown range, expected 8 or 16 bits")
+def _one_at_a_time(size: tuple[int, int]) -> AbstractContextManager[object]:
+    """Return a lock for an image of more than `LARGE` pixels; raise NotEnoughMemory if it does not fit."""
+    pixels = size[0] * size[1]
+    if pixels <= LARGE:
+        return nullcontext()
+    memory.require(8 * pixels, f"Decoding an image of {size[0]} x {size[1]} pixels", "Scale that image, or set a lower data.max_pixels.")
+    return _LARGE_LOCK
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Return Pillow's name for the layout of the pixels in the file, or an empty string."""
+    tiles = getattr(image, "tile", None)  # images that were not opened from a file have none
+    arguments = tiles[0][3] if tiles else ""
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _to_8_bit(image: Image.Image, raw_mode: str, open_image: Opener, pixel_range: PixelRange | None) -> tuple[Image.Image, int | None]:
+    """Return ``image`` in grey or RGB with 8 bits per channel, and its peak; see `DecodedImage`."""
+    if image.mode in DEEP:
+        return _scale(np.asarray(image), pixel_range)
+    if raw_mode == "LA;16B" and image.mode == "RGBA":  # four bytes per pixel: grey and alpha
+        values = np.asarray(_load_as(open_image, "RGBA"))[..., :2].astype(np.uint16)
+        return _scale(values[..., 0] * 256 + values[..., 1], pixel_range)
     target = "L" if image.mode in GREY else "RGB"
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
-    return image if image.mode == target else image.convert(target)
+    picture = image if image.mode == target else image.convert(target)
+    if raw_mode not in SECOND_BYTE:
+        return picture, None
+    first = np.asarray(picture).astype(np.uint16)
+    if pixel_range is None:
+        return picture, int(first.max()) * 256 + 255
+    second = np.asarray(_load_as(open_image, SECOND_BYTE[raw_mode]).convert("RGB"))
+    return _scale(first * 256 + second, pixel_range)
+
+
+def _load_as(open_image: Opener, raw_mode: str) -> Image.Image:
+    """Return the image decoded with another layout of its pixels."""
+    with open_image() as image:
+        for index, (*tile, arguments) in enumerate(tiles := getattr(image, "tile", [])):
+            tiles[index] = (*tile, (raw_mode, *arguments[1:]) if isinstance(arguments, tuple) else raw_mode)
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+        return image.copy()
+
+
+def _scale(values: np.ndarray, pixel_range: PixelRange | None) -> tuple[Image.Image, int | None]:
+    """Return the picture of ``values`` (h, w) or (h, w, 3), and its peak; see `DecodedImage`."""
+    low, high, integers = float(values.min()), float(values.max()), values.dtype.kind in "iu"
+    if problem := find_problem(low, high, integers, pixel_range):
+        raise UnreadableImage(f"has pixels that {problem}", PIXEL_RANGE)
+    picture = Image.fromarray(to_bytes(values, pixel_range or (DEEPEST if integers else UNIT)))
+    return picture, int(high) if integers and pixel_range is None else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
-from condensation.data.decode.decode import image_suffixes
+from condensation.data.decode.decode import UNREAD, image_suffixes
 from condensation.data.own_output import OWN, is_own_folder, is_own_picture
 
 # Folders that archivers, file servers and operating systems create.
@@ -56,8 +56,8 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
                         waiting.append((entry.path, name + os.sep))
                 elif entry.name.startswith("."):
                     others["hidden"] += 1
-                elif os.path.splitext(entry.name)[1].lower() not in suffixes:
-                    others["not an image by name"] += 1
+                elif (suffix := os.path.splitext(entry.name)[1].lower()) not in suffixes:
+                    others[UNREAD.get(suffix, "not an image by name")] += 1
                 elif is_own_picture(entry.path, entry.name):
                     others[OWN] += 1
                 elif status := _status(entry):

@@ -2,9 +2,9 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
@@ -16,6 +16,7 @@ from condensation.core.errors import CondensationError
 from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
 from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
 from condensation.data.own_output import OWN
+from condensation.data.pixel_range import DEEPEST, fitting_range, range_note
 
 BLOCK = 16  # images per task of a thread
 AHEAD = 4  # blocks per thread that are queued or decoded
@@ -41,6 +42,14 @@ class PendingImages:
     class_names: tuple[str, ...] | None = None  # None if labels are plain numbers
 
 
+@dataclass
+class DeepImages:
+    """Images of a split with integers of more than 8 bits, whose range is known after all images are read."""
+
+    items: dict[int, PendingImage] = field(default_factory=dict)  # by their index in the split
+    peak: int = 0
+
+
 def file_image(path: str, name: str, label: int) -> PendingImage:
     """Return the pending image of the file at ``path``."""
     return PendingImage(name, label, partial(decode_file, path))
@@ -53,16 +62,33 @@ def read_splits(train: PendingImages, test: PendingImages | None, options: ReadO
     and NotEnoughMemory if the images do not fit.
     """
     total = train.count + (test.count if test else 0)
-    first, files = read_split(train, _offset_progress(options, 0, total))
+    first, files, deep = _read_split(train, _offset_progress(options, 0, total))
     if test is None:
-        return RawData(first, None, note, files)
-    second, test_files = read_split(test, _offset_progress(options, train.count, total))
+        return RawData(first, None, f"{note} {_fit_range([(first, deep)], options)}".strip(), files)
+    second, test_files, test_deep = _read_split(test, _offset_progress(options, train.count, total))
+    note = f"{note} {_fit_range([(first, deep), (second, test_deep)], options)}".strip()
     channels = max(first.images.shape[1], second.images.shape[1])
     first, second = (replace(split, images=split.images.expand(-1, channels, -1, -1)) for split in (first, second))
     return RawData(first, second, note, files + test_files)
 
 
-def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary]:
+def _fit_range(parts: Sequence[tuple[RawSplit, DeepImages]], options: ReadOptions) -> str:
+    """Scale all deep images from the range of their largest value, and return a sentence about it."""
+    count = sum(len(deep.items) for _, deep in parts)
+    if not count:
+        return ""
+    pixel_range = fitting_range(max(deep.peak for _, deep in parts))
+    if pixel_range != DEEPEST:  # they were scaled from `DEEPEST`, so they are decoded again
+        options = replace(options, pixel_range=pixel_range)
+        for split, deep in parts:
+            for index, (_, image) in zip(deep.items, _decode_in_parallel(deep.items.values(), options), strict=True):
+                if isinstance(image, SkippedImage):  # changed since it was read
+                    raise image.error()
+                split.images.numpy()[index] = image.pixels
+    return range_note(f"{count:,} images" if count > 1 else "Pixels of one image", pixel_range)
+
+
+def _read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary, DeepImages]:
     """Return one split, in colour if any of its images is."""
     array: np.ndarray | None = None
     labels: list[int] = []
@@ -70,7 +96,7 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
     sizes: Counter[tuple[int, int]] = Counter()
     modes: Counter[str] = Counter()
     skipped: list[SkippedImage] = []
-    own = 0
+    own, deep = 0, DeepImages()
     if options.shape:  # before the first images are decoded, which may be large themselves
         _require_memory(pending, (1, *options.shape))
     for done, (item, image) in enumerate(_decode_in_parallel(pending.items, options), 1):
@@ -95,6 +121,8 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
             _require_memory(pending, image.pixels.shape)
             array = np.repeat(array, 3, axis=1)
         array[len(names)] = image.pixels
+        if image.peak is not None:
+            deep.items[len(names)], deep.peak = item, max(deep.peak, image.peak)
         names.append(item.name)
         labels.append(item.label)
         sizes[image.shape] += 1
@@ -103,7 +131,7 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
         raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
     files = FileSummary(dict(sizes), dict(modes), tuple(skipped), {OWN: own} if own else {})
     images = torch.from_numpy(array[: len(names)])
-    return RawSplit(images, torch.tensor(labels), pending.class_names, pending.origin, tuple(names)), files
+    return RawSplit(images, torch.tensor(labels), pending.class_names, pending.origin, tuple(names)), files, deep
 
 
 def thread_count() -> int:

@@ -1,7 +1,7 @@
-"""CSV tables of paths and labels, separated by commas, semicolons or tabs."""
+"""CSV tables of paths and labels, or of paths and one column of 0 and 1 per class."""
 
-import csv
-import io
+import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,16 +9,21 @@ from pathlib import Path
 from condensation.core.errors import CondensationError
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
-from condensation.data.decode.list_files import ListedFile, file_stamp, printable, stat_file
+from condensation.data.decode.list_files import ListedFile, file_stamp, printable
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
+from condensation.data.formats.table_files import FileFinder
+from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
 from condensation.data.parts import choose_parts, part_kind
 
 SUFFIXES = (".csv", ".tsv")
-DELIMITERS = ",;\t"
-PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "id")
-LABELS = ("label", "class", "target", "class_name", "category", "y")
-SPLITS = ("split", "set", "part", "subset", "fold")
+PATHS = (
+    *("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_name", "image_file", "img"),
+    *("img_path", "img_name", "image_id", "img_id", "id"),
+)
+LABELS = ("label", "labels", "class", "target", "class_name", "category", "class_id", "y", "dx", "diagnosis", "species", "breed")
+SPLITS = ("split", "set", "part", "subset", "fold", "folds", "kfold")
+NAMING = "data.columns=PATH,LABEL (in Python: columns=('PATH', 'LABEL'))"
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,15 @@ class TableRow:
     path: str
     label: str
     split: str
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a table, the class names if its columns name them, and a note for the user."""
+
+    rows: list[TableRow]
+    class_names: tuple[str, ...] | None
+    note: str
 
 
 def is_table(path: Path) -> bool:
@@ -42,81 +56,155 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names. Raise
     CondensationError if a column or a file is missing, or the table is empty.
     """
-    rows = read_rows(path, options.columns)
-    train, test, note = _split_rows(rows, path, options)
-    files = [_file_of(row, path, options) for row in (*train, *test)]
+    table = read_rows(path, options)
+    train, test, note = _split_rows(table.rows, path, options)
+    finder = FileFinder(path.parent)
+    files = [_file_of(row, path, finder, options) for row in (*train, *test)]
     listing = [file_stamp(path.stat()), *((file.name, *file.stamp) if file else None for file in files)]
-    first, second = _pending(train, path, str(path)), _pending(test, path, f"The test split of {path}") if test else None
+    first = _pending(train, files[: len(train)], table, path, str(path))
+    second = _pending(test, files[len(train) :], table, path, f"The test split of {path}") if test else None
+    note = " ".join(filter(None, (table.note, note, _similar_names(first.class_names or ()))))
     raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second, options, note))
     return raw if raw.files else replace(raw, files=FileSummary())
 
 
-def _pending(rows: Sequence[TableRow], path: Path, origin: str) -> PendingImages:
-    names = infer_class_names([row.label for row in rows])
+def _pending(rows: Sequence[TableRow], files: Sequence[ListedFile | None], table: TableRows, path: Path, origin: str) -> PendingImages:
+    names = table.class_names or infer_class_names([row.label for row in rows])
     labels = class_indices([row.label for row in rows], names, origin, origin)
     # A missing file fails to decode later and is then listed as skipped.
-    items = [file_image(str(path.parent / row.path), _name_of(row, path), label) for row, label in zip(rows, labels, strict=True)]
+    items = [
+        file_image(file.path if file else str(path.parent / row.path), _name_of(row, path), label)
+        for row, file, label in zip(rows, files, labels, strict=True)
+    ]
     return PendingImages(items, len(items), origin, names)
 
 
-def read_rows(path: Path, columns: Sequence[str] = ()) -> list[TableRow]:
-    """Return the rows of the table; ``columns`` names the path column and the label column, by default the usual names."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as problem:
-        message = f"{path} is not UTF-8: {problem.reason} at byte {problem.start}."
-        raise CondensationError(message, hint="Save it as UTF-8.") from None
-    except OSError as problem:
-        raise CondensationError(f"{path} cannot be read: {problem.strerror or problem}.") from None
-    if not text.strip():
-        raise CondensationError(f"{path} is empty.", hint="Start with a line of column names, path and label; add one line per image.")
-    delimiter, indices = _find_columns(text, columns, path)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = []
-    try:
-        next(reader)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(_row(cells, indices, reader.line_num, path))
-    except csv.Error as problem:
-        raise CondensationError(f"{path}, line {reader.line_num}: {problem}.") from None
-    if not rows:
+def read_rows(path: Path, options: ReadOptions = ReadOptions()) -> TableRows:
+    """Return the rows of the table at ``path``.
+
+    ``options.columns`` names the path column and the label column, or one column per class; by default the usual names are expected.
+    """
+    wanted = [name.lower() for name in options.columns]
+    paths = (wanted[0],) if wanted else PATHS
+    table = read_table(path, lambda header: len(header) > 1 and _first_index(header, paths) is not None)
+    labels: tuple[Sequence[str], ...] = tuple((name,) for name in wanted[1:]) if wanted else (LABELS,)
+    image, *classes = (_first_index(table.header, known) for known in (paths, *labels))
+    if image is None or None in classes:
+        classes = [] if image is None or wanted else _class_columns(table, image)
+        if image is None or len(classes) < 2:
+            raise _missing_columns(table, (paths, *labels), wanted)
+    if not table.rows:
         raise CondensationError(f"{path} has column names but no images.", hint="Add one line per image: its path and its label.")
-    return rows
+    indices = [index for index in classes if index is not None]
+    names = tuple(table.header[index] for index in indices) if len(indices) > 1 else None
+    cells = _one_hot_labels(table, indices) if names else table.column(indices[0])
+    parts, note = _parts(table, options)
+    rows = [
+        TableRow(line, text, label, part)
+        for (line, _), text, label, part in zip(table.rows, table.column(image), cells, parts, strict=True)
+    ]
+    _check_rows(rows, path)
+    return TableRows(rows, names, note)
 
 
-def _find_columns(text: str, columns: Sequence[str], path: Path) -> tuple[str, tuple[int, int, int | None]]:
-    """Return the delimiter for which the first line has the required columns, and the indices of path, label and split."""
-    wanted = [(columns[0].lower(),), (columns[1].lower(),)] if columns else [PATHS, LABELS]
-    headers = [next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), []) for delimiter in DELIMITERS]
-    for delimiter, header in zip(DELIMITERS, headers, strict=True):
-        names = [name.strip().lower() for name in header]
-        image, label, split = (_first_index(names, known) for known in (*wanted, SPLITS))
-        if image is not None and label is not None and image != label:
-            return delimiter, (image, label, split)
-    header = max(headers, key=len)
-    names = [name.strip().lower() for name in header]
-    missing = [kind for kind, known in zip(("path", "label"), wanted, strict=True) if _first_index(names, known) is None]
-    asked = f" named {columns[0]!r} and {columns[1]!r}" if columns else ""
-    present = ", ".join(name.strip() for name in header)
-    message = f"{path} has no {' and no '.join(missing) or 'separate'} column{asked}; its columns are {present}."
-    hint = "Name the columns path and label, or set data.columns=PATH,LABEL (in Python: columns=('PATH', 'LABEL'))."
-    raise CondensationError(message, hint=hint, setting="data.columns")
-
-
-def _first_index(names: Sequence[str], known: Sequence[str]) -> int | None:
+def _first_index(header: Sequence[str], known: Sequence[str]) -> int | None:
+    names = [name.lower() for name in header]
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _row(cells: Sequence[str], indices: tuple[int, int, int | None], line: int, path: Path) -> TableRow:
-    image, label, split = indices
-    if max(image, label, split or 0) >= len(cells):
-        raise CondensationError(f"{path}, line {line}: there are only {len(cells)} columns.", hint="Add a path and a label to each line.")
-    row = TableRow(line, cells[image].strip(), cells[label].strip(), "train" if split is None else cells[split].strip())
-    for kind, value in (("path", row.path), ("label", row.label)):
-        if not value:
-            raise CondensationError(f"{path}, line {line}: the {kind} is empty.")
-    return row
+def _missing_columns(table: Table, known: Sequence[Sequence[str]], wanted: Sequence[str]) -> CondensationError:
+    missing = [kind for kind, names in zip(("path", "label"), known, strict=False) if _first_index(table.header, names) is None]
+    asked = f" named {' and '.join(map(repr, wanted))}" if wanted else ""
+    present = ", ".join(table.header)
+    message = f"{table.path} has no {' and no '.join(missing) or 'class'} column{asked}; its columns are {present}."
+    hint = f"Name the columns path and label in the first line, or set {NAMING}."
+    return CondensationError(message, hint=hint, setting="data.columns")
+
+
+def _class_columns(table: Table, image: int) -> list[int | None]:
+    """Return the columns of 0 and 1, which stand for classes if there is no label column."""
+    others = (index for index, name in enumerate(table.header) if index != image and name.lower() not in SPLITS)
+    return [index for index in others if table.rows and all(_bit(cell) is not None for cell in table.column(index))]
+
+
+def _bit(cell: str) -> bool | None:
+    try:
+        return {0.0: False, 1.0: True}.get(float(cell))
+    except ValueError:
+        return None
+
+
+def _one_hot_labels(table: Table, classes: Sequence[int]) -> list[str]:
+    """Return the name of the only column of ``classes`` with 1 in each row."""
+    labels = []
+    for (line, _), *cells in zip(table.rows, *(table.column(index) for index in classes), strict=True):
+        bits = [_bit(cell) for cell in cells]
+        chosen = [table.header[index] for index, bit in zip(classes, bits, strict=True) if bit]
+        if len(chosen) != 1 or None in bits:
+            found = (
+                f"the classes {' and '.join(chosen)}"
+                if len(chosen) > 1
+                else "no class"
+                if None not in bits
+                else "a value that is no 0 or 1"
+            )
+            message = (
+                f"{table.path}, line {line} has {found}; expected 1 in one of the columns {_listed([table.header[i] for i in classes])}."
+            )
+            hint = "Correct the line, or name the path column and all class columns: data.columns=PATH,CLASS,CLASS."
+            raise CondensationError(message, hint=hint, setting="data.columns")
+        labels += chosen
+    return labels
+
+
+def _parts(table: Table, options: ReadOptions) -> tuple[list[str], str]:
+    """Return the part of each row, and a note if a column was ignored."""
+    columns = {name: table.column(index) for index, name in enumerate(table.header) if name.lower() in SPLITS}
+    if options.fold is not None:
+        fold = str(options.fold)
+        cells = next((cells for cells in columns.values() if fold in cells), None)
+        if cells is None:
+            found = "; ".join(f"{name!r} has {_listed(sorted(set(cells)))}" for name, cells in columns.items())
+            message = f"{table.path} has no column with the fold {fold}: {found or 'there is no column fold'}."
+            raise CondensationError(message, hint="Set a value of that column, such as fold=0.", setting="data.fold")
+        return ["test" if cell == fold else "train" for cell in cells], f"The fold {fold} is the test split."
+    named = {name.lower() for name in (options.train, options.test) if name is not None}
+    cells = next((cells for cells in columns.values() if any(part_kind(cell) or cell.lower() in named for cell in set(cells))), None)
+    if cells is not None:
+        return cells, ""
+    notes = [
+        f"The column {name!r} was ignored: it has {_listed(sorted(set(cells)))} instead of train and test. "
+        f"data.fold={sorted(set(cells))[0] or 'VALUE'} makes the rows with that value the test split."
+        for name, cells in columns.items()
+    ]
+    return ["train"] * len(table.rows), " ".join(notes)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _check_rows(rows: Sequence[TableRow], path: Path) -> None:
+    """Raise CondensationError if a path or label is empty, or a path has two labels."""
+    seen: dict[str, TableRow] = {}
+    for row in rows:
+        for kind, value in (("path", row.path), ("label", row.label)):
+            if not value:
+                raise CondensationError(f"{path}, line {row.line}: the {kind} is empty.")
+        first = seen.setdefault(os.path.normpath(row.path.replace("\\", "/")), row)
+        if first.label != row.label:
+            message = (
+                f"{path}, line {row.line}: {printable(row.path)} has the label {row.label!r}, but {first.label!r} in line {first.line}."
+            )
+            raise CondensationError(message, hint="Keep one line per image.")
+
+
+def _similar_names(names: Sequence[str]) -> str:
+    """Return a note about class names that differ only in case or spaces."""
+    spellings = defaultdict(list)
+    for name in names:
+        spellings["".join(name.casefold().split())].append(repr(name))
+    return " ".join(f"The classes {' and '.join(group)} differ only in case or spaces." for group in spellings.values() if len(group) > 1)
 
 
 def _split_rows(rows: Sequence[TableRow], path: Path, options: ReadOptions) -> tuple[list[TableRow], list[TableRow], str]:
@@ -132,15 +220,15 @@ def _split_rows(rows: Sequence[TableRow], path: Path, options: ReadOptions) -> t
     return first, second, parts.note(test)
 
 
-def _file_of(row: TableRow, table: Path, options: ReadOptions) -> ListedFile | None:
+def _file_of(row: TableRow, table: Path, finder: FileFinder, options: ReadOptions) -> ListedFile | None:
     """Return the file of ``row``, or None if it is missing and ``options`` skip bad images."""
-    path = table.parent / row.path
     try:
-        return stat_file(path, row.path)
+        return finder.find(row.path)
     except (OSError, ValueError):  # ValueError: a null byte in the path
         if options.skip_bad:
             return None
-        raise SkippedImage(_name_of(row, table), f"does not exist: {printable(str(path))} is not a file").error() from None
+        path = printable(str(table.parent / row.path))
+        raise SkippedImage(_name_of(row, table), f"does not exist: {path} is not a file").error() from None
 
 
 def _name_of(row: TableRow, table: Path) -> str:
