@@ -36,10 +36,8 @@ STILLS = {"MPO", "PSD", "HEIF"}
 # Suffix: format that this installation cannot read, and what to do.
 UNREAD = {
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC (to read it: pip install 'condensation[photos]')"),
-    **dict.fromkeys((".avif", ".avifs"), "AVIF (to read it: pip install --upgrade pillow)"),
-    **dict.fromkeys(
-        (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"), "raw photographs (convert them to TIFF or JPEG)"
-    ),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF (to read it: pip install -U pillow)"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"), "raw photographs (convert to TIFF)"),
     **{".jxl": "JPEG XL (convert to PNG)", ".svg": "SVG (convert to PNG)", ".dcm": "DICOM (convert to 16-bit PNG)"},
 }
 # JPEG decodes faster at 1/8, 1/4 or 1/2 of its size; below three times the target size the difference may be visible.

@@ -81,9 +81,9 @@ def _fit_range(parts: Sequence[tuple[RawSplit, DeepImages]], options: ReadOption
     if pixel_range != DEEPEST:  # they were scaled from `DEEPEST`, so they are decoded again
         options = replace(options, pixel_range=pixel_range)
         for split, deep in parts:
-            for index, (_, image) in zip(deep.items, _decode_in_parallel(deep.items.values(), options), strict=True):
-                if isinstance(image, SkippedImage):  # changed since it was read
-                    raise image.error()
+            for index, (item, image) in zip(deep.items, _decode_in_parallel(deep.items.values(), options), strict=True):
+                if not isinstance(image, DecodedImage):
+                    raise CondensationError(f"{item.name} changed while the images were read.", hint="Try again.")
                 split.images.numpy()[index] = image.pixels
     return range_note(f"{count:,} images" if count > 1 else "Pixels of one image", pixel_range)
 
