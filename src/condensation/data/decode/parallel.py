@@ -152,7 +152,7 @@ def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> 
     waiting: deque[Future[list[tuple[PendingImage, Outcome]]]] = deque()
     source, threads = iter(items), thread_count()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="images")
-    with strict_pillow():
+    with strict_pillow(options.max_pixels):
         try:
             while block := list(islice(source, BLOCK)):
                 waiting.append(pool.submit(_decode_block, block, options))
@@ -170,7 +170,7 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
         try:
             results.append((item, item.read(options)))
         except UnreadableImage as problem:
-            results.append((item, SkippedImage(item.name, str(problem))))
+            results.append((item, SkippedImage(item.name, str(problem), problem.setting)))
         except OwnPicture:
             results.append((item, None))
     return results

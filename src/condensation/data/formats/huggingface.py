@@ -204,8 +204,7 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
     images = [column for column, kind in kinds.items() if kind == "Image"]
     labels = [column for column, kind in kinds.items() if kind == "ClassLabel"] or [column for column in LABELS if column in kinds]
     if len(wanted) > 2:
-        message = f"Expected an image column and a label column of {name}, got {', '.join(wanted)}."
-        raise CondensationError(message, hint="Columns for each class are read from CSV files only.", setting="data.columns")
+        raise CondensationError(f"Expected two columns of {name}, got {', '.join(wanted)}.", setting="data.columns")
     if wanted:
         for column in wanted:
             if column not in kinds:

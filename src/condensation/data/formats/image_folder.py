@@ -61,6 +61,7 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
     raw = read_cached(("folder", folder), listing, options, lambda: read_splits(train.pending(), test.pending() if test else None, options))
     others = sum((split.others for split in splits), Counter[str]())
+    note = " ".join(filter(None, (note, raw.note)))
     return replace(raw, note=note, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
 
 
