@@ -90,7 +90,12 @@ def test_columns_that_are_not_clear_are_asked_for():
     assert "image (Image), fine (ClassLabel), coarse (ClassLabel)" in refusal(from_dataset, two).message
     assert from_dataset(two, columns=("image", "coarse")).train.class_names == ("x", "y")
     assert from_dataset(made(coarse=coarse)).train.class_names == ("cat", "dog")  # the column called label
-    for columns, value in ((("image", "none"), "'none'"), (("fine", "coarse"), "ClassLabel"), (("image",), "got 1: image")):
+    for columns, value in (
+        (("image", "none"), "'none'"),
+        (("fine", "coarse"), "ClassLabel"),
+        (("image",), "got 1: image"),
+        (("image", "fine", "coarse"), "coarse"),
+    ):
         error = refusal(from_dataset, two, columns=columns)
         assert error.setting == "data.columns"
         assert value in error.message

@@ -203,8 +203,6 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
     listing = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
     images = [column for column, kind in kinds.items() if kind == "Image"]
     labels = [column for column, kind in kinds.items() if kind == "ClassLabel"] or [column for column in LABELS if column in kinds]
-    if len(wanted) > 2:
-        raise CondensationError(f"Expected two columns of {name}, got {', '.join(wanted)}.", setting="data.columns")
     if wanted:
         for column in wanted:
             if column not in kinds:
@@ -212,8 +210,8 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
         if kinds[wanted[0]] != "Image":
             message = f"The column {wanted[0]!r} of {name} has type {kinds[wanted[0]]}, expected Image."
             raise CondensationError(message, setting="data.columns")
-        images, labels = [wanted[0]], [wanted[1]]
-    if len(labels) > 1:
+        images, labels = [wanted[0]], list(wanted[1:])
+    if len(labels) > 1 and not wanted:
         labels = [column for column in LABELS[:2] if column in labels]  # among several, only these names are unambiguous
     if len(images) != 1 or len(labels) != 1:
         message = f"{name} has no unambiguous image column and label column; it has {listing}."
