@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from condensation.cli.app import app
+from condensation.cli.main import app
 from condensation.core.errors import CondensationError, NoSuchData
 from tests.data.pictures import picture, write_classes
 
@@ -39,7 +39,7 @@ def test_a_folder(here):
         "dog [x]",
         "Sizes: all 8 x 10 (height x width)",
         "Modes: RGB 10, L 1",
-        "Ignored files: 1 ",
+        "Passed over: 1 ",
         "Read as: 8 x 10 (height x width), colour",
         "Memory: 2.6 kB",
         "2 of 11 images, a fifth of each class, were held out",

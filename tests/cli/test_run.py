@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from condensation.artifacts.condensed_set import CondensedSet
 from condensation.cli.commands.run import default_folder
+from condensation.data.own_output import OWN
 from condensation.runs.presets import settings_from
 from tests.cli.runs import ENVIRONMENT, FAST, RUN, colour_data
+from tests.data.pictures import write_classes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -233,3 +236,24 @@ def test_a_diverged_run_is_stopped(refused):
     assert "method.lr" in said
     assert "1e+30" in said
     assert Path("out/checkpoint.safetensors").exists()
+
+
+def test_a_run_says_what_it_read_and_its_card_keeps_it(condense, tmp_path):
+    write_classes(tmp_path / "mine")
+    (tmp_path / "mine" / "stray.png").touch()
+    arguments = ("run", "-d", "./mine", "-i", 1, *FAST, "-o", "mine/out")
+    said = condense(*arguments)[1].splitlines()
+    told = [
+        "Read: 12 training and 3 test images of 3 classes from mine",
+        "Passed over: 1 outside the class folders",
+        "Read as: 8 x 10 (height x width), colour, values 0 to 255",
+    ]
+    assert said[2:5] == told
+    assert sum("held out" in line for line in said) == 1
+    assert CondensedSet.load("mine/out").card["data"]["read"]["passed_over"] == {"outside the class folders": 1}
+    again = condense(*arguments, "--resume")[1].splitlines()
+    assert [line for line in again if line in told] == told
+    assert condense(*arguments[:-1], "quiet", "--quiet")[1] == ""
+    second = CondensedSet.load("quiet").card["data"]
+    assert second["read"]["passed_over"] == {"outside the class folders": 1, OWN: 1}
+    assert second["fingerprint"] == CondensedSet.load("mine/out").card["data"]["fingerprint"]

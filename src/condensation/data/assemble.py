@@ -60,7 +60,8 @@ def assemble(
         _warn_of_constant_images(split, names)
     details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
-    return Data(name, sets[0], sets[1], " ".join(filter(None, notes)), details, raw.files, raw.format or "arrays")
+    note, origins = " ".join(filter(None, notes)), (train.origin, test.origin)
+    return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays", origins)
 
 
 def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -> dict[str, Any]:

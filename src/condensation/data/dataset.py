@@ -46,6 +46,8 @@ class Data:
     """Contents of the image files; None if no files were decoded."""
     format: str = "arrays"
     """Name of the format on disk."""
+    origins: tuple[str, str] | None = None
+    """File or folder of each split; None if unknown."""
 
     def to(self, device: torch.device | str) -> Data:
         return replace(self, train=self.train.to(device), test=self.test.to(device))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from condensation.core.text import accuracy, counted, in_line, shown
 from condensation.core.user_code import short_name
+from condensation.data.summary import read_lines
 from condensation.evaluation.scores import Scores
 
 
@@ -59,8 +60,9 @@ def print_scores(screen: Console, content: Scores | Mapping[str, Any]) -> None:
 
 
 def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
-    """Return lines about the ``data`` entry of a card; without duplicates if the data were just ``read``, since reading warns of them."""
-    lines = [str(card["note"])] if card.get("note") else []
+    """Return lines about the ``data`` entry of a card; fewer if the data were just ``read``, since that is told while reading."""
+    lines = read_lines(card["read"]) if not read and "read" in card else []
+    lines += [str(card["note"])] if card.get("note") else []
     if skipped := card.get("skipped"):
         count, shown = skipped["count"], skipped["images"][:most]
         lines.append(f"{counted(count, 'image')} could not be read and {'was' if count == 1 else 'were'} skipped:")

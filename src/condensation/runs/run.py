@@ -21,6 +21,7 @@ from condensation.core.progress import Progress
 from condensation.core.storage import remove_unfinished, write, write_json
 from condensation.core.trust import given_names
 from condensation.data.dataset import Data
+from condensation.data.summary import read_facts
 from condensation.evaluation.compare import Entry, compare
 from condensation.evaluation.scores import Scores
 from condensation.methods.base import Method
@@ -154,9 +155,10 @@ def _condense(
 def _card(content: Mapping[str, Any], method: Method, data: Data, note: str) -> dict[str, Any]:
     digests = method.input_digests()
     method_note = method.note if isinstance(method, GenerativeMethod) else ""
+    about = {"name": data.name, "fingerprint": data.train.fingerprint(), "images": len(data.train), "note": note}
     return {
         "settings": content,
-        "data": {"name": data.name, "fingerprint": data.train.fingerprint(), "images": len(data.train), "note": note, **data.details},
+        "data": {**about, "read": read_facts(data), **data.details},
         **({"reads": digests} if digests else {}),
         **({"note": method_note} if method_note else {}),
         "versions": versions(),

@@ -12,6 +12,7 @@ from condensation.cli.options import Output
 from condensation.core.memory import readable
 from condensation.data.dataset import Data, FileSummary, MixedSizes
 from condensation.data.settings import DataSettings
+from condensation.data.summary import read_facts, read_lines
 from condensation.report.grid import grid, save_picture
 from condensation.report.progress import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
@@ -46,6 +47,7 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
         "format": data.format,
         "images": {"train": len(data.train), "test": len(data.test)},
         "classes": {name: {"train": data.train.counts.get(n, 0), "test": data.test.counts.get(n, 0)} for n, name in enumerate(names)},
+        "read": read_facts(data),
         "shape": list(data.train.shape),
         "needs_size": mixed,
         "found": _files(data.files) if data.files else None,
@@ -65,9 +67,8 @@ def _files(files: FileSummary) -> dict[str, Any]:
 
 
 def _print_facts(screen: Console, about: Mapping[str, Any]) -> None:
-    images, classes = about["images"], about["classes"]
+    classes = about["classes"]
     screen.print(f"{about['name']}: {about['format']}")
-    screen.print(f"{images['train']:,} training and {images['test']:,} test images of {len(classes)} classes")
     rows = table("class", "training", "test", right=("training", "test"))
     for name, counts in list(classes.items())[:MOST_CLASSES]:
         rows.add_row(name, f"{counts['train']:,}", f"{counts['test']:,}")
@@ -78,8 +79,7 @@ def _print_facts(screen: Console, about: Mapping[str, Any]) -> None:
 
 
 def _lines(about: Mapping[str, Any]) -> list[str]:
-    channels, height, width = about["shape"]
-    files, lines = about["found"], []
+    files, (*lines, read_as) = about["found"], read_lines(about["read"])
     if files and files["modes"]:
         sizes = files["sizes"]
         spans = [f"{side} {sizes[side][0]} to {sizes[side][2]}, median {sizes[side][1]}" for side in ("height", "width")]
@@ -88,12 +88,8 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
         else:
             lines.append(f"Sizes: {sizes['different']:,} different; {'; '.join(spans)}")
         lines.append("Modes: " + ", ".join(f"{mode} {count:,}" for mode, count in files["modes"].items()))
-    if files and files["passed_over"]:
-        lines.append("Ignored files: " + ", ".join(f"{count:,} {reason}" for reason, count in files["passed_over"].items()))
-    if about["needs_size"]:
-        lines.append(f"The images differ in size: a run needs --size; the picture shows them with --size {height}.")
-    else:
-        lines.append(f"Read as: {height} x {width} (height x width), {'greyscale' if channels == 1 else 'colour'}")
+    wanted = f"The images differ in size: a run needs --size; the picture shows them with --size {SHOWN_SIZE}."
+    lines.append(wanted if about["needs_size"] else read_as)
     lines.append(f"Memory: {about['memory']['text']}, twice that while reading")
     lines += data_notes(about, read=True)
     if "skipped" in about:

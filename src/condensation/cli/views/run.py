@@ -16,6 +16,8 @@ from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
+from condensation.data.dataset import Data
+from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
 from condensation.report.progress import HeadedReporter, stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
@@ -39,15 +41,25 @@ def run(
     boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
     started = time.perf_counter()
 
+    loaded: list[Data] = []
+
     @cache  # prints once
     def print_heading() -> None:
         if output.talks:
             screen.print(f"{settings.data.source}: {describe(settings)}, seed {settings.seed}\n{state}")
 
+    @cache
+    def print_data() -> None:
+        print_heading()
+        if output.talks:
+            screen.print(*read_lines(read_facts(loaded[0])), *filter(None, [loaded[0].note]), sep="\n")
+
     with stoppable(quiet=not output.talks, message=lambda stopped: _stopped_message(out, stopped)) as reporter:
-        shown = HeadedReporter(reporter, print_heading)
+        shown = HeadedReporter(reporter, lambda: print_data() if loaded else print_heading())
         if finished:
             print_heading()
+        else:
+            loaded.append(settings.data.load(shown.reading))
         result = run_settings(
             settings,
             out,
@@ -55,6 +67,7 @@ def run(
             observers=[*boards, shown.condensing],
             progress=Progress(shown.reading, shown.evaluating),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
+            data=loaded[0] if loaded else None,
         )
     if output.as_json:
         return print_json({"folder": str(out), **(result.scores.to_json() if result.scores else {})})
@@ -62,18 +75,20 @@ def run(
         if not finished:
             seconds = time.perf_counter() - started
             screen.print(f"\nDone in {f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.1f} min'}.")
-        _print_result(settings, result, read=not finished)
+        _print_result(settings, result, loaded[0].note if loaded else None)
     return None
 
 
-def _print_result(settings: RunSettings, result: RunResult, *, read: bool) -> None:
+def _print_result(settings: RunSettings, result: RunResult, told: str | None) -> None:
+    """Print scores, notes on the data except the one that was ``told`` while reading (None: nothing was read), and suggestions."""
     screen, out = plain_console(), result.folder
     if result.scores:
         print_scores(screen, result.scores)
     if below := below_random(result.scores, to_dict(settings.method)["name"]):
         screen.print(f"\nThis set is less accurate than random images ({below[0]:.1f} % and {below[1]:.1f} %). Try one of:", style="bold")
         screen.print(*(f"  {line}" for line in what_to_try(settings.method)), sep="\n")
-    notes = data_notes(result.condensed.card.get("data", {}), read=read)
+    about = result.condensed.card.get("data", {})
+    notes = data_notes({**about, "note": str(about.get("note", "")).removeprefix(told or "").strip()}, read=told is not None)
     screen.print(*notes, f"Picture: {out / GRID}", f"Set:     {out / SET}", sep="\n")
     screen.print("\nNext:", style="bold")
     folder, program = shlex.quote(str(out)), shlex.quote(_program())
