@@ -7,6 +7,7 @@ from condensation.data.locate import list_datasets
 from condensation.runs.presets import preset_for
 from tests.data import official
 from tests.data.official import write_cifar, write_svhn, write_tar, write_tiny_imagenet
+from tests.data.pictures import write_classes
 
 PYTHON, BINARY = ("cifar10", "python"), ("cifar10", "binary")
 
@@ -89,3 +90,32 @@ def test_fewer_images_than_the_data_set_has_are_noted(tmp_path, caplog):
     note = "CIFAR-10 has 50,000 training and 10,000 test images; these files have 20 and 20."
     assert load(path).note == note
     assert note in caplog.text
+
+
+@pytest.mark.parametrize(("name", "folder"), [("digits", "digits"), ("digits", "Digits"), ("Fashion_Mini", "fashion-mini")])
+def test_a_bundled_name_hides_a_folder(tmp_path, monkeypatch, caplog, name, folder):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / folder)
+    assert len(load(name).train.class_names) == 10
+    assert len(caplog.messages) == 1
+    assert f'source="./{folder}"' in caplog.text
+    assert "bundled" in caplog.text
+    caplog.clear()
+    assert load(f"./{folder}").train.class_names == ("a", "b", "c")
+    assert not caplog.messages
+
+
+def test_a_name_in_the_data_folder_hides_a_folder(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "mine")
+    write_classes(tmp_path / "all" / "mine", ("x", "y"))
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path / "all"))
+    assert load("mine").train.class_names == ("x", "y")
+    assert 'source="./mine"' in caplog.text
+    assert f'source="{tmp_path / "all" / "mine"}"' in caplog.text
+    caplog.clear()
+    monkeypatch.setenv("CONDENSATION_DATA", str(tmp_path))  # the same folder
+    assert load("mine").train.class_names == ("a", "b", "c")
+    (tmp_path / "digits").mkdir()  # without data
+    load("digits")
+    assert not caplog.messages

@@ -20,7 +20,7 @@ from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.labels import are_strings, encode_labels
-from condensation.data.locate import data_folder, find_dataset, not_found_error, official_paths
+from condensation.data.locate import data_folder, find_dataset, not_found_error, official_paths, warn_of_shadow
 
 logger = logging.getLogger(__name__)
 
@@ -143,9 +143,11 @@ def _is_path(source: str | Path) -> bool:
 def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> tuple[str, RawData]:
     known = known_name(name)
     if known in BUNDLED:
+        warn_of_shadow(name, None)
         return known, replace(BUNDLED[known](), format="bundled")
     place = find_dataset(name, folder)
     if place is not None:
+        warn_of_shadow(name, place)
         return known or name, _read(place, options)
     path = Path(name)
     # A path named like a known data set may be an interrupted download, which holds no data.

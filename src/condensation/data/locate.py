@@ -1,7 +1,9 @@
 """Search for data sets in the data folders."""
 
+import logging
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.idx import is_idx_folder
 from condensation.data.formats.npz import is_npz_folder
 from condensation.data.formats.registry import FORMATS, format_of
+
+logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_DATA"
 IDX_NAMES = ("mnist", "fashion-mnist")
@@ -60,6 +64,19 @@ def find_folder(name: str, folder: Path) -> Path | None:
 def find_dataset(name: str, folder: str | Path | None) -> Path | None:
     """Return the path of the data set ``name`` in the first of `search_folders` that has it."""
     return next((path for root in search_folders(folder) if (path := find_folder(name, root))), None)
+
+
+def warn_of_shadow(name: str, place: Path | None) -> None:
+    """Warn if the data set ``name``, read from ``place`` (None: bundled), hides data with that name in the current folder."""
+    with suppress(OSError):  # the current folder may be unreadable
+        here = sorted(path for path in Path().iterdir() if normalized_name(path.name) == normalized_name(name))
+        hidden = next((path for path in here if format_of(path) and not (place and path.samefile(place))), None)
+        if hidden is None:
+            return
+        taken = "the bundled data set was read" if place is None else f"{place} was read"
+        other = f'For ./{hidden}, set source="./{hidden}"'
+        again = "" if place is None else f'; for the other without this warning, source="{place}"'
+        logger.warning(f"{name!r} is a known name and a name in the current folder: {taken}, not ./{hidden}. {other}{again}.")
 
 
 def list_datasets(folder: str | Path | None = None) -> list[DatasetListing]:
