@@ -7,13 +7,15 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 
-.PHONY: help demo test test-slow test-all lint format clean
+.PHONY: help demo test test-slow test-all campaigns trust lint format clean
 
 help:
 	@echo "make demo      condense bundled data and evaluate the result: about a minute after installation"
 	@echo "make test      run the quick tests"
 	@echo "make test-slow run the slow tests"
 	@echo "make test-all  run all tests"
+	@echo "make campaigns run a few trials of each campaign against the command"
+	@echo "make trust     run all trials of the campaigns, and record their counts"
 	@echo "make lint      check format, style and types"
 	@echo "make format    fix format and style"
 	@echo "make clean     remove .venv, build files and caches; runs are kept"
@@ -34,6 +36,12 @@ test-slow: $(VENV)/installed-dev
 
 test-all: $(VENV)/installed-dev
 	$(PYTEST)
+
+campaigns: $(VENV)/installed-dev
+	$(BIN)/python -m tests.campaigns all --share 0.02 --jobs 2
+
+trust: $(VENV)/installed-dev
+	$(BIN)/python -m tests.campaigns all --jobs 2 --out results/trust.json --page docs/trust.md
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

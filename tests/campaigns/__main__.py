@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.campaigns import fuzz, kill, numbers, places, security, soak
 from tests.campaigns.command import warm
-from tests.campaigns.record import Record
+from tests.campaigns.record import Record, write_table
 from tests.campaigns.runner import Runner
 
 CAMPAIGNS = {"kill": kill.trial, "fuzz": fuzz.trial, "places": places.trial, "security": security.trial}
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="run this trial alone and keep its folder")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--out", type=Path, help="JSON file in which counts are added up; a stopped campaign continues there")
+    parser.add_argument("--page", type=Path, help="Markdown page whose table shows the counts of --out")
     given = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="campaigns-"))
     start = time.monotonic()
@@ -39,6 +40,8 @@ def main() -> int:
             failures += not runner.trial(given.only, keep=True).passed
         else:
             failures += runner.run(trials, given.jobs, Record(given.out, name, given.seed))
+    if given.page:
+        write_table(given.page, given.out)
     if given.only is None:
         shutil.rmtree(root, ignore_errors=True)
         print(f"campaigns: {time.monotonic() - start:.0f} s with imports, {failures} failures")

@@ -110,6 +110,7 @@ class Command:
             self.before()
             seen.begin()
             main()
+            code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
         except KeyboardInterrupt as error:

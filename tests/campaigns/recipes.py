@@ -10,7 +10,7 @@ _LOOPS = f"-i 2 method.steps=2 method.outer_loops=2 method.inner_loops=2 {_NARRO
 _TRAINED = "-i 2 method.network.width=8 method.recipe.epochs=2"
 _GENERATOR = "-d fashion-mini -i 2 method.batch=6 method.critic_steps=2 method.width=4 method.depth=1 method.latent=5"
 _KIP = "-m kip -i 2 method.steps=4 method.batch=40"
-_LEARNER = "method.learner=convnet method.learner.width=4 method.learner.depth=1"
+_LEARNER = "method.channels=[4,3] method.learner=convnet method.learner.width=4 method.learner.depth=1"
 METHODS = {
     name: settings.split()
     for name, settings in {
@@ -20,7 +20,7 @@ METHODS = {
         "dsa": f"-m dsa {_LOOPS}",
         "kip": _KIP,
         "kip-labels": f"{_KIP} method.labels=learned",
-        "gtn": f"-m gtn -i 2 method.steps=3 method.batch=10 method.real_batch=8 method.latent=5 method.hidden=8 method.channels=[4,3] {_LEARNER}",
+        "gtn": f"-m gtn -i 2 method.steps=3 method.batch=10 method.real_batch=8 method.latent=5 method.hidden=8 {_LEARNER}",
         "gmmn": "-m gmmn -i 2 method.iterations=6 method.hidden=[8,8] method.samples_per_class=5 method.batch_per_class=6",
         "dc-vae": f"-m dc-vae {_GENERATOR} method.steps=2 method.samples=8 method.critic_width=4 method.queue=16",
         "biggan": f"-m biggan {_GENERATOR} method.steps=3 method.averaging_from=2",

@@ -59,3 +59,27 @@ def machine() -> str:
     from torch import __version__ as torch_version
 
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch_version}"
+
+
+def table(path: Path) -> str:
+    """Return the Markdown table of the counts in a file of campaigns."""
+    lines = ["| campaign | trials | of them | failures | seeds | commit |", "| --- | --- | --- | --- | --- | --- |"]
+    for campaign, entries in json.loads(path.read_text()).items():
+        parts: dict[str, int] = {}
+        for entry in entries:
+            for part, count in entry["parts"].items():
+                parts[part] = parts.get(part, 0) + count
+        seeds, commits = (", ".join(dict.fromkeys(str(entry[name]) for entry in entries)) for name in ("seed", "commit"))
+        trials, failures = sum(entry["trials"] for entry in entries), sum(len(entry["failures"]) for entry in entries)
+        shown = ", ".join(f"{count:,} {part}" for part, count in parts.items())
+        lines.append(f"| {campaign} | {trials:,} | {shown} | {failures} | {seeds} | {commits} |")
+    return "\n".join(lines)
+
+
+def write_table(page: Path, path: Path) -> None:
+    """Replace the table of ``page`` that begins with the same header by that of the counts in ``path``."""
+    new = table(path)
+    text = page.read_text()
+    start = text.index(new.splitlines()[0])
+    end = text.find("\n\n", start)
+    page.write_text(text[:start] + new + (text[end:] if end >= 0 else "\n"))
