@@ -203,3 +203,63 @@ def test_retries_of_the_hub_are_not_logged(monkeypatch, capfd, caplog):
     assert logging.getLogger("huggingface_hub").level == before
     library.warning("and afterwards")
     assert "and afterwards" in caplog.text
+
+
+@pytest.mark.parametrize("labels", [[-1] * 3, [None] * 3])
+def test_a_test_split_without_labels_gives_way_to_the_validation_split(tmp_path, labels):
+    features = made().features
+    test = datasets.Dataset.from_dict({"image": [picture(n) for n in range(3)], "label": labels}, features=features)
+    splits = datasets.DatasetDict({"train": made(), "test": test, "validation": made(4, names=("dog", "cat"))})
+    splits.save_to_disk(str(tmp_path / "saved"))
+    data = load(tmp_path / "saved")
+    assert data.note == "There are no labelled images in test. The test split is validation."
+    assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), np.asarray(picture(1)))  # its cat
+    assert refusal(load, tmp_path / "saved", test="test").setting == "data.test"
+    alone = from_dataset(datasets.DatasetDict({"train": made(), "test": test}))
+    assert len(alone.test) == 2
+    assert "no labelled images in test" in alone.note
+
+
+def test_splits_are_named(tmp_path):
+    datasets.DatasetDict({"first": made(), "second": made(4), "third": made(6)}).save_to_disk(str(tmp_path / "saved"))
+    assert refusal(load, tmp_path / "saved").setting == "data.train"
+    data = load(tmp_path / "saved", train="third", test="Second")
+    assert (len(data.train), len(data.test)) == (6, 4)
+    assert data.note == "Parts that were not read: first."
+
+
+@pytest.mark.parametrize("kind", ["binary", "large binary", "struct"])
+@pytest.mark.parametrize("labels", [[0, 1] * 4, ["a", "b"] * 4])
+def test_plain_parquet_with_image_files(tmp_path, kind, labels):
+    import io
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    files = []
+    for number in range(8):
+        file = io.BytesIO()
+        picture(number).save(file, "PNG")
+        files.append(file.getvalue())
+    content = [{"bytes": file, "path": "x.png"} for file in files] if kind == "struct" else files
+    column = pa.array(content, {"binary": pa.binary(), "large binary": pa.large_binary()}.get(kind))
+    parquet.write_table(pa.table({"image": column, "label": pa.array(labels)}), tmp_path / "plain.parquet")
+    data = load(tmp_path / "plain.parquet")
+    both = torch.cat([data.train.images[:3], data.test.images[:1]]).permute(0, 2, 3, 1).numpy()
+    assert sorted(map(bytes, both)) == sorted(np.asarray(picture(number)).tobytes() for number in range(0, 8, 2))
+
+
+def test_streams_are_refused():
+    stream = made().to_iterable_dataset()
+    for value in (stream, datasets.IterableDatasetDict({"train": stream})):
+        assert "streaming" in refusal(from_dataset, value).hint
+
+
+def test_parquet_files_of_any_name_are_parts_if_named(tmp_path):
+    made().to_parquet(str(tmp_path / "alpha-00000-of-00002.parquet"))
+    made(6).to_parquet(str(tmp_path / "alpha-00001-of-00002.parquet"))
+    made(4, names=("dog", "cat")).to_parquet(str(tmp_path / "beta.parquet"))
+    data = load(tmp_path, train="alpha", test="beta")
+    assert (len(data.train), len(data.test)) == (18, 4)
+    assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), np.asarray(picture(1)))  # its cat
+    assert "aligned" in refusal(load, tmp_path).message  # as one part, the files contradict each other

@@ -83,3 +83,19 @@ def test_skip_bad_skips_a_damaged_image(tmp_path):
     files = official.tiny_imagenet_files() | {"train/n01/images/n01_1.JPEG": b""}
     data = load(write_tiny_imagenet(tmp_path, packed=True, files=files), skip_bad=True)
     assert data.train.counts == {0: 4, 1: 3, 2: 4}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("below", ["", "images/"])
+@pytest.mark.parametrize("annotated", [True, False])
+def test_validation_images_may_be_sorted_by_class(tmp_path, packed, below, annotated):
+    expected = load(write_tiny_imagenet(tmp_path / "official", packed=packed))
+    files = official.tiny_imagenet_files()
+    for row in files["val/val_annotations.txt"].decode().splitlines():
+        name, wnid = row.split("\t")[:2]
+        files[f"val/{wnid}/{below}{name}"] = files.pop(f"val/images/{name}")
+    if not annotated:
+        files.pop("val/val_annotations.txt")
+    data = load(write_tiny_imagenet(tmp_path / "sorted", packed=packed, files=files))
+    assert data.test.fingerprint() == expected.test.fingerprint()
+    assert data.train.fingerprint() == expected.train.fingerprint()

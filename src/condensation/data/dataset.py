@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ class Data:
 
         Raise CondensationError if a class does not exist.
         """
-        known = self.train.class_names
+        known, names = self.train.class_names, [unicodedata.normalize("NFC", name) for name in names]
         for name in names:
             if name not in known:
                 raise unknown("class", name, known, setting="data.classes")

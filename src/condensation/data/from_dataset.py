@@ -81,8 +81,10 @@ class _LabelEncoder:
             label = label.item()
         if isinstance(label, str):
             number = self.strings.setdefault(label, len(self.strings))
-        elif isinstance(label, Integral) and not isinstance(label, bool) and abs(int(label)) < 2**63:
+        elif isinstance(label, Integral) and not isinstance(label, bool):
             self.any_integer, number = True, int(label)
+            if (bits := number.bit_length()) > 63:
+                raise CondensationError(f"The label of {name} has {bits:,} bits, expected at most 63.")
         else:
             raise CondensationError(f"The label of {name} is {label!r}, expected an integer from 0 or a string.")
         if self.strings and self.any_integer:

@@ -143,6 +143,7 @@ def _is_path(source: str | Path) -> bool:
 def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> tuple[str, RawData]:
     known = known_name(name)
     if known in BUNDLED:
+        _refuse_parts(options, known)
         warn_of_shadow(name, None)
         return known, replace(BUNDLED[known](), format="bundled")
     place = find_dataset(name, folder)
@@ -185,10 +186,8 @@ def _read(path: Path, options: ReadOptions) -> RawData:
         hint = f"Expected one of: {'; or '.join(form.name for form in FORMATS)}."
         raise CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
     place, form = located
-    if options.named_parts and not form.has_parts:
-        setting = "data.test" if options.train is None else "data.train"
-        message = f"The parts of {place} are fixed ({form.name}); got {' and '.join(options.named_parts)}."
-        raise CondensationError(message, hint="Leave out data.train and data.test.", setting=setting)
+    if not form.has_parts:
+        _refuse_parts(options, f"{place} ({form.name})")
     raw = replace(form.read(place, options), format=form.name)
     if form.dataset is None:
         return raw
@@ -198,3 +197,11 @@ def _read(path: Path, options: ReadOptions) -> RawData:
     note = f"{info.title} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
     logger.warning(note)
     return replace(raw, note=" ".join(filter(None, (raw.note, note))))
+
+
+def _refuse_parts(options: ReadOptions, origin: str) -> None:
+    """Raise CondensationError if the user named parts of data whose parts are fixed."""
+    if options.named_parts:
+        message = f"The training part and the test part of {origin} are fixed; got {' and '.join(options.named_parts)}."
+        setting = "data.test" if options.train is None else "data.train"
+        raise CondensationError(message, hint="Leave out data.train and data.test.", setting=setting)

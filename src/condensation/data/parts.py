@@ -17,18 +17,20 @@ _PART = re.compile(rf"(?:(?:{_CONTENT})[ _-])?({'|'.join(TRAIN_NAMES + TEST_NAME
 
 @dataclass(frozen=True)
 class Parts:
-    """Names of the training part and of the possible test parts, the preferred one first."""
+    """Names of the training part, of the possible test parts, the preferred one first, and of all others."""
 
     train: str
     tests: tuple[str, ...]
+    others: tuple[str, ...]
 
     def note(self, test: str | None, unlabelled: Sequence[str] = ()) -> str:
-        """Return the sentences for the user on a choice among several parts, and on parts without labels."""
+        """Return the sentences for the user on a choice among several parts, on parts without labels and on those not read."""
         labelled = [name for name in self.tests if name not in unlabelled]
         several = f"Found the splits {' and '.join(labelled)}; {test} is the test split." if len(labelled) > 1 else ""
         without = f"There are no labelled images in {' and '.join(unlabelled)}." if unlabelled else ""
         taken = f"The test split is {test}." if unlabelled and len(labelled) == 1 else ""
-        return " ".join(filter(None, (without, several, taken)))
+        unread = f"Parts that were not read: {', '.join(self.others)}." if self.others else ""
+        return " ".join(filter(None, (without, several, taken, unread)))
 
 
 def part_kind(name: str) -> str | None:
@@ -52,7 +54,7 @@ def choose_parts(names: Iterable[str], options: ReadOptions, origin: str) -> Par
     if train is None:
         train = next((name for kind in TRAIN_NAMES for name in others if kinds[name] == kind), None)
     if train is None and test is not None:
-        if len(others) != 1:
+        if len(others) != 1 or kinds[others[0]] in TEST_NAMES:
             message = f"No part of {origin} is known as the training part; it has {', '.join(present)}."
             raise CondensationError(message, hint="Name it: data.train=NAME.", setting="data.train")
         train = others[0]
@@ -61,9 +63,8 @@ def choose_parts(names: Iterable[str], options: ReadOptions, origin: str) -> Par
     if train == test:
         message = f"{train!r} of {origin} cannot be both the training part and the test part."
         raise CondensationError(message, hint="Leave out data.test to hold out a fifth of the images.", setting="data.test")
-    if test is not None:
-        return Parts(train, (test,))
-    return Parts(train, tuple(name for kind in TEST_NAMES for name in present if kinds[name] == kind and name != train))
+    tests = (test,) if test else tuple(name for kind in TEST_NAMES for name in present if kinds[name] == kind and name != train)
+    return Parts(train, tests, tuple(name for name in present if name not in (train, *tests)))
 
 
 def _named(present: Sequence[str], wanted: str | None, role: str, origin: str) -> str | None:

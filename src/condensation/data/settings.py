@@ -48,6 +48,8 @@ class DataSettings:
         if not self.source.strip():
             hint = 'Set a name that `condense data` lists, or a path: source="digits".'
             raise CondensationError("No data set given.", hint=hint, setting="data.source")
+        if self.classes is not None and not self.classes:
+            raise CondensationError("No classes given.", hint="Name at least one class, or leave out data.classes.", setting="data.classes")
         options = ReadOptions(self.size, self.fit, self.skip_bad, self.columns, pixel_range=self.pixel_range, max_pixels=self.max_pixels)
         shape = options.shape
         if shape:  # one spelling, so that equal settings compare equal

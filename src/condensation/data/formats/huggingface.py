@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from condensation.data.parts import choose_parts
 PREFIX = "hf:"
 LABELS = ("label", "labels", "class", "target", "category", "fine_label")
 SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
+FILES = BINARY, STRUCT = ("binary", "struct with bytes")  # columns of image files that were not saved with the type Image
+SHARD = re.compile(r"-\d+-of-\d+$")
 ROWS = 256  # rows fetched at a time
 
 
@@ -71,7 +74,8 @@ def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
     owner, _, rest = name.partition("/")
     repository, _, config = rest.partition("/")
     arguments = [name] if exists or not rest else [f"{owner}/{repository}", *([config] if config else [])]
-    dataset = _load(lambda library: library.load_dataset(*arguments), name)
+    read = partial(_load_folder, name, options) if exists else lambda library: library.load_dataset(*arguments)
+    dataset = _load(read, name)
     return Path(arguments[0]).name, replace(_read_with_cache(dataset, options, source), format="a data set of Hugging Face")
 
 
@@ -84,7 +88,7 @@ def read_saved(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     elif any((path / name).is_file() for name in SAVED):
         dataset = _load(lambda library: library.load_from_disk(str(path)), str(path))
     else:
-        dataset = _load(lambda library: library.load_dataset(str(path)), str(path))
+        dataset = _load(partial(_load_folder, str(path), options), str(path))
     return _read_with_cache(dataset, options, str(path))
 
 
@@ -94,6 +98,11 @@ def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class
     ``class_names`` are the user's; labels that are strings are looked up in them.
     """
     train, test, note = _choose_splits(train, test, options, name)
+    for split in (train, test):
+        if split is not None and not hasattr(split, "__len__"):
+            message = f"{name} is a stream ({type(split).__name__}); expected a Dataset with a length."
+            hint = "Load it without streaming=True, or take a part: Dataset.from_list(list(stream.take(1000)))."
+            raise CondensationError(message, hint=hint)
     columns = _find_columns(train, options.columns, name)
     labels = _labels(train, columns, name)
     as_text = columns.class_names is None and not all(map(INTEGER.fullmatch, labels))
@@ -112,6 +121,24 @@ def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class
         test_as_text = test_columns.class_names is None and (as_text or not all(map(INTEGER.fullmatch, test_labels)))
         second = pending(test, test_columns, test_labels, "test", test_as_text)
     return read_splits(pending(train, columns, labels, "train", as_text), second, options, note)
+
+
+def _load_folder(path: str, options: ReadOptions, library: Any) -> Any:
+    """Return the splits of a folder; each parquet file keeps its own class names, which the library would take from the first."""
+    builder = library.load_dataset_builder(path)
+    if not type(builder).__name__.startswith("Parquet"):
+        return library.load_dataset(path)
+    splits = {str(name): list(files) for name, files in builder.config.data_files.items()}
+    if options.named_parts and len(splits) == 1:  # the library knows few names of parts
+        files = sorted(*splits.values())
+        splits = {name: [file for file in files if _part_of(file) == name] for name in map(_part_of, files)}
+    read = library.Dataset.from_parquet
+    return library.DatasetDict({name: library.concatenate_datasets([read(file) for file in files]) for name, files in splits.items()})
+
+
+def _part_of(file: str) -> str:
+    """Return the name of a file without the number of its shard, as in ``train-00000-of-00002.parquet``."""
+    return SHARD.sub("", Path(file).stem)
 
 
 def _check_parquet(path: Path) -> None:
@@ -199,16 +226,16 @@ def _has_labels(split: Any, columns: HubColumns) -> bool:
 def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
     """Return the columns ``wanted``, by default those with image and label types."""
     features = dataset.features or {}
-    kinds = {column: type(feature).__name__ for column, feature in features.items()}
+    kinds = {column: _kind(feature) for column, feature in features.items()}
     listing = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
-    images = [column for column, kind in kinds.items() if kind == "Image"]
+    images = [column for column, kind in kinds.items() if kind == "Image"] or [column for column, kind in kinds.items() if kind in FILES]
     labels = [column for column, kind in kinds.items() if kind == "ClassLabel"] or [column for column in LABELS if column in kinds]
     if wanted:
         for column in wanted:
             if column not in kinds:
                 raise CondensationError(f"{name} has no column {column!r}; it has {listing}.", setting="data.columns")
-        if kinds[wanted[0]] != "Image":
-            message = f"The column {wanted[0]!r} of {name} has type {kinds[wanted[0]]}, expected Image."
+        if kinds[wanted[0]] not in ("Image", *FILES):
+            message = f"The column {wanted[0]!r} of {name} has type {kinds[wanted[0]]}, expected Image or binary."
             raise CondensationError(message, setting="data.columns")
         images, labels = [wanted[0]], list(wanted[1:])
     if len(labels) > 1 and not wanted:
@@ -219,6 +246,13 @@ def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
         raise CondensationError(message, hint=hint, setting="data.columns")
     names = getattr(features[labels[0]], "names", None)
     return HubColumns(images[0], labels[0], tuple(names) if names else None)
+
+
+def _kind(feature: Any) -> str:
+    """Return the type of a column for messages; image files without the type Image are `FILES`."""
+    if isinstance(feature, Mapping) and "bytes" in feature:
+        return STRUCT
+    return BINARY if getattr(feature, "dtype", None) in ("binary", "large_binary") else type(feature).__name__
 
 
 def _labels(dataset: Any, columns: HubColumns, name: str) -> list[str]:

@@ -71,7 +71,7 @@ def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, Clas
     place = folder if classes_here else _inner(folder, options)
     inside = {printable(path.name): path for path in subfolders(place)}
     parts = None if classes_here else choose_parts(inside, options, str(place))
-    if parts and not options.named_parts and not subfolders(inside[parts.train]):  # a class called "train"
+    if parts and parts.others and not options.named_parts and not subfolders(inside[parts.train]):  # a class called "train"
         parts = None
     notes = [f"The images are those in {place}." if place != folder else ""]
     if parts is None:
@@ -87,8 +87,6 @@ def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, Clas
         raise CondensationError(message, hint="Name another part, or leave out data.test.", setting="data.test")
     chosen = next((name for name, split in tests.items() if split), None)
     notes += [left_out_note(train.empty), parts.note(chosen, unlabelled)]
-    if others := [name for name in inside if name not in (parts.train, *parts.tests)]:
-        notes.append(f"Folders that were not read: {', '.join(others)}.")
     return train, tests[chosen] if chosen else None, " ".join(filter(None, notes))
 
 

@@ -1,6 +1,6 @@
 """Tiny ImageNet in its official form: ``tiny-imagenet-200.zip`` or the unpacked folder.
 
-Its test split has no labels, so the validation split is used as the test split.
+Its test split has no labels, so the validation split is used as the test split. Its images may be sorted into class folders.
 """
 
 import io
@@ -26,7 +26,7 @@ DATASET = "tiny-imagenet"
 FOLDER = "tiny-imagenet-200"
 ARCHIVE = FOLDER + ".zip"
 CLASSES, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
-TRAIN_FILE = re.compile(r"train/(n\d+)/images/[^/]+\.JPEG")
+SORTED_FILE = re.compile(r"(train|val)/(n\d+)/(?:images/)?[^/]+\.JPEG")
 # Files have a few kilobytes and images 64 x 64 pixels; far larger ones are attacks that exhaust memory.
 LARGEST_FILE = 10_000_000  # bytes
 LARGEST_IMAGE = 1_000_000  # pixels
@@ -43,7 +43,8 @@ class DatasetFiles:
     def lines(self, name: str) -> list[str]:
         """Return the lines of the text file ``name`` that are not empty."""
         if name not in self.names:
-            raise CondensationError(f"{self.path} lacks {name}.", hint=f"Remove it and get it again: condense data get {DATASET}")
+            hint = f"Add that file, or get the data set again: condense data get {DATASET}"
+            raise CondensationError(f"{self.path} lacks {name}.", hint=hint)
         try:
             return [line for line in self.read(name).decode().splitlines() if line.strip()]
         except UnicodeDecodeError as problem:
@@ -105,9 +106,11 @@ def _read(files: DatasetFiles, options: ReadOptions) -> RawData:
     labels = {wnid: label for label, wnid in enumerate(wnids)}
     names = class_names(wnids, files.lines(WORDS) if WORDS in files.names else [])
     # Sorted by class and name, so that archive and folder give the same order.
-    train = sorted((labels.get(match[1], -1), match[0]) for name in files.names if (match := TRAIN_FILE.fullmatch(name)))
-    rows = [line.split("\t") for line in files.lines(ANNOTATIONS)]
-    test = sorted((labels.get(row[1], -1) if len(row) > 1 else -1, f"val/images/{row[0]}") for row in rows)
+    matches = [match for name in files.names if (match := SORTED_FILE.fullmatch(name))]
+    train, test = (sorted((labels.get(match[2], -1), match[0]) for match in matches if match[1] == split) for split in ("train", "val"))
+    if not test:
+        rows = [line.split("\t") for line in files.lines(ANNOTATIONS)]
+        test = sorted((labels.get(row[1], -1) if len(row) > 1 else -1, f"val/images/{row[0]}") for row in rows)
     splits = []
     for split, images in (("train", train), ("val", test)):
         if not images:
