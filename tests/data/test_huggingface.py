@@ -256,10 +256,12 @@ def test_streams_are_refused():
 
 
 def test_parquet_files_of_any_name_are_parts_if_named(tmp_path):
-    made().to_parquet(str(tmp_path / "alpha-00000-of-00002.parquet"))
-    made(6).to_parquet(str(tmp_path / "alpha-00001-of-00002.parquet"))
-    made(4, names=("dog", "cat")).to_parquet(str(tmp_path / "beta.parquet"))
-    data = load(tmp_path, train="alpha", test="beta")
+    place = tmp_path / "data"
+    place.mkdir()
+    made().to_parquet(str(place / "alpha-00000-of-00002.parquet"))
+    made(6).to_parquet(str(place / "alpha-00001-of-00002.parquet"))
+    made(4, names=("dog", "cat")).to_parquet(str(place / "beta.parquet"))
+    data = load(place, train="alpha", test="beta")
     assert (len(data.train), len(data.test)) == (18, 4)
     assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), np.asarray(picture(1)))  # its cat
-    assert "aligned" in refusal(load, tmp_path).message  # as one part, the files contradict each other
+    assert "aligned" in refusal(load, place).message  # as one part, the files contradict each other

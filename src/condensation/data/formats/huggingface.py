@@ -5,7 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,25 +19,15 @@ from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.hub_columns import HubColumns, find_columns, has_labels, labels_of
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
 from condensation.data.own_output import is_own_folder
 from condensation.data.parts import choose_parts
 
 PREFIX = "hf:"
-LABELS = ("label", "labels", "class", "target", "category", "fine_label")
 SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
-FILES = BINARY, STRUCT = ("binary", "struct with bytes")  # columns of image files that were not saved with the type Image
 SHARD = re.compile(r"-\d+-of-\d+$")
 ROWS = 256  # rows fetched at a time
-
-
-@dataclass(frozen=True)
-class HubColumns:
-    """Names of the columns, and the class names if the label column has them."""
-
-    image: str
-    label: str
-    class_names: tuple[str, ...] | None
 
 
 def is_hub_name(source: object) -> bool:
@@ -103,8 +93,8 @@ def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class
             message = f"{name} is a stream ({type(split).__name__}); expected a Dataset with a length."
             hint = "Load it without streaming=True, or take a part: Dataset.from_list(list(stream.take(1000)))."
             raise CondensationError(message, hint=hint)
-    columns = _find_columns(train, options.columns, name)
-    labels = _labels(train, columns, name)
+    columns = find_columns(train, options.columns, name)
+    labels = labels_of(train, columns, name)
     as_text = columns.class_names is None and not all(map(INTEGER.fullmatch, labels))
 
     def pending(dataset: Any, columns: HubColumns, labels: list[str], split: str, as_text: bool) -> PendingImages:
@@ -116,8 +106,8 @@ def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class
 
     second = None
     if test is not None:
-        test_columns = _find_columns(test, (columns.image, columns.label), name)
-        test_labels = _labels(test, test_columns, name)
+        test_columns = find_columns(test, (columns.image, columns.label), name)
+        test_labels = labels_of(test, test_columns, name)
         test_as_text = test_columns.class_names is None and (as_text or not all(map(INTEGER.fullmatch, test_labels)))
         second = pending(test, test_columns, test_labels, "test", test_as_text)
     return read_splits(pending(train, columns, labels, "train", as_text), second, options, note)
@@ -207,60 +197,13 @@ def _choose_splits(train: Any, test: Any, options: ReadOptions, name: str) -> tu
         raise CondensationError(message, hint=hint, setting="data.train")
     if test is not None:
         return splits[parts.train], test, ""
-    columns = _find_columns(splits[parts.train], options.columns, name)
-    unlabelled = [part for part in parts.tests if not _has_labels(splits[part], columns)]
+    columns = find_columns(splits[parts.train], options.columns, name)
+    unlabelled = [part for part in parts.tests if not has_labels(splits[part], columns)]
     if options.test is not None and unlabelled:
         message = f"The split {unlabelled[0]} of {name} has no labels."
         raise CondensationError(message, hint="Name another one, or leave out data.test.", setting="data.test")
     chosen = next((part for part in parts.tests if part not in unlabelled), None)
     return splits[parts.train], splits[chosen] if chosen else None, parts.note(chosen, unlabelled)
-
-
-def _has_labels(split: Any, columns: HubColumns) -> bool:
-    """Return whether ``split`` has a label other than -1 and None, which mark images without one."""
-    if columns.label not in split.column_names:
-        return False
-    return any(label not in (-1, None, "") for label in split.with_format(None)[columns.label])
-
-
-def _find_columns(dataset: Any, wanted: Sequence[str], name: str) -> HubColumns:
-    """Return the columns ``wanted``, by default those with image and label types."""
-    features = dataset.features or {}
-    kinds = {column: _kind(feature) for column, feature in features.items()}
-    listing = ", ".join(f"{column} ({kind})" for column, kind in kinds.items())
-    images = [column for column, kind in kinds.items() if kind == "Image"] or [column for column, kind in kinds.items() if kind in FILES]
-    labels = [column for column, kind in kinds.items() if kind == "ClassLabel"] or [column for column in LABELS if column in kinds]
-    if wanted:
-        for column in wanted:
-            if column not in kinds:
-                raise CondensationError(f"{name} has no column {column!r}; it has {listing}.", setting="data.columns")
-        if kinds[wanted[0]] not in ("Image", *FILES):
-            message = f"The column {wanted[0]!r} of {name} has type {kinds[wanted[0]]}, expected Image or binary."
-            raise CondensationError(message, setting="data.columns")
-        images, labels = [wanted[0]], list(wanted[1:])
-    if len(labels) > 1 and not wanted:
-        labels = [column for column in LABELS[:2] if column in labels]  # among several, only these names are unambiguous
-    if len(images) != 1 or len(labels) != 1:
-        message = f"{name} has no unambiguous image column and label column; it has {listing}."
-        hint = "Set data.columns=IMAGE,LABEL (in Python: columns=('IMAGE', 'LABEL'))."
-        raise CondensationError(message, hint=hint, setting="data.columns")
-    names = getattr(features[labels[0]], "names", None)
-    return HubColumns(images[0], labels[0], tuple(names) if names else None)
-
-
-def _kind(feature: Any) -> str:
-    """Return the type of a column for messages; image files without the type Image are `FILES`."""
-    if isinstance(feature, Mapping) and "bytes" in feature:
-        return STRUCT
-    return BINARY if getattr(feature, "dtype", None) in ("binary", "large_binary") else type(feature).__name__
-
-
-def _labels(dataset: Any, columns: HubColumns, name: str) -> list[str]:
-    labels = list(dataset.with_format(None)[columns.label])
-    for row, label in enumerate(labels):
-        if isinstance(label, bool) or not isinstance(label, int | str):
-            raise CondensationError(f"Row {row} of {name} has the label {label!r}, expected an integer or a string.")
-    return [str(label) for label in labels]
 
 
 def _items(dataset: Any, columns: HubColumns, labels: Sequence[int], origin: str) -> Iterator[PendingImage]:
