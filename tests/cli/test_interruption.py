@@ -40,7 +40,7 @@ def logged(lines):
     return lambda: Path("out/log.jsonl").exists() and len(Path("out/log.jsonl").read_bytes().splitlines()) >= lines
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_signal_saves_the_state(condense, uninterrupted, number):
     process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "1000"], logged(20))
     process.send_signal(number)
@@ -66,6 +66,7 @@ def test_a_killed_run_resumes_from_its_checkpoint(condense, uninterrupted):
     assert not list(Path("out").glob(".*"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_the_evaluation_keeps_the_set(condense):
     arguments = [*RUN, "evaluation.recipe.epochs=1000000", "-o", "out"]
     process = started([*arguments, "-q"], Path("out/grid.png").exists)

@@ -173,7 +173,7 @@ def test_the_contrastive_loss_falls() -> None:
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), pytest.param((3, 32, 32), marks=pytest.mark.slow)])
 def test_fast_settings_run(shape: tuple[int, int, int]) -> None:
     method, real = DCVAE.fast(), images(shape=shape)
     state = begun(method, real)

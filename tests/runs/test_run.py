@@ -361,6 +361,7 @@ def test_a_second_run_in_the_folder_is_refused_and_changes_nothing(tmp_path):
     assert content(tmp_path).keys() == FILES - {"scores.json"}
 
 
+@pytest.mark.slow
 def test_processes_that_begin_together_leave_one_run(tmp_path):
     code = f"""
 import sys

@@ -126,6 +126,7 @@ def test_accuracy_equals_that_of_a_network_trained_alone(finished, settings, lab
         )
 
 
+@pytest.mark.slow
 def test_networks_trained_together_equal_those_trained_alone(finished, settings, tmp_path):
     seen = []
     together = replace(settings, compute=replace(settings.compute, together=3))
@@ -168,7 +169,7 @@ def test_a_finished_search_is_not_done_again(finished, settings):
     assert [(number, count, status) for number, count, _, status in seen] == [(number, 10, "finished") for number in range(1, 11)]
 
 
-@pytest.mark.parametrize("epochs", [1, 38])
+@pytest.mark.parametrize("epochs", [pytest.param(1, marks=pytest.mark.slow), 38])
 def test_interrupted_search_resumes_to_the_same_scores(finished, settings, tmp_path, epochs):
     stop = stop_at(epochs)
     with pytest.raises(Stopped):

@@ -266,6 +266,7 @@ def peaks_of(steps: int) -> tuple[int, int]:
     return ours - own, plain - own
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_square_root_of_the_steps() -> None:
     (few, few_plain), (some, some_plain), (many, many_plain) = (peaks_of(steps) for steps in (16, 64, 256))
     assert some_plain > 3.5 * few_plain  # in proportion to the steps

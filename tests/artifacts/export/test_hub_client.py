@@ -73,7 +73,7 @@ def test_a_fetched_set_is_available_offline(tmp_path, saved, hub):
     assert python(tmp_path, FETCH, hub.address, HF_HUB_OFFLINE="1") == "fetched"
 
 
-@pytest.mark.parametrize("token", [None, "wrong"])
+@pytest.mark.parametrize("token", [None, pytest.param("wrong", marks=pytest.mark.slow)])
 def test_without_a_valid_token_nothing_is_pushed(tmp_path, saved, hub, token):
     message = python(tmp_path, PUSH, hub.address, token=token)
     assert "hf auth login" in message
@@ -104,7 +104,7 @@ def test_offline_mode_sends_nothing(tmp_path, saved, hub, code):
     assert not hub.seen
 
 
-@pytest.mark.parametrize("name", ["no such folder", "a/b/c", "a//b"])
+@pytest.mark.parametrize("name", ["no such folder", *(pytest.param(name, marks=pytest.mark.slow) for name in ("a/b/c", "a//b"))])
 def test_an_invalid_repository_name_is_refused(tmp_path, hub, name):
     assert "not the name of a repository" in python(tmp_path, f"CondensedSet.from_pretrained({name!r})", hub.address)
     assert not hub.seen
