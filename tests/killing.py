@@ -22,6 +22,8 @@ class Killed(BaseException):
 class _Watched:
     folder: str
     at: int | None
+    error: int | None = None
+    """Number of the system's error that additions raise instead; None to be killed."""
     seen: int = 0
 
 
@@ -37,17 +39,21 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if isinstance(arguments[0], int) or not os.fsdecode(arguments[0]).startswith(_watched.folder):
         return
     _watched.seen += 1
-    if _watched.at is not None and _watched.seen >= _watched.at:
+    if _watched.at is None or _watched.seen < _watched.at:
+        return
+    if _watched.error is None:
         raise Killed(f"before {event} of {arguments[0]}")
+    if event in ("open", "os.mkdir"):  # a full disk refuses no removal
+        raise OSError(_watched.error, os.strerror(_watched.error), os.fsdecode(arguments[0]))
 
 
 @contextmanager
-def _watching(folder: Path, at: int | None) -> Iterator[_Watched]:
+def _watching(folder: Path, at: int | None, error: int | None = None) -> Iterator[_Watched]:
     global _watched, _hooked
     if not _hooked:
         sys.addaudithook(_hook)  # cannot be removed
         _hooked = True
-    _watched = _Watched(str(folder), at)
+    _watched = _Watched(str(folder), at, error)
     try:
         yield _watched
     finally:
@@ -69,6 +75,13 @@ def kill_before(folder: Path, at: int, work: Callable[[], object]) -> bool:
         except Killed:
             return True
     return False
+
+
+@contextmanager
+def failing_from(folder: Path, at: int, error: int) -> Iterator[None]:
+    """Refuse new files and folders below ``folder`` from its change number ``at``, with the system's ``error``."""
+    with _watching(folder, at, error):
+        yield
 
 
 def leftovers(folder: Path) -> list[str]:

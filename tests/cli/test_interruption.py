@@ -76,3 +76,21 @@ def test_ctrl_c_during_the_evaluation_keeps_the_set(condense):
     assert process.returncode == 130
     assert "The set is saved; its evaluation is not." in said
     assert condense("show", "out", "-o", "a.png")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "module", ["condensation.cli", "typer", "condensation.cli.app", "numpy", "torch.nn.modules", "condensation.runs.run"]
+)
+@pytest.mark.parametrize("arguments", [RUN, ("methods",)], ids=["run", "methods"])
+def test_ctrl_c_during_an_import_ends_in_one_line(module, arguments):
+    command = [sys.executable, "-X", "importtime", "-c", "from condensation.__main__ import main; main()", *map(str, arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
+        while (line := process.stderr.readline()) and line.rpartition("|")[2].strip() != module:
+            pass
+        if not line:
+            pytest.skip(f"{arguments[0]} does not import {module}")
+        process.send_signal(signal.SIGINT)
+        said = [line for line in process.stderr.read().splitlines() if not line.startswith("import time:")]
+    assert said == ["condense: Stopped."]
+    assert process.returncode == 130
+    assert not Path("out").exists()

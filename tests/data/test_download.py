@@ -20,6 +20,7 @@ from condensation.data.locate import list_datasets
 from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
 from tests.data import official
 from tests.data.refusals import refusal
+from tests.killing import changes, kill_before
 
 CIFAR10 = "cifar-10-python.tar.gz"
 
@@ -153,6 +154,30 @@ def test_an_interrupted_transfer_resumes(server, tmp_path, archive, ranges):
     download_dataset(plan_download("cifar10", tmp_path))
     assert (tmp_path / "cifar10" / CIFAR10).read_bytes() == archive[0]
     assert [asked for _, asked in server.asked] == [None, "bytes=50000-", "bytes=80000-" if ranges else "bytes=30000-"]
+    assert left(tmp_path) == [CIFAR10]
+
+
+def test_a_download_killed_anywhere_is_whole_after_the_next(server, tmp_path, archive):
+    folder = tmp_path / "cifar10"
+    count = changes(tmp_path, lambda: download_dataset(plan_download("cifar10", tmp_path)))
+    for at in range(1, count + 1):
+        shutil.rmtree(folder)
+        assert kill_before(tmp_path, at, lambda: download_dataset(plan_download("cifar10", tmp_path))), at
+        asked, complete = len(server.asked), (folder / f"{CIFAR10}.part").exists()
+        download_dataset(plan_download("cifar10", tmp_path))
+        assert (folder / CIFAR10).read_bytes() == archive[0], at
+        assert left(tmp_path) == [CIFAR10], at
+        assert len(server.asked) - asked == (0 if complete else 1) or at > count - 2, at
+
+
+def test_a_second_download_waits_and_uses_the_first(server, tmp_path):
+    plan, threads = plan_download("cifar10", tmp_path), []
+    for _ in range(4):
+        threads.append(threading.Thread(target=download_dataset, args=[plan]))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert [path for path, _ in server.asked] == [f"/{CIFAR10}"]
     assert left(tmp_path) == [CIFAR10]
 
 

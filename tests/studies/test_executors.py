@@ -158,3 +158,37 @@ if __name__ == "__main__":
     while any(Path(f"/proc/{entry}").exists() for entry in left) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(Path(f"/proc/{entry}").exists() for entry in left)
+
+
+@pytest.mark.slow
+def test_a_process_that_still_imports_ends_with_its_parent(tmp_path):
+    """PyTorch takes seconds to import; a kill in the meantime leaves no process that works on."""
+    program = tmp_path / "program.py"
+    program.write_text("""
+import sys, time
+if __name__ == "__main__":
+    from condensation.studies.executors import Processes
+    with Processes(2) as processes:
+        for _ in range(2):
+            processes.submit(time.sleep, 60)
+        print(*processes._pool._processes, flush=True)
+        time.sleep(60)
+""")
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, program], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        workers = [Path(f"/proc/{number}") for number in process.stdout.readline().split()]
+        assert len(workers) == 2
+        assert all(map(Path.exists, workers))
+        process.kill()
+    until = time.monotonic() + 20
+    while any(map(Path.exists, workers)) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(map(Path.exists, workers))
+    assert "torch" not in imported_by("condensation.studies.worker")
+
+
+def imported_by(module):
+    """Return the names of all modules that ``module`` imports."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent)}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout.split()

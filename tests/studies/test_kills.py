@@ -45,18 +45,21 @@ def results(folder):
     return kept
 
 
-@pytest.mark.parametrize("only", [pytest.param(4, id="first"), pytest.param(None, id="all", marks=pytest.mark.slow)])
+MANY = pytest.param(None, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(1800)])
+
+
+@pytest.mark.parametrize("points", [pytest.param(4, id="first"), MANY])
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_killed_anywhere_resumes(name, only, tmp_path):
+def test_a_study_killed_anywhere_resumes(name, points, tmp_path):
     study, folder = STUDIES[name], tmp_path / "study"
     settings = from_dict(study.settings_type, {**COMMON, **SETTINGS[name]})
     count = changes(folder, lambda: study.run(settings, folder))
     assert count > 30
     expected = results(folder)
     assert leftovers(folder) == []
-    for at in range(1, 1 + (only or count)):
+    for at in range(1, 1 + points) if points else (*range(1, 31), *range(31, count + 1, 5)):
         shutil.rmtree(folder)
-        assert kill_before(folder, at, lambda: study.run(settings, folder))
+        assert kill_before(folder, at, lambda: study.run(settings, folder)), at
         assert study.run(settings, folder) == {}, at
         assert results(folder) == expected, at
         assert leftovers(folder) == [], at

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-import os
 import signal
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, suppress
-from multiprocessing.connection import Connection
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
-
-import torch
 
 from condensation.core.errors import CondensationError
 from condensation.studies.jobs import Failure, reason_of
+from condensation.studies.worker import prepare
 
 POLL = 0.05  # seconds between two checks of running jobs
 SAFE_PATH = "PYTHONSAFEPATH"  # variable of Python 3.11 and later
@@ -55,7 +50,7 @@ class Processes(AbstractContextManager["Processes"]):
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future:
         for _ in range(2):
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.workers, self._context, _initialize, (self.threads, self._receiver))
+                self._pool = ProcessPoolExecutor(self.workers, self._context, prepare, (self.threads, self._receiver))
             try:
                 with _no_interrupts(), _safe_path():  # only this process receives Ctrl-C, and then stops the others
                     return self._pool.submit(work, *arguments)
@@ -126,20 +121,6 @@ def _failure(future: Future) -> Failure | None:
         raise
     except Exception as error:
         return Failure(reason_of(error), traceback.format_exc())
-
-
-def _initialize(threads: int, receiver: Connection) -> None:
-    """Prepare a new process."""
-    torch.set_num_threads(threads)
-    logging.getLogger("condensation").setLevel(logging.ERROR)  # the main process has logged the warnings
-    threading.Thread(target=_end_with, args=(receiver,), daemon=True).start()
-
-
-def _end_with(receiver: Connection) -> None:
-    """End this process once the other end of ``receiver`` is closed."""
-    with suppress(EOFError, OSError):
-        receiver.recv_bytes()
-    os._exit(1)
 
 
 @contextmanager
