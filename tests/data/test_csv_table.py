@@ -154,3 +154,103 @@ def test_a_table_here_needs_no_slash(tmp_path, monkeypatch):
     write(tmp_path, rows(CATS))
     monkeypatch.chdir(tmp_path)
     assert load("table.csv").name == "table"
+
+
+def folded(column="fold", values=range(5)):
+    return f"path,label,{column}\n" + "\n".join(f"in/{i}.png,{CATS[i]},{values[i % len(values)]}" for i in range(12))
+
+
+def first_pixels(images):
+    return [int(image[0, 0, 0]) for image in images.images]
+
+
+def pixels_of(*indices):
+    return [picture(index).getpixel((0, 0))[0] for index in indices]
+
+
+def test_a_fold_is_ignored_or_chosen(tmp_path):
+    table = write(tmp_path, folded())
+    data = load(table)
+    assert (len(data.train), len(data.test)) == (10, 2)
+    assert "'fold' was ignored" in data.note
+    data = load(table, fold=1)
+    assert first_pixels(data.test) == pixels_of(6, 1, 11)
+    assert len(data.train) == 9
+    assert "fold 1" in data.note
+    assert load(table, fold="1").test.fingerprint() == data.test.fingerprint()
+    assert refusal(load, table, fold=7).setting == "data.fold"
+    assert refusal(load, write(tmp_path, rows(CATS)), fold=0).setting == "data.fold"
+
+
+def test_a_value_of_the_split_column_is_chosen(tmp_path):
+    table = write(tmp_path, folded("part", ["mine", "mine", "yours"]))
+    data = load(table, train="mine", test="yours")
+    assert first_pixels(data.test) == pixels_of(2, 8, 5, 11)
+    assert len(data.train) == 8
+
+
+def test_paths_without_ending_and_with_backslashes(tmp_path):
+    expected = load(write(tmp_path, rows(CATS))).train.fingerprint()
+    for text in (rows(CATS).replace(".png", ""), rows(CATS).replace("/", "\\")):
+        assert load(write(tmp_path, text)).train.fingerprint() == expected
+    text = rows(CATS).replace(".png", "")
+    picture(50).save(tmp_path / "in" / "3.jpg")
+    assert "3.jpg or 3.png" in refusal(load, write(tmp_path, text)).message
+
+
+def one_hot(rows_of_bits, header="image,MEL,AKIEC"):
+    return f"{header}\n" + "\n".join(f"in/{index},{bits}" for index, bits in enumerate(rows_of_bits))
+
+
+def test_a_column_per_class(tmp_path):
+    text = one_hot(["1.0,0.0", "0.0,1.0"] * 6)
+    data = load(write(tmp_path, text), skip_bad=True)
+    assert data.train.class_names == ("MEL", "AKIEC")
+    assert set(first_pixels(data.train) + first_pixels(data.test)) == set(pixels_of(*range(12)))
+    assert set(first_pixels(data.train)[:5]) <= set(pixels_of(0, 2, 4, 6, 8, 10))
+    more = one_hot(["1,0,7,1", "0,1,8,0"] * 6, "image,MEL,AKIEC,age,left")
+    assert "line 2 has the classes MEL and left" in refusal(load, write(tmp_path, more)).message
+    named = load(write(tmp_path, more), columns=("image", "AKIEC", "MEL"))
+    assert named.train.class_names == ("AKIEC", "MEL")
+
+
+@pytest.mark.parametrize(("bits", "value"), [("1,1", "MEL and AKIEC"), ("0,0", "no class")])
+def test_rows_of_no_or_several_classes_are_refused(tmp_path, bits, value):
+    error = refusal(load, write(tmp_path, one_hot(["1,0", "0,1", bits, "1,0"])))
+    assert "line 4" in error.message
+    assert value in error.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be-bom"])
+def test_encodings_of_spreadsheets(tmp_path, encoding):
+    text = "sep=;\r\n" + rows(["été", "海"] * 6, ";").replace("\n", "\r\n")
+    table = write(tmp_path, text)
+    table.write_bytes(b"\xfe\xff" + text.encode("utf-16-be") if encoding == "utf-16-be-bom" else text.encode(encoding))
+    assert load(table).train.class_names == ("été", "海")
+    table.write_bytes(rows(["été", "thé"] * 6).encode("cp1252"))
+    error = refusal(load, table)
+    assert "UTF-8" in error.message
+    assert "UTF-8" in error.hint
+
+
+def test_quoted_line_breaks_and_line_numbers(tmp_path):
+    text = 'path,note,label\nin/0.png,"a\nb",cat\nin/1.png,x,dog\nin/2.png,"y\nz",cat\nin/3.png,,dog\nin/none.png,,dog\n'
+    assert "line 8" in refusal(load, write(tmp_path, text)).message
+    assert load(write(tmp_path, text), skip_bad=True).train.class_names == ("cat", "dog")
+
+
+def test_one_image_with_two_labels_is_refused(tmp_path):
+    message = refusal(load, write(tmp_path, rows(CATS) + "\n./in/0.png,dog")).message
+    assert "line 14" in message
+    assert "line 2" in message
+    assert len(load(write(tmp_path, rows(CATS) + "\nin/0.png,cat")).train) == 11
+
+
+def test_names_that_differ_in_case_are_told_and_spaces_are_not_part_of_them(tmp_path):
+    assert "'Cat' and 'cat'" in load(write(tmp_path, rows(["cat", "Cat", " dog "] * 4))).note
+    assert load(write(tmp_path, rows([" cat", "cat ", "dog"] * 4))).train.class_names == ("cat", "dog")
+
+
+def test_null_bytes_are_no_text(tmp_path):
+    (tmp_path / "t.csv").write_bytes("path,label\na,b\n".encode("utf-16-le"))
+    assert "null bytes" in refusal(load, tmp_path / "t.csv").message

@@ -117,3 +117,87 @@ def test_one_file_here_needs_no_slash(tmp_path, monkeypatch):
     data = load("single.npz")
     assert (data.name, len(data.train), len(data.test)) == ("single", 24, 6)
     assert data.details["split"]["set_aside"] == 6
+
+
+PAIRS = [
+    ("images", "labels"),
+    ("x", "y"),
+    ("X", "y"),
+    ("data", "targets"),
+    ("data", "labels"),
+    ("arr_0", "arr_1"),
+    ("train_images", "train_labels"),
+    ("X_train", "y_train"),
+    ("xtrain", "ytrain"),
+    ("train_data", "train_label"),
+]
+
+
+@pytest.mark.parametrize(("images", "labels"), PAIRS)
+def test_usual_names_of_arrays(tmp_path, images, labels):
+    write(tmp_path)
+    np.savez(tmp_path / "other.npz", **{images: IMAGES, labels: LABELS, "weights": np.ones(3)})
+    assert load(tmp_path / "other.npz").train.fingerprint() == load(tmp_path).train.fingerprint()
+
+
+@pytest.mark.parametrize("names", ["{part}_images {part}_labels", "x_{part} y_{part}"])
+def test_parts_of_one_file(tmp_path, names):
+    tests = {"val": slice(0, 6), "test": slice(6, 18), "train": slice(18, 30)}
+    arrays = {}
+    for part, rows in tests.items():
+        images, labels = names.format(part=part).split()
+        arrays |= {images: IMAGES[rows], labels: LABELS[rows, None]}
+    np.savez(tmp_path / "all.npz", **arrays)
+    for options, part in (({}, "test"), ({"test": "val"}, "val")):
+        data = load(tmp_path / "all.npz", **options)
+        for images, rows in ((data.train, tests["train"]), (data.test, tests[part])):
+            order = np.argsort(LABELS[rows], kind="stable")
+            assert np.array_equal(images.images.permute(0, 2, 3, 1).numpy(), IMAGES[rows][order])
+            assert images.labels.tolist() == sorted(LABELS[rows].tolist())
+    assert "test is the test split" in load(tmp_path / "all.npz").note
+    assert refusal(load, tmp_path / "all.npz", test="none").setting == "data.test"
+
+
+@pytest.mark.parametrize("kind", ["U", "S"])
+def test_labels_of_text(tmp_path, kind):
+    names = np.array(["pear", "fig", "apple"]).astype(kind)
+    write(tmp_path, labels=names[LABELS])
+    write(tmp_path, part="test", images=IMAGES[:2], labels=names[[0, 2]][:, None])
+    data = load(tmp_path)
+    assert data.train.class_names == ("apple", "fig", "pear")
+    assert torch.equal(data.train.images[0], torch.from_numpy(IMAGES[2]).permute(2, 0, 1))
+    assert data.test.labels.tolist() == [0, 2]
+    assert torch.equal(data.test.images[1], torch.from_numpy(IMAGES[0]).permute(2, 0, 1))
+
+
+def test_one_hot_labels(tmp_path):
+    write(tmp_path)
+    expected = load(tmp_path).train.fingerprint()
+    write(tmp_path, labels=np.eye(3, dtype=np.float32)[LABELS])
+    assert load(tmp_path).train.fingerprint() == expected
+    soft = np.eye(3)[LABELS]
+    soft[5] = 0.5
+    write(tmp_path, labels=soft)
+    assert "Row 5" in refusal(load, tmp_path).message
+
+
+def test_other_names_of_arrays_are_chosen(tmp_path):
+    np.savez(tmp_path / "own.npz", pictures=IMAGES, kinds=LABELS)
+    error = refusal(load, tmp_path / "own.npz")
+    assert error.setting == "data.columns"
+    assert "kinds, pictures" in error.message
+    assert len(load(tmp_path / "own.npz", columns=("pictures", "kinds")).train) == 24
+    assert "'kind'" in refusal(load, tmp_path / "own.npz", columns=("pictures", "kind")).message
+
+
+def test_several_pairs_without_names_are_refused(tmp_path):
+    np.savez(tmp_path / "own.npz", IMAGES, LABELS, IMAGES, LABELS)
+    assert refusal(load, tmp_path / "own.npz").setting == "data.columns"
+
+
+def test_another_file_may_be_the_test_part(tmp_path):
+    for part, count in (("train", 30), ("test", 15), ("val", 9)):
+        write(tmp_path, part=part, images=IMAGES[:count], labels=LABELS[:count])
+    assert len(load(tmp_path).test) == 15
+    assert len(load(tmp_path, test="val").test) == 9
+    assert refusal(load, tmp_path, test="other").setting == "data.test"

@@ -224,6 +224,8 @@ def _file_of(row: TableRow, table: Path, finder: FileFinder, options: ReadOption
     """Return the file of ``row``, or None if it is missing and ``options`` skip bad images."""
     try:
         return finder.find(row.path)
+    except CondensationError:  # a ValueError, too
+        raise
     except (OSError, ValueError):  # ValueError: a null byte in the path
         if options.skip_bad:
             return None

@@ -3,6 +3,7 @@
 import math
 import zipfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -10,10 +11,12 @@ import numpy as np
 from numpy.lib import format as npy
 
 from condensation.core import memory
-from condensation.core.errors import CondensationError
-from condensation.data.arrays import as_labels, as_pixels
+from condensation.core.errors import CondensationError, unknown
+from condensation.data.arrays import as_pixels
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.array_names import find_arrays
+from condensation.data.labels import are_strings, encode_labels
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -24,9 +27,15 @@ def is_npz_folder(folder: Path) -> bool:
 
 
 def read_npz_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the splits of ``train.npz`` and, if it exists, ``test.npz``."""
-    test = folder / "test.npz"
-    return RawData(read_npz(folder / "train.npz"), read_npz(test) if test.is_file() else None)
+    """Return the splits of ``train.npz`` and, if it exists, ``test.npz``; ``options`` may name other files as the parts."""
+    train, test = (folder / f"{name}.npz" for name in (options.train or "train", options.test or "test"))
+    for path, name in ((train, options.train), (test, options.test)):
+        if name and not path.is_file():
+            present = [file.stem for file in sorted(folder.glob("*.npz"))]
+            raise unknown(f"part of {folder} called", name, present, setting="data.train" if path == train else "data.test")
+    alone = replace(options, train=None, test=None)
+    raw = read_npz(train, alone)
+    return replace(raw, test=read_npz(test, alone).train) if test.is_file() else raw
 
 
 def is_npz_file(path: Path) -> bool:
@@ -35,28 +44,37 @@ def is_npz_file(path: Path) -> bool:
 
 
 def read_npz_file(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the split of one file, without a test split; for ``train.npz``, read ``test.npz`` in its folder as well."""
-    return read_npz_folder(path.parent) if path.name == "train.npz" else RawData(read_npz(path), None)
+    """Return the splits of one file; for ``train.npz`` beside ``test.npz``, those of both."""
+    return read_npz_folder(path.parent, options) if path.name == "train.npz" else read_npz(path, options)
 
 
-def read_npz(path: Path) -> RawSplit:
-    """Return the split of a file with ``images`` (n, h, w[, c]), ``labels`` (n,) and optional ``class_names`` (classes,).
+def read_npz(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
+    """Return the splits of a file with images (n, h, w[, c]), labels (n,) or one-hot, and optional class names (classes,).
 
-    Raise CondensationError if the file is damaged, lacks an array, or contains Python objects, which could run code, and NotEnoughMemory
-    if the sizes in its headers do not fit.
+    `condensation.data.formats.array_names` lists the names of arrays. Raise CondensationError if the file is damaged, lacks an array, or
+    contains Python objects, which could run code, and NotEnoughMemory if the sizes in its headers do not fit.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            keys = {name.removesuffix(".npy") for name in archive.namelist()}
-            for key in ("images", "labels"):
-                if key not in keys:
-                    raise CondensationError(f"{path} has no {key!r}; expected 'images', 'labels' and optionally 'class_names'.")
-            images, labels = _read_array(archive, "images", path), _read_array(archive, "labels", path)
-            names = _read_array(archive, "class_names", path) if "class_names" in keys else None
+            names = find_arrays([name.removesuffix(".npy") for name in archive.namelist()], options, str(path))
+            arrays = {key: _read_array(archive, key, path) for key in (*names.train, *(names.test or ()))}
+            listed = _texts(_read_array(archive, names.class_names, path)) if names.class_names else None
     except (OSError, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
         raise damaged_file(path, problem) from problem
-    class_names = None if names is None else tuple(str(name) for name in names.reshape(-1).tolist())
-    return RawSplit(as_pixels(images, str(path)), as_labels(labels, str(path)), class_names, str(path))
+    class_names = None if listed is None else tuple(map(str, listed.reshape(-1).tolist()))
+
+    def split(keys: tuple[str, str], origin: str) -> RawSplit:
+        labels, texts = _texts(arrays[keys[1]]), are_strings(_texts(arrays[names.train[1]]))
+        numbers, found = encode_labels(labels, origin, class_names, texts)
+        return RawSplit(as_pixels(arrays[keys[0]], origin), numbers, class_names or found, origin)
+
+    test = split(names.test, f"{names.test[0]} of {path}") if names.test else None
+    return RawData(split(names.train, str(path)), test, names.note)
+
+
+def _texts(array: np.ndarray) -> np.ndarray:
+    """Return ``array`` with bytes decoded as UTF-8."""
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
 
 
 def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
@@ -85,5 +103,5 @@ def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-NPZ = Format("train.npz and test.npz", is_npz_folder, read_npz_folder)
-NPZ_FILE = Format("an npz file of images and labels", is_npz_file, read_npz_file)
+NPZ = Format("train.npz and test.npz", is_npz_folder, read_npz_folder, has_parts=True)
+NPZ_FILE = Format("an npz file of images and labels", is_npz_file, read_npz_file, has_parts=True)
