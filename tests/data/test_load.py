@@ -122,13 +122,13 @@ def test_too_large_data_are_refused_before_reading(tmp_path, monkeypatch):
         (tmp_path / "images" / name).mkdir(parents=True)
         for index in range(3):
             Image.new("RGB", (100, 100)).save(tmp_path / "images" / name / f"{index}.png")
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3]) + 3 * bytes([0, 1, 0, 0]))
-    (tmp_path / "train-labels-idx1-ubyte").write_bytes(b"")
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 2]) + 2 * bytes([0, 1, 0, 0]))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 0, 1]))
     (tmp_path / "mnist").mkdir()
     for path in tmp_path.glob("*ubyte"):
         path.rename(tmp_path / "mnist" / path.name)
     monkeypatch.setattr(memory, "free_memory", lambda: 100_000)
-    for source, needed in ((tmp_path, "2.2 MB"), (tmp_path / "images", "360.0 kB"), (tmp_path / "mnist", "844.4 TB")):
+    for source, needed in ((tmp_path, "2.2 MB"), (tmp_path / "images", "360.0 kB"), (tmp_path / "mnist", "25.8 GB")):
         error = refusal(load, source)
         assert isinstance(error, NotEnoughMemory)
         assert needed in error.message

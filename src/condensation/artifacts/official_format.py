@@ -1,16 +1,21 @@
 """Files of the official project of dataset condensation, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``."""
 
+import pickletools
 import re
+import zipfile
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from condensation.core import memory
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Standardize
+from condensation.core.regular_files import open_regular
 from condensation.core.text import accuracy, counted
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name
 
@@ -22,6 +27,11 @@ ALLOWED: list[Any] = [
     type(np.dtype(np.float32)),
     *((_MULTIARRAY.scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
 ]
+# A file of the official project has a few hundred objects and calls; each call may copy the longest string.
+LEGACY_PICKLES = 4  # files of torch.save before PyTorch 1.6 begin with these
+CALLS = ("REDUCE", "BUILD", "NEWOBJ")
+MOST_OPERATIONS = 1_000_000
+MOST_COPIED = 1_000_000_000  # calls times bytes of text
 SAFE_SINCE = (2, 6)  # earlier versions of torch.load could run code despite weights_only
 OTHER_DATA = 'Name the data set that the file was made from, such as data="fashion-mnist".'
 
@@ -59,13 +69,35 @@ def _load(path: Path) -> Any:
         raise CondensationError(f"Reading {path} safely needs PyTorch {SAFE_SINCE[0]}.{SAFE_SINCE[1]} or newer, not {torch.__version__}.")
     if not path.is_file():
         raise CondensationError(f"There is no file {path}.")
+    memory.require(2 * path.stat().st_size, f"Reading {path}", "Close other programs, or use a machine with more memory.")
     try:
+        is_zip = zipfile.is_zipfile(path)
+        _check_pickles(path, is_zip)
         with torch.serialization.safe_globals(ALLOWED):
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # Mapped, so that storages end with the file, whatever sizes the file gives them.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # torch raises errors of many types for damaged files
         if forbidden := re.search(r"GLOBAL (\S+)", str(error)):
             raise CondensationError(f"{path} refers to {forbidden[1]}, which could run code, so the file was not read.") from None
         raise CondensationError(f"{path} is incomplete, or not a file of torch.save.", hint="Download it again.") from None
+
+
+def _check_pickles(path: Path, is_zip: bool) -> None:
+    """Check that reading the objects of a file cannot take far more memory or time than the file is large. Raise ValueError otherwise."""
+    with ExitStack() as stack:
+        pickles: list[IO[bytes]] = [stack.enter_context(open_regular(path))] * LEGACY_PICKLES
+        if is_zip:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            if any(entry.compress_type != zipfile.ZIP_STORED or entry.file_size > path.stat().st_size for entry in archive.infolist()):
+                raise ValueError("it is compressed, unlike files of torch.save")
+            pickles = [stack.enter_context(archive.open(name)) for name in archive.namelist() if name.endswith(".pkl")]
+        for file in pickles:
+            calls = size = 0
+            for count, (operation, argument, _) in enumerate(pickletools.genops(file)):
+                calls += operation.name in CALLS
+                size += len(argument) if isinstance(argument, str | bytes) else 1
+                if count > MOST_OPERATIONS or calls * size > MOST_COPIED:
+                    raise ValueError("it holds too many objects")
 
 
 def _is_set(value: Any) -> bool:
@@ -74,6 +106,14 @@ def _is_set(value: Any) -> bool:
 
 def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) -> ImageSet:
     assert info.published is not None
+    for tensor in (images, labels):
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized or tensor.is_nested:
+            raise CondensationError(f"{path} has tensors that are not plain arrays.", hint=OTHER_DATA)
+        if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+            message = f"{path} has a tensor of {tensor.numel():,} numbers in a smaller storage."
+            raise CondensationError(message, hint="Download it again.")
+    if not images.numel():
+        raise CondensationError(f"{path} has no images.")
     images, labels = images.detach(), labels.detach()
     if not images.is_floating_point() or images.ndim != 4 or tuple(images.shape[1:]) != info.shape:
         expected = f"floats (n, {', '.join(map(str, info.shape))}) for {info.title}"

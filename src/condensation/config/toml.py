@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import read_text
 from condensation.core.renamed import with_new_names
 from condensation.core.trust import Trust, from_file
 from condensation.methods.registry import METHODS
@@ -101,7 +102,7 @@ def read_settings(path: str | Path, trust: Trust = False) -> dict[str, Any]:
     path = Path(path)
     kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
     except FileNotFoundError:
         raise CondensationError(f"There is no settings file {path}.", setting="config") from None

@@ -13,6 +13,7 @@ from typing import Any
 
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.lock import LOCK, locked_beside, marked
+from condensation.core.regular_files import read_text
 from condensation.core.renamed import with_new_names
 
 UNFINISHED = ".unfinished"  # suffix of files and folders that are being written
@@ -161,7 +162,7 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raise CondensationError if it is missing or damaged."""
     try:
-        return with_new_names(json.loads(path.read_text(encoding="utf-8")))
+        return with_new_names(json.loads(read_text(path)))
     except FileNotFoundError:
         raise CondensationError(f"There is no file {path}.") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError: invalid JSON or UTF-8, or a number with thousands of digits

@@ -11,7 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import LARGEST_TEXT, open_regular
 from condensation.core.renamed import with_new_names
 from condensation.core.storage import RESTORE, write
 
@@ -42,6 +44,11 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
     if not path.is_file():
         raise CondensationError(f"There is no {kind} at {path}.")
     try:
+        with open_regular(path) as content:
+            if int.from_bytes(content.read(8), "little") > LARGEST_TEXT:
+                raise ValueError(f"its header has more than {LARGEST_TEXT:,} bytes")
+        if with_tensors:
+            memory.require(path.stat().st_size, f"Reading {path}", "Close other programs, or use a machine with more memory.")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             actual, version = metadata.get("kind"), int(metadata.get("format", "0"))

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from condensation.core.errors import NotWritten
+from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import write
 from condensation.methods.loop import StepInfo
 
@@ -37,7 +38,11 @@ class LossLog:
         if not self.path.exists():
             return
         kept = []
-        for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines = read_regular(self.path, LARGEST_TEXT).decode(errors="replace").splitlines()
+        except OSError as error:
+            raise NotWritten(self.path, error, "") from error
+        for line in lines:
             try:
                 entry = json.loads(line)
                 if entry["step"] > step:

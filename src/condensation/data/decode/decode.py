@@ -17,6 +17,7 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import open_regular
 from condensation.data.dataset import MAX_PIXELS, PIXEL_RANGE, SKIP_BAD, Fit, ReadOptions, format_shape
 from condensation.data.own_output import is_marked
 from condensation.data.pixel_range import DEEPEST, UNIT, PixelRange, find_problem, to_bytes
@@ -44,6 +45,7 @@ UNREAD = {
 DRAFT = 3
 # Images above Pillow's usual limit are decoded one at a time, since several would exhaust the memory.
 LARGE = 89_478_485  # pixels
+ROW = 8  # pixels that a row costs in addition to its own, which matters for images of one column
 _LARGE_LOCK = threading.Lock()
 
 Opener = Callable[[], Image.Image]
@@ -111,7 +113,11 @@ def decode_file(path: str | Path, options: ReadOptions = ReadOptions()) -> Decod
     suffix = os.path.splitext(path)[1].lower()
     if suffix in UNREAD and suffix not in image_suffixes():
         raise UnreadableImage(f"has a format that cannot be read: {UNREAD[suffix]}")
-    return decode_image(lambda: Image.open(path, formats=readable_formats()), options)
+    try:
+        with open_regular(path) as file:
+            return decode_image(lambda: Image.open(file, formats=readable_formats()), options)
+    except OSError as problem:
+        raise UnreadableImage(f"cannot be read: {problem.strerror or problem}") from problem
 
 
 def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> DecodedImage:
@@ -122,7 +128,7 @@ def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> De
     try:
         with open_image() as image:
             if getattr(image, "is_animated", False) and image.format not in STILLS:
-                raise UnreadableImage(f"contains {getattr(image, 'n_frames', 'several')} images (an animation or a document)")
+                raise UnreadableImage("contains several images (an animation or a document)")  # counting them would read them all
             mode, size, shape = image.mode, image.size, options.shape
             if shape is not None:
                 image.draft(None, (DRAFT * max(shape), DRAFT * max(shape)))
@@ -183,8 +189,10 @@ def resize_images(images: Tensor, shape: tuple[int, int], fit: Fit, origin: str)
 
 
 def _one_at_a_time(size: tuple[int, int]) -> AbstractContextManager[object]:
-    """Return a lock for an image of more than `LARGE` pixels; raise NotEnoughMemory if it does not fit."""
-    pixels = size[0] * size[1]
+    """Return a lock for an image of more than `LARGE` pixels; raise NotEnoughMemory or DecompressionBombError if it is too large."""
+    pixels = (size[0] + ROW) * size[1]
+    if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
     if pixels <= LARGE:
         return nullcontext()
     memory.require(8 * pixels, f"Decoding an image of {size[0]} x {size[1]} pixels", "Scale that image, or set a lower data.max_pixels.")

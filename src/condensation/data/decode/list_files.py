@@ -68,8 +68,11 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
 
 
 def stat_file(path: Path, name: str) -> ListedFile:
-    """Return the file at ``path`` under ``name``; raises OSError if it does not exist."""
-    return ListedFile(str(path), printable(name), file_stamp(path.stat()))
+    """Return the file at ``path`` under ``name``. Raise OSError if it does not exist, or is not a regular file."""
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise OSError("it is not a regular file")
+    return ListedFile(str(path), printable(name), file_stamp(status))
 
 
 def file_stamp(status: os.stat_result) -> tuple[int, int, int]:

@@ -9,11 +9,14 @@ from typing import IO, cast
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import open_regular, read_regular
 from condensation.data.dataset import COPIES
 
 TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar")
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 20
+LARGEST = 1_000_000_000  # bytes of all unpacked files; those of CIFAR have 184 million
+LARGEST_MEMBER = 300_000_000  # bytes of one of them; the largest has 155 million
 FREE_MEMORY = "Close other programs, or use a machine with more memory."
 
 
@@ -23,21 +26,23 @@ def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple
     In an archive, they may be in a folder of any name. Links, devices and paths that leave the archive are ignored. Raise
     CondensationError if the archive is damaged or contains a file twice, and NotEnoughMemory if a file does not fit.
     """
-    return _in_folder(path, names) if path.is_dir() else _in_tar(path, names, dataset)
+    return _in_folder(path, names, dataset) if path.is_dir() else _in_tar(path, names, dataset)
 
 
 def damaged_file(path: Path | str, problem: object, dataset: str = "") -> CondensationError:
     """Return the error for a damaged file, with the command that downloads it again if its ``dataset`` is known."""
     hint = f"Remove it and get it again: condense data get {dataset}" if dataset else "Download or create the file again."
-    return CondensationError(f"{path} is damaged or truncated: {problem}.", hint=hint)
+    reason = str(problem).partition("\n")[0].rstrip(".")  # NumPy adds advice for programmers
+    return CondensationError(f"{path} is damaged or truncated: {reason}.", hint=hint)
 
 
-def _in_folder(folder: Path, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+def _in_folder(folder: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
     for name in names:
         file = folder / name
         if file.is_file():
-            _require_memory(file.stat().st_size, file)
-            yield name, file.read_bytes()
+            size = file.stat().st_size
+            _require_memory(size, file, dataset)
+            yield name, read_regular(file, size)
 
 
 def _in_tar(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
@@ -54,7 +59,7 @@ def _in_tar(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[
                 if name in seen:
                     raise CondensationError(f"{path} contains {name} twice, so it is not the published archive.")
                 seen.add(name)
-                _require_memory(member.size, path)
+                _require_memory(member.size, path, dataset)
                 content = cast(IO[bytes], tar.extractfile(member)).read()
                 if len(content) != member.size:
                     raise EOFError(f"{name} has {len(content):,} bytes, expected {member.size:,}")
@@ -67,13 +72,27 @@ def _in_tar(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[
             raise damaged_file(path, problem, dataset) from problem
 
 
+class Limited:
+    """Stream that ends with an error after `LARGEST` bytes."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, LARGEST
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise EOFError(f"it has more than {LARGEST:,} bytes unpacked")
+        return content
+
+
 def _open(path: Path, stack: ExitStack) -> IO[bytes]:
-    file = stack.enter_context(path.open("rb"))
+    file = stack.enter_context(open_regular(path))
     magic = file.read(len(GZIP_MAGIC))
     file.seek(0)
     if not magic:
         raise EOFError("it is empty")
-    return cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=file))) if magic == GZIP_MAGIC else file
+    return cast(IO[bytes], Limited(cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=file))) if magic == GZIP_MAGIC else file))
 
 
 def _safe_name(member: tarfile.TarInfo) -> str | None:
@@ -82,5 +101,7 @@ def _safe_name(member: tarfile.TarInfo) -> str | None:
     return path.name if member.isreg() and len(path.parts) <= 2 and not path.is_absolute() and ".." not in path.parts else None
 
 
-def _require_memory(size: int, path: Path) -> None:
+def _require_memory(size: int, path: Path, dataset: str) -> None:
+    if size > LARGEST_MEMBER:
+        raise damaged_file(path, f"a file in it has {size:,} bytes, expected at most {LARGEST_MEMBER:,}", dataset)
     memory.require(COPIES * size, f"Reading {path}", FREE_MEMORY)

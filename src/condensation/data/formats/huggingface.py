@@ -16,7 +16,7 @@ from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.trust import require_trusted_hub
 from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
-from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, readable_formats
+from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.formats.archive import damaged_file
 from condensation.data.formats.hub_columns import HubColumns, find_columns, has_labels, labels_of
@@ -220,8 +220,9 @@ def _items(dataset: Any, columns: HubColumns, labels: Sequence[int], origin: str
 def _decode(value: Mapping[str, Any] | None, options: ReadOptions) -> DecodedImage:
     if not value or not (value.get("bytes") or value.get("path")):
         raise UnreadableImage("is empty")
-    source = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
-    return decode_image(lambda: Image.open(source, formats=readable_formats()), options)
+    if not value.get("bytes"):
+        return decode_file(value["path"], options)
+    return decode_image(lambda: Image.open(io.BytesIO(value["bytes"]), formats=readable_formats()), options)
 
 
 HUGGING_FACE = Format("a data set of Hugging Face (save_to_disk, or parquet)", is_saved_dataset, read_saved, has_parts=True)

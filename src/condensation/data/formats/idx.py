@@ -13,6 +13,7 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import open_regular
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import FREE_MEMORY, damaged_file
 
@@ -32,19 +33,29 @@ def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawDa
     return RawData(_read_split(folder, "train"), _read_split(folder, "test") if has_test else None)
 
 
-def read_idx(path: Path, dims: int) -> Tensor:
-    """Return the uint8 values of an IDX file with ``dims`` dimensions; raise CondensationError if its header or length is wrong."""
+def read_idx(path: Path, dims: int, count: int | None = None) -> Tensor:
+    """Return the uint8 values of an IDX file with ``dims`` dimensions, of which the first is ``count`` if that is given.
+
+    Raise CondensationError if its header or length is wrong, and NotEnoughMemory if the sizes in its header do not fit.
+    """
     try:
-        with _open(path) as file:
-            shape = _read_header(file, dims, path)
-            memory.require(math.prod(shape) * COPIES, f"Reading {path}", FREE_MEMORY)
-            content = file.read(math.prod(shape) + 1)
+        with open_regular(path) as file:
+            content = _read(cast(BinaryIO, gzip.open(file)) if path.suffix == ".gz" else file, dims, count, path)
     except (OSError, EOFError, OverflowError, zlib.error) as problem:
         raise damaged_file(path, problem) from problem
-    if len(content) != math.prod(shape):
-        actual = f"{len(content):,}" if len(content) < math.prod(shape) else "more"
-        raise damaged_file(path, f"expected {math.prod(shape):,} bytes, got {actual}")
-    return torch.from_numpy(np.frombuffer(content, np.uint8).reshape(shape).copy())
+    return torch.from_numpy(content.copy())
+
+
+def _read(file: BinaryIO, dims: int, count: int | None, path: Path) -> np.ndarray:
+    shape = _read_header(file, dims, path)
+    size = math.prod(shape)
+    if not size or count not in (None, shape[0]):
+        raise damaged_file(path, f"its header has the shape {shape}" + (f", and there are {count:,} labels" if count else ""))
+    memory.require(size * COPIES, f"Reading {path}", FREE_MEMORY)
+    content = file.read(size + 1)
+    if len(content) != size:
+        raise damaged_file(path, f"expected {size:,} bytes, got {f'{len(content):,}' if len(content) < size else 'more'}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def _read_split(folder: Path, split: str) -> RawSplit:
@@ -54,17 +65,14 @@ def _read_split(folder: Path, split: str) -> RawSplit:
         if path is None:
             raise CondensationError(f"{folder} has IDX files but lacks {PREFIXES[split]}-{kind}-ubyte (or .gz).", hint="Add that file.")
         paths.append(path)
-    return RawSplit(read_idx(paths[0], 3).unsqueeze(1), read_idx(paths[1], 1).long(), None, str(paths[0]))
+    labels = read_idx(paths[1], 1)  # first, because their number bounds the size of the images
+    return RawSplit(read_idx(paths[0], 3, len(labels)).unsqueeze(1), labels.long(), None, str(paths[0]))
 
 
 def _idx_path(folder: Path, split: str, kind: str) -> Path | None:
     stem = f"{PREFIXES[split]}-{kind}"
     names = [f"{spelling}-ubyte{suffix}" for spelling in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
     return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
 def _read_header(file: BinaryIO, dims: int, path: Path) -> tuple[int, ...]:

@@ -80,6 +80,8 @@ def _texts(array: np.ndarray) -> np.ndarray:
 def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
     try:
+        if archive.namelist().count(member) > 1:
+            raise ValueError("there are two arrays of that name")
         with archive.open(member) as file:
             shape, dtype = _read_header(file)
         if dtype.hasobject:
@@ -87,7 +89,8 @@ def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
         memory.require(math.prod(shape) * dtype.itemsize * COPIES, f"Reading {path}", "Use fewer or smaller images.")
         with archive.open(member) as file:
             array: np.ndarray = npy.read_array(file, allow_pickle=False)
-            file.read()  # zipfile verifies its checksum at the end
+            if file.read(1):  # zipfile verifies its checksum at the end
+                raise ValueError(f"there are more bytes than the {array.nbytes:,} that its header promises")
     except (CondensationError, MemoryError):
         raise
     except Exception as problem:  # numpy's reader raises errors of many types on damaged headers

@@ -21,8 +21,11 @@ from condensation.core.errors import CondensationError
 from condensation.data.formats.archive import damaged_file
 
 INTEGERS = re.compile(r"[iu][1248]")
-# A data file needs about ten tuples. Hashing nested tuples takes time 2^depth, and C stack proportional to the depth.
-MOST_TUPLES = 24
+# A data file needs about ten tuples and five calls. Hashing nested tuples takes time 2^depth, and C stack proportional to the depth;
+# each call may copy the whole file.
+MOST = {"tuples": 24, "calls": 8}
+COUNTED = {**dict.fromkeys(("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"), "tuples"), **dict.fromkeys(("REDUCE", "BUILD"), "calls")}
+MOST_OPERATIONS = 2_000_000  # the largest file, with 50,000 names and two labels for each, needs a tenth of them
 OPERATIONS = frozenset(
     "PROTO FRAME STOP NONE NEWTRUE NEWFALSE MARK INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING "
     "SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 PUT BINPUT "
@@ -117,16 +120,22 @@ class SafeUnpickler(pickle.Unpickler):
 
 
 def _check_operations(content: bytes) -> None:
-    """Check that all operations are allowed, all data present, memo indices small and tuples few."""
-    tuples = 0
+    """Check that all operations are allowed, all data present, memo indices and integers small, and tuples and calls few."""
+    seen = dict.fromkeys(MOST, 0)
     for count, (operation, argument, _) in enumerate(pickletools.genops(content)):
-        if operation.name not in OPERATIONS:
-            raise Forbidden(f"the operation {operation.name}")
-        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+        name = operation.name
+        if name not in OPERATIONS:
+            raise Forbidden(f"the operation {name}")
+        if count > MOST_OPERATIONS:
+            raise ValueError(f"expected at most {MOST_OPERATIONS:,} values")
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
             raise ValueError("a memo index is too large")
-        tuples += operation.name.startswith("TUPLE")
-    if tuples > MOST_TUPLES:
-        raise ValueError(f"expected at most {MOST_TUPLES} tuples, got {tuples:,}")
+        if isinstance(argument, int) and abs(argument) >> 64:  # such keys of a dictionary can all have the same hash
+            raise ValueError("an integer is too large")
+        if kind := COUNTED.get(name):
+            seen[kind] += 1
+            if seen[kind] > MOST[kind]:
+                raise ValueError(f"expected at most {MOST[kind]} {kind}")
 
 
 def _text(value: Any) -> str:

@@ -7,9 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import read_regular
 
 DELIMITERS = ",;\t|"
+LARGEST = 1_000_000_000  # bytes of a table
+ROW_BYTES = 700  # of memory per row while the table is read
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -66,9 +70,10 @@ def _header(text: str, delimiter: str) -> tuple[str, ...]:
 
 def _read_text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_regular(path, LARGEST)
     except OSError as problem:
         raise CondensationError(f"{path} cannot be read: {problem.strerror or problem}.") from None
+    memory.require(ROW_BYTES * max(map(content.count, (b"\n", b"\r"))), f"Reading {path}", "Split the table into smaller ones.")
     encoding = next((name for mark, name in ENCODINGS.items() if content.startswith(mark)), "utf-8")
     hint = 'Save it as UTF-8; spreadsheets call this "CSV UTF-8".'
     try:

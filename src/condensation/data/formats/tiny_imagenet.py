@@ -15,6 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from condensation.core.errors import CondensationError
+from condensation.core.regular_files import read_regular
 from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image
@@ -27,6 +28,7 @@ FOLDER = "tiny-imagenet-200"
 ARCHIVE = FOLDER + ".zip"
 CLASSES, WORDS, ANNOTATIONS = "wnids.txt", "words.txt", "val/val_annotations.txt"
 SORTED_FILE = re.compile(r"(train|val)/(n\d+)/(?:images/)?[^/]+\.JPEG")
+FILE_NAME = re.compile(r"[\w][\w.-]{0,200}")  # a name without folders, which cannot lead out of the data set
 # Files have a few kilobytes and images 64 x 64 pixels; far larger ones are attacks that exhaust memory.
 LARGEST_FILE = 10_000_000  # bytes
 LARGEST_IMAGE = 1_000_000  # pixels
@@ -47,7 +49,7 @@ class DatasetFiles:
             raise CondensationError(f"{self.path} lacks {name}.", hint=hint)
         try:
             return [line for line in self.read(name).decode().splitlines() if line.strip()]
-        except UnicodeDecodeError as problem:
+        except (OSError, UnicodeDecodeError) as problem:
             raise self.damaged(name, problem) from problem
 
     def damaged(self, name: str, problem: object) -> CondensationError:
@@ -84,7 +86,7 @@ def _read_anew(path: Path, options: ReadOptions) -> RawData:
         below = (Path(folder, name) for split in ("train", "val") for folder, _, names in os.walk(path / split) for name in names)
         names = {name for name in (CLASSES, WORDS) if (path / name).is_file()}
         names.update(file.relative_to(path).as_posix() for file in below)
-        return _read(DatasetFiles(path, frozenset(names), lambda name: (path / name).read_bytes()), options)
+        return _read(DatasetFiles(path, frozenset(names), lambda name: read_regular(path / name, LARGEST_FILE)), options)
     try:
         with zipfile.ZipFile(path) as archive:
             prefix = FOLDER + "/"
@@ -98,7 +100,8 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     size = archive.getinfo(name).file_size
     if size > LARGEST_FILE:
         raise zipfile.BadZipFile(f"{name} has {size:,} bytes unpacked, expected at most {LARGEST_FILE:,}")
-    return archive.read(name)
+    with archive.open(name) as file:
+        return file.read(size)  # without a size, zipfile unpacks all that is there before it looks at the size
 
 
 def _read(files: DatasetFiles, options: ReadOptions) -> RawData:
@@ -110,6 +113,9 @@ def _read(files: DatasetFiles, options: ReadOptions) -> RawData:
     train, test = (sorted((labels.get(match[2], -1), match[0]) for match in matches if match[1] == split) for split in ("train", "val"))
     if not test:
         rows = [line.split("\t") for line in files.lines(ANNOTATIONS)]
+        for row in rows:
+            if not FILE_NAME.fullmatch(row[0]):
+                raise files.damaged(f"val/images/{row[0][:100]}", f"{ANNOTATIONS} may list plain file names only")
         test = sorted((labels.get(row[1], -1) if len(row) > 1 else -1, f"val/images/{row[0]}") for row in rows)
     splits = []
     for split, images in (("train", train), ("val", test)):

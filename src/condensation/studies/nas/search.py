@@ -148,7 +148,7 @@ class Search:
         run = self.folder / SETS / slug(label)
         if not run.exists():
             return next((verdict.seconds_of_set for verdict in self._earlier.verdicts if verdict.label == label), 0.0)
-        lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).exists() else []
+        lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).is_file() else []
         for line in reversed(lines):
             with suppress(json.JSONDecodeError):  # a killed process may leave half a line
                 return as_record(json.loads(line), LogLine, str(run / LOG)).seconds
