@@ -1,12 +1,15 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.errors import CondensationError
+from condensation.core.form import Tiles
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
 from condensation.core.tensor_files import write_tensors
@@ -50,6 +53,37 @@ def test_load_returns_the_card(tmp_path):
     make().with_scores({"x": 1}).save(tmp_path / "a")
     card = CondensedSet.load(tmp_path / "a").card
     assert (card["data"], card["seed"], card["scores"]) == ({"name": "mine"}, 3, {"x": 1})
+
+
+def test_a_set_with_a_form_is_read_with_it_and_trained_on_as_seen(tmp_path):
+    made = make()
+    tiled = CondensedSet(replace(made.images, form=Tiles(2)), {"data": {"name": "mine"}})
+    tiled.save(tmp_path / "a")
+    back = CondensedSet.load(tmp_path / "a")
+    assert back.images.form == Tiles(2)
+    assert back.card["form"] == {"name": "tiles", "factor": 2, "seen": 24}
+    assert torch.equal(back.images.images, made.images.images)
+    images, labels = back.dataset().tensors
+    assert torch.equal(images, Tiles(2).decode(made.images.images))
+    assert labels.tolist() == made.images.labels.repeat_interleave(4).tolist()
+    back.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_versions_that_know_no_forms_refuse_a_set_with_one(tmp_path):
+    tiled = CondensedSet(replace(make().images, form=Tiles(2)))
+    tiled.save(tmp_path / "a")
+    with safe_open(tmp_path / "a", "pt") as file:
+        assert file.metadata()["format"] == "3"  # they read formats up to 2
+
+
+def test_a_decoded_set_is_an_ordinary_one(tmp_path):
+    tiled = CondensedSet(replace(make().images, form=Tiles(2)), {"data": {"name": "mine"}})
+    tiled.decoded().save(tmp_path / "a")
+    back = CondensedSet.load(tmp_path / "a")
+    assert (back.images.form, len(back.images)) == (None, 24)
+    assert "form" not in back.card
+    assert torch.equal(back.dataset().tensors[0], tiled.dataset().tensors[0])
 
 
 def test_with_scores_leaves_the_original_unchanged():
@@ -139,7 +173,7 @@ def test_a_checkpoint_is_refused(tmp_path):
 
 
 def test_a_later_format_is_refused(tmp_path):
-    save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "3"})
+    save_file({}, tmp_path / "a", {"kind": "condensed set", "format": "4"})
     with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
     assert "pip install -U condensation" in error.value.hint

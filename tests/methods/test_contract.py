@@ -33,6 +33,7 @@ from condensation import (
     condense,
     evaluate,
 )
+from condensation.core.form import Tiles
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.trained_selection import TrainedSelection
@@ -43,7 +44,9 @@ from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, im
 
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
+    "random-tiles": Random(form=Tiles(2)),
     "herding": Herding(**TRAINED),  # type: ignore[arg-type]
+    "herding-tiles": Herding(**TRAINED, form=Tiles(2)),  # type: ignore[arg-type]
     "k-center": KCenter(**TRAINED),  # type: ignore[arg-type]
     "forgetting": Forgetting(**TRAINED),  # type: ignore[arg-type]
     "pixel-mmd": PixelMMD(steps=4),
@@ -58,6 +61,8 @@ SMALL_METHODS: dict[str, Method] = {
     "gtn": gtn(),
     "gtn-weight-norm": gtn(learner=WeightNormConvNet(widths=(3, 4), hidden=5), passes=2, intermediate=0.0),
     "dm": dm(),
+    "dm-tiles": dm(form=Tiles(2)),
+    "dm-tiles-groups": dm(form=Tiles(2), classes_at_a_time=2, kernel=Laplacian(), start="noise", averaging=0.9),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
     "dm-kmeans": dm(start="kmeans"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, StepInfo, condense
+from condensation.core.form import Tiles
 from condensation.core.tensor_files import read_tensors
 from condensation.methods.base import Method
 from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
@@ -210,3 +211,48 @@ def test_microbatches_of_synthetic_images_give_the_same_result(monkeypatch: pyte
     whole, ours = learned((16, 63)), learned((2, 5))
     assert torch.allclose(ours, whole, rtol=1e-10, atol=1e-12)
     assert [count for count, learning in counts if learning] == [12] * 2 + [4] * 6
+
+
+def test_a_step_with_tiles_is_the_plain_step_on_decoded_images() -> None:
+    real = images(per_class=8)
+    method = dm(form=Tiles(2), steps=1, momentum=0.0)
+    start = condense(replace(method, steps=0), real, 2, compute=DOUBLE)
+    made = condense(method, real, 2, compute=DOUBLE)
+
+    stored = start.images.clone().requires_grad_()
+    network = method.networks.network(real.shape, 3, "cpu").double()
+    rng = Rng(0).child("step", 0)
+    network.redraw(rng.child("network"))
+    transform = DSA().fit(real).per_class(real.classes, rng.child("augment"))
+    draw = real.draw(method.batch_per_class, rng.child("real"))
+    loss = torch.zeros((), dtype=torch.float64)
+    decoded = Tiles(2).decode(stored)  # 8 per class
+    for label in range(3):
+        chosen = draw.indices[draw.class_index == label]
+        features = network.embed(transform(real.inputs(chosen).double(), torch.full((len(chosen),), label)))
+        others = network.embed(transform(decoded[8 * label : 8 * label + 8], torch.full((8,), label)))
+        loss = loss + (features.mean(0) - others.mean(0)).square().sum()
+    loss.backward()
+    torch.testing.assert_close(made.images, start.images - method.lr * stored.grad, rtol=1e-9, atol=1e-9)
+
+
+def test_tiles_start_from_as_many_real_images_as_they_show() -> None:
+    real = images(per_class=9)
+    start = condense(dm(form=Tiles(2), steps=0), real, 2, compute=DOUBLE)
+    shrunk = torch.nn.functional.avg_pool2d(real.inputs(), 2)
+    tiles = start.images.unfold(2, 8, 8).unfold(3, 8, 8).permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    places = [[index for index, image in enumerate(shrunk.double()) if torch.allclose(image, tile)] for tile in tiles]
+    assert all(len(found) == 1 for found in places)
+    assert len({found[0] for found in places}) == 24  # all distinct: 8 per class
+    assert [real.labels[found[0]].item() for found in places] == [0] * 8 + [1] * 8 + [2] * 8
+
+
+def test_a_class_with_few_images_repeats_them_in_its_tiles() -> None:
+    start = condense(dm(form=Tiles(2), steps=0), images(per_class=3), 2, compute=DOUBLE)
+    assert start.counts == {0: 2, 1: 2, 2: 2}
+
+
+def test_tiles_that_do_not_fit_are_refused_before_the_first_step() -> None:
+    with pytest.raises(CondensationError) as raised:
+        condense(dm(form=Tiles(3)), images(), 2, compute=DOUBLE)
+    assert raised.value.setting == "method.form.factor"

@@ -32,13 +32,20 @@ class CondensedSet:
         return self.images.preprocessing
 
     def dataset(self) -> TensorDataset:
-        """Return a torch data set of (preprocessed image (c, h, w), label); a soft label is a vector for ``images.soft_labels.loss``."""
-        soft = self.images.soft_labels
-        return TensorDataset(self.images.inputs(), soft.values if soft else self.images.labels)
+        """Return a torch data set of what a network sees: (preprocessed image (c, h, w), label).
+
+        The images of a set with a form are decoded. A soft label is a vector for ``images.soft_labels.loss``.
+        """
+        seen = self.images.decoded()
+        return TensorDataset(seen.inputs(), seen.soft_labels.values if seen.soft_labels else seen.labels)
 
     def pictures(self) -> Tensor:
-        """Return the images without preprocessing, clipped to [0, 1]: (n, c, h, w)."""
+        """Return the stored images without preprocessing, clipped to [0, 1]: (n, c, h, w)."""
         return self.images.pictures()
+
+    def decoded(self) -> CondensedSet:
+        """Return the images that a network sees as an ordinary set without a form; this set itself if it has none."""
+        return self if self.images.form is None else replace(self, images=self.images.decoded())
 
     def with_scores(self, scores: Mapping[str, Any]) -> CondensedSet:
         """Return the same set with ``scores`` on its card."""

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.form import form_from_json, form_to_json
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import PREPROCESSINGS, Preprocessing
 from condensation.core.records import as_record
@@ -20,7 +21,9 @@ KIND = "condensed set"
 SET = "set.safetensors"  # file name in a run folder and on the hub
 PREFIX = "preprocessing."
 SOFT_LABELS = "soft_labels"  # name of the tensor, and of the entry on the card
-SOFT_LABELS_FORMAT = 2  # file format of a set with soft labels; versions that do not support them reject it
+# File formats; versions that do not support one reject it by name.
+SOFT_LABELS_FORMAT, FORM_FORMAT = 2, 3
+FORM = "form"  # entry of the card
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,17 @@ class SetCard(ImagesCard):
     """Fields of a card from which a set is read."""
 
     soft_labels: SoftLabelsEntry | None = None
+    form: dict[str, Any] | None = None
 
 
 def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:
     """Write a set to one file, atomically and exactly. Raise CondensationError if it cannot be written."""
     content = complete_card(images, card)
     tensors = {"images": images.images, "labels": images.labels, **preprocessing_tensors(images.preprocessing)}
-    if images.soft_labels is None:
-        return write_tensors(path, KIND, tensors, content)
-    return write_tensors(path, KIND, {**tensors, SOFT_LABELS: images.soft_labels.values}, content, SOFT_LABELS_FORMAT)
+    if images.soft_labels:
+        tensors[SOFT_LABELS] = images.soft_labels.values
+    version = FORM_FORMAT if images.form else SOFT_LABELS_FORMAT if images.soft_labels else 1
+    write_tensors(path, KIND, tensors, content, version)
 
 
 def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]]:
@@ -68,7 +73,10 @@ def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]
     pixels, labels, *values = (tensors[name] for name in wanted)
     soft = SoftLabels(values[0], card.soft_labels.loss) if card.soft_labels else None
     preprocessing = read_preprocessing(path, tensors, card.preprocessing)
-    images = ImageSet.of(pixels, labels, card.class_names, preprocessing=preprocessing, soft_labels=soft, flip_invariant=card.mirrored)
+    form = form_from_json(card.form) if card.form else None
+    images = ImageSet.of(
+        pixels, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored, soft_labels=soft, form=form
+    )
     return images, from_file(content, path, trust)
 
 
@@ -76,7 +84,8 @@ def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets give identical files."""
     fields = images_card(images)
     fields |= {SOFT_LABELS: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
-    others = {name: value for name, value in card.items() if name not in {*fields, SOFT_LABELS, "scores"}}
+    fields |= {FORM: {**form_to_json(images.form), "seen": images.seen}} if images.form else {}
+    others = {name: value for name, value in card.items() if name not in {*fields, SOFT_LABELS, FORM, "scores"}}
     scores = {"scores": card["scores"]} if "scores" in card else {}
     return {**others, **fields, **scores}
 

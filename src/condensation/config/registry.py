@@ -9,6 +9,7 @@ from condensation.augment.base import Augmentation, Seeded
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import DSA
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.form import FORMS, Form
 from condensation.core.user_code import FORM, import_object
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import KERNELS, Kernel
@@ -31,6 +32,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Kernel: KERNELS,
     Autoencoder: {Autoencoder.name: Autoencoder()},
     NTK: NTKS,
+    Form: FORMS,
     Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
 }
 NOUNS: dict[Any, str] = {NetworkSpec: "network", NetworkSampler: "network sampler", NTK: "tangent kernel"}  # others: the name

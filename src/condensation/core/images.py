@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.form import Form
 from condensation.core.preprocessing import Identity, Preprocessing
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import SoftLabels, concat_soft_labels
@@ -53,6 +54,8 @@ class ImageSet:
     """True if a mirrored image keeps its class; False for digits, for example."""
     soft_labels: SoftLabels | None = None
     """Learned targets that networks are trained on instead of the labels; None to train on the labels."""
+    form: Form | None = None
+    """What a network sees of each stored image; None if it sees the image itself. `decoded` returns the seen images."""
 
     @classmethod
     def of(
@@ -64,6 +67,7 @@ class ImageSet:
         preprocessing: Preprocessing = Identity(),
         flip_invariant: bool = True,
         soft_labels: SoftLabels | None = None,
+        form: Form | None = None,
     ) -> ImageSet:
         """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
 
@@ -91,7 +95,10 @@ class ImageSet:
             raise CondensationError(message, hint="Pass one class name per label, starting at label 0.")
         order = torch.argsort(labels, stable=True)
         soft = soft_labels.validated(len(images), len(names)).take(order) if soft_labels else None
-        return cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft)
+        stored = cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft, form)
+        if form:
+            form.check(stored.shape, preprocessing)
+        return stored
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -161,18 +168,34 @@ class ImageSet:
             raise CondensationError(f"Expected images of {expected} in both sets, got {got}.")
         if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
             raise CondensationError("Expected the same classes and the same preprocessing in both sets.")
+        if self.form != other.form:
+            hint = "Decode the set that has a form: images.decoded()."
+            raise CondensationError(f"Expected the same form in both sets, got {self.form} and {other.form}.", hint=hint)
         labels, order = torch.cat([self.labels, other.labels]).sort(stable=True)
         soft = concat_soft_labels(self.soft_labels, other.soft_labels)
         images = torch.cat([self.images, other.images])[order].contiguous()
         return replace(self, images=images, labels=labels, soft_labels=soft and soft.take(order))
 
+    @property
+    def seen(self) -> int:
+        """Number of images that a network sees."""
+        return len(self) * (self.form.count if self.form else 1)
+
+    def decoded(self) -> ImageSet:
+        """Return the images that a network sees, as a set without a form; this set itself if it has none."""
+        if self.form is None:
+            return self
+        soft = self.soft_labels and self.soft_labels.take(torch.arange(len(self), device=self.device).repeat_interleave(self.form.count))
+        images, labels = self.form.decode(self.inputs()), self.labels.repeat_interleave(self.form.count)
+        return replace(self, images=images, labels=labels, soft_labels=soft, form=None)
+
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
-        """Return the images at ``indices`` as inputs of a network: preprocessed floats (n, c, h, w)."""
+        """Return the stored images at ``indices`` as inputs of a network: preprocessed floats (n, c, h, w)."""
         images = self.images[indices]
         return images if images.is_floating_point() else self.preprocessing(images.float() / 255)
 
     def pictures(self, indices: Tensor | slice = slice(None)) -> Tensor:
-        """Return the images at ``indices`` for viewing: floats (n, c, h, w) in [0, 1]."""
+        """Return the stored images at ``indices`` for viewing: floats (n, c, h, w) in [0, 1]."""
         images = self.images[indices]
         return self.preprocessing.inverse(images).clamp(0, 1) if images.is_floating_point() else images.float() / 255
 
@@ -195,6 +218,8 @@ class ImageSet:
         digest.update(self.labels.cpu().numpy().data)
         if self.soft_labels:
             digest.update(self.soft_labels.values.cpu().contiguous().numpy().data)
+        if self.form:
+            digest.update(repr(self.form).encode())
         return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from condensation.core.errors import CondensationError
 
 class Preprocessing(ABC):
     """An invertible map from pictures in [0, 1], (n, c, h, w), to the inputs of a network, of the same shape."""
+
+    is_per_channel: ClassVar[bool] = False
+    """True for an affine map of each channel alone, which commutes with enlarging."""
 
     @abstractmethod
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -53,6 +57,8 @@ class Preprocessing(ABC):
 class Identity(Preprocessing):
     """Map that leaves pictures in [0, 1] unchanged."""
 
+    is_per_channel = True
+
     def __call__(self, pictures: Tensor) -> Tensor:
         return pictures
 
@@ -64,6 +70,7 @@ class Identity(Preprocessing):
 class Standardize(Preprocessing):
     """Map that subtracts the mean of each channel and divides by its standard deviation."""
 
+    is_per_channel = True
     mean: Tensor
     """Mean of each channel, (c,)."""
     std: Tensor

@@ -17,7 +17,7 @@ from condensation.core.regular_files import LARGEST_TEXT, open_regular
 from condensation.core.renamed import with_new_names
 from condensation.core.storage import RESTORE, write
 
-FORMAT = 2  # the latest format; files that earlier versions can read are written as 1
+FORMAT = 3  # the latest format; files that earlier versions can read are written as 1
 
 
 def write_tensors(path: Path, kind: str, tensors: dict[str, Tensor], card: dict[str, Any], version: int = 1) -> None:

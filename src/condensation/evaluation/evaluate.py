@@ -83,7 +83,7 @@ def evaluate(
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
 ) -> Accuracies:
-    """Train ``networks`` networks on each of ``sets`` and return their accuracies on ``test``.
+    """Train ``networks`` networks on what they see of each of ``sets`` and return their accuracies on ``test``.
 
     ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch only, so ``test`` selects nothing.
     The soft labels of a set determine the loss. The random numbers of a network depend on ``seed`` and on its position only. Raise
@@ -114,7 +114,7 @@ def evaluate_on_each(
     for images, test in product(sets, tests):
         check_fit(images, test)
     # Many test images make compiling worthwhile too.
-    seen = networks * (recipe.epochs * sum(map(len, sets)) + len(sets) * sum(map(len, tests)))
+    seen = networks * (recipe.epochs * sum(images.seen for images in sets) + len(sets) * sum(map(len, tests)))
     decided = compute.with_compile_decision(tests[0].shape, seen)
     tests = [test.to(decided.device) for test in tests]
     sets = [images.to(decided.device) for images in sets]

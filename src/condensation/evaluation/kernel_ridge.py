@@ -45,6 +45,7 @@ def regress(
     NotEnoughMemory if the kernel matrices do not fit in memory, and NotPositiveDefinite if the kernel matrix is not positive definite.
     """
     check_fit(images, test)
+    images = images.decoded()
     kernel.validate(images.shape)
     if images.soft_labels and images.soft_labels.loss != "squared":
         raise CondensationError(f"Kernel ridge regression needs soft labels for the squared loss; these are for {images.soft_labels.loss}.")
@@ -78,7 +79,7 @@ def wide_recipe(images: ImageSet, kernel: NTK, epochs: int = 5000) -> Recipe:
     initial function, which is as large as the targets and which kernel ridge regression, a mean over networks, does not have.
     KIP (Nguyen et al., 2021) takes the best learning rate of a grid, with a decay of 0.001 in some cases.
     """
-    batch, momentum = 100, 0.9
+    images, batch, momentum = images.decoded(), 100, 0.9
     lr = stable_lr(images, kernel, momentum=momentum) / 2
     steps_at_full_lr = (epochs // 2 + (epochs - epochs // 2) / 10) * math.ceil(len(images) / batch)
     decay = DECAY * (1 - momentum) / (lr * steps_at_full_lr)
@@ -91,6 +92,7 @@ def stable_lr(images: ImageSet, kernel: NTK, *, momentum: float = 0.9, some: int
     It is 2 (1 + momentum) n C divided by the largest eigenvalue of the kernel matrix of n = ``some`` evenly spaced images of the set;
     the loss is half the mean over n images and C classes. KIP uses the kernel of a finite network, which is equal up to the width.
     """
+    images = images.decoded()
     with torch.no_grad():
         index = torch.linspace(0, len(images) - 1, min(some, len(images)), device=images.device).long()
         inputs = images.inputs(index).double()

@@ -186,7 +186,7 @@ class BestOf(Method[BestOfState]):
         orders = [sets[rng.child("order", row).permutation(len(sets))] for row, sets in enumerate(candidates)]
         group = torch.stack(orders)  # (classes, networks): the set from which each network sees each class
         jobs = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
-        images = len(jobs) * (self.recipe.epochs * len(jobs[0].images) + len(test))
+        images = len(jobs) * (self.recipe.epochs * jobs[0].images.seen + len(test))
         compute = state.compute.with_compile_decision(real.shape, images * groups[round_])
         (per_class,), _ = train_and_test(self.eval_network, jobs, [test], self.recipe, compute)
         accuracies = torch.from_numpy(per_class).mean(1)  # balanced by class

@@ -15,6 +15,7 @@ from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.form import Form
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import Embedding, microbatched, split
 from condensation.core.modules import draws_numbers, mixes_images
@@ -23,7 +24,7 @@ from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.mmd import class_mean_weights, linear_mmd
 from condensation.matching.pairwise_mmd import pairwise_mmd_loss, slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import INITIALIZATIONS, Initialization
+from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSampler, seeded
 from condensation.networks.convnet import ConvNet
@@ -79,6 +80,8 @@ class DM(Method[DMState]):
     """Kernel of the MMD; published: linear. Others compare all pairs of embeddings and need a different lr."""
     classes_at_a_time: int | None = None
     """Classes whose synthetic images are embedded together; fewer need less memory, with the same result. None for all."""
+    form: Form | None = None
+    """What a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
 
     @classmethod
     def paper(cls, ipc: int) -> DM:
@@ -114,7 +117,7 @@ class DM(Method[DMState]):
         need_fraction(self, "momentum", "averaging")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DMState:
-        initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
+        initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
         if self.classes_at_a_time is not None and mixes_images(network):
@@ -122,10 +125,10 @@ class DM(Method[DMState]):
             hint = "Use classes_at_a_time=None, or a network with instance norm."
             raise CondensationError(message, hint=hint, setting="method.classes_at_a_time")
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
-            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
         decays = self.schedule == "cosine" and self.steps > 0
-        images_per_step = sum(min(self.batch_per_class, count) for count in real.counts.values()) + len(initial)
+        images_per_step = sum(min(self.batch_per_class, count) for count in real.counts.values()) + initial.seen
         compiled = compute.with_compile_decision(real.shape, self.steps * images_per_step)
         return DMState(
             source=source,
@@ -144,12 +147,13 @@ class DM(Method[DMState]):
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
         class_index = state.source.template.class_index
+        tiles = self.form.count if self.form else 1
         with seeded(state.network, rng.child("dropout")):
             loss_of = self._loss_against(state, real, draw, transform)
             loss = state.source.images.new_zeros(())
             for group in split(len(real.classes), self.classes_at_a_time):
                 indices = slice_of_classes(group, class_index)
-                group_loss = loss_of(group, state.source.images[indices], class_index[indices])
+                group_loss = loss_of(group, state.source.seen(indices), class_index[indices].repeat_interleave(tiles))
                 group_loss.backward()  # type: ignore[no-untyped-call]
                 loss += group_loss.detach()
         optimizer.step()

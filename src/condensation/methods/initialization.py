@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
@@ -16,6 +17,29 @@ SIDE = 32  # pixels; larger images are shrunk before clustering
 CLUSTERED = 10_000  # images per class; larger classes are sampled at random to bound the memory
 FETCHED = 1_000  # images preprocessed at a time
 ROUNDS = 100  # maximum number of k-means iterations; a few tens are typical
+
+
+def initial_images(start: Initialization, real: ImageSet, ipc: dict[int, int], rng: Rng, form: Form | None) -> ImageSet:
+    """Return ``ipc[label]`` stored images of each class: with a ``form``, each holds `Form.count` images of the initialization ``start``.
+
+    A class with fewer real images repeats them. Raise CondensationError if ``form`` does not fit ``real``.
+    """
+    if form is None:
+        return INITIALIZATIONS[start](real, ipc, rng)
+    form.check(real.shape, real.preprocessing)
+    wanted = {label: count * form.count for label, count in ipc.items()}
+    available = wanted if start == "noise" else {label: min(count, real.counts[label]) for label, count in wanted.items()}
+    return stored(INITIALIZATIONS[start](real, available, rng), ipc, form)
+
+
+def stored(seen: ImageSet, ipc: dict[int, int], form: Form | None) -> ImageSet:
+    """Return a set of ``form`` with ``ipc[label]`` stored images per class that hold the images of ``seen``, repeated as needed."""
+    if form is None:
+        return seen
+    chosen = [seen.starts[label] + torch.arange(count * form.count) % seen.counts[label] for label, count in ipc.items()]
+    labels = torch.repeat_interleave(torch.tensor(list(ipc)), torch.tensor(list(ipc.values())))
+    images = form.encode(seen.inputs(torch.cat(chosen).to(seen.device)))
+    return replace(seen, images=images, labels=labels.to(seen.device), form=form)
 
 
 def from_real_images(real: ImageSet, ipc: dict[int, int], rng: Rng) -> ImageSet:

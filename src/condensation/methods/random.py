@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from condensation.core.compute import Compute
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
-from condensation.methods.initialization import from_real_images
+from condensation.methods.initialization import initial_images
 from condensation.methods.synthetic import SyntheticImages
 
 
@@ -16,9 +17,11 @@ class Random(Selection[State]):
     """Distinct random real images of each class."""
 
     name: ClassVar[str] = "random"
+    form: Form | None = None
+    """Storage of the images: ``tiles`` hold several small ones in one; None: each as it is."""
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
-        return State(SyntheticImages(from_real_images(real, ipc, rng.child("start"))))
+        return State(SyntheticImages(initial_images("real", real, ipc, rng.child("start"), self.form)))
 
     def is_classwise(self, real: ImageSet) -> bool:
         return True

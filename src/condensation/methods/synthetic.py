@@ -28,6 +28,17 @@ class SyntheticImages(nn.Module):
             self.register_buffer("average", template.images.clone())
             self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
+    def seen(self, indices: slice = slice(None)) -> Tensor:
+        """Return what a network sees of the images at ``indices``, (n * form.count, c, h, w)."""
+        images, form = self.images[indices], self.template.form
+        return form.decode(images) if form else images
+
+    @property
+    def seen_class_index(self) -> Tensor:
+        """Class index of each seen image, (n * form.count,)."""
+        form = self.template.form
+        return self.template.class_index.repeat_interleave(form.count) if form else self.template.class_index
+
     def update_average(self) -> None:
         """Update the moving average, if there is one, with the current images. Call this once after each step."""
         if self.averaging:

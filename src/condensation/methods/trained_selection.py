@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from condensation.core.compute import Compute
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, split
 from condensation.core.rng import Rng
 from condensation.methods.base import Selection, State
-from condensation.methods.initialization import from_real_images
+from condensation.methods.initialization import initial_images, stored
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
@@ -56,6 +57,8 @@ class TrainedSelection(Selection[SelectionState]):
     """Architecture that is trained and then embeds the images."""
     recipe: Recipe = Recipe(epochs=10)
     """Training of the network; the papers do not state their recipe."""
+    form: Form | None = None
+    """Storage of the images: ``tiles`` hold several small ones in one; None: each as it is."""
 
     @property
     def steps(self) -> int:
@@ -72,7 +75,7 @@ class TrainedSelection(Selection[SelectionState]):
         network = self.network.build(real.shape, real.num_classes, rng.child("network")).to(real.device, compute.dtype)
         model = SingleModel(network, compute.with_compile_decision(real.shape, self.recipe.epochs * len(real)))
         return SelectionState(
-            source=SyntheticImages(from_real_images(real, ipc, rng.child("start"))),
+            source=SyntheticImages(initial_images("real", real, ipc, rng.child("start"), self.form)),
             optimizers=(optimizer_of(model, self.recipe),),
             model=model,
             embed=replace(compute, compile="never").wrap(network.embed),  # compiling does not pay off for one pass
@@ -92,9 +95,13 @@ class TrainedSelection(Selection[SelectionState]):
         if state.epochs == self.recipe.epochs:
             optimizer.zero_grad()
             state.model.train(False)
-            counts, stream = state.source.template.counts.items(), rng.child("choose")
-            chosen = [real.starts[label] + self.choose(state, real, label, count, stream.child(label)) for label, count in counts]
-            state.source.assign(real.inputs(torch.cat(chosen)))
+            counts, tiles, stream = state.source.template.counts, self.form.count if self.form else 1, rng.child("choose")
+            chosen = torch.cat([
+                real.starts[label] + self.choose(state, real, label, min(tiles * count, real.counts[label]), stream.child(label))
+                for label, count in counts.items()
+            ])  # fmt: skip
+            selected = replace(real, images=real.images[chosen], labels=real.labels[chosen])
+            state.source.assign(stored(selected, counts, self.form).inputs())
         return loss
 
 

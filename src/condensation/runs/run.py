@@ -93,7 +93,9 @@ def run(
             return RunResult(folder, condensed)
         entries = [Entry(content["method"]["name"], condensed.images)]
         if settings.baseline and not isinstance(settings.method, Random):
-            entries.append(Entry("random", condense(Random(), data.train, ipc, seed=settings.seed, compute=settings.compute)))
+            form = condensed.images.form
+            name = f"random ({form.name})" if form else "random"
+            entries.append(Entry(name, condense(Random(form), data.train, ipc, seed=settings.seed, compute=settings.compute)))
         scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
         condensed = condensed.with_scores(scores.without_seconds().to_json())
         condensed.save(folder / SET)

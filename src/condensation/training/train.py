@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the usual name)
@@ -68,8 +68,8 @@ class Recipe:
 
 
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
-    """Train ``network`` in place on ``data``."""
-    train_together(SingleModel(network), [data], recipe, [rng], on_epoch)
+    """Train ``network`` in place on the images that it sees of ``data``."""
+    train_together(SingleModel(network), [data.decoded()], recipe, [rng], on_epoch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +90,15 @@ class EpochWindow:
     def soft_labels(self) -> SoftLabels | None:
         """Soft labels of all images, if there are any."""
         return self.images.soft_labels
+
+    @property
+    def seen(self) -> int:
+        """Number of images that a network sees in an epoch."""
+        return self.count
+
+    def decoded(self) -> EpochWindow:
+        """Return this window over the images that a network sees."""
+        return self if self.images.form is None else replace(self, images=self.images.decoded())
 
     def for_epoch(self, epoch: int) -> ImageSet:
         """Return the images of an epoch, counted from 0."""
@@ -124,6 +133,7 @@ def train_epoch(
     on_batch: OnBatch | None = None,
 ) -> tuple[torch.optim.SGD, Tensor]:
     """Run one epoch, counted from 0. Return the optimizer for the next one, and the mean loss per image and network."""
+    assert all(images.form is None for images in sets), "decode sets before training"
     if epoch == recipe.drop_epoch:
         if recipe.reset_momentum:
             optimizer = optimizer_of(models, recipe)

@@ -40,7 +40,7 @@ def train_and_test(
     Returns:
         For each test set, accuracies (jobs, classes) in [0, 1]; and for each network whether its weights are finite.
     """
-    kinds = [(len(job.images), job.images.soft_labels.loss if job.images.soft_labels else None) for job in jobs]
+    kinds = [(job.images.seen, job.images.soft_labels.loss if job.images.soft_labels else None) for job in jobs]
     limit = compute.suitable_together(tests[0].shape, min(recipe.batch, max(size for size, _ in kinds)))
     accuracies = [np.empty((len(jobs), len(test.classes))) for test in tests]
     finite: list[bool] = []
@@ -57,7 +57,7 @@ def train_and_test(
 
             try:
                 batch.reinitialize([job.rng.child("network") for job in group])
-                train_together(batch, [job.images for job in group], recipe, [job.rng.child("train") for job in group], on_epoch)
+                train_together(batch, [job.images.decoded() for job in group], recipe, [job.rng.child("train") for job in group], on_epoch)
                 chunk = max(1, (compute.chunk or compute.suitable_chunk(tests[0].shape)) // len(group))
                 for rows, test in zip(accuracies, tests, strict=True):
                     rows[done : done + len(group)] = class_accuracies(batch, test, chunk).numpy()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from condensation import CondensedSet, Identity, ImageSet, Standardize, Zca
+from condensation.core.form import Tiles
 
 PICTURES = torch.rand((40, 3, 4, 6), generator=torch.Generator().manual_seed(0))
 NAMES = ("Äpfel", "Brötchen/süß", "猫 | dog")
@@ -24,6 +27,7 @@ SETS = {
     "colour": learned(STANDARD),
     "grey": learned(Standardize.fit([GREY]), GREY),
     "plain": learned(Identity()),
+    "tiles": replace(learned(STANDARD), images=replace(learned(STANDARD).images, form=Tiles(2))),
     "zca": learned(Zca.fit([PICTURES])),
     "pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=STANDARD), CARD),
     "zca pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=Zca.fit([PICTURES])), CARD),
@@ -39,5 +43,5 @@ def seen(condensed, to):
     images = condensed.images
     if to in ("png", "parquet"):
         pixels = images.images if images.images.dtype == torch.uint8 else (condensed.pictures() * 255).round().to(torch.uint8)
-        return condensed.preprocessing(pixels.float() / 255)
-    return images.inputs()
+        images = replace(images, images=condensed.preprocessing(pixels.float() / 255))
+    return images.decoded().inputs()

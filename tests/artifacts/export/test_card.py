@@ -43,7 +43,7 @@ def test_the_code_of_the_page_gives_the_network_inputs(tmp_path, monkeypatch, na
     exec(blocks(tmp_path / "out")[0], names)
     images, labels = names["dataset"].tensors
     assert torch.equal(images, seen(SETS[name], to))
-    assert torch.equal(labels, SETS[name].images.labels)
+    assert torch.equal(labels, SETS[name].images.decoded().labels)
 
 
 @pytest.mark.parametrize(("name", "to"), PAIRS)

@@ -33,7 +33,7 @@ def test_an_export_has_a_page_and_a_json_card(tmp_path, name, to):
 @pytest.mark.parametrize("name", SETS)
 def test_npz_is_exact(tmp_path, name):
     SETS[name].export(tmp_path / "out", "npz")
-    images, labels = SETS[name].dataset().tensors
+    images, labels = SETS[name].images.inputs(), SETS[name].images.labels
     with np.load(tmp_path / "out" / "set.npz", allow_pickle=False) as file:
         assert file["images"].dtype == np.float32
         assert torch.equal(torch.from_numpy(file["images"]), images)
@@ -45,7 +45,7 @@ def test_npz_is_exact(tmp_path, name):
 @pytest.mark.parametrize("name", SETS)
 def test_torch_is_exact_and_loads_with_weights_only(tmp_path, name):
     SETS[name].export(tmp_path / "out", "torch")
-    images, labels = SETS[name].dataset().tensors
+    images, labels = SETS[name].images.inputs(), SETS[name].images.labels
     file = torch.load(tmp_path / "out" / "set.pt", weights_only=True)
     assert torch.equal(file["images"], images)
     assert torch.equal(file["labels"], labels)

@@ -42,6 +42,12 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
     if "- mean" in code:
         code = f"{normalization_code(images)}\n{code}"
         stored = "The images have 8 bits. The code above normalizes them; train on `dataset`."
+    if images.form:
+        code = f"{code}\n{images.form.torch_code}"
+        stored += (
+            f" The files hold {len(images)} images, and each holds {images.form.count} smaller ones. The last lines before "
+            f"`dataset` cut them apart and enlarge them: a network sees {images.seen} images."
+        )
     training = _python(f"{form.imports}\n\n{code}\ndataset = torch.utils.data.TensorDataset(images, labels)")
     sections = [
         f"# {in_markdown(source or 'Images')}, condensed: {len(images)} images\n\n{_origin(images, card)}",

@@ -23,6 +23,9 @@ def export(
     overrides: opt.Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="SET-FORMAT")] = None,
     evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate the set and its 8-bit images.")] = False,
+    decoded: Annotated[
+        bool, typer.Option("--decoded", help="Write the images that a network sees, without the form of the set; they need more bytes.")
+    ] = False,
     data: opt.DataOption = None,
     folder: opt.FolderOption = None,
     device: opt.DeviceOption = None,
@@ -37,4 +40,4 @@ def export(
     if given and not evaluate:
         raise CondensationError(f"{given[0]} is a setting of the evaluation.", hint="Add --evaluate, or drop the setting.")
     content = opt.content_of(None, options, overrides) if evaluate else None
-    view.export(path, to, out, content, output, opt.trusted(trust, options, overrides))
+    view.export(path, to, out, content, output, opt.trusted(trust, options, overrides), decoded=decoded)

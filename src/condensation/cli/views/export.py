@@ -17,9 +17,14 @@ from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, evaluate_views, evaluation_of
 
 
-def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output, trust: Trust) -> None:
+def export(
+    path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] | None, output: Output, trust: Trust, *, decoded: bool
+) -> None:
     """Run ``condense export``; ``evaluation`` holds plain settings of the evaluation, None for no evaluation."""
     condensed = CondensedSet.load(path, trust=trust)
+    stored, form = len(condensed.images), condensed.images.form
+    if decoded:
+        condensed = condensed.decoded()
     out = out or path_beside(path, to)
     check(condensed.images, out, to)
     if evaluation is not None:
@@ -38,6 +43,8 @@ def export(path: Path, to: str, out: Path | None, evaluation: Mapping[str, Any] 
     if evaluation is not None:
         print_scores(screen, condensed.card[VIEWS])
     screen.print(f"{to}: {out}\nCard: {out / 'README.md'} shows how to train on it.")
+    if form and decoded:
+        screen.print(f"Decoded: {condensed.images.seen} images take {form.count} times the bytes of the {stored} stored ones.")
     if to == "hub":
         screen.print(f"Upload it: hf upload OWNER/NAME {shlex.quote(str(out))} --repo-type dataset")
     return None

@@ -22,7 +22,9 @@ from condensation.runs.settings import describe_set
 PICTURE = "show.png"
 
 
-def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, trust: bool, as_json: bool) -> None:
+def show(
+    paths: Sequence[Path], out: Path | None, rows: int | None, folder: str | None, *, trust: bool, as_json: bool, decoded: bool = False
+) -> None:
     """Run ``condense show``."""
     path = paths[0]
     sets = {_label(each, paths): CondensedSet.load(each, trust=trust) for each in paths}
@@ -32,7 +34,8 @@ def show(paths: Sequence[Path], out: Path | None, rows: int | None, folder: str 
     beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
     out = out or (beside if path.is_dir() else path.with_suffix(".png"))
     titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
-    images = {label: condensed.images for label, condensed in sets.items()} if several else first.images
+    drawn = {label: condensed.decoded().images if decoded else condensed.images for label, condensed in sets.items()}
+    images = drawn if several else next(iter(drawn.values()))
     save_picture(out, grid(images, real, title="\n".join(titles), rows=rows))
     if as_json:
         cards = {"sets": {label: condensed.card for label, condensed in sets.items()}} if several else first.card
@@ -52,6 +55,9 @@ def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
     per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
     screen.print(title, style="bold")
     screen.print(f"{size}, {per_class} per class; preprocessing: {preprocessing}")
+    if images.form:
+        megabytes = images.images.numel() * images.images.element_size() / 1e6
+        screen.print(f"{images.form}: a network sees {images.seen} images; {len(images)} are stored ({megabytes:.1f} MB)")
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
 

@@ -168,4 +168,6 @@ class TaskIncremental(TaskSequence):
         inputs = inputs.expand(-1, channels, -1, -1) if inputs.shape[1] == 1 else inputs
         flip_invariant = all(each.train.flip_invariant for each in self.data)
         labels, soft = places[images.labels], images.soft_labels
-        return ImageSet.of(inputs, labels, self.class_names, preprocessing=Identity(), flip_invariant=flip_invariant, soft_labels=soft)
+        return ImageSet.of(
+            inputs, labels, self.class_names, preprocessing=Identity(), flip_invariant=flip_invariant, soft_labels=soft, form=images.form
+        )
