@@ -66,11 +66,16 @@ def frozen_json(name: str) -> Any:
     return from_json((HERE / PRINTED / f"{name}.json").read_text())
 
 
+ADDED = {"optimizer": "sgd", "schedule": "drop"}  # settings of training that were added later, with the value that was meant before
+
+
 def without_new(ours: Any, theirs: Any) -> Any:
     """Return plain settings ``ours`` without those that the older ``theirs`` lack and that are off, as their absence meant."""
     if not (isinstance(ours, dict) and isinstance(theirs, dict)):
         return ours
-    kept = {key: value for key, value in ours.items() if key in theirs or value not in (None, "none", False)}
+    kept = {
+        key: value for key, value in ours.items() if key in theirs or (value not in (None, "none", False, []) and value != ADDED.get(key))
+    }
     return {key: without_new(value, theirs.get(key)) for key, value in kept.items()}
 
 

@@ -50,7 +50,8 @@ def plain(loss, real: ImageSet, module, source: SyntheticImages, transform):  # 
 def fast(real: ImageSet, module, source: SyntheticImages, transform, chunk: int | None):  # type: ignore[no-untyped-def]
     draw = real.draw(100, Rng(0))  # all there are
     target = mean_embeddings(module.embed, real, draw, transform, chunk, torch.float64)
-    value = matching_loss(module.embed, target, source.images, source.template.class_index, transform)
+    rows = source.template.class_index
+    value = matching_loss(target, module.embed(transform(source.images, rows)), rows)
     return value.detach(), torch.autograd.grad(value, source.images)[0]
 
 

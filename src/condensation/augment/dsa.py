@@ -25,6 +25,7 @@ UNIFORMS = 3  # numbers drawn per image and operation
 class DSA(Registered):
     """Augmentation by one random operation per draw; the default ranges are those of the paper.
 
+    Operations in ``always`` come first, each with its own parameters, as in the networks of IDC (Kim et al., ICML 2022).
     In condensation each class draws an operation and parameters for all of its images. In training the batch draws an operation, and
     each image its own parameters.
     """
@@ -32,6 +33,8 @@ class DSA(Registered):
     name: ClassVar[str] = "dsa"
     operations: tuple[str, ...] = ("color", "crop", "cutout", "flip", "scale", "rotate")
     """Names of the operations to choose from."""
+    always: tuple[str, ...] = ()
+    """Names of operations that every draw applies first, in this order."""
     brightness: float = 1.0
     """Width of the range of the added brightness, U(-1/2, 1/2) * brightness; at least 0."""
     saturation: float = 2.0
@@ -50,7 +53,7 @@ class DSA(Registered):
     """Largest angle in degrees, in either direction, 0 to 360."""
 
     def __post_init__(self) -> None:
-        if strange := [name for name in self.operations if name not in OPERATIONS]:
+        if strange := [name for name in (*self.operations, *self.always) if name not in OPERATIONS]:
             raise unknown("DSA operation", strange[0], OPERATIONS)
         if not self.operations:
             raise CondensationError("DSA needs at least one operation.", hint="For no augmentation, use None instead of DSA.")
@@ -64,18 +67,22 @@ class DSA(Registered):
             return self
         if set(self.operations) == {"flip"}:
             raise CondensationError("DSA has only the operation flip, but mirroring may change a class.", hint="Add another operation.")
-        return replace(self, operations=tuple(name for name in self.operations if name != "flip"))
+        operations, always = (tuple(name for name in names if name != "flip") for names in (self.operations, self.always))
+        return replace(self, operations=operations, always=always)
 
     def per_class(self, classes: Sequence[int], rng: Rng) -> Transform:
         streams = [rng.child(label).generator() for label in classes]
         chosen = np.array([stream.integers(len(self.operations)) for stream in streams])
         uniforms = np.stack([stream.random(UNIFORMS, dtype=np.float32) for stream in streams])
-        return DrawnDSA(self, torch.from_numpy(chosen), torch.from_numpy(uniforms))
+        always = np.stack([stream.random((len(self.always), UNIFORMS), dtype=np.float32) for stream in streams])
+        return DrawnDSA(self, torch.from_numpy(chosen), torch.from_numpy(uniforms), torch.from_numpy(always))
 
     def per_image(self, count: int, rng: Rng) -> Transform:
         stream = rng.generator()
         chosen = torch.full((count,), int(stream.integers(len(self.operations))))
-        return DrawnDSA(self, chosen, torch.from_numpy(stream.random((count, UNIFORMS), dtype=np.float32)))
+        uniforms = stream.random((count, UNIFORMS), dtype=np.float32)
+        always = stream.random((count, len(self.always), UNIFORMS), dtype=np.float32)
+        return DrawnDSA(self, chosen, torch.from_numpy(uniforms), torch.from_numpy(always))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +92,15 @@ class DrawnDSA:
     dsa: DSA
     chosen: Tensor  # index of the operation of each draw, (draws,) on the CPU
     uniforms: Tensor  # numbers in [0, 1) for the parameters of each draw, (draws, UNIFORMS) on the CPU
+    always: Tensor  # the same for the operations that are always applied, (draws, operations, UNIFORMS) on the CPU
 
     def __call__(self, images: Tensor, rows: Tensor) -> Tensor:
         """Apply each operation once, to all images whose draw chose it."""
         rows = rows.cpu()  # selecting images on the CPU avoids waiting for a GPU
         chosen = self.chosen[rows]
+        always = self.always[rows].to(images)
+        for index, name in enumerate(self.dsa.always):
+            images = OPERATIONS[name](self.dsa, images, always[:, index])
         if len(set(chosen.tolist())) == 1:
             return self._apply(int(chosen[0]), images, rows)
         return apply_by_group(self._apply, images, rows, chosen)
@@ -99,7 +110,7 @@ class DrawnDSA:
         draws = [draw for draw in (self, *others) if isinstance(draw, DrawnDSA) and draw.dsa == self.dsa and len(draw.chosen) == count]
         if len(draws) <= len(others):
             return None
-        return DrawnDSA(self.dsa, torch.cat([draw.chosen for draw in draws]), torch.cat([draw.uniforms for draw in draws]))
+        return DrawnDSA(self.dsa, *(torch.cat(parts) for parts in zip(*((d.chosen, d.uniforms, d.always) for d in draws), strict=True)))
 
     def _apply(self, operation: int, images: Tensor, rows: Tensor) -> Tensor:
         return OPERATIONS[self.dsa.operations[operation]](self.dsa, images, self.uniforms[rows].to(images))

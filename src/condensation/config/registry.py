@@ -19,7 +19,7 @@ from condensation.networks.base import NetworkSampler, NetworkSpec
 from condensation.networks.ntk.base import NTK
 from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
-from condensation.networks.samplers import Fresh, Pool
+from condensation.networks.samplers import Between, Fresh, Pool
 from condensation.networks.user_module import UserModule
 from condensation.training.train import Recipe
 
@@ -27,13 +27,13 @@ from condensation.training.train import Recipe
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
-    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool())},
+    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool(), Between())},
     Augmentation: {augmentation.name: augmentation for augmentation in (DSA(), DiffAugment())},
     Kernel: KERNELS,
     Autoencoder: {Autoencoder.name: Autoencoder()},
     NTK: NTKS,
     Form: FORMS,
-    Recipe: {"clean": Recipe(), "paper": Recipe.paper()},
+    Recipe: {"clean": Recipe(), "paper": Recipe.paper(), "cutmix": Recipe.with_cutmix()},
 }
 NOUNS: dict[Any, str] = {NetworkSpec: "network", NetworkSampler: "network sampler", NTK: "tangent kernel"}  # others: the name
 # Families that accept any callable, and the adapter that turns it into a member.

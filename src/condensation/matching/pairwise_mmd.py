@@ -18,12 +18,12 @@ def pairwise_mmd_loss(
     transform: Transform | None,
     chunk: int | None,
     classes: slice,
-    images: Tensor,
+    synthetic: Tensor,
     class_index: Tensor,
 ) -> Tensor:
-    """Return the squared MMD between embeddings of real and synthetic images, summed over ``classes``.
+    """Return the squared MMD between embeddings of real images and of ``synthetic`` ones (n, dims), summed over ``classes``.
 
-    Synthetic ``images`` (n, c, h, w) have the class indices ``class_index`` (n,), in ascending order. Real images of ``draw`` are
+    The synthetic images have the class indices ``class_index`` (n,), in ascending order. Real images of ``draw`` are
     embedded ``chunk`` at a time without gradient; their embeddings are kept and determine the kernel's `Scale` for each class.
     """
     part = slice_of_classes(classes, draw.class_index)
@@ -31,9 +31,8 @@ def pairwise_mmd_loss(
     embeddings = []
     with torch.no_grad():
         for piece in split(len(labels), chunk):
-            inputs = real.inputs(indices[piece]).to(images.dtype)
-            embeddings.append(embed(transform(inputs, labels[piece]) if transform else inputs).to(images.dtype))
-    synthetic = embed(transform(images, class_index) if transform else images).to(images.dtype)
+            inputs = real.inputs(indices[piece]).to(synthetic.dtype)
+            embeddings.append(embed(transform(inputs, labels[piece]) if transform else inputs).to(synthetic.dtype))
     pairs = zip(split_by_class(torch.cat(embeddings), labels, classes), split_by_class(synthetic, class_index, classes), strict=True)
     return torch.stack([squared_mmd(kernel, features, other, Scale.from_features(features)) for features, other in pairs]).sum()
 

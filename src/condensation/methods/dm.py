@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, get_args
 
 import torch
+import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, require
 from condensation.core.form import Form
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import Embedding, microbatched, split
@@ -33,7 +34,7 @@ from condensation.networks.samplers import Fresh
 LrSchedule = Literal["constant", "cosine"]
 # Real images are fetched and augmented in blocks of this many chunks, so that small chunks add little Python overhead.
 CHUNKS_PER_BLOCK = 8
-# Summed loss of some classes, from their synthetic images (n, c, h, w) and class indices (n,).
+# Summed loss of some classes, from the embeddings (n, dims) and the class indices (n,) of their synthetic images.
 LossOfClasses = Callable[[slice, Tensor, Tensor], Tensor]
 
 
@@ -82,6 +83,8 @@ class DM(Method[DMState]):
     """Classes whose synthetic images are embedded together; fewer need less memory, with the same result. None for all."""
     form: Form | None = None
     """What a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
+    calibration: float = 0.0
+    """Weight of the cross-entropy of the synthetic images under the network of the step, summed over classes; needs trained ones."""
 
     @classmethod
     def paper(cls, ipc: int) -> DM:
@@ -115,6 +118,11 @@ class DM(Method[DMState]):
         need_one_of(self, "schedule", get_args(LrSchedule))
         need_positive(self, "lr")
         need_fraction(self, "momentum", "averaging")
+        require(self, "method", ("calibration",), lambda value: value >= 0, "at least 0")
+        if self.calibration and not self.networks.is_trained:
+            message = "method.calibration needs trained networks: the logits of untrained networks say nothing about classes."
+            hint = 'Draw networks from a pool: Between(path) or Pool(path, bucket="30+"); or use calibration=0.'
+            raise CondensationError(message, hint=hint, setting="method.networks")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DMState:
         initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
@@ -124,6 +132,9 @@ class DM(Method[DMState]):
             message = f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once."
             hint = "Use classes_at_a_time=None, or a network with instance norm."
             raise CondensationError(message, hint=hint, setting="method.classes_at_a_time")
+        if self.calibration and network.head is None:
+            message = "method.calibration needs a network whose embedding is the input of its last linear layer."
+            raise CondensationError(message, hint="Use a built-in network, or calibration=0.", setting="method.networks.spec")
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
@@ -153,7 +164,12 @@ class DM(Method[DMState]):
             loss = state.source.images.new_zeros(())
             for group in split(len(real.classes), self.classes_at_a_time):
                 indices = slice_of_classes(group, class_index)
-                group_loss = loss_of(group, state.source.seen(indices), class_index[indices].repeat_interleave(tiles))
+                rows = class_index[indices].repeat_interleave(tiles)
+                images = state.source.seen(indices)
+                features = state.embed(transform(images, rows) if transform else images).to(images.dtype)
+                group_loss = loss_of(group, features, rows)
+                if self.calibration:
+                    group_loss = group_loss + self.calibration * calibration_loss(state.network, features, rows, real.classes)
                 group_loss.backward()  # type: ignore[no-untyped-call]
                 loss += group_loss.detach()
         optimizer.step()
@@ -173,7 +189,7 @@ class DM(Method[DMState]):
         if weight is None:
             return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
         target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
-        return lambda group, images, class_index: weight * matching_loss(state.embed, target, images, class_index, transform)
+        return lambda group, features, class_index: weight * matching_loss(target, features, class_index)
 
 
 def mean_embeddings(
@@ -198,9 +214,19 @@ def mean_embeddings(
     return means
 
 
-def matching_loss(embed: Embedding, target: Tensor, images: Tensor, class_index: Tensor, transform: Transform | None = None) -> Tensor:
-    """Return the loss of images (n, c, h, w) against mean embeddings (classes, dims), summed over the classes that have images."""
-    features = embed(transform(images, class_index) if transform else images).to(target.dtype)
+def matching_loss(target: Tensor, features: Tensor, class_index: Tensor) -> Tensor:
+    """Return the loss of ``features`` (n, dims) against mean embeddings (classes, dims), summed over the classes that have images."""
     counts = class_index.bincount(minlength=len(target))
     distances = linear_mmd(target, class_mean_weights(class_index, counts, target.dtype) @ features)
     return distances[counts > 0].sum()
+
+
+def calibration_loss(network: Classifier, features: Tensor, class_index: Tensor, classes: Sequence[int]) -> Tensor:
+    """Return the cross-entropy of ``features`` (n, dims) by the head of ``network``, averaged over each class, summed over classes.
+
+    It keeps the class of the images recognizable, as in IDM (Zhao et al., CVPR 2023) and DANCE (Zhang et al., IJCAI 2024).
+    """
+    assert network.head is not None
+    labels = torch.tensor(classes, device=features.device)[class_index]
+    losses = F.cross_entropy(network.head(features), labels, reduction="none")
+    return (losses / class_index.bincount()[class_index]).sum()

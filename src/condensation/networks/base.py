@@ -35,6 +35,11 @@ class Classifier(nn.Module, ABC):
     def embed(self, images: Tensor) -> Tensor:
         """Return features (n, dims) of images (n, c, h, w): the input of the linear layer."""
 
+    @property
+    def head(self) -> nn.Linear | None:
+        """Linear layer that maps the embedding to logits; None if logits are computed otherwise."""
+        return self.classifier if type(self).forward is Classifier.forward else None
+
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, classes)."""
         return self.classifier(self.embed(images))  # type: ignore[no-any-return]
@@ -78,6 +83,11 @@ class NetworkSpec(Registered, ABC):
 @dataclass(frozen=True)
 class NetworkSampler(Registered, ABC):
     """A distribution over networks: one module whose weights are redrawn at each step."""
+
+    @property
+    def is_trained(self) -> bool:
+        """True if every network has been trained, so that its logits mean something."""
+        return False
 
     @abstractmethod
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:

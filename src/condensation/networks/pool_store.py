@@ -17,6 +17,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import qualified_name, to_dict
 from condensation.core.records import as_record, read_record
+from condensation.core.rng import Rng
 from condensation.core.storage import write_json
 from condensation.core.tensor_files import read_card, read_tensors, write_tensors
 from condensation.networks.base import NetworkSpec
@@ -104,6 +105,11 @@ class NetworkCard:
     snapshots: tuple[SnapshotCard, ...]
 
 
+def weights_rng(seed: int, number: int) -> Rng:
+    """Return the stream of the initial weights of network ``number`` of a pool with ``seed``."""
+    return Rng(seed).child("network", number).child("weights")
+
+
 def describe_spec(spec: NetworkSpec) -> dict[str, Any]:
     """Return an architecture as plain values for comparison; no network is built from them."""
     values = ((field.name, getattr(spec, field.name)) for field in fields(spec))
@@ -182,6 +188,17 @@ class PoolStore:
         if not chosen:
             raise self._empty(bucket)
         return chosen
+
+    def last(self) -> list[Snapshot]:
+        """Return the last snapshot of each network."""
+        snapshots: list[Snapshot] = []
+        for number, (card, _) in enumerate(self._cards()):
+            if not card.snapshots:
+                raise CondensationError(f"Network {number} of the pool in {self.folder} has no snapshots.", hint="Make the pool again.")
+            index, tensors = len(card.snapshots) - 1, read_tensors(self.path(number), KIND)[0]
+            weights = {name.removeprefix(f"{index}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{index}/")}
+            snapshots.append(Snapshot(card.snapshots[index].step, card.snapshots[index].accuracy, weights))
+        return snapshots
 
     def counts(self) -> dict[str, int]:
         """Return the number of snapshots in each of `buckets` that is not empty."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
+from torch.optim import Optimizer
 
 from condensation.augment.base import Augmentation, concat_transforms
+from condensation.augment.cutmix import cutmix
 from condensation.augment.dsa import DSA
 from condensation.core.errors import require
 from condensation.core.images import ImageSet
@@ -26,7 +30,7 @@ OnBatch = Callable[[Tensor, Tensor], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training of a classifier: SGD on cross-entropy; the learning rate drops once, to a tenth.
+    """Training of a classifier: SGD on cross-entropy; by default the learning rate drops once, to a tenth.
 
     The soft labels of a set, if any, determine the loss. The defaults are the published evaluation (Zhao & Bilen, 2023) without the
     off-by-one errors of the published code; `Recipe.paper` repeats that code exactly.
@@ -48,11 +52,18 @@ class Recipe:
     """Images per batch, at least 1."""
     augmentation: Augmentation | None = DSA()
     """Augmentation of the training images; None for no augmentation."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """Optimizer: ``sgd`` with momentum, or ``adamw``, whose weight decay is decoupled."""
+    schedule: Literal["drop", "two-drops", "cosine"] = "drop"
+    """Learning rate: ``drop`` to a tenth at lr_drop_epoch, ``two-drops`` to a fifth at 2/3 and at 5/6 of the epochs, or ``cosine`` to 0."""
+    cutmix: float = 0.0
+    """Probability that a batch is mixed by CutMix, in [0, 1]."""
 
     def __post_init__(self) -> None:
         require(self, "recipe", ("epochs", "batch"), lambda value: value >= 1, "at least 1")
         require(self, "recipe", ("lr",), lambda value: value > 0, "above 0")
         require(self, "recipe", ("momentum",), lambda value: 0 <= value < 1, "in [0, 1)")
+        require(self, "recipe", ("cutmix",), lambda value: 0 <= value <= 1, "in [0, 1]")
         require(self, "recipe", ("weight_decay",), lambda value: value >= 0, "at least 0")
         require(self, "recipe", ("lr_drop_epoch",), lambda value: value is None or value >= 0, "at least 0, or none for half of the epochs")
 
@@ -61,10 +72,24 @@ class Recipe:
         """Return the evaluation of the published code: one epoch more, the drop two epochs later, and a new optimizer at the drop."""
         return cls(epochs=epochs + 1, lr_drop_epoch=epochs // 2 + 2, reset_momentum=True)
 
+    @classmethod
+    def with_cutmix(cls, epochs: int = 1000) -> Recipe:
+        """Return the evaluation of IDC (Kim et al., ICML 2022): colour and flip always, one more operation per batch, and CutMix."""
+        augmentation = DSA(operations=("crop", "scale", "rotate"), always=("color", "flip"))
+        return cls(epochs=epochs, batch=64, augmentation=augmentation, schedule="two-drops", cutmix=0.5)
+
     @property
     def drop_epoch(self) -> int:
-        """Number of epochs before the learning rate drops."""
+        """Number of epochs before the learning rate of the schedule ``drop`` drops."""
         return self.epochs // 2 if self.lr_drop_epoch is None else self.lr_drop_epoch
+
+    def lr_at(self, epoch: int) -> float:
+        """Return the learning rate of ``epoch``, counted from 0."""
+        if self.schedule == "cosine":
+            return self.lr * (1 + math.cos(math.pi * epoch / self.epochs)) / 2
+        if self.schedule == "two-drops":
+            return self.lr * 0.2 ** sum(epoch >= share * self.epochs // 6 for share in (4, 5))
+        return self.lr / 10 if epoch >= self.drop_epoch else self.lr
 
 
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
@@ -128,17 +153,16 @@ def train_epoch(
     sets: Sequence[ImageSet],
     recipe: Recipe,
     rngs: Sequence[Rng],
-    optimizer: torch.optim.SGD,
+    optimizer: Optimizer,
     epoch: int,
     on_batch: OnBatch | None = None,
-) -> tuple[torch.optim.SGD, Tensor]:
+) -> tuple[Optimizer, Tensor]:
     """Run one epoch, counted from 0. Return the optimizer for the next one, and the mean loss per image and network."""
     assert all(images.form is None for images in sets), "decode sets before training"
-    if epoch == recipe.drop_epoch:
-        if recipe.reset_momentum:
-            optimizer = optimizer_of(models, recipe)
-        for parameters in optimizer.param_groups:
-            parameters["lr"] = recipe.lr / 10
+    if epoch == recipe.drop_epoch and recipe.reset_momentum:
+        optimizer = optimizer_of(models, recipe)
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = recipe.lr_at(epoch)
     dtype = models.parameters()[0].dtype
     augmentations = [recipe.augmentation.fit(images) if recipe.augmentation else None for images in sets]
     orders = torch.stack([rng.child("order", epoch).permutation(len(sets[0])) for rng in rngs]).to(sets[0].device)
@@ -154,6 +178,9 @@ def train_epoch(
                 streams = [rng.child("augment", epoch, number) for rng in rngs]
                 transforms = [each.per_image(count, rng) for each, rng in zip(augmentations, streams, strict=True) if each]
                 images = concat_transforms(transforms, count)(images, torch.arange(len(images)))
+            if recipe.cutmix:
+                streams = [rng.child("cutmix", epoch, number) for rng in rngs]
+                images, targets = cutmix(images, targets, streams, recipe.cutmix, sets[0].num_classes)
             images, targets = (tensor.view(models.count, count, *tensor.shape[1:]) for tensor in (images, targets))
             optimizer.zero_grad()
             batch_logits = []
@@ -183,8 +210,10 @@ def _batches(sets: Sequence[ImageSet], orders: Tensor, size: int) -> Iterator[tu
             yield indices, images, torch.cat([targets[chosen] for targets, chosen in zip(all_targets, indices, strict=True)])
 
 
-def optimizer_of(models: ModelBatch, recipe: Recipe) -> torch.optim.SGD:
+def optimizer_of(models: ModelBatch, recipe: Recipe) -> Optimizer:
     """Return a new optimizer of ``recipe`` for the weights of all models."""
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(models.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     return torch.optim.SGD(models.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 

@@ -92,7 +92,7 @@ def pools_jobs(settings: PoolsSettings, folder: Path) -> list[Job]:
 def bucket_job(settings: PoolsSettings, folder: Path, name: str, ipc: int, seed: int) -> Job:
     """Return the run that learns one set on the bucket ``name``."""
     base = base_run(settings, ipc)
-    sampler = Pool(str((folder / POOL).resolve()), name, pool_network(settings))
+    sampler = Pool(str((folder / POOL).resolve()), bucket=name, spec=pool_network(settings))
     run = replace(base, method=base.method.with_sampler(sampler), seed=seed)
     return Job(f"{slug(name)}-ipc{ipc}-seed{seed}", f"networks of {name}, ipc {ipc}, seed {seed}", run)
 
