@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from condensation import DSA, CondensationError, Rng, Seeded
+from condensation import DSA, CondensationError, ImageSet, Rng, Seeded
 from condensation.augment.base import Augmentation, concat_transforms
-from condensation.augment.dsa import OPERATIONS, UNIFORMS
+from condensation.augment.dsa import OPERATIONS, UNIFORMS, DrawnDSA, color, cutout
 from tests.small import images
 
 NAMES = list(OPERATIONS)
@@ -261,3 +261,25 @@ def test_concatenated_transforms_equal_each_of_them(augmentations: list[Augmenta
     together = concat_transforms(transforms, 4)(torch.cat(batches), torch.arange(4 * len(batches)))
     separate = [transform(pictures, torch.arange(4)) for transform, pictures in zip(transforms, batches, strict=True)]
     torch.testing.assert_close(together, torch.cat(separate))
+
+
+def test_operations_that_are_always_applied_come_first() -> None:
+    images = torch.rand(6, 3, 12, 12)
+    dsa = DSA(operations=("cutout",), always=("flip", "color"), flip=1.0)
+    drawn = dsa.per_image(6, Rng(0))
+    assert isinstance(drawn, DrawnDSA)
+    expected = color(dsa, images.flip(3), drawn.always[:, 1])
+    assert torch.equal(drawn(images, torch.arange(6)), cutout(dsa, expected, drawn.uniforms))
+
+
+def test_operations_that_are_always_applied_leave_the_choice_unchanged() -> None:
+    alone, with_others = (DSA(always=always).per_class([0, 1, 2], Rng(4)) for always in ((), ("flip",)))
+    assert isinstance(alone, DrawnDSA)
+    assert isinstance(with_others, DrawnDSA)
+    assert torch.equal(alone.chosen, with_others.chosen)
+    assert torch.equal(alone.uniforms, with_others.uniforms)
+
+
+def test_flips_are_not_always_applied_to_images_that_change_class() -> None:
+    digits = ImageSet.of(torch.zeros(2, 1, 8, 8), torch.tensor([0, 1]), flip_invariant=False)
+    assert DSA(operations=("crop",), always=("color", "flip")).fit(digits).always == ("color",)

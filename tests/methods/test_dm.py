@@ -10,7 +10,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from condensation import DSA, NETWORKS, Checkpoint, Compute, CondensationError, ConvNet, Diverged, Fresh, ImageSet, Rng, StepInfo, condense
+from condensation import (
+    DSA,
+    NETWORKS,
+    Checkpoint,
+    Compute,
+    CondensationError,
+    ConvNet,
+    Diverged,
+    Fresh,
+    ImageSet,
+    Pool,
+    Recipe,
+    Rng,
+    StepInfo,
+    condense,
+)
 from condensation.core.form import Tiles
 from condensation.core.tensor_files import read_tensors
 from condensation.methods.base import Method
@@ -18,6 +33,7 @@ from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embedd
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack
+from condensation.training.make_pool import PoolRecipe, make_pool
 from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
 from tests.small import CPU, dm, images
 
@@ -257,3 +273,60 @@ def test_tiles_that_do_not_fit_are_refused_before_the_first_step() -> None:
     with pytest.raises(CondensationError) as raised:
         condense(dm(form=Tiles(3)), images(), 2, compute=DOUBLE)
     assert raised.value.setting == "method.form.factor"
+
+
+# -- calibration
+
+
+@pytest.fixture
+def pooled(tmp_path: Path) -> Pool:
+    """A pool of one network that was trained a little."""
+    recipe = PoolRecipe(networks=1, recipe=Recipe(epochs=1, batch=9, augmentation=None), bounds=(0,))
+    make_pool(ConvNet(width=6), images(per_class=9), tmp_path / "pool", recipe, compute=Compute(**CPU))  # type: ignore[arg-type]
+    return Pool(str(tmp_path / "pool"), "0+", ConvNet(width=6))
+
+
+def test_calibration_adds_the_cross_entropy_of_seen_images_by_class(pooled: Pool) -> None:
+    real = images(per_class=9)
+    plain = dm(steps=1, momentum=0.0, networks=pooled, form=Tiles(2), augmentation=None)
+    start, without, calibrated = (
+        condense(method, real, {0: 1, 1: 2, 2: 1}, compute=DOUBLE).images
+        for method in (replace(plain, steps=0), plain, replace(plain, calibration=3.0))
+    )
+    network = pooled.network(real.shape, 3, "cpu").double()
+    pooled.redraw(network, Rng(0).child("step", 0).child("network"))
+    stored = start.clone().requires_grad_()
+    entropy = torch.zeros((), dtype=torch.float64)
+    for label, place in enumerate((slice(0, 4), slice(4, 12), slice(12, 16))):
+        logits = network(Tiles(2).decode(stored)[place])
+        entropy = entropy + torch.nn.functional.cross_entropy(logits, torch.full((len(logits),), label))
+    entropy.backward()
+    torch.testing.assert_close(calibrated - without, -plain.lr * 3.0 * stored.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_calibration_by_groups_of_classes_gives_the_same(pooled: Pool) -> None:
+    whole, groups = (
+        condense(dm(networks=pooled, calibration=1.0, classes_at_a_time=count), images(per_class=9), 2, compute=DOUBLE).images
+        for count in (None, 1)
+    )
+    torch.testing.assert_close(whole, groups)
+
+
+def test_calibration_uses_the_labels_of_a_part_of_the_classes(pooled: Pool) -> None:
+    real = images(per_class=9)
+    method = dm(networks=pooled, calibration=1.0, steps=2)
+    whole, part = (condense(method, chosen, 2, compute=DOUBLE) for chosen in (real, real.select([2, 1])))
+    torch.testing.assert_close(part.images, whole.select([1, 2]).images)
+
+
+@pytest.mark.parametrize("networks", [Fresh(), Pool("a", "random"), Pool("a", "all")])
+def test_calibration_with_untrained_networks_is_refused(networks: Fresh | Pool) -> None:
+    with pytest.raises(CondensationError) as raised:
+        dm(networks=networks, calibration=1.0)
+    assert raised.value.setting == "method.networks"
+
+
+def test_a_negative_calibration_is_refused() -> None:
+    with pytest.raises(CondensationError) as raised:
+        dm(calibration=-1.0)
+    assert raised.value.setting == "method.calibration"

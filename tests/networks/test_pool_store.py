@@ -37,10 +37,10 @@ from condensation.networks.pool_store import (
     describe_spec,
     parse_bucket,
 )
-from condensation.networks.samplers import Pooled
+from condensation.networks.samplers import Between, Pooled
 from condensation.runs.run import run
 from condensation.runs.settings import RunSettings
-from condensation.training.make_pool import PoolRecipe, make_pool
+from condensation.training.make_pool import PoolRecipe, held_out, make_pool
 from tests.small import CPU, dm, images
 
 SPEC = ConvNet(width=8)
@@ -439,3 +439,44 @@ def test_a_pool_can_have_a_user_module(real, tmp_path):
         condense(dm(networks=Pool(str(tmp_path), "0+", UserModule(store_of))), real, 1, compute=COMPUTE)
     assert caught.value.setting == "method.networks.spec"
     assert "method.networks.spec=tests.networks.test_pool_store:small." in caught.value.hint
+
+
+# -- networks between their initial and their last weights
+
+
+def test_between_draws_points_on_the_line_from_initial_to_last_weights(real, tmp_path):
+    settings = PoolRecipe(networks=2, recipe=Recipe(epochs=2, batch=9, augmentation=None), bounds=(0,), per_bucket=50, seed=3)
+    store = make_pool(SPEC, real, tmp_path / "pool", settings, compute=COMPUTE)
+    lines = []
+    for number in range(2):
+        initial = SPEC.build(SHAPE, 3, Rng(3).child("network", number, "weights")).state_dict()
+        last = [read for read in store.snapshots() if read.step == settings.total_batches(held_out(real, 0.1, Rng(0))[0])][number].weights
+        lines.append((initial, last))
+    sampler = Between(str(store.folder), SPEC)
+    sampler.validate(real)
+    network = sampler.network(SHAPE, 3, "cpu")
+    seen = set()
+    for step in range(20):
+        sampler.redraw(network, Rng(0).child(step))
+        weights = network.network.state_dict()
+        shares = []
+        for initial, last in lines:
+            name = "features.0.weight"
+            moved, line = (weights[name] - initial[name]).flatten().double(), (last[name] - initial[name]).flatten().double()
+            share = float(moved @ line / (line @ line))
+            shares.append(share if torch.allclose(moved, share * line, atol=1e-6) else None)
+        (number,) = [number for number, share in enumerate(shares) if share is not None]
+        assert 0 <= shares[number] < 1
+        for name, value in weights.items():
+            torch.testing.assert_close(
+                value, torch.lerp(lines[number][0][name], lines[number][1][name], shares[number]), atol=1e-5, rtol=1e-4
+            )
+        seen.add(number)
+    assert seen == {0, 1}
+    assert sampler.input_digests() == {"pool": store.digest()}
+
+
+def test_between_is_chosen_by_name_and_refuses_other_data(real, folder):
+    assert from_dict(DM, {"networks": {"name": "between", "path": "a"}}).networks == Between("a")
+    with pytest.raises(CondensationError):
+        Between(str(folder), SPEC).validate(images(seed=5))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from condensation import CondensationError, ConvNet, ImageSet, Recipe, Rng, train
+from condensation import DSA, CondensationError, ConvNet, ImageSet, Recipe, Rng, train
+from condensation.augment.cutmix import cutmix
+from condensation.core.form import Tiles
 from condensation.core.soft_labels import SoftLabels
 from condensation.training.stacked import SingleModel
 from condensation.training.train import EpochWindow, class_accuracies, optimizer_of, train_epoch, train_together
@@ -157,3 +160,76 @@ def test_training_on_an_epoch_window_equals_training_on_its_epochs():
         optimizer, _ = train_epoch(model, [passing.for_epoch(epoch)], recipe, [Rng(2)], optimizer, epoch)
     for one, other in zip(network.parameters(), plain.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_two_drops_divide_the_learning_rate_by_five_twice() -> None:
+    recipe = Recipe(epochs=12, lr=1.0, schedule="two-drops")
+    torch.testing.assert_close(torch.tensor([recipe.lr_at(epoch) for epoch in range(12)]), torch.tensor([1.0] * 8 + [0.2] * 2 + [0.04] * 2))
+
+
+def test_cosine_falls_from_the_learning_rate_towards_zero() -> None:
+    recipe = Recipe(epochs=10, lr=2.0, schedule="cosine")
+    rates = [recipe.lr_at(epoch) for epoch in range(10)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == 2.0
+    assert rates[5] == pytest.approx(1.0)
+    assert rates[-1] == pytest.approx(1 - math.cos(math.pi / 10))
+
+
+def test_the_optimizer_uses_the_rate_of_the_schedule() -> None:
+    data, model = images(per_class=2), SingleModel(NETWORK.build((3, 16, 16), 3, Rng(0)))
+    recipe = Recipe(epochs=6, lr=1.0, schedule="two-drops", augmentation=None)
+    optimizer = optimizer_of(model, recipe)
+    for epoch in (0, 4, 5):
+        optimizer, _ = train_epoch(model, [data], recipe, [Rng(0)], optimizer, epoch)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx({0: 1.0, 4: 0.2, 5: 0.04}[epoch])
+
+
+def test_adamw_decays_weights_apart_from_the_gradient() -> None:
+    data = images(per_class=2)
+    network, expected = (NETWORK.build(data.shape, 3, Rng(0)) for _ in range(2))
+    adamw = Recipe(epochs=1, lr=0.1, batch=6, optimizer="adamw", weight_decay=0.5, augmentation=None, schedule="cosine")
+    train(network, data, adamw, Rng(1))
+    optimizer = torch.optim.AdamW(expected.parameters(), lr=0.1, weight_decay=0.5)
+    F.cross_entropy(expected(data.inputs()), data.labels).backward()
+    clear = [parameter.grad.abs() > 1e-4 for parameter in expected.parameters() if parameter.grad is not None]
+    optimizer.step()
+    for ours, theirs, where in zip(network.parameters(), expected.parameters(), clear, strict=True):
+        torch.testing.assert_close(ours[where], theirs[where], rtol=1e-3, atol=1e-4)  # the first update is the sign of the gradient
+    assert sum(int(where.sum()) for where in clear) > 100
+
+
+def test_cutmix_trains_on_mixed_images_and_targets() -> None:
+    data, rng = images(per_class=2), Rng(1)
+    recipe = Recipe(epochs=1, batch=6, lr_drop_epoch=1, augmentation=None, cutmix=1.0)
+    network, expected = (NETWORK.build(data.shape, 3, Rng(0)) for _ in range(2))
+    train(network, data, recipe, rng)
+    order = rng.child("order", 0).permutation(6)
+    mixed, targets = cutmix(data.inputs(order), data.labels[order], [rng.child("cutmix", 0, 0)], 1.0, 3)
+    assert not torch.equal(mixed, data.inputs(order))
+    F.cross_entropy(expected(mixed), targets).backward()
+    optimizer = torch.optim.SGD(expected.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    optimizer.step()
+    for ours, theirs in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_the_recipe_with_cutmix_is_that_of_idc() -> None:
+    recipe = Recipe.with_cutmix()
+    assert (recipe.epochs, recipe.batch, recipe.lr, recipe.momentum, recipe.weight_decay) == (1000, 64, 0.01, 0.9, 5e-4)
+    assert (recipe.schedule, recipe.optimizer, recipe.cutmix) == ("two-drops", "sgd", 0.5)
+    assert recipe.augmentation == DSA(operations=("crop", "scale", "rotate"), always=("color", "flip"))
+
+
+def test_a_set_with_a_form_is_trained_on_as_seen() -> None:
+    stored = replace(images(per_class=2), images=images(per_class=2).inputs(), form=Tiles(2))
+    recipe = Recipe(epochs=2, batch=5)
+    for ours, theirs in zip(trained(recipe, stored).parameters(), trained(recipe, stored.decoded()).parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_set_that_was_not_decoded_is_never_trained_on() -> None:
+    stored = replace(images(per_class=2), images=images(per_class=2).inputs(), form=Tiles(2))
+    model = SingleModel(NETWORK.build(stored.shape, 3, Rng(0)))
+    with pytest.raises(AssertionError):
+        train_together(model, [stored], Recipe(epochs=1), [Rng(0)])
