@@ -124,8 +124,9 @@ def test_a_setting_of_a_group_is_suggested(override, meant):
     assert f"has no setting {override.rpartition('=')[0].split('.')[-1]!r}. Did you mean {meant}?" in refusal(override).message
 
 
-def test_a_method_without_settings_says_so():
-    assert refusal("method=random", "method.lr=3").hint == "It has none."
+def test_settings_of_a_group_are_listed():
+    assert refusal("method=random", "method.lr=3").hint == "It has form."
+    assert refusal("evaluation.network=lenet", "evaluation.network.width=3").hint == "It has none."
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from condensation.cli.main import main
 from condensation.config.build import from_dict
 from condensation.core.environment import machine as capability
 from condensation.core.plain import to_dict
+from condensation.core.renamed import ADDED as ADDED
 
 HERE = Path(os.environ.get("GOLDEN_FOLDER") or Path(__file__).parent)  # where the frozen files are
 MANIFEST, METHODS, CONFIG, PRINTED, STUDIES = "manifest.json", "methods", "config", "printed", "studies"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from condensation.core.errors import CondensationError
+from condensation.core.renamed import ADDED
 from condensation.core.tensor_files import read_tensors, to_tensors, unpack, write_tensors
 
 EVERY_SECONDS = 20.0
@@ -68,7 +69,8 @@ class Checkpoint:
 def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
     """Return the first difference between nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
     if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
-        saved = {**{key: False for key, value in wanted.items() if value is False}, **saved}  # settings added since were off
+        added = {key: value for key, value in wanted.items() if value is False or (key in ADDED and value == ADDED[key])}
+        saved = {**added, **saved}  # settings that were added since
         keys = [*saved, *(key for key in wanted if key not in saved)]
         differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)
         return next(filter(None, differences), None)

@@ -55,7 +55,7 @@ class ImageSet:
     soft_labels: SoftLabels | None = None
     """Learned targets that networks are trained on instead of the labels; None to train on the labels."""
     form: Form | None = None
-    """What a network sees of each stored image; None if it sees the image itself. `decoded` returns the seen images."""
+    """Form that a network sees of each stored image; None if it sees the image itself. `decoded` returns the seen images."""
 
     @classmethod
     def of(

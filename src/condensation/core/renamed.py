@@ -26,3 +26,7 @@ def with_new_names(content: Any) -> Any:
     if "class_names" in content:  # the card of a set, whose field keeps its name
         names.pop("mirrored", None)
     return {names.get(key, key): with_new_names(value) for key, value in content.items()}
+
+
+# Settings that older files lack, with the value that their absence means. Those that are off (None or false) need no entry.
+ADDED: dict[str, Any] = {"always": [], "calibration": 0.0, "cutmix": 0.0, "optimizer": "sgd", "schedule": "drop"}

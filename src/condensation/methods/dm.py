@@ -82,7 +82,7 @@ class DM(Method[DMState]):
     classes_at_a_time: int | None = None
     """Classes whose synthetic images are embedded together; fewer need less memory, with the same result. None for all."""
     form: Form | None = None
-    """What a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
+    """Form that a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
     calibration: float = 0.0
     """Weight of the cross-entropy of the synthetic images under the network of the step, summed over classes; needs trained ones."""
 

@@ -34,7 +34,9 @@ class TrainedNetworks(NetworkSampler):
     """Base class of samplers that read a pool on disk (`condensation.training.make_pool.make_pool`)."""
 
     path: str
+    """Folder of the pool."""
     spec: NetworkSpec
+    """Architecture of the networks."""
 
     @property
     def store(self) -> PoolStore:
