@@ -11,12 +11,12 @@ from condensation.methods.random import Random
 from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Fresh
-from condensation.runs.advice import below_random, network_label, suitable_lr, what_to_try
+from condensation.runs.advice import below_random, network_label, what_to_try
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_residual_networks_need_a_smaller_rate(name):
-    assert suitable_lr(2.0, NETWORKS[name]) == pytest.approx(0.02 if name.startswith("resnet") else 2.0)
+    assert 2.0 * NETWORKS[name].pixel_lr == pytest.approx(0.02 if name.startswith("resnet") else 2.0)
 
 
 def scores(**means):

@@ -25,8 +25,7 @@ RANGES = DSA()
 class DiffAugment(Registered):
     """Augmentation by several operations of `DSA` in sequence, each with its own parameters.
 
-    The ranges are those of the paper, which calls ``crop`` translation. The largest shift is an eighth of the side, rounded to the
-    nearest pixel; the published code rounds down.
+    The ranges are the paper's, which calls ``crop`` translation; the largest shift is rounded to the nearest pixel, not down.
     """
 
     name: ClassVar[str] = "diffaugment"

@@ -26,8 +26,7 @@ class DSA(Registered):
     """Augmentation by one random operation per draw; the default ranges are those of the paper.
 
     Operations in ``always`` come first, each with its own parameters, as in the networks of IDC (Kim et al., ICML 2022).
-    In condensation each class draws an operation and parameters for all of its images. In training the batch draws an operation, and
-    each image its own parameters.
+    In condensation, each class draws an operation and parameters. In training, the batch draws an operation, each image its parameters.
     """
 
     name: ClassVar[str] = "dsa"

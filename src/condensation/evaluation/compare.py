@@ -63,8 +63,7 @@ def compare(
 ) -> Scores:
     """Evaluate each entry on the test images of ``data`` or on its own test set.
 
-    Test images are preprocessed like the set, whatever preprocessing ``data`` was loaded with. Raise CondensationError if an entry does not
-    fit its test images.
+    Test images get the preprocessing of the set. Raise CondensationError if an entry does not fit its test images.
     """
     tests = [replace(entry.test or data.test, preprocessing=entry.images.preprocessing) for entry in entries]
     for entry, test in zip(entries, tests, strict=True):  # check everything before the first training

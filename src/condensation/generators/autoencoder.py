@@ -60,8 +60,7 @@ class Autoencoder(Registered):
     def loss(self, encoder: nn.Sequential, decoder: nn.Sequential, pictures: Tensor, step: int, rng: Rng) -> Tensor:
         """Return the loss of training step ``step``, from 0, on pictures (n, pixels) in [0, 1].
 
-        It is the mean cross-entropy of the reconstructed pixels, or, in the second stage, of the hidden units. Only the layers of the
-        current stage get gradients.
+        It is the cross-entropy of pixels, or of hidden units in the second stage; only layers of the current stage get gradients.
         """
         stage = step // self.steps
         outer, inner = encoder[:2], encoder[2:]

@@ -13,8 +13,7 @@ from condensation.core.rng import Rng
 class Generator(nn.Module, ABC):
     """A network that generates images from latents and classes.
 
-    In evaluation mode an image depends on its own latent and class only, so images can be generated in chunks. All random numbers
-    come from `draw`.
+    In evaluation mode an image depends on its own latent and class only. All random numbers come from `draw`.
     """
 
     latent: int  # dimensions of a latent

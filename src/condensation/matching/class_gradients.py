@@ -33,8 +33,7 @@ def trainable_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
 def class_mean_gradient(logits: Logits, network: nn.Module, batches: Iterable[Tensor], label: int, count: int) -> list[Tensor]:
     """Return the gradient of the mean cross-entropy of ``count`` images of class ``label``, given in ``batches``, without a graph.
 
-    The memory does not grow with ``count``. ``logits`` evaluates ``network``, possibly in lower precision; the loss and the sum have the
-    precision of the parameters.
+    The memory does not grow with ``count``. ``logits`` may have lower precision than the parameters, the loss and the sum.
     """
     parameters = list(trainable_parameters(network).values())
     total: list[Tensor] | None = None
@@ -71,8 +70,7 @@ def vmapped_distances(distance: Distance, target: Gradient, network: nn.Module, 
 def supports_vmap(network: nn.Module, shape: Shape) -> bool:
     """Return whether `vmapped_distances` is correct for ``network``, which must draw no random numbers and keep no state.
 
-    It compares both computations on a few random images, because torch 2.13 silently vectorizes some second derivatives wrongly, such as
-    those of layer norm.
+    Both ways are compared on random images, since torch 2.13 vectorizes some second derivatives wrongly, such as of layer norm.
     """
     norms = {id(buffer) for module in network.modules() if isinstance(module, _BatchNorm) for buffer in module.buffers()}
     try:

@@ -19,8 +19,7 @@ EPSILON = 1e-6  # added to the product of two norms, so that a zero gradient has
 def layerwise_cosine(real: Gradient, synthetic: Gradient) -> Tensor:
     """Return 1 - cosine for the weights of each output, summed over outputs and layers (Zhao et al., ICLR 2021).
 
-    Convolutions (out, in, kh, kw) are flattened to (out, in * kh * kw), layer norms (c, h, w) to (c, h * w). Parameters of one dimension
-    (biases, scales and shifts of other norms) are ignored.
+    Weights are flattened to (out, ...), layer norms (c, h, w) to (c, h * w). Parameters of one dimension are ignored.
     """
     total = real[0].new_zeros(())
     for x, y in zip(real, synthetic, strict=True):

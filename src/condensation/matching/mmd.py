@@ -1,7 +1,6 @@
 """Squared maximum mean discrepancy (MMD) between samples, as pure functions of features.
 
-With the linear kernel it is the squared distance of the means, which can be summed in chunks without a Gram matrix. Other kernels need
-all pairs of features, computed one block at a time.
+With the linear kernel it is the squared distance of the means. Other kernels need all pairs of features, one block at a time.
 """
 
 import torch

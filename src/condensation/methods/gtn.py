@@ -28,8 +28,7 @@ from condensation.training.meta_gradient import InnerBatch, OuterBatch, Unrolled
 class Curriculum(GeneratedImages):
     """Batches that a generator makes from learned latents, with a learned learning rate and momentum for each step.
 
-    The images of a batch are generated together, since the generator has batch norm. As in every set, images are sorted by class;
-    ``batches`` holds the indices of each batch.
+    The images of a batch are generated together, since the generator has batch norm; ``batches`` holds the indices of each batch.
     """
 
     generator: LessonGenerator

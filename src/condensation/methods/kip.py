@@ -94,7 +94,10 @@ class KIP(Method[KIPState]):
         initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
         source = Support(initial, compute.dtype, learn_labels=self.labels == "learned")
         learned = [parameter for parameter in source.parameters() if parameter.requires_grad]
-        state = KIPState(source=source, optimizers=(torch.optim.Adam(learned, lr=self.lr),), real=_prepared(real))
+        if not real.images.is_floating_point() and 4 * real.images.numel() <= PREPARED_BYTES:
+            # Whitening takes longer than a step of a small kernel.
+            real = replace(real, images=torch.cat([real.inputs(part) for part in split(len(real), 5000)]))
+        state = KIPState(source=source, optimizers=(torch.optim.Adam(learned, lr=self.lr),), real=real)
         if self.labels == "solved" and self.steps == 0:
             self._solve_labels(state)
         return state
@@ -144,10 +147,3 @@ class KIP(Method[KIPState]):
         if pairs * self.kernel.numbers_per_pair(shape) > SLOW_STEP:
             numbers = f"{pairs:,} pairs of images with {self.kernel.numbers_per_pair(shape):,} numbers per pair"
             logger.warning("Steps will be slow: each computes %s. A smaller method.batch is faster.", numbers)
-
-
-def _prepared(real: ImageSet) -> ImageSet:
-    """Return ``real`` preprocessed, if that fits in memory: whitening takes longer than a step of a small kernel."""
-    if real.images.is_floating_point() or 4 * real.images.numel() > PREPARED_BYTES:
-        return real
-    return replace(real, images=torch.cat([real.inputs(part) for part in split(len(real), 5000)]))

@@ -77,15 +77,9 @@ def condense(
 
     On a CPU, a seed gives bit-identical images on the same machine with the same number of threads, also after interruptions.
 
-    Args:
-        method: The method with its settings, such as ``DM()``.
-        real: Training images.
-        ipc: Images per class: one number for all classes, or a number for each label.
-        small_classes: If a class has fewer than ``ipc`` real images: ``error`` raises, ``all`` uses all of them.
-        seed: Seed of all random numbers.
-        compute: Device, precision and memory use.
-        observers: Functions that are called before the first step and after every step.
-        checkpoint: File that keeps the state. If it exists, the run resumes from it.
+    ``ipc`` is one number for all classes, or a number for each label. If a class has fewer real images, ``small_classes`` "error" raises
+    and "all" uses all of them. Observers are called before the first step and after every step. If the file of ``checkpoint``, which
+    keeps the state, exists, the run resumes from it.
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).

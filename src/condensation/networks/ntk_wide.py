@@ -17,8 +17,7 @@ from condensation.networks.ntk.fully_connected import FullyConnected
 class Wide(NetworkSpec):
     """The network of finite width whose infinite-width limit is ``kernel``: no norm, standard normal weights.
 
-    In this parametrization the learning rate does not depend on the width and is larger than a ConvNet's; see
-    `condensation.evaluation.kernel_ridge.wide_recipe`.
+    The learning rate does not depend on the width; see `condensation.evaluation.kernel_ridge.wide_recipe`.
     """
 
     name: ClassVar[str] = "wide"

@@ -1,4 +1,4 @@
-"""Advice for sets that are less accurate than random images, suitable learning rates, and short names of networks."""
+"""Advice for sets that are less accurate than random images, and short names of networks."""
 
 from dataclasses import fields
 
@@ -9,15 +9,6 @@ from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod
 from condensation.networks.base import PIXEL_LR, NetworkSpec
 from condensation.networks.registry import NETWORKS
-
-
-def suitable_lr(lr: float, network: NetworkSpec) -> float:
-    """Return the learning rate of images that suits ``network`` if ``lr`` suits a ConvNet.
-
-    For residual networks it is a hundredth: with the learning rate of a ConvNet, sets learned on them are less accurate than random
-    images. The authors of DM advise 0.1 to 0.01 instead of 1; on images held out from training, 0.01 was better.
-    """
-    return lr * network.pixel_lr
 
 
 def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None:

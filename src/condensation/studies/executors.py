@@ -75,10 +75,10 @@ def run_all(
     on_poll: Callable[[], None],
     at_a_time: int | None = None,
 ) -> None:
-    """Submit the job of each of ``names`` in their order, so many ``at_a_time``, and wait for all.
+    """Submit the jobs ``names`` in their order, at most ``at_a_time`` at once, and wait for all.
 
-    A job returns None, or its failure, which ``on_end`` receives. If a process dies, the jobs beside its own are lost too: all of
-    them run again, each alone, and what dies alone has failed. If ``on_poll`` raises, jobs that have not begun are cancelled.
+    A job returns None, or its failure, which ``on_end`` receives. If a process dies, all running jobs are lost. Each of them runs again
+    alone, and fails if its process dies again. If ``on_poll`` raises, jobs that have not begun are cancelled.
     """
     waiting, suspects = deque(names), deque[str]()
     running: dict[str, Future] = {}

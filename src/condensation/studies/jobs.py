@@ -90,13 +90,13 @@ def failures_in(folder: Path) -> Failures:
 
 
 def claim_all(jobs: Sequence[Job], folder: Path) -> None:
-    """Check before the work that no folder holds another run."""
+    """Raise CondensationError if a folder holds another run."""
     for job in jobs:
         check_folder(folder / job.name, to_dict(job.settings), _has_begun(folder / job.name))
 
 
 def check_all(jobs: Sequence[Job], data: Data) -> None:
-    """Check before the work that ipc and networks fit the data."""
+    """Raise CondensationError if ipc or networks do not fit the data."""
     for job in jobs:
         job.settings.ipc_of(data.train)
         job.settings.evaluation.check(data)

@@ -1,7 +1,6 @@
 """Published test accuracies with their sources, and the settings of the papers.
 
-The numbers are in ``published.json``. Some were read in a later paper that quotes the first, and a few are from memory;
-their source says so.
+The numbers are in ``published.json``; the source tells which of them a later paper quotes, and which are from memory.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
-"""Rank correlation with bootstrap intervals: a bootstrap sample counts entries, and with counts both are products of matrices.
+"""Rank correlations with bootstrap intervals, computed as matrix products: a bootstrap sample is a count of each entry.
 
-A thousand repetitions of 720 networks take a second; as many calls of scipy, which is no dependency, take minutes.
+A thousand samples of 720 networks take a second; as many calls of scipy, which is no dependency, take minutes.
 """
 
 from collections.abc import Sequence

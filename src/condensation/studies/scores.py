@@ -73,7 +73,7 @@ class ScoredCell:
 
 
 def completed(cells: Sequence[C], reported: Callable[[], Iterable[C]]) -> list[C]:
-    """Return ``cells``; one that lacks sets takes the results of the `reported` cell with the same labels, if that has more of them."""
+    """Return ``cells``; a cell that lacks sets takes the results of the ``reported`` cell with the same labels if that has more."""
     if all(cell.done for cell in cells):
         return list(cells)
     earlier = {cell.key: cell for cell in reported()}

@@ -81,8 +81,7 @@ def logits_of(network: Classifier, state: LearnerState, images: Tensor) -> Tenso
 def inner_step(network: Classifier, state: LearnerState, batch: InnerBatch, rng: Rng, *, graph: bool = False) -> LearnerState:
     """Return the state after one SGD step on the cross-entropy of ``batch``, like `torch.optim.SGD`: ``v = m v + g``, ``w = w - lr v``.
 
-    With ``graph``, the result is differentiable in the batch and in ``state``; running statistics only where they are
-    `traced`. ``rng`` is the random stream of dropout.
+    With ``graph``, the result is differentiable in batch and state, and statistics if `traced`. ``rng`` is the stream of dropout.
     """
     network.train()
     before = state if graph else state.detached()

@@ -29,8 +29,7 @@ def uses_channels_last(maps: Tensor) -> bool:
 def conv3x3(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
     """Return ``maps`` (n, c, h, w), padded by 1 and convolved with ``weight`` (out, c, 3, 3), channels-last; or None.
 
-    Wide convolutions on sides that divide by 4 use `winograd`. Other convolutions with a wide output are direct but return
-    channels-last maps, which the next convolution needs.
+    Sides that divide by 4 use `winograd`. Other wide convolutions are direct but return the maps that the next convolution needs.
     """
     outputs, inputs = weight.shape[:2]
     if outputs < WINOGRAD_CHANNELS or not uses_channels_last(maps):

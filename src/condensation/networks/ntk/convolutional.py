@@ -17,8 +17,7 @@ from condensation.networks.ntk.relu import relu_expectations
 class Convolutional(NTK):
     """Kernel of ``depth`` 3x3 convolutions with ReLU and a linear layer on the flattened output, without pooling.
 
-    The last layer has separate weights for each pixel, so only covariances of corresponding pixels matter (Arora et al., 2019): h w
-    numbers per pair of images.
+    Only covariances of corresponding pixels matter (Arora et al., 2019): h w numbers per pair of images.
     """
 
     name: ClassVar[str] = "conv"

@@ -66,7 +66,7 @@ class Curves:
 
 
 class CurvesReader:
-    """Reads the curves in a folder; what is gone there comes from an earlier report."""
+    """Reader of the curves in a folder, completed from an earlier report."""
 
     def __init__(self, settings: ContinualSettings, folder: Path) -> None:
         self.settings, self.folder = settings, folder

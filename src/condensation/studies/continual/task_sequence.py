@@ -26,8 +26,7 @@ def class_order(count: int, seed: int) -> list[int]:
 class TaskSequence(ABC):
     """Steps and orders, both counted from 0; each step brings new data.
 
-    Memory is made from the new data of one step, with its own preprocessing and labels. `joined` gives memories common
-    labels and inputs, with which networks are trained and tested.
+    A memory has the preprocessing and labels of its step. `joined` gives all memories common labels and inputs.
     """
 
     steps: int
@@ -113,8 +112,7 @@ class ClassIncremental(TaskSequence):
 class TaskIncremental(TaskSequence):
     """Each step brings a data set; classes of the same name, such as digits, share an output of the networks.
 
-    Each data set is condensed with its own normalization. If one of them has colors, networks see grey images with three
-    channels. The sequence is the same in every order.
+    Each has its own normalization. If one has colors, networks see three channels. The sequence is the same in every order.
     """
 
     data: Sequence[Data]

@@ -23,7 +23,7 @@ from condensation.studies.study_folder import StudyRecord, settings_in, slug
 
 @dataclass(frozen=True)
 class Verdict:
-    """Quality of a proxy; the whole data are one too, and the best."""
+    """Quality of a proxy. Training on the whole data is a proxy too, and the best one."""
 
     label: str
     networks: tuple[str, ...]  # networks trained both on it and fully
@@ -134,8 +134,8 @@ class Search:
         equal = [name for name in top if validation[name] == validation[top[0]]]
         rng = Rng(self.settings.seed).child("bootstrap", label)
         over_all, over_top = (
-            agreement([self.mean(name, label) for name in some], [self.mean(name, WHOLE) for name in some], rng.child(part))
-            for part, some in (("all", names), ("top", top))
+            agreement([self.mean(name, label) for name in group], [self.mean(name, WHOLE) for name in group], rng.child(part))
+            for part, group in (("all", names), ("top", top))
         )
         full = [accuracy for name in equal for accuracy in self.trained[name][WHOLE].test]
         seconds = sum(done[label].seconds for done in self.trained.values() if label in done)

@@ -24,9 +24,8 @@ def run_search(
 ) -> Failures:
     """Make the missing sets of the search in ``folder``, then train the networks one by one.
 
-    Networks come in an order whose every beginning is a stratified sample of the space, and each is trained on everything:
-    an interrupted search is a smaller search. More networks and proxies are added by a call with the same folder. Without an
-    ``executor``, this process trains the networks; with one, ``at_a_time`` are submitted at once, by default its number of workers.
+    Every beginning of the order is a stratified sample, so an interrupted search is a smaller search. A call with the same folder adds
+    networks and proxies. An ``executor`` trains ``at_a_time`` networks, by default its number of workers; without it, this process does.
     """
     claim_folder(folder, settings, decisive_settings)
     jobs = search_jobs(settings)

@@ -63,8 +63,7 @@ class Material:
 def train_network(folder: str, name: str, on_progress: OnProgress | None = None) -> Failure | None:
     """Train and test the network ``name`` of the search in ``folder`` on what is missing; return its failure, or None.
 
-    Trainings with the same recipe run together where the device gains by it. Results are written as soon as they are complete.
-    Raise Stopped if ``on_progress`` did.
+    Equal recipes are trained together if that is faster. Results are written once complete. Raise Stopped if ``on_progress`` did.
     """
     place = Path(folder)
     material = _material(place.resolve(), *((place / file).read_text(encoding="utf-8") for file in (SETTINGS, SPACE)))

@@ -72,7 +72,7 @@ def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
         ours, theirs = ({row.label: (table, row) for row in table.rows} for table in (settings, before))
         both = [cell for cell in record.cells if cell.method in ours.keys() & theirs.keys()]
         runs = [[decisive_run(row_run(*rows[cell.method], cell.ipc, 0)) for rows in (ours, theirs)] for cell in both]
-        return [cell for cell, (mine, other) in zip(both, runs, strict=True) if mine == other]
+        return [cell for cell, (now, earlier_run) in zip(both, runs, strict=True) if now == earlier_run]
 
     places = [(row, ipc) for ipc in settings.ipc for row in settings.rows if row.has_cell_at(ipc)]
     return completed([_cell(settings, row, ipc, folder / RUNS) for row, ipc in places], reported)

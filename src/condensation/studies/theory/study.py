@@ -110,8 +110,7 @@ def decisive_settings(settings: TheorySettings) -> Mapping[str, Any]:
 def losses(network: Classifier, images: Tensor, target: ImageSet, labels: Tensor, draw: ClassDraw, zero: bool) -> tuple[Tensor, Tensor]:
     """Return the losses of feature matching and of last-layer gradient matching, summed over classes: two scalars.
 
-    ``images`` (n, c, h, w) with ``labels`` (n,) would be learned, to match the ``draw`` of ``target``; a last layer that is ``zero``
-    has no bias either.
+    The ``draw`` of ``target`` is matched by ``images`` (n, c, h, w) with ``labels`` (n,). A ``zero`` last layer has no bias.
     """
     features, real = network.embed(images), network.embed(target.inputs(draw.indices).to(images.dtype)).detach()
     logits, real_logits = network.classifier(features), network.classifier(real)

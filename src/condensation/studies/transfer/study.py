@@ -15,7 +15,7 @@ from condensation.evaluation.compare import Entry, EvaluationSettings, compare
 from condensation.methods.base import Method
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
-from condensation.runs.advice import network_label, suitable_lr
+from condensation.runs.advice import network_label
 from condensation.studies.jobs import Failures, Job, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
 from condensation.studies.settings import StudySettings, method_content, require_at_least, require_unique
 from condensation.studies.study_folder import claim_folder, slug, write_settings
@@ -88,7 +88,7 @@ def transfer_rows(settings: TransferSettings) -> list[TransferRow]:
     for spec in settings.learn or LEARN:
         learner = method.with_network(spec)
         if learner.lr is not None and "lr" not in settings.method_settings:
-            learner = learner.with_lr(suitable_lr(learner.lr, spec))
+            learner = learner.with_lr(learner.lr * spec.pixel_lr)
         rows.append(TransferRow(network_label(spec), learner))
     return rows
 
