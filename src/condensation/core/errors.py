@@ -1,8 +1,10 @@
 """Errors that the user can correct: message, hint and setting."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 
@@ -18,6 +20,18 @@ class CondensationError(ValueError):
     def __init__(self, message: str, *, hint: str = "", setting: str = "") -> None:
         super().__init__(f"{message}\n{hint}" if hint else message)
         self.message, self.hint, self.setting = message, hint, setting
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put ``path`` before the message of a `CondensationError` that names neither it nor another file of its folder."""
+    try:
+        yield
+    except CondensationError as error:
+        if str(path.parent) not in error.message:
+            error.message = f"{path}: {error.message}"
+            error.args = (f"{error.message}\n{error.hint}" if error.hint else error.message,)
+        raise
 
 
 class NotEnoughMemory(CondensationError):

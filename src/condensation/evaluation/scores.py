@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
@@ -31,7 +33,7 @@ class SetScore:
     deviation_between_sets: float | None = None
     """Population standard deviation of the means of several sets; 0 for one set, None in files that lack it."""
     count: int  # number of networks
-    values: tuple[tuple[float, ...], ...] = ()  # accuracy of each network: (sets, networks)
+    values: tuple[Annotated[tuple[float, ...], Meta(min_length=1)], ...] = ()  # accuracy of each network: (sets, networks)
     per_class: dict[str, float]  # mean accuracy of each class
     text: str = ""  # accuracy as text: `64.5 ± 1.8 (1 set x 2 networks)`
     seconds: float | None = None

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
+from msgspec import Meta
 
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
@@ -26,7 +27,7 @@ class ScoredCell:
     labels: ClassVar[tuple[str, ...]]  # fields that identify a cell
     count_field: ClassVar[str] = "sets"  # field with the number of sets asked for
 
-    values: tuple[tuple[float, ...], ...] = ()  # test accuracies in percent: (sets, networks)
+    values: tuple[Annotated[tuple[float, ...], Meta(min_length=1)], ...] = ()  # test accuracies in percent: (sets, networks)
     failed: dict[str, str] = field(default_factory=dict)  # reason of each failed job by its name
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from PIL import Image
 
 from condensation.config.build import from_dict
+from condensation.core.errors import naming
 from condensation.core.lock import locked_folder
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
@@ -18,7 +19,7 @@ from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
 from condensation.studies.jobs import Failures, Job, Watch
-from condensation.studies.study_folder import SETTINGS, record_in, settings_in
+from condensation.studies.study_folder import SETTINGS, record_in, record_path, settings_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -112,8 +113,9 @@ def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S
     if not path.exists():
         return None
     record = read_record(path, kind)
-    before = from_dict(type(settings), from_file(record.settings, path, given_names(to_dict(settings))))
-    return (record, before) if decisive(before) == decisive(settings) else None
+    with naming(path):
+        before = from_dict(type(settings), from_file(record.settings, path, given_names(to_dict(settings))))
+        return (record, before) if decisive(before) == decisive(settings) else None
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ class Study(Generic[S]):
 
         Code that the settings name is imported only with ``trust``, or if it is among its names.
         """
-        return self._report(self.settings_in(folder, trust=trust), Path(folder))
+        with naming(record_path(Path(folder), f"{self.name}.json")):
+            return self._report(self.settings_in(folder, trust=trust), Path(folder))
 
     def settings_in(self, folder: str | Path, *, trust: Trust = False) -> S:
         """Return the settings of the study in ``folder``."""

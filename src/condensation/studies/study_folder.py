@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from condensation.config.build import from_dict
 from condensation.core.checkpoint import first_difference
 from condensation.core.environment import machine, versions
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, naming
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import entries, remove_unfinished, write_json
@@ -53,10 +53,14 @@ def write_settings(folder: Path, settings: object, *data: Data) -> None:
     write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})
 
 
+def record_path(folder: Path, report: str) -> Path:
+    """Return the path of ``settings.json``, or of the JSON ``report`` where the former is gone."""
+    return folder / (SETTINGS if (folder / SETTINGS).exists() else report)
+
+
 def record_in(folder: Path, report: str) -> StudyRecord:
-    """Return the record in ``settings.json``, or that in the JSON ``report`` where the former is gone."""
-    path = folder / SETTINGS
-    return read_record(path if path.exists() else folder / report, StudyRecord)
+    """Return the record at `record_path`."""
+    return read_record(record_path(folder, report), StudyRecord)
 
 
 def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS, trust: Trust = False) -> S:
@@ -65,7 +69,8 @@ def settings_in(folder: str | Path, kind: type[S], report: str = SETTINGS, trust
     if (folder / SETTINGS).exists() or (folder / report).exists():
         content = record_in(folder, report).settings
         if kind.mark in content:
-            return from_dict(kind, from_file(content, folder / SETTINGS, trust))
+            with naming(record_path(folder, report)):
+                return from_dict(kind, from_file(content, folder / SETTINGS, trust))
     raise CondensationError(f"There is no {kind.noun} in {folder}.", hint="Name the folder of one, or make it first.")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from condensation.config.build import from_dict
+from condensation.core.errors import naming
 from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.trust import from_file, given_names
@@ -80,7 +81,8 @@ class CurvesReader:
             return ContinualRecord({}, {})
         record, before = earlier
         both = [label for label in self.settings.methods if label in before.methods and label in record.curves]
-        same = [label for label in both if before.memory_run(label).method == self.settings.memory_run(label).method]
+        with naming(self.folder / "continual.json"):
+            same = [label for label in both if before.memory_run(label).method == self.settings.memory_run(label).method]
         return replace(record, curves={label: record.curves[label] for label in same})
 
     def read(self) -> Curves:

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
@@ -29,8 +31,8 @@ NETWORKS, SPACE = "networks", "space.json"
 class Trained:
     """Accuracies in percent of one network on one proxy, one per training."""
 
-    validation: tuple[float, ...]
-    test: tuple[float, ...]
+    validation: Annotated[tuple[float, ...], Meta(min_length=1)]
+    test: Annotated[tuple[float, ...], Meta(min_length=1)]
     seconds: float  # wall-clock time of all trainings
 
 

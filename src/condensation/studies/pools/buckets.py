@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from condensation.config.build import from_dict
+from condensation.core.errors import naming
 from condensation.methods.dm import DM
 from condensation.networks.pool_store import ALL, POOL_FILE, RANDOM, PoolStore
 from condensation.networks.samplers import Fresh
@@ -86,6 +87,7 @@ def ablation_in(settings: PoolsSettings, folder: Path) -> Ablation:
     earlier = cache(partial(earlier_report, folder / "pools.json", PoolsRecord, settings, decisive_settings))
     pool = _pool(settings, folder) or ((before := earlier()) and before[0].pool) or PoolSummary()
 
+    @naming(folder / "pools.json")
     def reported() -> list[BucketScore]:
         """Return the cells of the JSON report whose settings have not changed."""
         if (report := earlier()) is None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from condensation.core.errors import naming
 from condensation.core.plain import to_dict
 from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, published
@@ -63,6 +64,7 @@ class TableRecord(ReportRecord):
 def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
     """Return all cells of the table in ``folder``, finished or not, ipc by ipc."""
 
+    @naming(folder / "table.json")
     def reported() -> list[Cell]:
         """Return the cells of the JSON report whose settings have not changed."""
         earlier = earlier_report(folder / "table.json", TableRecord, settings)

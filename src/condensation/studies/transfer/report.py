@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from condensation.core.errors import naming
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
@@ -48,6 +49,7 @@ def matrix_in(settings: TransferSettings, folder: Path) -> list[list[TransferCel
     failures = failures_in(folder / SETS) | failures_in(folder / CELLS)
     methods = {row.label: row.method for row in transfer_rows(settings)}
 
+    @naming(folder / "transfer.json")
     def reported() -> list[TransferCell]:
         """Return the cells of the JSON report whose settings have not changed."""
         earlier = earlier_report(folder / "transfer.json", TransferRecord, settings, _shared)
