@@ -201,3 +201,13 @@ def test_another_file_may_be_the_test_part(tmp_path):
     assert len(load(tmp_path).test) == 15
     assert len(load(tmp_path, test="val").test) == 9
     assert refusal(load, tmp_path, test="other").setting == "data.test"
+
+
+def test_files_of_other_parts(tmp_path):
+    write(tmp_path, part="Train_Set")
+    write(tmp_path, part="val")
+    assert load(tmp_path).details.get("split") is None  # val is the test split, so nothing is held out
+    write(tmp_path, part="extra")
+    data = load(tmp_path, test="extra")
+    assert data.note == "Parts that were not read: val."
+    assert refusal(load, tmp_path, test="none").setting == "data.test"

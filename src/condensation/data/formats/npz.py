@@ -11,31 +11,32 @@ import numpy as np
 from numpy.lib import format as npy
 
 from condensation.core import memory
-from condensation.core.errors import CondensationError, unknown
+from condensation.core.errors import CondensationError
 from condensation.data.arrays import as_pixels
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import damaged_file
 from condensation.data.formats.array_names import find_arrays
 from condensation.data.labels import are_strings, encode_labels
+from condensation.data.parts import TRAIN_NAMES, choose_parts, part_kind
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def is_npz_folder(folder: Path) -> bool:
-    """Return whether ``folder`` has ``train.npz``."""
-    return (folder / "train.npz").is_file()
+    """Return whether ``folder`` has ``train.npz``, or that part under another usual name."""
+    return folder.is_dir() and any(part_kind(file.stem) in TRAIN_NAMES for file in folder.glob("*.npz"))
 
 
 def read_npz_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the splits of ``train.npz`` and, if it exists, ``test.npz``; ``options`` may name other files as the parts."""
-    train, test = (folder / f"{name}.npz" for name in (options.train or "train", options.test or "test"))
-    for path, name in ((train, options.train), (test, options.test)):
-        if name and not path.is_file():
-            present = [file.stem for file in sorted(folder.glob("*.npz"))]
-            raise unknown(f"part of {folder} called", name, present, setting="data.train" if path == train else "data.test")
-    alone = replace(options, train=None, test=None)
-    raw = read_npz(train, alone)
-    return replace(raw, test=read_npz(test, alone).train) if test.is_file() else raw
+    files = {file.stem: file for file in sorted(folder.glob("*.npz"))}
+    parts = choose_parts(files, options, str(folder))
+    if parts is None:
+        raise CondensationError(f"{folder} has no train.npz.", hint="Name the file: data.train=NAME.", setting="data.train")
+    alone, test = replace(options, train=None, test=None), next(iter(parts.tests), None)
+    raw = read_npz(files[parts.train], alone)
+    note = " ".join(filter(None, (raw.note, parts.note(test))))
+    return replace(raw, test=read_npz(files[test], alone).train if test else raw.test, note=note)
 
 
 def is_npz_file(path: Path) -> bool:
