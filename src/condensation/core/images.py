@@ -6,17 +6,19 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
-from condensation.core.form import Form
 from condensation.core.preprocessing import Identity, Preprocessing
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import SoftLabels, concat_soft_labels
+
+if TYPE_CHECKING:
+    from condensation.core.form import Form
 
 Shape = tuple[int, int, int]
 """Channels, height, width."""
