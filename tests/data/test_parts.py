@@ -194,6 +194,22 @@ def test_parts_of_a_table(tmp_path):
     assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), np.asarray(picture(8)))
 
 
+def test_test_rows_without_labels_give_way_to_the_validation_rows(tmp_path):
+    rows = ["path,label,split"]
+    for number in range(14):
+        picture(number).save(tmp_path / f"{number}.png")
+        part = ("train", "val", "test")[number // 6]
+        rows.append(f"{number}.png,{'' if part == 'test' else 'ab'[number % 2]},{part}")
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(rows))
+    data = load(table)
+    assert counts(data) == ([3, 3], [3, 3])
+    assert "no labelled images in test" in data.note
+    assert refusal(load, table, test="test").setting == "data.test"
+    table.write_text("\n".join([*rows, "0.png,,val"]))
+    assert "line 16" in refusal(load, table).message
+
+
 def test_data_with_fixed_parts():
     assert refusal(load, "digits", test="val").setting == "data.test"
 

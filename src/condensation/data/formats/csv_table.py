@@ -14,7 +14,7 @@ from condensation.data.decode.parallel import PendingImages, file_image, read_sp
 from condensation.data.formats.table_files import FileFinder
 from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
-from condensation.data.parts import choose_parts, part_kind
+from condensation.data.parts import TEST_NAMES, choose_parts, part_kind
 
 SUFFIXES = (".csv", ".tsv")
 PATHS = (
@@ -185,11 +185,11 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _check_rows(rows: Sequence[TableRow], path: Path) -> None:
-    """Raise CondensationError if a path or label is empty, or a path has two labels."""
+    """Raise CondensationError if a path or label is empty, or a path has two labels; test parts may have no labels."""
     seen: dict[str, TableRow] = {}
     for row in rows:
         for kind, value in (("path", row.path), ("label", row.label)):
-            if not value:
+            if not value and (kind == "path" or part_kind(row.split) not in TEST_NAMES):
                 raise CondensationError(f"{path}, line {row.line}: the {kind} is empty.")
         first = seen.setdefault(os.path.normpath(row.path.replace("\\", "/")), row)
         if first.label != row.label:
@@ -215,9 +215,16 @@ def _split_rows(rows: Sequence[TableRow], path: Path, options: ReadOptions) -> t
     parts = choose_parts((row.split.lower() for row in rows), options, str(path))
     if parts is None:
         raise CondensationError(f"{path} has no line with the split train.", hint="Name it: data.train=NAME.", setting="data.train")
-    test = next(iter(parts.tests), None)
-    first, second = ([row for row in rows if row.split.lower() == name] for name in (parts.train, test))
-    return first, second, parts.note(test)
+    of_part = {name: [row for row in rows if row.split.lower() == name] for name in (parts.train, *parts.tests)}
+    unlabelled = [name for name in parts.tests if not any(row.label for row in of_part[name])]
+    test = next((name for name in parts.tests if name not in unlabelled), None)
+    second = of_part[test] if test else []
+    if options.test is not None and unlabelled:
+        message = f"The rows of {unlabelled[0]} in {path} have no labels."
+        raise CondensationError(message, hint="Name another part, or leave out data.test.", setting="data.test")
+    if empty := next((row for row in second if not row.label), None):
+        raise CondensationError(f"{path}, line {empty.line}: the label is empty.")
+    return of_part[parts.train], second, parts.note(test, unlabelled)
 
 
 def _file_of(row: TableRow, table: Path, finder: FileFinder, options: ReadOptions) -> ListedFile | None:
