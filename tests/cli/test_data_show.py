@@ -1,6 +1,7 @@
 """``condense data show``."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from condensation.cli.main import app
-from condensation.core.errors import CondensationError, NoSuchData
+from condensation.core.errors import CondensationError, NoSuchData, NotWritten
 from tests.data.pictures import picture, write_classes
 
 
@@ -122,3 +123,13 @@ def test_bad_input_is_refused(here):
         show(here / "nothing")
     with pytest.raises(CondensationError, match=r"x\.nothing"):
         show("digits", "--out", "x.nothing")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which even root cannot write")
+def test_without_a_place_for_the_picture(monkeypatch):
+    monkeypatch.chdir("/proc/self")
+    assert "1,438 training and 359 test images" in show("digits")
+    assert "Could not write data.png" in show("digits")
+    assert json.loads(show("digits", "--json"))["picture"] is None
+    with pytest.raises(NotWritten):
+        show("digits", "--out", "named.png")

@@ -257,3 +257,12 @@ def test_a_run_says_what_it_read_and_its_card_keeps_it(condense, tmp_path):
     second = CondensedSet.load("quiet").card["data"]
     assert second["read"]["passed_over"] == {"outside the class folders": 1, OWN: 1}
     assert second["fingerprint"] == CondensedSet.load("mine/out").card["data"]["fingerprint"]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(condense, refused, monkeypatch):
+    condense(*RUN, "-o", "finished")
+    access = os.access
+    monkeypatch.setattr("os.access", lambda place, mode, **how: mode != os.W_OK | os.X_OK and access(place, mode, **how))
+    monkeypatch.setattr("condensation.data.settings.DataSettings.load", lambda *_: pytest.fail("the data were read"))
+    assert "Permission denied" in refused(*RUN)
+    assert "This run is already finished." in condense(*RUN, "-o", "finished", "--resume")[1]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from dataclasses import fields
 
@@ -11,6 +12,7 @@ from PIL import Image
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.export import EXPORTS
 from condensation.artifacts.set_file import SetCard
+from condensation.core.errors import CondensationError
 from condensation.data.decode.list_files import list_images
 from condensation.data.load import load
 from condensation.data.own_output import OWN, RECORDS, is_own_folder
@@ -130,3 +132,17 @@ def test_records_are_known_by_the_keys_that_they_have(tmp_path):
         assert is_own_folder(tmp_path / name)
     assert set(RECORDS["pool.json"]) <= {field.name for field in fields(PoolRecord)}
     assert set(RECORDS["card.json"]) <= {field.name for field in fields(SetCard)}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_pipes_are_not_opened(mine):
+    before = load(mine)
+    (mine / "d").mkdir()
+    for place in ("a/x.png", "a/settings.json", "a/7.png", "d/x.png", "d/set.safetensors"):
+        os.mkfifo(mine / place)
+    with pytest.raises(CondensationError):  # class d has no image
+        load(mine)
+    shutil.rmtree(mine / "d")
+    after = load(mine)
+    assert after.train.fingerprint() == before.train.fingerprint()
+    assert after.files.ignored == {"not a file, or a broken link": 2, "not an image by name": 1}

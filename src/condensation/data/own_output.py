@@ -81,4 +81,4 @@ def _holds_outputs(path: str | Path) -> bool:
 def _is_output(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir(follow_symlinks=False):
         return is_own_folder(entry.path)
-    return entry.name.endswith(".safetensors") or is_own_picture(entry.path, entry.name)
+    return entry.is_file() and (entry.name.endswith(".safetensors") or is_own_picture(entry.path, entry.name))

@@ -1,13 +1,15 @@
 """Run folder: the names of its files, and the checks that protect it from other runs."""
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.set_file import SET
 from condensation.core.checkpoint import first_difference
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.storage import entries, read_json
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
@@ -17,10 +19,13 @@ ELSEWHERE = "Choose another folder (out=...)."
 def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None:
     """Check that ``folder`` is free for a new run, or with ``resume`` holds the run of the plain settings ``content``.
 
-    Raise CondensationError if it holds another run, naming the difference, or this run and ``resume`` is False.
+    Raise CondensationError if it holds another run, naming the difference, or this run and ``resume`` is False, and NotWritten if the run
+    is unfinished and the folder cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
+    if not is_finished(folder, content):
+        _require_writable(folder)
     if not (folder / SETTINGS).exists():
         if entries(folder):
             raise CondensationError(f"{folder} is not empty and holds no run.", hint="Choose a new folder (out=...).", setting="out")
@@ -53,3 +58,10 @@ def _saved_settings(folder: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise CondensationError(f"{folder / SETTINGS} holds no settings of a run.", hint=ELSEWHERE, setting="out")
     return settings
+
+
+def _require_writable(folder: Path) -> None:
+    """Raise NotWritten if ``folder`` cannot be made or written, before any work is done for it."""
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise NotWritten(folder, PermissionError(errno.EACCES, os.strerror(errno.EACCES)), "")

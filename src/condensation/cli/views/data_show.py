@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 
 from condensation.cli.options import Output
+from condensation.core.errors import NotWritten
 from condensation.core.memory import readable
 from condensation.data.dataset import Data, FileSummary, MixedSizes
 from condensation.data.settings import DataSettings
@@ -17,6 +18,7 @@ from condensation.report.grid import grid, save_picture
 from condensation.report.progress import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
 
+PICTURE = Path("data.png")  # the default, without which the rest is still printed
 SHOWN_SIZE = 64  # pixels per side at which images of several sizes are drawn
 MOST_CLASSES = 40  # in the table; JSON has all
 
@@ -30,7 +32,12 @@ def show(settings: DataSettings, out: Path, rows: int, output: Output) -> None:
         except MixedSizes:
             data, mixed = replace(settings, size=SHOWN_SIZE).load(shown.reading), True
     about = {**facts(data, settings, mixed), "picture": str(out)}
-    save_picture(out, grid({"training": data.train}, title=data.name, rows=rows))
+    try:
+        save_picture(out, grid({"training": data.train}, title=data.name, rows=rows))
+    except NotWritten as error:
+        if out != PICTURE:
+            raise
+        about |= {"picture": None, "no_picture": error.message}
     if output.as_json:
         return print_json(about)
     return None if output.quiet else _print_facts(plain_console(), about)
@@ -94,4 +101,4 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     lines += data_notes(about, read=True)
     if "skipped" in about:
         lines.append("A run stops at such an image, unless --skip-bad is given.")
-    return [*lines, f"Picture: {about['picture']}"]
+    return [*lines, f"Picture: {about['picture'] or about['no_picture']}"]

@@ -58,12 +58,12 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
                     others["hidden"] += 1
                 elif (suffix := os.path.splitext(entry.name)[1].lower()) not in suffixes:
                     others[UNREAD.get(suffix, "not an image by name")] += 1
+                elif not (status := _status(entry)):
+                    others["not a file, or a broken link"] += 1
                 elif is_own_picture(entry.path, entry.name):
                     others[OWN] += 1
-                elif status := _status(entry):
-                    files.append((name.split(os.sep), ListedFile(entry.path, printable(name), file_stamp(status))))
                 else:
-                    others["not a file, or a broken link"] += 1
+                    files.append((name.split(os.sep), ListedFile(entry.path, printable(name), file_stamp(status))))
     return [file for _, file in sorted(files, key=lambda pair: pair[0])], others
 
 
