@@ -36,9 +36,9 @@ class TextOfFile(str):
     def strip(self, characters: str | None = None) -> str:
         return TextOfFile(super().strip(characters), self.file, self.contacts_hub)
 
-    def require_trust(self, what: str, setting: str = "") -> None:
-        """Raise the error that names the file, this text, and ``what`` it would do."""
-        hint = "Read the file first. To allow it, use trust=True, or give this name yourself."
+    def require_trust(self, what: str, instead: str, setting: str) -> None:
+        """Raise the error that names the file, this text, ``what`` it would do, and what to give ``instead``."""
+        hint = f"Check it first. To allow it, use trust=True, or {instead}."
         raise CondensationError(f"{self.file} names {str.__str__(self)}, which {what}.", hint=hint, setting=setting)
 
 
@@ -77,10 +77,10 @@ def require_trusted_code(name: str, setting: str = "") -> None:
     if isinstance(name, TextOfFile):
         source = str.__str__(name).rpartition(":")[0]
         place = os.path.abspath(source) if source.endswith(".py") else f"the module {source}"
-        name.require_trust(f"would import {place}", setting)
+        name.require_trust(f"would import {place}", "give this name yourself", setting)
 
 
 def require_trusted_hub(source: str, *, local: bool = False) -> None:
     """Raise CondensationError if the name of a data set that is not ``local`` comes from a file that does not permit contacting the hub."""
     if isinstance(source, TextOfFile) and not (local or source.contacts_hub):
-        source.require_trust("would be read from the hub", "data.source")
+        source.require_trust("would be read from the hub", "name the data (source=...)", "data.source")

@@ -50,13 +50,14 @@ class Processes(AbstractContextManager["Processes"]):
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future:
         for _ in range(2):
-            if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.workers, self._context, prepare, (self.threads, self._receiver))
             try:
                 with _no_interrupts(), _safe_path():  # only this process receives Ctrl-C, and then stops the others
+                    if self._pool is None:
+                        self._pool = ProcessPoolExecutor(self.workers, self._context, prepare, (self.threads, self._receiver))
                     return self._pool.submit(work, *arguments)
             except BrokenExecutor:
-                self._pool.shutdown(wait=False)
+                if self._pool is not None:
+                    self._pool.shutdown(wait=False)
                 self._pool = None
         raise BrokenExecutor(DIED)
 
