@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from warnings import catch_warnings, filterwarnings
 
 from PIL import Image
 
@@ -94,7 +95,13 @@ def png(figure: "Figure | Image.Image") -> bytes:
     if isinstance(figure, Image.Image):
         figure.save(buffer, "PNG", optimize=True, exif=picture_mark())
     else:
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"exif": picture_mark()})
+        from matplotlib.text import Text
+
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # a dollar sign in a name begins no formula
+        with catch_warnings():
+            filterwarnings("ignore", "Glyph")  # such as those of other scripts; a box shows that one is missing
+            figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"exif": picture_mark()})
     return buffer.getvalue()
 
 

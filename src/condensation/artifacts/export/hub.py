@@ -10,6 +10,7 @@ from condensation.artifacts.export.parquet import write_table
 from condensation.artifacts.set_file import SET, write_set
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Zca
+from condensation.core.text import shown
 from condensation.data.catalogue import DATASETS
 
 TABLE = "data/train-00000-of-00001.parquet"
@@ -42,7 +43,7 @@ def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
         dataset_info={"features": [{"name": "image", "dtype": "image"}, {"name": "label", "dtype": {"class_label": {"names": names}}}]},
     )
-    return f"---\n{metadata.to_yaml()}\n---\n\n"
+    return f"---\n{shown(metadata.to_yaml())}\n---\n\n"
 
 
 def _code(images: ImageSet) -> str:
