@@ -36,9 +36,7 @@ def gan_test(
     both directions, and a classifier that never saw both would reject half of them. There is no other augmentation. Raise
     CondensationError if the images don't have the shape and the classes of the data.
 
-    Returns:
-        Accuracies in percent, for JSON: ``images``, on all images; ``of_class``, on each class by name; ``test``, on the real test
-        images, which a generator can hardly exceed.
+    The accuracies are in percent: ``images``, of all; ``of_class``, by class name; ``test``, of the real test images, a practical limit.
     """
     check_fit(images, replace(data.test, preprocessing=images.preprocessing))
     compute = compute.with_compile_decision(data.train.shape, epochs * len(data.train))

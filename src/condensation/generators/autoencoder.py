@@ -16,10 +16,7 @@ STAGES = 3  # the outer layers, the inner layers, all layers together
 
 @dataclass(frozen=True)
 class Autoencoder(Registered):
-    """An autoencoder with two layers on each side, and its training: layer by layer, then all layers together.
-
-    The authors use SGD (learning rate 0.1, momentum 0.5, finally 0.9); this implementation uses Adam.
-    """
+    """Two layers on each side, trained layer by layer, then together; with Adam; the authors use SGD (lr 0.1, momentum 0.5 to 0.9)."""
 
     name: ClassVar[str] = "sigmoid"
     hidden: int = 1024

@@ -30,10 +30,7 @@ class DownBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Blocks of ``width`` channels: halving blocks down to a side of at most 8 pixels, then ``depth`` blocks that keep the size.
-
-    With 32 pixels and depth 2 it is the critic of BigGAN for CIFAR10, and the encoder of DC-VAE.
-    """
+    """Halving blocks down to a side of at most 8 pixels, then ``depth`` blocks; with depth 2 the critic of BigGAN for CIFAR10."""
 
     def __init__(self, channels: int, side: int, width: int, depth: int) -> None:
         super().__init__()

@@ -99,10 +99,7 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
 
 @dataclass(frozen=True, eq=False)
 class EpochWindow:
-    """Training set that yields the next ``count`` images in each epoch, in random order; none repeats until all were used.
-
-    It makes training on a large set take exactly as many steps as training on a small one.
-    """
+    """Training set that yields the next ``count`` images in each epoch, in random order; none repeats until all were used."""
 
     images: ImageSet
     count: int  # images per epoch

@@ -35,10 +35,8 @@ def train_and_test(
 ) -> tuple[list[np.ndarray], list[bool]]:
     """Train a network for each of ``jobs`` with the resolved ``compute``, and test it on all ``tests``.
 
-    Jobs with sets of the same size and loss are trained together, in groups of similar size. ``on_progress`` counts all epochs.
-
-    Returns:
-        For each test set, accuracies (jobs, classes) in [0, 1]; and for each network whether its weights are finite.
+    Jobs with sets of the same size and loss are trained together, in groups of similar size. ``on_progress`` counts all epochs. Return
+    accuracies (jobs, classes) in [0, 1] for each test set, and for each network whether its weights are finite.
     """
     kinds = [(job.images.seen, job.images.soft_labels.loss if job.images.soft_labels else None) for job in jobs]
     limit = compute.suitable_together(tests[0].shape, min(recipe.batch, max(size for size, _ in kinds)))
