@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+LARGEST = 10**9  # of any setting that is a number; larger ones are slips, and would never end or overflow
+
 
 class CondensationError(ValueError):
     """Error that the user can correct.
@@ -82,8 +84,12 @@ def unknown(kind: str, name: object, known: Iterable[str], *, setting: str = "")
 
 
 def require(settings: object, prefix: str, fields: Iterable[str], valid: Callable[[Any], bool], expected: str) -> None:
-    """Check ``fields`` of ``settings``. Raise CondensationError, naming the setting ``prefix.field``, if a value is not ``valid``."""
+    """Check ``fields`` of ``settings``. Raise CondensationError with ``prefix.field`` if a value is not ``valid`` or above `LARGEST`."""
     for field in fields:
-        if not valid(value := getattr(settings, field)):
-            message = f"{type(settings).__name__}: expected {field} to be {expected}, got {value!r}."
+        value = getattr(settings, field)
+        numbers = value if isinstance(value, tuple) else (value,)
+        large = any(isinstance(number, int | float) and abs(number) > LARGEST for number in numbers)
+        if large or not valid(value):
+            wanted = f"at most {LARGEST:,}" if large else expected
+            message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {value!r}."
             raise CondensationError(message, setting=f"{prefix}.{field}")

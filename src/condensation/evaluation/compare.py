@@ -8,7 +8,7 @@ import torch
 
 from condensation.core.compute import Compute
 from condensation.core.environment import machine
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
@@ -19,6 +19,8 @@ from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
+
+MOST_NETWORKS = 100_000
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,7 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         check_type(self.network, NetworkSpec, "evaluation.network")
         check_type(self.recipe, Recipe, "evaluation.recipe")
-        if self.networks < 0:
-            raise CondensationError(f"Expected networks >= 0, got {self.networks}.", setting="evaluation.networks")
+        require(self, "evaluation", ("networks",), lambda value: 0 <= value <= MOST_NETWORKS, f"from 0 to {MOST_NETWORKS:,}")
 
     def check(self, data: Data) -> None:
         """Check that the network and the augmentation accept the images of ``data``. Raise CondensationError if they do not."""

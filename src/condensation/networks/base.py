@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from condensation.core.errors import CondensationError
+from condensation.core import memory
+from condensation.core.errors import LARGEST, CondensationError
 from condensation.core.images import ImageSet, Shape
 from condensation.core.modules import draws_numbers
 from condensation.core.plain import Registered
@@ -50,6 +51,7 @@ class Classifier(nn.Module, ABC):
 
 
 PIXEL_LR = 1.0
+WEIGHT_BYTES = 16  # memory per weight: itself, its gradient, its momentum and the random numbers of its initialization
 
 
 @dataclass(frozen=True)
@@ -59,16 +61,33 @@ class NetworkSpec(Registered, ABC):
     pixel_lr: ClassVar[float] = PIXEL_LR
     """Learning rate of synthetic images on this architecture, relative to that on a ConvNet."""
 
+    counted: ClassVar[bool] = True
+    """Check the memory of the weights before they are created; False if creating the layers computes, which needs the weights."""
+
     @abstractmethod
     def layers(self, image_shape: Shape, num_classes: int) -> Classifier:
         """Return the module with PyTorch's default weights."""
 
     def build(self, image_shape: Shape, num_classes: int, rng: Rng) -> Classifier:
-        """Return a network initialized from ``rng`` alone. Raise CondensationError if the images are too small for this architecture."""
+        """Return a network initialized from ``rng`` alone.
+
+        Raise CondensationError if the images are too small for this architecture, and NotEnoughMemory if its weights do not fit.
+        """
+        self._require_memory(image_shape, num_classes)
         with torch.random.fork_rng(devices=[]):
             network = self.layers(image_shape, num_classes)
         network.redraw(rng)
         return network
+
+    def _require_memory(self, image_shape: Shape, num_classes: int) -> None:
+        if not self.counted:
+            return
+        try:
+            with torch.device("meta"):  # shapes alone
+                parameters = sum(parameter.numel() for parameter in self.layers(image_shape, num_classes).parameters())
+        except RuntimeError:  # a number of parameters that overflows
+            parameters = LARGEST**2
+        memory.require(WEIGHT_BYTES * parameters, f"The network {self}", "Use a smaller network (width, depth, hidden).")
 
     def raw_module(self, image_shape: Shape, num_classes: int) -> nn.Module:
         """Return the module whose layers `inspect.outline` lists; unlike that of `layers`, it need not have an embedding."""

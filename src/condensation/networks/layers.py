@@ -10,6 +10,8 @@ from condensation.core.images import Shape
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.cpu import dispatch
 
+DEEPEST = 1000  # blocks; building more takes minutes
+
 
 class Conv3x3(nn.Conv2d):
     """A 3x3 convolution that keeps the image size."""
@@ -123,7 +125,8 @@ def require_choice(spec: NetworkSpec, field: str, choices: Iterable[str]) -> Non
 
 
 def require_positive(spec: NetworkSpec, *fields: str) -> None:
-    """Check that fields of ``spec``, numbers or tuples of numbers, are at least 1."""
+    """Check that fields of ``spec``, numbers or tuples of numbers, are at least 1, and the depth at most `DEEPEST`."""
+    require(spec, "network", set(fields) & {"depth"}, lambda value: value <= DEEPEST, f"at most {DEEPEST}")
     require(spec, "network", fields, lambda value: min(value if isinstance(value, tuple) else (value,)) >= 1, "at least 1")
 
 

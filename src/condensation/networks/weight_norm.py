@@ -98,6 +98,7 @@ class WeightNormConvNet(NetworkSpec):
     """
 
     name: ClassVar[str] = "convnet-wn"
+    counted: ClassVar[bool] = False
     widths: tuple[int, int] = (64, 128)
     """Output channels of the two convolutions; at least 1."""
     hidden: int = 256

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 from condensation.artifacts.set_file import SET
 from condensation.core.checkpoint import first_difference
+from condensation.core.environment import machine
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.storage import entries, read_json
 
+logger = logging.getLogger(__name__)
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 ELSEWHERE = "Choose another folder (out=...)."
 
@@ -44,6 +47,13 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None
         state = "is finished" if is_finished(folder, content) else "was interrupted"
         hint = "Continue it with resume=True, or choose another folder (out=...)."
         raise CondensationError(f"{folder} holds this run already; it {state}.", hint=hint, setting="resume")
+
+
+def warn_of_other_machine(folder: Path) -> None:
+    """Warn if the interrupted run in ``folder`` was computed with other instructions, threads or packages, which round differently."""
+    saved, now = read_json(folder / SETTINGS).get("machine"), machine()
+    if isinstance(saved, dict) and (difference := first_difference({name: saved.get(name) for name in now}, now, "machine")):
+        logger.warning(f"The run in {folder} began elsewhere: {difference}. The images will not be identical to those of one machine.")
 
 
 def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished
+from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
 
@@ -82,6 +82,8 @@ def run(
     with locked_folder(folder), _resumable(folder):
         check_folder(folder, content, resume)  # another process may have used the folder while the images were read
         remove_unfinished(folder)
+        if (folder / CHECKPOINT).exists():
+            warn_of_other_machine(folder)
         write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
         card = _card(content, settings.method, data, note)
         condensed = _saved_set(folder, card)
