@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-LARGEST = 10**9  # of any setting that is a number; larger ones are slips, and would never end or overflow
+LARGEST = 10**9  # of whole numbers in settings; larger ones are slips, and would never end
+LARGEST_FLOAT = 1e38  # of other numbers, as in float32
 
 
 class CondensationError(ValueError):
@@ -87,9 +88,10 @@ def require(settings: object, prefix: str, fields: Iterable[str], valid: Callabl
     """Check ``fields`` of ``settings``. Raise CondensationError with ``prefix.field`` if a value is not ``valid`` or above `LARGEST`."""
     for field in fields:
         value = getattr(settings, field)
-        numbers = value if isinstance(value, tuple) else (value,)
-        large = any(isinstance(number, int | float) and abs(number) > LARGEST for number in numbers)
+        numbers = [number for number in (value if isinstance(value, tuple) else (value,)) if isinstance(number, int | float)]
+        limits = (LARGEST if isinstance(number, int) else LARGEST_FLOAT for number in numbers)
+        large = next((limit for number, limit in zip(numbers, limits, strict=True) if abs(number) > limit), None)
         if large or not valid(value):
-            wanted = f"at most {LARGEST:,}" if large else expected
+            wanted = f"at most {large:g}" if large else expected
             message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {value!r}."
             raise CondensationError(message, setting=f"{prefix}.{field}")
