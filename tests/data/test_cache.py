@@ -1,12 +1,15 @@
 """The cache of decoded images: hits, misses, damage and deletion."""
 
 import errno
+import json
 import logging
 import os
 
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from condensation.data import cache
 from condensation.data.decode import parallel as decoding
@@ -229,3 +232,33 @@ def test_failed_reads_are_not_cached(tmp_path, folder):
     Image.new("RGB", (4, 4)).save(folder / "a" / "big.png")
     assert refusal(load, folder).setting == "data.size"
     assert not kept(tmp_path)
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+PART = {"class_names": ["a", "b"], "origin": "", "names": None}
+WRONG_PARTS = [{**PART, "class_names": 5}, {**PART, "class_names": [5]}, {**PART, "origin": 5}, {**PART, "names": {}}, {}, None, []]
+WRONG_CARDS = ["null", "[]", DEEP, "1" * 10_000, '{"parts": {}}', '{"parts": NaN}', json.dumps({"parts": {"train": PART}, "note": 5})]
+WRONG_CARDS += [json.dumps({"parts": {"train": part}, "note": ""}) for part in WRONG_PARTS]
+
+
+@pytest.mark.parametrize("card", WRONG_CARDS, ids=range(len(WRONG_CARDS)))
+def test_a_card_of_a_wrong_kind_is_decoded_again_and_told(card, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    for label in "ab":
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (4, 4), (number, 90, 9)).save(tmp_path / "pictures" / label / f"{number}.png")
+    expected = load(str(tmp_path / "pictures")).train.fingerprint()
+    (path,) = (tmp_path / "cache").rglob("*.safetensors")
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name).clone() for name in file.keys()}
+    save_file(tensors, path, {**metadata, "card": card})
+    caplog.clear()
+    assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
+    told = [record.message for record in caplog.records if "is damaged" in record.message]
+    assert len(told) == 1
+    assert str(path) in told[0]
+    assert "\n" not in told[0]
+    caplog.clear()
+    assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
+    assert "is damaged" not in caplog.text

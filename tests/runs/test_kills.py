@@ -1,6 +1,7 @@
 """Work that is killed before any change of a file, or that fills the disk there, is whole after the next call."""
 
 import errno
+import json
 import os
 import shutil
 
@@ -184,3 +185,15 @@ def test_a_second_run_is_told_who_works_there(data, tmp_path):
     with locked_folder(tmp_path / "run"), pytest.raises(CondensationError, match=f"process {os.getpid()} ") as raised:
         run(settings, tmp_path / "run", data=data)
     assert raised.value.setting == "out"
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "9" * 10_000, "null", "[]", '{"step": "x"}', '{"step": 1, "seconds": []}', '{"step": 1'])
+def test_a_damaged_line_of_the_log_is_written_again(line, data, tmp_path):
+    settings = RunSettings(DataSettings("digits"), METHODS["dm"], 1, evaluation=EVALUATION)
+    run(settings, tmp_path / "run", data=data, checkpoint_every=0)
+    steps = [json.loads(each)["step"] for each in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    for name in ("set.safetensors", "checkpoint.safetensors", "scores.json"):
+        (tmp_path / "run" / name).unlink(missing_ok=True)
+    (tmp_path / "run" / "log.jsonl").write_text(line)
+    run(settings, tmp_path / "run", data=data)
+    assert [json.loads(each)["step"] for each in (tmp_path / "run" / "log.jsonl").read_text().splitlines()] == steps

@@ -126,7 +126,7 @@ def _value(text: str) -> Any:
     """Parse a value as TOML; anything else is a string, so quotes may be omitted."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML, a number of thousands of digits, or nested too deeply
         return text
 
 

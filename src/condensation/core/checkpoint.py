@@ -60,7 +60,7 @@ class Checkpoint:
             state.load_state_dict(unpack(tree, tensors))
         except CondensationError:
             raise
-        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise CondensationError(f"{self.path} is damaged: {error}.", hint="Remove it to start from the beginning.") from None
         self.saved_step = step
         return step

@@ -8,7 +8,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor
 
 from condensation.core.lock import locked_beside
 from condensation.core.memory import readable
+from condensation.core.records import as_record
 from condensation.core.storage import atomic_file, remove_unfinished
 from condensation.data.dataset import FileSummary, RawData, RawSplit, ReadOptions, SkippedImage
 
@@ -28,7 +29,31 @@ logger = logging.getLogger(__name__)
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
 FORMAT = 2  # version of the cached files; other versions are decoded again
-DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
+DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class _Part:
+    class_names: tuple[str, ...] | None
+    origin: str
+    names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    sizes: tuple[tuple[int, int, int], ...]
+    modes: dict[str, int]
+    skipped: tuple[SkippedImage, ...]
+    ignored: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Card:
+    """Record of a cached source beside its tensors."""
+
+    parts: dict[str, _Part]
+    note: str = ""
+    found: _Found | None = None
 
 
 def cache_folder() -> Path | None:
@@ -62,10 +87,10 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
         [reader, os.fsencode(place), options.shape, options.fit, options.columns, options.fold, *options.named_parts, *pixels]
     )
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
-    raw = _load(path)
+    raw, damaged = _load(path), path.is_file()
     if raw is None:
         with _locked(folder / source_key):
-            raw = _load(path)  # another process may have decoded the images in the meantime
+            raw = None if damaged else _load(path)  # another process may have decoded the images in the meantime
             if raw is None:
                 raw = read()
                 _store(path, raw, source_key)
@@ -131,7 +156,7 @@ def _load(path: Path) -> RawData | None:
             raise ValueError("the checksum does not match")
         return _unpack(tensors, json.loads(metadata["card"]))
     except DAMAGE as problem:
-        logger.info(f"{path} is damaged ({problem}); decoding the images again.")
+        logger.warning(f"{path} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
         return None
 
 
@@ -149,18 +174,16 @@ def _pack(raw: RawData) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, card
 
 
-def _unpack(tensors: dict[str, Tensor], card: dict[str, Any]) -> RawData:
+def _unpack(tensors: dict[str, Tensor], content: Any) -> RawData:
+    card = as_record(content, _Card, "its card")
     splits = {}
-    for key, entry in card["parts"].items():
-        class_names, names = (None if entry[name] is None else tuple(entry[name]) for name in ("class_names", "names"))
-        splits[key] = RawSplit(tensors[f"{key}.images"], tensors[f"{key}.labels"], class_names, entry["origin"], names)
+    for key, part in card.parts.items():
+        splits[key] = RawSplit(tensors[f"{key}.images"], tensors[f"{key}.labels"], part.class_names, part.origin, part.names)
     files = None
-    if "found" in card:
-        entry = card["found"]
-        sizes = {(height, width): count for height, width, count in entry["sizes"]}
-        skipped = tuple(SkippedImage(**image) for image in entry["skipped"])
-        files = FileSummary(sizes, entry["modes"], skipped, entry.get("ignored", {}))
-    return RawData(splits["train"], splits.get("test"), card["note"], files)
+    if card.found:
+        sizes = {(height, width): count for height, width, count in card.found.sizes}
+        files = FileSummary(sizes, card.found.modes, card.found.skipped, card.found.ignored)
+    return RawData(splits["train"], splits.get("test"), card.note, files)
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:

@@ -48,7 +48,7 @@ class LossLog:
                 if entry["step"] > step:
                     break
                 self._seconds = float(entry["seconds"])
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError, ValueError, RecursionError):
                 break
             kept.append(line)
         write(self.path, "".join(line + "\n" for line in kept).encode())
