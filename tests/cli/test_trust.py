@@ -38,7 +38,17 @@ RUN = ("run", "-d", "digits", "-i", "1", "-q", *FAST)
 METHOD = ("dm.steps=2", "dm.batch_per_class=4", "dm.networks.spec.width=4")
 STUDY = ("-d", "digits", "-i", "1", "--networks", "1", "--epochs", "1", "compute.precision=float32", "compute.compile=never", "-q")
 GMMN = ("run", "-d", "digits", "-i", "1", "-m", "gmmn", "method.iterations=2", "method.hidden=[8]", "evaluation.networks=0", "-q")
-GTN = ("-m", "gtn", "method.steps=2", "method.batch=10", "method.learner.width=4", "method.hidden=8", "method.channels=4,3")
+GTN = (
+    "-m",
+    "gtn",
+    "method.steps=2",
+    "method.batch=10",
+    "method.learner=convnet",
+    "method.learner.width=4",
+    "method.learner.depth=1",
+    "method.hidden=8",
+    "method.channels=[4,3]",
+)
 KIP = ("-m", "kip", "method.steps=1", "method.batch=4", "evaluation.networks=0")
 NAS = ("nas", "-d", "digits", "-i", "1", "--proxies", "dm", "--subset", "1", "--trainings", "1", "--epochs", "1", "--whole-epochs", "1")
 # Folder of each product, and the command that makes it.
@@ -53,8 +63,8 @@ SLOW = {
     "transfer": ("transfer", *STUDY, "--learn", "mlp", "--test", "mlp", "method.steps=2", "method.batch_per_class=4", "-o", "transfer"),
     "continual": ("continual", *STUDY, "-m", "random,dm", "--steps", "2", "--orders", "1", *METHOD[:2], "-o", "continual"),
     "nas": (*NAS, "--workers", "1", *METHOD, "recipe.batch=20", "-q", "-o", "nas"),
-    "pools": ("pools", *STUDY, "--seeds", "1", "--pool", "1", "--pool-epochs", "1", "--buckets", "0-100", *METHOD[:0], "-o", "pools"),
-    "theory": ("theory", "-d", "digits", "--networks", "1", "epochs=0", "pairs=2", "ipc=1", "network.width=4", "-q", "-o", "theory"),
+    "pools": ("pools", *STUDY, "--seeds", "1", "--pool", "1", "--pool-epochs", "1", "--buckets", "0-100", "method.steps=2", "-o", "pools"),
+    "theory": ("theory", "-d", "digits", "--networks", "1", "epochs=0", "pairs=3", "ipc=1", "network.width=4", "-q", "-o", "theory"),
 }
 STUDIES = ("table", "transfer", "continual", "nas", "pools", "theory")
 
