@@ -25,6 +25,7 @@ from tests.campaigns import watch
 GIB = 1 << 30
 ADDRESSES = 8 * GIB  # address space of a command
 SECONDS = 120.0
+SENT = (signal.SIGINT, signal.SIGTERM)
 KNOWN_HANDLERS = (signal.SIGTERM, signal.SIGXFSZ, signal.SIGPIPE)
 
 
@@ -81,9 +82,11 @@ class Command:
         self.started = time.monotonic()
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SENT)  # until `main` begins
         self.process = os.fork()
         if not self.process:
             self._run()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT)
         return self
 
     def _run(self) -> None:
@@ -109,6 +112,7 @@ class Command:
 
             self.before()
             seen.begin()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT)
             main()
             code = 0
         except SystemExit as end:
@@ -122,6 +126,7 @@ class Command:
         except BaseException:
             traceback.print_exc()
         finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, SENT)
             seen.end()
             try:
                 sys.stdout.flush()

@@ -19,6 +19,7 @@ from tests.campaigns.trial import Fault, Trial, check, listing, results, same
 
 CYCLE = ("runs", "studies", "runs", "outputs", "runs", "runs", "studies", "runs")  # 5 : 2 : 1
 FIRST = 12  # file operations that create the folder of a study
+STUDIES = [*(name for name in recipes.STUDIES if name != "nas-workers")] * 3 + ["nas-workers"]  # starting workers takes long
 OUTPUTS = (*recipes.OUTPUTS, "download", "download", "cache", "cache")
 AFTER_KILL = 5.0  # seconds until the processes of a killed command must have ended
 
@@ -31,20 +32,23 @@ def trial(trial: Trial) -> None:
         name = list(recipes.METHODS)[turn % len(recipes.METHODS)]
         target = Target(trial, f"run-{name}", recipes.run(name, "out"))
     elif trial.part == "studies":
-        name = list(recipes.STUDIES)[turn % len(recipes.STUDIES)]
+        name = STUDIES[turn % len(STUDIES)]
         target = Target(trial, f"study-{name}", [*recipes.STUDIES[name], "-o", "out"])
     else:
         name = OUTPUTS[turn % len(OUTPUTS)]
         kinds = {"download": DownloadTarget, "cache": CacheTarget}
         target = kinds[name](trial) if name in kinds else Target(trial, f"output-{name}", recipes.OUTPUTS[name][1])
     trial.doing = name
-    if trial.rng.random() < 0.15:
-        on_a_full_disk(trial, target)
-    else:
-        with target.ready():
+    first = turn // (len(recipes.STUDIES) - 1) + 1 if trial.part == "studies" else FIRST + 1
+    if first > FIRST and trial.rng.random() < 0.15:
+        return on_a_full_disk(trial, target)
+    with target.ready():
+        if first <= FIRST:  # each of the first file operations of each study
+            interrupt(trial, target, first)
+        else:
             for _ in range(trial.rng.choice((1, 1, 2, 3))):
                 interrupt(trial, target)
-            target.finish()
+        target.finish()
 
 
 class Target:
@@ -136,11 +140,10 @@ class CacheTarget(Target):
             raise Fault(f"{files[0]} files in the cache, expected {files[1]}")
 
 
-def interrupt(trial: Trial, target: Target) -> None:
-    """Interrupt the command in a random way."""
-    way = trial.rng.choice(("operation", "operation", "moment", "signal", "half a file"))
-    first = trial.part == "studies" and trial.rng.random() < 0.5
-    kill_at = trial.rng.randint(1, FIRST if first else max(FIRST, target.operations))
+def interrupt(trial: Trial, target: Target, kill_at: int = 0) -> None:
+    """Interrupt the command at this file operation, or in a random way."""
+    way = "operation" if kill_at else trial.rng.choice(("operation", "operation", "moment", "signal", "half a file"))
+    kill_at = kill_at or trial.rng.randint(1, max(FIRST, target.operations))
     after = trial.rng.uniform(0, target.seconds)
     if way == "operation":
         doing, command, allowed = f"SIGKILL at file operation {kill_at}", target.start(kill_at=kill_at), (-signal.SIGKILL, 0, 2)

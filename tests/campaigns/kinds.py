@@ -8,7 +8,7 @@ from tests.campaigns import recipes
 RESUMED = [*recipes.run("dm", "out"), "--resume"]
 EXPORTED = ["export", "out", "--to", "npz", "-o", "made", "-q"]
 SAMPLED = ["sample", "out", "-i", "1", "-o", "made"]
-POOLED = ["method.networks=pool", "method.networks.path=out/pool", "method.networks.spec.width=8", "method.steps=1"]
+POOLED = "method.networks=pool method.networks.path=out/pool method.networks.spec.width=8 method.steps=1 evaluation.networks=0".split()
 POOL = ["run", "-d", "digits", "-i", "1", "-m", "dm", "-o", "made", "-q", "method.batch_per_class=4", *POOLED, *recipes.CPU]
 
 

@@ -56,7 +56,7 @@ def plain(value: Any, name: str) -> Any:
         return {key: plain(item, name) for key, item in value.items() if not str(key).endswith((".png", ".md"))}
     if isinstance(value, list):
         return [plain(item, name) for item in value]
-    return value.replace(f"PLACE/{name}", "OUT").replace(f"{name}/", "OUT/") if isinstance(value, str) else value
+    return value.replace(f"{name}/", "PLACE/") if isinstance(value, str) else value
 
 
 def chosen(trial: Trial, present: dict[str, str], number: int) -> Step:
