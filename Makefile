@@ -38,7 +38,7 @@ test-all: $(VENV)/installed-dev
 	$(PYTEST)
 
 campaigns: $(VENV)/installed-dev
-	$(BIN)/python -m tests.campaigns all --share 0.02 --jobs 2
+	$(BIN)/python -m tests.campaigns all --share 0.04 --jobs 2
 
 trust: $(VENV)/installed-dev
 	$(BIN)/python -m tests.campaigns all --jobs 2 --out results/trust.json --page docs/trust.md

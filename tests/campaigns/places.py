@@ -189,11 +189,12 @@ def inside_data(trial: Trial) -> None:
     """Write results into the data folder, twice; they are never read as data."""
     write(trial.folder, image_files())
     folder = trial.folder / "pets"
+    shutil.copy(made(trial.corpus, "run-dm") / "out" / "set.safetensors", trial.folder / SET)
     trial.doing = way = trial.rng.choice(("run", "export", "picture", "study", "default"))
     first = {
         "run": [recipes.read(".", "out")],
         "default": [[one for one in recipes.read(".") if one not in ("-o", "out")]],
-        "export": [recipes.read(".", "../out"), ["export", "../out", "--to", "png", "-o", "exported"]],
+        "export": [["export", f"../{SET}", "--to", "png", "-o", "exported"]],
         "picture": [["data", "show", ".", "-o", "made.png"]],
         "study": [
             [

@@ -119,3 +119,9 @@ def test_a_name_in_the_data_folder_hides_a_folder(tmp_path, monkeypatch, caplog)
     (tmp_path / "digits").mkdir()  # without data
     load("digits")
     assert not caplog.messages
+
+
+def test_a_folder_whose_name_begins_like_a_home_folder_is_read(tmp_path, monkeypatch):
+    write_classes(tmp_path / "~nobody-has-this-name")
+    monkeypatch.chdir(tmp_path)
+    assert load("./~nobody-has-this-name").train.class_names == load(tmp_path / "~nobody-has-this-name").train.class_names

@@ -62,7 +62,7 @@ def cache_folder() -> Path | None:
     if named == NONE:
         return None
     if named:
-        return Path(named).expanduser() / "images"
+        return Path(os.path.expanduser(named)) / "images"
     from platformdirs import user_cache_path
 
     return user_cache_path("condensation", appauthor=False) / "images"

@@ -56,7 +56,7 @@ def plan_download(name: str, folder: str | Path | None = None, mirror: str | Non
     if mirror is not None and not mirror.startswith(("http://", "https://")):
         raise CondensationError(f"The mirror is {mirror!r}, expected an http or https URL.", hint='Set mirror="https://example.org".')
     named = folder or os.environ.get(VARIABLE) or None
-    root = Path(named).expanduser() if named else user_folder()
+    root = Path(os.path.expanduser(named)) if named else user_folder()
     if root is None:
         raise MissingExtra("Downloading data without naming a folder", "data")
     remote = DOWNLOADS[known]
@@ -69,7 +69,7 @@ def local_copy(plan: DownloadPlan, folder: str | Path | None = None) -> Path | N
     if present:
         return None if len(present) < len(plan.remote.files) else plan.folder
     # If a folder is given, only copies in it count.
-    roots = [Path(folder).expanduser()] if folder else search_folders(None)
+    roots = [Path(os.path.expanduser(folder))] if folder else search_folders(None)
     return next((path for root in roots if root.is_dir() and (path := find_folder(plan.name, root))), None)
 
 

@@ -80,7 +80,7 @@ def load(
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
     elif _is_path(source):
-        name, raw = _read_path(Path(source).expanduser(), options)
+        name, raw = _read_path(Path(os.path.expanduser(source)), options)
     else:
         name, raw = _read_named(str(source), folder, options)
     return assemble(name, raw, preprocessing, options, flip_invariant)
@@ -125,7 +125,7 @@ def catalogue_key(source: str | Path) -> str | None:
     """Return the key in `DATASETS` of ``source``, a name or a path, without reading files; None if unknown."""
     if not _is_path(source) and (known := known_name(str(source))):
         return known
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     located = _format_in(path) if path.exists() else None
     return (located[1].dataset or _name_of(path)[1]) if located else None
 

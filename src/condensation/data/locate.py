@@ -35,7 +35,7 @@ def data_folder(folder: str | Path | None) -> Path | None:
     named = folder if folder is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None
-    path = Path(named).expanduser()
+    path = Path(os.path.expanduser(named))
     if not path.is_dir():
         named_by = "" if folder is not None else f" (set by {VARIABLE})"
         raise NoSuchData(f"There is no folder {path}{named_by}.", setting="data.folder")
