@@ -138,3 +138,10 @@ def test_a_second_ctrl_c_ends_with_code_130(condense, monkeypatch):
 
     monkeypatch.setattr("condensation.cli.views.run.run", interrupt)
     assert condense(*RUN) == (130, "", "condense: Stopped.\n")
+
+
+def test_a_long_value_is_shortened(condense):
+    code, _, err = condense(*RUN, f"compute.compile={'9' * 5000}")
+    assert code == 2
+    assert err.startswith("condense: compute.compile is '999")
+    assert max(map(len, err.splitlines())) < 1100

@@ -24,6 +24,7 @@ NO_MEMORY = (
 CLOSED = 1  # exit code if standard output was closed, that of `rich` and `click`
 # The base of errors in options, whose module differs between versions of typer.
 UsageError: Any = typer.BadParameter.__base__
+LONGEST = 1000  # characters of a line of an error, which may show a name or a value of any length
 
 
 def main() -> None:
@@ -105,5 +106,6 @@ def _fail_for_known_reason(error: Exception) -> None:
 
 
 def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"condense: {shown(message)}", file=sys.stderr)
+    lines = (line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}" for line in shown(message).split("\n"))
+    print("condense: " + "\n".join(lines), file=sys.stderr)
     sys.exit(code)
