@@ -22,12 +22,13 @@ from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Between, Fresh, Pool
 from condensation.networks.user_module import UserModule
 from condensation.training.train import Recipe
+from condensation.training.trained import Trained
 
 # Type of a setting: its values by name. The other settings of the group modify the value.
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
-    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool(), Between())},
+    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool(), Between(), Trained())},
     Augmentation: {augmentation.name: augmentation for augmentation in (DSA(), DiffAugment())},
     Kernel: KERNELS,
     Autoencoder: {Autoencoder.name: Autoencoder()},

@@ -13,5 +13,7 @@ class Progress:
 
     reading: OnProgress | None = None
     """Receives the number of images read."""
+    training: OnProgress | None = None
+    """Receives the number of batches of the networks that are trained before the first step."""
     evaluating: OnProgress | None = None
     """Receives the number of epochs of the evaluation, or of test images of kernel ridge regression."""

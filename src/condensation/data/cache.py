@@ -56,16 +56,22 @@ class _Card:
     found: _Found | None = None
 
 
-def cache_folder() -> Path | None:
+def cache_root() -> Path | None:
     """Return the folder of CONDENSATION_CACHE or the user's cache folder; None if the variable is ``none``."""
     named = os.environ.get(VARIABLE)
     if named == NONE:
         return None
     if named:
-        return Path(os.path.expanduser(named)) / "images"
+        return Path(os.path.expanduser(named))
     from platformdirs import user_cache_path
 
-    return user_cache_path("condensation", appauthor=False) / "images"
+    return user_cache_path("condensation", appauthor=False)
+
+
+def cache_folder() -> Path | None:
+    """Return the folder of decoded images in `cache_root`; None without a cache."""
+    root = cache_root()
+    return root / "images" if root else None
 
 
 def read_cached(source: tuple[str, Path | str], listing: Iterable[object], options: ReadOptions, read: Callable[[], RawData]) -> RawData:

@@ -16,6 +16,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSampler, NetworkSpec
@@ -135,6 +136,12 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         """Raise CondensationError, before `init`, if files named in the settings, such as a pool of networks, do not fit ``real``."""
         if self.sampler:
             self.sampler.validate(real)
+
+    def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> Self:
+        """Return this method after `validate`, with the networks that its sampler trains; ``on_progress`` counts their batches."""
+        self.validate(real)
+        sampler = self.sampler and self.sampler.prepared(real, compute, on_progress)
+        return self.with_sampler(sampler) if sampler and sampler is not self.sampler else self
 
     def input_digests(self) -> dict[str, str]:
         """Return a digest by name of each input file that affects the result, such as a pool of networks."""

@@ -11,6 +11,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State
 
@@ -72,6 +73,7 @@ def condense(
     compute: Compute = Compute(),
     observers: Sequence[Observer] = (),
     checkpoint: Checkpoint | None = None,
+    on_training: OnProgress | None = None,
 ) -> ImageSet:
     """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
@@ -79,7 +81,8 @@ def condense(
 
     ``ipc`` is one number for all classes, or a number for each label. If a class has fewer real images, ``small_classes`` "error" raises
     and "all" uses all of them. Observers are called before the first step and after every step. If the file of ``checkpoint``, which
-    keeps the state, exists, the run resumes from it.
+    keeps the state, exists, the run resumes from it. ``on_training`` receives the finished and the total batches of networks that are
+    trained before the first step.
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).
@@ -90,10 +93,14 @@ def condense(
         hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
         raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
     compute = compute.resolve()
-    method.validate(real)
     device, real = real.device, real.to(compute.device)
     rng = Rng(int(seed))
-    state: State = method.init(real, counts, rng.child("init"), compute)
+    try:
+        prepared = method.prepared(real, compute, on_training)
+    except Stopped as stop:
+        stop.step = 0
+        raise
+    state: State = prepared.init(real, counts, rng.child("init"), compute)
     identity: dict[str, object] = {}  # equal in every checkpoint of this run
     if checkpoint:
         identity = {
@@ -104,7 +111,7 @@ def condense(
             "preprocessing": real.preprocessing.fingerprint(),
             "flip_invariant": real.flip_invariant,
         }
-        if digests := method.input_digests():  # absent in checkpoints of older versions
+        if digests := prepared.input_digests():  # absent in checkpoints of older versions
             identity["reads"] = digests
     done = checkpoint.restore(state, identity) if checkpoint else 0
     loss: float | None = None
@@ -119,7 +126,7 @@ def condense(
             break
         if checkpoint and checkpoint.due() and state.source.is_finite():
             checkpoint.save(state, done, identity)
-        loss = float(method.step(state, real, rng.child("step", done)))
+        loss = float(prepared.step(state, real, rng.child("step", done)))
         done += 1
     if not (loss is None or math.isfinite(loss)) or not state.source.is_finite():  # keep the last good state
         raise Diverged(done, checkpoint.saved_step if checkpoint else None, method)

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core import memory
+from condensation.core.compute import Compute
 from condensation.core.errors import LARGEST, CondensationError
 from condensation.core.images import ImageSet, Shape
 from condensation.core.modules import draws_numbers
 from condensation.core.plain import Registered
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 
 
@@ -118,6 +120,11 @@ class NetworkSampler(Registered, ABC):
 
     def validate(self, real: ImageSet) -> None:
         """Check that the networks suit ``real``. Raise CondensationError if they were made for other images, classes or preprocessing."""
+
+    def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> "NetworkSampler":
+        """Return the sampler for the steps on ``real``, after `validate`; samplers that need training do it here."""
+        self.validate(real)
+        return self
 
     def input_digests(self) -> dict[str, str]:
         """Return the digests, by name, of the files that the networks depend on."""

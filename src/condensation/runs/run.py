@@ -89,7 +89,8 @@ def run(
         condensed = _saved_set(folder, card)
         if condensed is None:
             checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
-            condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, Path(generator) if generator else None)
+            source = Path(generator) if generator else None
+            condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, source, progress)
         write(folder / GRID, grid_png(condensed.images, data.train, title=title))
         if not settings.evaluation.networks:
             return RunResult(folder, condensed)
@@ -138,6 +139,7 @@ def _condense(
     observers: Sequence[Observer],
     checkpoint: Checkpoint,
     generator: Path | None,
+    progress: Progress,
 ) -> CondensedSet:
     """Condense and save the set, or draw it from ``generator`` if that was trained with the same settings."""
     method = settings.method
@@ -150,7 +152,16 @@ def _condense(
         images = trained.images_for_run(real, ipc, settings.seed, settings.compute)
         replace(trained, card=card).save(folder / GENERATOR)
     else:
-        images = condense(method, real, ipc, seed=settings.seed, compute=settings.compute, observers=watching, checkpoint=checkpoint)
+        images = condense(
+            method,
+            real,
+            ipc,
+            seed=settings.seed,
+            compute=settings.compute,
+            observers=watching,
+            checkpoint=checkpoint,
+            on_training=progress.training,
+        )
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed

@@ -118,7 +118,10 @@ def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch
         if before == FINISHED and job.name not in failures:
             continue
         work = partial(run, job.settings, folder / job.name, resume=_has_begun(folder / job.name), data=data, observers=watch.observers)
-        callbacks = {"progress": Progress(evaluating=watch.on_progress), "checkpoint_every": watch.checkpoint_every}
+        callbacks = {
+            "progress": Progress(training=watch.on_progress, evaluating=watch.on_progress),
+            "checkpoint_every": watch.checkpoint_every,
+        }
         failure = None if before == FINISHED else attempt(partial(work, generator=generator_for(job, jobs, folder), **callbacks))
         record_failure(folder, failures, job.name, failure)
     return {job.name: failures[job.name] for job in jobs if job.name in failures}

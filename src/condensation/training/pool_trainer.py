@@ -33,12 +33,15 @@ class PoolRecipe:
     """Maximum number of snapshots per network and bucket."""
     growth: float = 1.2
     """Factor, above 1, between successive batch numbers at which a network is evaluated, from 1, 2, 3 on."""
+    first_epochs: float = 0.0
+    """Epochs of training before the first snapshot, at least 0."""
     seed: int = 0
     """Seed of the validation split, the initial weights and the training."""
 
     def __post_init__(self) -> None:
         require(self, "pool", ("networks", "per_bucket"), lambda value: value >= 1, "at least 1")
         require(self, "pool", ("validation",), lambda value: 0 < value < 1, "between 0 and 1")
+        require(self, "pool", ("first_epochs",), lambda value: value >= 0, "at least 0")
         require(self, "pool", ("growth",), lambda value: value > 1, "above 1")
         growing = list(self.bounds) == sorted(set(self.bounds)) != [] and min(self.bounds) >= 0
         require(self, "pool", ("bounds",), lambda bounds: growing, "increasing percentages, such as 10,20,30")
@@ -50,7 +53,7 @@ class PoolRecipe:
 
     def evaluation_steps(self, batches: int) -> set[int]:
         """Return the batch numbers at which a network is evaluated: dense at first, when accuracies change fast, and always the last."""
-        steps, step = {batches}, 1
+        steps, step = {batches}, max(1, round(batches * self.first_epochs / self.recipe.epochs))
         while step < batches:
             steps.add(step)
             step = max(step + 1, math.ceil(step * self.growth))

@@ -15,14 +15,14 @@ from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:
     """Run ``condense evaluate``."""
     with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; no accuracy was saved.") as shown:
-        scores = evaluate_saved(settings, paths, Progress(shown.reading, shown.evaluating), trust)
+        scores = evaluate_saved(settings, paths, Progress(reading=shown.reading, evaluating=shown.evaluating), trust)
     return print_json(scores.to_json()) if output.as_json else print_scores(plain_console(), scores)
 
 
 def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:
     """Run ``condense ridge``."""
     with stoppable(quiet=not output.talks) as shown:
-        scores = ridge_saved(settings, paths, Progress(shown.reading, shown.evaluating), trust)
+        scores = ridge_saved(settings, paths, Progress(reading=shown.reading, evaluating=shown.evaluating), trust)
     if output.as_json:
         return print_json(scores.to_json())
     rows = table("trained on", "images", "labels", "kernel", "test accuracy, %", right=("images", "test accuracy, %"))

@@ -33,7 +33,7 @@ def export(
             raise CondensationError(f"{to} stores exact values, so its accuracy is that of the set.", hint=hint)
         settings = evaluate_settings(evaluation, [condensed], EvaluateSettings(evaluation=evaluation_of(condensed)))
         with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; nothing was written.") as shown:
-            condensed = evaluate_views(condensed, settings, Progress(shown.reading, shown.evaluating))
+            condensed = evaluate_views(condensed, settings, Progress(reading=shown.reading, evaluating=shown.evaluating))
     condensed.export(out, to)
     if output.as_json:
         return print_json({"folder": str(out), "to": to, VIEWS: condensed.card.get(VIEWS)})

@@ -65,7 +65,7 @@ def run(
             out,
             resume=resume,
             observers=[*boards, shown.condensing],
-            progress=Progress(shown.reading, shown.evaluating),
+            progress=Progress(shown.reading, shown.training, shown.evaluating),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
         )
