@@ -23,7 +23,7 @@ from condensation.cli.main import main
 from condensation.config.build import from_dict
 from condensation.core.environment import machine as capability
 from condensation.core.plain import to_dict
-from condensation.core.renamed import ADDED as ADDED
+from condensation.core.renamed import ADDED
 
 HERE = Path(os.environ.get("GOLDEN_FOLDER") or Path(__file__).parent)  # where the frozen files are
 MANIFEST, METHODS, CONFIG, PRINTED, STUDIES = "manifest.json", "methods", "config", "printed", "studies"
@@ -297,3 +297,14 @@ def digest(made: ImageSet) -> str:
         found.update(repr((tuple(tensor.shape), str(tensor.dtype))).encode())
         found.update(tensor.contiguous().numpy().tobytes())
     return found.hexdigest()
+
+
+def without_new(ours: Any, theirs: Any) -> Any:
+    """Return plain settings ``ours`` without those that the older ``theirs`` lack and that are off, as their absence meant."""
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        return [without_new(*pair) for pair in zip(ours, theirs, strict=True)]
+    if not (isinstance(ours, dict) and isinstance(theirs, dict)):
+        return ours
+    off = (None, "none", False, [])
+    kept = {key: value for key, value in ours.items() if key in theirs or (value not in off and value != ADDED.get(key))}
+    return {key: without_new(value, theirs.get(key)) for key, value in kept.items()}

@@ -66,20 +66,11 @@ def frozen_json(name: str) -> Any:
     return from_json((HERE / PRINTED / f"{name}.json").read_text())
 
 
-def without_new(ours: Any, theirs: Any) -> Any:
-    """Return plain settings ``ours`` without those that the older ``theirs`` lack and that are off, as their absence meant."""
-    if not (isinstance(ours, dict) and isinstance(theirs, dict)):
-        return ours
-    off = (None, "none", False, [])
-    kept = {key: value for key, value in ours.items() if key in theirs or (value not in off and value != cases.ADDED.get(key))}
-    return {key: without_new(value, theirs.get(key)) for key, value in kept.items()}
-
-
 def alike(ours: Any, theirs: Any, numbers: float, where: str = "") -> None:
     """Assert that parsed JSON is the same; ``numbers`` with a fraction may differ by so much, and texts that hold such not at all match."""
     if isinstance(theirs, dict):
         assert isinstance(ours, dict), where
-        ours = without_new(ours, theirs)
+        ours = cases.without_new(ours, theirs)
         assert ours.keys() == theirs.keys(), where
         for key, value in theirs.items():
             alike(ours[key], value, numbers, f"{where}.{key}")
@@ -151,7 +142,7 @@ def test_a_method_makes_what_it_made(case: str, seed: str) -> None:
 
 def test_a_method_is_built_from_its_short_settings_as_before() -> None:
     frozen = {case: one["settings"] for case, one in FROZEN["methods"].items()}
-    assert without_new({case: cases.plain_method(case) for case in frozen}, frozen) == frozen
+    assert cases.without_new({case: cases.plain_method(case) for case in frozen}, frozen) == frozen
 
 
 # -- judging
@@ -270,4 +261,4 @@ def test_settings_are_as_before(name: str) -> None:
     frozen = from_toml(path.read_text())
     kind = str(CONFIG_FILES[name][0])
     for arguments in ((kind, "--config", path), CONFIG_FILES[name]):  # built again from the file, and chosen by default or by a preset
-        assert without_new(from_toml(said(*arguments, "--print-config")), frozen) == frozen
+        assert cases.without_new(from_toml(said(*arguments, "--print-config")), frozen) == frozen

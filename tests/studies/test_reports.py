@@ -10,7 +10,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.storage import UNFINISHED, entries
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import write_report
-from tests.golden.cases import steady
+from tests.golden.cases import steady, without_new
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -39,6 +39,10 @@ def as_json(report):
     return steady(json.loads(json.dumps(report.json)))
 
 
+def is_as_frozen(content, name):
+    return without_new(content, frozen(name)) == frozen(name)
+
+
 def frozen(name):
     from condensation.core.renamed import with_new_names
 
@@ -62,7 +66,7 @@ def test_a_study_without_its_runs_is_printed_from_its_report(name, tmp_path, con
     assert set(map(str, before)) <= {"settings.json", f"{name}.json", f"{name}.md", f"{name}.png", "images.png"}
     report = STUDIES[name].read(folder)
     assert report.rows == STUDIES[name].read(whole).rows
-    assert as_json(report) == frozen(name)
+    assert is_as_frozen(as_json(report), name)
     code, text, _ = condense(name, folder)
     assert code == 0
     assert "Missing" not in text
@@ -73,14 +77,14 @@ def test_a_study_without_its_runs_is_printed_from_its_report(name, tmp_path, con
 def test_the_settings_of_a_report_serve_where_the_settings_file_is_gone(name, tmp_path):
     folder = without_work(copy_of(name, tmp_path))
     (folder / "settings.json").unlink()
-    assert as_json(STUDIES[name].read(folder)) == frozen(name)
+    assert is_as_frozen(as_json(STUDIES[name].read(folder)), name)
 
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_writing_replaces_no_result_by_none(name, tmp_path):
     folder = without_work(copy_of(name, tmp_path))
     write_report(STUDIES[name].read(folder), folder)
-    assert steady(json.loads((folder / f"{name}.json").read_text())) == frozen(name)
+    assert is_as_frozen(steady(json.loads((folder / f"{name}.json").read_text())), name)
 
 
 def test_results_of_another_method_are_not_taken_from_a_report(tmp_path):
@@ -96,7 +100,7 @@ def test_results_of_another_method_are_not_taken_from_a_report(tmp_path):
 def test_one_lost_run_is_filled_in_from_the_report(tmp_path):
     folder = copy_of("table", tmp_path)
     shutil.rmtree(folder / "runs" / "dm-ipc1-seed0")
-    assert as_json(STUDIES["table"].read(folder)) == frozen("table")
+    assert is_as_frozen(as_json(STUDIES["table"].read(folder)), "table")
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -167,7 +171,7 @@ def test_damaged_settings_are_named(name, content, tmp_path):
 def test_a_damaged_report_does_not_hide_complete_runs(name, tmp_path):
     folder = copy_of(name, tmp_path)
     (folder / f"{name}.json").write_text("{")
-    assert as_json(STUDIES[name].read(folder)) == frozen(name)
+    assert is_as_frozen(as_json(STUDIES[name].read(folder)), name)
     without_work(folder)
     with pytest.raises(CondensationError, match=rf"{name}\.json"):
         STUDIES[name].read(folder)
