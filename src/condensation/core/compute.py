@@ -13,11 +13,9 @@ from typing import Generic, Literal, ParamSpec
 import torch
 from torch import Tensor, nn
 
-from condensation.core.environment import bfloat16_support, has_fast_bfloat16
 from condensation.core.errors import CondensationError, require, unknown
 from condensation.core.images import Shape
 from condensation.core.modules import mixes_images
-from condensation.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -70,14 +68,15 @@ class Compute:
     def describe(self) -> str:
         """Return a one-line summary of the settings on this machine."""
         self = self.resolve()
-        hardware = f"{counted(torch.get_num_threads(), 'thread')}, {torch.backends.cpu.get_cpu_capability()}"
+        threads = torch.get_num_threads()
+        hardware = f"{threads} {'thread' if threads == 1 else 'threads'}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
             hardware = torch.cuda.get_device_name(self.device)
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
         if self.compile == "auto" and not _has_compiler():
             compiler = "not compiled (no C++ compiler found)"
         # The default chunk depends on the size of the images, which is unknown here.
-        chunk = f", chunks of {counted(self.chunk, 'image')}" if self.chunk else ""
+        chunk = f", chunks of {self.chunk} image{'' if self.chunk == 1 else 's'}" if self.chunk else ""
         return f"{self.device} ({hardware}), {self.precision}, {compiler}{chunk}"
 
     @property
@@ -185,7 +184,7 @@ def torch_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
     count = torch.cuda.device_count()
     if available and device.type == "cuda" and (device.index or 0) >= count:
-        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, numbered from 0."
+        message = f"There is no device {name}: this machine has {count} GPU{'' if count == 1 else 's'}, numbered from 0."
         raise CondensationError(message, setting="compute.device")
     if not available:
         hint = 'Use device="auto" or device="cpu".'
@@ -195,3 +194,20 @@ def torch_device(name: str) -> torch.device:
 
 def _has_compiler() -> bool:
     return any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++", "g++"))
+
+
+def bfloat16_support() -> str:
+    """Return the bfloat16 support of the processor: ``amx`` (matrix units), ``native`` or ``emulated``."""
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    return "emulated" if not has_fast_bfloat16("cpu") else "amx" if capabilities.get("amx_bf16") else "native"
+
+
+def has_fast_bfloat16(device: str) -> bool:
+    """Return whether the hardware supports bfloat16; emulation is ten times slower than float32."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Older versions of torch do not report it; float32 is the safe choice.
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    supported = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    # ATEN_CPU_CAPABILITY may disable instructions of the processor; get_cpu_capability returns those that torch uses.
+    return device == "cpu" and bool(supported) and torch.backends.cpu.get_cpu_capability() == "AVX512"
