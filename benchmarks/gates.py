@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS, machine_name, save
-from condensation import Checkpoint, Compute, ConvNet, DiffAugment, Fresh, Recipe, Rng, condense, evaluate, load
+from condensation import Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
+from condensation.augment.diffaugment import DiffAugment
 from condensation.core.form import Tiles
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json
