@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from condensation.core.checkpoint import Checkpoint
     from condensation.core.compute import Compute
     from condensation.core.errors import CondensationError, MissingExtra, NotEnoughMemory
+    from condensation.core.form import Form, Tiles
     from condensation.core.images import ImageSet
     from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
     from condensation.core.rng import Rng
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from condensation.networks.base import Classifier, NetworkSampler, NetworkSpec
     from condensation.networks.convnet import ConvNet
     from condensation.networks.registry import NETWORKS
-    from condensation.networks.samplers import Fresh, Pool
+    from condensation.networks.samplers import Between, Fresh, Pool
     from condensation.networks.user_module import UserModule
     from condensation.report.grid import grid
     from condensation.runs.presets import PRESETS, preset
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from condensation.training.curriculum import CurriculumResult, Schedule, teach
     from condensation.training.make_pool import PoolRecipe, make_pool
     from condensation.training.train import Recipe, train
+    from condensation.training.trained import Trained
 
 # Modules of the public names, read from the block above. A name is imported when it is first used, so that the help of the command
 # need not wait for torch.
