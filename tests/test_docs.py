@@ -279,7 +279,7 @@ def folder_of(words, condense):
     code, out, error = condense(*words, "--print-config")
     assert code == 0, error
     Path("complete.toml").write_text(out, encoding="utf-8")
-    return default_folder(settings_from(file=Path("complete.toml")))
+    return default_folder(settings_from(file=Path("complete.toml"), trust=True))
 
 
 def test_a_page_fails_if_its_second_command_meets_the_folder_of_the_first(tmp_path, monkeypatch, condense, caplog):

@@ -8,7 +8,7 @@ from condensation.core.checkpoint import Checkpoint, first_difference
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.storage import RESTORE
-from condensation.core.tensor_files import read_tensors, write_tensors
+from condensation.core.tensor_files import FORMAT, read_tensors, write_tensors
 from condensation.methods.dm import DM
 from condensation.methods.loop import Diverged, Stopped, condense
 from condensation.networks.convnet import ConvNet
@@ -127,7 +127,7 @@ def test_a_truncated_checkpoint_is_refused(interrupted, keep):
 
 
 def test_a_later_format_says_upgrade(interrupted):
-    save_file({}, interrupted, {"kind": "checkpoint", "format": "3"})
+    save_file({}, interrupted, {"kind": "checkpoint", "format": str(FORMAT + 1)})
     with pytest.raises(CondensationError) as caught:
         images(checkpoint=Checkpoint(interrupted))
     assert "pip install -U condensation" in caught.value.hint

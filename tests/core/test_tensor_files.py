@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import condensation
 from condensation.core.errors import CondensationError
 from condensation.core.storage import RESTORE
-from condensation.core.tensor_files import read_card, read_tensors, to_tensors, unpack, write_tensors
+from condensation.core.tensor_files import FORMAT, read_card, read_tensors, to_tensors, unpack, write_tensors
 
 TENSORS = {"pixels": torch.arange(6.0).view(2, 3), "half": torch.ones(3, dtype=torch.bfloat16), "one": torch.tensor(7)}
 
@@ -94,7 +94,7 @@ def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
 
 
 def test_a_later_format_is_refused(tmp_path):
-    save_file(TENSORS, tmp_path / "a", {"kind": "thing", "format": "3", "card": "in a way yet to be invented"})
+    save_file(TENSORS, tmp_path / "a", {"kind": "thing", "format": str(FORMAT + 1), "card": "in a way yet to be invented"})
     with pytest.raises(CondensationError) as caught:
         read_tensors(tmp_path / "a", "thing")
     assert "pip install -U condensation" in caught.value.hint

@@ -191,7 +191,7 @@ def resize_images(images: Tensor, shape: tuple[int, int], fit: Fit, origin: str)
 def _one_at_a_time(size: tuple[int, int]) -> AbstractContextManager[object]:
     """Return a lock for an image of more than `LARGE` pixels; raise NotEnoughMemory or DecompressionBombError if it is too large."""
     pixels = (size[0] + ROW) * size[1]
-    if Image.MAX_IMAGE_PIXELS and pixels > Image.MAX_IMAGE_PIXELS:
+    if Image.MAX_IMAGE_PIXELS and pixels > 2 * Image.MAX_IMAGE_PIXELS:  # Pillow has checked all but the cost of rows
         raise Image.DecompressionBombError
     if pixels <= LARGE:
         return nullcontext()
