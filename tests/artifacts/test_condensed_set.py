@@ -232,3 +232,14 @@ def test_missing_tensors_of_a_preprocessing_are_named(tmp_path):
     with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
     assert "'standardize'" in error.value.message
+
+
+@pytest.mark.parametrize(("mean", "std"), [([0.5], []), ([0.5] * 5, [1.0] * 5), ([0.5], [0.0]), ([float("nan")], [1.0])])
+def test_a_preprocessing_that_does_not_fit_is_refused(tmp_path, mean, std):
+    card = {"preprocessing": "standardize", "class_names": ["a", "b"], "mirrored": True}
+    tensors = {"images": PICTURES[:2], "labels": torch.arange(2)}
+    tensors |= {"preprocessing.mean": torch.tensor(mean), "preprocessing.std": torch.tensor(std)}
+    write_tensors(tmp_path / "a", "condensed set", tensors, card)
+    with pytest.raises(CondensationError) as error:
+        CondensedSet.load(tmp_path / "a")
+    assert "'standardize'" in error.value.message

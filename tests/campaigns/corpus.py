@@ -41,9 +41,9 @@ def made(corpus: Path, name: str) -> Path:
     return folder
 
 
-def command(folder: Path, *arguments: str) -> None:
+def command(folder: Path, *arguments: str, **environment: str) -> None:
     """Run a command in ``folder`` that must succeed, and note how many file operations it took and how long."""
-    result = Command(list(arguments), folder).start().result()
+    result = Command(list(arguments), folder, environment).start().result()
     if result.code:
         raise RuntimeError(f"{' '.join(arguments)} ended with {result.code}: {result.err[-1000:]}")
     (folder.parent / f"{folder.name}.json").write_text(json.dumps({"operations": result.operations, "seconds": result.seconds}))
@@ -204,9 +204,7 @@ def make_begun(folder: Path) -> None:
 
 def make_cached(folder: Path) -> None:
     write(folder, image_files())
-    result = Command(recipes.read("pets"), folder, {"CONDENSATION_CACHE": str(folder / "cache")}).start().result()
-    if result.code or not any((folder / "cache").rglob("*")):
-        raise RuntimeError(f"no cache: {result.err}")
+    command(folder, *recipes.read("pets"), CONDENSATION_CACHE="cache")
 
 
 def make_toml(folder: Path) -> None:

@@ -71,5 +71,5 @@ class Watch:
         name = os.path.abspath(os.fsdecode(path))
         if name.startswith(self.folder):
             self.count()
-        elif not name.startswith(("/dev/", "/proc/")) and "__pycache__" not in name:
+        elif not name.startswith(("/dev/", "/proc/", os.environ.get("HF_HOME", "/proc/"))) and "__pycache__" not in name:
             self.events.append(f"changed {name}")

@@ -89,6 +89,12 @@ def test_the_field_at_fault_is_named(content: Any, message: str) -> None:
     assert problem(content) == f"scores.json: {message}."
 
 
+def test_half_of_a_character_is_refused() -> None:
+    with pytest.raises(CondensationError) as error:
+        as_record(json.loads('"\\ud800"'), Record, "a file")
+    assert error.value.message == "a file: expected text, got '\\ud800'."
+
+
 def test_content_that_is_nested_too_deeply_is_refused() -> None:
     nested: list[Any] = []
     for _ in range(100_000):

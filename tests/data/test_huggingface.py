@@ -136,6 +136,19 @@ def test_a_saved_data_set_is_loaded(tmp_path, kind):
     assert data.format.startswith("a data set of Hugging Face")
 
 
+@pytest.mark.parametrize("prefix", ["", "hf:"])
+def test_files_on_this_machine_are_loaded_without_a_connection(tmp_path, monkeypatch, prefix):
+    asked = []
+    monkeypatch.setattr(datasets.load, "get_session", lambda: asked.append("a server"))
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    place = tmp_path / "mine"
+    place.mkdir()
+    made().to_parquet(str(place / "train.parquet"))
+    load(f"{prefix}{place}")
+    load(place / "train.parquet")
+    assert asked == []
+
+
 def test_a_name_of_the_hub_may_be_a_folder(tmp_path):
     (tmp_path / "mine").mkdir()
     made().to_parquet(str(tmp_path / "mine" / "train.parquet"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError, unknown
@@ -77,7 +78,19 @@ def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]
     images = ImageSet.of(
         pixels, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored, soft_labels=soft, form=form
     )
+    if not _applies(preprocessing, images.shape):
+        raise CondensationError(f"{path}: the preprocessing {card.preprocessing!r} does not fit images of {images.shape}.", hint=RESTORE)
     return images, from_file(content, path, trust)
+
+
+def _applies(preprocessing: Preprocessing, shape: tuple[int, ...]) -> bool:
+    """Return whether images of ``shape`` keep it, and are finite, after ``preprocessing``."""
+    black = torch.zeros(1, *shape)
+    try:
+        inputs = preprocessing(black)
+    except (RuntimeError, IndexError):  # the tensors of the preprocessing have other sizes
+        return False
+    return inputs.shape == black.shape and bool(inputs.isfinite().all())
 
 
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:

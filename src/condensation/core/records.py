@@ -43,6 +43,8 @@ def as_record(content: Any, kind: type[T], origin: str) -> T:
                 problem = _in_words(content, kind, error)
     except RecursionError:
         problem = "nested too deeply"
+    except UnicodeEncodeError as error:  # JSON can escape half of a character
+        problem = f"expected text, got {error.object[error.start : error.end]!r}"
     raise CondensationError(f"{origin}: {problem}.", hint=RESTORE)
 
 

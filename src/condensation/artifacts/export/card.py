@@ -122,8 +122,7 @@ test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
 
 
 def _recipe(images: ImageSet, card: Card) -> str:
-    evaluation = as_record(card.scores.get("evaluation") or card.settings.evaluation, EvaluationEntry, "The card of the set")
-    recipe = as_record({**to_dict(Recipe()), **evaluation.recipe}, RecipeEntry, "The card of the set")  # it becomes code
+    evaluation, recipe = _evaluation(card.scores.get("evaluation") or card.settings.evaluation)
     drop = recipe.epochs // 2 if recipe.lr_drop_epoch is None else recipe.lr_drop_epoch
     loss, labels = "        torch.nn.functional.cross_entropy(network(images), labels).backward()", ""
     if images.soft_labels:
@@ -163,9 +162,16 @@ def _accuracy(content: Mapping[str, Any]) -> str:
 
 
 def _over(scores: Scores) -> str:
-    count, network = scores.evaluation["networks"], in_markdown(str(scores.evaluation["network"]["name"]))
+    evaluation, recipe = _evaluation(scores.evaluation)
+    count, network = evaluation.networks, in_markdown(str(evaluation.network.get("name", "convnet")))
     over = f"one {network}" if count == 1 else f"mean and standard deviation over {counted(count, network)}"
-    return f"{over}, trained for {counted(scores.evaluation['recipe']['epochs'], 'epoch')}"
+    return f"{over}, trained for {counted(recipe.epochs, 'epoch')}"
+
+
+def _evaluation(content: Any) -> tuple[EvaluationEntry, RecipeEntry]:
+    """Return the evaluation settings on a card and their recipe, whose numbers become code."""
+    evaluation = as_record(content, EvaluationEntry, "The card of the set")
+    return evaluation, as_record({**to_dict(Recipe()), **evaluation.recipe}, RecipeEntry, "The card of the set")
 
 
 def _table(scores: Scores) -> str:

@@ -33,6 +33,7 @@ class SettingsEntry:
 class EvaluationEntry:
     """Evaluation settings on a card, as far as the page needs them."""
 
+    networks: int = 0
     network: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
 

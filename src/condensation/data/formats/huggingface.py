@@ -149,7 +149,7 @@ def _load(load: Callable[[Any], Any], name: str) -> Any:
     except ImportError:
         raise MissingExtra("Reading data sets of Hugging Face", "hub") from None
     try:
-        with _without_warnings("datasets", "huggingface_hub"):
+        with _without_warnings("datasets", "huggingface_hub"), _without_statistics(datasets):
             return load(datasets)
     except MemoryError:
         raise
@@ -172,6 +172,17 @@ def _without_warnings(*packages: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _without_statistics(library: Any) -> Iterator[None]:
+    """Keep the library from reporting to a server that a data set is loaded, local files included."""
+    before = library.config.HF_UPDATE_DOWNLOAD_COUNTS
+    library.config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    try:
+        yield
+    finally:
+        library.config.HF_UPDATE_DOWNLOAD_COUNTS = before
 
 
 def _read_with_cache(dataset: Any, options: ReadOptions, name: str) -> RawData:
