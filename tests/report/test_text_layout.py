@@ -91,3 +91,9 @@ def test_common_size_fits_all_names():
     assert 10 <= size < 13
     assert length("réfrigérateur", size) <= 72 < length("réfrigérateur", size + 1)
     assert common_size(["a", "x" * 99], 64, (13, 12, 11, 10), 2) == 10
+
+
+def test_a_very_long_name_is_cut():
+    lines = in_lines("9" * 5000, 50, 12)
+    assert len("".join(lines)) < 450
+    assert lines[-1].endswith("…")

@@ -21,6 +21,7 @@ SYSTEM_FONTS = (
     *(f"/System/Library/Fonts/{font}" for font in ("AppleSDGothicNeo.ttc", "Supplemental/Arial Unicode.ttf")),
     *(f"C:/Windows/Fonts/{font}" for font in ("msyh.ttc", "simsun.ttc", "msgothic.ttc", "malgun.ttf")),
 )
+LONGEST = 400  # characters of a name that are laid out
 IDEOGRAPHS = 0x2E80  # scripts from here on break anywhere, without a hyphen
 
 
@@ -75,7 +76,7 @@ def widest_word(names: Sequence[str], size: int) -> float:
 def _atoms(text: str) -> list[tuple[str, str]]:
     """Return the pieces between which ``text`` may be broken, each with its separator from the one before."""
     atoms = []
-    for word in text.split():
+    for word in (text if len(text) <= LONGEST else f"{text[:LONGEST]}…").split():
         pieces = re.findall(r"[-/_]*[^-/_]+[-/_]*|[-/_]+", word)
         atoms += [(" " if number == 0 else "", piece) for number, piece in enumerate(pieces)]
     return atoms
