@@ -12,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, machine_name, save
+from benchmarks.harness import RESULTS, machine_name
 from condensation import Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
 from condensation.augment.diffaugment import DiffAugment
+from condensation.core.environment import versions
 from condensation.core.form import Tiles
 from condensation.core.plain import to_dict
-from condensation.core.storage import read_json
+from condensation.core.storage import read_json, write_json
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
 from condensation.methods.herding import Herding
@@ -73,6 +74,7 @@ def main() -> None:
     train, test = held_out(data.train, SHARE, Rng(0).child("gates"))
     recipe = Recipe.paper(options.epochs) if options.recipe == "paper" else Recipe.with_cutmix(options.epochs)
     path = options.out / f"{options.job}-{options.recipe}.json"
+    options.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = read_json(path)["results"] if path.exists() else {}
     methods = variants(int(ipc), options.steps, *options.pool)
     for name in options.variants:
@@ -88,7 +90,7 @@ def main() -> None:
         print(f"{options.job} {key}: {scores} after {options.epochs} epochs of {options.recipe}, {seconds}", flush=True)
         results[key] = {"method": to_dict(method), **scores.summary(), "seconds": seconds}
         content = {"job": options.job, "held_out": SHARE, "recipe": to_dict(recipe), "machine": machine_name(compute.device)}
-        save(path, {**content, "compute": compute.describe(), "results": results})
+        write_json(path, {**content, "compute": compute.describe(), "versions": versions(), "results": results})
 
 
 if __name__ == "__main__":
