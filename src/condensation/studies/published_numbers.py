@@ -1,14 +1,16 @@
 """Published test accuracies with their sources, and the settings of the papers.
 
-The numbers are in ``published.json``; the source tells which of them a later paper quotes, and which are from memory.
+The numbers are in ``published.json``; the source tells which of them a later paper quotes, and which are from memory. Those of later
+methods, `successors`, were measured by other recipes and carry their caveats.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from condensation.core.errors import unknown
 from condensation.core.storage import read_json
 from condensation.data.load import catalogue_key
 
@@ -54,6 +56,65 @@ def columns() -> dict[str, Column]:
 def published(source: str, ipc: int) -> dict[str, Number]:
     """Return the published accuracies of a data set, given by name or path, at ``ipc`` images per class, by column."""
     return _numbers(_content()["numbers"], _known(source), ipc)
+
+
+@dataclass(frozen=True)
+class Successor:
+    """A later method, and what must be known to compare its published numbers."""
+
+    title: str
+    paper: str
+    recipe: str  # key of `recipes`
+    numbers: Mapping[str, Mapping[str, Sequence[Any]]]  # by data set and images per class
+    recipe_on: Mapping[str, str] = field(default_factory=dict)  # other recipes, by data set
+    epochs: int | None = None  # of each evaluation network; None if it differs or is not stated
+    factor: int = 1  # tiles per side of a stored image; a network sees factor**2 images of each
+    soft_labels: bool | None = False  # None if not stated
+    selected_on_test: Sequence[str] | None = ()  # chosen by accuracy on test images: "epoch", "checkpoint"; None if not stated
+    zca: Sequence[str] = ()  # data sets with ZCA whitening
+    note: str = ""
+
+    def number(self, data: str, ipc: int) -> Number | None:
+        """Return the published accuracy on a data set, given by name or path."""
+        entry = self.numbers.get(_known(data), {}).get(str(ipc))
+        return Number(*entry) if entry else None
+
+    def recipe_for(self, data: str) -> str:
+        """Return the key in `recipes` of the evaluation on ``data``."""
+        return self.recipe_on.get(_known(data), self.recipe)
+
+    def caveats(self, data: str) -> list[str]:
+        """Return what sets the numbers on ``data`` apart, in words."""
+        selected = " and ".join(self.selected_on_test or ())
+        labels = {True: "learned soft labels", None: "possibly soft labels", False: ""}[self.soft_labels]
+        lines = (
+            f"each stored image holds {self.factor**2} training images" if self.factor > 1 else "",
+            labels,
+            "ZCA whitening" if _known(data) in self.zca else "",
+            f"{self.epochs:,} epochs" if self.epochs else "",
+            f"best {selected} chosen on test images" if selected else "",
+            "not stated whether test images chose the epoch or the set" if self.selected_on_test is None else "",
+            self.note,
+        )
+        return [line for line in lines if line]
+
+
+@cache
+def successors() -> dict[str, Successor]:
+    """Return the successors of DM with published numbers, by name in lower case."""
+    return {name: Successor(**content) for name, content in _content()["successors"].items()}
+
+
+def successor(name: str) -> Successor:
+    """Return the successor ``name``, in any case. Raise CondensationError if there is none."""
+    if name.lower() not in successors():
+        raise unknown("published method", name, successors(), setting="published")
+    return successors()[name.lower()]
+
+
+def recipes() -> dict[str, str]:
+    """Return the evaluation recipes of `successors`, in words."""
+    return dict(_content()["recipes"])
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,16 @@ DOTS_PER_INCH = 130
 MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
 
 
+@dataclass(frozen=True)
+class Block:
+    """A further table below that of a report."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text_columns: tuple[str, ...]  # columns aligned to the left
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyReport:
     """Results of a study, ready to be printed and written."""
@@ -38,6 +48,7 @@ class StudyReport:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    blocks: tuple[Block, ...] = ()  # further tables, for example of numbers that share no column with `rows`
     notes: tuple[str, ...]  # lines below the table; a line that begins with spaces belongs to the one above it
     json: dict[str, Any]  # all results, for programs; `Study` adds settings, data and machine
     figures: Mapping[str, Callable[[], bytes]]  # PNG content by file name
@@ -66,7 +77,8 @@ def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
     listed = "\n".join(f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in notes)
     shown = "\n".join(f"![{name}]({name})" for name in pictures)
     table = markdown_table(report.columns, report.rows)
-    return "\n\n".join(filter(None, [f"# {in_markdown(report.title)}", table, shown, listed])) + "\n"
+    blocks = [f"{in_markdown(block.title)}\n\n{markdown_table(block.columns, block.rows)}" for block in report.blocks]
+    return "\n\n".join(filter(None, [f"# {in_markdown(report.title)}", table, *blocks, shown, listed])) + "\n"
 
 
 def new_figure(width: float, height: float) -> "Figure":

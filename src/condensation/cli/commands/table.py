@@ -46,6 +46,7 @@ StudyCommand(
         StudyOption("--seeds", "seeds", "Sets of each method and ipc.", "5", int),
         StudyOption("--networks", "networks", "Evaluation networks of each set.", "20", int),
         StudyOption("--epochs", "epochs", "Epochs of each network, by the published recipe.", "1000", int),
+        StudyOption("--published", "published", "Later methods whose published numbers are shown too: idc,dance,ncfm.", None, names),
         preset_option("The methods'", "paper", TABLES),
     ),
     settings=table_settings,

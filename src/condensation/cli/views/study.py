@@ -67,6 +67,12 @@ def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Tr
     for number, row in enumerate(report.rows):
         rows.add_row(*row[:shown], end_section=bool(report.sections) and report.sections[number])
     screen.print(rows)
+    for block in report.blocks:
+        screen.print(f"{block.title}:")
+        rows = table(*block.columns, right=[column for column in block.columns if column not in block.text_columns])
+        for row in block.rows:
+            rows.add_row(*row)
+        screen.print(rows)
     for line in report.notes:
         screen.print(line)
     if report.missing:

@@ -14,7 +14,7 @@ from condensation.studies.published_numbers import Number, columns, published
 from condensation.studies.scores import ScoredCell, completed, results_of
 from condensation.studies.settings import decisive_run
 from condensation.studies.study import ReportRecord, earlier_report
-from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run
+from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run, table_recipe
 from condensation.training.train import Recipe
 
 
@@ -82,7 +82,7 @@ def cells_in(settings: TableSettings, folder: Path) -> list[Cell]:
 
 def _cell(settings: TableSettings, row: TableRow, ipc: int, runs: Path) -> Cell:
     sets, column = settings.seeds_of(row), column_of(settings, row, ipc)
-    number = published(settings.source, ipc).get(column) if column else None
+    number = published(settings.source, ipc).get(column) if column and table_recipe(settings) != "idc" else None
     differing: tuple[str, ...] = ()
     if number and column:
         about = columns()[column]

@@ -15,7 +15,8 @@ from condensation.studies.scores import failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
-from condensation.studies.table.study import RUNS, TableSettings, table_jobs
+from condensation.studies.table.study import RUNS, TableSettings, table_jobs, table_recipe
+from condensation.studies.table.successors import PublishedCell, published_blocks, published_cells, published_notes
 
 COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "")
 ALL_ROWS = "*"  # sign of the differences that all rows have in common
@@ -25,19 +26,28 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     """Return the report of the table in ``folder``."""
     cells, record = cells_in(settings, folder), record_in(folder, "table.json")
     title, signs = dataset_title(settings.source), difference_signs(cells)
-    notes = _notes(settings, cells, signs, record)
+    published = published_cells(settings)
+    notes = _notes(settings, cells, published, signs, record)
+    rows = [(cell.ipc, _row(cell, signs)) for cell in cells]
+    rows += [(cell.ipc, _published_row(cell)) for cell in published if cell.same_recipe]
+    rows.sort(key=lambda pair: settings.ipc.index(pair[0]))
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
         title=title,
         columns=COLUMNS,
-        rows=tuple(_row(cell, signs) for cell in cells),
+        rows=tuple(row for _, row in rows),
+        blocks=published_blocks(published),
         notes=notes,
-        json={"cells": [cell.to_json() for cell in cells], "notes": list(notes)},
+        json={
+            "cells": [cell.to_json() for cell in cells],
+            **({"published": [cell.to_json() for cell in published]} if published else {}),
+            "notes": list(notes),
+        },
         figures={"table.png": lambda: png(table_figure(title, cells))},
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
         text_columns=("method", "sets x nets", ""),
-        sections=(*(cell.ipc != following.ipc for cell, following in pairwise(cells)), True),
+        sections=(*(ipc != following for (ipc, _), (following, _) in pairwise(rows)), True),
         markdown_notes=(f"Made on {_machines(cells, folder, record)}.",),
         jobs=jobs,
     )
@@ -65,14 +75,26 @@ def _row(cell: Cell, signs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     return str(cell.ipc), cell.method, str(cell), cell.count_text, published, cell.difference_text, signs_of(cell, signs)
 
 
-def _notes(settings: TableSettings, cells: Sequence[Cell], signs: Mapping[str, tuple[str, ...]], record: StudyRecord) -> tuple[str, ...]:
+def _published_row(cell: PublishedCell) -> tuple[str, ...]:
+    return str(cell.ipc), cell.method.title, "-", "", str(cell.number), "", cell.sign
+
+
+def _notes(
+    settings: TableSettings,
+    cells: Sequence[Cell],
+    others: list[PublishedCell],
+    signs: Mapping[str, tuple[str, ...]],
+    record: StudyRecord,
+) -> tuple[str, ...]:
     published = [cell.published for cell in cells]
     whole = published_whole(settings.source)
     lines = [
         "Test accuracy in percent: mean and population deviation over all networks of all sets. Sets are evaluated after their last step; "
         "test images decided nothing.",
         *(f"{sign}: {', '.join(texts)}." for sign, texts in signs.items()),
-        *source_notes(published),
+        "Published numbers of these methods have another recipe, that of DM, and are not shown." if table_recipe(settings) == "idc" else "",
+        *published_notes(settings, others),
+        *source_notes([*published, *(cell.number for cell in others)]),
         f"Published accuracy of the whole data set: {whole}." if whole else "",
         note(settings.source) if any(published) else "",
         str(record.data.get("note", "")) if isinstance(record.data, dict) else "",

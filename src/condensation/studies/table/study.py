@@ -18,7 +18,7 @@ from condensation.methods.base import Method
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 from condensation.studies.jobs import Failures, Job, Watch, check_all, claim_all, run_jobs
-from condensation.studies.published_numbers import Column, columns
+from condensation.studies.published_numbers import Column, columns, successor
 from condensation.studies.settings import StudySettings, require_at_least, require_unique
 from condensation.studies.study_folder import settings_in, slug, write_settings
 from condensation.training.train import Recipe
@@ -88,6 +88,8 @@ class TableSettings(StudySettings):
     """Epochs of the published recipe."""
     evaluation: dict[str, object] = field(default_factory=dict)
     """Evaluation settings on top of the published ones."""
+    published: tuple[str, ...] = ()
+    """Later methods whose published numbers are shown too, such as ``idc`` and ``dance``."""
     preset: str = field(default="paper", kw_only=True)
     """Preset of the method settings."""
 
@@ -97,6 +99,7 @@ class TableSettings(StudySettings):
             raise CondensationError("A table needs at least one row and one ipc.", setting="ipc" if self.rows else "rows")
         require_unique("ipc", map(str, self.ipc))
         require_unique("rows", (slug(row.label) for row in self.rows))
+        require_unique("published", (successor(name).title for name in self.published))
         for row in self.rows:
             others = [ipc for ipc in row.ipc if ipc not in self.ipc]
             if others:
@@ -178,6 +181,14 @@ def row_run(settings: TableSettings, row: TableRow, ipc: int, seed: int) -> RunS
     )
     evaluation = _overlaid(settings.evaluation, row.evaluation)
     return from_dict(RunSettings, {**content, "small_classes": settings.small_classes, "seed": seed, "evaluation": evaluation}, base)
+
+
+def table_recipe(settings: TableSettings) -> str:
+    """Return the published recipe that evaluates a table, whatever its epochs: ``dm``, ``idc``, or an empty string for another one."""
+    recipe = row_run(settings, TableRow("", "random"), settings.ipc[0], 0).evaluation.recipe
+    if recipe == Recipe.with_cutmix(recipe.epochs):
+        return "idc"
+    return "dm" if recipe in (Recipe(recipe.epochs), Recipe.paper(recipe.epochs - 1)) else ""
 
 
 def column_of(settings: TableSettings, row: TableRow, ipc: int) -> str | None:
