@@ -151,7 +151,7 @@ def test_a_missing_source_may_be_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refusal(load, "nope.csv").message.endswith(" nope.csv.")
     assert str(tmp_path) in refusal(load, "nope.csv", folder=tmp_path).message
-    assert "file nowhere" in refusal(load, "nowhere").message
+    assert "file 'nowhere'" in refusal(load, "nowhere").message
 
 
 def test_a_file_here_that_holds_no_data_says_so(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from condensation.core.errors import CondensationError
 from condensation.data.load import catalogue_key, load
 from condensation.data.locate import list_datasets
 from condensation.runs.presets import preset_for
@@ -125,3 +126,13 @@ def test_a_folder_whose_name_begins_like_a_home_folder_is_read(tmp_path, monkeyp
     write_classes(tmp_path / "~nobody-has-this-name")
     monkeypatch.chdir(tmp_path)
     assert load("./~nobody-has-this-name").train.class_names == load(tmp_path / "~nobody-has-this-name").train.class_names
+
+
+@pytest.mark.parametrize("given", ["flower", "./flower", "flowerz"])
+def test_a_misspelt_folder_is_suggested(given, tmp_path, monkeypatch):
+    write_classes(tmp_path / "flowers")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CondensationError) as raised:
+        load(given)
+    assert "Did you mean 'flowers'?" in raised.value.message
+    assert raised.value.setting == "data.source"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy.typing as npt
 from torch import Tensor
 
-from condensation.core.errors import CondensationError, NoSuchData
+from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
 from condensation.core.progress import OnProgress
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
@@ -20,7 +20,7 @@ from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.labels import are_strings, encode_labels
-from condensation.data.locate import data_folder, find_dataset, not_found_error, official_paths, warn_of_shadow
+from condensation.data.locate import data_folder, find_dataset, names_beside, not_found_error, official_paths, warn_of_shadow
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,8 @@ def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> t
 
 def _read_path(path: Path, options: ReadOptions) -> tuple[str, RawData]:
     if not path.exists():
-        raise NoSuchData(f"There is no folder or file {path}.", setting="data.source")
+        found = did_you_mean(path.name, names_beside(path))
+        raise NoSuchData(f"There is no folder or file {path}.{found}", setting="data.source")
     located = _format_in(path)
     name, known = _name_of(path)
     return (located and located[1].dataset) or known or name, _read(path, options)

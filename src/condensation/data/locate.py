@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from condensation.core.errors import CondensationError, NoSuchData, unknown
+from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, normalized_name
 from condensation.data.decode.list_files import subfolders
 from condensation.data.formats.bundled import BUNDLED
@@ -18,6 +19,7 @@ from condensation.data.formats.registry import FORMATS, format_of
 logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_DATA"
+MOST_COMPARED = 1_000  # names in a folder that are compared with a misspelt one
 IDX_NAMES = ("mnist", "fashion-mnist")
 
 
@@ -97,14 +99,25 @@ def not_found_error(name: str, root: Path | None) -> CondensationError:
     known = known_name(name)
     if known is None:
         if Path(name).suffix[1:].isalpha():  # such as table.csv
-            return NoSuchData(f"There is no folder or file {name}.{f' {searched}' if root else ''}", setting="data.source")
-        problem = unknown("data set", name, [row.name for row in list_datasets(root)], setting="data.source")
-        message = f"{problem.message} There is no folder or file {name} here either. {searched}"
-        return NoSuchData(message, hint=f"{problem.hint} For your own data, {advice}.", setting="data.source")
+            found = did_you_mean(Path(name).name, names_beside(Path(name)))
+            return NoSuchData(f"There is no folder or file {name}.{found}{f' {searched}' if root else ''}", setting="data.source")
+        names = [row.name for row in list_datasets(root)]
+        message = f"There is no data set, folder or file {name!r}.{did_you_mean(name, [*names_beside(Path(name)), *names])} {searched}"
+        hint = f"Give the path of your own images, {advice}, or use one of {', '.join(names)}."
+        return NoSuchData(message, hint=hint, setting="data.source")
     idx = ", or its four IDX files" if known in IDX_NAMES else ""
     official = "".join(f", or {form.usual_names[0]}" for form in FORMATS if form.dataset == known)
     hint = f"Get it with: condense data get {known}\nOr {advice}{official}{idx}. Bundled data sets: {', '.join(BUNDLED)}."
     return CondensationError(f"The data set {known!r} was not found. {searched}", hint=hint, setting="data.source")
+
+
+def names_beside(path: Path) -> list[str]:
+    """Return the names in the folder of ``path``, for suggestions; none if it cannot be read."""
+    try:
+        with os.scandir(path.parent) as found:
+            return [entry.name for entry in islice(found, MOST_COMPARED) if not entry.name.startswith(".")]
+    except OSError:
+        return []
 
 
 def official_paths(name: str, folder: Path) -> Iterator[Path]:
