@@ -20,7 +20,7 @@ OPTIONS = {
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0",
     "dm_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3",
 }
-SLOW = ("compiling", "winograd", "pieces", "patches", "search", "reading", "dc_step")  # the first four compile
+SLOW = ("compiling", "winograd", "pieces", "patches", "search", "reading", "dc_step", "dm_step")  # the first four compile
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in OPTIONS])

@@ -28,7 +28,7 @@ PRINTS = {
     "architecture_search.py": ["16 of 16 networks, 0 failed", "early-stopping: rank", "whole: rank correlation 1.00", "Table and picture"],
     "own_method.py": ["Random:", "KMeans:"],
 }
-MOST = 5  # steps and epochs in the quick tests
+MOST = 2  # steps and epochs in the quick tests
 
 
 def text_of(name: str) -> str:
