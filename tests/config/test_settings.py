@@ -124,8 +124,15 @@ def test_a_setting_of_a_group_is_suggested(override, meant):
     assert f"has no setting {override.rpartition('=')[0].split('.')[-1]!r}. Did you mean {meant}?" in refusal(override).message
 
 
+@pytest.mark.parametrize("method", ["kip", "gtn", "gmmn", "dc-vae", "biggan"])
+def test_methods_with_a_setting_are_named(method):
+    error = refusal(f"method={method}", "method.form=tiles")
+    assert error.setting == "method.form"
+    assert error.hint.endswith(" Methods with form: random, herding, k-center, forgetting, pixel-mmd, dc, dsa, dm.")
+
+
 def test_settings_of_a_group_are_listed():
-    assert refusal("method=random", "method.lr=3").hint == "It has form."
+    assert refusal("method=random", "method.lrs=3").hint == "It has form."
     assert refusal("evaluation.network=lenet", "evaluation.network.width=3").hint == "It has none."
 
 

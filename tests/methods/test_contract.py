@@ -33,7 +33,7 @@ from condensation import (
     condense,
     evaluate,
 )
-from condensation.core.form import Tiles
+from condensation.core.form import Frequencies, Tiles
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.trained_selection import TrainedSelection
@@ -45,12 +45,15 @@ from tests.small import CPU, TRAINED, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, im
 SMALL_METHODS: dict[str, Method] = {
     "random": Random(),
     "random-tiles": Random(form=Tiles(2)),
+    "random-frequencies": Random(form=Frequencies(4)),
     "herding": Herding(**TRAINED),  # type: ignore[arg-type]
     "herding-tiles": Herding(**TRAINED, form=Tiles(2)),  # type: ignore[arg-type]
     "k-center": KCenter(**TRAINED),  # type: ignore[arg-type]
     "forgetting": Forgetting(**TRAINED),  # type: ignore[arg-type]
     "pixel-mmd": PixelMMD(steps=4),
     "pixel-mmd-rbf": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6),
+    "pixel-mmd-tiles": PixelMMD(steps=4, form=Tiles(2)),
+    "pixel-mmd-frequencies": PixelMMD(steps=4, kernel=RBF(), batch_per_class=6, form=Frequencies(4)),
     "gmmn": gmmn(),
     "gmmn-conditional": gmmn(networks="conditional", optimizer="sgd", lr_drop_step=2),
     "gmmn-codes": gmmn(autoencoder=Autoencoder(hidden=8, code=4, steps=1)),
@@ -62,6 +65,7 @@ SMALL_METHODS: dict[str, Method] = {
     "gtn-weight-norm": gtn(learner=WeightNormConvNet(widths=(3, 4), hidden=5), passes=2, intermediate=0.0),
     "dm": dm(),
     "dm-tiles": dm(form=Tiles(2)),
+    "dm-frequencies": dm(form=Frequencies(8)),
     "dm-tiles-groups": dm(form=Tiles(2), classes_at_a_time=2, kernel=Laplacian(), start="noise", averaging=0.9),
     "dm-kernel": dm(kernel=Laplacian()),
     "dm-noise": dm(start="noise"),
@@ -72,18 +76,25 @@ SMALL_METHODS: dict[str, Method] = {
     "dc": dc(),
     "dc-groups": dc(classes_at_a_time=2, start="real"),
     "dc-loops": dc(outer_loops=3, inner_loops=2, averaging=0.9),
+    "dc-tiles": dc(form=Tiles(2), outer_loops=2, inner_loops=1, start="real"),
+    "dc-frequencies": dc(form=Frequencies(4), classes_at_a_time=2),
     "dsa": dsa(),
+    "dsa-tiles": dsa(form=Tiles(2)),
     "kip": KIP(steps=4, batch=18),
     "kip-labels": KIP(steps=4, batch=18, labels="learned", start="noise"),
     "kip-solved": KIP(steps=4, batch=18, labels="solved"),
     "label-solve": KIP(steps=0, labels="solved"),
     "kip-conv": KIP(steps=4, batch=9, kernel=Convolutional(depth=2)),
     "best-of": BestOf(dm(steps=1), sets=2, mixtures=4, eval_per_class=5, eval_network=ConvNet(width=8), recipe=Recipe(epochs=4, batch=16)),
+    "best-of-tiles": BestOf(
+        dm(steps=1, form=Tiles(2)), sets=2, mixtures=2, eval_per_class=5, eval_network=ConvNet(width=8), recipe=Recipe(epochs=2, batch=16)
+    ),
     "dsa-batch-norm": dsa(outer_loops=2, networks=Fresh(ConvNet(width=4, norm="batch"))),
 }
 # They train on all classes together, so a class depends on the others.
 ON_ALL_CLASSES = {
     "dc-loops",
+    "dc-tiles",
     "dsa-batch-norm",
     "gmmn-conditional",
     "gmmn-codes",
@@ -93,6 +104,7 @@ ON_ALL_CLASSES = {
     "gtn",
     "gtn-weight-norm",
     "best-of",
+    "best-of-tiles",
 } | {name for name, method in SMALL_METHODS.items() if isinstance(method, TrainedSelection | KIP)}
 # They support square images of 28 pixels, or of 16 and its doublings.
 OF_SOME_SIZES = (DCVAE, BigGAN)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import DC, DSA, NETWORKS, Augmentation, Compute, ConvNet, Fresh, ImageSet, Rng, SiameseDC, condense
+from condensation.core.form import Form, Frequencies, Tiles
 from condensation.core.ipc import images_per_class
 from condensation.matching.class_gradients import (
     class_mean_gradient,
@@ -62,31 +63,36 @@ def plain_step(method: DC, real: ImageSet, small: ImageSet, network: Classifier,
             return transform(of_class, torch.full((len(of_class),), place)) if transform else of_class
 
         pixels = [part.clone().requires_grad_() for part in small.images.split(counts)]
-        loss = plain_dc.match(network, of_real, pixels, labels, augment)
+        decoded = [method.form.decode(part) if method.form else part for part in pixels]
+        loss = plain_dc.match(network, of_real, decoded, labels, augment)
         velocity.mul_(method.momentum).add_(torch.cat(torch.autograd.grad(loss, pixels)))
         small = replace(small, images=small.images - method.lr * velocity)
         losses.append(float(loss.detach()))
         if loop < method.outer_loops - 1:
             settings = (method.network_lr, method.network_batch)
-            plain_dc.train(network, small, method.inner_loops, method.augmentation, rng.child("train", loop), *settings)
+            plain_dc.train(network, small.decoded(), method.inner_loops, method.augmentation, rng.child("train", loop), *settings)
     return small, sum(losses) / len(losses)
 
 
 @pytest.mark.parametrize(
-    ("spec", "augmentation"),
+    ("spec", "augmentation", "form"),
     [
-        (ConvNet(width=6), None),
-        (ConvNet(width=6), DSA()),
-        (ConvNet(width=6, norm="batch"), DSA()),
-        (ConvNet(width=6, norm="layer", activation="swish"), None),
-        (MLP(width=5), None),
+        (ConvNet(width=6), None, None),
+        (ConvNet(width=6), DSA(), None),
+        (ConvNet(width=6, norm="batch"), DSA(), None),
+        (ConvNet(width=6, norm="layer", activation="swish"), None, None),
+        (MLP(width=5), None, None),
+        (ConvNet(width=6), DSA(), Tiles(2)),
+        (ConvNet(width=6), None, Frequencies(2)),
     ],
 )
 @pytest.mark.parametrize("classes_at_a_time", [None, 2])
-def test_steps_equal_the_plain_algorithm(spec: NetworkSpec, augmentation: Augmentation | None, classes_at_a_time: int | None) -> None:
+def test_steps_equal_the_plain_algorithm(
+    spec: NetworkSpec, augmentation: Augmentation | None, form: Form | None, classes_at_a_time: int | None
+) -> None:
     real = images(per_class=COUNTS)
     networks = Fresh(spec)
-    method = dc(networks=networks, augmentation=augmentation, classes_at_a_time=classes_at_a_time)
+    method = dc(networks=networks, augmentation=augmentation, classes_at_a_time=classes_at_a_time, form=form)
     small = condense(replace(method, steps=0), real, IPC, seed=9, compute=DOUBLE)
     small = replace(small, images=small.images.double())
     network = networks.network(real.shape, 3, "cpu").double().requires_grad_(True)

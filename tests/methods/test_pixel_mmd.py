@@ -13,6 +13,7 @@ from torch import Tensor
 from condensation import Compute, CondensationError, ConvNet, Fresh, ImageSet, Method, PixelMMD, Rng, RunSettings, StepInfo, condense
 from condensation.config.build import from_dict
 from condensation.config.toml import apply_override
+from condensation.core.form import Form, Frequencies, Tiles
 from condensation.core.plain import to_dict
 from condensation.matching.kernels import KERNELS, RBF, Kernel, Laplacian, Linear, Polynomial, Scale, Scaled, Sum
 from condensation.methods.base import State
@@ -79,6 +80,19 @@ def test_a_step_is_sgd_on_the_mmd_of_pixels(kernel: Kernel) -> None:
     torch.testing.assert_close(small.images.flatten(1), torch.cat(pixels))
 
 
+@pytest.mark.parametrize("form", [Tiles(2), Frequencies(4)])
+def test_images_with_a_form_have_the_class_mean_nearest_to_the_real_one(form: Form) -> None:
+    real = images(per_class=[30, 12, 7])
+    small = condense(PixelMMD(steps=300, averaging=0.0, form=form), real, 1, compute=DOUBLE)
+    assert small.form == form
+    # Images of the form that are all alike can have any mean of the form; the rest of the real mean is orthogonal to it.
+    rest = class_means(real) - torch.stack([small.decoded().select([label]).images.mean(0) for label in real.classes])
+    stored = torch.zeros_like(small.images).requires_grad_()
+    means = form.decode(stored).unflatten(0, (3, -1)).mean(1)
+    (left,) = torch.autograd.grad((means * rest).sum(), stored)
+    assert left.abs().max() < 1e-3 * class_means(real).abs().max()
+
+
 @pytest.mark.parametrize("ipc", [1, 10])
 @pytest.mark.parametrize("kernel", [Linear(), Polynomial(), RBF(), Linear() + RBF(), 9 * RBF()], ids=str)
 def test_the_default_learning_rate_converges_for_every_smooth_kernel(kernel: Kernel, ipc: int) -> None:
@@ -87,6 +101,14 @@ def test_the_default_learning_rate_converges_for_every_smooth_kernel(kernel: Ker
     assert all(later <= earlier * (1 + 1e-9) + 1e-12 for earlier, later in itertools.pairwise(losses))
     assert losses[-1] < 0.9 * losses[0]
     assert losses[-21] - losses[-1] < 0.02 * (losses[0] - losses[-1])
+
+
+@pytest.mark.parametrize("form", [Tiles(3), Frequencies(3)])
+@pytest.mark.parametrize("kernel", [Linear(), RBF()], ids=str)
+def test_the_default_learning_rate_suits_every_form(kernel: Kernel, form: Form) -> None:
+    losses = losses_of(PixelMMD(kernel=kernel, steps=50, form=form), 1)
+    assert all(later <= earlier * (1 + 1e-9) for earlier, later in itertools.pairwise(losses))
+    assert losses[-1] < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("ipc", [1, 10])

@@ -40,8 +40,8 @@ class CondensedSet:
         return TensorDataset(seen.inputs(), seen.soft_labels.values if seen.soft_labels else seen.labels)
 
     def pictures(self) -> Tensor:
-        """Return the stored images without preprocessing, clipped to [0, 1]: (n, c, h, w)."""
-        return self.images.pictures()
+        """Return the stored images without preprocessing, clipped to [0, 1], (n, c, h, w); decoded ones if those are no pictures."""
+        return self.images.viewable().pictures()
 
     def decoded(self) -> CondensedSet:
         """Return the images that a network sees as an ordinary set without a form; this set itself if it has none."""

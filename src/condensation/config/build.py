@@ -10,6 +10,7 @@ from condensation.config.registry import FAMILIES, lookup
 from condensation.core.errors import CondensationError, did_you_mean
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method
+from condensation.methods.registry import METHODS
 
 T = TypeVar("T")
 
@@ -129,6 +130,8 @@ def _settings_called(key: str, content: Any, where: str) -> list[str]:
 
 def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: str) -> CondensationError:
     hint = f"It has {', '.join(known)}." if known else "It has none."
+    if issubclass(kind, Method) and (others := [name for name, method in METHODS.items() if key in method.__dataclass_fields__]):
+        hint += f" Methods with {key}: {', '.join(others)}."
     if "options" in known:
         hint += f" Set arguments of the callable as options.{key}."
     try:

@@ -100,6 +100,8 @@ class ImageSet:
         stored = cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft, form)
         if form:
             form.check(stored.shape, preprocessing)
+            if not form.is_picture and not images.is_floating_point():
+                raise CondensationError(f"Expected floats in the form {form.name!r}, got {images.dtype}.")
         return stored
 
     def __len__(self) -> int:
@@ -191,13 +193,18 @@ class ImageSet:
         images, labels = self.form.decode(self.inputs()), self.labels.repeat_interleave(self.form.count)
         return replace(self, images=images, labels=labels, soft_labels=soft, form=None)
 
+    def viewable(self) -> ImageSet:
+        """Return this set if its stored images are pictures, else the `decoded` set."""
+        return self.decoded() if self.form and not self.form.is_picture else self
+
     def inputs(self, indices: Tensor | slice = slice(None)) -> Tensor:
         """Return the stored images at ``indices`` as inputs of a network: preprocessed floats (n, c, h, w)."""
         images = self.images[indices]
         return images if images.is_floating_point() else self.preprocessing(images.float() / 255)
 
     def pictures(self, indices: Tensor | slice = slice(None)) -> Tensor:
-        """Return the stored images at ``indices`` for viewing: floats (n, c, h, w) in [0, 1]."""
+        """Return the stored images of a `viewable` set at ``indices`` for viewing: floats (n, c, h, w) in [0, 1]."""
+        assert self.viewable() is self, "decode coefficients before viewing"
         images = self.images[indices]
         return self.preprocessing.inverse(images).clamp(0, 1) if images.is_floating_point() else images.float() / 255
 

@@ -12,6 +12,7 @@ from typing_extensions import Self
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
+from condensation.core.form import Form
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
@@ -27,7 +28,7 @@ from condensation.matching.class_gradients import (
 from condensation.matching.gradient_distances import DISTANCES, DistanceName
 from condensation.matching.pairwise_mmd import slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import INITIALIZATIONS, Initialization
+from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSampler, seeded
 from condensation.networks.samplers import Fresh
@@ -102,6 +103,8 @@ class DC(Method[DCState]):
     """Augmentation of real and synthetic images in matching and of synthetic images in training; None for no augmentation."""
     classes_at_a_time: int | None = None
     """Classes matched together; the result is the same. None for as many as fill a GPU, or 1 on a CPU."""
+    form: Form | None = None
+    """Form that a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
 
     @classmethod
     def paper(cls, ipc: int, classes: int = 10) -> Self:
@@ -124,32 +127,33 @@ class DC(Method[DCState]):
         return self.outer_loops or by_ipc[0], self.inner_loops or by_ipc[1]
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DCState:
-        initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
+        initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
-            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.images, initial.class_index)
+            self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         outer, inner = self.loops(ipc)
+        tiles = self.form.count if self.form else 1
         batch = sum(min(self.batch_per_class, count) for count in real.counts.values())
-        total_images = self.steps * (outer * batch + (outer - 1) * inner * len(initial))
+        total_images = self.steps * (outer * batch + (outer - 1) * inner * initial.seen)
         return DCState(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
             network=network,
             model=SingleModel(network, compute.with_compile_decision(real.shape, total_images)),
             loops=(outer, inner),
-            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, ipc, compute)),
+            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, max(ipc.values()) * tiles, compute)),
             chunk=compute.chunk_for(network, real.shape),
         )
 
-    def _group_size(self, network: Classifier, real: ImageSet, ipc: dict[int, int], compute: Compute) -> int:
-        """Return the number of classes matched together."""
+    def _group_size(self, network: Classifier, real: ImageSet, per_class: int, compute: Compute) -> int:
+        """Return the number of classes matched together, each with up to ``per_class`` seen images."""
         count = self.classes_at_a_time
         if count is None:
             if torch.device(compute.device).type == "cpu":
                 return 1
             numbers = sum(parameter.numel() for parameter in trainable_parameters(network).values())
-            count = max(1, min(compute.suitable_chunk(real.shape) // max(ipc.values()), GRADIENT_NUMBERS // numbers))
+            count = max(1, min(compute.suitable_chunk(real.shape) // per_class, GRADIENT_NUMBERS // numbers))
         return count if count > 1 and supports_vmap(network, real.shape) else 1
 
     def step(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
@@ -168,7 +172,7 @@ class DC(Method[DCState]):
         for loop in range(outer):
             losses.append(self._match(state, real, rng.child("match", loop)))
             if loop < outer - 1:
-                small = replace(state.source.template, images=state.source.images.detach())
+                small = replace(state.source.template, images=state.source.images.detach()).decoded()
                 train_together(state.model, [small], recipe, [rng.child("train", loop)])
         state.source.update_average()
         return torch.stack(losses).mean()
@@ -176,17 +180,19 @@ class DC(Method[DCState]):
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         """Take one SGD step on the images to reduce the distance summed over classes, and return that distance."""
         images, template = state.source.images, state.source.template
-        augmentation = self.augmentation
+        augmentation, tiles = self.augmentation, self.form.count if self.form else 1
         transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
                 indices = slice_of_classes(group, template.class_index)
-                labels = template.labels[indices].view(len(group), -1)
+                labels = template.labels[indices].repeat_interleave(tiles).view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)
-                    synthetic = transform(images[indices], template.class_index[indices]) if transform else images[indices]
+                    synthetic = state.source.seen(indices)
+                    if transform:
+                        synthetic = transform(synthetic, template.class_index[indices].repeat_interleave(tiles))
                     synthetic = synthetic.view(*labels.shape, *real.shape)
                     # In float32 and not compiled: torch cannot compile through a backward pass, and a version
                     # with pure functions, which it can compile, was slower and took over a minute to compile.

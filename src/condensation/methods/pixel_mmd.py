@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from condensation.core.compute import Compute
+from condensation.core.form import Form
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.rng import Rng
 from condensation.matching.kernels import Kernel, Linear, Scale
@@ -14,7 +15,7 @@ from condensation.matching.mmd import class_mean_weights, linear_mmd, squared_mm
 from condensation.matching.pairwise_mmd import split_by_class
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.dm import mean_embeddings
-from condensation.methods.initialization import INITIALIZATIONS, Initialization
+from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
 
 
@@ -30,8 +31,8 @@ class PixelMMD(Method[PixelMMDState]):
     """Minimize the squared MMD between the pixels of real and synthetic images of each class.
 
     The paper states neither the learning rate, nor the steps, nor the bandwidths; the defaults are this library's. An image is
-    updated by lr * gradient * (images of its class) / (`curvature` of the kernel), so one ``lr`` suits all kernels and any
-    ipc. With lr 0.5 and the linear kernel, one step reaches the optimum, where the class means agree.
+    updated by lr * gradient * (images of its class) / (`curvature` of the kernel), divided by the `gain` of the form, so one ``lr``
+    suits all kernels, any ipc and all forms. With lr 0.5 and the linear kernel, one step reaches the optimum, where the class means agree.
     """
 
     name: ClassVar[str] = "pixel-mmd"
@@ -50,6 +51,8 @@ class PixelMMD(Method[PixelMMDState]):
     """Initialization: ``real`` images, those nearest to ``kmeans`` centers, or ``noise``."""
     kernel: Kernel = Linear()
     """Kernel of the MMD."""
+    form: Form | None = None
+    """Form that is compared of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
 
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch_per_class=1)
@@ -58,12 +61,12 @@ class PixelMMD(Method[PixelMMDState]):
         need_fraction(self, "momentum", "averaging")
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> PixelMMDState:
-        initial = INITIALIZATIONS[self.start](real, ipc, rng.child("start"))
+        initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         everything = ClassDraw(torch.arange(len(real), device=real.device), real.class_index, real.classes)
         return PixelMMDState(
             source=source,
-            optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
+            optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr / (self.form.gain if self.form else 1), momentum=self.momentum),),
             means=mean_embeddings(flat, real, everything, None, compute.suitable_chunk(real.shape), compute.dtype),
         )
 
@@ -82,14 +85,14 @@ class PixelMMD(Method[PixelMMDState]):
 
     def _from_means(self, state: PixelMMDState, weight: float) -> tuple[Tensor, Tensor]:
         """Return the squared MMD of each class (classes,) from the means of all real images, and the factor of its gradient."""
-        images, class_index = state.source.images, state.source.template.class_index
+        images, class_index = state.source.seen(), state.source.seen_class_index
         counts = class_index.bincount(minlength=len(state.means))
         distances = linear_mmd(state.means, class_mean_weights(class_index, counts, images.dtype) @ flat(images))
         return weight * distances, counts / weight
 
     def _from_pairs(self, state: PixelMMDState, real: ImageSet, rng: Rng) -> tuple[Tensor, Tensor]:
         """Return the same as `_from_means`, from all pairs with a batch of real images, which also sets the scale of each class."""
-        images, class_index, classes = state.source.images, state.source.template.class_index, slice(0, len(real.classes))
+        images, class_index, classes = state.source.seen(), state.source.seen_class_index, slice(0, len(real.classes))
         draw = real.draw(self.batch_per_class, rng)
         real_classes = split_by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)
         scales = [Scale.from_features(pixels) for pixels in real_classes]

@@ -66,6 +66,7 @@ def grid(
     classes or in image shape.
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
+    sets = {name: images.viewable() for name, images in sets.items()}
     first = _check_alike(sets)
     present = sorted(set().union(*(images.classes for images in sets.values())))
     classes = present[: CLASSES_PER_BAND * MOST_BANDS]

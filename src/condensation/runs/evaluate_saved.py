@@ -92,7 +92,8 @@ def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress
     """Return the set with the scores of its float32 and 8-bit images on its card. Raise CondensationError if it does not fit the data."""
     _require_networks(settings)
     data = _load(data_of(condensed, settings.data), {"The set": condensed}, progress.reading)
-    view = replace(condensed.images, images=eight_bit(condensed.images))
+    viewable = condensed.images.viewable()
+    view = replace(viewable, images=eight_bit(viewable))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]  # each with identically initialized networks
     scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
     return replace(condensed, card={**condensed.card, VIEWS: scores.without_seconds().to_json()})

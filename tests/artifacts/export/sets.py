@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from condensation import CondensedSet, Identity, ImageSet, Standardize, Zca
-from condensation.core.form import Tiles
+from condensation.core.form import Frequencies, Tiles
 
 PICTURES = torch.rand((40, 3, 4, 6), generator=torch.Generator().manual_seed(0))
 NAMES = ("Äpfel", "Brötchen/süß", "猫 | dog")
@@ -28,13 +28,18 @@ SETS = {
     "grey": learned(Standardize.fit([GREY]), GREY),
     "plain": learned(Identity()),
     "tiles": replace(learned(STANDARD), images=replace(learned(STANDARD).images, form=Tiles(2))),
+    "frequencies": replace(learned(STANDARD), images=replace(learned(STANDARD).images, form=Frequencies(4))),
     "zca": learned(Zca.fit([PICTURES])),
     "pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=STANDARD), CARD),
     "zca pixels": CondensedSet(ImageSet.of(PIXELS, torch.arange(6) // 2, NAMES, preprocessing=Zca.fit([PICTURES])), CARD),
 }
-# Every set in every format, except 8-bit images of whitened sets, which are refused.
+# Every set in every format, except 8-bit images of whitened sets and of coefficients, which are refused.
+NOT_OF_8_BITS = ("zca", "zca pixels", "frequencies")
 PAIRS = [
-    (name, to) for name in SETS for to in ("png", "npz", "parquet", "torch", "hub") if to not in ("png", "parquet") or "zca" not in name
+    (name, to)
+    for name in SETS
+    for to in ("png", "npz", "parquet", "torch", "hub")
+    if to not in ("png", "parquet") or name not in NOT_OF_8_BITS
 ]
 
 

@@ -117,7 +117,7 @@ def test_parquet_has_the_metadata_of_datasets(tmp_path):
     assert first["label"] == 0
 
 
-@pytest.mark.parametrize("name", ["colour", "grey", "plain", "zca", "pixels"])
+@pytest.mark.parametrize("name", ["colour", "grey", "plain", "frequencies", "zca", "pixels"])
 def test_the_hub_folder_holds_the_exact_set(tmp_path, name):
     SETS[name].save_pretrained(tmp_path / "out")
     back = CondensedSet.from_pretrained(tmp_path / "out")
@@ -134,6 +134,23 @@ def test_8_bit_images_of_a_whitened_set_are_refused(tmp_path, name, to):
         SETS[name].export(tmp_path / "out", to)
     assert 'to="npz"' in error.value.hint
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("to", ["png", "parquet"])
+def test_coefficients_are_not_rounded_to_8_bits(tmp_path, to):
+    with pytest.raises(CondensationError) as error:
+        SETS["frequencies"].export(tmp_path / "out", to)
+    assert "decoded=True" in error.value.hint
+    SETS["frequencies"].decoded().export(tmp_path / "out", to)
+
+
+def test_the_viewer_of_the_hub_shows_the_images_of_coefficients(tmp_path):
+    SETS["frequencies"].export(tmp_path / "out", "hub")
+    rows = pq.read_table(tmp_path / "out" / "data" / "train-00000-of-00001.parquet").to_pylist()
+    decoded = SETS["frequencies"].images.decoded()
+    assert [row["label"] for row in rows] == decoded.labels.tolist()
+    pixels = [np.array(Image.open(io.BytesIO(row["image"]["bytes"]))).transpose(2, 0, 1) for row in rows]
+    assert np.array_equal(np.stack(pixels), eight_bit(decoded).numpy())
 
 
 def test_real_8_bit_images_are_not_rounded():

@@ -45,6 +45,9 @@ class Export:
                 import_module(package)
             except ImportError:
                 raise MissingExtra(f"Writing {self.name}", "hub") from None
+        if not self.exact and images.form and not images.form.is_picture:
+            reason, hint = "8 bits do not hold coefficients", 'Use decoded=True, to="npz", to="torch" or to="hub".'
+            raise CondensationError(f"A set in the form {images.form.name!r} cannot be written as {self.name}: {reason}.", hint=hint)
         hint = 'Use to="npz", to="torch" or to="hub"; `condense show` draws the set.'
         if not self.exact and isinstance(images.preprocessing, Zca):
             reason = "whitening removes the mean and length of each image, so its 8-bit image cannot be whitened again"

@@ -45,8 +45,8 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
     if images.form:
         code = f"{code}\n{images.form.torch_code}"
         stored += (
-            f" The files hold {len(images)} images, and each holds {images.form.count} smaller ones. The last lines before "
-            f"`dataset` cut them apart and enlarge them: a network sees {images.seen} images."
+            f" The files hold {len(images)} images. The last lines before `dataset` decode each to {images.form.count} images: "
+            f"a network sees {images.seen} images."
         )
     training = _python(f"{form.imports}\n\n{code}\ndataset = torch.utils.data.TensorDataset(images, labels)")
     sections = [
@@ -187,7 +187,7 @@ def _eight_bit(images: ImageSet, card: Card, form: Export) -> str:
         kind = "`set.safetensors` is exact. `datasets.load_dataset` gives an 8-bit view of it; normalize it like test images."
     if not images.images.is_floating_point():
         return f"{kind} Nothing is lost: the images of this set had 8 bits from the start."
-    rounding = rounding_of(images)
+    rounding = rounding_of(images.viewable())
     change = (
         f"{kind} Values were clipped to [0, 1] and rounded: {100 * rounding.clipped:.1f} % were outside; the mean change is "
         f"{rounding.mean:.2f}/255, the largest {rounding.largest:.1f}/255."

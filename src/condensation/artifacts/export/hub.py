@@ -21,7 +21,7 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 def write_hub(images: ImageSet, card: Mapping[str, Any], folder: Path) -> None:
     """Write ``set.safetensors``, and the 8-bit images as parquet for the viewer and `datasets`."""
     (folder / TABLE).parent.mkdir()
-    write_table(images, folder / TABLE)
+    write_table(images.viewable(), folder / TABLE)
     if isinstance(images.preprocessing, Zca):
         images = replace(images, images=images.inputs())  # stored whitened, so that plain PyTorch code does not whiten
     write_set(folder / SET, images, card)
@@ -38,7 +38,7 @@ def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
         license=licence,
         pretty_name=f"{source or 'Images'}, condensed to {len(images)}",
         task_categories=["image-classification"],
-        size_categories=[next((size for most, size in SIZES if len(images) < most), "1M<n<10M")],
+        size_categories=[next((size for most, size in SIZES if len(images.viewable()) < most), "1M<n<10M")],
         tags=["dataset-condensation", "dataset-distillation", "synthetic", "image"],
         configs=[{"config_name": "default", "data_files": [{"split": "train", "path": TABLE}]}],
         dataset_info={"features": [{"name": "image", "dtype": "image"}, {"name": "label", "dtype": {"class_label": {"names": names}}}]},
