@@ -1,6 +1,7 @@
 """Bad input, and errors of the library in the words of the command line."""
 
 import logging
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -145,3 +146,8 @@ def test_a_long_value_is_shortened(condense):
     assert code == 2
     assert err.startswith("condense: compute.compile is '999")
     assert max(map(len, err.splitlines())) < 1100
+
+
+def test_hints_of_the_library_set_no_option_to_false():
+    hints = [path for path in (Path(__file__).parents[2] / "src").rglob("*.py") if re.search(r"hint=.*\b\w+=False", path.read_text())]
+    assert not hints  # the command has no option for it; "Leave out resume=True" works for both

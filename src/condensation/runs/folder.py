@@ -33,7 +33,7 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None
         if entries(folder):
             raise CondensationError(f"{folder} is not empty and holds no run.", hint="Choose a new folder (out=...).", setting="out")
         if resume:
-            raise CondensationError(f"There is no run to resume in {folder}.", hint="Start one with resume=False.", setting="resume")
+            raise CondensationError(f"There is no run to resume in {folder}.", hint="Leave out resume=True to start one.", setting="resume")
         return
     if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
         return  # a run that was rejected or stopped before its first checkpoint may be replaced
