@@ -201,6 +201,28 @@ def test_soft_labels_are_refused(tmp_path):
     assert "soft labels" in refused(tmp_path / "a.pt").message
 
 
+OTHER_FORMS = {
+    "scalar": lambda tensor: tensor.sum(),
+    "none": lambda tensor: tensor[:0],
+    "axes": lambda tensor: tensor[:, None, None],
+    "meta": lambda tensor: tensor.to("meta"),
+    "nested": lambda tensor: torch.nested.nested_tensor([tensor[:3], tensor[3:]]),
+    "sparse": torch.Tensor.to_sparse,
+    "complex": lambda tensor: tensor.to(torch.complex64),
+    "bits": lambda tensor: tensor > 0,
+}
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("part", [0, 1], ids=["images", "labels"])
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_tensors_of_another_form_are_refused(tmp_path, form, part):
+    parts = normalized()
+    parts[part] = OTHER_FORMS[form](parts[part])
+    torch.save(parts, tmp_path / "a.pt")
+    refused(tmp_path / "a.pt")
+
+
 def test_labels_that_do_not_match_are_refused(tmp_path):
     images, labels = normalized()
     torch.save([images, labels[:5]], tmp_path / "a.pt")

@@ -1,6 +1,7 @@
 """Trained generators: saved, loaded and sampled."""
 
 import json
+import resource
 from dataclasses import replace
 
 import pytest
@@ -129,6 +130,33 @@ def test_damaged_weights_are_refused(folder, tmp_path):
         with pytest.raises(CondensationError) as caught:
             TrainedGenerator.load(tmp_path / "g.safetensors")
         assert caught.value.hint == RESTORE
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [3, 1 << 40, 1 << 40]},
+        {"shape": [1, 8, -8]},
+        {"shape": [1, 1 << 20, 1 << 20]},
+        {"labels": []},
+        {"labels": [0, 1, 99]},
+        {"method": {"name": "gmmn", "hidden": [1 << 29, 1 << 29]}},
+        {"method": {"name": "gmmn", "latent": 10**9}},
+        {"method": {"name": "gmmn", "autoencoder": {"hidden": 10**9, "code": 10**9}}},
+        {"method": {"name": "gtn", "channels": [10**9, 10**9], "hidden": 10**9}},
+        {"method": {"name": "biggan", "width": 10**9}, "shape": [3, 16, 16]},
+        {"method": {"name": "dc-vae", "width": 10**9}, "shape": [3, 16, 16]},
+    ],
+    ids=str,
+)
+def test_sizes_that_the_file_only_promises_are_refused_before_memory_is_used(folder, tmp_path, change):
+    tensors, card = read_tensors(folder / "generator.safetensors", "trained generator")
+    write_tensors(tmp_path / "g.safetensors", "trained generator", tensors, {**card, **change})
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CondensationError) as caught:
+        TrainedGenerator.load(tmp_path / "g.safetensors")
+    assert "\n" not in caught.value.message
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
 
 
 def test_a_run_without_a_generator_is_named(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, NoSuchData
 from condensation.data.load import catalogue_key, load
 from condensation.data.locate import list_datasets
 from condensation.runs.presets import preset_for
@@ -136,3 +136,41 @@ def test_a_misspelt_folder_is_suggested(given, tmp_path, monkeypatch):
         load(given)
     assert "Did you mean 'flowers'?" in raised.value.message
     assert raised.value.setting == "data.source"
+
+
+@pytest.mark.parametrize(
+    "source", ["a\\nowhere", "C:\\data\\images", "./nowhere", "~nobody-has-this-name/x", "./no\nwhere", "no\x1b[31mwhere"]
+)
+def test_a_missing_path_is_named(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoSuchData) as caught:
+        load(source)
+    assert caught.value.setting == "data.source"
+    assert source.removeprefix("./") in caught.value.message or repr(source) in caught.value.message
+    assert not set(caught.value.hint) & {"\n", "\x1b"}
+    assert ("/train.npz" in caught.value.hint) == ("\x1b" in source)  # a name, not a path
+
+
+def test_a_path_with_backslashes_is_suggested_with_slashes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_classes(tmp_path / "photos" / "mine")
+    with pytest.raises(NoSuchData) as caught:
+        load("photos\\mine")
+    assert "photos/mine" in caught.value.hint
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "/", "//", "/etc/.."])
+def test_devices_and_the_root_hold_no_data(source):
+    with pytest.raises(CondensationError) as caught:
+        load(source)
+    assert caught.value.setting == "data.source"
+    assert len(caught.value.hint) < 200
+
+
+def test_a_run_is_no_data_set(tmp_path):
+    (tmp_path / "settings.json").write_text('{"settings": {}, "versions": {}, "machine": {}}')
+    (tmp_path / "set.safetensors").write_bytes(b"set")
+    for source in (tmp_path, tmp_path / "set.safetensors"):
+        with pytest.raises(CondensationError) as caught:
+            load(source)
+        assert "written by this program" in caught.value.message

@@ -125,7 +125,10 @@ def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) ->
         raise CondensationError(f"Expected normalized images, got values in [0, 1] in {path}.", hint=hint)
     if labels.ndim == 2 or labels.is_floating_point():
         raise CondensationError(f"{path} has soft labels. Expected one class label per image.")
-    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
+    if labels.shape != images.shape[:1] or labels.is_complex() or labels.dtype == torch.bool:
+        got = f"{labels.dtype} {tuple(labels.shape)}"
+        raise CondensationError(f"Expected {len(images)} whole numbers in {path}, one label per image, got {got}.")
+    low, high = int(labels.min()), int(labels.max())
     if not 0 <= low <= high < info.classes:
         message = f"Expected labels in 0..{info.classes - 1} for {info.title}, got {low}..{high} in {path}."
         raise CondensationError(message, hint=OTHER_DATA)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import ImagesCard, images_card, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
+from condensation.core import memory
 from condensation.core.compute import Compute
 from condensation.core.environment import versions
 from condensation.core.errors import CondensationError
@@ -124,6 +127,7 @@ class TrainedGenerator:
         if not isinstance(method, GenerativeMethod) or dtype is None:
             problem = "it has no weights" if dtype is None else f"{card.method['name']} trains no generator"
             raise CondensationError(f"{path} is damaged: {problem}.", hint=RESTORE)
+        check_sizes(path, method, card, weights)
         images, labels = torch.zeros(len(card.labels), *card.shape, dtype=dtype), torch.tensor(card.labels)
         like = ImageSet.of(images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored)
         with torch.random.fork_rng(devices=[]):
@@ -142,6 +146,26 @@ class TrainedGenerator:
         if not counts or min(counts.values()) < 1:
             raise CondensationError(f"Expected at least 1 image per class, got {min(counts.values(), default=0)}.", setting="ipc")
         return dict(sorted(counts.items()))
+
+
+def check_sizes(path: Path, method: GenerativeMethod, card: GeneratorCard, weights: Mapping[str, Tensor]) -> None:
+    """Check, before memory is used, that the generator has the ``weights`` of its file and that one image per class fits.
+
+    Raise CondensationError if not.
+    """
+    try:
+        if min(card.shape) < 1 or not card.labels:
+            raise ValueError(f"it makes images of {'x'.join(map(str, card.shape))} in {len(card.labels)} classes")
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):  # shapes alone
+            expected = method.build(card.shape, len(set(card.labels))).state_dict()
+        if name := next((name for name in expected if name in weights and weights[name].shape != expected[name].shape), None):
+            raise ValueError(f"{name} has the shape {tuple(weights[name].shape)}, expected {tuple(expected[name].shape)}")
+    except CondensationError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:  # torch raises RuntimeError or TypeError for sizes that overflow
+        raise CondensationError(f"{path} is damaged: {str(error).splitlines()[0]}.", hint=RESTORE) from None
+    needed = len(card.labels) * math.prod(card.shape) * 4
+    memory.require(needed, f"One image per class of {path}", "Use a machine with more memory.")
 
 
 class KeepGenerator:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from condensation.cli.choices import DEVICES, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, abridged
 from condensation.core.text import shown
 from condensation.core.trust import Trust, given_names
 
@@ -164,8 +164,8 @@ def folder_and_settings(arguments: Arguments) -> tuple[list[Path], list[str]]:
 def numbers(text: str, option: str = "--ipc") -> list[int]:
     """Parse ``1,10,50``. Raise CondensationError if a part is not a whole number from 1."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
-        raise CondensationError(f"Expected whole numbers from 1 for {option}, such as 1,10,50; got {text!r}.")
+    if not all(part.isdecimal() and len(part) < 10 and int(part) for part in parts):
+        raise CondensationError(f"Expected whole numbers from 1 for {option}, such as 1,10,50; got {abridged(repr(text))}.")
     return [int(part) for part in parts]
 
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from condensation.config.registry import FAMILIES, lookup
-from condensation.core.errors import CondensationError, did_you_mean
+from condensation.core.errors import CondensationError, abridged, did_you_mean
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
@@ -113,6 +113,8 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
         raise _wrong_type(where, content, WORDS.get(kind, f"a {kind.__name__}"))
     if kind is float and not math.isfinite(content):
         raise _wrong_type(where, content, "a finite number")
+    if kind is str and not content.isprintable() and any("\ud800" <= character <= "\udfff" for character in content):
+        raise _wrong_type(where, content, "valid text (UTF-8)")
     return content
 
 
@@ -144,4 +146,4 @@ def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: st
 
 
 def _wrong_type(where: str, content: Any, expected: str) -> CondensationError:
-    return CondensationError(f"{where} is {content!r}; it must be {expected}.", setting=where)
+    return CondensationError(f"{where} is {abridged(repr(content))}; it must be {expected}.", setting=where)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, abridged
 from condensation.core.regular_files import read_text
 from condensation.core.renamed import with_new_names
+from condensation.core.storage import LEVELS, parsed
 from condensation.core.trust import Trust, from_file
 from condensation.methods.registry import METHODS
 
@@ -74,8 +75,10 @@ def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
     Raise CondensationError if ``override`` is not of the form ``name=value``.
     """
     path, sign, text = override.partition("=")
-    if not sign or not all(path.strip().split(".")):
-        raise CondensationError(f"{override!r} is not a setting.", hint="Write settings as name=value, for example method.lr=0.5.")
+    names = path.strip().split(".")
+    if not sign or not all(names) or len(names) > LEVELS:
+        hint = "Write settings as name=value, for example method.lr=0.5."
+        raise CondensationError(f"{abridged(repr(override))} is not a setting.", hint=hint)
     return set_path(content, path.strip(), _value(text.strip()))
 
 
@@ -103,10 +106,10 @@ def read_settings(path: str | Path, trust: Trust = False) -> dict[str, Any]:
     kind = "JSON" if path.suffix == ".json" else "TOML"
     try:
         text = read_text(path)
-        content = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+        content = parsed(text, json.loads if kind == "JSON" else tomllib.loads)
     except FileNotFoundError:
         raise CondensationError(f"There is no settings file {path}.", setting="config") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CondensationError(f"{path} cannot be read as {kind}: {error}.", setting="config") from None
     if not isinstance(content, dict):
         raise CondensationError(f"Expected a table of settings in {path}, got {type(content).__name__}.", setting="config")
@@ -125,8 +128,8 @@ def to_toml(content: Mapping[str, Any]) -> str:
 def _value(text: str) -> Any:
     """Parse a value as TOML; anything else is a string, so quotes may be omitted."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):  # not TOML, a number of thousands of digits, or nested too deeply
+        return parsed(f"value = {text}", tomllib.loads)["value"]
+    except ValueError:  # not TOML, a number of thousands of digits, or nested too deeply
         return text
 
 

@@ -71,6 +71,11 @@ class NotWritten(CondensationError):
         return CondensationError(self.message, hint=f"{first} and continue with resume=True, or choose another folder (out=...).")
 
 
+def abridged(text: str, most: int = 100) -> str:
+    """Return ``text``, cut after ``most`` characters."""
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """Return `` Did you mean 'cifar10'?`` for the closest known name, or an empty string."""
     close = get_close_matches(str(name), list(known), n=1, cutoff=0.5)
@@ -80,7 +85,7 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
 def unknown(kind: str, name: object, known: Iterable[str], *, setting: str = "") -> CondensationError:
     """Return the error for the name of a ``kind`` that does not exist, with the available names."""
     names = list(known)
-    message = f"There is no {kind} {str(name)!r}.{did_you_mean(name, names)}"
+    message = f"There is no {kind} {abridged(repr(str(name)))}.{did_you_mean(name, names)}"
     return CondensationError(message, hint=f"Available: {', '.join(names)}.", setting=setting)
 
 
@@ -93,5 +98,5 @@ def require(settings: object, prefix: str, fields: Iterable[str], valid: Callabl
         large = next((limit for number, limit in zip(numbers, limits, strict=True) if abs(number) > limit), None)
         if large or not valid(value):
             wanted = f"at most {large:g}" if large else expected
-            message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {value!r}."
+            message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {abridged(repr(value))}."
             raise CondensationError(message, setting=f"{prefix}.{field}")

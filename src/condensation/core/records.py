@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, abridged
 from condensation.core.storage import RESTORE, read_json
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
     if match["key"]:
         return f"{begin}expected {words} as the name of each field"
     shown = json.dumps(value, ensure_ascii=False)
-    return f"{begin}expected {words}, got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"
+    return f"{begin}expected {words}, got {abridged(shown, SHOWN)}"
 
 
 def _place(content: Any, kind: type, error: msgspec.ValidationError, path: str) -> tuple[str, Any]:

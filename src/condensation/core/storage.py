@@ -18,6 +18,8 @@ from condensation.core.renamed import with_new_names
 
 UNFINISHED = ".unfinished"  # suffix of files and folders that are being written
 ABANDONED = 24 * 3600.0  # seconds after which they may be removed where the file system has no locks
+LEVELS = 100  # of tables and lists in each other
+BITS = 1000  # of a whole number; larger ones are no floats
 RESTORE = "Restore it from a backup, or remove it to create it again."
 
 
@@ -162,8 +164,39 @@ def write_json(path: Path, content: object) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raise CondensationError if it is missing or damaged."""
     try:
-        return with_new_names(json.loads(read_text(path)))
+        return with_new_names(parsed(read_text(path)))
     except FileNotFoundError:
         raise CondensationError(f"There is no file {path}.") from None
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: invalid JSON or UTF-8, or a number with thousands of digits
+    except (OSError, ValueError) as error:
         raise CondensationError(f"{path} is damaged or not JSON: {error}.", hint=RESTORE) from None
+
+
+def parsed(text: str, parse: Callable[[str], Any] = json.loads) -> Any:
+    """Return the content of JSON or TOML ``text``. Raise ValueError if it cannot be parsed, or JSON cannot store it."""
+    try:
+        content = parse(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    values = [content]
+    for _ in range(LEVELS):
+        if not values:
+            return content
+        values = [inner for value in values for inner in _checked(value)]
+    raise ValueError("it is nested too deeply")
+
+
+def _checked(value: Any) -> list[Any]:
+    """Return the values inside of a list or a table, and keys. Raise ValueError if ``value`` is unusable."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("it has half of a character (a lone surrogate)")
+    elif isinstance(value, int):
+        if value.bit_length() > BITS:
+            raise ValueError(f"it has a whole number of more than {BITS} bits")
+    elif not isinstance(value, float | None):
+        raise ValueError(f"it has a value of the type {type(value).__name__}, which JSON lacks")
+    return []

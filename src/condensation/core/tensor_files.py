@@ -15,7 +15,7 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.core.regular_files import LARGEST_TEXT, open_regular
 from condensation.core.renamed import with_new_names
-from condensation.core.storage import RESTORE, write
+from condensation.core.storage import RESTORE, parsed, write
 
 FORMAT = 3  # the latest format; files that earlier versions can read are written as 1
 
@@ -58,12 +58,12 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
             # Copies, because some systems refuse to replace a file while it is mapped.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if with_tensors else {}
         text, digest = metadata.get("card", "null"), metadata.get("digest", "")
-        card = with_new_names(json.loads(text))
+        card = with_new_names(parsed(text))
         if with_tensors and digest and digest != _digest(tensors, text):
             raise ValueError("its digest does not match its content")
     except CondensationError:
         raise
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise CondensationError(f"{path} is damaged, or not a {kind}: {error}.", hint=RESTORE) from None
     if actual != kind or not isinstance(card, dict):
         raise CondensationError(f"{path} is a safetensors file, but not a {kind} (it says: {actual or 'nothing'}).")

@@ -21,7 +21,7 @@ from torch import Tensor
 from condensation.core.lock import locked_beside
 from condensation.core.memory import readable
 from condensation.core.records import as_record
-from condensation.core.storage import atomic_file, remove_unfinished
+from condensation.core.storage import atomic_file, parsed, remove_unfinished
 from condensation.data.dataset import FileSummary, RawData, RawSplit, ReadOptions, SkippedImage
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
 FORMAT = 2  # version of the cached files; other versions are decoded again
-DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _load(path: Path) -> RawData | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         if metadata["sum"] != _checksum(tensors):
             raise ValueError("the checksum does not match")
-        return _unpack(tensors, json.loads(metadata["card"]))
+        return _unpack(tensors, parsed(metadata["card"]))
     except DAMAGE as problem:
         logger.warning(f"{path} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
         return None

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from condensation.core.errors import CondensationError, unknown
+from condensation.core.errors import CondensationError, abridged, unknown
 from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
 from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
@@ -20,6 +20,7 @@ from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
 # All images are in memory at most three times at once: as read, sorted by class, and channels first.
 COPIES = 3
 
+LARGEST_SIDE = 1_000_000  # pixels
 Size = int | str | tuple[int, int]  # pixels of both sides, or height and width: 64, (48, 64), "48x64"
 Fit = Literal["crop", "pad"]
 
@@ -202,8 +203,8 @@ def parse_size(size: Size | None) -> tuple[int, int] | None:
         numbers = [int(side) for side in sides]
     except (TypeError, ValueError):
         numbers = []
-    if len(numbers) not in (1, 2) or min(numbers) < 1:
-        message = f"The size is {size!r}, expected a positive number of pixels, or height x width."
+    if len(numbers) not in (1, 2) or min(numbers) < 1 or max(numbers) > LARGEST_SIDE:
+        message = f"The size is {abridged(repr(size))}, expected a positive number of pixels, or height x width."
         raise CondensationError(message, hint='Set size=64 or size="48x64".', setting="data.size")
     return numbers[0], numbers[-1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy.typing as npt
 from torch import Tensor
 
-from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
+from condensation.core.errors import CondensationError
 from condensation.core.progress import OnProgress
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
@@ -18,9 +18,17 @@ from condensation.data.dataset import Data, Fit, Format, RawData, RawSplit, Read
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
-from condensation.data.formats.registry import FORMATS, format_of
+from condensation.data.formats.registry import format_of
 from condensation.data.labels import are_strings, encode_labels
-from condensation.data.locate import data_folder, find_dataset, names_beside, not_found_error, official_paths, warn_of_shadow
+from condensation.data.locate import (
+    data_folder,
+    find_dataset,
+    no_format_error,
+    no_path_error,
+    not_found_error,
+    official_paths,
+    warn_of_shadow,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +167,9 @@ def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> t
 
 def _read_path(path: Path, options: ReadOptions) -> tuple[str, RawData]:
     if not path.exists():
-        found = did_you_mean(path.name, names_beside(path))
-        raise NoSuchData(f"There is no folder or file {path}.{found}", setting="data.source")
+        raise no_path_error(path)
+    if str(path.resolve()) == os.sep:
+        raise CondensationError(f"{path} is the root of all files, not a folder of data.", setting="data.source")
     located = _format_in(path)
     name, known = _name_of(path)
     return (located and located[1].dataset) or known or name, _read(path, options)
@@ -184,8 +193,7 @@ def _format_in(path: Path) -> tuple[Path, Format] | None:
 def _read(path: Path, options: ReadOptions) -> RawData:
     located = _format_in(path)
     if located is None:
-        hint = f"Expected one of: {'; or '.join(form.name for form in FORMATS)}."
-        raise CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
+        raise no_format_error(path)
     place, form = located
     if not form.has_parts:
         _refuse_parts(options, f"{place} ({form.name})")

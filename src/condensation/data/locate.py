@@ -9,12 +9,14 @@ from itertools import islice
 from pathlib import Path
 
 from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
+from condensation.core.text import in_line
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, normalized_name
 from condensation.data.decode.list_files import subfolders
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.idx import is_idx_folder
 from condensation.data.formats.npz import is_npz_folder
 from condensation.data.formats.registry import FORMATS, format_of
+from condensation.data.own_output import is_own_folder
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +96,10 @@ def list_datasets(folder: str | Path | None = None) -> list[DatasetListing]:
 
 def not_found_error(name: str, root: Path | None) -> CondensationError:
     """Return the error for a data set that is neither bundled nor in ``root``."""
+    if "\\" in name:  # a path of Windows, where it is none
+        return no_path_error(name)
     searched = f"The data folder is {root}." if root else f"No data folder was given, and {VARIABLE} is not set."
-    advice = f"set folder=... or {VARIABLE} to the folder that has {name}/train.npz and {name}/test.npz"
+    advice = f"set folder=... or {VARIABLE} to the folder that has {in_line(name)}/train.npz and {in_line(name)}/test.npz"
     known = known_name(name)
     if known is None:
         if Path(name).suffix[1:].isalpha():  # such as table.csv
@@ -118,6 +122,26 @@ def names_beside(path: Path) -> list[str]:
             return [entry.name for entry in islice(found, MOST_COMPARED) if not entry.name.startswith(".")]
     except OSError:
         return []
+
+
+def no_path_error(path: str | Path) -> CondensationError:
+    """Return the error for a ``path`` that does not exist."""
+    slashes = str(path).replace("\\", "/")
+    hint = f"Did you mean {in_line(slashes)}?" if slashes != str(path) and Path(os.path.expanduser(slashes)).exists() else ""
+    found = did_you_mean(Path(path).name, names_beside(Path(path)))
+    return NoSuchData(f"There is no folder or file {path}.{found}", hint=hint, setting="data.source")
+
+
+def no_format_error(path: Path) -> CondensationError:
+    """Return the error for an existing ``path`` in none of the formats."""
+    if path.suffix == ".safetensors" or is_own_folder(path):
+        hint = "Name the original data; `condense export` writes the images of a set as files."
+        return CondensationError(f"{path} was written by this program; it is no data set.", hint=hint, setting="data.source")
+    hint = (
+        "Expected one sub-folder of images per class, a CSV file of paths and labels, npz or IDX files, "
+        "a data set of Hugging Face, or the official files of a known data set."
+    )
+    return CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
 
 
 def official_paths(name: str, folder: Path) -> Iterator[Path]:

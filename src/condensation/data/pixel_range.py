@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, abridged
 
 PixelRange = tuple[float, float]  # the values of black and white
 
@@ -26,7 +26,7 @@ def parse_pixel_range(value: str | Sequence[float] | None) -> PixelRange | None:
     except (TypeError, ValueError):
         low = high = math.nan
     if not -LARGEST < low < high < LARGEST:
-        message = f"The pixel range is {value!r}, expected the values of black and white, separated by a comma."
+        message = f"The pixel range is {abridged(repr(value))}, expected the values of black and white, separated by a comma."
         raise CondensationError(message, hint='Set pixel_range="0,4095", for example.', setting="data.pixel_range")
     return low, high
 

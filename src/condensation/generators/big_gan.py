@@ -90,5 +90,5 @@ def initialize_normal(network: nn.Module, rng: Rng) -> None:
     initialize(network, rng.child("others"))
     with torch.no_grad():
         for name, layer in network.named_modules():
-            if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding):
+            if isinstance(layer, nn.Conv2d | nn.Linear | nn.Embedding) and not layer.weight.is_meta:
                 layer.weight.copy_(INITIAL_STD * rng.child(name).normal(tuple(layer.weight.shape)))

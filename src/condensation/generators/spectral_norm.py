@@ -41,5 +41,5 @@ def add_spectral_norm(network: nn.Module, rng: Rng, *kinds: type[nn.Module]) -> 
     for name, layer in list(network.named_modules()):
         if type(layer) in kinds:
             weight = layer.get_parameter("weight")
-            left = rng.child(name).normal(tuple(weight.shape[:1])).to(weight)
+            left = weight.flatten(1)[:, 0] if weight.is_meta else rng.child(name).normal(tuple(weight.shape[:1])).to(weight)
             parametrize.register_parametrization(layer, "weight", SpectralNorm(left))

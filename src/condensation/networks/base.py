@@ -148,6 +148,8 @@ def initialize(network: nn.Module, rng: Rng) -> None:
     Weights and biases of convolutions and linear layers are uniform within 1 / sqrt(fan-in); norms are scale 1, shift 0. Any other layer
     resets itself under a seed from ``rng``. Raise CondensationError if a layer with parameters has no ``reset_parameters``.
     """
+    if any(parameter.is_meta for parameter in network.parameters()):
+        return  # shapes without values
     uniform: list[tuple[nn.Parameter, float]] = []
     with torch.no_grad():
         for name, module in network.named_modules():

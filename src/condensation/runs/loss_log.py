@@ -6,7 +6,7 @@ from pathlib import Path
 
 from condensation.core.errors import NotWritten
 from condensation.core.regular_files import LARGEST_TEXT, read_regular
-from condensation.core.storage import write
+from condensation.core.storage import parsed, write
 from condensation.methods.loop import StepInfo
 
 
@@ -44,11 +44,11 @@ class LossLog:
             raise NotWritten(self.path, error, "") from error
         for line in lines:
             try:
-                entry = json.loads(line)
+                entry = parsed(line)
                 if entry["step"] > step:
                     break
                 self._seconds = float(entry["seconds"])
-            except (KeyError, TypeError, ValueError, RecursionError):
+            except (KeyError, TypeError, ValueError):
                 break
             kept.append(line)
         write(self.path, "".join(line + "\n" for line in kept).encode())

@@ -1,6 +1,5 @@
 """Results of an architecture search: how well each proxy ranks networks, and which network it selects."""
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ import numpy as np
 
 from condensation.core.records import as_record, read_record
 from condensation.core.rng import Rng
+from condensation.core.storage import parsed
 from condensation.runs.folder import LOG
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.studies.jobs import failures_in
@@ -150,8 +150,8 @@ class Search:
             return next((verdict.seconds_of_set for verdict in self._earlier.verdicts if verdict.label == label), 0.0)
         lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).is_file() else []
         for line in reversed(lines):
-            with suppress(json.JSONDecodeError):  # a killed process may leave half a line
-                return as_record(json.loads(line), LogLine, str(run / LOG)).seconds
+            with suppress(ValueError):  # a killed process may leave half a line
+                return as_record(parsed(line), LogLine, str(run / LOG)).seconds
         return 0.0
 
     @cached_property
