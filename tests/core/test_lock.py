@@ -114,6 +114,16 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch):
     assert not left.exists()
 
 
+def test_new_folders_that_stay_empty_are_removed_with_their_parents(tmp_path):
+    (tmp_path / "old").mkdir()
+    with locked_folder(tmp_path / "old" / "new" / "f"):
+        assert (tmp_path / "old" / "new" / "f").is_dir()
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
+    with locked_folder(tmp_path / "new" / "f"):
+        (tmp_path / "new" / "other").touch()
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "new", tmp_path / "new" / "other", tmp_path / "old"]
+
+
 def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
     (tmp_path / "f").touch()
     with pytest.raises(CondensationError, match="is a file"), locked_folder(tmp_path / "f"):

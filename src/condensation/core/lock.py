@@ -19,13 +19,13 @@ SHOWN = 200  # characters of the holder in messages
 
 @contextmanager
 def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Create ``folder`` and lock it, as `locked` does; a new folder is removed if the block leaves it empty.
+    """Create ``folder`` and lock it, as `locked` does; new folders are removed if the block leaves them empty.
 
     Raise NotWritten if the folder or the lock cannot be created.
     """
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
-    is_new = not folder.exists()
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = _acquired(folder / LOCK, folder, wait)
@@ -35,9 +35,9 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         _release(folder / LOCK, handle)
-        if is_new:
-            with suppress(OSError):  # it is not empty
-                folder.rmdir()
+        with suppress(OSError):  # it is not empty
+            for place in new:
+                place.rmdir()
 
 
 @contextmanager
