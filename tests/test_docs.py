@@ -217,7 +217,9 @@ def write_files(page: Path) -> None:
             Path(name[1]).write_text(small_python(text) if language == "python" else small_toml(text), encoding="utf-8")
     for folder in ("path/to/images", "path/to/flowers"):
         write_classes(Path(folder), ("daisy", "rose"), count=12, size=(20, 16))
-    official(Path("res_DM_CIFAR10_ConvNet_10ipc.pt"))
+    ((images, labels),) = official(Path("res_DM_CIFAR10_ConvNet_10ipc.pt"))
+    for name, content in (("data", [images.sigmoid(), labels]), ("images_best", images), ("labels_best", labels)):
+        torch.save(content, f"{name}.pt")
     Path("examples").symlink_to(ROOT / "examples")
     Path("timm.py").write_text(
         "from torch import nn\n\n\ndef resnet18(num_classes=10, in_chans=3, **others):\n"

@@ -9,9 +9,10 @@ from PIL import Image
 
 from condensation import CondensedSet, DataSettings, EvaluationSettings, Recipe, RunSettings, run
 from condensation.core.compute import Compute
+from condensation.core.form import Tiles
 from condensation.methods.random import Random
 from condensation.networks.convnet import ConvNet
-from tests.artifacts.test_official_format import official
+from tests.artifacts.test_official_format import normalized, official
 from tests.small import CPU
 
 EVALUATION = EvaluationSettings(1, ConvNet(width=8), Recipe(epochs=2))
@@ -139,7 +140,7 @@ def test_an_imported_set_can_be_shown_and_exported(condense):
     assert condense("import", "a.pt", "--data", "cifar10", "-o", "set.safetensors")[0] == 0
     assert condense("show", "set.safetensors")[0] == 0
     assert condense("export", "set.safetensors", "--to", "npz", "-o", "out")[0] == 0
-    assert "by the official project of dataset condensation (`a.pt`, set 0)" in Path("out/README.md").read_text(encoding="utf-8")
+    assert "by another project (`a.pt`, set 0)" in Path("out/README.md").read_text(encoding="utf-8")
 
 
 def test_which_selects_a_set(condense):
@@ -159,6 +160,39 @@ def test_an_import_overwrites_nothing(refused):
 def test_an_import_without_a_data_set_is_refused(refused):
     official("a.pt")
     assert "Missing option '--data'" in refused("import", "a.pt")
+
+
+def test_a_mosaic_in_two_files_is_imported(condense):
+    images, labels = normalized()
+    torch.save(images, "images.pt")
+    torch.save(labels, "labels.pt")
+    code, said, _ = condense("import", "images.pt", "-d", "cifar10", "--labels", "labels.pt", "--form", "tiles=4", "--pixels", "normalized")
+    assert code == 0
+    assert "a network sees 320 images" in said
+    read = CondensedSet.load("images.safetensors").images
+    assert (read.form, read.seen) == (Tiles(4), 320)
+    assert torch.equal(read.images, images)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("--form tiles=3", "padded"),
+        ("--form tiles=1", "at least 2"),
+        ("--form tiles=x", "'x'"),
+        ("--form tles=2", "tiles"),
+        ("--form tiles=", "factor"),
+        ("--pixels unit", "--pixels unit"),
+        ("--pixels bytes", "'bytes'"),
+        ("--labels a.pt", "--labels"),
+    ],
+)
+def test_bad_imports_are_refused(refused, options, text):
+    official("a.pt")
+    said = refused("import", "a.pt", "-d", "cifar10", *options.split())
+    assert text in said
+    assert "method." not in said
+    assert not Path("a.safetensors").exists()
 
 
 # -- condense show of several sets

@@ -12,8 +12,9 @@ from torch.utils.data import TensorDataset
 
 from condensation.artifacts.export.export import export
 from condensation.artifacts.export.hub_client import fetch, push
-from condensation.artifacts.official_format import read_official
+from condensation.artifacts.official_format import Pixels, read_official
 from condensation.artifacts.set_file import SET, read_set, write_set
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Preprocessing
 from condensation.core.trust import Trust
@@ -65,13 +66,24 @@ class CondensedSet:
         return cls(*read_set(path / SET if path.is_dir() else path, trust))
 
     @classmethod
-    def from_official(cls, path: str | Path, *, data: str, which: int = 0) -> CondensedSet:
-        """Read set number ``which`` of a file of the official project, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``.
+    def from_official(
+        cls,
+        path: str | Path,
+        *,
+        data: str,
+        which: int = 0,
+        labels: str | Path | None = None,
+        form: Form | None = None,
+        pixels: Pixels | None = None,
+    ) -> CondensedSet:
+        """Read set number ``which`` of a file of the official project, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``, or of its successors.
 
-        ``data`` names the data set in `DATASETS`, which the file does not record; its published constants normalized the images. No code in
-        the file can run. Raise CondensationError if the file is missing, damaged, no set, or of another data set.
+        ``data`` names the data set in `DATASETS`, which the file does not record; its published constants normalize the images. ``labels``
+        is the file of the labels if they are apart. ``form``, such as ``Tiles(2)``, says that each stored image holds several. ``pixels``
+        is "unit" for values in [0, 1] and "normalized" for others; None recognizes them. No code in the file can run. Raise
+        CondensationError if a file is missing, damaged, no set, or of another data set.
         """
-        return cls(*read_official(Path(path), data, which))
+        return cls(*read_official(Path(path), data, which, Path(labels) if labels is not None else None, form, pixels))
 
     def export(self, path: str | Path, to: str) -> Path:
         """Write the set in the format ``to``, one of `EXPORTS`, to the new folder ``path``, with a card that shows how to train on it."""

@@ -1,11 +1,15 @@
-"""Files of the official project of dataset condensation, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``."""
+"""Files of the official project of dataset condensation, such as ``res_DM_CIFAR10_ConvNet_10ipc.pt``, and of its successors.
+
+IDC, DREAM, M3D, DANCE and NCFM save ``[images, labels]`` with pixels in [0, 1], as mosaics of tiles that they decode before training. MTT,
+FTD and DATM save two files of one tensor each.
+"""
 
 import pickletools
 import re
 import zipfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +17,7 @@ from torch import Tensor
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Standardize
 from condensation.core.regular_files import open_regular
@@ -33,19 +38,27 @@ CALLS = ("REDUCE", "BUILD", "NEWOBJ")
 MOST_OPERATIONS = 1_000_000
 MOST_COPIED = 1_000_000_000  # calls times bytes of text
 SAFE_SINCE = (2, 6)  # earlier versions of torch.load could run code despite weights_only
+Pixels = Literal["normalized", "unit"]  # unit: in [0, 1], as far as they were clamped
+# Values in [0, 1] have a standard deviation of at most 1/2, normalized ones about 1.
+NORMALIZED_SPREAD = 0.6
 OTHER_DATA = 'Name the data set that the file was made from, such as data="fashion-mnist".'
 
 
-def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict[str, Any]]:
-    """Return a set and its card from an official file, or from a plain ``[images, labels]`` of ``torch.save``.
+def read_official(
+    path: Path, data: str, which: int = 0, labels: Path | None = None, form: Form | None = None, pixels: Pixels | None = None
+) -> tuple[ImageSet, dict[str, Any]]:
+    """Return a set and its card from an official file, from a plain ``[images, labels]``, or from a file of images and one of ``labels``.
 
-    Only tensors, numbers and plain containers are read, so no code can run.
+    ``form`` is how the images hold those that a network sees. ``pixels`` None recognizes their range, or raises CondensationError if it is
+    in doubt. Only tensors, numbers and plain containers are read, so no code can run.
     """
     name = known_name(data)
     published = [key for key, info in DATASETS.items() if info.published]
     if name not in published:
         raise unknown("data set with published constants", data, published)
     content = _load(path)
+    if labels is not None or isinstance(content, Tensor):
+        content = _pair(path, content, labels)
     sets = content.get("data") if isinstance(content, dict) else content
     sets = [sets] if _is_set(sets) else sets
     if not isinstance(sets, list | tuple) or not sets or not all(map(_is_set, sets)):
@@ -53,8 +66,8 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
         raise CondensationError(f"{path} holds no condensed set.", hint=hint)
     if not 0 <= which < len(sets):
         raise CondensationError(f"{path} holds {counted(len(sets), 'set')}, counted from 0; got which={which}.", setting="which")
-    pixels, labels = sets[which]
-    images = _to_images(path, pixels, labels, DATASETS[name])
+    stored, stored_labels = sets[which]
+    images = _to_images(path, stored, stored_labels, DATASETS[name], form, pixels)
     card = {
         "settings": {"data": {"source": name, "preprocessing": "published"}},  # with these, evaluation finds the test images
         "data": {"name": name},
@@ -62,6 +75,19 @@ def read_official(path: Path, data: str, which: int = 0) -> tuple[ImageSet, dict
     }
     scores = _scores(content.get("accs_all_exps") if isinstance(content, dict) else None)
     return images, {**card, "scores": scores} if scores else card
+
+
+def _pair(path: Path, images: Any, labels: Path | None) -> list[Tensor]:
+    """Return the tensors of a file of images and one of labels."""
+    if labels is None:
+        hint = 'Name the file of their labels, such as labels="labels_best.pt".'
+        raise CondensationError(f"{path} holds one tensor, without labels.", hint=hint, setting="labels")
+    values = _load(labels)
+    for file, content in ((path, images), (labels, values)):
+        if not isinstance(content, Tensor):
+            hint = "A file of images and labels needs no labels=...; two files hold one tensor each."
+            raise CondensationError(f"Expected a single tensor in {file}.", hint=hint, setting="labels")
+    return [images, values]
 
 
 def _load(path: Path) -> Any:
@@ -104,7 +130,22 @@ def _is_set(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, Tensor) for part in value)
 
 
-def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) -> ImageSet:
+def _normalized(path: Path, images: Tensor, preprocessing: Standardize, pixels: Pixels | None) -> Tensor:
+    """Return normalized images, checking that ``pixels`` is possible."""
+    low, high = float(images.min()), float(images.max())
+    possible = {"unit": float(images.std(correction=0)) < NORMALIZED_SPREAD, "normalized": low < 0 or high > 1}
+    if pixels is None and all(possible.values()):
+        hint = 'Pass pixels="unit" or pixels="normalized".'
+        raise CondensationError(f"{path} has pixels from {low:.2f} to {high:.2f}: in [0, 1], or normalized?", hint=hint, setting="pixels")
+    if pixels not in (None, *possible):
+        raise unknown("range of pixels", pixels, possible, setting="pixels")
+    if pixels and not possible[pixels]:
+        message = f"{path} has pixels from {low:.2f} to {high:.2f}, which contradicts pixels={pixels!r}."
+        raise CondensationError(message, hint="Leave it out to have the range recognized.", setting="pixels")
+    return preprocessing(images) if pixels == "unit" or not possible["normalized"] else images
+
+
+def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo, form: Form | None, pixels: Pixels | None) -> ImageSet:
     assert info.published is not None
     for tensor in (images, labels):
         if tensor.layout is not torch.strided or tensor.device.type != "cpu" or tensor.is_quantized or tensor.is_nested:
@@ -120,9 +161,6 @@ def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) ->
         raise CondensationError(f"Expected images as {expected}, got {images.dtype} {tuple(images.shape)} in {path}.", hint=OTHER_DATA)
     if not bool(images.isfinite().all()):
         raise CondensationError(f"{path} has pixels that are infinite or not a number.")
-    if float(images.min()) >= 0 and float(images.max()) <= 1:
-        hint = "In Python, CondensedSet(ImageSet.of(...)) takes images with any preprocessing."
-        raise CondensationError(f"Expected normalized images, got values in [0, 1] in {path}.", hint=hint)
     if labels.ndim == 2 or labels.is_floating_point():
         raise CondensationError(f"{path} has soft labels. Expected one class label per image.")
     if labels.shape != images.shape[:1] or labels.is_complex() or labels.dtype == torch.bool:
@@ -132,13 +170,20 @@ def _to_images(path: Path, images: Tensor, labels: Tensor, info: DatasetInfo) ->
     if not 0 <= low <= high < info.classes:
         message = f"Expected labels in 0..{info.classes - 1} for {info.title}, got {low}..{high} in {path}."
         raise CondensationError(message, hint=OTHER_DATA)
-    mean, std = (torch.tensor(values) for values in info.published)
+    preprocessing = Standardize(*(torch.tensor(values) for values in info.published))
+    if form:
+        try:
+            form.check(info.shape, preprocessing)
+        except CondensationError as error:
+            message = f"{error.message} Files whose tiles were padded cannot be read."
+            raise CondensationError(message, hint=error.hint, setting="form") from None
     return ImageSet.of(
-        images.float(),
+        _normalized(path, images.float(), preprocessing, pixels),
         labels,
         info.class_names or tuple(str(label) for label in range(info.classes)),
-        preprocessing=Standardize(mean, std),
+        preprocessing=preprocessing,
         flip_invariant=info.flip_invariant,
+        form=form,
     )
 
 

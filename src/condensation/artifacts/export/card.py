@@ -72,7 +72,7 @@ def _origin(images: ImageSet, card: Card) -> str:
     name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
     made = f" with the method {as_code(str(name))}{f' in {steps:,} steps' if steps else ''}" if name else ""
     if card.official:
-        made = f" by the official project of dataset condensation ({as_code(card.official.file)}, set {card.official.which})"
+        made = f" by another project ({as_code(card.official.file)}, set {card.official.which})"
     source = f" from {in_markdown(card.data.name)}" if card.data.name else ""
     source += f" ({card.data.images:,} training images)" if card.data.images is not None else ""
     note = f"\n\n{markdown_line(card.note)}" if card.note else ""

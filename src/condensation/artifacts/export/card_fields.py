@@ -53,7 +53,7 @@ class RecipeEntry:
 
 @dataclass(frozen=True)
 class OfficialEntry:
-    """File of the official project from which a set was imported."""
+    """File of another project from which a set was imported."""
 
     file: str
     which: int
