@@ -78,10 +78,13 @@ def test_ctrl_c_during_the_evaluation_keeps_the_set(condense):
     assert condense("show", "out", "-o", "a.png")[0] == 0
 
 
+RARE = ("typer", "condensation.cli.app", "numpy", "condensation.runs.run")
+
+
 @pytest.mark.parametrize(
-    "module", ["condensation.cli", "typer", "condensation.cli.app", "numpy", "torch.nn.modules", "condensation.runs.run"]
+    "module", ["condensation.cli", "torch.nn.modules", *(pytest.param(module, marks=pytest.mark.slow) for module in RARE)]
 )
-@pytest.mark.parametrize("arguments", [RUN, ("methods",)], ids=["run", "methods"])
+@pytest.mark.parametrize("arguments", [RUN, pytest.param(("methods",), marks=pytest.mark.slow)], ids=["run", "methods"])
 def test_ctrl_c_during_an_import_ends_in_one_line(module, arguments):
     command = [sys.executable, "-X", "importtime", "-c", "from condensation.__main__ import main; main()", *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:

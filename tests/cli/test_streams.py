@@ -27,7 +27,7 @@ def ends(*words, **how):
     return made.returncode, made.stdout or b"", made.stderr
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("encoding", [pytest.param("cp1252", marks=pytest.mark.slow), "ascii"])
 def test_characters_that_the_encoding_lacks(mine, encoding):
     code, said, errors = ends("data", "show", "./mine", environment={"PYTHONIOENCODING": encoding})
     assert (code, errors) == (0, b"")
