@@ -388,6 +388,7 @@ def test_a_worker_imports_no_module_of_the_current_folder(tmp_path: Path, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("made", [{**QUICK, **SLOW}], indirect=True, ids=["all"])
 def test_no_command_imports_what_any_text_of_any_file_names(made: Path) -> None:
     assert walk(made, None) > 200
