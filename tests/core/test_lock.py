@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.lock import locked_beside, locked_folder
+from condensation.core.lock import LOCK, lock_beside, locked_beside, locked_folder, remove_free
 from condensation.core.storage import ABANDONED, UNFINISHED, atomic_file, new_folder, remove_unfinished, write
 
 HOLDER = """
@@ -49,6 +49,16 @@ def test_a_second_process_is_told_who_works_there(tmp_path, locked):
     with locked(tmp_path / "f"):  # the dead process is not in the way
         pass
     assert list(tmp_path.rglob("*lock")) == []
+
+
+def test_a_free_lock_is_removed_and_a_held_one_stays(tmp_path):
+    lock = lock_beside(tmp_path / "f")
+    lock.write_text("process 1 on another-machine")
+    remove_free(lock)
+    assert not lock.exists()
+    with locked_folder(tmp_path):
+        remove_free(tmp_path / LOCK)
+        assert (tmp_path / LOCK).exists()
 
 
 def test_a_second_thread_is_refused(tmp_path):

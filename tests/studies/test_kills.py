@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from condensation.config.build import from_dict
+from condensation.studies.jobs import Failure, failures_in, record_failure
 from condensation.studies.registry import STUDIES
 from tests.golden.cases import steady
 from tests.killing import changes, kill_before, leftovers
@@ -43,6 +44,16 @@ def results(folder):
     for path in folder.rglob("*.json"):
         kept[str(path.relative_to(folder))] = steady(json.loads(path.read_text()))
     return kept
+
+
+def test_failures_end_with_the_last_success(tmp_path):
+    failures = {}
+    record_failure(tmp_path, failures, "first", Failure("out of memory"))
+    record_failure(tmp_path, failures, "second", Failure("the disk is full"))
+    record_failure(tmp_path, failures, "first", None)
+    assert failures_in(tmp_path) == failures == {"second": Failure("the disk is full")}
+    record_failure(tmp_path, failures, "second", None)
+    assert failures_in(tmp_path) == {} and list(tmp_path.iterdir()) == []
 
 
 MANY = pytest.param(None, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(1800)])

@@ -46,13 +46,25 @@ def locked_beside(path: Path, *, wait: bool = False) -> Iterator[None]:
 
     Raise CondensationError, naming the process that holds the lock, if refused, and OSError if the file cannot be created.
     """
-    lock = path.with_name(f".{path.name}{LOCK}")
+    lock = lock_beside(path)
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = _acquired(lock, path, wait)
     try:
         yield
     finally:
         _release(lock, handle)
+
+
+def lock_beside(path: Path) -> Path:
+    """Return the lock file of ``path`` in its parent folder."""
+    return path.with_name(f".{path.name}{LOCK}")
+
+
+def remove_free(lock: Path) -> None:
+    """Remove the lock file that a process left which was killed at its end; one that is held stays."""
+    if lock.exists():
+        with suppress(OSError, CondensationError):
+            _release(lock, _acquired(lock, lock, wait=False))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.lock import LOCK, locked_beside, marked
+from condensation.core.lock import LOCK, lock_beside, locked_beside, marked, remove_free
 from condensation.core.regular_files import read_text
 from condensation.core.renamed import with_new_names
 
@@ -112,6 +112,7 @@ def write(path: Path, content: bytes) -> None:
 
 def require_free(path: Path) -> None:
     """Check that a new folder can be made at ``path``. Raise CondensationError if it is a file, or a folder that is not empty."""
+    remove_free(lock_beside(path))
     if path.is_dir() and any(path.iterdir()):
         hint = "Remove it, or choose another folder (out=...)."
         raise CondensationError(f"{path} is not empty; nothing is overwritten.", hint=hint, setting="out")

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from condensation.core.lock import locked_beside
+from condensation.core.lock import lock_beside, locked_beside, remove_free
 from condensation.core.memory import readable
 from condensation.core.records import as_record
 from condensation.core.storage import atomic_file, parsed, remove_unfinished
@@ -94,7 +94,9 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
     )
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
     raw, damaged = _load(path), path.is_file()
-    if raw is None:
+    if raw is not None:
+        remove_free(lock_beside(folder / source_key))
+    else:
         with _locked(folder / source_key):
             raw = None if damaged else _load(path)  # another process may have decoded the images in the meantime
             if raw is None:

@@ -15,7 +15,7 @@ from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.ipc import small_classes_note
-from condensation.core.lock import locked_folder
+from condensation.core.lock import LOCK, locked_folder, remove_free
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.core.storage import remove_unfinished, write, write_json
@@ -72,6 +72,7 @@ def run(
     folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
     check_folder(folder, content, resume)
     if is_finished(folder, content):
+        remove_free(folder / LOCK)
         return RunResult(folder, CondensedSet.load(folder / SET), Scores.read(folder / SCORES) if settings.evaluation.networks else None)
     data = data or settings.data.load(progress.reading)
     ipc = settings.ipc_of(data.train)

@@ -12,6 +12,7 @@ from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.errors import CondensationError
+from condensation.core.lock import LOCK, remove_free
 from condensation.core.memory import is_out_of_memory
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
@@ -115,8 +116,10 @@ def run_jobs(jobs: Sequence[Job], folder: Path, data: Data, watch: Watch = Watch
     for number, job in enumerate(jobs, first):
         before = state(job, folder, failures)
         watch.begin(number, count or len(jobs), job.title, before)
-        if before == FINISHED and job.name not in failures:
-            continue
+        if before == FINISHED:
+            remove_free(folder / job.name / LOCK)
+            if job.name not in failures:
+                continue
         work = partial(run, job.settings, folder / job.name, resume=_has_begun(folder / job.name), data=data, observers=watch.observers)
         callbacks = {
             "progress": Progress(training=watch.on_progress, evaluating=watch.on_progress),
@@ -142,12 +145,14 @@ def attempt(work: Callable[[], object]) -> Failure | None:
 
 
 def record_failure(folder: Path, failures: Failures, name: str, failure: Failure | None) -> None:
-    """Update ``failures`` and their file in ``folder``; None means that the job ``name`` succeeded."""
+    """Update ``failures`` and their file in ``folder``, which exists while a job fails; None means that the job ``name`` succeeded."""
     before = dict(failures)
     failures.pop(name, None)
     if failure:
         failures[name] = failure
-    if failures != before:
+    if not failures:
+        (folder / FAILURES).unlink(missing_ok=True)
+    elif failures != before:
         write_json(folder / FAILURES, {name: asdict(failure) for name, failure in failures.items()})
 
 
