@@ -39,7 +39,7 @@ def test_characters_without_a_look_are_escaped() -> None:
 
 
 def test_markdown_and_html_are_escaped() -> None:
-    assert in_markdown("a|b <i> [x](y) `c` *d* snake_case _e_") == r"a\|b \<i> \[x](y) \`c\` \*d\* snake_case \_e\_"
+    assert in_markdown("a|b <i> [x](y) `c` *d* snake_case _e_") == r"a\|b &lt;i> \[x](y) \`c\` \*d\* snake_case \_e\_"
     assert [markdown_line(text) for text in ("# a", "> a", "1. a", "- a", "2 a")] == [r"\# a", r"\> a", r"1\. a", r"\- a", "2 a"]
     assert as_code("a`b\nc") == r"`a'b\nc`"
     assert markdown_table(("x",), [("a|b\nc",), (3,)]) == "| x |\n| --- |\n| a\\|b\\\\nc |\n| 3 |"
@@ -68,7 +68,7 @@ def test_hostile_class_and_data_names_are_text_in_every_output(condense) -> None
     card["data"] = {**card["data"], "name": f"{ACTIVE}\n## data{TURNED}"}
     CondensedSet(CondensedSet.load("out").images, card).save("other.safetensors")
     said += [condense("show", "other.safetensors"), condense("export", "other.safetensors", "--to", "png", "-o", "png")]
-    said += [condense("export", "other.safetensors", "--to", "hub", "-o", "hub"), condense("evaluate", "other.safetensors")]
+    said += [condense("export", "other.safetensors", "--to", "hub", "-o", "hub"), condense("evaluate", "other.safetensors", *FAST)]
     said += [condense("data", "show", f"no{ESCAPE}\n{TURNED}"), condense("show", f"no{ESCAPE}"), condense("run", "-m", f"{ESCAPE}")]
     said.append(condense("run", "-d", source, f"method.{ESCAPE}=1"))
     codes = [code for code, *_ in said]
@@ -83,7 +83,7 @@ def test_hostile_class_and_data_names_are_text_in_every_output(condense) -> None
         assert not RAW.search(text)
         assert active(text) == []
         assert not re.search(r"^(# note|## data|# h)", text, re.MULTILINE)
-        assert "\\<script>" in text
+        assert "&lt;script>" in text
 
 
 def test_a_recipe_on_a_card_is_no_code_of_an_export(condense) -> None:

@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 import typer.main
 
 from condensation.cli import main as cli
 from condensation.cli.app import app
+from condensation.core.errors import NoSuchData
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.core.trust import TextOfFile, from_file, given_names
+from condensation.data.load import dataset_title, load
 from condensation.studies.executors import Processes
 from tests.cli.runs import ENVIRONMENT, FAST
 
@@ -325,6 +328,21 @@ def test_a_study_with_own_code_is_made_resumed_and_printed(mended: Path) -> None
     assert call("transfer", "new", "--trust")[0] == 0
     assert call("transfer", "-c", "new/settings.json", "-o", "new", "--dry-run")[0] == 2
     assert call("transfer", "-c", "new/settings.json", "-o", "new", "--dry-run", "--trust")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["a:b", "./a:b", "a:b/c:d"])
+def test_a_path_of_a_file_may_contain_a_colon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = from_file(name, "their.json")
+    with pytest.raises(NoSuchData, match="a:b") as raised:
+        load(source)
+    assert raised.value.setting == "data.source"
+    images = np.arange(320, dtype=np.uint8).reshape(20, 4, 4)
+    Path(name).mkdir(parents=True)
+    for part in ("train", "test"):
+        np.savez(Path(name, f"{part}.npz"), images=images, labels=np.arange(20) % 2)
+    assert load(source, preprocessing="none").train.images.flatten(1)[1].tolist() == images[2].flatten().tolist()
+    assert dataset_title(source) == name
 
 
 def test_a_name_keeps_its_file() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
-_ACTIVE = re.compile(r"[\\`*\[<|~$]|(?<!\w)_|_(?!\w)|&(?=[#\w])")
+_ACTIVE = re.compile(r"[\\`*\[|~$]|(?<!\w)_|_(?!\w)|&(?=[#\w])")
 _ACTIVE_AT_START = re.compile(r"^(\s*)(?:(\d+)(?=[.)])|(?=[#>+=-]))")
 
 
@@ -25,7 +25,7 @@ def in_line(text: str) -> str:
 
 def in_markdown(text: str) -> str:
     """Return ``text`` for a heading, a cell or a sentence of Markdown, in which nothing acts as Markdown or HTML."""
-    return _ACTIVE.sub(r"\\\g<0>", in_line(text))
+    return _ACTIVE.sub(r"\\\g<0>", in_line(text)).replace("<", "&lt;")
 
 
 def markdown_line(text: str) -> str:

@@ -64,6 +64,11 @@ def from_file(content: Any, file: object, trust: Trust = False, *, contacts_hub:
         raise CondensationError(f"{file}: nested too deeply.") from None
 
 
+def as_path_text(text: str) -> str:
+    """Return ``text`` as exactly a str, as paths need it; it no longer tells its file."""
+    return str.__str__(text)
+
+
 def given_names(content: Any) -> set[str]:
     """Return the texts in plain ``content`` that may name code and come from no file."""
     if isinstance(content, str):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.progress import OnProgress
+from condensation.core.trust import as_path_text
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
 from condensation.data.catalogue import DATASETS, known_name
@@ -88,9 +89,9 @@ def load(
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
     elif _is_path(source):
-        name, raw = _read_path(Path(os.path.expanduser(source)), options)
+        name, raw = _read_path(_path(source), options)
     else:
-        name, raw = _read_named(str(source), folder, options)
+        name, raw = _read_named(as_path_text(str(source)), folder, options)
     return assemble(name, raw, preprocessing, options, flip_invariant)
 
 
@@ -133,7 +134,7 @@ def catalogue_key(source: str | Path) -> str | None:
     """Return the key in `DATASETS` of ``source``, a name or a path, without reading files; None if unknown."""
     if not _is_path(source) and (known := known_name(str(source))):
         return known
-    path = Path(os.path.expanduser(source))
+    path = _path(source)
     located = _format_in(path) if path.exists() else None
     return (located[1].dataset or _name_of(path)[1]) if located else None
 
@@ -146,6 +147,10 @@ def dataset_title(source: str) -> str:
 
 def _is_path(source: str | Path) -> bool:
     return isinstance(source, Path) or "/" in source or os.sep in source or source.startswith((".", "~"))
+
+
+def _path(source: str | Path) -> Path:
+    return Path(os.path.expanduser(as_path_text(str(source))))
 
 
 def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> tuple[str, RawData]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
 from condensation.core.rng import Rng
+from condensation.core.trust import as_path_text
 from condensation.networks.base import Classifier, NetworkSampler, NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, describe_spec, parse_bucket, weights_rng
@@ -44,7 +45,7 @@ class TrainedNetworks(NetworkSampler):
         if not self.path:
             hint = "Set path to the folder of a pool, for example method.networks.path=pools/cifar10/pool."
             raise CondensationError("No pool given.", hint=hint, setting="method.networks.path")
-        store = PoolStore.open(Path(self.path))
+        store = PoolStore.open(Path(as_path_text(self.path)))
         spec = describe_spec(self.spec)
         for name, value in store.record.spec.items():
             if spec.get(name, value) != value:
