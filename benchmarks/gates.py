@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, machine_name
+from benchmarks.harness import RESULTS, commit, machine_name
 from condensation import Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
 from condensation.augment.diffaugment import DiffAugment
 from condensation.core.environment import versions
@@ -89,7 +89,13 @@ def main() -> None:
         seconds = {"condensing": round(condensed - started, 1), "evaluating": round(time.perf_counter() - condensed, 1)}
         print(f"{options.job} {key}: {scores} after {options.epochs} epochs of {options.recipe}, {seconds}", flush=True)
         results[key] = {"method": to_dict(method), **scores.summary(), "seconds": seconds}
-        content = {"job": options.job, "held_out": SHARE, "recipe": to_dict(recipe), "machine": machine_name(compute.device)}
+        content = {
+            "commit": commit(),
+            "job": options.job,
+            "held_out": SHARE,
+            "recipe": to_dict(recipe),
+            "machine": machine_name(compute.device),
+        }
         write_json(path, {**content, "compute": compute.describe(), "versions": versions(), "results": results})
 
 

@@ -115,7 +115,7 @@ def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", c
     """Write the result of the benchmark ``name`` as JSON, with the command, the commit and the machine. ``case`` is for the file name."""
     path = out / f"{'-'.join(filter(None, (name, case, machine_name(device))))}.json"
     command = " ".join(["python -m", f"benchmarks.{name}", *_without_paths(sys.argv[1:])])
-    made_by = {"command": command, "commit": _commit(), "device": device, **machine_facts(device)}
+    made_by = {"command": command, "commit": commit(), "device": device, **machine_facts(device)}
     write_json(path, {"made_by": made_by, **result})
     print(f"written to {path}")
 
@@ -141,7 +141,7 @@ def machine_name(device: str) -> str:
     return "-".join(str(words).lower().split())
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the measured commit, marked as dirty if the code differs from it."""
 
     def git(*words: str) -> str:
