@@ -41,7 +41,9 @@ def drawn(strategy: "strategies.SearchStrategy[Any]", rng: random.Random) -> Any
     values: list[Any] = []
 
     @hypothesis.seed(rng.getrandbits(32))
-    @hypothesis.settings(max_examples=6, database=None, deadline=None, phases=[hypothesis.Phase.generate])
+    @hypothesis.settings(
+        max_examples=6, database=None, deadline=None, phases=[hypothesis.Phase.generate], suppress_health_check=list(hypothesis.HealthCheck)
+    )
     @hypothesis.given(strategy)
     def keep(value: Any) -> None:
         values.append(value)
