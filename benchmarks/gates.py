@@ -89,14 +89,9 @@ def main() -> None:
         seconds = {"condensing": round(condensed - started, 1), "evaluating": round(time.perf_counter() - condensed, 1)}
         print(f"{options.job} {key}: {scores} after {options.epochs} epochs of {options.recipe}, {seconds}", flush=True)
         results[key] = {"method": to_dict(method), **scores.summary(), "seconds": seconds}
-        content = {
-            "commit": commit(),
-            "job": options.job,
-            "held_out": SHARE,
-            "recipe": to_dict(recipe),
-            "machine": machine_name(compute.device),
-        }
-        write_json(path, {**content, "compute": compute.describe(), "versions": versions(), "results": results})
+        made = {"commit": commit(), "machine": machine_name(compute.device), "compute": compute.describe(), "versions": versions()}
+        settings = {"job": options.job, "held_out": SHARE, "recipe": to_dict(recipe)}
+        write_json(path, {**made, **settings, "results": results})
 
 
 if __name__ == "__main__":
