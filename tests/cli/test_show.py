@@ -76,5 +76,17 @@ def test_a_folder_in_the_way_of_a_picture(refused, finished):
     assert "--resume" not in said
 
 
+def test_a_card_is_printed_where_no_picture_can_be_written(condense, finished):
+    (finished / "grid.png").unlink()
+    (finished / "grid.png").mkdir()  # a read-only folder does not stop root
+    code, printed, errors = condense("show", finished)
+    assert (code, errors) == (0, "")
+    assert "Without a picture: Could not write" in printed
+    assert "digits" in printed
+    about = json.loads(condense("show", finished, "--json")[1])
+    assert about["picture"] is None
+    assert "grid.png" in about["no_picture"]
+
+
 def test_a_checkpoint_is_not_a_set(refused, finished):
     assert "not a condensed set (it says: checkpoint)" in refused("show", finished / "checkpoint.safetensors")

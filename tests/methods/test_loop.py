@@ -183,3 +183,11 @@ def test_an_unfinished_file_does_not_block_the_folder(tmp_path: Path) -> None:
 
 def test_the_result_is_on_the_device_of_the_real_images() -> None:
     assert condense(dm(networks=Fresh(ConvNet(width=4))), images(), 1, compute=COMPUTE).device == images().device
+
+
+def test_pixels_far_beyond_the_real_images_are_no_result(tmp_path: Path) -> None:
+    with pytest.raises(Diverged) as raised:
+        condense(dm(lr=1e9, steps=3), images(), 2, compute=COMPUTE, checkpoint=Checkpoint(tmp_path / "c"))
+    assert raised.value.setting == "method.lr"
+    assert raised.value.step == 3
+    assert "lr (now 1e+09)" in raised.value.hint

@@ -41,6 +41,8 @@ class StepInfo:
 
 
 Observer = Callable[[StepInfo], None]
+ABSURD = 1_000  # times the largest input of real images: larger synthetic ones show nothing, though networks with norms accept them
+SAMPLE = 1_000  # real images whose largest input is compared
 
 
 class Stopped(Exception):
@@ -52,13 +54,13 @@ class Stopped(Exception):
 
 
 class Diverged(CondensationError):
-    """The loss or a pixel became infinite or NaN."""
+    """The loss or a pixel became infinite or NaN, or pixels left the range of the real images far behind."""
 
-    def __init__(self, step: int, kept: int | None, method: Method) -> None:
+    def __init__(self, step: int, kept: int | None, method: Method, problem: str = "The loss or a pixel was not a finite number") -> None:
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
         setting = f"method.{method.lr_setting}" if method.lr_setting else ""
         advice = f"a smaller {setting} (now {method.lr:g})" if setting else "other settings"
-        message = f"The loss or a pixel was not a finite number at step {step}, so the run was stopped. {state}"
+        message = f"{problem} at step {step}, so the run was stopped. {state}"
         super().__init__(message, hint=f"Start again in a new folder with {advice}.", setting=setting)
         self.step, self.kept = step, kept
 
@@ -130,11 +132,16 @@ def condense(
         done += 1
     if not (loss is None or math.isfinite(loss)) or not state.source.is_finite():  # keep the last good state
         raise Diverged(done, checkpoint.saved_step if checkpoint else None, method)
+    made = state.source.snapshot()
+    most, bound = float(made.images.abs().max()), ABSURD * max(1.0, float(real.inputs(slice(SAMPLE)).abs().max()))
+    if most > bound:
+        problem = f"Pixels reached {most:.0e}, more than {ABSURD:,} times those of the real images,"
+        raise Diverged(done, checkpoint.saved_step if checkpoint else None, method, problem)
     if checkpoint and (stopped or method.steps):
         checkpoint.save(state, done, identity)
     if stopped:
         raise stopped
-    return state.source.snapshot().to(device)
+    return made.to(device)
 
 
 def _check_arguments(method: object, seed: object, observers: object) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.config.build import from_dict
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.user_code import short_name
 from condensation.data.settings import DataSettings
@@ -31,21 +31,27 @@ def show(
     first, several = next(iter(sets.values())), len(sets) > 1
     real, problem = _real_images(first, folder)
     # Do not replace the picture of a run by one that shows less.
-    beside = path / (GRID if real is not None and rows is None and not several else PICTURE)
-    out = out or (beside if path.is_dir() else path.with_suffix(".png"))
+    beside = path / (GRID if real is not None and rows is None and not several and not decoded else PICTURE)
+    beside = beside if path.is_dir() else path.with_suffix(".png")
     titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
     drawn = {label: condensed.decoded().images if decoded else condensed.images for label, condensed in sets.items()}
     images = drawn if several else next(iter(drawn.values()))
-    save_picture(out, grid(images, real, title="\n".join(titles), rows=rows))
+    picture: dict[str, str | None] = {"picture": str(out or beside)}
+    try:
+        save_picture(out or beside, grid(images, real, title="\n".join(titles), rows=rows))
+    except NotWritten as error:
+        if out is not None:
+            raise
+        picture = {"picture": None, "no_picture": error.message}
     if as_json:
         cards = {"sets": {label: condensed.card for label, condensed in sets.items()}} if several else first.card
-        return print_json({"picture": str(out), **cards})
+        return print_json({**picture, **cards})
     screen = plain_console()
     for condensed, title in zip(sets.values(), titles, strict=True):
         _print_card(screen, condensed, title)
     if problem:
         screen.print(f"Without real images: {problem}")
-    return screen.print(f"Picture: {out}")
+    return screen.print(f"Picture: {picture['picture']}" if picture["picture"] else f"Without a picture: {picture['no_picture']}")
 
 
 def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
