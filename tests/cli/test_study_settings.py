@@ -23,7 +23,7 @@ def request_of(tmp_path):
         path = tmp_path / "file.json"
         path.write_text(json.dumps(file or {}))
         given = {name.replace("__", "."): value for name, value in options.items()}
-        return StudyRequest(given, list(overrides), path, options.get("preset"))
+        return StudyRequest(given, list(overrides), path, options.get("preset"), trust=False)
 
     return make
 
