@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from condensation.core.errors import NotEnoughMemory
 
+FREE_MEMORY = "Close other programs, or use a machine with more memory."
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 # Files of a control group: limit, usage, and the lines of `memory.stat` that count pages which the system can take back.
 CGROUP_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
@@ -22,7 +23,7 @@ def free_memory() -> int | None:
     return max(0, min(known)) if known else None
 
 
-def require(needed: int, what: str, advice: str, free: int | None = None) -> None:
+def require(needed: int, what: str, advice: str = FREE_MEMORY, free: int | None = None) -> None:
     """Check that ``needed`` bytes fit in ``free`` bytes, by default those of this machine. Raise NotEnoughMemory if not."""
     free = free_memory() if free is None else free
     if free is not None and needed > free:

@@ -48,7 +48,7 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
             if int.from_bytes(content.read(8), "little") > LARGEST_TEXT:
                 raise ValueError(f"its header has more than {LARGEST_TEXT:,} bytes")
         if with_tensors:
-            memory.require(path.stat().st_size, f"Reading {path}", "Close other programs, or use a machine with more memory.")
+            memory.require(path.stat().st_size, f"Reading {path}")
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             actual, version = metadata.get("kind"), int(metadata.get("format", "0"))

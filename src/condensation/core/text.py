@@ -50,6 +50,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def joined(*sentences: str) -> str:
+    """Return the ``sentences`` that are not empty, as one text."""
+    return " ".join(filter(None, sentences))
+
+
 def accuracy(mean: float, deviation: float, count: int) -> str:
     """Return ``49.1 ± 0.4``; ``49.1`` for a single network, which has no deviation."""
     return f"{mean:.1f} ± {deviation:.1f}" if count != 1 else f"{mean:.1f}"

@@ -9,6 +9,7 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.text import joined
 from condensation.data.arrays import scale_splits
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions
@@ -60,7 +61,7 @@ def assemble(
         _warn_of_constant_images(split, names)
     details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
-    note, origins = " ".join(filter(None, notes)), (train.origin, test.origin)
+    note, origins = joined(*notes), (train.origin, test.origin)
     return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays", origins)
 
 

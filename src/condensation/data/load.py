@@ -11,6 +11,7 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.core.progress import OnProgress
+from condensation.core.text import joined
 from condensation.core.trust import as_path_text
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble
@@ -210,7 +211,7 @@ def _read(path: Path, options: ReadOptions) -> RawData:
         return raw
     note = f"{info.title} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
     logger.warning(note)
-    return replace(raw, note=" ".join(filter(None, (raw.note, note))))
+    return replace(raw, note=joined(raw.note, note))
 
 
 def _refuse_parts(options: ReadOptions, origin: str) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import tarfile
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -17,7 +17,6 @@ GZIP_MAGIC = b"\x1f\x8b"
 BLOCK = 1 << 20
 LARGEST = 1_000_000_000  # bytes of all unpacked files; those of CIFAR have 184 million
 LARGEST_MEMBER = 300_000_000  # bytes of one of them; the largest has 155 million
-FREE_MEMORY = "Close other programs, or use a machine with more memory."
 
 
 def files_in(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
@@ -36,6 +35,17 @@ def damaged_file(path: Path | str, problem: object, dataset: str = "") -> Conden
     return CondensationError(f"{path} is damaged or truncated: {reason}.", hint=hint)
 
 
+@contextmanager
+def naming_damage(path: Path | str, dataset: str = "", errors: tuple[type[Exception], ...] = (Exception,)) -> Iterator[None]:
+    """Raise ``errors`` as `damaged_file`; by default all, since readers raise errors of many types on damaged files."""
+    try:
+        yield
+    except (CondensationError, MemoryError):
+        raise
+    except errors as problem:
+        raise damaged_file(path, problem, dataset) from problem
+
+
 def _in_folder(folder: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
     for name in names:
         file = folder / name
@@ -47,29 +57,24 @@ def _in_folder(folder: Path, names: Collection[str], dataset: str) -> Iterator[t
 
 def _in_tar(path: Path, names: Collection[str], dataset: str) -> Iterator[tuple[str, bytes]]:
     seen = set()
-    with ExitStack() as stack:
-        try:
-            stream = _open(path, stack)
-            # Stream mode decompresses each byte once and never seeks.
-            tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK))
-            for member in tar:
-                name = _safe_name(member)
-                if name is None or name not in names:
-                    continue
-                if name in seen:
-                    raise CondensationError(f"{path} contains {name} twice, so it is not the published archive.")
-                seen.add(name)
-                _require_memory(member.size, path, dataset)
-                content = cast(IO[bytes], tar.extractfile(member)).read()
-                if len(content) != member.size:
-                    raise EOFError(f"{name} has {len(content):,} bytes, expected {member.size:,}")
-                yield name, content
-            while stream.read(BLOCK):  # gzip verifies its checksum at the end
-                pass
-        except (CondensationError, MemoryError):
-            raise
-        except Exception as problem:  # tarfile raises errors of many types on damaged headers
-            raise damaged_file(path, problem, dataset) from problem
+    with naming_damage(path, dataset), ExitStack() as stack:
+        stream = _open(path, stack)
+        # Stream mode decompresses each byte once and never seeks.
+        tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", bufsize=BLOCK))
+        for member in tar:
+            name = _safe_name(member)
+            if name is None or name not in names:
+                continue
+            if name in seen:
+                raise CondensationError(f"{path} contains {name} twice, so it is not the published archive.")
+            seen.add(name)
+            _require_memory(member.size, path, dataset)
+            content = cast(IO[bytes], tar.extractfile(member)).read()
+            if len(content) != member.size:
+                raise EOFError(f"{name} has {len(content):,} bytes, expected {member.size:,}")
+            yield name, content
+        while stream.read(BLOCK):  # gzip verifies its checksum at the end
+            pass
 
 
 class Limited:
@@ -104,4 +109,4 @@ def _safe_name(member: tarfile.TarInfo) -> str | None:
 def _require_memory(size: int, path: Path, dataset: str) -> None:
     if size > LARGEST_MEMBER:
         raise damaged_file(path, f"a file in it has {size:,} bytes, expected at most {LARGEST_MEMBER:,}", dataset)
-    memory.require(COPIES * size, f"Reading {path}", FREE_MEMORY)
+    memory.require(COPIES * size, f"Reading {path}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from condensation.core.errors import CondensationError
 from condensation.data.dataset import ReadOptions
-from condensation.data.parts import choose_parts, part_kind
+from condensation.data.parts import part_kind, require_parts
 
 # The known names, preferred ones first; a part may come before or after: train_images, y_test.
 KNOWN = {
@@ -45,15 +45,9 @@ def find_arrays(keys: Collection[str], options: ReadOptions, origin: str) -> Arr
     if not pairs:
         images = any("images" in found for found in parts.values())
         raise _missing("labels" if images else "images", keys, origin)
-    chosen = choose_parts(pairs, options, origin)
-    if chosen is None:
-        if len(pairs) > 1:
-            message = f"No part of {origin} is known as the training part; it has {', '.join(pairs)}."
-            raise CondensationError(message, hint="Name it: data.train=NAME.", setting="data.train")
-        return ArrayNames(next(iter(pairs.values())), None, class_names)
-    test = next(iter(chosen.tests), None)
-    unlabelled = [part for part in parts if part not in pairs and part_kind(part)]
-    return ArrayNames(pairs[chosen.train], pairs[test] if test else None, class_names, chosen.note(test, unlabelled))
+    chosen = require_parts(pairs, options, origin, alone=True)
+    test, note = chosen.choose_test([part for part in parts if part not in pairs and part_kind(part)])
+    return ArrayNames(pairs[chosen.train], pairs[test] if test else None, class_names, note)
 
 
 def _parts(keys: Collection[str]) -> dict[str, dict[str, str]]:

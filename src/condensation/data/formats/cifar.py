@@ -14,7 +14,7 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.data.catalogue import DATASETS
 from condensation.data.dataset import Format, RawData, RawSplit, ReadOptions
-from condensation.data.formats.archive import TAR_SUFFIXES, damaged_file, files_in
+from condensation.data.formats.archive import TAR_SUFFIXES, files_in, naming_damage
 from condensation.data.formats.safe_pickle import read_pickle
 
 SHAPE = (3, 32, 32)
@@ -87,15 +87,11 @@ class CifarVersion:
         class_names = None
         for name, content in files_in(path, (*self.train, self.test, self.names), self.dataset):
             origin = f"{name} in {path}"
-            try:
+            with naming_damage(origin, self.dataset):
                 if name == self.names:
                     class_names = self._class_names(content, origin)
                 else:
                     batches[name] = self._batch(content, origin)
-            except CondensationError:
-                raise
-            except ValueError as problem:
-                raise damaged_file(origin, problem, self.dataset) from problem
         missing = [name for name in (*self.train, self.test) if name not in batches]
         if missing:
             message = f"{path} lacks {', '.join(missing)}; {DATASETS[self.dataset].title} is incomplete."

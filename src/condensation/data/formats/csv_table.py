@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
+from condensation.core.text import joined
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
 from condensation.data.decode.list_files import ListedFile, file_stamp, printable
@@ -14,7 +15,7 @@ from condensation.data.decode.parallel import PendingImages, file_image, read_sp
 from condensation.data.formats.table_files import FileFinder
 from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
-from condensation.data.parts import TEST_NAMES, choose_parts, part_kind
+from condensation.data.parts import TEST_NAMES, part_kind, require_parts
 
 SUFFIXES = (".csv", ".tsv")
 PATHS = (
@@ -63,7 +64,7 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     listing = [file_stamp(path.stat()), *((file.name, *file.stamp) if file else None for file in files)]
     first = _pending(train, files[: len(train)], table, path, str(path))
     second = _pending(test, files[len(train) :], table, path, f"The test split of {path}") if test else None
-    note = " ".join(filter(None, (table.note, note, _similar_names(first.class_names or ()))))
+    note = joined(table.note, note, _similar_names(first.class_names or ()))
     raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second, options, note))
     return raw if raw.files else replace(raw, files=FileSummary())
 
@@ -212,19 +213,13 @@ def _split_rows(rows: Sequence[TableRow], path: Path, options: ReadOptions) -> t
     if options.train is None and options.test is None and (other := next((row for row in rows if not part_kind(row.split)), None)):
         message = f"{path}, line {other.line}: the split is {other.split!r}, expected train, test or val."
         raise CondensationError(message, hint="Name the parts: data.train=NAME data.test=NAME.", setting="data.train")
-    parts = choose_parts((row.split.lower() for row in rows), options, str(path))
-    if parts is None:
-        raise CondensationError(f"{path} has no line with the split train.", hint="Name it: data.train=NAME.", setting="data.train")
+    parts = require_parts((row.split.lower() for row in rows), options, str(path))
     of_part = {name: [row for row in rows if row.split.lower() == name] for name in (parts.train, *parts.tests)}
-    unlabelled = [name for name in parts.tests if not any(row.label for row in of_part[name])]
-    test = next((name for name in parts.tests if name not in unlabelled), None)
+    test, note = parts.choose_test([name for name in parts.tests if not any(row.label for row in of_part[name])])
     second = of_part[test] if test else []
-    if options.test is not None and unlabelled:
-        message = f"The rows of {unlabelled[0]} in {path} have no labels."
-        raise CondensationError(message, hint="Name another part, or leave out data.test.", setting="data.test")
     if empty := next((row for row in second if not row.label), None):
         raise CondensationError(f"{path}, line {empty.line}: the label is empty.")
-    return of_part[parts.train], second, parts.note(test, unlabelled)
+    return of_part[parts.train], second, note
 
 
 def _file_of(row: TableRow, table: Path, finder: FileFinder, options: ReadOptions) -> ListedFile | None:

@@ -18,11 +18,11 @@ from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
-from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.archive import naming_damage
 from condensation.data.formats.hub_columns import HubColumns, find_columns, has_labels, labels_of
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
 from condensation.data.own_output import is_own_folder
-from condensation.data.parts import choose_parts
+from condensation.data.parts import require_parts
 
 PREFIX = "hf:"
 SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
@@ -134,13 +134,11 @@ def _part_of(file: str) -> str:
 def _check_parquet(path: Path) -> None:
     """Check the metadata of a parquet file, because the library's error does not name the damaged file."""
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import parquet
     except ImportError:
         raise MissingExtra("Reading parquet files", "hub") from None
-    try:
+    with naming_damage(path):
         parquet.read_metadata(path)
-    except (ArrowException, OSError) as problem:
-        raise damaged_file(path, problem) from None
 
 
 def _load(load: Callable[[Any], Any], name: str) -> Any:
@@ -199,22 +197,13 @@ def _choose_splits(train: Any, test: Any, options: ReadOptions, name: str) -> tu
     if not isinstance(train, Mapping):
         return train, test, ""
     splits = dict(train)
-    parts = choose_parts(splits, options, name)
-    if parts is None and len(splits) == 1:
-        return next(iter(splits.values())), test, ""
-    if parts is None:
-        message = f"{name} has no split train; it has {', '.join(splits)}."
-        hint = "Name the parts: data.train=NAME data.test=NAME (in Python: from_dataset(train, test))."
-        raise CondensationError(message, hint=hint, setting="data.train")
+    hint = "Name the parts: data.train=NAME data.test=NAME (in Python: from_dataset(train, test))."
+    parts = require_parts(splits, options, name, alone=True, hint=hint)
     if test is not None:
         return splits[parts.train], test, ""
     columns = find_columns(splits[parts.train], options.columns, name)
-    unlabelled = [part for part in parts.tests if not has_labels(splits[part], columns)]
-    if options.test is not None and unlabelled:
-        message = f"The split {unlabelled[0]} of {name} has no labels."
-        raise CondensationError(message, hint="Name another one, or leave out data.test.", setting="data.test")
-    chosen = next((part for part in parts.tests if part not in unlabelled), None)
-    return splits[parts.train], splits[chosen] if chosen else None, parts.note(chosen, unlabelled)
+    chosen, note = parts.choose_test([part for part in parts.tests if not has_labels(splits[part], columns)])
+    return splits[parts.train], splits[chosen] if chosen else None, note
 
 
 def _items(dataset: Any, columns: HubColumns, labels: Sequence[int], origin: str) -> Iterator[PendingImage]:

@@ -3,7 +3,6 @@
 import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -15,7 +14,7 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.core.regular_files import open_regular
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
-from condensation.data.formats.archive import FREE_MEMORY, damaged_file
+from condensation.data.formats.archive import damaged_file, naming_damage
 
 PREFIXES = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"
@@ -38,11 +37,8 @@ def read_idx(path: Path, dims: int, count: int | None = None) -> Tensor:
 
     Raise CondensationError if its header or length is wrong, and NotEnoughMemory if the sizes in its header do not fit.
     """
-    try:
-        with open_regular(path) as file:
-            content = _read(cast(BinaryIO, gzip.open(file)) if path.suffix == ".gz" else file, dims, count, path)
-    except (OSError, EOFError, OverflowError, zlib.error) as problem:
-        raise damaged_file(path, problem) from problem
+    with naming_damage(path), open_regular(path) as file:
+        content = _read(cast(BinaryIO, gzip.open(file)) if path.suffix == ".gz" else file, dims, count, path)
     return torch.from_numpy(content.copy())
 
 
@@ -51,7 +47,7 @@ def _read(file: BinaryIO, dims: int, count: int | None, path: Path) -> np.ndarra
     size = math.prod(shape)
     if not size or count not in (None, shape[0]):
         raise damaged_file(path, f"its header has the shape {shape}" + (f", and there are {count:,} labels" if count else ""))
-    memory.require(size * COPIES, f"Reading {path}", FREE_MEMORY)
+    memory.require(size * COPIES, f"Reading {path}")
     content = file.read(size + 1)
     if len(content) != size:
         raise damaged_file(path, f"expected {size:,} bytes, got {f'{len(content):,}' if len(content) < size else 'more'}")

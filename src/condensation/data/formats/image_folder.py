@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
+from condensation.core.text import joined
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
@@ -61,8 +62,7 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
     raw = read_cached(("folder", folder), listing, options, lambda: read_splits(train.pending(), test.pending() if test else None, options))
     others = sum((split.others for split in splits), Counter[str]())
-    note = " ".join(filter(None, (note, raw.note)))
-    return replace(raw, note=note, files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
+    return replace(raw, note=joined(note, raw.note), files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
 
 
 def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, ClassFolders | None, str]:
@@ -73,21 +73,16 @@ def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, Clas
     parts = None if classes_here else choose_parts(inside, options, str(place))
     if parts and parts.others and not options.named_parts and not subfolders(inside[parts.train]):  # a class called "train"
         parts = None
-    notes = [f"The images are those in {place}." if place != folder else ""]
+    outer = f"The images are those in {place}." if place != folder else ""
     if parts is None:
         train = _class_folders(place, options)
         if not classes_here:
             _check_no_parts(train)
-        return train, None, " ".join(filter(None, [*notes, left_out_note(train.empty)]))
+        return train, None, joined(outer, left_out_note(train.empty))
     train = _class_folders(_inner(inside[parts.train]), options)
     tests = {name: _labelled(inside[name], train, options) for name in parts.tests}
-    unlabelled = [name for name, split in tests.items() if split is None]
-    if unlabelled and options.test is not None:
-        message = f"{inside[parts.tests[0]]} has no class folders, so its images have no labels."
-        raise CondensationError(message, hint="Name another part, or leave out data.test.", setting="data.test")
-    chosen = next((name for name, split in tests.items() if split), None)
-    notes += [left_out_note(train.empty), parts.note(chosen, unlabelled)]
-    return train, tests[chosen] if chosen else None, " ".join(filter(None, notes))
+    chosen, note = parts.choose_test([name for name, split in tests.items() if split is None])
+    return train, tests[chosen] if chosen else None, joined(outer, left_out_note(train.empty), note)
 
 
 def _inner(folder: Path, options: ReadOptions | None = None) -> Path:

@@ -2,7 +2,6 @@
 
 import math
 import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
@@ -12,12 +11,13 @@ from numpy.lib import format as npy
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.text import joined
 from condensation.data.arrays import as_pixels
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
-from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.archive import naming_damage
 from condensation.data.formats.array_names import find_arrays
 from condensation.data.labels import are_strings, encode_labels
-from condensation.data.parts import TRAIN_NAMES, choose_parts, part_kind
+from condensation.data.parts import TRAIN_NAMES, part_kind, require_parts
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -30,13 +30,11 @@ def is_npz_folder(folder: Path) -> bool:
 def read_npz_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the splits of ``train.npz`` and, if it exists, ``test.npz``; ``options`` may name other files as the parts."""
     files = {file.stem: file for file in sorted(folder.glob("*.npz"))}
-    parts = choose_parts(files, options, str(folder))
-    if parts is None:
-        raise CondensationError(f"{folder} has no train.npz.", hint="Name the file: data.train=NAME.", setting="data.train")
-    alone, test = replace(options, train=None, test=None), next(iter(parts.tests), None)
-    raw = read_npz(files[parts.train], alone)
-    note = " ".join(filter(None, (raw.note, parts.note(test))))
-    return replace(raw, test=read_npz(files[test], alone).train if test else raw.test, note=note)
+    parts = require_parts(files, options, str(folder))
+    test, note = parts.choose_test()
+    options = replace(options, train=None, test=None)
+    raw = read_npz(files[parts.train], options)
+    return replace(raw, test=read_npz(files[test], options).train if test else raw.test, note=joined(raw.note, note))
 
 
 def is_npz_file(path: Path) -> bool:
@@ -55,13 +53,10 @@ def read_npz(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     `condensation.data.formats.array_names` lists the names of arrays. Raise CondensationError if the file is damaged, lacks an array, or
     contains Python objects, which could run code, and NotEnoughMemory if the sizes in its headers do not fit.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = find_arrays([name.removesuffix(".npy") for name in archive.namelist()], options, str(path))
-            arrays = {key: _read_array(archive, key, path) for key in (*names.train, *(names.test or ()))}
-            listed = _texts(_read_array(archive, names.class_names, path)) if names.class_names else None
-    except (OSError, EOFError, RuntimeError, NotImplementedError, KeyError, zipfile.BadZipFile, zlib.error) as problem:
-        raise damaged_file(path, problem) from problem
+    with naming_damage(path), zipfile.ZipFile(path) as archive:
+        names = find_arrays([name.removesuffix(".npy") for name in archive.namelist()], options, str(path))
+        arrays = {key: _read_array(archive, key, path) for key in (*names.train, *(names.test or ()))}
+        listed = _texts(_read_array(archive, names.class_names, path)) if names.class_names else None
     class_names = None if listed is None else tuple(map(str, listed.reshape(-1).tolist()))
 
     def split(keys: tuple[str, str], origin: str) -> RawSplit:
@@ -80,22 +75,18 @@ def _texts(array: np.ndarray) -> np.ndarray:
 
 def _read_array(archive: zipfile.ZipFile, key: str, path: Path) -> np.ndarray:
     member = f"{key}.npy" if f"{key}.npy" in archive.namelist() else key
-    try:
+    with naming_damage(f"{key!r} in {path}"):
         if archive.namelist().count(member) > 1:
             raise ValueError("there are two arrays of that name")
         with archive.open(member) as file:
             shape, dtype = _read_header(file)
         if dtype.hasobject:
             raise CondensationError(f"{key!r} in {path} contains Python objects, which could run code.", hint="Save plain arrays.")
-        memory.require(math.prod(shape) * dtype.itemsize * COPIES, f"Reading {path}", "Use fewer or smaller images.")
+        memory.require(math.prod(shape) * dtype.itemsize * COPIES, f"Reading {path}")
         with archive.open(member) as file:
             array: np.ndarray = npy.read_array(file, allow_pickle=False)
             if file.read(1):  # zipfile verifies its checksum at the end
                 raise ValueError(f"there are more bytes than the {array.nbytes:,} that its header promises")
-    except (CondensationError, MemoryError):
-        raise
-    except Exception as problem:  # numpy's reader raises errors of many types on damaged headers
-        raise damaged_file(f"{key!r} in {path}", problem) from problem
     return array
 
 

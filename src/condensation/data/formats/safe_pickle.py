@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from condensation.core.errors import CondensationError
-from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.archive import naming_damage
 
 INTEGERS = re.compile(r"[iu][1248]")
 # A data file needs about ten tuples and five calls. Hashing nested tuples takes time 2^depth, and C stack proportional to the depth;
@@ -93,19 +93,16 @@ def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
 
     Raise CondensationError if the file requests anything else, or is damaged. Nothing in it is run.
     """
-    try:
-        _check_operations(content)
-        result = SafeUnpickler(io.BytesIO(content), encoding="latin-1").load()
+    with naming_damage(origin):
+        try:
+            _check_operations(content)
+            result = SafeUnpickler(io.BytesIO(content), encoding="latin-1").load()
+        except Forbidden as request:
+            hint = "It is not the published file: download the data set again from a source that you trust."
+            raise CondensationError(f"{origin} requests {request}, which could run code. Nothing was run.", hint=hint) from None
         if not isinstance(result, dict):
             raise ValueError("expected a dictionary")
         return {_text(key): value.values if isinstance(value, IntegerArray) else value for key, value in result.items()}
-    except Forbidden as request:
-        raise CondensationError(
-            f"{origin} requests {request}, which could run code. Nothing was run.",
-            hint="It is not the published file: download the data set again from a source that you trust.",
-        ) from None
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, EOFError, pickle.UnpicklingError) as problem:
-        raise damaged_file(origin, problem) from problem
 
 
 class SafeUnpickler(pickle.Unpickler):

@@ -12,7 +12,7 @@ import torch
 from condensation.core import memory
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
-from condensation.data.formats.archive import FREE_MEMORY, damaged_file
+from condensation.data.formats.archive import naming_damage
 
 TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
 
@@ -36,21 +36,17 @@ def read_mat(path: Path) -> RawSplit:
         from scipy import io
     except ImportError:
         raise MissingExtra("Reading the files of SVHN", "data") from None
-    try:
+    with naming_damage(path, "svhn"):
         shapes = {name: shape for name, shape, _ in io.whosmat(path)}
         if not shapes.keys() >= {"X", "y"}:
             raise ValueError(f"expected X and y, got {', '.join(shapes) or 'nothing'}")
-        memory.require(COPIES * math.prod(shapes["X"]), f"Reading {path}", FREE_MEMORY)
+        memory.require(COPIES * math.prod(shapes["X"]), f"Reading {path}")
         arrays = io.loadmat(path, variable_names=("X", "y"))
-    except (CondensationError, MemoryError):
-        raise
-    except Exception as problem:  # scipy's reader raises errors of many types on damaged files
-        raise damaged_file(path, problem, "svhn") from problem
-    images, labels = arrays["X"], arrays["y"].reshape(-1)
-    if images.ndim != 4 or images.shape[2] != 3 or images.dtype != np.uint8 or labels.dtype.kind not in "iu":
-        raise damaged_file(path, f"X is {images.dtype} of shape {images.shape}, and y {labels.dtype}", "svhn")
-    if len(labels) != images.shape[3] or not len(labels) or labels.min() < 1 or labels.max() > 10:
-        raise damaged_file(path, f"expected {images.shape[3]} labels in 1..10, got {len(labels)} labels", "svhn")
+        images, labels = arrays["X"], arrays["y"].reshape(-1)
+        if images.ndim != 4 or images.shape[2] != 3 or images.dtype != np.uint8 or labels.dtype.kind not in "iu":
+            raise ValueError(f"X is {images.dtype} of shape {images.shape}, and y {labels.dtype}")
+        if len(labels) != images.shape[3] or not len(labels) or labels.min() < 1 or labels.max() > 10:
+            raise ValueError(f"expected {images.shape[3]} labels in 1..10, got {len(labels)} labels")
     return RawSplit(torch.from_numpy(images).permute(3, 2, 0, 1), torch.from_numpy(labels.astype(np.int64) % 10), None, str(path))
 
 

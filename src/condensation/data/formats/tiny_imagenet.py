@@ -21,7 +21,7 @@ from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image
 from condensation.data.decode.list_files import file_stamp, list_images, stat_file
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
-from condensation.data.formats.archive import damaged_file
+from condensation.data.formats.archive import damaged_file, naming_damage
 
 DATASET = "tiny-imagenet"
 FOLDER = "tiny-imagenet-200"
@@ -47,10 +47,8 @@ class DatasetFiles:
         if name not in self.names:
             hint = f"Add that file, or get the data set again: condense data get {DATASET}"
             raise CondensationError(f"{self.path} lacks {name}.", hint=hint)
-        try:
+        with naming_damage(f"{name} in {self.path}", DATASET):
             return [line for line in self.read(name).decode().splitlines() if line.strip()]
-        except (OSError, UnicodeDecodeError) as problem:
-            raise self.damaged(name, problem) from problem
 
     def damaged(self, name: str, problem: object) -> CondensationError:
         """Return the error for the damaged file ``name``."""
@@ -87,13 +85,11 @@ def _read_anew(path: Path, options: ReadOptions) -> RawData:
         names = {name for name in (CLASSES, WORDS) if (path / name).is_file()}
         names.update(file.relative_to(path).as_posix() for file in below)
         return _read(DatasetFiles(path, frozenset(names), lambda name: read_regular(path / name, LARGEST_FILE)), options)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            prefix = FOLDER + "/"
-            names = {name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)}
-            return _read(DatasetFiles(path, frozenset(names), lambda name: _read_member(archive, prefix + name)), options)
-    except (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile) as problem:
-        raise damaged_file(path, problem, DATASET) from problem
+    errors = (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)  # not those of `on_progress`
+    with naming_damage(path, DATASET, errors), zipfile.ZipFile(path) as archive:
+        prefix = FOLDER + "/"
+        names = {name.removeprefix(prefix) for name in archive.namelist() if name.startswith(prefix)}
+        return _read(DatasetFiles(path, frozenset(names), lambda name: _read_member(archive, prefix + name)), options)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
