@@ -109,7 +109,7 @@ def test_a_byte_order_mark_and_empty_lines_are_ignored(tmp_path):
         ("path,label\nin/0.png,cat\n,dog", "line 3: the path"),
         ("path,label\nin/0.png,cat\nin/none.png,dog", "line 3: in/none.png"),
         ("path,label,split\nin/0.png,cat,train\nin/1.png,cat,mine", "line 3: the split is 'mine'"),
-        ("path,label,split\nin/0.png,cat,test", "split train"),
+        ("path,label,split\nin/0.png,cat,test", "training part"),
         ("path,label,split\nin/0.png,a,train\nin/1.png,b,train\nin/2.png,c,test", "class 'c'"),
     ],
 )

@@ -55,6 +55,11 @@ def joined(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
 
 
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first ``most`` names, and dots for others."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def accuracy(mean: float, deviation: float, count: int) -> str:
     """Return ``49.1 ± 0.4``; ``49.1`` for a single network, which has no deviation."""
     return f"{mean:.1f} ± {deviation:.1f}" if count != 1 else f"{mean:.1f}"

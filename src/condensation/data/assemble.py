@@ -70,11 +70,8 @@ def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -
     indices = find_duplicates(train.images, test.images).tolist()
     if not indices:
         return {}
-    first = test.names[indices[0]] if test.names else f"number {indices[0]}"
-    logger.warning(
-        f"{len(indices):,} of {len(test.labels):,} test images are also training images, pixel for pixel "
-        f"(the first: {first}, of class {names[int(test.labels[indices[0]])]!r}). Test accuracies will be too high."
-    )
+    problem = f"test images are also training images, pixel for pixel {_first(test, indices, names)}"
+    logger.warning(f"{len(indices):,} of {len(test.labels):,} {problem}. Test accuracies will be too high.")
     return {"in_both": len(indices)}
 
 
@@ -89,12 +86,14 @@ def _warn_of_constant_images(split: RawSplit, names: tuple[str, ...]) -> None:
     labels = split.labels[indices]
     counts, totals = (torch.bincount(values, minlength=len(names)).tolist() for values in (labels, split.labels))
     whole = [repr(name) for name, count, total in zip(names, counts, totals, strict=True) if count == total > 0]
-    first = split.names[indices[0]] if split.names else f"number {indices[0]} of {split.origin}"
     classes = f" These are all images of {'the class' if len(whole) == 1 else 'the classes'} {', '.join(whole[:5])}." if whole else ""
-    logger.warning(
-        f"{len(indices):,} of {len(split.labels):,} images have a single colour everywhere "
-        f"(the first: {first}, of class {names[int(labels[0])]!r}).{classes} Check the files and the range of their pixels."
-    )
+    problem = f"images have a single colour everywhere {_first(split, indices, names)}.{classes}"
+    logger.warning(f"{len(indices):,} of {len(split.labels):,} {problem} Check the files and the range of their pixels.")
+
+
+def _first(split: RawSplit, indices: list[int], names: tuple[str, ...]) -> str:
+    name = split.names[indices[0]] if split.names else f"number {indices[0]} of {split.origin}"
+    return f"(the first: {name}, of class {names[int(split.labels[indices[0]])]!r})"
 
 
 def _check_shapes(train: RawSplit, test: RawSplit) -> None:

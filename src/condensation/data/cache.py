@@ -81,17 +81,15 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
         source: Reader and location. The cache keeps one state per source, size, fit, columns and parts.
         listing: Values that identify the state, for example names, sizes and times of all files.
         options: Reading options. ``skip_bad`` is not part of the key: skipped images are cached as skipped.
-        read: Function that reads the source if it is not cached or the cache is damaged.
+        read: Function called if the source is not cached, or the cache is damaged.
     """
     folder = cache_folder()
     if folder is None:
         return read()
     reader, place = source
     place = place.resolve() if isinstance(place, Path) else place
-    pixels = (options.black_and_white, options.max_pixels)
-    source_key = _digest(
-        [reader, os.fsencode(place), options.shape, options.fit, options.columns, options.fold, *options.named_parts, *pixels]
-    )
+    reading = (options.shape, options.fit, options.columns, options.fold)
+    source_key = _digest([reader, os.fsencode(place), *reading, *options.named_parts, options.black_and_white, options.max_pixels])
     path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
     raw, damaged = _load(path), path.is_file()
     if raw is not None:

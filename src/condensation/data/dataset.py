@@ -120,30 +120,22 @@ class RawData:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Reading options; `assemble` resizes the images of readers that ignore ``size``, such as those of arrays."""
+    """Reading options, the arguments of `condensation.data.load.load`.
+
+    `assemble` resizes the images of readers that ignore ``size``, such as those of arrays.
+    """
 
     size: Size | None = None
-    """Pixels of both sides, or height and width; None keeps the size."""
     fit: Fit = "crop"
-    """Treatment of other aspect ratios: crop to the centre, or pad with black."""
     skip_bad: bool = False
-    """Skip and list images that cannot be read instead of raising an error."""
     columns: Sequence[str] = ()
-    """Names of the image column and the label column of a table; empty: the usual names."""
     train: str | None = None
-    """Name of the training part; None: a part with a usual name."""
     test: str | None = None
-    """Name of the test part; None: a part with a usual name, else a fifth of the training part."""
     drop_empty: bool = False
-    """Leave out classes without a training image instead of raising an error."""
     pixel_range: str | Sequence[float] | None = None
-    """Values of black and white in images of floats or more than 8 bits; None: chosen from the values of the whole data set."""
     max_pixels: int | None = None
-    """Largest number of pixels per image file; None: Pillow's limit."""
     fold: int | str | None = None
-    """Value of a table's column ``fold`` whose rows are the test split; None: the column is ignored."""
     on_progress: OnProgress | None = field(default=None, compare=False)
-    """Called with the number of images read and their total."""
 
     def __post_init__(self) -> None:
         parse_pixel_range(self.pixel_range)

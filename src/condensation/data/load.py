@@ -60,25 +60,21 @@ def load(
     inconsistent, and NotEnoughMemory if they do not fit.
 
     Args:
-        source: A name (``digits`` and ``fashion-mini`` are bundled; others are looked up in the data folder); ``hf:NAME``
-            for the Hugging Face hub; or a path: the official files of CIFAR, SVHN or Tiny ImageNet, IDX files,
-            ``train.npz`` and ``test.npz``, one npz file, one sub-folder of images per class (optionally below ``train``
-            and ``test`` or ``val``), a CSV file of paths and labels, or a Hugging Face data set.
-        folder: The data folder; by default the environment variable ``CONDENSATION_DATA``. The folder of
-            ``condense data get`` is searched next.
-        preprocessing: ``standardize`` per channel; ``published`` constants; ``zca`` whitening for colour (grey images are
-            standardized); or ``none``. Fitted on the training split.
-        size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; by default all images must
-            have one size.
+        source: A name (``digits`` and ``fashion-mini`` are bundled; others are looked up in the data folder); ``hf:NAME`` for the
+            Hugging Face hub; or a path: the official files of CIFAR, SVHN or Tiny ImageNet, IDX files, npz files, one sub-folder of images
+            per class (optionally below ``train`` and ``test``), a CSV file of paths and labels, or a Hugging Face data set.
+        folder: Data folder, searched before that of ``condense data get``; by default the variable ``CONDENSATION_DATA``.
+        preprocessing: ``standardize`` per channel, ``published`` constants, ``zca`` whitening (colour only), or ``none``.
+        size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; by default all images must have one size.
         fit: Treatment of other aspect ratios: ``crop`` keeps the centre, ``pad`` adds black bars.
         skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of raising an error.
         columns: Names of the image column and the label column of a table.
-        train: Name of the training part (folder, split, value of a table's split column); by default a usual name.
+        train: Name of the training part (a folder, a split, a value of a table's split column); by default a usual name.
         test: Name of the test part, such as ``val``; by default a usual name.
         drop_empty: Leave out classes that have no training image instead of raising an error.
         flip_invariant: True if mirrored images keep their label; by default True except for digits.
-        pixel_range: Values of black and white in images of floats or more than 8 bits: ``(0, 4095)``. By default floats are
-            in [0, 1], and the largest integer of all images decides: 255, 1023, 4095, 16383 or 65535 is white.
+        pixel_range: Values of black and white in images of floats or more than 8 bits: ``(0, 4095)``. By default floats are in [0, 1],
+            and the largest integer of all images decides: 255, 1023, 4095, 16383 or 65535 is white.
         max_pixels: Largest number of pixels per image file; by default Pillow's limit against decompression bombs.
         fold: Value of a table's column ``fold`` whose rows are the test split.
         on_progress: Called with the number of images read and their total.

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.text import listed
 from condensation.data.dataset import RawSplit, single_class_error
 
 Names = tuple[str, ...]
@@ -20,14 +21,9 @@ def match_classes(
 ) -> tuple[RawSplit, RawSplit | None, str]:
     """Return both splits with the classes of ``train``, and a note on classes that were left out.
 
-    Labels of ``test`` are matched by name if it has class names, else by number.
-
-    Args:
-        train: Training split; its classes keep their order.
-        test: Test split, if any.
-        usual: Names for a training split without names, if their number matches.
-        given: The user's names of the training labels.
-        drop_empty: Leave out classes without a training image instead of raising an error.
+    Classes of ``train`` keep their order. Labels of ``test`` are matched by name if it has class names, else by number. ``given`` are the
+    user's names of the training labels; without names, they get the ``usual`` ones if the number matches. ``drop_empty`` leaves out
+    classes without a training image instead of raising an error.
     """
     for split in filter(None, (train, test)):
         _check_split(split)
@@ -51,7 +47,7 @@ def match_classes(
     if test is not None:
         test_labels = _labels_among(test, own, names, train)
         if missing := sorted({names[label] for label in torch.unique(test_labels).tolist() if counts[label] == 0}):
-            raise _unknown_class(test, missing[0], train)
+            raise unknown_class_error(test.origin, missing[0], train.origin)
         test = replace(test, labels=renumbered[test_labels] if empty else test_labels, class_names=kept)
     return known, test, left_out_note([names[label] for label in empty])
 
@@ -73,10 +69,7 @@ def normalized_names(names: Names, origin: str) -> Names:
 
 def left_out_note(names: Sequence[str]) -> str:
     """Return the sentence for the user on classes without images that were left out."""
-    if not names:
-        return ""
-    listed = ", ".join(names[:MOST_LISTED]) + (", ..." if len(names) > MOST_LISTED else "")
-    return f"Left out classes without training images ({len(names):,}): {listed}."
+    return f"Left out classes without training images ({len(names):,}): {listed(names)}." if names else ""
 
 
 def _check_split(split: RawSplit) -> None:
@@ -135,13 +128,14 @@ def _labels_among(test: RawSplit, own: Names, names: Names, train: RawSplit) -> 
     target = torch.full((len(test_names),), -1)
     for label in torch.unique(test.labels).tolist():
         if test_names[label] not in indices:
-            raise _unknown_class(test, test_names[label], train)
+            raise unknown_class_error(test.origin, test_names[label], train.origin)
         target[label] = indices[test_names[label]]
     return target[test.labels]
 
 
-def _unknown_class(test: RawSplit, name: str, train: RawSplit) -> CondensationError:
-    message = f"{test.origin} has the class {name!r}, which has no images in {train.origin}."
+def unknown_class_error(test: str, name: str, train: str) -> CondensationError:
+    """Return the error for a class of the test split at ``test`` that the training split at ``train`` lacks."""
+    message = f"{test} has the class {name!r}, which has no images in {train}."
     return CondensationError(message, hint="Add training images of it, or drop its test images.")
 
 

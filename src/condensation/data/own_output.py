@@ -8,13 +8,13 @@ from pathlib import Path
 from PIL import Image
 
 from condensation.core.lock import LOCK
+from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import UNFINISHED
 
 OWN = "written by this program"  # reason to pass a folder or a picture over
 SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws
 HEAD = 512  # bytes that hold the tag of a PNG or JPEG file
 UNNUMBERED = re.compile(r"\D+\.\w+")  # pictures are rarely numbered, images of a data set nearly always
-MOST_BYTES = 1 << 24  # of a record
 _STUDY = ("settings", "versions", "machine")
 # Files of run folders, studies, exports and pools, with some of their keys.
 RECORDS = {
@@ -40,11 +40,9 @@ def is_own_picture(path: str, name: str) -> bool:
     """Return whether the program drew the picture at ``path``; only files without a number in their ``name`` are opened."""
     if not UNNUMBERED.fullmatch(name):
         return False
-    try:
-        with open(path, "rb") as file:
-            return MARK.encode() in file.read(HEAD)
-    except OSError:
-        return False
+    with suppress(OSError), open(path, "rb") as file:
+        return MARK.encode() in file.read(HEAD)
+    return False
 
 
 def is_own_folder(path: str | Path) -> bool:
@@ -53,14 +51,10 @@ def is_own_folder(path: str | Path) -> bool:
 
 
 def _is_record(path: str, keys: tuple[str, ...]) -> bool:
-    try:
-        if not os.path.isfile(path) or os.path.getsize(path) > MOST_BYTES:
-            return False
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError:
-        return False
-    return all(f'"{key}"' in text for key in keys)
+    with suppress(OSError):
+        content = read_regular(path, LARGEST_TEXT)
+        return all(f'"{key}"'.encode() in content for key in keys)
+    return False
 
 
 def _holds_outputs(path: str | Path) -> bool:

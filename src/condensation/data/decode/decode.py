@@ -141,8 +141,7 @@ def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> De
                 ImageOps.exif_transpose(image, in_place=True)
                 original = size if image.size != stored else (size[1], size[0])
                 picture, peak = _to_8_bit(image, raw_mode, open_image, options.black_and_white)
-                if shape is not None:
-                    picture = fit_image(picture, shape, options.fit)
+                return _fitted(picture, mode, original, peak, options)
     except (MemoryError, CondensationError, UnreadableImage, OwnPicture):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
@@ -152,16 +151,18 @@ def decode_image(open_image: Opener, options: ReadOptions = ReadOptions()) -> De
         raise UnreadableImage("cannot be read as an image: it is empty, damaged, or of a format unknown to Pillow") from problem
     except Exception as problem:  # Pillow's readers raise errors of many types on damaged files
         raise UnreadableImage(f"cannot be read as an image, or is damaged or truncated: {problem}".rstrip(".")) from problem
-    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), mode, original, peak)
 
 
 def decode_values(values: np.ndarray, options: ReadOptions = ReadOptions()) -> DecodedImage:
     """Return the image of an array (h, w) or (h, w, 3) of integers or floats, scaled; see `decode_image`."""
     picture, peak = _scale(values, options.black_and_white)
-    shape = (picture.height, picture.width)
+    return _fitted(picture, str(values.dtype), (picture.height, picture.width), peak, options)
+
+
+def _fitted(picture: Image.Image, mode: str, shape: tuple[int, int], peak: int | None, options: ReadOptions) -> DecodedImage:
     if options.shape is not None:
         picture = fit_image(picture, options.shape, options.fit)
-    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), str(values.dtype), shape, peak)
+    return DecodedImage(np.atleast_3d(np.asarray(picture)).transpose(2, 0, 1), mode, shape, peak)
 
 
 def fit_image(image: Image.Image, shape: tuple[int, int], fit: Fit) -> Image.Image:
@@ -169,9 +170,7 @@ def fit_image(image: Image.Image, shape: tuple[int, int], fit: Fit) -> Image.Ima
     size = (shape[1], shape[0])
     if image.size == size:
         return image
-    if fit == "pad":
-        return ImageOps.pad(image, size, Image.Resampling.BICUBIC)
-    return ImageOps.fit(image, size, Image.Resampling.BICUBIC)
+    return (ImageOps.pad if fit == "pad" else ImageOps.fit)(image, size, Image.Resampling.BICUBIC)
 
 
 def resize_images(images: Tensor, shape: tuple[int, int], fit: Fit, origin: str) -> Tensor:

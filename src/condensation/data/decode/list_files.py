@@ -1,12 +1,15 @@
-"""Fast listing of folders with very many image files."""
+"""Fast listing of folders with very many image files, and search for files that tables name."""
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
 from typing import NamedTuple
 
+from condensation.core.errors import CondensationError
 from condensation.data.decode.decode import UNREAD, image_suffixes
 from condensation.data.own_output import OWN, is_own_folder, is_own_picture
 
@@ -86,13 +89,42 @@ def _may_hold_images(name: str) -> bool:
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     """Return the status of ``entry``, or None if it is not a regular file, or a broken link."""
-    try:
+    with suppress(OSError):
         status = entry.stat()
-    except OSError:
-        return None
-    return status if S_ISREG(status.st_mode) else None
+        return status if S_ISREG(status.st_mode) else None
+    return None
 
 
 def printable(name: str) -> str:
     """Return ``name`` with undecodable bytes replaced, so that it can be printed and stored."""
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
+
+
+@dataclass
+class FileFinder:
+    """Finder of files whose paths have backslashes, or lack the ending."""
+
+    folder: Path
+    listings: dict[Path, dict[str, list[str]]] = field(default_factory=dict)  # per folder: file names by their stem
+
+    def find(self, text: str) -> ListedFile:
+        """Return the file of the path ``text``.
+
+        Raise OSError or ValueError if there is none, and CondensationError if the ending is missing and several files fit.
+        """
+        spellings = [text, text.replace("\\", "/")] if "\\" in text else [text]
+        for name in spellings:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return stat_file(self.folder / name, name)
+        path = self.folder / spellings[-1]
+        if path.parent not in self.listings:
+            names: dict[str, list[str]] = defaultdict(list)
+            for entry in sorted(os.listdir(path.parent)):
+                stem, suffix = os.path.splitext(entry)
+                if suffix.lower() in image_suffixes():
+                    names[stem].append(entry)
+            self.listings[path.parent] = names
+        found = self.listings[path.parent].get(path.name, [])
+        if len(found) > 1:
+            raise CondensationError(f"{printable(text)} may be {' or '.join(found)}.", hint="Write the paths with their endings.")
+        return stat_file(path.with_name(found[0]) if found else path, text)

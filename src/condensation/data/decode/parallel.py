@@ -13,6 +13,7 @@ import torch
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.text import joined
 from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
 from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
 from condensation.data.own_output import OWN
@@ -64,9 +65,9 @@ def read_splits(train: PendingImages, test: PendingImages | None, options: ReadO
     total = train.count + (test.count if test else 0)
     first, files, deep = _read_split(train, _offset_progress(options, 0, total))
     if test is None:
-        return RawData(first, None, f"{note} {_fit_range([(first, deep)], options)}".strip(), files)
+        return RawData(first, None, joined(note, _fit_range([(first, deep)], options)), files)
     second, test_files, test_deep = _read_split(test, _offset_progress(options, train.count, total))
-    note = f"{note} {_fit_range([(first, deep), (second, test_deep)], options)}".strip()
+    note = joined(note, _fit_range([(first, deep), (second, test_deep)], options))
     channels = max(first.images.shape[1], second.images.shape[1])
     first, second = (replace(split, images=split.images.expand(-1, channels, -1, -1)) for split in (first, second))
     return RawData(first, second, note, files + test_files)
@@ -111,7 +112,8 @@ def _read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit,
             skipped.append(image)
             continue
         if array is None:
-            array = _allocate(pending, image.pixels.shape)
+            _require_memory(pending, image.pixels.shape)
+            array = np.empty((pending.count, *image.pixels.shape), dtype=np.uint8)
         elif image.pixels.shape[1:] != array.shape[2:]:
             (first_height, first_width), (height, width) = array.shape[2:], image.pixels.shape[1:]
             first = f"{names[0]} has {first_width} x {first_height} pixels"
@@ -174,11 +176,6 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
         except OwnPicture:
             results.append((item, None))
     return results
-
-
-def _allocate(pending: PendingImages, shape: tuple[int, ...]) -> np.ndarray:
-    _require_memory(pending, shape)
-    return np.empty((pending.count, *shape), dtype=np.uint8)
 
 
 def _require_memory(pending: PendingImages, shape: tuple[int, ...]) -> None:

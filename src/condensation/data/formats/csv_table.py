@@ -3,16 +3,16 @@
 import os
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
-from condensation.core.text import joined
+from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
-from condensation.data.decode.list_files import ListedFile, file_stamp, printable
+from condensation.data.decode.list_files import FileFinder, ListedFile, file_stamp, printable
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
-from condensation.data.formats.table_files import FileFinder
 from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
 from condensation.data.parts import TEST_NAMES, part_kind, require_parts
@@ -54,8 +54,7 @@ def is_table(path: Path) -> bool:
 def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the images in the table at ``path``, whose paths are relative to its folder.
 
-    An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names. Raise
-    CondensationError if a column or a file is missing, or the table is empty.
+    An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names.
     """
     table = read_rows(path, options)
     train, test, note = _split_rows(table.rows, path, options)
@@ -129,10 +128,9 @@ def _class_columns(table: Table, image: int) -> list[int | None]:
 
 
 def _bit(cell: str) -> bool | None:
-    try:
+    with suppress(ValueError):
         return {0.0: False, 1.0: True}.get(float(cell))
-    except ValueError:
-        return None
+    return None
 
 
 def _one_hot_labels(table: Table, classes: Sequence[int]) -> list[str]:
@@ -142,16 +140,10 @@ def _one_hot_labels(table: Table, classes: Sequence[int]) -> list[str]:
         bits = [_bit(cell) for cell in cells]
         chosen = [table.header[index] for index, bit in zip(classes, bits, strict=True) if bit]
         if len(chosen) != 1 or None in bits:
-            found = (
-                f"the classes {' and '.join(chosen)}"
-                if len(chosen) > 1
-                else "no class"
-                if None not in bits
-                else "a value that is no 0 or 1"
-            )
-            message = (
-                f"{table.path}, line {line} has {found}; expected 1 in one of the columns {_listed([table.header[i] for i in classes])}."
-            )
+            problem = "no class" if None not in bits else "a value that is no 0 or 1"
+            problem = f"the classes {' and '.join(chosen)}" if len(chosen) > 1 else problem
+            columns = listed([table.header[index] for index in classes])
+            message = f"{table.path}, line {line} has {problem}; expected 1 in one of the columns {columns}."
             hint = "Correct the line, or name the path column and all class columns: data.columns=PATH,CLASS,CLASS."
             raise CondensationError(message, hint=hint, setting="data.columns")
         labels += chosen
@@ -165,7 +157,7 @@ def _parts(table: Table, options: ReadOptions) -> tuple[list[str], str]:
         fold = str(options.fold)
         cells = next((cells for cells in columns.values() if fold in cells), None)
         if cells is None:
-            found = "; ".join(f"{name!r} has {_listed(sorted(set(cells)))}" for name, cells in columns.items())
+            found = "; ".join(f"{name!r} has {listed(sorted(set(cells)))}" for name, cells in columns.items())
             message = f"{table.path} has no column with the fold {fold}: {found or 'there is no column fold'}."
             raise CondensationError(message, hint="Set a value of that column, such as fold=0.", setting="data.fold")
         return ["test" if cell == fold else "train" for cell in cells], f"The fold {fold} is the test split."
@@ -174,15 +166,11 @@ def _parts(table: Table, options: ReadOptions) -> tuple[list[str], str]:
     if cells is not None:
         return cells, ""
     notes = [
-        f"The column {name!r} was ignored: it has {_listed(sorted(set(cells)))} instead of train and test. "
+        f"The column {name!r} was ignored: it has {listed(sorted(set(cells)))} instead of train and test. "
         f"data.fold={sorted(set(cells))[0] or 'VALUE'} makes the rows with that value the test split."
         for name, cells in columns.items()
     ]
     return ["train"] * len(table.rows), " ".join(notes)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _check_rows(rows: Sequence[TableRow], path: Path) -> None:
@@ -194,10 +182,8 @@ def _check_rows(rows: Sequence[TableRow], path: Path) -> None:
                 raise CondensationError(f"{path}, line {row.line}: the {kind} is empty.")
         first = seen.setdefault(os.path.normpath(row.path.replace("\\", "/")), row)
         if first.label != row.label:
-            message = (
-                f"{path}, line {row.line}: {printable(row.path)} has the label {row.label!r}, but {first.label!r} in line {first.line}."
-            )
-            raise CondensationError(message, hint="Keep one line per image.")
+            labels = f"the label {row.label!r}, but {first.label!r} in line {first.line}"
+            raise CondensationError(f"{_name_of(row, path)} has {labels}.", hint="Keep one line per image.")
 
 
 def _similar_names(names: Sequence[str]) -> str:

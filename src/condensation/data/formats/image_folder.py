@@ -14,7 +14,7 @@ from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
-from condensation.data.match_classes import LEAVE_OUT, MOST_LISTED, left_out_note, normalized, normalized_names
+from condensation.data.match_classes import LEAVE_OUT, MOST_LISTED, left_out_note, normalized, normalized_names, unknown_class_error
 from condensation.data.parts import choose_parts, part_kind
 
 YEAR = re.compile(r"(19|20)\d\d")  # sub-folders of one class by year are common
@@ -56,8 +56,7 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
         raise single_class_error(next(iter(train.classes)), str(train.folder))
     for name in test.classes if test else ():
         if test and name not in train.classes:
-            message = f"{test.folder} has the class {name!r}, which is not in {train.folder}."
-            raise CondensationError(message, hint="Add the class there, or remove its folder.")
+            raise unknown_class_error(str(test.folder), name, str(train.folder))
     splits = [split for split in (train, test) if split]
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
     raw = read_cached(("folder", folder), listing, options, lambda: read_splits(train.pending(), test.pending() if test else None, options))
