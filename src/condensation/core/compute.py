@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from condensation.core.errors import CondensationError, require, unknown
 from condensation.core.images import Shape
 from condensation.core.modules import mixes_images
+from condensation.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,7 @@ PROGRAMS = 128  # compiled shapes that torch keeps per network
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, precision, batching and compilation.
-
-    `resolve` chooses device and precision for this machine if they are "auto". Explicit values are used as given; unsupported ones raise.
-    """
+    """Device, precision, batching and compilation. `resolve` replaces "auto"; explicit values are used as given, or raise."""
 
     device: str = "auto"
     """Device: "auto" (the first GPU, else the CPU), "cpu", "cuda", "cuda:1" or "mps"."""
@@ -68,8 +66,7 @@ class Compute:
     def describe(self) -> str:
         """Return a one-line summary of the settings on this machine."""
         self = self.resolve()
-        threads = torch.get_num_threads()
-        hardware = f"{threads} {'thread' if threads == 1 else 'threads'}, {torch.backends.cpu.get_cpu_capability()}"
+        hardware = f"{counted(torch.get_num_threads(), 'thread')}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
             hardware = torch.cuda.get_device_name(self.device)
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
@@ -85,10 +82,7 @@ class Compute:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
-        """Return the number of images per forward pass when only a mean is needed; None (all at once) for networks with batch norm.
-
-        Raise CondensationError if ``chunk`` is set for such a network.
-        """
+        """Return the number of images per forward pass for a mean; None (all) with batch norm, for which a set ``chunk`` raises."""
         if not mixes_images(network):
             return self.chunk or self.suitable_chunk(image_shape)
         if self.chunk is not None:
@@ -184,7 +178,7 @@ def torch_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
     count = torch.cuda.device_count()
     if available and device.type == "cuda" and (device.index or 0) >= count:
-        message = f"There is no device {name}: this machine has {count} GPU{'' if count == 1 else 's'}, numbered from 0."
+        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, numbered from 0."
         raise CondensationError(message, setting="compute.device")
     if not available:
         hint = 'Use device="auto" or device="cpu".'

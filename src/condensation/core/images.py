@@ -38,11 +38,7 @@ class ClassDraw:
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images sorted by class, all on one device.
-
-    Build one with `ImageSet.of`, which checks and sorts. `select` keeps the labels, so that a subset of the classes uses the label
-    numbers of the whole task.
-    """
+    """Images sorted by class, all on one device. `ImageSet.of` checks and sorts; `select` keeps the label numbers of the whole task."""
 
     images: Tensor
     """Pixels as uint8, or preprocessed inputs of a network as floats, (n, c, h, w)."""
@@ -71,10 +67,7 @@ class ImageSet:
         soft_labels: SoftLabels | None = None,
         form: Form | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes).
-
-        Raise CondensationError if a shape or a type is wrong, a label has no class name, or there are no images.
-        """
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes). Raise CondensationError if wrong."""
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
                 hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."

@@ -19,10 +19,7 @@ SHOWN = 200  # characters of the holder in messages
 
 @contextmanager
 def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Create ``folder`` and lock it, as `locked` does; new folders are removed if the block leaves them empty.
-
-    Raise NotWritten if the folder or the lock cannot be created.
-    """
+    """Create ``folder`` and lock it; remove new folders that stay empty. Raise NotWritten if that is impossible; see `locked_beside`."""
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
     new = [place for place in (folder, *folder.parents) if not place.exists()]

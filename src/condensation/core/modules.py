@@ -6,18 +6,12 @@ from torch.nn.modules.dropout import _DropoutNd
 
 
 def mixes_images(network: nn.Module) -> bool:
-    """Return whether the output for an image depends on the other images of its batch, as with batch norm in training mode.
-
-    A module that does so without such layers declares it with the attribute ``mixes_images = True``.
-    """
+    """Return whether images of a batch affect each other, through batch norm or as the attribute ``mixes_images = True`` declares."""
     declared = getattr(network, "mixes_images", False)
     return declared is True or any(isinstance(module, _BatchNorm) for module in network.modules())
 
 
 def draws_numbers(network: nn.Module) -> bool:
-    """Return whether ``network`` draws random numbers in training mode, as dropout does.
-
-    A module that does so without such layers declares it with the attribute ``draws_numbers = True``.
-    """
+    """Return whether ``network`` draws random numbers in training mode, through dropout or as its attribute ``draws_numbers`` declares."""
     declared = getattr(network, "draws_numbers", False)
     return declared is True or any(isinstance(module, _DropoutNd) for module in network.modules())

@@ -25,10 +25,7 @@ RESTORE = "Restore it from a backup, or remove it to create it again."
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path``; it replaces ``path`` if the block succeeds, and is removed otherwise.
-
-    Raise OSError if it cannot be written.
-    """
+    """Yield a temporary file that replaces ``path`` if the block succeeds. Raise OSError if it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path, _new_file) as temporary:
         yield temporary
@@ -122,10 +119,7 @@ def require_free(path: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder; it becomes ``path`` if the block succeeds, and is removed otherwise. It checks `require_free` first.
-
-    Raise CondensationError if another process is writing ``path``.
-    """
+    """Yield a temporary folder that becomes ``path`` if the block succeeds. Raise CondensationError if ``path`` is not free."""
     require_free(path)
     try:
         with locked_beside(path), _temporary(path, _new_folder) as temporary:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +89,17 @@ def to_tensors(tree: Any) -> tuple[dict[str, Tensor], Any]:
     """Return a nested state as named tensors, copied to the CPU, and JSON that refers to them."""
     tensors: dict[str, Tensor] = {}
 
-    def add(tensor: Tensor) -> str:
-        name = str(len(tensors))
-        tensors[name] = tensor.detach().to("cpu", copy=True)
-        return name
+    def pack(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            name = str(len(tensors))
+            tensors[name] = value.detach().to("cpu", copy=True)
+            return {"tensor": name}
+        if isinstance(value, dict):
+            # As pairs, because JSON would turn the integer keys of optimizers into strings.
+            return {"dict": [[key, pack(item)] for key, item in value.items()]}
+        return {"list": [pack(item) for item in value]} if isinstance(value, list | tuple) else {"value": value}
 
-    return tensors, _pack(tree, add)
-
-
-def _pack(tree: Any, add: Callable[[Tensor], str]) -> Any:
-    """Return nested dicts and lists as JSON, with each tensor passed to ``add``, which returns its name."""
-    if isinstance(tree, Tensor):
-        return {"tensor": add(tree)}
-    if isinstance(tree, dict):
-        # As pairs, because JSON would turn the integer keys of optimizers into strings.
-        return {"dict": [[key, _pack(value, add)] for key, value in tree.items()]}
-    if isinstance(tree, list | tuple):
-        return {"list": [_pack(value, add) for value in tree]}
-    return {"value": tree}
+    return tensors, pack(tree)
 
 
 def unpack(packed: Any, tensors: dict[str, Tensor]) -> Any:

@@ -54,10 +54,7 @@ def short_name(text: str) -> str:
 
 @contextmanager
 def user_errors(problem: str) -> Iterator[None]:
-    """Raise an error of the user's code as a `CondensationError` that begins with ``problem`` and shows the line at fault.
-
-    `CondensationError` and out-of-memory errors pass unchanged.
-    """
+    """Raise errors of user code, but for want of memory, as `CondensationError` with ``problem`` and the line at fault."""
     try:
         yield
     except (CondensationError, MemoryError):

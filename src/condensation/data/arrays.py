@@ -27,11 +27,9 @@ def as_pixels(images: npt.ArrayLike | Tensor, origin: str) -> Tensor:
         try:
             array = np.asarray(images)
         except ValueError:  # a list of images of several sizes
-            message = f"Images in {origin} differ in shape; expected one array."
-            raise CondensationError(message, hint="Resize them to one size first.") from None
+            raise CondensationError(f"Images in {origin} differ in shape.", hint="Resize them to one size first.") from None
     if array.dtype.kind not in "buif" or array.dtype.itemsize > 8:
-        message = f"Images in {origin} are {array.dtype}."
-        raise CondensationError(message, hint="Pass uint8 from 0 to 255, or floats from 0 to 1.")
+        raise CondensationError(f"Images in {origin} are {array.dtype}.", hint="Pass uint8 from 0 to 255, or floats from 0 to 1.")
     if array.size == 0:
         raise CondensationError(f"{origin} has no pixels: its images have the shape {array.shape}.")
     if array.dtype.kind == "b":
@@ -72,10 +70,7 @@ def _scaled(split: RawSplit, pixel_range: PixelRange | None, peak: float) -> Raw
 
 
 def as_labels(labels: npt.ArrayLike | Tensor, origin: str) -> Tensor:
-    """Return ``labels`` as (n,) int64, from integers (n,) or (n, 1), or one-hot rows (n, classes).
-
-    Raise CondensationError for anything else, and for a row that is not one-hot.
-    """
+    """Return ``labels`` as (n,) int64, from integers (n,) or (n, 1), or one-hot rows (n, classes). Raise CondensationError for others."""
     try:
         array = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     except ValueError:  # nested lists of several lengths

@@ -55,10 +55,7 @@ class Data:
         return replace(self, train=self.train.to(device), test=self.test.to(device))
 
     def only(self, names: Sequence[str]) -> Data:
-        """Restrict both splits to the classes ``names``; labels, class names and preprocessing do not change.
-
-        Raise CondensationError if a class does not exist.
-        """
+        """Restrict both splits to the classes ``names``; labels and class names do not change. Raise CondensationError for unknown ones."""
         known, names = self.train.class_names, [unicodedata.normalize("NFC", name) for name in names]
         for name in names:
             if name not in known:
@@ -120,10 +117,7 @@ class RawData:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Reading options, the arguments of `condensation.data.load.load`.
-
-    `assemble` resizes the images of readers that ignore ``size``, such as those of arrays.
-    """
+    """Arguments of `condensation.data.load.load`. For readers that ignore ``size``, `assemble` resizes the images."""
 
     size: Size | None = None
     fit: Fit = "crop"

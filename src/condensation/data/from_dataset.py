@@ -107,8 +107,7 @@ def _read(train: LabelledDataset, test: LabelledDataset | None, names: tuple[str
     pending_test = None if test is None else _pending(test, f"{name} (test)", test_encoder)
     raw = read_splits(_pending(train, f"{name} (train)", encoder), pending_test, options)
     if encoder.strings and test_encoder.any_integer:
-        message = f"The labels of {name} (train) are strings, those of {name} (test) are integers."
-        raise CondensationError(message, hint="Use one kind of label.")
+        raise CondensationError(f"{name} (train) has strings as labels, {name} (test) has integers.", hint="Use one kind of label.")
     return replace(raw, train=encoder.named(raw.train, names), test=raw.test and test_encoder.named(raw.test, names))
 
 
@@ -139,10 +138,7 @@ def _decode(value: object, options: ReadOptions) -> DecodedImage:
 
 
 def as_image(value: object) -> Image.Image | np.ndarray:
-    """Return a Pillow image, an array (h, w[, c]) or a tensor (c, h, w) as a Pillow image, or as an array if it has not 8 bits.
-
-    Raise UnreadableImage for anything else.
-    """
+    """Return ``value`` as a Pillow image, or as an array if it has not 8 bits. Raise UnreadableImage for other types and shapes."""
     if isinstance(value, Image.Image):
         return value
     if not isinstance(value, Tensor | np.ndarray):

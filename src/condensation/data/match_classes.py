@@ -62,8 +62,7 @@ def normalized_names(names: Names, origin: str) -> Names:
     result = tuple(map(normalized, names))
     if len(set(result)) < len(set(names)):
         first = next(name for name in result if len({other for other in names if normalized(other) == name}) > 1)
-        message = f"{origin} has two classes called {first!r}, in different forms of Unicode."
-        raise CondensationError(message, hint="Merge them, or rename one.")
+        raise CondensationError(f"{origin} has the class {first!r} in two forms of Unicode.", hint="Merge them, or rename one.")
     return result
 
 

@@ -28,10 +28,7 @@ class Parts:
     test_is_named: bool = False  # by the user
 
     def choose_test(self, unlabelled: Sequence[str] = ()) -> tuple[str | None, str]:
-        """Return the first test part that is not ``unlabelled``, and sentences for the user on the choice and on parts not read.
-
-        Raise CondensationError if the user named a test part without labels.
-        """
+        """Return the first labelled test part, and sentences for the user. Raise CondensationError if the user named an unlabelled one."""
         labelled = [name for name in self.tests if name not in unlabelled]
         test = next(iter(labelled), None)
         if self.test_is_named and test is None:
@@ -78,10 +75,7 @@ def choose_parts(names: Iterable[str], options: ReadOptions, origin: str) -> Par
 
 
 def require_parts(names: Iterable[str], options: ReadOptions, origin: str, *, alone: bool = False, hint: str = NAME_IT) -> Parts:
-    """Return `choose_parts`; ``alone`` makes a single part the training part, whatever its name.
-
-    Raise CondensationError with ``hint`` if no training part is known.
-    """
+    """Return `choose_parts`, or a single part if ``alone``. Raise CondensationError with ``hint`` if no training part is known."""
     present = tuple(dict.fromkeys(names))
     if parts := choose_parts(present, options, origin):
         return parts

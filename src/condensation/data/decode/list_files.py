@@ -108,10 +108,7 @@ class FileFinder:
     listings: dict[Path, dict[str, list[str]]] = field(default_factory=dict)  # per folder: file names by their stem
 
     def find(self, text: str) -> ListedFile:
-        """Return the file of the path ``text``.
-
-        Raise OSError or ValueError if there is none, and CondensationError if the ending is missing and several files fit.
-        """
+        """Return the file of the path ``text``. Raise OSError or ValueError if there is none, CondensationError if several fit."""
         spellings = [text, text.replace("\\", "/")] if "\\" in text else [text]
         for name in spellings:
             with suppress(FileNotFoundError, NotADirectoryError):

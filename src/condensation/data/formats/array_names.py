@@ -30,10 +30,7 @@ class ArrayNames:
 
 
 def find_arrays(keys: Collection[str], options: ReadOptions, origin: str) -> ArrayNames:
-    """Return the arrays among ``keys`` that hold the parts that ``options`` name, else the usual ones.
-
-    Raise CondensationError if there are no images with labels, or a named part does not exist.
-    """
+    """Return the arrays of the parts that ``options`` name, else the usual ones. Raise CondensationError if ``keys`` lack one."""
     class_names = next((name for name in CLASS_NAMES if name in keys), None)
     if options.columns:
         if missing := [name for name in options.columns if name not in keys]:

@@ -1,7 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in their official binary and Python versions, as archives or unpacked.
-
-Source of the layouts: www.cs.toronto.edu/~kriz/cifar.html
-"""
+"""CIFAR-10 and CIFAR-100, binary and Python versions, as archives or unpacked (www.cs.toronto.edu/~kriz/cifar.html)."""
 
 from dataclasses import dataclass
 from pathlib import Path

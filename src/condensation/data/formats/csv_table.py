@@ -80,10 +80,7 @@ def _pending(rows: Sequence[TableRow], files: Sequence[ListedFile | None], table
 
 
 def read_rows(path: Path, options: ReadOptions = ReadOptions()) -> TableRows:
-    """Return the rows of the table at ``path``.
-
-    ``options.columns`` names the path column and the label column, or one column per class; by default the usual names are expected.
-    """
+    """Return the rows of the table at ``path``. ``options.columns`` names the columns of paths and labels, or one per class."""
     wanted = [name.lower() for name in options.columns]
     paths = (wanted[0],) if wanted else PATHS
     table = read_table(path, lambda header: len(header) > 1 and _first_index(header, paths) is not None)

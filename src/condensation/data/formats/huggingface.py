@@ -83,10 +83,7 @@ def read_saved(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
 
 
 def read_splits_of(train: Any, test: Any, options: ReadOptions, name: str, class_names: tuple[str, ...] | None = None) -> RawData:
-    """Return the data of a ``Dataset`` and an optional test ``Dataset``, or of a ``DatasetDict``.
-
-    ``class_names`` are the user's; labels that are strings are looked up in them.
-    """
+    """Return the data of one or two ``Dataset``, or a ``DatasetDict``; strings are looked up in the user's ``class_names``."""
     train, test, note = _choose_splits(train, test, options, name)
     for split in (train, test):
         if split is not None and not hasattr(split, "__len__"):
@@ -147,7 +144,7 @@ def _load(load: Callable[[Any], Any], name: str) -> Any:
     except ImportError:
         raise MissingExtra("Reading data sets of Hugging Face", "hub") from None
     try:
-        with _without_warnings("datasets", "huggingface_hub"), _without_statistics(datasets):
+        with _quietly(datasets):
             return load(datasets)
     except MemoryError:
         raise
@@ -159,28 +156,19 @@ def _load(load: Callable[[Any], Any], name: str) -> Any:
 
 
 @contextmanager
-def _without_warnings(*packages: str) -> Iterator[None]:
-    """Hide the warnings of ``packages``, such as each attempt to reach the hub; the final error is reported."""
-    loggers = [logging.getLogger(name) for name in packages]
-    levels = [logger.level for logger in loggers]
+def _quietly(library: Any) -> Iterator[None]:
+    """Hide warnings, such as each attempt to reach the hub, and keep the library from telling a server which data are loaded."""
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    levels, reports = [logger.level for logger in loggers], library.config.HF_UPDATE_DOWNLOAD_COUNTS
+    library.config.HF_UPDATE_DOWNLOAD_COUNTS = False
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        library.config.HF_UPDATE_DOWNLOAD_COUNTS = reports
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextmanager
-def _without_statistics(library: Any) -> Iterator[None]:
-    """Keep the library from reporting to a server that a data set is loaded, local files included."""
-    before = library.config.HF_UPDATE_DOWNLOAD_COUNTS
-    library.config.HF_UPDATE_DOWNLOAD_COUNTS = False
-    try:
-        yield
-    finally:
-        library.config.HF_UPDATE_DOWNLOAD_COUNTS = before
 
 
 def _read_with_cache(dataset: Any, options: ReadOptions, name: str) -> RawData:

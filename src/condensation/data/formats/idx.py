@@ -43,7 +43,11 @@ def read_idx(path: Path, dims: int, count: int | None = None) -> Tensor:
 
 
 def _read(file: BinaryIO, dims: int, count: int | None, path: Path) -> np.ndarray:
-    shape = _read_header(file, dims, path)
+    header = file.read(4 + 4 * dims)
+    if len(header) < 4 + 4 * dims or header[:4] != bytes([0, 0, UNSIGNED_BYTES, dims]):
+        start = header[:4].hex(" ") or "nothing"
+        raise CondensationError(f"{path} is not an IDX file of uint8 in {dims} dimensions: its first bytes are {start}.")
+    shape = struct.unpack(f">{dims}I", header[4:])
     size = math.prod(shape)
     if not size or count not in (None, shape[0]):
         raise damaged_file(path, f"its header has the shape {shape}" + (f", and there are {count:,} labels" if count else ""))
@@ -69,14 +73,6 @@ def _idx_path(folder: Path, split: str, kind: str) -> Path | None:
     stem = f"{PREFIXES[split]}-{kind}"
     names = [f"{spelling}-ubyte{suffix}" for spelling in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
     return next((folder / name for name in names if (folder / name).is_file()), None)
-
-
-def _read_header(file: BinaryIO, dims: int, path: Path) -> tuple[int, ...]:
-    header = file.read(4 + 4 * dims)
-    if len(header) < 4 + 4 * dims or header[:4] != bytes([0, 0, UNSIGNED_BYTES, dims]):
-        start = header[:4].hex(" ") or "nothing"
-        raise CondensationError(f"{path} is not an IDX file of uint8 in {dims} dimensions: its first bytes are {start}.")
-    return struct.unpack(f">{dims}I", header[4:])
 
 
 IDX = Format("IDX files", is_idx_folder, read_idx_folder)

@@ -85,10 +85,7 @@ def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, Clas
 
 
 def _inner(folder: Path, options: ReadOptions | None = None) -> Path:
-    """Return the folder with several sub-folders below single ones in ``folder``, as archives have them; else ``folder`` itself.
-
-    With ``options``, stop at a folder whose sub-folder is a part.
-    """
+    """Return the folder with several sub-folders below single ones in ``folder``; with ``options``, stop above a part."""
     place = folder
     while len(below := subfolders(place)) == 1 and not list_images(place, deep=False)[0]:
         if options and (options.named_parts or part_kind(below[0].name)):
@@ -108,10 +105,7 @@ def _labelled(folder: Path, train: ClassFolders, options: ReadOptions) -> ClassF
 
 
 def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | None = None) -> ClassFolders:
-    """Return the image files at any depth below each class folder in ``folder``.
-
-    In the test part, classes that ``train`` lacks may be empty.
-    """
+    """Return the image files at any depth below each class folder. In the test part, classes that ``train`` lacks may be empty."""
     classes: dict[str, list[ListedFile]] = {}
     stray, others = list_images(folder, deep=False)
     paths = subfolders(folder)

@@ -89,10 +89,7 @@ class IntegerArray:
 
 
 def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
-    """Return the dictionary in ``content``: lists, tuples, strings, numbers and NumPy integer arrays.
-
-    Raise CondensationError if the file requests anything else, or is damaged. Nothing in it is run.
-    """
+    """Return the dictionary in ``content``, of plain values and integer arrays. Raise CondensationError for others; nothing is run."""
     with naming_damage(origin):
         try:
             _check_operations(content)

@@ -1,7 +1,4 @@
-"""SVHN, cropped digits: the official ``train_32x32.mat`` and ``test_32x32.mat``.
-
-Source of the layout: ufldl.stanford.edu/housenumbers
-"""
+"""SVHN, cropped digits: ``train_32x32.mat`` and ``test_32x32.mat`` (ufldl.stanford.edu/housenumbers)."""
 
 import math
 from pathlib import Path

@@ -29,8 +29,9 @@ class Table:
         """Return the cells of a column, without surrounding spaces. Raise CondensationError if a row is too short."""
         for line, cells in self.rows:
             if index >= len(cells):
-                message = f"{self.path}, line {line}: there are only {len(cells)} columns."
-                raise CondensationError(message, hint="Add a path and a label to each line.")
+                raise CondensationError(
+                    f"{self.path}, line {line} has only {len(cells)} columns.", hint="Add a path and a label."
+                )
         return [cells[index].strip() for _, cells in self.rows]
 
 
