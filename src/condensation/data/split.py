@@ -24,9 +24,7 @@ def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawS
     for label, name in enumerate(names):
         indices = (train.labels == label).nonzero().squeeze(1)
         if len(indices) < 2:
-            raise CondensationError(
-                f"Class {name!r} has one image; holding one out needs two.", hint="Add images, or pass a test split."
-            )
+            raise CondensationError(f"Class {name!r} has one image; holding one out needs two.", hint="Add images, or pass a test split.")
         count = max(1, round(len(indices) / TEST_SHARE))
         chosen[indices[Rng(SEED).child("test", label).permutation(len(indices))[:count]]] = True
     count = int(chosen.sum())

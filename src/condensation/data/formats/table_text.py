@@ -29,9 +29,7 @@ class Table:
         """Return the cells of a column, without surrounding spaces. Raise CondensationError if a row is too short."""
         for line, cells in self.rows:
             if index >= len(cells):
-                raise CondensationError(
-                    f"{self.path}, line {line} has only {len(cells)} columns.", hint="Add a path and a label."
-                )
+                raise CondensationError(f"{self.path}, line {line} has only {len(cells)} columns.", hint="Add a path and a label.")
         return [cells[index].strip() for _, cells in self.rows]
 
 
