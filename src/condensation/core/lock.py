@@ -39,10 +39,7 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 @contextmanager
 def locked_beside(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Lock ``path``, which need not exist, by a file beside it; another process waits with ``wait``, and is refused without.
-
-    Raise CondensationError, naming the process that holds the lock, if refused, and OSError if the file cannot be created.
-    """
+    """Lock ``path`` by a file beside it; wait for its holder, or raise CondensationError. Raise OSError if the file cannot be created."""
     lock = lock_beside(path)
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = _acquired(lock, path, wait)

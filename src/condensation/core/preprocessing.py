@@ -132,10 +132,7 @@ class Zca(Preprocessing):
 
     @classmethod
     def fit(cls, batches: Iterable[Tensor], reg: float = 0.1) -> Zca:
-        """Return the map for ``batches`` (n, c, h, w) of pictures in [0, 1], read twice; the covariance is summed in float64.
-
-        A collection is never held in memory as a whole; an iterator is, because it can be read only once.
-        """
+        """Return the map for ``batches`` (n, c, h, w) in [0, 1], read twice, with sums in float64; an iterator is held in memory."""
         batches = list(batches) if isinstance(batches, Iterator) else batches
         standardize = Standardize.fit(batches)
         covariance = torch.zeros(())

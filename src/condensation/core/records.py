@@ -30,10 +30,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 
 
 def as_record(content: Any, kind: type[T], origin: str) -> T:
-    """Return JSON ``content`` as ``kind``, a dataclass or a type composed of them; fields that it does not declare are ignored.
-
-    Raise CondensationError, with a message that begins with ``origin``, if a field is missing or has a wrong value.
-    """
+    """Return JSON ``content`` as ``kind``, ignoring other fields. Raise CondensationError, which names ``origin``, for wrong ones."""
     try:
         problem = next((f"{field}: expected a number, got NaN" for field in _nans(content)), "")
         if not problem:

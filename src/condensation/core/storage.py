@@ -42,10 +42,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def _temporary(path: Path, make: Callable[[Path], str]) -> Iterator[Path]:
-    """Yield a temporary file or folder that ``make`` creates beside ``path``, and remove it if it is still there after the block.
-
-    It is marked as in use, so that `remove_unfinished` in another process removes only what dead processes left.
-    """
+    """Yield a temporary file or folder that ``make`` creates; its mark keeps `remove_unfinished` of other processes away."""
     remove_unfinished(path.parent, glob.escape(path.name))
     with ExitStack() as stack:
         while True:

@@ -128,10 +128,7 @@ def _import_module(source: str) -> ModuleType:
 
 
 def _load(source: str, path: str, load: Callable[[], Any]) -> Any:
-    """Return the result of ``load``, called with the folder of ``path`` on Python's path.
-
-    Raise ModuleNotFoundError if the module itself is missing, CondensationError if its code raises.
-    """
+    """Return ``load()`` with the folder of ``path`` importable. Raise ModuleNotFoundError if it is missing, else CondensationError."""
     folder = os.path.dirname(path)
     sys.path.insert(0, folder)
     try:

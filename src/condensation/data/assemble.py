@@ -32,10 +32,7 @@ def assemble(
     flip_invariant: bool | None,
     class_names: Sequence[str] | None = None,
 ) -> Data:
-    """Return both image sets of ``raw``, checked, with preprocessing fitted on the training split.
-
-    Classes of the test split are matched by name; ``class_names`` names the labels of the training split.
-    """
+    """Return both image sets of ``raw``, checked, with preprocessing fitted on the training split, whose labels ``class_names`` names."""
     info = DATASETS.get(known_name(name) or "")
     given = None if class_names is None else tuple(class_names)
     usual = info.class_names if info else None

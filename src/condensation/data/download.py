@@ -43,11 +43,7 @@ class DownloadPlan:
 
 
 def plan_download(name: str, folder: str | Path | None = None, mirror: str | None = None) -> DownloadPlan:
-    """Return the plan to download ``name`` into the data folder; by default CONDENSATION_DATA, else the user's.
-
-    Raise CondensationError if the data set is unknown or bundled, or the mirror is not a URL, and MissingExtra if no folder is given
-    and platformdirs is not installed.
-    """
+    """Return the plan for ``name`` in ``folder``, by default CONDENSATION_DATA, else the user's. Raise CondensationError if unknown."""
     known = known_name(name)
     if known not in DOWNLOADS:
         if known is not None:

@@ -16,10 +16,7 @@ SEED = 0
 
 
 def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawSplit, str, dict[str, Any]]:
-    """Split off a fifth of each class, at least one image, as the test split; always the same images.
-
-    Return the training split, the test split, a sentence for the user, and details for cards with a digest of the chosen images.
-    """
+    """Return training images, a fixed test split of a fifth of each class, a sentence for the user, and details with a digest for cards."""
     chosen = torch.zeros(len(train.labels), dtype=torch.bool)
     for label, name in enumerate(names):
         indices = (train.labels == label).nonzero().squeeze(1)

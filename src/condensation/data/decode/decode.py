@@ -93,10 +93,7 @@ def image_suffixes() -> frozenset[str]:
 
 @contextmanager
 def strict_pillow(max_pixels: int | None = None) -> Iterator[None]:
-    """Refuse images of more than ``max_pixels``, by default Pillow's limit, and hide Pillow's warnings.
-
-    Limit and warning filters are global to the process: enter before starting threads that decode.
-    """
+    """Refuse images of more than ``max_pixels``, by default Pillow's limit, and hide warnings, globally: enter before starting threads."""
     usual = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -57,11 +57,7 @@ def file_image(path: str, name: str, label: int) -> PendingImage:
 
 
 def read_splits(train: PendingImages, test: PendingImages | None, options: ReadOptions, note: str = "") -> RawData:
-    """Return both splits, in colour if any image is.
-
-    Raise CondensationError if an image cannot be read and is not skipped, sizes differ and ``options`` set none, or there are no images,
-    and NotEnoughMemory if the images do not fit.
-    """
+    """Return both splits, in colour if any image is. Raise CondensationError if one cannot be read or sizes differ."""
     total = train.count + (test.count if test else 0)
     first, files, deep = _read_split(train, _offset_progress(options, 0, total))
     if test is None:

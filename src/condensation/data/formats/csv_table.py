@@ -52,10 +52,7 @@ def is_table(path: Path) -> bool:
 
 
 def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the images in the table at ``path``, whose paths are relative to its folder.
-
-    An optional column ``split`` separates training and test images. Integer labels are sorted as numbers, others as names.
-    """
+    """Return the images of the table at ``path``, which may have a column ``split``; paths are relative to the folder of the table."""
     table = read_rows(path, options)
     train, test, note = _split_rows(table.rows, path, options)
     finder = FileFinder(path.parent)

@@ -50,11 +50,7 @@ def is_hugging_face(value: object) -> bool:
 
 
 def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
-    """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``; NAME is a repository of the hub or a folder.
-
-    Raise CondensationError if the data set does not exist or the hub cannot be reached, and MissingExtra if the Hugging Face packages
-    are not installed.
-    """
+    """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``, a repository or folder. Raise CondensationError if it cannot be loaded."""
     name = source.removeprefix(PREFIX)
     exists = bool(name) and Path(name).exists()
     require_trusted_hub(source, local=exists)

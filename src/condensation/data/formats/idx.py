@@ -33,10 +33,7 @@ def read_idx_folder(folder: Path, options: ReadOptions = ReadOptions()) -> RawDa
 
 
 def read_idx(path: Path, dims: int, count: int | None = None) -> Tensor:
-    """Return the uint8 values of an IDX file with ``dims`` dimensions, of which the first is ``count`` if that is given.
-
-    Raise CondensationError if its header or length is wrong, and NotEnoughMemory if the sizes in its header do not fit.
-    """
+    """Return the uint8 values of an IDX file with ``dims`` dimensions, the first of size ``count``. Raise CondensationError if damaged."""
     with naming_damage(path), open_regular(path) as file:
         content = _read(cast(BinaryIO, gzip.open(file)) if path.suffix == ".gz" else file, dims, count, path)
     return torch.from_numpy(content.copy())

@@ -63,11 +63,7 @@ def is_tiny_imagenet(path: Path) -> bool:
 
 
 def read_tiny_imagenet(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
-    """Return the training and validation images in colour; classes are ordered by ``wnids.txt`` and named by ``words.txt``.
-
-    Raise CondensationError if a file is missing or damaged, or the class of an image is unknown, and NotEnoughMemory if the images do not
-    fit.
-    """
+    """Return the training and validation images; classes are ordered by ``wnids.txt`` and named by ``words.txt``."""
     return read_cached((DATASET, path), _listing(path), options, lambda: _read_anew(path, options))
 
 
