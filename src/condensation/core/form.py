@@ -98,10 +98,9 @@ class Tiles(Form):
             raise CondensationError(message, hint='Use preprocessing="standardize", or no form.', setting="data.preprocessing")
         if height % self.factor or width % self.factor:
             side = min(height, width)
-            fitting = [str(factor) for factor in range(2, side // 2 + 1) if height % factor == 0 and width % factor == 0]
-            hint = f"Use a factor of {' or '.join(fitting)}." if fitting else "Use no form, or images of another size."
+            fitting = [factor for factor in range(2, side // 2 + 1) if height % factor == 0 and width % factor == 0]
             message = f"Images of {height} x {width} cannot be divided into tiles by a factor of {self.factor}."
-            raise CondensationError(message, hint=hint, setting="method.form.factor")
+            raise _not_divisible(message, "factor", fitting)
 
     @property
     def torch_code(self) -> str:
@@ -161,10 +160,9 @@ class Frequencies(Form):
     def check(self, shape: tuple[int, int, int], preprocessing: Preprocessing) -> None:
         pixels = shape[1] * shape[2]
         if pixels % self.count:
-            fitting = [str(count) for count in range(2, min(64, pixels) + 1) if pixels % count == 0]
-            hint = f"Use a count of {' or '.join(fitting)}." if fitting else "Use no form, or images of another size."
+            fitting = [count for count in range(2, min(64, pixels) + 1) if pixels % count == 0]
             message = f"The {pixels} frequencies of images of {shape[1]} x {shape[2]} cannot be divided among {self.count} images."
-            raise CondensationError(message, hint=hint, setting="method.form.count")
+            raise _not_divisible(message, "count", fitting)
 
     @property
     def torch_code(self) -> str:
@@ -187,6 +185,11 @@ def cosines(side: int) -> Tensor:
     frequencies, pixels = torch.arange(side).double(), torch.arange(side).double() + 0.5
     waves = torch.cos(torch.pi / side * torch.outer(frequencies, pixels)) * (2 / side) ** 0.5
     return torch.cat([waves[:1] / 2**0.5, waves[1:]])
+
+
+def _not_divisible(message: str, field: str, fitting: list[int]) -> CondensationError:
+    hint = f"Use a {field} of {' or '.join(map(str, fitting))}." if fitting else "Use no form, or images of another size."
+    return CondensationError(message, hint=hint, setting=f"method.form.{field}")
 
 
 FORMS: dict[str, Form] = {form.name: form for form in (Tiles(), Frequencies())}

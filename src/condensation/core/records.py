@@ -73,8 +73,7 @@ def _in_words(content: Any, kind: type, error: msgspec.ValidationError) -> str:
     words = " or ".join(KINDS.get(name, name) for name in expected[1].split(" | ")) + expected[2]
     if match["key"]:
         return f"{begin}expected {words} as the name of each field"
-    shown = json.dumps(value, ensure_ascii=False)
-    return f"{begin}expected {words}, got {abridged(shown, SHOWN)}"
+    return f"{begin}expected {words}, got {abridged(json.dumps(value, ensure_ascii=False), SHOWN)}"
 
 
 def _place(content: Any, kind: type, error: msgspec.ValidationError, path: str) -> tuple[str, Any]:

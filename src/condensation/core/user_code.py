@@ -13,8 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from condensation.core.errors import CondensationError, did_you_mean
+from condensation.core.errors import CondensationError, abridged, did_you_mean
 from condensation.core.plain import FROM_FILE, relative_path
+from condensation.core.text import listed
 from condensation.core.trust import require_trusted_code
 
 FORM = "module:name or path/to/file.py:name"
@@ -67,8 +68,7 @@ def user_errors(problem: str) -> Iterator[None]:
 
 def last_line(error: BaseException) -> str:
     """Return the type and the message of ``error`` in one line, as at the end of a traceback."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else f"{text[:300]}..."
+    return abridged(" ".join(f"{type(error).__name__}: {error}".split()), 300)
 
 
 def user_error_message(error: BaseException) -> str | None:
@@ -157,5 +157,5 @@ def _entries(folder: Path) -> list[Path]:
 def _unknown_name(source: str, name: str, module: Any) -> CondensationError:
     names = [key for key, value in vars(module).items() if not key.startswith("_") and not inspect.ismodule(value)]
     defined = [key for key in names if getattr(getattr(module, key), "__module__", None) == module.__name__]
-    shown = ", ".join((defined or names)[:SHOWN]) or "nothing"
-    return CondensationError(f"{source} has no {name!r}.{did_you_mean(name, names)}", hint=f"It has: {shown}.")
+    hint = f"It has: {listed(defined or names, SHOWN) or 'nothing'}."
+    return CondensationError(f"{source} has no {name!r}.{did_you_mean(name, names)}", hint=hint)

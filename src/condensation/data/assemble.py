@@ -9,7 +9,7 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.text import joined
+from condensation.core.text import joined, listed
 from condensation.data.arrays import scale_splits
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions
@@ -83,7 +83,7 @@ def _warn_of_constant_images(split: RawSplit, names: tuple[str, ...]) -> None:
     labels = split.labels[indices]
     counts, totals = (torch.bincount(values, minlength=len(names)).tolist() for values in (labels, split.labels))
     whole = [repr(name) for name, count, total in zip(names, counts, totals, strict=True) if count == total > 0]
-    classes = f" These are all images of {'the class' if len(whole) == 1 else 'the classes'} {', '.join(whole[:5])}." if whole else ""
+    classes = f" These are all images of {'the class' if len(whole) == 1 else 'the classes'} {listed(whole)}." if whole else ""
     problem = f"images have a single colour everywhere {_first(split, indices, names)}.{classes}"
     logger.warning(f"{len(indices):,} of {len(split.labels):,} {problem} Check the files and the range of their pixels.")
 

@@ -13,7 +13,6 @@ from condensation.data.dataset import RawSplit, single_class_error
 
 Names = tuple[str, ...]
 LEAVE_OUT = "leave out such classes: data.drop_empty=true (in Python: drop_empty=True)."
-MOST_LISTED = 5  # class names in a note
 
 
 def match_classes(
@@ -109,7 +108,7 @@ def _named_by_number(split: RawSplit) -> RawSplit:
 def _renamed(own: Names, given: Names | None) -> Names:
     names = own if given is None else normalized_names(given, "class_names")
     if names != own and sorted(names) == sorted(own):
-        message = f"class_names has the names of the data in another order; expected {', '.join(own[:MOST_LISTED])}."
+        message = f"class_names has the names of the data in another order; expected {listed(own)}."
         raise CondensationError(message, hint="Leave out class_names, or give them in the order of the labels.")
     return names
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from condensation.core.errors import CondensationError
+from condensation.core.text import listed
 from condensation.data.dataset import ReadOptions
 from condensation.data.parts import part_kind, require_parts
 
@@ -62,5 +63,5 @@ def _parts(keys: Collection[str]) -> dict[str, dict[str, str]]:
 
 
 def _missing(name: str, keys: Collection[str], origin: str) -> CondensationError:
-    present = ", ".join(sorted(keys)[:10]) or "missing"
+    present = listed(sorted(keys), 10) or "missing"
     return CondensationError(f"{origin} has no {name!r}; its arrays are {present}.", hint=HINT, setting="data.columns")

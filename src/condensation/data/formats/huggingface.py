@@ -14,6 +14,7 @@ from PIL import Image
 
 from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.trust import require_trusted_hub
+from condensation.core.user_code import last_line
 from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, decode_image, readable_formats
@@ -145,8 +146,7 @@ def _load(load: Callable[[Any], Any], name: str) -> Any:
     except MemoryError:
         raise
     except Exception as problem:  # errors of any type from the hub, the network and many file formats
-        reason = " ".join(str(problem).split())[:300]
-        message = f"The library datasets could not load {name}: {type(problem).__name__}: {reason}"
+        message = f"The library datasets could not load {name}: {last_line(problem)}"
         hint = "Check the name (hf:OWNER/NAME or hf:OWNER/NAME/CONFIG) and the network."
         raise CondensationError(message, hint=hint, setting="data.source") from None
 

@@ -9,12 +9,12 @@ from itertools import takewhile
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
-from condensation.core.text import joined
+from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
 from condensation.data.decode.parallel import PendingImages, file_image, read_splits
-from condensation.data.match_classes import LEAVE_OUT, MOST_LISTED, left_out_note, normalized, normalized_names, unknown_class_error
+from condensation.data.match_classes import LEAVE_OUT, left_out_note, normalized, normalized_names, unknown_class_error
 from condensation.data.parts import choose_parts, part_kind
 
 YEAR = re.compile(r"(19|20)\d\d")  # sub-folders of one class by year are common
@@ -136,7 +136,7 @@ def _check_no_parts(train: ClassFolders) -> None:
     common = {name for name in common if not YEAR.fullmatch(name)}
     if len(common) < 2 or 2 * len(below) < len(train.classes):
         return
-    first, second = (", ".join(sorted(names, key=natural_key)[:MOST_LISTED]) for names in (below, common))
+    first, second = (listed(sorted(names, key=natural_key)) for names in (below, common))
     hint = f"If they are parts, name them, such as data.train={min(below)} data.test={max(below)}."
     if any(map(part_kind, common)):
         hint = "Move them to train/CLASS and test/CLASS."
