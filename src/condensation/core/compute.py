@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from condensation.core.errors import CondensationError, require, unknown
 from condensation.core.images import Shape
 from condensation.core.modules import mixes_images
-from condensation.core.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,8 @@ class Compute:
     def describe(self) -> str:
         """Return a one-line summary of the settings on this machine."""
         self = self.resolve()
-        hardware = f"{counted(torch.get_num_threads(), 'thread')}, {torch.backends.cpu.get_cpu_capability()}"
+        threads = torch.get_num_threads()
+        hardware = f"{threads} {'thread' if threads == 1 else 'threads'}, {torch.backends.cpu.get_cpu_capability()}"
         if self.device.startswith("cuda"):
             hardware = torch.cuda.get_device_name(self.device)
         compiler = {"auto": "compiled where it pays", "always": "compiled", "never": "not compiled"}[self.compile]
@@ -178,7 +178,7 @@ def torch_device(name: str) -> torch.device:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}.get(device.type, False)
     count = torch.cuda.device_count()
     if available and device.type == "cuda" and (device.index or 0) >= count:
-        message = f"There is no device {name}: this machine has {counted(count, 'GPU')}, numbered from 0."
+        message = f"There is no device {name}: this machine has {count} GPU{'' if count == 1 else 's'}, numbered from 0."
         raise CondensationError(message, setting="compute.device")
     if not available:
         hint = 'Use device="auto" or device="cpu".'
