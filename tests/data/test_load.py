@@ -11,7 +11,6 @@ from condensation.core import memory
 from condensation.core.errors import NotEnoughMemory
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.formats.bundled import BUNDLED_FOLDER
-from condensation.data.formats.registry import FORMATS
 from condensation.data.load import load
 from condensation.data.locate import list_datasets
 from tests.data.refusals import refusal
@@ -159,4 +158,5 @@ def test_a_file_here_that_holds_no_data_says_so(tmp_path, monkeypatch):
     (tmp_path / "make.py").touch()
     error = refusal(load, "make.py")
     assert "make.py" in error.message
-    assert all(form.name in error.hint for form in FORMATS)
+    assert error.setting == "data.source"
+    assert all(kind in error.hint for kind in ("CSV", "npz", "IDX", "sub-folder", "Hugging Face"))
