@@ -98,7 +98,5 @@ def _channels_first(images: Tensor, prefer_first: bool, origin: str) -> Tensor:
             return images
         if last:
             return images.permute(0, 3, 1, 2)
-    raise CondensationError(
-        f"Images in {origin} have the shape {tuple(images.shape)}.",
-        hint="Pass (n, height, width), (n, height, width, channels) or (n, channels, height, width), with one or three channels.",
-    )
+    hint = "Pass (n, height, width), (n, height, width, channels) or (n, channels, height, width), with one or three channels."
+    raise CondensationError(f"Images in {origin} have the shape {tuple(images.shape)}.", hint=hint)

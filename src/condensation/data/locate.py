@@ -137,10 +137,7 @@ def no_format_error(path: Path) -> CondensationError:
     if path.suffix == ".safetensors" or is_own_folder(path):
         hint = "Name the original data; `condense export` writes the images of a set as files."
         return CondensationError(f"{path} was written by this program; it is no data set.", hint=hint, setting="data.source")
-    hint = (
-        "Expected one sub-folder of images per class, a CSV file of paths and labels, npz or IDX files, "
-        "a data set of Hugging Face, or the official files of a known data set."
-    )
+    hint = "Expected a sub-folder of images per class, a CSV table, npz or IDX files, a data set of Hugging Face, or files of a known one."
     return CondensationError(f"Found no data set in {path}.", hint=hint, setting="data.source")
 
 
