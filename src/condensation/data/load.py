@@ -205,7 +205,7 @@ def _read(path: Path, options: ReadOptions) -> RawData:
     info, counts = DATASETS[form.dataset], (len(raw.train.images), len(raw.test.images) if raw.test else 0)
     if counts == (info.train, info.test):
         return raw
-    note = f"{info.title} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
+    note = f"{info.title.partition(';')[0]} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
     logger.warning(note)
     return replace(raw, note=joined(raw.note, note))
 
