@@ -205,7 +205,8 @@ def _read(path: Path, options: ReadOptions) -> RawData:
     info, counts = DATASETS[form.dataset], (len(raw.train.images), len(raw.test.images) if raw.test else 0)
     if counts == (info.train, info.test):
         return raw
-    note = f"{info.title.partition(';')[0]} has {info.train:,} training and {info.test:,} test images; these files have {counts[0]:,} and {counts[1]:,}."
+    title, expected = info.title.partition(";")[0], f"{info.train:,} training and {info.test:,} test images"
+    note = f"{title} has {expected}; these files have {counts[0]:,} and {counts[1]:,}."
     logger.warning(note)
     return replace(raw, note=joined(raw.note, note))
 
