@@ -82,7 +82,7 @@ class Compute:
         return torch.float64 if self.precision == "float64" else torch.float32
 
     def chunk_for(self, network: nn.Module, image_shape: Shape) -> int | None:
-        """Return the number of images per forward pass for a mean; None (all) with batch norm, for which a set ``chunk`` raises."""
+        """Return the images per forward pass if only a mean is needed; None (all) with batch norm, where a set ``chunk`` is an error."""
         if not mixes_images(network):
             return self.chunk or self.suitable_chunk(image_shape)
         if self.chunk is not None:

@@ -67,7 +67,7 @@ class ImageSet:
         soft_labels: SoftLabels | None = None,
         form: Form | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels`` (n, classes). Raise CondensationError if wrong."""
+        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels``. Raise CondensationError if they do not fit."""
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
                 hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."

@@ -128,7 +128,7 @@ def _import_module(source: str) -> ModuleType:
 
 
 def _load(source: str, path: str, load: Callable[[], Any]) -> Any:
-    """Return ``load()`` with the folder of ``path`` importable. Raise ModuleNotFoundError if it is missing, else CondensationError."""
+    """Call ``load`` with the folder of ``path`` importable. Raise ModuleNotFoundError for its module, else CondensationError."""
     folder = os.path.dirname(path)
     sys.path.insert(0, folder)
     try:

@@ -40,7 +40,7 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Files:
     sizes: tuple[tuple[int, int, int], ...]
     modes: dict[str, int]
     skipped: tuple[SkippedImage, ...]
@@ -53,7 +53,7 @@ class _Card:
 
     parts: dict[str, _Part]
     note: str = ""
-    found: _Found | None = None
+    found: _Files | None = None
 
 
 def cache_root() -> Path | None:

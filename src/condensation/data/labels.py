@@ -37,7 +37,7 @@ def class_indices(labels: Sequence[str], class_names: Sequence[str], origin: str
 def encode_labels(
     labels: npt.ArrayLike | Tensor, origin: str, class_names: tuple[str, ...] | None, as_text: bool = False
 ) -> tuple[Tensor, tuple[str, ...] | None]:
-    """Return ``labels`` as (n,) int64, and class names of strings, which may be given. Labels are strings, or ``as_text``, or integers."""
+    """Return ``labels`` as (n,) int64, and class names if they are strings or ``as_text``; strings are looked up in ``class_names``."""
     if not (as_text or are_strings(labels)):
         return as_labels(labels, origin), None
     texts = [str(label) for label in np.asarray(labels).reshape(-1)]

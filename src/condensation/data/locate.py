@@ -103,8 +103,8 @@ def not_found_error(name: str, root: Path | None) -> CondensationError:
     known = known_name(name)
     if known is None:
         if Path(name).suffix[1:].isalpha():  # such as table.csv
-            found = did_you_mean(Path(name).name, names_beside(Path(name)))
-            return NoSuchData(f"There is no folder or file {name}.{found}{f' {searched}' if root else ''}", setting="data.source")
+            suggestion = did_you_mean(Path(name).name, names_beside(Path(name)))
+            return NoSuchData(f"There is no folder or file {name}.{suggestion}{f' {searched}' if root else ''}", setting="data.source")
         names = [row.name for row in list_datasets(root)]
         message = f"There is no data set, folder or file {name!r}.{did_you_mean(name, [*names_beside(Path(name)), *names])} {searched}"
         hint = f"Give the path of your own images, {advice}, or use one of {', '.join(names)}."
@@ -118,8 +118,8 @@ def not_found_error(name: str, root: Path | None) -> CondensationError:
 def names_beside(path: Path) -> list[str]:
     """Return the names in the folder of ``path``, for suggestions; none if it cannot be read."""
     try:
-        with os.scandir(path.parent) as found:
-            return [entry.name for entry in islice(found, MOST_COMPARED) if not entry.name.startswith(".")]
+        with os.scandir(path.parent) as entries:
+            return [entry.name for entry in islice(entries, MOST_COMPARED) if not entry.name.startswith(".")]
     except OSError:
         return []
 
@@ -128,8 +128,8 @@ def no_path_error(path: str | Path) -> CondensationError:
     """Return the error for a ``path`` that does not exist."""
     slashes = str(path).replace("\\", "/")
     hint = f"Did you mean {in_line(slashes)}?" if slashes != str(path) and Path(os.path.expanduser(slashes)).exists() else ""
-    found = did_you_mean(Path(path).name, names_beside(Path(path)))
-    return NoSuchData(f"There is no folder or file {path}.{found}", hint=hint, setting="data.source")
+    suggestion = did_you_mean(Path(path).name, names_beside(Path(path)))
+    return NoSuchData(f"There is no folder or file {path}.{suggestion}", hint=hint, setting="data.source")
 
 
 def no_format_error(path: Path) -> CondensationError:

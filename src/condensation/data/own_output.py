@@ -59,16 +59,16 @@ def _is_record(path: str, keys: tuple[str, ...]) -> bool:
 
 def _holds_outputs(path: str | Path) -> bool:
     """Return whether a folder holds nothing but outputs. Reading stops at the first image, since there may be very many."""
-    found = os.path.basename(path) == "runs"  # the default place of runs, possibly empty
+    has_outputs = os.path.basename(path) == "runs"  # the default place of runs, possibly empty
     with suppress(OSError), os.scandir(path) as entries:
         for entry in entries:
             if entry.name.startswith("."):
-                found |= entry.name == LOCK or entry.name.endswith(UNFINISHED)  # of a run that was killed at its start
+                has_outputs |= entry.name == LOCK or entry.name.endswith(UNFINISHED)  # of a run that was killed at its start
             elif _is_output(entry):
-                found = True
+                has_outputs = True
             else:
                 return False
-        return found
+        return has_outputs
     return False
 
 

@@ -121,7 +121,7 @@ class FileFinder:
                 if suffix.lower() in image_suffixes():
                     names[stem].append(entry)
             self.listings[path.parent] = names
-        found = self.listings[path.parent].get(path.name, [])
-        if len(found) > 1:
-            raise CondensationError(f"{printable(text)} may be {' or '.join(found)}.", hint="Write the paths with their endings.")
-        return stat_file(path.with_name(found[0]) if found else path, text)
+        fitting = self.listings[path.parent].get(path.name, [])
+        if len(fitting) > 1:
+            raise CondensationError(f"{printable(text)} may be {' or '.join(fitting)}.", hint="Write the paths with their endings.")
+        return stat_file(path.with_name(fitting[0]) if fitting else path, text)

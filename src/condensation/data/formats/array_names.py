@@ -39,9 +39,9 @@ def find_arrays(keys: Collection[str], options: ReadOptions, origin: str) -> Arr
         return ArrayNames((options.columns[0], options.columns[1]), None, class_names)
     # Of several pairs without names, nothing says which is the training part.
     parts = _parts([key for key in keys if "arr_2" not in keys or not key.startswith("arr_")])
-    pairs = {part: (found["images"], found["labels"]) for part, found in parts.items() if len(found) == len(KNOWN)}
+    pairs = {part: (arrays["images"], arrays["labels"]) for part, arrays in parts.items() if len(arrays) == len(KNOWN)}
     if not pairs:
-        images = any("images" in found for found in parts.values())
+        images = any("images" in arrays for arrays in parts.values())
         raise _missing("labels" if images else "images", keys, origin)
     chosen = require_parts(pairs, options, origin, alone=True)
     test, note = chosen.choose_test([part for part in parts if part not in pairs and part_kind(part)])

@@ -151,8 +151,8 @@ def _parts(table: Table, options: ReadOptions) -> tuple[list[str], str]:
         fold = str(options.fold)
         cells = next((cells for cells in columns.values() if fold in cells), None)
         if cells is None:
-            found = "; ".join(f"{name!r} has {listed(sorted(set(cells)))}" for name, cells in columns.items())
-            message = f"{table.path} has no column with the fold {fold}: {found or 'there is no column fold'}."
+            values = "; ".join(f"{name!r} has {listed(sorted(set(cells)))}" for name, cells in columns.items())
+            message = f"{table.path} has no column with the fold {fold}: {values or 'there is no column fold'}."
             raise CondensationError(message, hint="Set a value of that column, such as fold=0.", setting="data.fold")
         return ["test" if cell == fold else "train" for cell in cells], f"The fold {fold} is the test split."
     named = {name.lower() for name in (options.train, options.test) if name is not None}

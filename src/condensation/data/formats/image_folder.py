@@ -131,7 +131,7 @@ def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | Non
 
 def _check_no_parts(train: ClassFolders) -> None:
     """Raise CondensationError if most folders have the same sub-folders, as parts with unknown names have."""
-    below = {name: found for name, files in train.classes.items() if (found := _folders_among(files))}
+    below = {name: folders for name, files in train.classes.items() if (folders := _folders_among(files))}
     common = set.intersection(*below.values()) if len(below) > 1 else set()
     common = {name for name in common if not YEAR.fullmatch(name)}
     if len(common) < 2 or 2 * len(below) < len(train.classes):

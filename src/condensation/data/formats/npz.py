@@ -61,8 +61,8 @@ def read_npz(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
 
     def split(keys: tuple[str, str], origin: str) -> RawSplit:
         labels, texts = _texts(arrays[keys[1]]), are_strings(_texts(arrays[names.train[1]]))
-        numbers, found = encode_labels(labels, origin, class_names, texts)
-        return RawSplit(as_pixels(arrays[keys[0]], origin), numbers, class_names or found, origin)
+        numbers, text_names = encode_labels(labels, origin, class_names, texts)
+        return RawSplit(as_pixels(arrays[keys[0]], origin), numbers, class_names or text_names, origin)
 
     test = split(names.test, f"{names.test[0]} of {path}") if names.test else None
     return RawData(split(names.train, str(path)), test, names.note)

@@ -89,7 +89,7 @@ class IntegerArray:
 
 
 def read_pickle(content: bytes, origin: str) -> dict[str, Any]:
-    """Return the dictionary in ``content``, of plain values and integer arrays. Raise CondensationError for others; nothing is run."""
+    """Return the dictionary in ``content``, of plain values and integer arrays; run nothing. Raise CondensationError for other files."""
     with naming_damage(origin):
         try:
             _check_operations(content)
