@@ -135,6 +135,10 @@ def failing_third(trial):
         raise Fault("planted")
 
 
+def passing(trial):
+    trial.part = "even" if trial.number % 2 == 0 else "odd"
+
+
 def test_counts_are_added_up_and_a_stopped_campaign_continues(tmp_path, capsys):
     runner = Runner("test", failing_third, 1, tmp_path)
     assert runner.run(2, 1, Record(tmp_path / "trust.json", "test", 1)) == 0
@@ -146,6 +150,17 @@ def test_counts_are_added_up_and_a_stopped_campaign_continues(tmp_path, capsys):
     assert "test: 6 trials with seed 1 (even 3, odd 3), 1 failures" in capsys.readouterr().out
     assert not runner.trial(3).passed
     assert "FAIL test --seed 1 --only 3 (odd): planted" in capsys.readouterr().out
+
+
+def test_a_failure_is_repeated_at_a_later_commit(tmp_path, monkeypatch):
+    path = tmp_path / "trust.json"
+    assert Runner("test", failing_third, 1, tmp_path).run(4, 1, Record(path, "test", 1)) == 1
+    monkeypatch.setattr(record, "commit", lambda: "later")
+    assert Runner("test", passing, 1, tmp_path).run(6, 1, Record(path, "test", 1)) == 0
+    first, second = json.loads(path.read_text())["test"]
+    assert [first[key] for key in ("trials", "failures", "fixed")] == [4, [], {"3": "later"}]
+    assert [second[key] for key in ("commit", "trials", "failures")] == ["later", 2, []]
+    assert f"| test | 6 | 3 even, 3 odd | 0 | 1 | 1 | {first['commit']}, later |" in record.table(path)
 
 
 def test_the_same_seed_and_number_draw_the_same(tmp_path):

@@ -11,36 +11,70 @@ ROOT = Path(__file__).parents[2]
 
 
 class Record:
-    """One entry of the file: the trials 0, 1, ... of a campaign with one seed, at one commit."""
+    """Trials of a campaign with one seed: an entry of the file for each commit, which goes on where the one before ended.
+
+    A trial that failed is run again at later commits; once it passes, its entry names that commit.
+    """
 
     def __init__(self, path: Path | None, campaign: str, seed: int) -> None:
         self.path = path
         self.campaign = campaign
         self.key = {"seed": seed, "commit": commit(), "machine": machine()}
-        found = [entry for entry in self.entries().get(campaign, []) if self.key.items() <= entry.items()]
-        self.trials, self.parts, self.failures, self.seconds = 0, dict[str, int](), list[int](), 0.0
-        if found:
-            self.trials, self.parts = found[0]["trials"], found[0]["parts"]
-            self.failures, self.seconds = found[0]["failures"], found[0]["seconds"]
+        self.all: dict[str, list[dict[str, Any]]] = json.loads(path.read_text()) if path and path.exists() else {}
+        self.entries = [entry for entry in self.all.setdefault(campaign, []) if entry["seed"] == seed]
 
-    def entries(self) -> dict[str, list[dict[str, Any]]]:
-        return json.loads(self.path.read_text()) if self.path and self.path.exists() else {}
+    @property
+    def trials(self) -> int:
+        """Number of trials that have run: 0, 1, ..."""
+        return sum(entry["trials"] for entry in self.entries)
+
+    @property
+    def failures(self) -> list[int]:
+        """Numbers of the trials that failed and have not passed since."""
+        return [number for entry in self.entries for number in entry["failures"]]
+
+    @property
+    def seconds(self) -> float:
+        return sum(entry["seconds"] for entry in self.entries)
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return parts_of(self.entries)
 
     def add(self, outcomes: list[tuple[str, bool, int]], seconds: float) -> None:
-        """Count outcomes (part, passed, number) and write the file."""
+        """Count outcomes (part, passed, number) of trials that ran for the first time, and write the file."""
+        entry = next((entry for entry in self.entries if self.key.items() <= entry.items()), None)
+        if entry is None:
+            entry = {**self.key, "trials": 0, "parts": {}, "failures": [], "fixed": {}, "seconds": 0.0}
+            self.entries.append(entry)
+            self.all[self.campaign].append(entry)
         for part, passed, number in outcomes:
-            self.trials += 1
-            self.parts[part] = self.parts.get(part, 0) + 1
+            entry["trials"] += 1
+            entry["parts"][part] = entry["parts"].get(part, 0) + 1
             if not passed:
-                self.failures.append(number)
-        self.seconds = round(self.seconds + seconds, 1)
+                entry["failures"].append(number)
+        entry["seconds"] = round(entry["seconds"] + seconds, 1)
+        self.write()
+
+    def passes_now(self, number: int) -> None:
+        """Note that a trial that failed at an earlier commit passes at this one."""
+        entry = next(entry for entry in self.entries if number in entry["failures"])
+        entry["failures"].remove(number)
+        entry["fixed"][str(number)] = self.key["commit"]
+        self.write()
+
+    def write(self) -> None:
         if self.path:
-            entries = self.entries()
-            others = [entry for entry in entries.get(self.campaign, []) if not self.key.items() <= entry.items()]
-            counts = {"trials": self.trials, "parts": self.parts, "failures": self.failures, "seconds": self.seconds}
-            entries[self.campaign] = [*others, {**self.key, **counts}]
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
+            self.path.write_text(json.dumps(self.all, indent=1, sort_keys=True) + "\n")
+
+
+def parts_of(entries: list[dict[str, Any]]) -> dict[str, int]:
+    parts: dict[str, int] = {}
+    for entry in entries:
+        for part, count in entry["parts"].items():
+            parts[part] = parts.get(part, 0) + count
+    return parts
 
 
 def commit() -> str:
@@ -63,16 +97,13 @@ def machine() -> str:
 
 def table(path: Path) -> str:
     """Return the Markdown table of the counts in a file of campaigns."""
-    lines = ["| campaign | trials | of them | failures | seeds | commit |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| campaign | trials | of them | failures | failed first | seeds | commit |", f"|{' --- |' * 7}"]
     for campaign, entries in json.loads(path.read_text()).items():
-        parts: dict[str, int] = {}
-        for entry in entries:
-            for part, count in entry["parts"].items():
-                parts[part] = parts.get(part, 0) + count
         seeds, commits = (", ".join(dict.fromkeys(str(entry[name]) for entry in entries)) for name in ("seed", "commit"))
-        trials, failures = sum(entry["trials"] for entry in entries), sum(len(entry["failures"]) for entry in entries)
-        shown = ", ".join(f"{count:,} {part}" for part, count in parts.items())
-        lines.append(f"| {campaign} | {trials:,} | {shown} | {failures} | {seeds} | {commits} |")
+        trials = sum(entry["trials"] for entry in entries)
+        failures, fixed = (sum(len(entry[name]) for entry in entries) for name in ("failures", "fixed"))
+        shown = ", ".join(f"{count:,} {part}" for part, count in parts_of(entries).items())
+        lines.append(f"| {campaign} | {trials:,} | {shown} | {failures} | {fixed} | {seeds} | {commits} |")
     return "\n".join(lines)
 
 

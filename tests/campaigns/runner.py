@@ -55,8 +55,11 @@ class Runner:
         return Outcome(number, trial.part, not problem, time.monotonic() - start)
 
     def run(self, trials: int, jobs: int, record: Record) -> int:
-        """Run the trials that ``record`` lacks, print the summary and return the number of failures."""
+        """Repeat the trials that ``record`` has as failed, run those that it lacks, print the summary and return the number of failures."""
         with ProcessPoolExecutor(jobs, get_context("fork")) as pool:
+            for one in pool.map(self.trial, record.failures):
+                if one.passed:
+                    record.passes_now(one.number)
             while record.trials < trials:
                 block = range(record.trials, min(trials, record.trials + BLOCK))
                 start = time.monotonic()
