@@ -97,6 +97,15 @@ def test_load_accepts_a_run_folder(tmp_path):
     assert len(CondensedSet.load(tmp_path).images) == 6
 
 
+@pytest.mark.parametrize("values", [torch.ones(()), torch.ones(0), torch.ones(2), torch.ones(3, 1), torch.zeros(3)])
+@pytest.mark.parametrize("name", ["standardize", "zca"])
+def test_a_preprocessing_of_other_sizes_is_refused(tmp_path, name, values):
+    preprocessing = replace(PREPROCESSINGS[name], std=values)
+    CondensedSet(ImageSet.of(PICTURES[:3], torch.arange(3), NAMES, preprocessing=preprocessing)).save(tmp_path / "a")
+    with pytest.raises(CondensationError, match=f"preprocessing '{name}' does not fit"):
+        CondensedSet.load(tmp_path / "a")
+
+
 def test_a_set_of_a_few_classes_keeps_all_names(tmp_path):
     made = make()
     CondensedSet(made.images.select([2])).save(tmp_path / "a")

@@ -337,6 +337,9 @@ def test_a_path_of_a_file_may_contain_a_colon(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(NoSuchData, match="a:b") as raised:
         load(source)
     assert raised.value.setting == "data.source"
+    with pytest.raises(NoSuchData, match="a:b") as raised:
+        load("mnist", folder=source)
+    assert raised.value.setting == "data.folder"
     images = np.arange(320, dtype=np.uint8).reshape(20, 4, 4)
     Path(name).mkdir(parents=True)
     for part in ("train", "test"):

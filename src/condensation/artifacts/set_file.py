@@ -78,19 +78,22 @@ def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]
     images = ImageSet.of(
         pixels, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored, soft_labels=soft, form=form
     )
-    if not _applies(preprocessing, images.shape):
-        raise CondensationError(f"{path}: the preprocessing {card.preprocessing!r} does not fit images of {images.shape}.", hint=RESTORE)
+    check_preprocessing(path, images)
     return images, from_file(content, path, trust)
 
 
-def _applies(preprocessing: Preprocessing, shape: tuple[int, ...]) -> bool:
-    """Return whether images of ``shape`` keep it, and are finite, after ``preprocessing``."""
-    black = torch.zeros(1, *shape)
+def check_preprocessing(path: Path, images: ImageSet) -> None:
+    """Raise CondensationError unless the preprocessing of a file and its inverse fit the shape of its ``images``."""
+    preprocessing, black = images.preprocessing, torch.zeros(1, *images.shape)
+    constants = [tensor for name, tensor in preprocessing.tensors().items() if name in ("mean", "std")]
     try:
-        inputs = preprocessing(black)
+        results = (preprocessing(black), preprocessing.inverse(black))
     except (RuntimeError, IndexError):  # the tensors of the preprocessing have other sizes
-        return False
-    return inputs.shape == black.shape and bool(inputs.isfinite().all())
+        results = ()
+    fits = [each.shape == black.shape and bool(each.isfinite().all()) for each in results]
+    if not results or not all(fits) or any(tensor.shape != images.shape[:1] for tensor in constants):
+        name = type(preprocessing).__name__.lower()
+        raise CondensationError(f"{path}: the preprocessing {name!r} does not fit images of {images.shape}.", hint=RESTORE)
 
 
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:

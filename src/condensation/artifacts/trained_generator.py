@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import ImagesCard, images_card, preprocessing_tensors, read_preprocessing
+from condensation.artifacts.set_file import ImagesCard, check_preprocessing, images_card, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
 from condensation.core import memory
 from condensation.core.compute import Compute
@@ -130,6 +130,7 @@ class TrainedGenerator:
         check_sizes(path, method, card, weights)
         images, labels = torch.zeros(len(card.labels), *card.shape, dtype=dtype), torch.tensor(card.labels)
         like = ImageSet.of(images, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored)
+        check_preprocessing(path, like)
         with torch.random.fork_rng(devices=[]):
             generator = method.build(like.shape, len(like.classes)).to(dtype)
         try:

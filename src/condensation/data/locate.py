@@ -10,6 +10,7 @@ from pathlib import Path
 
 from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
 from condensation.core.text import in_line
+from condensation.core.trust import as_path_text
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, normalized_name
 from condensation.data.decode.list_files import subfolders
 from condensation.data.formats.bundled import BUNDLED
@@ -39,7 +40,7 @@ def data_folder(folder: str | Path | None) -> Path | None:
     named = folder if folder is not None else os.environ.get(VARIABLE) or None
     if named is None:
         return None
-    path = Path(os.path.expanduser(named))
+    path = Path(os.path.expanduser(as_path_text(str(named))))
     if not path.is_dir():
         named_by = "" if folder is not None else f" (set by {VARIABLE})"
         raise NoSuchData(f"There is no folder {path}{named_by}.", setting="data.folder")

@@ -1,5 +1,7 @@
 """Spectral norm (Miyato et al., ICLR 2018): a layer's weight divided by its largest singular value, estimated by power iteration."""
 
+from contextlib import nullcontext
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (its usual name)
 from torch import Tensor, nn
@@ -28,7 +30,8 @@ class SpectralNorm(nn.Module):
         self.register_buffer("left", F.normalize(left, dim=0, eps=EPSILON))
 
     def forward(self, weight: Tensor) -> Tensor:
-        with torch.autocast(weight.device.type, enabled=False):  # the iteration does not converge in bfloat16
+        # The iteration does not converge in bfloat16. Weights without values have no autocast.
+        with nullcontext() if weight.is_meta else torch.autocast(weight.device.type, enabled=False):
             value, left = largest_singular(weight.flatten(1), self.left)
         if self.training:
             with torch.no_grad():

@@ -15,7 +15,7 @@ from condensation.core.errors import CondensationError, NoSuchData
 from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
-from condensation.core.trust import Trust
+from condensation.core.trust import Trust, as_path_text
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import Entry, EvaluationSettings, compare
@@ -152,7 +152,7 @@ def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: On
             own = _made_from(condensed)
             if own is not None and (own.source, own.folder) == (wanted.source, wanted.folder):
                 folder = f" in the folder {own.folder}" if own.folder else ""
-                here = "" if Path(own.folder or own.source).is_absolute() else f" relative to {Path.cwd()}"
+                here = "" if Path(as_path_text(own.folder or own.source)).is_absolute() else f" relative to {Path.cwd()}"
                 hint = "Name the data (source=...), or use the folder in which the set was made as the current folder."
                 message = f"{name} was made from {own.source}{folder}, which does not exist{here}."
                 raise NoSuchData(message, hint=hint, setting="data.source") from None
