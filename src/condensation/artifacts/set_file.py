@@ -87,7 +87,7 @@ def check_preprocessing(path: Path, images: ImageSet) -> None:
     preprocessing, black = images.preprocessing, torch.zeros(1, *images.shape)
     constants = [tensor for name, tensor in preprocessing.tensors().items() if name in ("mean", "std")]
     try:
-        results = (preprocessing(black), preprocessing.inverse(black))
+        results: tuple[Tensor, ...] = (preprocessing(black), preprocessing.inverse(black))
     except (RuntimeError, IndexError):  # the tensors of the preprocessing have other sizes
         results = ()
     fits = [each.shape == black.shape and bool(each.isfinite().all()) for each in results]

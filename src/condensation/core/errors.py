@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 10**9  # of whole numbers in settings; larger ones are slips, and would never end
-LARGEST_FLOAT = 1e38  # of other numbers, as in float32
+LARGEST_FLOAT = 1e36  # of other numbers; optimizers multiply them in float32 by up to 1 / (1 - momentum)
 
 
 class CondensationError(ValueError):
