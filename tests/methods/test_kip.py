@@ -172,7 +172,7 @@ def test_a_singular_kernel_matrix_names_the_regularization() -> None:
 
 def test_divergence_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(Diverged):
-        made(KIP(steps=9, batch=18, lr=1e38), images(), checkpoint=Checkpoint(tmp_path / "checkpoint", every=0))
+        made(KIP(steps=9, batch=18, lr=1e36), images(), checkpoint=Checkpoint(tmp_path / "checkpoint", every=0))
 
 
 def test_a_pair_that_exceeds_memory_raises_before_the_first_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ from condensation import (
     evaluate,
     run,
 )
+from condensation.core.errors import LARGEST_FLOAT
 from condensation.core.images import Shape
 from condensation.core.soft_labels import SoftLabels
 from condensation.core.tensor_files import read_tensors
@@ -37,7 +38,7 @@ from condensation.data.settings import DataSettings
 from condensation.methods.random import Random
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.layers import Stack
-from tests.small import CPU, dm, images
+from tests.small import CPU, biggan, dc, dc_vae, dm, dsa, gmmn, gtn, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
@@ -191,3 +192,12 @@ def test_pixels_far_beyond_the_real_images_are_no_result(tmp_path: Path) -> None
     assert raised.value.setting == "method.lr"
     assert raised.value.step == 3
     assert "lr (now 1e+09)" in raised.value.hint
+
+
+@pytest.mark.parametrize("method", [dm, dc, dsa, gmmn, dc_vae, biggan, gtn])
+def test_the_largest_learning_rate_diverges_or_ends(method: Any) -> None:
+    try:
+        made = condense(method(lr=LARGEST_FLOAT), images(), 1, compute=Compute(**CPU))  # type: ignore[arg-type]
+    except Diverged:
+        return
+    assert made.images.isfinite().all()
