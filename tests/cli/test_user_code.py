@@ -76,7 +76,7 @@ def test_network_sets_the_network_of_the_method_and_of_the_evaluation(condense):
     assert settings["evaluation"]["network"] == {"name": "nets.py:small", "layer": "none", "options": {"width": 7}}
     settings = config(condense, "--network", "lenet", "method.networks.spec=mlp")
     assert (settings["method"]["networks"]["spec"]["name"], settings["evaluation"]["network"]["name"]) == ("mlp", "lenet")
-    assert config(condense, "--network", "lenet", "-m", "random")["method"] == {"name": "random"}
+    assert config(condense, "--network", "lenet", "-m", "random")["method"] == {"name": "random", "form": "none"}
     assert config(condense, "--network", "lenet", "-m", "herding")["method"]["network"] == {"name": "lenet"}
     assert config(condense, "--network", "lenet", "method=random")["evaluation"]["network"] == {"name": "lenet"}
     for words in (["--preset", "best"], ["-m", "best-of"]):
