@@ -169,3 +169,13 @@ def test_the_folder_that_a_killed_process_left_is_removed(tmp_path):
     (tmp_path / ".new.x.unfinished" / "below").mkdir(parents=True)
     remove_unfinished(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [".", "..", "/", "../here"])
+def test_the_current_folder_and_those_above_are_not_replaced(tmp_path, monkeypatch, path):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(CondensationError) as raised, new_folder(Path(path)):
+        pass
+    assert raised.value.setting == "out"
+    assert [str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*")] == ["here"]

@@ -51,7 +51,8 @@ def locked_beside(path: Path, *, wait: bool = False) -> Iterator[None]:
 
 def lock_beside(path: Path) -> Path:
     """Return the lock file of ``path`` in its parent folder."""
-    return path.with_name(f".{path.name}{LOCK}")
+    path = Path(os.path.abspath(path))  # "." has no name
+    return path.parent / f".{path.name}{LOCK}"
 
 
 def remove_free(lock: Path) -> None:

@@ -110,6 +110,8 @@ def require_free(path: Path) -> None:
     if path.is_dir() and any(path.iterdir()):
         hint = "Remove it, or choose another folder (out=...)."
         raise CondensationError(f"{path} is not empty; nothing is overwritten.", hint=hint, setting="out")
+    if path.is_dir() and path.samefile("."):  # replacing it would leave this process, and a shell, in a folder without a name
+        raise CondensationError(f"{path} is the current folder.", hint="Choose a new folder (out=...).", setting="out")
     if path.exists() and not path.is_dir():
         raise CondensationError(f"{path} is a file; nothing is overwritten.", hint="Choose a folder (out=...).", setting="out")
 
