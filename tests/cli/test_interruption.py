@@ -86,7 +86,9 @@ RARE = ("typer", "condensation.cli.app", "numpy", "condensation.runs.run")
 )
 @pytest.mark.parametrize("arguments", [RUN, pytest.param(("methods",), marks=pytest.mark.slow)], ids=["run", "methods"])
 def test_ctrl_c_during_an_import_ends_in_one_line(module, arguments):
-    command = [sys.executable, "-X", "importtime", "-c", "from condensation.__main__ import main; main()", *map(str, arguments)]
+    # Tests that run in the background ignore Ctrl-C, and so would the command.
+    begin = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from condensation.__main__ import main; main()"
+    command = [sys.executable, "-X", "importtime", "-c", begin, *map(str, arguments)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENVIRONMENT) as process:
         while (line := process.stderr.readline()) and line.rpartition("|")[2].strip() != module:
             pass
