@@ -206,3 +206,10 @@ def test_a_damaged_card_is_named_in_one_line(tmp_path, content, field):
 
 def test_scores_of_the_user_are_listed(tmp_path):
     assert "- top-1: 64.5" in card(SETS["colour"].with_scores({"top-1": 64.5}).export(tmp_path / "out", "npz"))
+
+
+@pytest.mark.parametrize("steps", ["many", [1], None, 2.5])
+def test_steps_that_are_no_number_are_left_out(tmp_path, steps):
+    settings = {"method": {"name": "dm", "steps": steps}}
+    made = replace(SETS["colour"], card={**SETS["colour"].card, "settings": settings})
+    assert "with the method `dm`; written" in card(made.export(tmp_path / "out", "npz"))

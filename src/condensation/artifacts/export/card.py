@@ -70,7 +70,7 @@ def _origin(images: ImageSet, card: Card) -> str:
     counts = sorted(set(images.counts.values()))
     per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
     name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
-    made = f" with the method {as_code(str(name))}{f' in {steps:,} steps' if steps else ''}" if name else ""
+    made = f" with the method {as_code(str(name))}{f' in {steps:,} steps' if isinstance(steps, int) and steps else ''}" if name else ""
     if card.official:
         made = f" by another project ({as_code(card.official.file)}, set {card.official.which})"
     source = f" from {in_markdown(card.data.name)}" if card.data.name else ""
