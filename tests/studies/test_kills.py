@@ -68,7 +68,7 @@ def test_a_study_killed_anywhere_resumes(name, points, tmp_path):
     assert count > 30
     expected = results(folder)
     assert leftovers(folder) == []
-    for at in range(1, 1 + points) if points else (*range(1, 31), *range(31, count + 1, 5)):
+    for at in range(1, 1 + points) if points else (*range(1, 13), *range(13, count + 1, 25)):
         shutil.rmtree(folder)
         assert kill_before(folder, at, lambda: study.run(settings, folder)), at
         assert study.run(settings, folder) == {}, at
