@@ -32,7 +32,7 @@ def read_record(path: Path, kind: type[T]) -> T:
 def as_record(content: Any, kind: type[T], origin: str) -> T:
     """Return JSON ``content`` as ``kind``, ignoring other fields. Raise CondensationError, which names ``origin``, for wrong ones."""
     try:
-        problem = next((f"{field}: expected a number, got NaN" for field in _nans(content)), "")
+        problem = next((f"{field}: expected a finite number" for field in _not_finite(content)), "")
         if not problem:
             try:
                 return msgspec.convert(content, kind, str_keys=True)
@@ -45,15 +45,15 @@ def as_record(content: Any, kind: type[T], origin: str) -> T:
     raise CondensationError(f"{origin}: {problem}.", hint=RESTORE)
 
 
-def _nans(value: Any, field: str = "") -> Iterator[str]:
-    """Yield the name of each field that holds NaN, which JSON does not allow but Python accepts."""
+def _not_finite(value: Any, field: str = "") -> Iterator[str]:
+    """Yield the name of each field that holds NaN or infinity, which JSON does not allow but Python accepts."""
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _nans(item, f"{field}.{key}" if field else str(key))
+            yield from _not_finite(item, f"{field}.{key}" if field else str(key))
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _nans(item, f"{field}[{index}]")
-    elif isinstance(value, float) and math.isnan(value):
+            yield from _not_finite(item, f"{field}[{index}]")
+    elif isinstance(value, float) and not math.isfinite(value):
         yield field
 
 

@@ -137,7 +137,7 @@ def condense(
     if most > bound:
         problem = f"Pixels reached {most:.0e}, more than {ABSURD:,} times those of the real images,"
         raise Diverged(done, checkpoint.saved_step if checkpoint else None, method, problem)
-    if checkpoint and (stopped or method.steps):
+    if checkpoint and method.steps:
         checkpoint.save(state, done, identity)
     if stopped:
         raise stopped
