@@ -201,3 +201,12 @@ def test_the_largest_learning_rate_diverges_or_ends(method: Any) -> None:
     except Diverged:
         return
     assert made.images.isfinite().all()
+
+
+def test_a_method_without_steps_that_is_stopped_leaves_no_checkpoint(tmp_path: Path) -> None:
+    def stop(info: StepInfo) -> None:
+        raise Stopped("test")
+
+    with pytest.raises(Stopped):
+        condense(Random(), images(), 1, checkpoint=Checkpoint(tmp_path / "checkpoint"), observers=[stop])
+    assert list(tmp_path.iterdir()) == []

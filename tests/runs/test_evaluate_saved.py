@@ -10,6 +10,7 @@ from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.scores import TestImages
 from condensation.runs.evaluate_saved import EvaluateSettings, data_of, evaluate_saved
+from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 from tests.small import CPU, images
 
 QUICK = EvaluationSettings(1, ConvNet(width=4, depth=1), Recipe(epochs=2, batch=16))
@@ -138,3 +139,19 @@ def test_missing_data_that_the_user_named_are_an_error_of_their_own(tmp_path):
     path = write_set(tmp_path / "a.safetensors", DataSettings("./grey"))
     with pytest.raises(CondensationError, match="nowhere"):
         scores_of([path], data={"source": "./nowhere"})
+
+
+@pytest.mark.parametrize("part", [-4042, "text", [1], None])
+@pytest.mark.parametrize("names", [("data",), ("settings",), ("data", "split"), ("settings", "method")])
+def test_a_card_of_other_types_does_not_change_scores(tmp_path, names, part):
+    write_data(tmp_path / "one")
+    path = write_set(tmp_path / "one.safetensors", DataSettings("./one"))
+    saved = CondensedSet.load(path)
+    card = {**saved.card, names[0]: {**saved.card[names[0]], names[1]: part} if len(names) == 2 else part}
+    CondensedSet(saved.images, card).save(tmp_path / "theirs.safetensors")
+    paths = [path, tmp_path / "theirs.safetensors"]
+    ours, theirs = (scores_of([each], data={"source": "./one"}, random=1) for each in paths)
+    assert numbers(theirs.sets[str(paths[1])]) == numbers(ours.sets[str(path)])
+    assert numbers(theirs.sets["random"]) == numbers(ours.sets["random"])
+    ours, theirs = (ridge_saved(RidgeSettings({"source": "./one"}), [each]) for each in paths)
+    assert theirs.sets[str(paths[1])].per_class == ours.sets[str(path)].per_class

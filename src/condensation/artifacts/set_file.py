@@ -96,6 +96,14 @@ def check_preprocessing(path: Path, images: ImageSet) -> None:
         raise CondensationError(f"{path}: the preprocessing {name!r} does not fit images of {images.shape}.", hint=RESTORE)
 
 
+def part_of(card: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """Return the part of a card below ``names``; empty if it is missing or no table."""
+    for name in names:
+        part = card.get(name)
+        card = part if isinstance(part, Mapping) else {}
+    return card
+
+
 def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets give identical files."""
     fields = images_card(images)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import ImagesCard, check_preprocessing, images_card, preprocessing_tensors, read_preprocessing
+from condensation.artifacts.set_file import ImagesCard, check_preprocessing, images_card, part_of, preprocessing_tensors, read_preprocessing
 from condensation.config.build import from_dict
 from condensation.core import memory
 from condensation.core.compute import Compute
@@ -84,7 +84,7 @@ class TrainedGenerator:
 
     def matches_run(self, method: Method, real: ImageSet, seed: int, fingerprint: str) -> bool:
         """Return True if a run of ``method`` and ``seed`` on ``real``, with that fingerprint, would train this generator at any ipc."""
-        origin = self.card.get("settings", {}).get("seed"), self.card.get("data", {}).get("fingerprint")
+        origin = part_of(self.card, "settings").get("seed"), part_of(self.card, "data").get("fingerprint")
         inputs = (self.like.preprocessing, self.like.flip_invariant) == (real.preprocessing, real.flip_invariant)
         return self.method.any_ipc and inputs and (self.method, *origin) == (method, seed, fingerprint)
 

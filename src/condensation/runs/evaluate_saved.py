@@ -9,6 +9,7 @@ from typing import Any
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.base import eight_bit
 from condensation.artifacts.export.card import VIEWS
+from condensation.artifacts.set_file import part_of
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, NoSuchData
@@ -163,7 +164,7 @@ def _real(settings: EvaluateSettings, data: Data, sets: Iterable[CondensedSet]) 
     """Return the real images to evaluate beside ``sets``."""
     entries = []
     if settings.random:
-        uses_all = any(condensed.card.get("settings", {}).get("small_classes") == "all" for condensed in sets)
+        uses_all = any(part_of(condensed.card, "settings").get("small_classes") == "all" for condensed in sets)
         small_classes = settings.small_classes or ("all" if uses_all else "error")
         images = condense(Random(), data.train, settings.random, small_classes=small_classes, seed=settings.seed, compute=settings.compute)
         plain = replace(settings.evaluation.recipe, augmentation=None)
@@ -182,8 +183,8 @@ def _labels(wanted: Sequence[DataSettings]) -> list[str]:
 
 def _check_split(condensed: CondensedSet, data: Data, name: str) -> None:
     """Warn if the test images were split off differently when the set was made: they may be among its training images."""
-    about = condensed.card.get("data", {})  # its name may differ, since a folder may have been renamed
-    then, now = about.get("split"), data.details.get("split")
+    about = part_of(condensed.card, "data")  # its name may differ, since a folder may have been renamed
+    then, now = part_of(about, "split"), data.details.get("split")
     if not then or not now or then.get("digest") == now["digest"] or condensed.images.class_names != data.test.class_names:
         return
     if about.get("name") == data.name:

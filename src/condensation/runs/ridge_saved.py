@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from condensation.artifacts.condensed_set import CondensedSet
+from condensation.artifacts.set_file import part_of
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
@@ -116,7 +117,7 @@ def _score(images: ImageSet, data: Data, method: KIP, compute: Compute, on_progr
 
 def _kip_of(condensed: CondensedSet, settings: RidgeSettings) -> KIP:
     """Return KIP with the kernel and regularization of ``settings``, else of the card, else the defaults."""
-    content: Mapping[str, Any] = condensed.card.get("settings", {}).get("method", {})
+    content: Mapping[str, Any] = part_of(condensed.card, "settings", "method")
     method = from_dict(KIP, {key: value for key, value in content.items() if key != "name"}) if content.get("name") == "kip" else KIP()
     changes = {"kernel": settings.kernel, "reg": settings.reg}
     return replace(method, **{key: value for key, value in changes.items() if value is not None})  # type: ignore[arg-type]

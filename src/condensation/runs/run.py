@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import SET
+from condensation.artifacts.set_file import SET, part_of
 from condensation.artifacts.trained_generator import GENERATOR, KeepGenerator, TrainedGenerator
 from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint
 from condensation.core.environment import machine, versions
@@ -125,7 +125,7 @@ def _saved_set(folder: Path, card: Mapping[str, Any]) -> CondensedSet | None:
     if not (folder / SET).exists():
         return None
     saved = CondensedSet.load(folder / SET)
-    if saved.card.get("data", {}).get("fingerprint") != card["data"]["fingerprint"]:
+    if part_of(saved.card, "data").get("fingerprint") != card["data"]["fingerprint"]:
         message = f"{folder / SET} was made from other images than {card['settings']['data']['source']} has now."
         raise CondensationError(message, hint=ELSEWHERE, setting="out")
     return saved

@@ -7,7 +7,7 @@ from typing import Any
 
 from condensation.artifacts.export.base import Export, labels_key
 from condensation.artifacts.export.parquet import write_table
-from condensation.artifacts.set_file import SET, write_set
+from condensation.artifacts.set_file import SET, part_of, write_set
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Zca
 from condensation.core.text import shown
@@ -31,7 +31,7 @@ def front_matter(images: ImageSet, card: Mapping[str, Any]) -> str:
     """Return the metadata that the hub and `datasets` read: YAML between two lines of dashes."""
     from huggingface_hub import DatasetCardData
 
-    source = str(card.get("data", {}).get("name", ""))
+    source = str(part_of(card, "data").get("name", ""))
     licence = LICENCES.get(DATASETS[source].licence, "other") if source in DATASETS else "unknown"
     names = {str(label): name for label, name in enumerate(images.class_names)}
     metadata = DatasetCardData(

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import SET
+from condensation.artifacts.set_file import SET, part_of
 from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
@@ -77,7 +77,7 @@ def _label(path: Path, paths: Sequence[Path]) -> str:
 
 def _title(condensed: CondensedSet, default: str) -> str:
     """Return data, method and steps from the card, without building its settings, which could import code of the user."""
-    title = str(condensed.card.get("data", {}).get("name", default))
+    title = str(part_of(condensed.card, "data").get("name", default))
     try:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
@@ -89,7 +89,7 @@ def _title(condensed: CondensedSet, default: str) -> str:
 
 def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet | None, str]:
     """Return the training images of the set, or None and the reason why they are not available."""
-    content = condensed.card.get("settings", {}).get("data")
+    content = part_of(condensed.card, "settings").get("data")
     if content is None:
         return None, "the card of the set does not name its data."
     try:
@@ -97,6 +97,6 @@ def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet 
         real = replace(settings, folder=folder or settings.folder).load().train
     except CondensationError as error:
         return None, error.message
-    if real.fingerprint() != condensed.card.get("data", {}).get("fingerprint", real.fingerprint()):
+    if real.fingerprint() != part_of(condensed.card, "data").get("fingerprint", real.fingerprint()):
         return None, f"{settings.source} has changed since the set was made."
     return real, ""
