@@ -252,3 +252,19 @@ def test_a_preprocessing_that_does_not_fit_is_refused(tmp_path, mean, std):
     with pytest.raises(CondensationError) as error:
         CondensedSet.load(tmp_path / "a")
     assert "'standardize'" in error.value.message
+
+
+@pytest.mark.parametrize(("field", "value"), [("data", -4042), ("settings", []), ("scores", "high"), ("form", 3)])
+def test_a_group_of_the_card_of_a_wrong_kind_is_named(tmp_path, field, value):
+    made = make().images
+    tensors = {
+        "images": made.images,
+        "labels": made.labels,
+        "preprocessing.mean": made.preprocessing.mean,
+        "preprocessing.std": made.preprocessing.std,
+    }
+    card = {"class_names": list(NAMES), "mirrored": False, "preprocessing": "standardize", field: value}
+    write_tensors(tmp_path / "a", "condensed set", tensors, card)
+    with pytest.raises(CondensationError) as raised:
+        CondensedSet.load(tmp_path / "a")
+    assert f"{field}: expected" in raised.value.message
