@@ -103,7 +103,7 @@ def names(trial: Trial) -> None:
         "export": [["export", SET, "--to", rng.choice(recipes.EXPORTS), "-o", shown]],
         "study": [[*recipes.STUDIES["theory"], "-o", shown], ["theory", shown]],
         "picture": [["show", SET, "-o", shown]],
-        "setting": [["run", "-d", name], [name], ["export", SET, "--to", name], ["run", f"{name}=1"], ["run", "-m", name], ["table", name]],
+        "setting": [recipes.read(name), [name], ["export", SET, "--to", name], ["run", f"{name}=1"], ["run", "-m", name], ["table", name]],
     }[where]
     codes = [trial.run(command).code for command in commands]
     plain = (
