@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.storage import RESTORE, new_folder, read_json, remove_unfinished, write, write_json
+from condensation.core.storage import RESTORE, atomic_file, new_folder, read_json, remove_unfinished, write, write_json
 
 
 def full(*_):
@@ -179,3 +179,14 @@ def test_the_current_folder_and_those_above_are_not_replaced(tmp_path, monkeypat
         pass
     assert raised.value.setting == "out"
     assert [str(found.relative_to(tmp_path)) for found in tmp_path.rglob("*")] == ["here"]
+
+
+def test_a_file_in_a_temporary_folder_leaves_nothing_beside_it(tmp_path):
+    with atomic_file(tmp_path / "a", in_folder=True) as unfinished:
+        (unfinished.parent / ".tmp123").write_text("of a library")
+        unfinished.write_text("content")
+        assert unfinished.parent.parent == tmp_path
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "content"}
+    with pytest.raises(NotImplementedError), atomic_file(tmp_path / "a", in_folder=True):
+        raise NotImplementedError
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "content"}

@@ -24,13 +24,17 @@ RESTORE = "Restore it from a backup, or remove it to create it again."
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file that replaces ``path`` if the block succeeds. Raise OSError if it cannot be written."""
+def atomic_file(path: Path, *, in_folder: bool = False) -> Iterator[Path]:
+    """Yield a temporary file that replaces ``path`` if the block succeeds. Raise OSError if it cannot be written.
+
+    With ``in_folder``, the file is in a temporary folder, for libraries that write temporary files of their own beside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(path, _new_file) as temporary:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        put_in_place(temporary, path)
+    with _temporary(path, _new_folder if in_folder else _new_file) as temporary:
+        written = temporary / path.name if in_folder else temporary
+        yield written
+        os.chmod(written, 0o666 & ~_umask())
+        put_in_place(written, path)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

@@ -130,7 +130,7 @@ def _store(path: Path, raw: RawData, source_key: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if size > free_space(path.parent):
             raise OSError("not enough free space")
-        with atomic_file(path) as unfinished:
+        with atomic_file(path, in_folder=True) as unfinished:  # safetensors writes a temporary file of its own
             save_file(tensors, unfinished, metadata)
     except (OSError, SafetensorError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
