@@ -69,6 +69,7 @@ def make_pool(
                     chunk = compute.chunk or compute.suitable_chunk(real.shape)
                     trainer = PoolTrainer(model, training, validation, settings, number, chunk)
                     _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
+                _checkpoint(store, number).unlink(missing_ok=True)  # also that of a process killed after it had stored the network
     return store
 
 
@@ -85,7 +86,7 @@ def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet
 
 def _train(trainer: PoolTrainer, store: PoolStore, number: int, epochs: int, every: float, on_progress: OnProgress | None) -> None:
     """Train one network, from its checkpoint if there is one, and store its snapshots."""
-    checkpoint = Checkpoint(store.path(number).with_suffix(".checkpoint"), every)
+    checkpoint = Checkpoint(_checkpoint(store, number), every)
     run = {"network": number}
     checkpoint.restore(trainer, run)
     while trainer.epochs < epochs:
@@ -93,7 +94,10 @@ def _train(trainer: PoolTrainer, store: PoolStore, number: int, epochs: int, eve
         if checkpoint.due():
             checkpoint.save(trainer, trainer.epochs, run)
     store.add(number, trainer.finish(on_progress))
-    checkpoint.path.unlink(missing_ok=True)
+
+
+def _checkpoint(store: PoolStore, number: int) -> Path:
+    return store.path(number).with_suffix(".checkpoint")
 
 
 def _open_or_create(network: NetworkSpec, real: ImageSet, folder: Path, settings: PoolRecipe) -> PoolStore:
