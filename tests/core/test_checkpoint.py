@@ -164,7 +164,7 @@ def test_a_loss_that_is_no_number_stops_the_run(wild):
 
 def test_the_last_good_state_is_kept(tmp_path, wild):
     checkpoint = Checkpoint(tmp_path / "a", 0)
-    with pytest.raises(Diverged, match="state after step") as diverged:
+    with pytest.raises(Diverged) as diverged:
         images(wild, checkpoint=checkpoint)
     tensors, card = read_tensors(tmp_path / "a", "checkpoint")
     assert card["step"] == diverged.value.kept < diverged.value.step
