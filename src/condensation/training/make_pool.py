@@ -65,9 +65,7 @@ def make_pool(
             for number in range(settings.networks):
                 if on_network:
                     on_network(number, settings.networks, number not in missing)
-                if number not in missing:  # a kill may have left its checkpoint
-                    store.path(number).with_suffix(".checkpoint").unlink(missing_ok=True)
-                else:
+                if number in missing:
                     chunk = compute.chunk or compute.suitable_chunk(real.shape)
                     trainer = PoolTrainer(model, training, validation, settings, number, chunk)
                     _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
