@@ -254,8 +254,8 @@ def test_a_preprocessing_that_does_not_fit_is_refused(tmp_path, mean, std):
     assert "'standardize'" in error.value.message
 
 
-@pytest.mark.parametrize(("field", "value"), [("data", -4042), ("settings", []), ("scores", "high"), ("form", 3)])
-def test_a_group_of_the_card_of_a_wrong_kind_is_named(tmp_path, field, value):
+@pytest.mark.parametrize(("field", "value"), [("form", 3), ("soft_labels", "squared")])
+def test_an_entry_of_the_card_of_a_wrong_kind_is_named(tmp_path, field, value):
     made = make().images
     tensors = {
         "images": made.images,

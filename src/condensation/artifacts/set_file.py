@@ -1,7 +1,7 @@
 """File format of a condensed set: images, labels, preprocessing, soft labels and card in one safetensors file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,23 +43,12 @@ class ImagesCard:
     preprocessing: str
 
 
-@dataclass(frozen=True)
-class SettingsOnCard:
-    """Groups of settings on a card."""
-
-    data: dict[str, Any] = field(default_factory=dict)
-    method: dict[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, kw_only=True)
 class SetCard(ImagesCard):
-    """Fields of a card from which a set is read, and groups that commands look into."""
+    """Fields of a card from which a set is read."""
 
     soft_labels: SoftLabelsEntry | None = None
     form: dict[str, Any] | None = None
-    data: dict[str, Any] = field(default_factory=dict)
-    settings: SettingsOnCard = SettingsOnCard()
-    scores: dict[str, Any] = field(default_factory=dict)
 
 
 def write_set(path: Path, images: ImageSet, card: Mapping[str, Any]) -> None:

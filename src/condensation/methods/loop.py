@@ -41,7 +41,7 @@ class StepInfo:
 
 
 Observer = Callable[[StepInfo], None]
-ABSURD = 1_000  # times the largest input of real images: larger synthetic ones show nothing, though networks with norms accept them
+ABSURD = 1_000_000  # times the largest input of real images: larger synthetic ones show nothing, though networks with norms accept them
 SAMPLE = 1_000  # real images whose largest input is compared
 
 
