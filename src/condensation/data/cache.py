@@ -94,6 +94,7 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
     raw, damaged = _load(path), path.is_file()
     if raw is not None:
         remove_free(lock_beside(folder / source_key))
+        remove_unfinished(folder, f"{source_key}-*")
     else:
         with _locked(folder / source_key):
             raw = None if damaged else _load(path)  # another process may have decoded the images in the meantime
