@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 
 from condensation import Compute, ConvNet, Rng
 from condensation.training.stacked import ModelCache
+
+_SLOW = pytest.mark.slow
+_CASES = [
+    ((3, 16, 16), True),
+    ((1, 12, 12), False),
+    *(pytest.param(*case, marks=_SLOW) for case in (((3, 16, 16), False), ((1, 12, 12), True))),
+]
+
+
+def compiled_cases(test: Callable[..., None]) -> Callable[..., None]:
+    """Run ``test`` for each backend, image shape, and whether weights learn; the quick tests run each value once."""
+    by_backend = pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=_SLOW)])
+    return by_backend(pytest.mark.parametrize(("shape", "learns"), _CASES)(test))
 
 
 def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:

@@ -15,7 +15,7 @@ from condensation.networks.cpu import conv_instance_norm, dispatch
 from condensation.networks.cpu.conv_instance_norm import conv3x3_instance_norm
 from condensation.networks.layers import FusedSequential, InstanceNorm, convolution, use_pytorch_kernels
 from condensation.networks.vgg import VGG11
-from tests.networks.compiling import check_compiled_network, check_stacked_networks_do_not_use, gradients
+from tests.networks.compiling import check_compiled_network, check_stacked_networks_do_not_use, compiled_cases, gradients
 
 
 @pytest.fixture
@@ -98,16 +98,7 @@ def test_constant_images_have_finite_gradients(value: float) -> None:
     assert all(one.isfinite().all() for one in result)
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("shape", "learns"),
-    [
-        ((3, 16, 16), True),
-        ((1, 12, 12), False),
-        pytest.param((3, 16, 16), False, marks=pytest.mark.slow),
-        pytest.param((1, 12, 12), True, marks=pytest.mark.slow),
-    ],
-)
+@compiled_cases
 def test_a_compiled_network_uses_it_with_equal_results(
     computed: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
 ) -> None:

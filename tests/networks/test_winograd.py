@@ -11,7 +11,7 @@ from condensation import ConvNet, Rng
 from condensation.networks.base import Classifier
 from condensation.networks.cpu import dispatch, winograd
 from condensation.networks.layers import use_pytorch_kernels
-from tests.networks.compiling import check_compiled_network, check_stacked_networks_do_not_use, gradients
+from tests.networks.compiling import check_compiled_network, check_stacked_networks_do_not_use, compiled_cases, gradients
 
 
 @pytest.fixture
@@ -52,16 +52,7 @@ def test_float32_rounding_is_small() -> None:
     assert (winograd.conv3x3(images, weights, None) - exact).norm() < 5e-6 * exact.norm()
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("shape", "learns"),
-    [
-        ((3, 16, 16), True),
-        ((1, 12, 12), False),
-        pytest.param((3, 16, 16), False, marks=pytest.mark.slow),
-        pytest.param((1, 12, 12), True, marks=pytest.mark.slow),
-    ],
-)
+@compiled_cases
 def test_a_compiled_network_uses_it_with_equal_results(
     computed: list[tuple[int, ...]], backend: str, learns: bool, shape: tuple[int, int, int]
 ) -> None:
