@@ -122,8 +122,7 @@ class NetworkSampler(Registered, ABC):
         """Check that the networks suit ``real``. Raise CondensationError if they were made for other images, classes or preprocessing."""
 
     def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> "NetworkSampler":
-        """Return the sampler for the steps on ``real``, after `validate`; samplers that need training do it here."""
-        self.validate(real)
+        """Return the sampler for the steps on ``real``, which fit; samplers that need training do it here."""
         return self
 
     def input_digests(self) -> dict[str, str]:

@@ -177,14 +177,10 @@ class PoolStore:
 
     def snapshots(self, bucket: Bucket | None = None) -> list[Snapshot]:
         """Return the snapshots in ``bucket``, or all, by network and step. Raise CondensationError if there is none."""
-        chosen = []
+        chosen: list[Snapshot] = []
         for number, (card, _) in enumerate(self._cards()):
             indices = [index for index, snapshot in enumerate(card.snapshots) if bucket is None or snapshot.accuracy in bucket]
-            tensors = read_tensors(self.path(number), KIND)[0] if indices else {}
-            for index in indices:
-                snapshot, prefix = card.snapshots[index], f"{index}/"
-                weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-                chosen.append(Snapshot(snapshot.step, snapshot.accuracy, weights))
+            chosen += self._read(number, card, indices)
         if not chosen:
             raise self._empty(bucket)
         return chosen
@@ -195,10 +191,17 @@ class PoolStore:
         for number, (card, _) in enumerate(self._cards()):
             if not card.snapshots:
                 raise CondensationError(f"Network {number} of the pool in {self.folder} has no snapshots.", hint="Make the pool again.")
-            index, tensors = len(card.snapshots) - 1, read_tensors(self.path(number), KIND)[0]
-            weights = {name.removeprefix(f"{index}/"): tensor for name, tensor in tensors.items() if name.startswith(f"{index}/")}
-            snapshots.append(Snapshot(card.snapshots[index].step, card.snapshots[index].accuracy, weights))
+            snapshots += self._read(number, card, [len(card.snapshots) - 1])
         return snapshots
+
+    def _read(self, number: int, card: NetworkCard, indices: Sequence[int]) -> list[Snapshot]:
+        """Return the snapshots at ``indices`` of one network, whose file is read if there are any."""
+        tensors, chosen = read_tensors(self.path(number), KIND)[0] if indices else {}, []
+        for index in indices:
+            snapshot, prefix = card.snapshots[index], f"{index}/"
+            weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+            chosen.append(Snapshot(snapshot.step, snapshot.accuracy, weights))
+        return chosen
 
     def counts(self) -> dict[str, int]:
         """Return the number of snapshots in each of `buckets` that is not empty."""

@@ -55,9 +55,10 @@ class TrainedNetworks(NetworkSampler):
         return store
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
-        _require_same_shape(self.store, image_shape, num_classes)
+        store = self.store
+        _require_same_shape(store, image_shape, num_classes)
         network = self.spec.build(image_shape, num_classes, Rng(0))
-        return self.pooled(network, self.store).requires_grad_(False).train().to(device)
+        return self.pooled(network, store).requires_grad_(False).train().to(device)
 
     @abstractmethod
     def pooled(self, network: Classifier, store: PoolStore) -> Classifier:
