@@ -94,13 +94,13 @@ def read_cached(source: tuple[str, Path | str], listing: Iterable[object], optio
     raw, damaged = _load(path), path.is_file()
     if raw is not None:
         remove_free(lock_beside(folder / source_key))
-        remove_unfinished(folder, f"{source_key}-*")
     else:
         with _locked(folder / source_key):
             raw = None if damaged else _load(path)  # another process may have decoded the images in the meantime
             if raw is None:
                 raw = read()
                 _store(path, raw, source_key)
+    remove_unfinished(folder, f"{source_key}-*")
     if raw.files and raw.files.skipped and not options.skip_bad:
         raise raw.files.skipped[0].error()
     return raw
@@ -140,7 +140,6 @@ def _store(path: Path, raw: RawData, source_key: str) -> None:
             f"They will be decoded again next time. Set {VARIABLE} to another folder, or to {NONE} for no cache."
         )
         return
-    remove_unfinished(path.parent, f"{source_key}-*")
     for older in path.parent.glob(f"{source_key}-*.safetensors"):
         if older != path:
             older.unlink(missing_ok=True)
