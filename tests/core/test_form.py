@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from condensation import CondensationError, ImageSet, Standardize
-from condensation.core.form import FORMS, Form, Frequencies, Tiles, cosines, form_from_json, form_to_json
+from condensation.core.form import FORMS, Form, Frequencies, Tiles, cosines, form_from_json
+from condensation.core.plain import to_dict
 from condensation.core.preprocessing import Zca
 from condensation.core.soft_labels import SoftLabels
 from tests.small import images
@@ -167,7 +168,7 @@ def test_whitened_images_are_refused() -> None:
 
 def test_json_restores_a_form() -> None:
     for form in (*FORMS.values(), Tiles(3), Frequencies(4)):
-        assert form_from_json(form_to_json(form)) == form
+        assert form_from_json(to_dict(form)) == form
 
 
 @pytest.mark.parametrize("content", [{"name": "spirals"}, {"name": "tiles", "side": 2}, {}])

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from condensation.core.errors import CondensationError, unknown
-from condensation.core.form import form_from_json, form_to_json
+from condensation.core.form import form_from_json
 from condensation.core.images import ImageSet
+from condensation.core.plain import to_dict
 from condensation.core.preprocessing import PREPROCESSINGS, Preprocessing
 from condensation.core.records import as_record
 from condensation.core.soft_labels import SoftLabels
@@ -108,7 +109,7 @@ def complete_card(images: ImageSet, card: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``card`` with the fields of `SetCard`, in a fixed order, so that equal sets give identical files."""
     fields = images_card(images)
     fields |= {SOFT_LABELS: {"loss": images.soft_labels.loss}} if images.soft_labels else {}
-    fields |= {FORM: {**form_to_json(images.form), "seen": images.seen}} if images.form else {}
+    fields |= {FORM: {**to_dict(images.form), "seen": images.seen}} if images.form else {}
     others = {name: value for name, value in card.items() if name not in {*fields, SOFT_LABELS, FORM, "scores"}}
     scores = {"scores": card["scores"]} if "scores" in card else {}
     return {**others, **fields, **scores}

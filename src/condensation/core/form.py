@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.core.errors import CondensationError, unknown
-from condensation.core.plain import Registered, to_dict
+from condensation.core.plain import Registered
 from condensation.core.preprocessing import Preprocessing
 
 
@@ -65,9 +65,7 @@ class Tiles(Form):
     """Tiles per side of a stored image, at least 2; it must divide height and width."""
 
     def __post_init__(self) -> None:
-        if self.factor < 2:
-            message = f"Expected a factor of tiles of at least 2, got {self.factor}."
-            raise CondensationError(message, hint="Use no form to store each image as it is seen.", setting="method.form.factor")
+        _require_several(self, "factor", self.factor)
 
     @property
     def count(self) -> int:
@@ -131,9 +129,7 @@ class Frequencies(Form):
     """Images per stored image, at least 2; it must divide the number of pixels, and each image has 1/count of the frequencies."""
 
     def __post_init__(self) -> None:
-        if self.count < 2:
-            message = f"Expected a count of frequencies of at least 2, got {self.count}."
-            raise CondensationError(message, hint="Use no form to store each image as it is seen.", setting="method.form.count")
+        _require_several(self, "count", self.count)
 
     @property
     def gain(self) -> float:
@@ -142,20 +138,15 @@ class Frequencies(Form):
     def decode(self, stored: Tensor) -> Tensor:
         n, c, h, w = stored.shape
         coefficients = stored.reshape(n, c, self.count, -1).transpose(1, 2).reshape(n * self.count, c, -1)
-        planes = stored.new_zeros(n * self.count, c, h * w).index_copy(2, self._positions(stored), coefficients)
+        positions = lowest_frequencies(h, w, self.count).to(stored.device)
+        planes = stored.new_zeros(n * self.count, c, h * w).index_copy(2, positions, coefficients)
         return cosines(h).to(stored).T @ planes.view(-1, c, h, w) @ cosines(w).to(stored)
 
     def encode(self, seen: Tensor) -> Tensor:
         n, c, h, w = seen.shape
         planes = cosines(h).to(seen) @ seen @ cosines(w).to(seen).T
-        coefficients = planes.flatten(2)[:, :, self._positions(seen)]
+        coefficients = planes.flatten(2)[:, :, lowest_frequencies(h, w, self.count).to(seen.device)]
         return coefficients.reshape(n // self.count, self.count, c, -1).transpose(1, 2).reshape(n // self.count, c, h, w)
-
-    def _positions(self, images: Tensor) -> Tensor:
-        """Return the flat positions (h * w / count,) of the lowest frequencies, ordered by their cycles per image length."""
-        height, width = images.shape[2:]
-        cycles = torch.arange(height)[:, None] * width + torch.arange(width) * height
-        return cycles.flatten().argsort(stable=True)[: height * width // self.count].to(images.device)
 
     def check(self, shape: tuple[int, int, int], preprocessing: Preprocessing) -> None:
         pixels = shape[1] * shape[2]
@@ -187,18 +178,25 @@ def cosines(side: int) -> Tensor:
     return torch.cat([waves[:1] / 2**0.5, waves[1:]])
 
 
+@cache
+def lowest_frequencies(height: int, width: int, count: int) -> Tensor:
+    """Return the flat positions (height * width / count,) of the lowest frequencies, ordered by their cycles per image length."""
+    cycles = torch.arange(height)[:, None] * width + torch.arange(width) * height
+    return cycles.flatten().argsort(stable=True)[: height * width // count]
+
+
+def _require_several(form: Form, field: str, value: int) -> None:
+    if value < 2:
+        message = f"Expected a {field} of {form.name} of at least 2, got {value}."
+        raise CondensationError(message, hint="Use no form to store each image as it is seen.", setting=f"method.form.{field}")
+
+
 def _not_divisible(message: str, field: str, fitting: list[int]) -> CondensationError:
     hint = f"Use a {field} of {' or '.join(map(str, fitting))}." if fitting else "Use no form, or images of another size."
     return CondensationError(message, hint=hint, setting=f"method.form.{field}")
 
 
 FORMS: dict[str, Form] = {form.name: form for form in (Tiles(), Frequencies())}
-
-
-def form_to_json(form: Form) -> dict[str, Any]:
-    """Return ``form`` for a card, such as ``{"name": "tiles", "factor": 2}``."""
-    content: dict[str, Any] = to_dict(form)
-    return content
 
 
 def form_from_json(content: Mapping[str, Any]) -> Form:

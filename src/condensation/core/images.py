@@ -174,9 +174,14 @@ class ImageSet:
         return replace(self, images=images, labels=labels, soft_labels=soft and soft.take(order))
 
     @property
+    def seen_per_stored(self) -> int:
+        """Number of images that a network sees of each stored image."""
+        return self.form.count if self.form else 1
+
+    @property
     def seen(self) -> int:
         """Number of images that a network sees."""
-        return len(self) * (self.form.count if self.form else 1)
+        return len(self) * self.seen_per_stored
 
     def decoded(self) -> ImageSet:
         """Return the images that a network sees, as a set without a form; this set itself if it has none."""

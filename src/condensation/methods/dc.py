@@ -133,7 +133,7 @@ class DC(Method[DCState]):
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         outer, inner = self.loops(ipc)
-        tiles = self.form.count if self.form else 1
+        most = max(ipc.values()) * initial.seen_per_stored
         batch = sum(min(self.batch_per_class, count) for count in real.counts.values())
         total_images = self.steps * (outer * batch + (outer - 1) * inner * initial.seen)
         return DCState(
@@ -142,7 +142,7 @@ class DC(Method[DCState]):
             network=network,
             model=SingleModel(network, compute.with_compile_decision(real.shape, total_images)),
             loops=(outer, inner),
-            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, max(ipc.values()) * tiles, compute)),
+            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, most, compute)),
             chunk=compute.chunk_for(network, real.shape),
         )
 
@@ -180,19 +180,19 @@ class DC(Method[DCState]):
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         """Take one SGD step on the images to reduce the distance summed over classes, and return that distance."""
         images, template = state.source.images, state.source.template
-        augmentation, tiles = self.augmentation, self.form.count if self.form else 1
+        augmentation, seen_per_stored = self.augmentation, template.seen_per_stored
         transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
         gradient, total = torch.zeros_like(images), images.new_zeros(())
         with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
             for group in state.groups:
                 indices = slice_of_classes(group, template.class_index)
-                labels = template.labels[indices].repeat_interleave(tiles).view(len(group), -1)
+                labels = template.labels[indices].repeat_interleave(seen_per_stored).view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
                     target = _target(state, real, draw, group, transform)
                     synthetic = state.source.seen(indices)
                     if transform:
-                        synthetic = transform(synthetic, template.class_index[indices].repeat_interleave(tiles))
+                        synthetic = transform(synthetic, template.class_index[indices].repeat_interleave(seen_per_stored))
                     synthetic = synthetic.view(*labels.shape, *real.shape)
                     # In float32 and not compiled: torch cannot compile through a backward pass, and a version
                     # with pure functions, which it can compile, was slower and took over a minute to compile.

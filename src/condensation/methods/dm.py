@@ -157,14 +157,13 @@ class DM(Method[DMState]):
         draw = real.draw(self.batch_per_class, rng.child("real"))
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        class_index = state.source.template.class_index
-        tiles = self.form.count if self.form else 1
+        template = state.source.template
         with seeded(state.network, rng.child("dropout")):
             loss_of = self._loss_against(state, real, draw, transform)
             loss = state.source.images.new_zeros(())
             for group in split(len(real.classes), self.classes_at_a_time):
-                indices = slice_of_classes(group, class_index)
-                rows = class_index[indices].repeat_interleave(tiles)
+                indices = slice_of_classes(group, template.class_index)
+                rows = template.class_index[indices].repeat_interleave(template.seen_per_stored)
                 images = state.source.seen(indices)
                 features = state.embed(transform(images, rows) if transform else images).to(images.dtype)
                 group_loss = loss_of(group, features, rows)

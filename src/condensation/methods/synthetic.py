@@ -36,8 +36,7 @@ class SyntheticImages(nn.Module):
     @property
     def seen_class_index(self) -> Tensor:
         """Class index of each seen image, (n * form.count,)."""
-        form = self.template.form
-        return self.template.class_index.repeat_interleave(form.count) if form else self.template.class_index
+        return self.template.class_index.repeat_interleave(self.template.seen_per_stored)
 
     def update_average(self) -> None:
         """Update the moving average, if there is one, with the current images. Call this once after each step."""

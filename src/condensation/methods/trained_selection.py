@@ -95,13 +95,12 @@ class TrainedSelection(Selection[SelectionState]):
         if state.epochs == self.recipe.epochs:
             optimizer.zero_grad()
             state.model.train(False)
-            counts, tiles, stream = state.source.template.counts, self.form.count if self.form else 1, rng.child("choose")
-            chosen = torch.cat([
-                real.starts[label] + self.choose(state, real, label, min(tiles * count, real.counts[label]), stream.child(label))
-                for label, count in counts.items()
-            ])  # fmt: skip
-            selected = replace(real, images=real.images[chosen], labels=real.labels[chosen])
-            state.source.assign(stored(selected, counts, self.form).inputs())
+            template, stream = state.source.template, rng.child("choose")
+            counts = {label: min(template.seen_per_stored * count, real.counts[label]) for label, count in template.counts.items()}
+            chosen = [real.starts[label] + self.choose(state, real, label, count, stream.child(label)) for label, count in counts.items()]
+            indices = torch.cat(chosen)
+            selected = replace(real, images=real.images[indices], labels=real.labels[indices])
+            state.source.assign(stored(selected, template.counts, self.form).inputs())
         return loss
 
 
