@@ -7,6 +7,7 @@ process.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -35,9 +36,9 @@ def main() -> None:
     for kind, shape in (("coloured", (3, options.coloured, options.coloured)), ("grey", (1, options.grey, options.grey))):
         images = Rng(0).child("images").normal((options.batch, *shape))
         operations: dict[str, Callable[[Classifier], Callable[[], Tensor]]] = {
-            "training": lambda module, images=images: weight_gradient(module, images, compute, len(images)),
-            "gradient of images": lambda module, images=images: image_gradient(module, images, compute, whole=True),
-            "embedding": lambda module, images=images: embedding(module, images[: options.chunk], compute),
+            "training": partial(weight_gradient, images=images, compute=compute, size=len(images)),
+            "gradient of images": partial(image_gradient, images=images, compute=compute, whole=True),
+            "embedding": partial(embedding, images=images[: options.chunk], compute=compute),
         }
         for operation, make in operations.items():
             layers, patches = unfused_convnet(options.width, shape), ConvNet(width=options.width).build(shape, 10, Rng(0))

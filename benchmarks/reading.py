@@ -20,7 +20,7 @@ from benchmarks.harness import RESULTS, median_seconds, save
 from condensation.data.dataset import ReadOptions
 from condensation.data.decode import decode, parallel
 from condensation.data.decode.list_files import ListedFile, list_images
-from condensation.data.decode.parallel import PendingImages, file_image, read_split, thread_count
+from condensation.data.decode.parallel import PendingImages, file_image, read_splits, thread_count
 
 # A start is a new process that imports the package and loads a folder.
 START = """
@@ -61,8 +61,8 @@ def time_decoding(files: list[ListedFile], size: int, rounds: int) -> dict[str, 
     def read(count: int, scale: int) -> np.ndarray:
         parallel.thread_count, decode.DRAFT = (lambda: count), scale
         images = [file_image(file.path, file.name, 0) for file in files]
-        split, _ = read_split(PendingImages(images, len(images), "the benchmark"), None, ReadOptions(size, skip_bad=True))
-        return split.images.numpy().astype(np.int16)
+        raw = read_splits(PendingImages(images, len(images), "the benchmark"), None, ReadOptions(size, skip_bad=True))
+        return np.asarray(raw.train.images, dtype=np.int16)
 
     scale, full, count = decode.DRAFT, 1_000_000, thread_count()
     alternatives = {

@@ -114,14 +114,14 @@ def draw_embeddings(page: Axes, real: ImageSet) -> None:
         points = flat[True][index] * torch.tensor([1.55, 1.45]) + torch.tensor([6.5, 2.45])
         mean = points.mean(0)
         start = flat[False][index][0] * torch.tensor([1.55, 1.45]) + torch.tensor([6.5, 2.45])
-        page.scatter(*points.T, s=5, color=colour, alpha=0.35, lw=0)
+        page.scatter(points[:, 0], points[:, 1], s=5, color=colour, alpha=0.35, lw=0)
         page.add_patch(
             FancyArrowPatch(
                 tuple(start.tolist()), tuple(mean.tolist()), arrowstyle="->", mutation_scale=9, color=GRADIENT, lw=1.4, shrinkA=4, shrinkB=5
             )
         )
-        page.scatter(*mean, s=58, color=colour, ec="white", lw=0.9, zorder=5)
-        page.scatter(*start, s=46, marker="s", color="white", ec=colour, lw=1.6, zorder=5)
+        page.scatter(mean[0], mean[1], s=58, color=colour, ec="white", lw=0.9, zorder=5)
+        page.scatter(start[0], start[1], s=46, marker="s", color="white", ec=colour, lw=1.6, zorder=5)
     page.scatter(5.52, 1.36, s=40, color=GREY, ec="white")
     page.text(5.62, 1.325, "real mean", size=7.5, color=GREY)
     page.scatter(6.42, 1.36, s=34, marker="s", color="white", ec=GREY, lw=1.4)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.data.load import from_arrays
-from condensation.data.load import load as load_data
+from condensation.data.load import from_arrays, load as load_data
 from condensation.data.settings import DataSettings
 from tests.data.refusals import refusal
 

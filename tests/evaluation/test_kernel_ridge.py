@@ -11,8 +11,18 @@ import numpy as np
 import pytest
 import torch
 
-from condensation import KIP, Compute, CondensationError, CondensedSet, ImageSet, Random, SoftLabels, evaluate, load
-from condensation import condense as condense_images
+from condensation import (
+    KIP,
+    Compute,
+    CondensationError,
+    CondensedSet,
+    ImageSet,
+    Random,
+    SoftLabels,
+    condense as condense_images,
+    evaluate,
+    load,
+)
 from condensation.core.plain import to_dict
 from condensation.core.soft_labels import centred
 from condensation.evaluation.kernel_ridge import regress, stable_lr, wide_recipe

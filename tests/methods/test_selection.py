@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch import Tensor
 
 from condensation import DSA, Checkpoint, Compute, ConvNet, Forgetting, Herding, ImageSet, KCenter, Recipe, Rng, StepInfo, condense

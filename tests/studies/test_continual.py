@@ -17,8 +17,7 @@ from condensation.evaluation.evaluate import evaluate
 from condensation.methods.loop import Stopped, condense
 from condensation.networks.convnet import ConvNet
 from condensation.runs.run import run
-from condensation.studies.continual import curves as reading
-from condensation.studies.continual import run as working
+from condensation.studies.continual import curves as reading, run as working
 from condensation.studies.continual.curves import curves_in
 from condensation.studies.continual.report import continual_figure, continual_notes, continual_rows
 from condensation.studies.continual.study import ContinualSettings, MemoryStep, memory_jobs, memory_steps, sequence_of

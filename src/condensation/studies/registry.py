@@ -5,13 +5,11 @@ from typing import Any
 from condensation.studies.continual.report import continual_report
 from condensation.studies.continual.run import run_continual
 from condensation.studies.continual.study import MEMORIES, ContinualSettings, continual_jobs
-from condensation.studies.nas.proxies import SETS as SEARCH_SETS
-from condensation.studies.nas.proxies import SearchSettings, search_jobs
+from condensation.studies.nas.proxies import SETS as SEARCH_SETS, SearchSettings, search_jobs
 from condensation.studies.nas.report import search_report
 from condensation.studies.nas.study import run_search
 from condensation.studies.pools.report import pools_report
-from condensation.studies.pools.study import RUNS as BUCKET_RUNS
-from condensation.studies.pools.study import PoolsSettings, pools_jobs, run_pools
+from condensation.studies.pools.study import RUNS as BUCKET_RUNS, PoolsSettings, pools_jobs, run_pools
 from condensation.studies.study import Study
 from condensation.studies.table.report import table_report
 from condensation.studies.table.study import RUNS, TableSettings, run_table, table_jobs

@@ -24,8 +24,7 @@ from condensation.report.tables import data_notes, plain_console, print_json, pr
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.folder import GRID, SETTINGS, check_folder, is_finished
-from condensation.runs.run import RunResult
-from condensation.runs.run import run as run_settings
+from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.settings import RunSettings, describe
 
 

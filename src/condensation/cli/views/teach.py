@@ -16,8 +16,7 @@ from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.evaluate_saved import data_of
-from condensation.training.curriculum import Schedule
-from condensation.training.curriculum import teach as train_networks
+from condensation.training.curriculum import Schedule, teach as train_networks
 
 
 def teach(
