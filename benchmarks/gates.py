@@ -16,7 +16,7 @@ from benchmarks.harness import RESULTS, commit, machine_name
 from condensation import Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
 from condensation.augment.diffaugment import DiffAugment
 from condensation.core.environment import versions
-from condensation.core.form import Tiles
+from condensation.core.form import Frequencies, Tiles
 from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.methods.base import Method
@@ -41,8 +41,11 @@ def variants(ipc: int, steps: int, networks: int, epochs: int) -> dict[str, Meth
         "plain": plain,
         "tiles": tiles,
         "tiles-4": replace(tiles, form=Tiles(4)),
+        "frequencies": replace(tiles, form=Frequencies(16)),
         "pool": pool,
         "calibration": calibration,
+        "tiles-4-calibration": replace(calibration, form=Tiles(4)),
+        "frequencies-calibration": replace(calibration, form=Frequencies(16)),
         "calibration-0.3": replace(pool, calibration=0.3),
         "calibration-3": replace(pool, calibration=3.0),
         "between": replace(calibration, networks=Trained(networks, epochs, "between", spec=narrow)),
