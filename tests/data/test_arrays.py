@@ -119,7 +119,6 @@ def test_size_resizes_arrays():
         (pixels(20, 4, 4), LABELS - 1, {}, "-1 to 0"),
         (pixels(20, 4, 4), LABELS * 10**12, {}, "to 1000000000000"),
         (pixels(20, 4, 4), LABELS * 0, {}, "'0'"),
-        (pixels(20, 4, 4), LABELS, {"class_names": ["a", "b", "c"]}, "'c'"),
         (pixels(20, 4, 4), LABELS, {"class_names": ["a"]}, "0..0"),
         (pixels(20, 4, 4), LABELS, {"class_names": []}, "got 1"),
         (pixels(20, 4, 4), LABELS, {"preprocessing": "published"}, "cifar10"),
@@ -186,3 +185,19 @@ def test_errors_of_settings_name_the_setting(settings, setting):
     error = refusal(lambda: DataSettings(**{"source": "digits"} | settings).load())
     assert error.setting == setting
     assert error.hint
+
+
+def test_a_later_task_has_some_of_the_named_classes():
+    names, labels = list("abcd"), np.arange(20) % 2
+    first, later = (load(pixels(20, 8, 8, seed=seed), labels + low, class_names=names) for seed, low in ((0, 0), (1, 2)))
+    assert (later.train.classes, later.test.classes, later.train.class_names) == ((2, 3), (2, 3), tuple("abcd"))
+    assert "a, b" in later.note
+    later = load(pixels(20, 8, 8, seed=1), labels + 2, class_names=names, preprocessing=first.train.preprocessing)
+    assert first.train.concat(later.train).classes == (0, 1, 2, 3)
+    dropped = load(pixels(20, 8, 8), labels + 2, class_names=names, drop_empty=True)
+    assert (dropped.train.classes, dropped.train.class_names) == ((0, 1), ("c", "d"))
+
+
+def test_a_preprocessing_of_other_images_is_refused():
+    colour = load(pixels(20, 8, 8, 3), np.arange(20) % 2).train.preprocessing
+    assert refusal(load, pixels(20, 8, 8), np.arange(20) % 2, preprocessing=colour).setting == "data.preprocessing"

@@ -149,3 +149,12 @@ def test_arrays_may_have_texts_as_labels():
 
 def test_arrays_of_any_size_and_fit():
     assert from_arrays(pixels(), LABELS, size=(4, 7), fit="pad").train.shape == (3, 4, 7)
+
+
+def test_normalized_images_are_told_from_bad_ones():
+    """Skipping would drop every image of a data set whose transform normalizes; one with NaN may be skipped."""
+    normalized, nan, bright = (torch.full((3, 8, 8), value) for value in (-1.0, float("nan"), 7.0))
+    errors = [refusal(from_dataset, [(image, 0), (image, 1)]) for image in (normalized, nan, bright)]
+    assert [error.setting for error in errors] == ["transform", "data.skip_bad", "data.pixel_range"]
+    assert ["transforms.Normalize" in error.hint for error in errors] == [True, False, False]
+    assert ["skip_bad" in error.hint for error in errors] == [False, True, False]

@@ -162,3 +162,20 @@ def test_truncated_files_are_named(tmp_path, ending):
     for keep in (0.0, 0.1, 0.6):
         path.write_bytes(whole[: int(len(whole) * keep)])
         assert f"3.{ending}" in refusal(load, tmp_path).message
+
+
+def test_files_of_another_format_are_named_where_no_image_is(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jxl").write_bytes(b"")
+    assert "1 JPEG XL (convert to PNG)" in refusal(load, tmp_path).message
+    assert "2 JPEG XL (convert to PNG)" in refusal(load, tmp_path, drop_empty=True).message
+
+
+def test_a_tiny_size_of_photographs_is_warned_of(tmp_path, caplog):
+    write_classes(tmp_path, size=(80, 70))
+    load(tmp_path, size=4)
+    assert [record for record in caplog.records if "4 x 4" in record.message]
+    caplog.clear()
+    load(tmp_path, size=16)
+    assert not [record for record in caplog.records if "16 x 16" in record.message]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -264,3 +265,23 @@ def test_a_single_class_raises(real: ImageSet) -> None:
 def no_grad_is_not_left_off() -> Iterator[None]:
     yield
     assert torch.is_grad_enabled()
+
+
+GROWING = {name: method for name, method in SMALL_METHODS.items() if method.growing_setting}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_a_run_that_is_made_longer_equals_a_long_run(name: str, tmp_path: Path) -> None:
+    method, setting = GROWING[name], GROWING[name].growing_setting
+    short: Method = replace(method, **{setting: 2})
+    whole: Method = replace(method, **{setting: 3})
+    checkpoint = Checkpoint(tmp_path / "state", every=0)
+    condense(short, images(), 2, compute=COMPUTE, checkpoint=checkpoint)
+    longer = condense(whole, images(), 2, compute=COMPUTE, checkpoint=checkpoint)
+    assert torch.equal(longer.images, condense(whole, images(), 2, compute=COMPUTE).images)
+
+
+def test_methods_whose_steps_depend_on_their_number_do_not_grow() -> None:
+    fixed = {"dm-averaged", "kip-solved", "label-solve", "gtn", "gtn-weight-norm", "herding", "random"}
+    assert not fixed & GROWING.keys()
+    assert {"dm", "dc", "kip", "pixel-mmd", "biggan", "dc-vae", "gmmn"} <= GROWING.keys()

@@ -167,3 +167,14 @@ def test_a_stoppable_reporter_shows_progress_then_stops(capsys, part):
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(Stopped):
             getattr(shown, part)(2, 2)
+
+
+def test_speed_begins_again_with_another_network(capsys, clock):
+    """A counter that goes back has begun again: its speed is never negative."""
+    lines = LineReporter(every=0)
+    for done in (0, 1, 2, 40, 0, 1, 2):
+        lines.training(done, 40)
+        clock[0] += 1
+    said = capsys.readouterr().err.splitlines()
+    assert not [line for line in said if "-" in line]
+    assert said[-1] == "training 2/40  1.0/s  0:38 left"

@@ -6,7 +6,10 @@ from condensation.evaluation.scores import Scores, SetScore
 from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
 from condensation.methods.gmmn import GMMN
+from condensation.methods.gtn import GTN
 from condensation.methods.herding import Herding
+from condensation.methods.kip import KIP
+from condensation.methods.pixel_mmd import PixelMMD
 from condensation.methods.random import Random
 from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
@@ -65,3 +68,14 @@ def test_steps_that_are_no_setting_are_not_advised():
 def test_of_the_best_of_several_sets_their_method_counts():
     method = BestOf(DM(steps=10, lr=0.5, networks=Fresh(ConvNet(width=8))), sets=2)
     assert [line.split("=")[0] for line in what_to_try(method)] == ["method.of.lr", "method.of.networks.spec", "method.of.steps"]
+
+
+def test_sets_made_for_another_evaluation_are_sent_to_it():
+    assert [line.split(":")[0] for line in what_to_try(KIP())] == ["condense ridge FOLDER"]
+    assert [line.split(":")[0] for line in what_to_try(BestOf(KIP()))] == ["condense ridge FOLDER"]
+    assert [line.split(":")[0] for line in what_to_try(GTN())] == ["condense teach FOLDER"]
+
+
+def test_residual_networks_are_named_only_where_another_network_is_used():
+    assert "ResNets" in what_to_try(DM(networks=Fresh(NETWORKS["resnet18-ap"])))[0]
+    assert not [line for method in (DM(), PixelMMD()) for line in what_to_try(method) if "ResNets" in line]

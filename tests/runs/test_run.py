@@ -421,3 +421,33 @@ def test_the_compute_settings_are_resolved_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Compute, "resolve", lambda self: (seen.append(self.device), resolve(self))[1])
     run(replace(SETTINGS, compute=Compute("auto", "float32")), tmp_path)
     assert seen.count("auto") == 1
+
+
+def test_a_finished_run_is_made_longer(finished, tmp_path):
+    shorter = replace(SETTINGS, method=replace(METHOD, steps=2))
+    run(shorter, tmp_path)
+    assert refusal(SETTINGS, tmp_path).setting == "resume"
+    steps = []
+    result = run(SETTINGS, tmp_path, resume=True, observers=[lambda info: steps.append(info.step)])
+    assert steps == [2, 3, 4, 5, 6]
+    for name in ("set.safetensors", "grid.png"):
+        assert (tmp_path / name).read_bytes() == (finished / name).read_bytes()
+    assert result.scores.sets["dm"].mean == json.loads((finished / "scores.json").read_text())["sets"]["dm"]["mean"]
+    assert refusal(shorter, tmp_path, resume=True).setting == "out"  # no run is made shorter
+
+
+def test_a_longer_run_that_is_stopped_is_resumed(finished, tmp_path):
+    run(replace(SETTINGS, method=replace(METHOD, steps=2)), tmp_path)
+    with pytest.raises(Stopped):
+        run(SETTINGS, tmp_path, resume=True, observers=[stop_after(4)])
+    assert not (tmp_path / "scores.json").exists()
+    run(SETTINGS, tmp_path, resume=True)
+    assert (tmp_path / "set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
+
+
+def test_a_run_whose_steps_depend_on_their_number_is_not_made_longer(tmp_path):
+    planned = replace(UNEVALUATED, method=replace(METHOD, steps=2, schedule="cosine"))
+    run(planned, tmp_path)
+    error = refusal(replace(planned, method=replace(planned.method, steps=4)), tmp_path, resume=True)
+    assert "DM" in error.hint
+    assert "longer" in error.hint

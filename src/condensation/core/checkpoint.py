@@ -47,14 +47,17 @@ class Checkpoint:
         write_tensors(self.path, "checkpoint", tensors, {"step": step, "run": dict(run), "state": tree})
         self._saved_at, self.saved_step = time.monotonic(), step
 
-    def restore(self, state: Stateful, run: Mapping[str, Any]) -> int:
-        """Load the saved state into ``state`` and return its step, 0 if there is none. Raise CondensationError for another run's."""
+    def restore(self, state: Stateful, run: Mapping[str, Any], growing: str = "") -> int:
+        """Load the saved state into ``state`` and return its step, 0 if there is none.
+
+        The number at the dotted name ``growing`` may have grown since. Raise CondensationError for the state of another run.
+        """
         if not self.path.exists():
             return 0
         tensors, card = read_tensors(self.path, "checkpoint")
         try:
             step, saved_run, tree = int(card["step"]), card["run"], card["state"]
-            if difference := first_difference(saved_run, dict(run)):
+            if difference := first_difference(grown(saved_run, run, growing), dict(run)):
                 hint = "Continue with those settings, or choose another folder (out=...)."
                 raise CondensationError(f"{self.path} belongs to another run: {difference}.", hint=hint)
             state.load_state_dict(unpack(tree, tensors))
@@ -64,6 +67,16 @@ class Checkpoint:
             raise CondensationError(f"{self.path} is damaged: {error}.", hint="Remove it to start from the beginning.") from None
         self.saved_step = step
         return step
+
+
+def grown(saved: Any, wanted: Any, growing: str) -> Any:
+    """Return ``saved`` settings with the number at the dotted name ``growing`` from ``wanted`` if that is larger."""
+    name, _, rest = growing.partition(".")
+    if not all(isinstance(settings, Mapping) and name in settings for settings in (saved, wanted)):
+        return saved
+    before, now = saved[name], wanted[name]
+    larger = not rest and isinstance(before, int) and isinstance(now, int) and before < now
+    return {**saved, name: grown(before, now, rest) if rest else now if larger else before}
 
 
 def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:

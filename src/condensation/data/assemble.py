@@ -9,10 +9,11 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.preprocessing import Preprocessing
 from condensation.core.text import joined, listed
 from condensation.data.arrays import scale_splits
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, RawData, RawSplit, ReadOptions
+from condensation.data.dataset import Data, FileSummary, RawData, RawSplit, ReadOptions, format_shape
 from condensation.data.decode.decode import resize_images
 from condensation.data.duplicates import find_duplicates
 from condensation.data.fit_preprocessing import PreprocessingName, fit_preprocessing
@@ -22,12 +23,13 @@ from condensation.data.split import hold_out_test
 logger = logging.getLogger(__name__)
 
 MOST_LISTED = 100  # names of skipped images on a card
+TINY, PHOTOGRAPH = 16, 64  # shorter sides in pixels: of images that show little, and of images that are no icons
 
 
 def assemble(
     name: str,
     raw: RawData,
-    preprocessing: PreprocessingName,
+    preprocessing: PreprocessingName | Preprocessing,
     options: ReadOptions,
     flip_invariant: bool | None,
     class_names: Sequence[str] | None = None,
@@ -46,6 +48,7 @@ def assemble(
         notes.append(held_out)
     if options.shape is not None:
         shape = options.shape
+        _warn_of_tiny_size(raw.files, shape)
         train, test = (replace(split, images=resize_images(split.images, shape, options.fit, split.origin)) for split in (train, test))
     _check_shapes(train, test)
     fitted = fit_preprocessing(preprocessing, train.images, info, name)
@@ -60,6 +63,15 @@ def assemble(
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
     note, origins = joined(*notes), (train.origin, test.origin)
     return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays", origins)
+
+
+def _warn_of_tiny_size(files: FileSummary | None, shape: tuple[int, int]) -> None:
+    """Warn if photographs are scaled to a size at which little can be recognized."""
+    sides = sorted(min(size) for size, count in (files.sizes if files else {}).items() for _ in range(count))
+    usual = sides[len(sides) // 2] if sides else 0
+    if min(shape) < TINY and usual >= PHOTOGRAPH:
+        problem = f"A size of {format_shape(shape)} pixels leaves little to recognize in images of {usual:,} pixels or more"
+        logger.warning(f"{problem}. Set a larger size, such as size=32 or size=64.")
 
 
 def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -> dict[str, Any]:

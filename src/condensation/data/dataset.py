@@ -25,11 +25,14 @@ Size = int | str | tuple[int, int]  # pixels of both sides, or height and width:
 Fit = Literal["crop", "pad"]
 
 SKIP_BAD, PIXEL_RANGE, MAX_PIXELS = "data.skip_bad", "data.pixel_range", "data.max_pixels"
-# Setting: advice for an image that cannot be read without it.
+NORMALIZED = "transform"  # argument of the user's data set
+SKIP = ", or skip such images: skip_bad=True."
+# Setting: advice for an image that cannot be read without it. If one has another range of pixels, so have most.
 REMEDIES = {
-    SKIP_BAD: "Replace or remove that image",
-    PIXEL_RANGE: HINT,
-    MAX_PIXELS: "If you trust that image, allow more pixels: data.max_pixels=NUMBER (in Python: max_pixels=NUMBER)",
+    SKIP_BAD: f"Replace or remove that image{SKIP}",
+    PIXEL_RANGE: f"{HINT}.",
+    MAX_PIXELS: f"If you trust that image, allow more pixels: data.max_pixels=NUMBER (in Python: max_pixels=NUMBER){SKIP}",
+    NORMALIZED: f"Drop transforms.Normalize from the data set; images are normalized after they are read. Otherwise: {HINT}.",
 }
 
 
@@ -74,8 +77,7 @@ class SkippedImage:
 
     def error(self) -> CondensationError:
         """Return the error for a reader that does not skip such images."""
-        hint = f"{REMEDIES[self.setting]}, or skip such images: skip_bad=True."
-        return CondensationError(f"{self.name} {self.why}.", hint=hint, setting=self.setting)
+        return CondensationError(f"{self.name} {self.why}.", hint=REMEDIES[self.setting], setting=self.setting)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Preprocessing of a data set, fitted on its training images in batches."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -29,13 +30,16 @@ class FloatBatches:
         return (batch.float() / 255 for batch in torch.split(self.images, count))
 
 
-def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
+def fit_preprocessing(kind: PreprocessingName | Preprocessing, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
     """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8 of the data set ``name``.
 
     ``standardize`` uses mean and standard deviation per channel; ``published`` the constants of the papers in ``info``; ``zca`` whitens
-    colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1]. Raise CondensationError if ``kind`` is
+    colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1]; a fitted
+    preprocessing is used as it is. Raise CondensationError if ``kind`` is
     unknown or no constants are published, and NotEnoughMemory if the matrices of ``zca`` do not fit.
     """
+    if isinstance(kind, Preprocessing):
+        return _fitted_elsewhere(kind, images)
     match kind:
         case "none":
             return Identity()
@@ -50,6 +54,15 @@ def fit_preprocessing(kind: PreprocessingName, images: Tensor, info: DatasetInfo
         case "standardize" | "zca":
             return Standardize.of_counts(value_counts(images))
     raise unknown("preprocessing", kind, get_args(PreprocessingName), setting="data.preprocessing")
+
+
+def _fitted_elsewhere(preprocessing: Preprocessing, images: Tensor) -> Preprocessing:
+    """Return ``preprocessing`` of other data. Raise CondensationError if it is for images of another shape."""
+    with suppress(RuntimeError):
+        if preprocessing(images[:1].float() / 255).shape == images[:1].shape:
+            return preprocessing
+    message = f"The preprocessing is for other images than these of {tuple(images.shape[1:])} (channels, height, width)."
+    raise CondensationError(message, hint='Set preprocessing="standardize".', setting="data.preprocessing")
 
 
 def value_counts(images: Tensor) -> Tensor:

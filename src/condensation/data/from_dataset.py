@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.preprocessing import Preprocessing
 from condensation.core.progress import OnProgress
 from condensation.data.assemble import assemble
-from condensation.data.dataset import Data, Fit, RawData, RawSplit, ReadOptions, Size
+from condensation.data.dataset import NORMALIZED, PIXEL_RANGE, Data, Fit, RawData, RawSplit, ReadOptions, Size
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, decode_values
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.fit_preprocessing import PreprocessingName
@@ -36,7 +37,7 @@ def from_dataset(
     *,
     class_names: Sequence[str] | None = None,
     name: str = "dataset",
-    preprocessing: PreprocessingName = "standardize",
+    preprocessing: PreprocessingName | Preprocessing = "standardize",
     size: Size | None = None,
     fit: Fit = "crop",
     skip_bad: bool = False,
@@ -134,7 +135,13 @@ def _items(dataset: LabelledDataset, count: int, origin: str, labels: _LabelEnco
 
 def _decode(value: object, options: ReadOptions) -> DecodedImage:
     image = as_image(value)
-    return decode_values(image, options) if isinstance(image, np.ndarray) else decode_image(image.copy, options)
+    if not isinstance(image, np.ndarray):
+        return decode_image(image.copy, options)
+    try:
+        return decode_values(image, options)
+    except UnreadableImage as problem:  # floats below 0 seldom come from elsewhere
+        normalized = problem.setting == PIXEL_RANGE and bool(image.min() < 0)
+        raise UnreadableImage(str(problem), NORMALIZED if normalized else problem.setting) from problem
 
 
 def as_image(value: object) -> Image.Image | np.ndarray:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from condensation.core.errors import CondensationError
+from condensation.core.preprocessing import Preprocessing
 from condensation.core.progress import OnProgress
 from condensation.core.text import joined
 from condensation.core.trust import as_path_text
@@ -100,7 +101,7 @@ def from_arrays(
     *,
     class_names: Sequence[str] | None = None,
     name: str = "arrays",
-    preprocessing: PreprocessingName = "standardize",
+    preprocessing: PreprocessingName | Preprocessing = "standardize",
     size: Size | None = None,
     fit: Fit = "crop",
     drop_empty: bool = False,
@@ -111,9 +112,10 @@ def from_arrays(
 
     Images are uint8, or wider integers and floats in [0, 1], stored with 8 bits: (n, h, w), (n, h, w, c) or (n, c, h, w) with one
     or three channels. If both axes could be the channels, tensors have them first and arrays last. Labels are (n,) integers from
-    0, one-hot rows, or strings, which then name the classes; ``class_names`` names integers. A ``name`` in `DATASETS` adds its
-    class names and published constants. See `load` for the other arguments. Raise CondensationError if types, shapes, ranges or
-    counts are wrong.
+    0, one-hot rows, or strings, which then name the classes; ``class_names`` names integers, and may name classes without images, such
+    as those of other tasks. ``preprocessing`` may be that of earlier data, so that sets of several tasks can be joined. A ``name`` in
+    `DATASETS` adds its class names and published constants. See `load` for the other arguments. Raise CondensationError if types,
+    shapes, ranges or counts are wrong.
     """
     if (test_images is None) != (test_labels is None):
         missing = "test_labels" if test_labels is None else "test_images"

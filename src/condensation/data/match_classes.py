@@ -18,11 +18,11 @@ LEAVE_OUT = "leave out such classes: data.drop_empty=true (in Python: drop_empty
 def match_classes(
     train: RawSplit, test: RawSplit | None, *, usual: Names | None = None, given: Names | None = None, drop_empty: bool = False
 ) -> tuple[RawSplit, RawSplit | None, str]:
-    """Return both splits with the classes of ``train``, and a note on classes that were left out.
+    """Return both splits with the classes of ``train``, and a note on classes that were left out or have no images.
 
     Classes of ``train`` keep their order. Labels of ``test`` are matched by name if it has class names, else by number. ``given`` are the
-    user's names of the training labels; without names, they get the ``usual`` ones if the number matches. ``drop_empty`` leaves out
-    classes without a training image instead of raising an error.
+    user's names of the training labels, some of which may belong to images elsewhere, such as those of another task; without names, they
+    get the ``usual`` ones if the number matches. ``drop_empty`` leaves out classes without a training image instead of raising an error.
     """
     for split in filter(None, (train, test)):
         _check_split(split)
@@ -35,20 +35,23 @@ def match_classes(
     empty = [label for label, count in enumerate(counts) if count == 0]
     if len(names) < 2:
         raise single_class_error(names[0], train.origin)
-    if empty and not drop_empty:
+    if empty and given is None and not drop_empty:
         message = f"Class {names[empty[0]]!r} has no images in {train.origin}."
         raise CondensationError(message, hint=f"Add images of it, or {LEAVE_OUT}", setting="data.drop_empty")
     kept = tuple(name for name, count in zip(names, counts, strict=True) if count)
     if len(kept) < 2:
         raise single_class_error(kept[0], train.origin)
     renumbered = torch.cumsum(torch.tensor(counts) > 0, 0) - 1
-    known = replace(train, labels=renumbered[labels] if empty else labels, class_names=kept)
+    if not drop_empty:
+        kept, renumbered = names, torch.arange(len(names))
+    known = replace(train, labels=renumbered[labels], class_names=kept)
     if test is not None:
         test_labels = _labels_among(test, own, names, train)
         if missing := sorted({names[label] for label in torch.unique(test_labels).tolist() if counts[label] == 0}):
             raise unknown_class_error(test.origin, missing[0], train.origin)
-        test = replace(test, labels=renumbered[test_labels] if empty else test_labels, class_names=kept)
-    return known, test, left_out_note([names[label] for label in empty])
+        test = replace(test, labels=renumbered[test_labels], class_names=kept)
+    absent = [names[label] for label in empty]
+    return known, test, left_out_note(absent) if drop_empty else absent_note(absent)
 
 
 def normalized(name: str) -> str:
@@ -68,6 +71,11 @@ def normalized_names(names: Names, origin: str) -> Names:
 def left_out_note(names: Sequence[str]) -> str:
     """Return the sentence for the user on classes without images that were left out."""
     return f"Left out classes without training images ({len(names):,}): {listed(names)}." if names else ""
+
+
+def absent_note(names: Sequence[str]) -> str:
+    """Return the sentence for the user on classes that they named and that have no images."""
+    return f"There are no images of {listed(names)}; networks have an output for each class." if names else ""
 
 
 def _check_split(split: RawSplit) -> None:
@@ -93,7 +101,8 @@ def _own_names(train: RawSplit, given: Names | None, usual: Names | None) -> Nam
     classes = torch.unique(train.labels).tolist()
     if missing := [place for place, label in enumerate(classes) if label != place]:
         message = f"Class {missing[0]} has no images in {train.origin}; its labels run from {classes[0]} to {classes[-1]}."
-        raise CondensationError(message, hint=f"Number the classes from 0 without gaps, or {LEAVE_OUT}", setting="data.drop_empty")
+        hint = f"Number the classes from 0 without gaps, name all of them (in Python: class_names=[...]), or {LEAVE_OUT}"
+        raise CondensationError(message, hint=hint, setting="data.drop_empty")
     return tuple(map(str, classes))
 
 

@@ -128,6 +128,11 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         """Return the name, the finished steps and the total steps of the phase after ``step`` steps of the run."""
         return "condensing", step, self.steps
 
+    @property
+    def growing_setting(self) -> str:
+        """Name of the setting of a number of steps that may grow after a run, since no step depends on it; empty if there is none."""
+        return ""
+
     def is_classwise(self, real: ImageSet) -> bool:
         """Return whether the images of a class are independent of the other classes in ``real``, up to rounding."""
         return False

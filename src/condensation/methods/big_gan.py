@@ -46,6 +46,7 @@ class BigGAN(GenerativeMethod[BigGANState]):
 
     name: ClassVar[str] = "biggan"
     lr_setting = "lr"
+    growing_setting = "steps"
     note: ClassVar[str] = (
         "BigGAN as published for CIFAR with DiffAugment. For other image sizes the generator has one block more or fewer, "
         "and the critic halves images to 7 or 8 pixels. Each batch of real images is drawn independently instead of epoch by epoch."

@@ -75,6 +75,7 @@ class DC(Method[DCState]):
     name: ClassVar[str] = "dc"
     network_setting = "networks.spec"
     lr_setting = "lr"
+    growing_setting = "steps"
     steps: int = 1000
     """Steps; each draws a new network."""
     lr: float = 0.1

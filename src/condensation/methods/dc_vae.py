@@ -48,6 +48,7 @@ class DCVAE(GenerativeMethod[DCVAEState]):
 
     name: ClassVar[str] = "dc-vae"
     lr_setting = "lr"
+    growing_setting = "steps"
     note: ClassVar[str] = (
         "DC-VAE as published for CIFAR, where it is unconditional; how the DM paper made it conditional is not published. Here the decoder "
         "gets a class vector beside the latent and the critic a class projection, or each class has its own autoencoder."

@@ -112,6 +112,10 @@ class DM(Method[DMState]):
         fast = cls.fast(ipc, classes, channels)
         return replace(fast, steps=10 * fast.steps, averaging=0.999)
 
+    @property
+    def growing_setting(self) -> str:
+        return "steps" if self.schedule == "constant" else ""
+
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch_per_class=1, classes_at_a_time=1)
         need_one_of(self, "start", INITIALIZATIONS)

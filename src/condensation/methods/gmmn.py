@@ -53,6 +53,7 @@ class GMMN(GenerativeMethod[GMMNState]):
 
     name: ClassVar[str] = "gmmn"
     lr_setting = "lr"
+    growing_setting = "iterations"
     lengthened: ClassVar[str] = "iterations"
     note: ClassVar[str] = (
         "How the DM paper trained GMMN for colour images and classes is not published. "

@@ -83,6 +83,10 @@ class KIP(Method[KIPState]):
     start: Initialization = "real"
     """Initialization: ``real`` images, those nearest to ``kmeans`` centers, or ``noise``."""
 
+    @property
+    def growing_setting(self) -> str:
+        return "steps" if self.labels != "solved" else ""
+
     def __post_init__(self) -> None:
         need_at_least(self, steps=0, batch=1, reg=0)
         need_positive(self, "lr")

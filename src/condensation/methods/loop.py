@@ -83,8 +83,8 @@ def condense(
 
     ``ipc`` is one number for all classes, or a number for each label. If a class has fewer real images, ``small_classes`` "error" raises
     and "all" uses all of them. Observers are called before the first step and after every step. If the file of ``checkpoint``, which
-    keeps the state, exists, the run resumes from it. ``on_training`` receives the finished and the total batches of networks that are
-    trained before the first step.
+    keeps the state, exists, the run resumes from it, with more steps than before if no step depends on their number. ``on_training``
+    receives the finished and the total batches of networks that are trained before the first step.
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).
@@ -115,7 +115,8 @@ def condense(
         }
         if digests := prepared.input_digests():  # absent in checkpoints of older versions
             identity["reads"] = digests
-    done = checkpoint.restore(state, identity) if checkpoint else 0
+    growing = f"method.{method.growing_setting}" if method.growing_setting else ""
+    done = checkpoint.restore(state, identity, growing) if checkpoint else 0
     loss: float | None = None
     stopped: Stopped | None = None
     while loss is None or math.isfinite(loss):

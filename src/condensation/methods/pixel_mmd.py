@@ -37,6 +37,7 @@ class PixelMMD(Method[PixelMMDState]):
 
     name: ClassVar[str] = "pixel-mmd"
     lr_setting = "lr"
+    growing_setting = "steps"
     steps: int = 500
     """Optimization steps."""
     lr: float = 0.5

@@ -101,13 +101,15 @@ class _Pace:
 
     def __init__(self) -> None:
         self._part, self._since = "", (0, 0.0)
-        self._begin = 0  # first step of the part in this process
+        self._begin = self._last = 0  # first and latest step of the part in this process
 
     def update(self, part: str, done: int) -> float:
+        begins = part != self._part or done < self._last  # a second network or set begins again at 0
         # The first step may compile, so the speed is measured from the second.
-        if part != self._part or done == self._begin + 1:
-            self._begin = done if part != self._part else self._begin
+        if begins or done == self._begin + 1:
+            self._begin = done if begins else self._begin
             self._part, self._since = part, (done, time.monotonic())
+        self._last = done
         steps, seconds = done - self._since[0], time.monotonic() - self._since[1]
         return steps / seconds if steps and seconds > 0.5 else 0.0
 

@@ -7,8 +7,16 @@ from condensation.evaluation.scores import Scores
 from condensation.methods.base import Method
 from condensation.methods.best_of import BestOf
 from condensation.methods.generative import GenerativeMethod
+from condensation.methods.gtn import GTN
+from condensation.methods.kip import KIP
 from condensation.networks.base import PIXEL_LR, NetworkSpec
 from condensation.networks.registry import NETWORKS
+
+# Methods whose sets are made for another evaluation than training networks as usual.
+PURPOSE: dict[type[Method], str] = {
+    KIP: "condense ridge FOLDER: the set is made for kernel ridge regression, in which its labels are targets",
+    GTN: "condense teach FOLDER: the set is a curriculum, to be learned once, in order and with its own learning rates",
+}
 
 
 def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None:
@@ -23,13 +31,17 @@ def what_to_try(method: Method, path: str = "method") -> list[str]:
     """Return settings that may improve a set below random images, most promising first; ``path`` is the setting that holds ``method``."""
     if isinstance(method, BestOf):
         return what_to_try(method.of, f"{path}.of")
+    if type(method) in PURPOSE:
+        return [PURPOSE[type(method)]]
     if isinstance(method, GenerativeMethod):
         return [f"{path}=dm: sets drawn from generators are seldom more accurate than random images; sets learned with DM are"]
     network, lr, lines = method.network, method.lr, []
     if lr is not None:
         usual = network.pixel_lr if network is not None else PIXEL_LR
         smaller = lr / 10 if lr <= usual else usual
-        lines.append(f"{path}.lr={smaller:g} (now {lr:g}): some networks, especially ResNets, need a smaller learning rate of images")
+        other = network is not None and network != NETWORKS["convnet"]
+        reason = "some networks, especially ResNets, need a smaller learning rate of images" if other else "the images may move too far"
+        lines.append(f"{path}.lr={smaller:g} (now {lr:g}): {reason}")
     if network is not None and network != NETWORKS["convnet"]:
         reason = "sets learned on a ConvNet often train other networks better than sets learned on those networks"
         lines.append(f"{path}.networks.spec=convnet: {reason}")

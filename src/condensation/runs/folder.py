@@ -9,25 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.set_file import SET
-from condensation.core.checkpoint import first_difference
+from condensation.core.checkpoint import first_difference, grown
 from condensation.core.environment import machine
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.storage import entries, read_json
+from condensation.methods.base import Method
 
 logger = logging.getLogger(__name__)
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
+STEPS = ("method.steps ", "method.iterations ", "method.of.steps ")  # begin of a difference in the number of steps
 ELSEWHERE = "Choose another folder (out=...)."
 
 
-def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None:
+def check_folder(folder: Path, content: Mapping[str, Any], resume: bool, method: Method | None = None) -> None:
     """Check that ``folder`` is free for a new run, or with ``resume`` holds the run of the plain settings ``content``.
 
-    Raise CondensationError if it holds another run, naming the difference, or this run and ``resume`` is False, and NotWritten if the run
-    is unfinished and the folder cannot be written.
+    With its ``method``, the run in the folder may have fewer steps if it can go on. Raise CondensationError if it holds another run,
+    naming the difference, or this run and ``resume`` is False, and NotWritten if the run is unfinished and the folder cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
-    if not is_finished(folder, content):
+    if not is_finished(folder, content, method):
         _require_writable(folder)
     if not (folder / SETTINGS).exists():
         if entries(folder):
@@ -38,13 +40,16 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool) -> None
     if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
         return  # a run that was rejected or stopped before its first checkpoint may be replaced
     # The compute settings may change when a run is resumed, for example on another machine.
-    wanted = {**json.loads(json.dumps(content)), "compute": None}
-    difference = first_difference({**_saved_settings(folder), "compute": None}, wanted)
+    wanted, saved = {**json.loads(json.dumps(content)), "compute": None}, _saved_settings(folder)
+    difference = first_difference({**grown(saved, wanted, _growing(method)), "compute": None}, wanted)
     if difference:
         hint = f"{ELSEWHERE[:-1]}, or use the same settings."
+        if resume and method and difference.startswith(STEPS) and not method.growing_setting:
+            hint = f"The steps of {type(method).__name__} depend on their number, so its runs cannot be made longer. {hint}"
         raise CondensationError(f"{folder} holds another run: {difference}.", hint=hint, setting="out")
     if not resume:
-        state = "is finished" if is_finished(folder, content) else "was interrupted"
+        unfinished = "has fewer steps" if _is_shorter(folder, content, method) else "was interrupted"
+        state = "is finished" if is_finished(folder, content, method) else unfinished
         hint = "Continue it with resume=True, or choose another folder (out=...)."
         raise CondensationError(f"{folder} holds this run already; it {state}.", hint=hint, setting="resume")
 
@@ -56,10 +61,28 @@ def warn_of_other_machine(folder: Path) -> None:
         logger.warning(f"The run in {folder} began elsewhere: {difference}. The images will not be identical to those of one machine.")
 
 
-def is_finished(folder: Path, content: Mapping[str, Any]) -> bool:
-    """Return whether ``folder`` has all results that the plain settings ``content`` ask for."""
+def is_finished(folder: Path, content: Mapping[str, Any], method: Method | None = None) -> bool:
+    """Return whether ``folder`` has all results that the plain settings ``content`` ask for; with their ``method``, all steps too."""
     results = (SET, GRID, SCORES) if content["evaluation"]["networks"] else (SET, GRID)
-    return all((folder / name).exists() for name in results)
+    return all((folder / name).exists() for name in results) and not _is_shorter(folder, content, method)
+
+
+def remove_shorter_results(folder: Path, content: Mapping[str, Any], method: Method) -> None:
+    """Remove the results of the run in ``folder`` if it had fewer steps than ``content`` asks for; its checkpoint goes on."""
+    if _is_shorter(folder, content, method):
+        for name in (SCORES, GRID, SET):  # the scores first, since they mark the run as finished
+            (folder / name).unlink(missing_ok=True)
+
+
+def _is_shorter(folder: Path, content: Mapping[str, Any], method: Method | None) -> bool:
+    if not _growing(method) or not (folder / SETTINGS).exists():
+        return False
+    saved = _saved_settings(folder)
+    return bool(grown(saved, content, _growing(method)) != saved)
+
+
+def _growing(method: Method | None) -> str:
+    return f"method.{method.growing_setting}" if method and method.growing_setting else ""
 
 
 def _saved_settings(folder: Path) -> dict[str, Any]:

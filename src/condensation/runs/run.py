@@ -29,7 +29,18 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.folder import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, check_folder, is_finished, warn_of_other_machine
+from condensation.runs.folder import (
+    CHECKPOINT,
+    ELSEWHERE,
+    GRID,
+    LOG,
+    SCORES,
+    SETTINGS,
+    check_folder,
+    is_finished,
+    remove_shorter_results,
+    warn_of_other_machine,
+)
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
 
@@ -59,7 +70,7 @@ def run(
     Args:
         settings: Settings of the run.
         out: Run folder; it is created if it does not exist.
-        resume: Continue the run in ``out`` from its checkpoint.
+        resume: Continue the run in ``out`` from its checkpoint; it may get more steps, unless its steps depend on their number.
         observers: Functions that are called before the first step and after every step.
         progress: Callbacks for the images read and the epochs of the evaluation.
         checkpoint_every: Seconds between checkpoints; 0 saves after each step.
@@ -70,8 +81,9 @@ def run(
     observer or a callback raises it (the run can then be resumed).
     """
     folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
-    check_folder(folder, content, resume)
-    if is_finished(folder, content):
+    method = settings.method
+    check_folder(folder, content, resume, method)
+    if is_finished(folder, content, method):
         remove_free(folder / LOCK)
         return RunResult(folder, CondensedSet.load(folder / SET), Scores.read(folder / SCORES) if settings.evaluation.networks else None)
     data = data or settings.data.load(progress.reading)
@@ -81,7 +93,8 @@ def run(
     settings.evaluation.check(data)
     settings.method.validate(data.train)
     with locked_folder(folder), _resumable(folder):
-        check_folder(folder, content, resume)  # another process may have used the folder while the images were read
+        check_folder(folder, content, resume, method)  # another process may have used the folder while the images were read
+        remove_shorter_results(folder, content, method)
         remove_unfinished(folder)
         if (folder / CHECKPOINT).exists():
             warn_of_other_machine(folder)

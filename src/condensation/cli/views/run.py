@@ -34,8 +34,8 @@ def run(
     """Run ``condense run``."""
     screen = plain_console()
     content = to_dict(settings)
-    check_folder(out, content, resume)
-    finished = is_finished(out, content)
+    check_folder(out, content, resume, settings.method)
+    finished = is_finished(out, content, settings.method)
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
     boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
     started = time.perf_counter()

@@ -66,7 +66,7 @@ class UnreadableImage(Exception):
 
     def __init__(self, message: str, setting: str = SKIP_BAD) -> None:
         super().__init__(message)
-        self.setting = setting
+        self.setting = setting  # the setting that makes the image readable, or `NORMALIZED`
 
 
 class OwnPicture(Exception):
@@ -236,6 +236,6 @@ def _scale(values: np.ndarray, pixel_range: PixelRange | None) -> tuple[Image.Im
     """Return the picture of ``values`` (h, w) or (h, w, 3), and its peak; see `DecodedImage`."""
     low, high, integers = float(values.min()), float(values.max()), values.dtype.kind in "iu"
     if problem := find_problem(low, high, integers, pixel_range):
-        raise UnreadableImage(f"has pixels that {problem}", PIXEL_RANGE)
+        raise UnreadableImage(f"has pixels that {problem}", PIXEL_RANGE if np.isfinite((low, high)).all() else SKIP_BAD)
     picture = Image.fromarray(to_bytes(values, pixel_range or (DEEPEST if integers else UNIT)))
     return picture, int(high) if integers and pixel_range is None else None

@@ -110,9 +110,10 @@ def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | Non
     stray, others = list_images(folder, deep=False)
     paths = subfolders(folder)
     names = normalized_names(tuple(printable(path.name) for path in paths), str(folder))
+    passed_over: dict[str, Counter[str]] = {}
     for name, path in zip(names, paths, strict=True):
-        classes[name], ignored = list_images(path)
-        others += ignored
+        classes[name], passed_over[name] = list_images(path)
+        others += passed_over[name]
     if not classes:
         message = f"{folder} has {f'{len(stray):,} images but ' if stray else ''}no class folders."
         hint = "Put the images of each class into a sub-folder with its name, or list them in a CSV file with columns path and label."
@@ -120,10 +121,12 @@ def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | Non
     empty = tuple(name for name, files in classes.items() if not files)
     for name in empty:
         if not options.drop_empty and (train is None or name in train.classes):
-            message = f"Class {name!r} has no images in {folder / name}."
+            reasons = listed([f"{count:,} {reason}" for reason, count in passed_over[name].most_common()])
+            message = f"Class {name!r} has no images in {folder / name}." + (f" Passed over there: {reasons}." if reasons else "")
             raise CondensationError(message, hint=f"Add images, remove the folder, or {LEAVE_OUT}", setting="data.drop_empty")
     if len(empty) == len(classes):
-        raise CondensationError(f"{folder} has no images in its class folders.")
+        reasons = listed([f"{count:,} {reason}" for reason, count in others.most_common()])
+        raise CondensationError(f"{folder} has no images in its class folders." + (f" Passed over: {reasons}." if reasons else ""))
     if stray:
         others["outside the class folders"] += len(stray)
     return ClassFolders(folder, {name: files for name, files in classes.items() if files}, others, empty)
