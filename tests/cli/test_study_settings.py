@@ -81,16 +81,16 @@ def test_recipes_and_options(kind, request_of):
 
 def test_methods_with_their_own_label_keep_their_settings_under_a_preset(request_of):
     rows = [{"label": label, "method": {"name": "dm", "lr": lr}} for label, lr in (("gentle", 0.1), ("strong", 9.0))]
-    settings = table_settings(request_of({"rows": rows}, preset="fast"))
+    settings = table_settings(request_of({"rows": rows}, preset="classic"))
     assert [row.method_settings["lr"] for row in settings.rows] == [0.1, 9.0]
-    assert settings.preset == "fast"
+    assert settings.preset == "classic"
 
 
 def test_a_whole_table_on_the_command_line_replaces_that_of_the_file(request_of):
     rows = [{"label": "mine", "method": "dm"}]
     file = {"rows": rows, "data": "digits", "ipc": [3], "seeds": 9, "epochs": 2, "preset": "paper", "compute": {"device": "cpu"}}
     settings = table_settings(request_of(file, preset="supplement"))
-    assert (settings.source, settings.ipc, settings.seeds, settings.epochs, settings.preset) == ("cifar10", (1, 10, 50), 1, 300, "fast")
+    assert (settings.source, settings.ipc, settings.seeds, settings.epochs, settings.preset) == ("cifar10", (1, 10, 50), 1, 300, "classic")
     assert "mine" not in [row.label for row in settings.rows]
     assert settings.compute.device == "cpu"
     assert table_settings(request_of(file, preset="supplement", seeds=2, data__source="mnist")).seeds == 2

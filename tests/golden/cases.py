@@ -214,11 +214,12 @@ STUDY_ARGUMENTS: dict[str, tuple[object, ...]] = {
     ),
     "theory": ("-d", "digits", *("--networks", 1), "epochs=0,1", "pairs=3", "ipc=1", "batch_per_class=3", "network.width=8", *COMPUTE[:2]),
 }
+TABLES = ("supplement", "supplement-paper")
 # Plans of studies by default and by preset, which nothing is computed for.
-PRESETS = ("fast", "long", "best", "paper")
+PRESETS = {"fast": "classic", "long": "long", "paper": "paper"}  # presets of the frozen files, with their present names
 PLANS: dict[str, tuple[object, ...]] = {
     **{study: (study,) for study in ("table", "transfer", "continual", "nas", "pools")},
-    **{f"table-{preset}": ("table", "--preset", preset) for preset in (*PRESETS, "supplement", "supplement-paper")},
+    **{f"table-{old}": ("table", "--preset", new) for old, new in {**PRESETS, **{name: name for name in TABLES}}.items()},
 }
 
 
@@ -243,12 +244,12 @@ def break_off(folder: Path) -> None:
 def config_arguments(methods: list[str]) -> dict[str, tuple[object, ...]]:
     """Return what is typed before ``--print-config``, by the name of the frozen file: defaults, and each preset with each method."""
     return {
-        "run": ("run",),
-        **{f"run-{preset}": ("run", "--preset", preset) for preset in PRESETS},
-        **{f"run-{preset}-{method}": ("run", "--preset", preset, "-m", method) for preset in PRESETS for method in methods},
-        **{f"run-{preset}-ipc{ipc}": ("run", "--preset", preset, "-i", ipc) for preset in PRESETS for ipc in (1, 50)},
+        "run": ("run", "--preset", "classic"),
+        **{f"run-{old}": ("run", "--preset", new) for old, new in PRESETS.items()},
+        **{f"run-{old}-{method}": ("run", "--preset", new, "-m", method) for old, new in PRESETS.items() for method in methods},
+        **{f"run-{old}-ipc{ipc}": ("run", "--preset", new, "-i", ipc) for old, new in PRESETS.items() for ipc in (1, 50)},
         "run-paper-cifar10": ("run", "--preset", "paper", "-d", "cifar10"),
-        "run-lenet": ("run", "--network", "lenet"),
+        "run-lenet": ("run", "--preset", "classic", "--network", "lenet"),
         "evaluate": ("evaluate",),
         "evaluate-paper": ("evaluate", "-d", "digits", "--network", "alexnet", "--whole", "evaluation.recipe=paper"),
         "ridge": ("ridge",),
@@ -258,7 +259,7 @@ def config_arguments(methods: list[str]) -> dict[str, tuple[object, ...]]:
 
 # -- comparing
 
-CHANGING = {"seconds", "seconds_of_set", "machine", "versions", "notes", "folder"}  # clocks, machines, and words
+CHANGING = {"seconds", "seconds_of_set", "machine", "versions", "notes", "folder", "format"}  # clocks, machines, and words
 
 
 def steady(content: Any) -> Any:

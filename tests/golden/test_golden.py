@@ -30,7 +30,10 @@ else:
 
 def from_json(text: str | bytes) -> Any:
     """Parse ``text`` of this or an earlier version; settings that have been renamed since get their present names."""
-    return with_new_names(json.loads(text))
+    content = with_new_names(json.loads(text))
+    if isinstance(content, dict) and content.get("preset") == "fast":
+        content["preset"] = "classic"  # its present name
+    return content
 
 
 def from_toml(text: str) -> Any:
@@ -42,7 +45,7 @@ RUNS = [(case, seed) for case, one in FROZEN["methods"].items() for seed in one[
 # Beside the last bits, few steps have no time to drift apart. Accuracies are of few networks, so one test image more is much.
 NEAR = {"rtol": 1e-2, "atol": 1e-2}
 ACCURACY = 5.0  # percent
-PLAN_FILES = sorted(path.stem for path in (HERE / PRINTED).glob("plan-*.json"))
+PLAN_FILES = [f"plan-{name}" for name in cases.PLANS]
 CONFIG_FILES = cases.config_arguments(list(METHODS))
 
 

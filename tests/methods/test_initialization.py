@@ -85,6 +85,6 @@ def test_large_images_are_shrunk_before_clustering() -> None:
 
 
 def test_only_greyscale_presets_use_kmeans() -> None:
-    assert DM.fast(10, 10, channels=1).start == DM.long(10, 10, channels=1).start == "kmeans"
-    assert DM.fast(10, 10).start == DM.paper(10).start == "real"
-    assert DM.fast(1, 10, channels=1).start == "real"
+    assert DM.classic(10, 10, channels=1).start == DM.long(10, 10, channels=1).start == "kmeans"
+    assert DM.classic(10, 10).start == DM.paper(10).start == "real"
+    assert DM.classic(1, 10, channels=1).start == "real"

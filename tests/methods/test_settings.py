@@ -67,7 +67,7 @@ def test_best_of_an_hour_makes_fewer_sets_of_more_images() -> None:
     small, large = BestOf.hour(10), BestOf.hour(50)
     assert (small.sets, small.mixtures) == (8, 192)
     assert (large.sets, large.mixtures) == (4, 38)
-    assert (small.of, large.of) == (DM.fast(10), DM.fast(50))
+    assert (small.of, large.of) == (DM.classic(10), DM.classic(50))
 
 
 # -- network, sampler and learning rate

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, preset
+from condensation import DC, DM, GMMN, PRESETS, BestOf, CondensationError, ConvNet, Recipe, Tiles, preset
 from condensation.config.build import from_dict
 from condensation.core.plain import to_dict
 from condensation.data.settings import DataSettings
@@ -43,7 +43,10 @@ def test_settings_from_anywhere_find_their_preset(ipc: object, counted: int) -> 
     assert preset_for("fast", {"ipc": ipc, "data": {"source": "cifar10"}}).method == DM.fast(counted)
 
 
-@pytest.mark.parametrize(("name", "method"), [("fast", GMMN.fast()), ("long", GMMN.long()), ("best", GMMN.long()), ("paper", GMMN.paper())])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [("fast", GMMN.fast()), ("classic", GMMN.fast()), ("long", GMMN.long()), ("best", GMMN.long()), ("paper", GMMN.paper())],
+)
 @pytest.mark.parametrize("content", ["gmmn", {"name": "gmmn"}])
 def test_a_method_that_trains_a_generator_has_presets_of_its_own(name: str, method: GMMN, content: object) -> None:
     assert preset_for(name, {"method": content}).method == method
@@ -70,8 +73,8 @@ def test_the_best_of_several_is_of_what_the_preset_makes(name: str) -> None:
 
 def test_the_preset_for_the_best_of_several_leaves_other_methods_alone() -> None:
     of_colour = {"ipc": 1, "data": {"source": "cifar10"}}
-    assert preset_for("best", of_colour).method == BestOf.hour(1)
-    assert preset_for("best", {**of_colour, "method": "dm"}).method == DM.fast(1)
+    assert preset_for("best", {**of_colour, "method": "best-of"}).method == BestOf.hour(1)
+    assert preset_for("best", {**of_colour, "method": "dm"}).method == DM.best(1) == preset("best", 1).method
     assert BestOf.hour(50).mixtures < BestOf.hour(10).mixtures
 
 
@@ -79,26 +82,26 @@ def test_larger_sets_get_fewer_steps() -> None:
     content = {"ipc": 10, "data": {"source": "cifar100"}}
     hundred = preset_for("fast", content).method
     assert hundred == DM.fast(10, 100) == preset("fast", 10, 100).method
-    assert hundred.steps < DM.fast(10).steps
-    assert DM.fast(500, 1000).steps == 300
+    assert hundred.steps < DM.fast(50, 10).steps < DM.fast(10).steps
+    assert DM.classic(10, 100).steps < DM.classic(10).steps
+    assert DM.fast(500, 1000).steps == DM.classic(500, 1000).steps == 300
 
 
 @pytest.mark.parametrize(("ipc", "lr", "real"), [(1, 0.1**0.5, 16), (10, 1.0, 16), (50, 5.0, 50)])
 def test_more_synthetic_images_get_larger_steps_and_as_many_real_ones(ipc: int, lr: float, real: int) -> None:
-    for method in (DM.fast(ipc), DM.long(ipc)):
+    for method in (DM.classic(ipc), DM.long(ipc)):
         assert method.lr == pytest.approx(lr)
         assert method.batch_per_class == real
 
 
 @pytest.mark.parametrize("data", [{}, {"data": {"source": "mnist"}}, {"data": {"source": "fashion-mnist", "classes": ["Bag", "Coat"]}}])
-@pytest.mark.parametrize("name", ["fast", "long", "best"])
+@pytest.mark.parametrize("name", ["classic", "long"])
 def test_grey_images_get_larger_steps(name: str, data: dict[str, object]) -> None:
     grey = preset_for(name, {"ipc": 10, **data}).method
     coloured = preset(name, 10).method
-    (first, second) = (method.of if isinstance(method, BestOf) else method for method in (grey, coloured))
-    assert isinstance(first, DM)
-    assert isinstance(second, DM)
-    assert first.lr == 4 * second.lr
+    assert isinstance(grey, DM)
+    assert isinstance(coloured, DM)
+    assert grey.lr == 4 * coloured.lr
 
 
 def test_unknown_images_count_as_coloured() -> None:
@@ -150,13 +153,36 @@ def steps(settings: RunSettings) -> int:
 
 def test_the_default_preset_is_fast() -> None:
     assert settings_from() == settings_from(preset="fast") == preset("fast", channels=1)
-    assert steps(settings_from(preset="long")) > steps(settings_from())
+    assert steps(settings_from(preset="best")) > steps(settings_from())
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_a_preset_leaves_out_what_the_settings_exclude(name: str) -> None:
+    """Whitened images have no tiles, and untrained networks no calibration."""
+    whitened = {"data": {"source": "cifar10", "preprocessing": "zca"}}
+    assert settings_from(preset=name, options={"data.preprocessing": "zca"}).method.form is None
+    assert preset_for(name, whitened).method.form is None
+    for networks in ("fresh", {"name": "pool", "path": "somewhere"}):
+        method = settings_from(preset=name, options={"method.networks": networks}).method
+        assert (method.form, method.calibration) == (Tiles(), 0)
+    narrow = settings_from(preset=name, overrides=["method.networks.spec.width=8"]).method
+    assert (narrow.networks.spec.width, narrow.calibration) == (8, 1.0)
+
+
+def test_a_saved_run_without_forms_gets_none(tmp_path: Path) -> None:
+    content = to_dict(preset("classic", 5))
+    for name in ("form", "calibration"):  # settings that earlier versions lacked
+        del content["method"][name]
+    (tmp_path / "settings.json").write_text(json.dumps({"settings": content}))
+    assert settings_from(file=tmp_path / "settings.json").method == DM.classic(5)
 
 
 def test_the_file_wins_over_the_default_preset(file: Path) -> None:
     settings = settings_from(file=file)
     assert (steps(settings), settings.evaluation.recipe, settings.data.preprocessing) == (9, Recipe(epochs=41, lr=0.5), "zca")
-    assert settings.method == replace(DM.fast(5), steps=9)  # settings that the file lacks are those of the preset
+    assert settings.method == replace(
+        DM.fast(5), steps=9, form=None
+    )  # settings that the file lacks are those of the preset, but whitened images have no tiles
 
 
 def test_a_named_preset_wins_over_the_file(file: Path, caplog: pytest.LogCaptureFixture) -> None:

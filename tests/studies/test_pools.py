@@ -80,12 +80,12 @@ def test_jobs_draw_from_their_bucket_with_the_settings_of_the_preset(tmp_path):
     for job, name in zip(jobs, SETTINGS.bucket_names, strict=True):
         assert job.settings.method.networks == Pool(str(tmp_path / "pool"), name, ConvNet(width=4))
         assert replace(job.settings.method, networks=DM().networks) == replace(
-            DM.fast(1, channels=1), steps=3, batch_per_class=4, networks=DM().networks
+            DM.classic(1, channels=1), steps=3, batch_per_class=4, networks=DM().networks
         )
 
 
 def test_default_pool_network_is_that_of_the_method():
-    assert pool_network(replace(SETTINGS, network=None)) == DM.fast(1).networks.spec
+    assert pool_network(replace(SETTINGS, network=None)) == DM.classic(1).networks.spec
     assert pool_network(replace(SETTINGS, network=None, preset="paper")) == DM().networks.spec
 
 

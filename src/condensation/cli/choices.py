@@ -14,7 +14,7 @@ NETWORKS = (
     *("resnet18", "resnet18-bn", "resnet18-ap", "resnet18-bn-ap", "wide"),
 )
 KERNELS = ("fc", "conv", "conv-pool")
-PRESETS = ("fast", "long", "best", "paper")
+PRESETS = ("fast", "best", "classic", "long", "paper")
 EXPORTS = ("png", "npz", "parquet", "torch", "hub")
 FITS = ("crop", "pad")
 SMALL_CLASSES = ("error", "all")

@@ -43,7 +43,7 @@ SavedSmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_
 _CONFIG = "Settings in TOML or JSON, such as settings.json of a run; options override them."
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_CONFIG)]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of all random numbers.", show_default="0")]
-_PRESET = "fast: minutes; long, best: an hour; paper: as published."
+_PRESET = "fast: minutes; best: an hour; classic, long: the same without tiles; paper: as published."
 _check_preset = one_of("preset", PRESETS)
 RunPresetOption = Annotated[Text, typer.Option("--preset", help=_PRESET, show_default="fast", callback=_check_preset)]
 _DEVICE = "auto, cpu, cuda, cuda:1 or mps."

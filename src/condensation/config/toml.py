@@ -8,7 +8,7 @@ from typing import Any
 
 from condensation.core.errors import CondensationError, abridged
 from condensation.core.regular_files import read_text
-from condensation.core.renamed import with_new_names
+from condensation.core.renamed import with_new_names, with_new_settings
 from condensation.core.storage import LEVELS, parsed
 from condensation.core.trust import Trust, from_file
 from condensation.methods.registry import METHODS
@@ -113,8 +113,9 @@ def read_settings(path: str | Path, trust: Trust = False) -> dict[str, Any]:
         raise CondensationError(f"{path} cannot be read as {kind}: {error}.", setting="config") from None
     if not isinstance(content, dict):
         raise CondensationError(f"Expected a table of settings in {path}, got {type(content).__name__}.", setting="config")
+    content = with_new_names(content)
     inner = content.get("settings")  # settings.json of a run folder also has versions and machine
-    settings: dict[str, Any] = with_new_names(inner if isinstance(inner, dict) else content)
+    settings: dict[str, Any] = with_new_settings(inner if isinstance(inner, dict) else content)
     return from_file(settings, path, trust, contacts_hub=True)  # type: ignore[no-any-return]
 
 

@@ -22,10 +22,22 @@ def with_new_names(content: Any) -> Any:
         return [with_new_names(value) for value in content]
     if not isinstance(content, Mapping):
         return content
+    settings = content.get("settings")
+    if isinstance(settings, Mapping) and settings.get("preset") == "fast" and "format" not in content:  # a study of the first format
+        content = {**content, "settings": {**settings, "preset": "classic"}}
     names = {old: new for (old, beside), new in RENAMED.items() if old in content and (not beside or beside in content)}
     if "class_names" in content:  # the card of a set, whose field keeps its name
         names.pop("mirrored", None)
     return {names.get(key, key): with_new_names(value) for key, value in content.items()}
+
+
+def with_new_settings(content: Any) -> Any:
+    """Return settings of a file with those of DM that earlier versions lacked, which have other values in some presets."""
+    if not isinstance(content, Mapping):
+        return content
+    complete = "classes_at_a_time" in content and "kernel" in content  # as a run saves them, not a choice of the user
+    new = {"form": None, "calibration": 0.0} if complete else {}
+    return {**new, **{key: with_new_settings(value) for key, value in content.items()}}
 
 
 # Settings that older files lack, with the value that their absence means. Those that are off (None or false) need no entry.

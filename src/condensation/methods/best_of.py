@@ -86,7 +86,7 @@ class BestOf(Method[BestOfState]):
     """
 
     name: ClassVar[str] = "best-of"
-    of: Method = DM.fast(10)
+    of: Method = DM.classic(10)
     """Method that makes the sets."""
     sets: int = 8
     """Sets to make."""
@@ -101,10 +101,10 @@ class BestOf(Method[BestOfState]):
 
     @classmethod
     def hour(cls, ipc: int, classes: int = 10, channels: int = 3) -> BestOf:
-        """Return settings with `DM.fast` that take about an hour on two CPU cores: for large sets, fewer sets and mixtures."""
+        """Return settings with `DM.classic` that take about an hour on two CPU cores: for large sets, fewer sets and mixtures."""
         images = ipc * classes
-        fast = DM.fast(ipc, classes, channels)
-        return cls(fast, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
+        classic = DM.classic(ipc, classes, channels)
+        return cls(classic, sets=8 if images <= 100 else 4, mixtures=min(192, max(24, 19_200 // images)))
 
     def __post_init__(self) -> None:
         need_at_least(self, sets=1, mixtures=1, eval_per_class=1)

@@ -1,4 +1,4 @@
-"""Presets of run settings: ``fast`` takes minutes on a CPU, ``long`` and ``best`` an hour, ``paper`` a day."""
+"""Presets of run settings: ``fast`` and ``classic`` take minutes on a CPU, ``best`` and ``long`` an hour, ``paper`` a day."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,7 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.registry import METHODS
 from condensation.runs.settings import RunSettings
 from condensation.training.train import Recipe
+from condensation.training.trained import Trained
 
 logger = logging.getLogger(__name__)
 
@@ -103,15 +104,25 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     method = content.get("method")
     kind = METHODS.get(str(method.get("name") if isinstance(method, Mapping) else method))
     if kind is not None and issubclass(kind, GenerativeMethod):
-        published_or_tuned = {"fast": kind.fast, "long": kind.long, "best": kind.long, "paper": kind.paper}
-        settings = replace(settings, method=published_or_tuned[name](*size))
-    elif kind is BestOf and not isinstance(settings.method, BestOf):
-        settings = replace(settings, method=BestOf(settings.method))
-    elif kind is not None and kind is not BestOf and isinstance(settings.method, BestOf):
-        settings = replace(settings, method=settings.method.of)
+        variants = {"fast": kind.fast, "classic": kind.fast, "best": kind.long, "long": kind.long, "paper": kind.paper}
+        settings = replace(settings, method=variants[name](*size))
+    elif kind is BestOf:
+        hour = BestOf.hour(*size, channels=known.shape[0] if known else 3)
+        settings = replace(settings, method=hour if name == "best" else BestOf(settings.method))
+    elif isinstance(settings.method, DM):
+        settings = replace(settings, method=_fitted(settings.method, data, method))
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # there are no published constants for the user's own images
     return settings
+
+
+def _fitted(preset: DM, data: Mapping[str, Any], method: object) -> DM:
+    """Return the method of a preset without tiles and calibration where the given settings exclude them."""
+    networks = method.get("networks") if isinstance(method, Mapping) else None
+    name = networks.get("name") if isinstance(networks, Mapping) else networks
+    if name not in (None, Trained.name):
+        preset = replace(preset, calibration=0.0)
+    return replace(preset, form=None) if data.get("preprocessing") == "zca" else preset
 
 
 def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
@@ -121,12 +132,16 @@ def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
 
 
 PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
-    # Minutes on two CPU cores, for about the accuracy of the paper.
+    # The highest accuracy of minutes on two CPU cores.
     "fast": lambda ipc, classes, channels: RunSettings(method=DM.fast(ipc, classes, channels)),
-    # Ten times the steps of `fast`: up to an hour.
+    # The highest accuracy of an hour.
+    "best": lambda ipc, classes, channels: RunSettings(
+        method=DM.best(ipc, classes, channels), evaluation=EvaluationSettings(recipe=Recipe.with_cutmix())
+    ),
+    # Full-size images and untrained networks, as in the paper, with cheaper steps: minutes.
+    "classic": lambda ipc, classes, channels: RunSettings(method=DM.classic(ipc, classes, channels)),
+    # Ten times the steps of `classic`: up to an hour.
     "long": lambda ipc, classes, channels: RunSettings(method=DM.long(ipc, classes, channels)),
-    # Several sets made with `fast`, of which the best is kept for each class: up to an hour.
-    "best": lambda ipc, classes, channels: RunSettings(method=BestOf.hour(ipc, classes, channels)),
     # The settings of the paper: about a day.
     "paper": lambda ipc, classes, channels: RunSettings(
         data=DataSettings(preprocessing="published"),

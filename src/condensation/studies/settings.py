@@ -30,7 +30,7 @@ class StudySettings:
 
     data: str | dict[str, object] = "fashion-mini"
     """Data source, or settings of the data."""
-    preset: str = "fast"
+    preset: str = "classic"
     """Preset of the method settings."""
     small_classes: SmallClasses = "error"
     """If a class has fewer than ipc images: ``error``, or ``all`` to use every one of them."""

@@ -20,7 +20,7 @@ from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
 from condensation.studies.jobs import Failures, Job, Watch
-from condensation.studies.study_folder import SETTINGS, record_in, record_path, settings_in
+from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -151,7 +151,7 @@ class Study(Generic[S]):
     def _report(self, settings: S, folder: Path) -> StudyReport:
         """Return the report with the name of the study, its settings, and what its folder records."""
         report, facts = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts
-        return replace(report, name=self.name, json={"settings": to_dict(settings), **report.json, **facts})
+        return replace(report, name=self.name, json={"format": FORMAT, "settings": to_dict(settings), **report.json, **facts})
 
     def run(self, settings: S, folder: str | Path, watch: Watch = Watch(), **options: Any) -> Failures:
         """Do what is missing in ``folder``, write the report, and return the jobs that failed.

@@ -17,6 +17,7 @@ from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.dataset import Data
 
 SETTINGS = "settings.json"
+FORMAT = 2  # of this file and of the JSON report; in the first, the preset `classic` was called `fast`
 S = TypeVar("S", bound=Any)  # settings of a study, with a noun and a mark
 
 
@@ -25,6 +26,7 @@ class StudyRecord:
     """Settings, data and machine of a study, as ``settings.json`` and the JSON report hold them."""
 
     settings: dict[str, Any]
+    format: int = 1
     data: Any = None
     versions: dict[str, Any] | None = None
     machine: dict[str, Any] | None = None
@@ -49,7 +51,7 @@ def write_settings(folder: Path, settings: object, *data: Data) -> None:
     for place in (folder, *(path for path in folder.iterdir() if path.is_dir())):
         remove_unfinished(place)
     about = [{"name": each.name, "note": each.note, "train": len(each.train), "test": len(each.test), **each.details} for each in data]
-    content = {"settings": to_dict(settings), "data": about[0] if len(about) == 1 else about}
+    content = {"format": FORMAT, "settings": to_dict(settings), "data": about[0] if len(about) == 1 else about}
     write_json(folder / SETTINGS, {**content, "versions": versions(), "machine": machine()})
 
 

@@ -56,7 +56,7 @@ class StudyOption:
         return Annotated[(self.parse if numeric else str) | None, info]  # type: ignore[operator]
 
 
-def preset_option(whose: str, default: str = "fast", tables: Sequence[str] = ()) -> StudyOption:
+def preset_option(whose: str, default: str = "classic", tables: Sequence[str] = ()) -> StudyOption:
     """Return the option ``--preset``, which may also name whole ``tables``."""
     more = f" Or a whole table: {', '.join(tables)}." if tables else ""
     text = f"{whose} settings: {', '.join(PRESETS)}.{more}"
