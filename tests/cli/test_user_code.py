@@ -57,7 +57,7 @@ FAST = (
     "method.steps=4 method.batch_per_class=4 evaluation.networks=1 evaluation.recipe.epochs=2 "
     "compute.precision=float32 compute.compile=never"
 ).split()
-RUN = ("run", "-d", "digits", "-i", 1, *FAST)
+RUN = ("run", "-d", "digits", "-i", 1, "--preset", "classic", *FAST)
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_network_sets_the_network_of_the_method_and_of_the_evaluation(condense):
     assert config(condense, "--network", "lenet", "-m", "random")["method"] == {"name": "random", "form": "none"}
     assert config(condense, "--network", "lenet", "-m", "herding")["method"]["network"] == {"name": "lenet"}
     assert config(condense, "--network", "lenet", "method=random")["evaluation"]["network"] == {"name": "lenet"}
-    for words in (["--preset", "best"], ["-m", "best-of"]):
+    for words in (["--preset", "best", "-m", "best-of"], ["-m", "best-of"]):
         method = config(condense, "--network", "lenet", *words)["method"]
         assert method["of"]["networks"]["spec"] == method["eval_network"] == {"name": "lenet"}
 
@@ -177,7 +177,7 @@ def test_layers_are_printed_if_the_embedding_must_be_named(condense):
 def test_an_error_in_user_code_is_short(refused, arguments, text):
     words = arguments.split()
     fast = FAST if "method=" not in arguments else FAST[2:]
-    assert text in refused("run", "-d", "digits", "-i", 1, *fast, *words, "-o", "out")
+    assert text in refused("run", "-d", "digits", "-i", 1, "--preset", "classic", *fast, *words, "-o", "out")
 
 
 def test_a_refused_run_is_repeated_in_the_same_folder(condense, refused):

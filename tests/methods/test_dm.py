@@ -33,6 +33,7 @@ from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embedd
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack
+from condensation.networks.samplers import Pooled
 from condensation.training.make_pool import PoolRecipe, make_pool
 from tests.plain_dm import loss_all_in_one_batch, loss_class_by_class
 from tests.small import CPU, dm, images
@@ -302,6 +303,14 @@ def test_calibration_adds_the_cross_entropy_of_seen_images_by_class(pooled: Pool
         entropy = entropy + torch.nn.functional.cross_entropy(logits, torch.full((len(logits),), label))
     entropy.backward()
     torch.testing.assert_close(calibrated - without, -plain.lr * 3.0 * stored.grad, rtol=1e-7, atol=1e-9)
+
+
+def test_calibration_of_a_network_without_a_linear_head_is_that_of_its_logits(pooled: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a network, which a user may have, needs a second pass."""
+    method = dm(networks=pooled, calibration=1.0, steps=2, augmentation=None)
+    with_head = condense(method, images(per_class=9), 2, compute=DOUBLE).images
+    monkeypatch.setattr(Pooled, "head", None)
+    torch.testing.assert_close(condense(method, images(per_class=9), 2, compute=DOUBLE).images, with_head)
 
 
 def test_calibration_by_groups_of_classes_gives_the_same(pooled: Pool) -> None:

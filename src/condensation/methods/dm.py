@@ -154,9 +154,6 @@ class DM(Method[DMState]):
             message = f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once."
             hint = "Use classes_at_a_time=None, or a network with instance norm."
             raise CondensationError(message, hint=hint, setting="method.classes_at_a_time")
-        if self.calibration and network.head is None:
-            message = "method.calibration needs a network whose embedding is the input of its last linear layer."
-            raise CondensationError(message, hint="Use a built-in network, or calibration=0.", setting="method.networks.spec")
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
@@ -187,10 +184,13 @@ class DM(Method[DMState]):
                 indices = slice_of_classes(group, template.class_index)
                 rows = template.class_index[indices].repeat_interleave(template.seen_per_stored)
                 images = state.source.seen(indices)
-                features = state.embed(transform(images, rows) if transform else images).to(images.dtype)
+                inputs = transform(images, rows) if transform else images
+                features = state.embed(inputs).to(images.dtype)
                 group_loss = loss_of(group, features, rows)
                 if self.calibration:
-                    group_loss = group_loss + self.calibration * calibration_loss(state.network, features, rows, real.classes)
+                    head = state.network.head
+                    logits = head(features) if head else state.network(inputs)  # networks of users may need a second pass
+                    group_loss = group_loss + self.calibration * calibration_loss(logits, rows, real.classes)
                 group_loss.backward()  # type: ignore[no-untyped-call]
                 loss += group_loss.detach()
         optimizer.step()
@@ -242,12 +242,11 @@ def matching_loss(target: Tensor, features: Tensor, class_index: Tensor) -> Tens
     return distances[counts > 0].sum()
 
 
-def calibration_loss(network: Classifier, features: Tensor, class_index: Tensor, classes: Sequence[int]) -> Tensor:
-    """Return the cross-entropy of ``features`` (n, dims) by the head of ``network``, averaged over each class, summed over classes.
+def calibration_loss(logits: Tensor, class_index: Tensor, classes: Sequence[int]) -> Tensor:
+    """Return the cross-entropy of ``logits`` (n, labels), averaged over each class, summed over classes.
 
     It keeps the class of the images recognizable, as in IDM (Zhao et al., CVPR 2023) and DANCE (Zhang et al., IJCAI 2024).
     """
-    assert network.head is not None
-    labels = torch.tensor(classes, device=features.device)[class_index]
-    losses = F.cross_entropy(network.head(features), labels, reduction="none")
+    labels = torch.tensor(classes, device=logits.device)[class_index]
+    losses = F.cross_entropy(logits, labels, reduction="none")
     return (losses / class_index.bincount()[class_index]).sum()

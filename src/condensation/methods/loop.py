@@ -97,6 +97,8 @@ def condense(
     compute = compute.resolve()
     device, real = real.device, real.to(compute.device)
     rng = Rng(int(seed))
+    if method.sampler and method.sampler.trains:
+        method.init(real, counts, rng.child("init"), compute)  # to raise for what does not fit before networks are trained
     try:
         prepared = method.prepared(real, compute, on_training)
     except Stopped as stop:

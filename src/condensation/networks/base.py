@@ -105,6 +105,9 @@ class NetworkSpec(Registered, ABC):
 class NetworkSampler(Registered, ABC):
     """A distribution over networks: one module whose weights are redrawn at each step."""
 
+    trains: ClassVar[bool] = False
+    """True if `prepared` trains networks."""
+
     @property
     def is_trained(self) -> bool:
         """True if every network has been trained, so that its logits mean something."""

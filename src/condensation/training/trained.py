@@ -35,6 +35,7 @@ class Trained(NetworkSampler):
     """
 
     name: ClassVar[str] = "trained"
+    trains = True
     networks: int = 3
     """Networks to train, each from its own initial weights."""
     epochs: int = 3
