@@ -46,6 +46,7 @@ def variants(ipc: int, steps: int, networks: int, epochs: int) -> dict[str, Meth
         "calibration": calibration,
         "tiles-4-calibration": replace(calibration, form=Tiles(4)),
         "frequencies-calibration": replace(calibration, form=Frequencies(16)),
+        "frequencies-4-calibration": replace(calibration, form=Frequencies(4)),
         "calibration-0.3": replace(pool, calibration=0.3),
         "calibration-3": replace(pool, calibration=3.0),
         "between": replace(calibration, networks=Trained(networks, epochs, "between", spec=narrow)),
