@@ -8,6 +8,7 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.form import Tiles
 from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.loop import Stopped
@@ -63,6 +64,12 @@ def test_settings_come_back_from_json():
 
 def test_random_images_are_the_first_row():
     assert [row.label for row in transfer_rows(SETTINGS)] == ["random", "convnet, width 8", "mlp, width 8"]
+
+
+@pytest.mark.parametrize("method", ["dm", "random"])
+def test_random_images_have_the_form_of_the_method(method):
+    rows = transfer_rows(TransferSettings(method={"name": method, "form": "tiles"}, learn=(CONV,) if method == "dm" else ()))
+    assert [row.method.form for row in rows] == [Tiles()] * (2 if method == "dm" else 1)
 
 
 def test_default_networks_to_learn_on():

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.config.build import from_dict
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, EvaluationSettings, compare
 from condensation.methods.base import Method
+from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
 from condensation.runs.advice import network_label
@@ -76,15 +76,15 @@ class TransferRow:
 
 
 def transfer_rows(settings: TransferSettings) -> list[TransferRow]:
-    """Return the rows: random images, then one per network, with the learning rate that suits it unless one is given."""
+    """Return the rows: random images in the form of the method, then one per network, with its learning rate unless one is given."""
     method = settings.run_of(settings.method_settings, settings.ipc).method
-    random = from_dict(Method, {"name": RANDOM})  # type: ignore[type-abstract]
+    random = Random(getattr(method, "form", None))
     rows = [TransferRow(RANDOM, random)]
     if method.network is None:
         name = str(settings.method_settings["name"])
         if settings.learn:
             raise CondensationError(f"{name} learns images on no network.", hint="Leave learn empty.", setting="learn")
-        return rows if type(method) is type(random) else [*rows, TransferRow(name, method)]
+        return rows if isinstance(method, Random) else [*rows, TransferRow(name, method)]
     for spec in settings.learn or LEARN:
         learner = method.with_network(spec)
         if learner.lr is not None and "lr" not in settings.method_settings:
