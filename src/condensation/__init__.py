@@ -84,6 +84,8 @@ __all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # importing this module takes longer than the rest of the package
+        return import_module("importlib.metadata").version(__name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'condensation' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

@@ -319,12 +319,12 @@ def test_unknown_and_bundled_data_sets_cannot_be_downloaded(tmp_path):
 
 def test_without_requests_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "requests", None)
-    assert "condensation[data]" in refusal(download_dataset, plan_download("cifar10", tmp_path)).hint
+    assert "pip install '.[data]'" in refusal(download_dataset, plan_download("cifar10", tmp_path)).hint
 
 
 def test_without_platformdirs_a_folder_must_be_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "platformdirs", None)
-    assert "condensation[data]" in refusal(plan_download, "cifar10").hint
+    assert "pip install '.[data]'" in refusal(plan_download, "cifar10").hint
     assert list_datasets()[0].name == "digits"
 
 

@@ -186,7 +186,7 @@ def test_the_hub_needs_a_name():
 
 def test_without_the_packages_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert "condensation[hub]" in refusal(load, "hf:ylecun/mnist").hint
+    assert "pip install '.[hub]'" in refusal(load, "hf:ylecun/mnist").hint
 
 
 def test_loading_anything_else_imports_none_of_them():

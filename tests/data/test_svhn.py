@@ -50,4 +50,4 @@ def test_a_mat_file_that_is_wrong_is_named(tmp_path, content, value):
 def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):
     write_svhn(tmp_path)
     monkeypatch.setitem(sys.modules, "scipy", None)
-    assert "condensation[data]" in refusal(load, tmp_path).hint
+    assert "pip install '.[data]'" in refusal(load, tmp_path).hint

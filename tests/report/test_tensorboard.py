@@ -54,4 +54,4 @@ def test_without_tensorboard_the_pip_command_is_named(tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtra) as error:
         TensorBoard(tmp_path)
-    assert "condensation[track]" in error.value.hint
+    assert "pip install '.[track]'" in error.value.hint

@@ -22,10 +22,23 @@ from condensation.core.trust import Trust
 
 @dataclass(frozen=True, eq=False)
 class CondensedSet:
-    """Synthetic images with labels, class names and preprocessing, and a card that records how they were made."""
+    """Synthetic images with labels, class names and preprocessing, and a card that records how they were made.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import CondensedSet, Random, condense, load
+    >>> small = CondensedSet(condense(Random(), load("digits").train, ipc=2))
+    >>> with TemporaryDirectory() as folder:
+    ...     small.save(f"{folder}/digits.safetensors")
+    ...     saved = CondensedSet.load(f"{folder}/digits.safetensors")
+    >>> image, label = saved.dataset()[0]
+    >>> saved.pictures().shape, image.shape, label.item()
+    (torch.Size([20, 1, 8, 8]), torch.Size([1, 8, 8]), 0)
+    """
 
     images: ImageSet
+    """The synthetic images, (n, c, h, w), as inputs of a network."""
     card: Mapping[str, Any] = field(default_factory=dict)
+    """JSON content that records the settings, the data and the scores."""
 
     @property
     def preprocessing(self) -> Preprocessing:

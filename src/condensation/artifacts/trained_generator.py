@@ -47,12 +47,26 @@ class GeneratorCard(ImagesCard):
 
 @dataclass(frozen=True, eq=False)
 class TrainedGenerator:
-    """Generator of a run, from which any number of new images can be drawn."""
+    """Generator of a run, from which any number of new images can be drawn.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import GMMN, KeepGenerator, TrainedGenerator, condense, load
+    >>> method = GMMN(iterations=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     small = condense(method, load("digits").train, ipc=1, observers=[KeepGenerator(method, f"{folder}/generator.safetensors")])
+    ...     generator = TrainedGenerator.load(f"{folder}/generator.safetensors")
+    >>> generator.sample(ipc=3, seed=1).images.images.shape
+    torch.Size([30, 1, 8, 8])
+    """
 
     method: GenerativeMethod
+    """Settings of the run."""
     generator: Generator
-    like: ImageSet  # one blank image per class, with the shape, names and preprocessing of the images that are drawn
-    card: Mapping[str, Any] = field(default_factory=dict)  # card of the run's set: settings and data
+    """Network that generates an image from a latent and a class."""
+    like: ImageSet
+    """One blank image per class, with the shape, names and preprocessing of the images that are drawn."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """Card of the run's set: settings and data."""
 
     @classmethod
     def of(cls, method: GenerativeMethod, source: GeneratedImages, card: Mapping[str, Any] | None = None) -> TrainedGenerator:
@@ -170,7 +184,18 @@ def check_sizes(path: Path, method: GenerativeMethod, card: GeneratorCard, weigh
 
 
 class KeepGenerator:
-    """Observer that saves the trained generator after the last step of a generative method."""
+    """Observer that saves the trained generator after the last step of a generative method.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import GMMN, KeepGenerator, TrainedGenerator, condense, load
+    >>> method = GMMN(iterations=1)
+    >>> with TemporaryDirectory() as folder:
+    ...     keep = KeepGenerator(method, f"{folder}/generator.safetensors")
+    ...     small = condense(method, load("digits").train, ipc=1, observers=[keep])
+    ...     more = TrainedGenerator.load(f"{folder}/generator.safetensors").images(ipc=3, seed=1)
+    >>> more.images.shape
+    torch.Size([30, 1, 8, 8])
+    """
 
     def __init__(self, method: GenerativeMethod, path: str | Path, card: Mapping[str, Any] | None = None) -> None:
         self.method, self.path, self.card = method, Path(path), card or {}

@@ -25,7 +25,14 @@ Transform = Callable[[Tensor, Tensor], Tensor]
 
 
 class Augmentation(Protocol):
-    """Augmentation of images during condensation and training."""
+    """Augmentation of images during condensation and training.
+
+    >>> import torch
+    >>> from condensation import DSA, Rng
+    >>> transform = DSA().per_class([0, 1], Rng(0))  # one draw for class 0 and one for class 1
+    >>> transform(torch.rand(6, 3, 32, 32), torch.tensor([0, 0, 0, 1, 1, 1])).shape
+    torch.Size([6, 3, 32, 32])
+    """
 
     def fit(self, images: ImageSet) -> Augmentation:
         """Return this augmentation restricted to operations that suit ``images``."""
@@ -75,6 +82,13 @@ class Seeded(Registered):
 
     The global generators are seeded for each class (condensation) or batch (training) and restored afterwards. In condensation the
     callable gets the images of one class at a time; it is exactly Siamese if its draws do not depend on the number of images.
+
+    >>> import torch
+    >>> from condensation import Rng, Seeded
+    >>> def noisy(images):
+    ...     return images + 0.1 * torch.randn_like(images)
+    >>> Seeded(noisy).per_image(2, Rng(0))(torch.zeros(2, 1, 8, 8), torch.arange(2)).shape
+    torch.Size([2, 1, 8, 8])
     """
 
     name_field: ClassVar[str | None] = "function"

@@ -27,6 +27,12 @@ class DSA(Registered):
 
     Operations in ``always`` come first, each with its own parameters, as in the networks of IDC (Kim et al., ICML 2022).
     In condensation, each class draws an operation and parameters. In training, the batch draws an operation, each image its parameters.
+
+    >>> import torch
+    >>> from condensation import DSA, Rng
+    >>> transform = DSA(operations=("flip", "crop")).per_image(4, Rng(0))
+    >>> transform(torch.rand(4, 3, 32, 32), torch.arange(4)).shape
+    torch.Size([4, 3, 32, 32])
     """
 
     name: ClassVar[str] = "dsa"

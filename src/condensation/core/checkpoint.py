@@ -23,9 +23,20 @@ class Stateful(Protocol):
 
 @dataclass
 class Checkpoint:
-    """Checkpoint file of a run, and the interval between saves, which does not affect the results."""
+    """Checkpoint file of a run, and the interval between saves, which does not affect the results.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import Checkpoint, PixelMMD, condense, load
+    >>> with TemporaryDirectory() as folder:
+    ...     checkpoint = Checkpoint(Path(folder) / "checkpoint.safetensors", every=0)
+    ...     small = condense(PixelMMD(steps=2), load("digits").train, ipc=1, checkpoint=checkpoint)
+    >>> checkpoint.saved_step
+    2
+    """
 
     path: Path
+    """File of the checkpoint; it need not exist."""
     every: float = EVERY_SECONDS
     """Seconds between saves, at least 0; 0 saves after each step."""
     saved_step: int | None = None

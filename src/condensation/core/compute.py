@@ -32,7 +32,12 @@ PROGRAMS = 128  # compiled shapes that torch keeps per network
 
 @dataclass(frozen=True)
 class Compute:
-    """Device, precision, batching and compilation. `resolve` replaces "auto"; explicit values are used as given, or raise."""
+    """Device, precision, batching and compilation. `resolve` replaces "auto"; explicit values are used as given, or raise.
+
+    >>> from condensation import Compute
+    >>> Compute(device="cpu", precision="float32").resolve().precision
+    'float32'
+    """
 
     device: str = "auto"
     """Device: "auto" (the first GPU, else the CPU), "cpu", "cuda", "cuda:1" or "mps"."""

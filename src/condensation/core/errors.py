@@ -11,6 +11,11 @@ LARGEST = 10**9  # of whole numbers in settings; larger ones are slips, and woul
 LARGEST_FLOAT = 1e36  # of other numbers; optimizers multiply them in float32 by up to 1 / (1 - momentum)
 
 
+# The package is on no index, so commands that name it would fail, or install something else.
+IN_CLONE = "In a clone of the repository, run:"
+NEWER = "Install a newer version. In a clone of the repository, run: git pull && pip install ."
+
+
 class CondensationError(ValueError):
     """Error that the user can correct.
 
@@ -18,6 +23,13 @@ class CondensationError(ValueError):
         message: Problem and expected value, in one or two sentences.
         hint: Correction in terms of Python parameters, such as ``small_classes="all"``; the command line prints them as options.
         setting: Dotted name of the setting at fault, such as ``method.lr``; empty if there is none.
+
+    >>> from condensation import CondensationError, load
+    >>> try:
+    ...     load("digits", size=-1)
+    ... except CondensationError as error:
+    ...     print(error.setting)
+    data.size
     """
 
     def __init__(self, message: str, *, hint: str = "", setting: str = "") -> None:
@@ -38,7 +50,15 @@ def naming(path: Path) -> Iterator[None]:
 
 
 class NotEnoughMemory(CondensationError):
-    """Error for work that does not fit in the free memory."""
+    """Error for work that does not fit in the free memory.
+
+    >>> from condensation import ConvNet, NotEnoughMemory, Rng
+    >>> try:
+    ...     ConvNet(width=10**6).build((3, 32, 32), 10, Rng(0))
+    ... except NotEnoughMemory as error:
+    ...     print(type(error).__mro__[1].__name__)
+    CondensationError
+    """
 
 
 class NoSuchData(CondensationError):
@@ -46,11 +66,15 @@ class NoSuchData(CondensationError):
 
 
 class MissingExtra(CondensationError):
-    """Error for a missing optional package; the hint is the pip command that installs it."""
+    """Error for a missing optional package; the hint is the pip command that installs it.
+
+    >>> from condensation import MissingExtra
+    >>> print(MissingExtra("Reading HEIC photographs", "photos").hint)
+    In a clone of the repository, run: pip install '.[photos]'
+    """
 
     def __init__(self, purpose: str, extra: str) -> None:
-        hint = f"Install them with: pip install 'condensation[{extra}]'"
-        super().__init__(f"{purpose} needs packages that are not installed.", hint=hint)
+        super().__init__(f"{purpose} needs packages that are not installed.", hint=f"{IN_CLONE} pip install '.[{extra}]'")
 
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

@@ -18,7 +18,14 @@ from condensation.core.preprocessing import Preprocessing
 
 
 class Form(Registered, ABC):
-    """Map from stored images to the images that a network sees; several seen images share the pixels of one stored image."""
+    """Map from stored images to the images that a network sees; several seen images share the pixels of one stored image.
+
+    >>> from condensation import DM, ConvNet, Fresh, Tiles, condense, load
+    >>> method = DM(steps=1, batch_per_class=8, networks=Fresh(ConvNet(width=8)), form=Tiles(2))
+    >>> small = condense(method, load("digits").train, ipc=1)
+    >>> len(small), len(small.decoded())  # stored images, seen images
+    (10, 40)
+    """
 
     is_picture: ClassVar[bool] = True
     """True if a stored image can be drawn and rounded to 8 bits; False if only the seen images can."""
@@ -58,6 +65,10 @@ class Tiles(Form):
     Enlarging is bilinear. This is the multi-formation of IDC (Kim et al., ICML 2022, section 3), except for the order: here the tiles of
     one stored image are adjacent, so that labels stay sorted. Enlarging commutes with per-channel normalization, so it is
     the same for pixels and for preprocessed images.
+
+    >>> from condensation import Tiles
+    >>> Tiles(2).count
+    4
     """
 
     name: ClassVar[str] = "tiles"

@@ -38,7 +38,14 @@ class ClassDraw:
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images sorted by class, all on one device. `ImageSet.of` checks and sorts; `select` keeps the label numbers of the whole task."""
+    """Images sorted by class, all on one device. `ImageSet.of` checks and sorts; `select` keeps the label numbers of the whole task.
+
+    >>> import torch
+    >>> from condensation import ImageSet
+    >>> images = ImageSet.of(torch.rand(4, 3, 32, 32), torch.tensor([1, 0, 1, 0]), ["cat", "dog"])
+    >>> images.labels.tolist(), images.shape, images.counts
+    ([0, 0, 1, 1], (3, 32, 32), {0: 2, 1: 2})
+    """
 
     images: Tensor
     """Pixels as uint8, or preprocessed inputs of a network as floats, (n, c, h, w)."""

@@ -15,7 +15,15 @@ from condensation.core.errors import CondensationError
 
 
 class Preprocessing(ABC):
-    """An invertible map from pictures in [0, 1], (n, c, h, w), to the inputs of a network, of the same shape."""
+    """An invertible map from pictures in [0, 1], (n, c, h, w), to the inputs of a network, of the same shape.
+
+    >>> import torch
+    >>> from condensation import load
+    >>> train = load("digits").train
+    >>> pictures = train.pictures()  # (n, c, h, w) in [0, 1]
+    >>> torch.allclose(train.preprocessing.inverse(train.preprocessing(pictures)), pictures, atol=1e-5)
+    True
+    """
 
     is_per_channel: ClassVar[bool] = False
     """True for an affine map of each channel alone, which commutes with enlarging."""
@@ -55,7 +63,13 @@ class Preprocessing(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Identity(Preprocessing):
-    """Map that leaves pictures in [0, 1] unchanged."""
+    """Map that leaves pictures in [0, 1] unchanged.
+
+    >>> import torch
+    >>> from condensation import Identity
+    >>> Identity()(torch.full((1, 1, 2, 2), 0.5)).flatten().tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
 
     is_per_channel = True
 
@@ -68,7 +82,14 @@ class Identity(Preprocessing):
 
 @dataclass(frozen=True, eq=False)
 class Standardize(Preprocessing):
-    """Map that subtracts the mean of each channel and divides by its standard deviation."""
+    """Map that subtracts the mean of each channel and divides by its standard deviation.
+
+    >>> import torch
+    >>> from condensation import Standardize
+    >>> standardize = Standardize.fit([torch.rand(100, 3, 8, 8)])
+    >>> standardize(torch.rand(2, 3, 8, 8)).shape, standardize.mean.shape
+    (torch.Size([2, 3, 8, 8]), torch.Size([3]))
+    """
 
     is_per_channel = True
     mean: Tensor
@@ -117,6 +138,12 @@ class Zca(Preprocessing):
     It standardizes each channel, normalizes each image to mean zero and length one, and multiplies by
     W = U (S + reg tr(S) / d)^(-1/2) U^T, where U S U^T is the covariance of the training images. The normalization discards the mean
     and length of an image: `inverse` uses the given ones, or the averages over the training images.
+
+    >>> import torch
+    >>> from condensation import Zca
+    >>> zca = Zca.fit([torch.rand(50, 3, 4, 4)])
+    >>> zca(torch.rand(2, 3, 4, 4)).shape, zca.whiten.shape
+    (torch.Size([2, 3, 4, 4]), torch.Size([48, 48]))
     """
 
     mean: Tensor

@@ -21,6 +21,7 @@ class Rng:
     result, and the global generators of torch and numpy are not used. Numbers are drawn on the CPU by numpy's counter-based Philox, so
     they are the same for every device.
 
+    >>> from condensation import Rng
     >>> Rng(0).child("step", 41).permutation(6).tolist()
     [5, 0, 4, 2, 1, 3]
     """

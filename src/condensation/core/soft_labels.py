@@ -25,7 +25,14 @@ LOSS_LINES = {"squared": "(outputs - labels).square().mean() / 2", "cross-entrop
 
 @dataclass(frozen=True, eq=False)
 class SoftLabels:
-    """Target vectors of the images of a set, in the order of the images."""
+    """Target vectors of the images of a set, in the order of the images.
+
+    >>> import torch
+    >>> from condensation import ImageSet, SoftLabels
+    >>> soft = SoftLabels(torch.tensor([[0.9, 0.1], [0.2, 0.8]]), "cross-entropy")
+    >>> ImageSet.of(torch.rand(2, 1, 8, 8), torch.tensor([0, 1]), soft_labels=soft).soft_labels.values.shape
+    torch.Size([2, 2])
+    """
 
     values: Tensor
     """Targets, floats (n, classes)."""

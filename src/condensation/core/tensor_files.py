@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from condensation.core import memory
-from condensation.core.errors import CondensationError
+from condensation.core.errors import NEWER, CondensationError
 from condensation.core.regular_files import LARGEST_TEXT, open_regular
 from condensation.core.renamed import with_new_names
 from condensation.core.storage import RESTORE, parsed, write
@@ -53,7 +53,7 @@ def _read(path: Path, kind: str, with_tensors: bool) -> tuple[dict[str, Tensor],
             actual, version = metadata.get("kind"), int(metadata.get("format", "0"))
             if actual == kind and version > FORMAT:
                 message = f"{path} has format {version}; this version of condensation reads formats up to {FORMAT}."
-                raise CondensationError(message, hint="Install a newer version: pip install -U condensation")
+                raise CondensationError(message, hint=NEWER)
             # Copies, because some systems refuse to replace a file while it is mapped.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()} if with_tensors else {}
         text, digest = metadata.get("card", "null"), metadata.get("digest", "")

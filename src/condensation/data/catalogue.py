@@ -61,6 +61,12 @@ DATASETS: dict[str, DatasetInfo] = {
         TINY_TITLE, 200, (3, 64, 64), 100_000, 10_000, IMAGENET_LICENCE, "cs231n.stanford.edu (tiny-imagenet-200)", None, IMAGENET_CONSTANTS
     ),
 }
+"""Named data sets, by name: title, number of classes, image shape (c, h, w), sizes of the splits, licence and origin.
+
+>>> from condensation import DATASETS
+>>> DATASETS["digits"].shape
+(1, 8, 8)
+"""
 
 
 def normalized_name(name: str) -> str:

@@ -38,11 +38,20 @@ REMEDIES = {
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set ready for use; both splits share the classes and the preprocessing, which was fitted on ``train``."""
+    """A data set ready for use; both splits share the classes and the preprocessing, which was fitted on ``train``.
+
+    >>> from condensation import load
+    >>> data = load("digits")
+    >>> data.train.images.shape, data.test.images.shape, data.only(["3", "8"]).train.classes
+    (torch.Size([1438, 1, 8, 8]), torch.Size([359, 1, 8, 8]), (3, 8))
+    """
 
     name: str
+    """Name of the data set, or of its folder."""
     train: ImageSet
+    """Training images, uint8 (n, c, h, w)."""
     test: ImageSet
+    """Test images, in the same form."""
     note: str = ""
     """Decisions made while loading, for the user: how a test split was held out, for example."""
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -56,6 +56,13 @@ def from_dataset(
     held out as the test split, and ``class_names`` are those of the object (``classes``, a ``ClassLabel``), or numbers.
     See `load` for the other arguments. Raise CondensationError if an item is not an image with a label, or the data are
     inconsistent, and NotEnoughMemory if they do not fit.
+
+    >>> import torch
+    >>> from torch.utils.data import TensorDataset
+    >>> from condensation import from_dataset
+    >>> data = from_dataset(TensorDataset(torch.rand(40, 3, 16, 16), torch.arange(40) % 2), class_names=["cat", "dog"])
+    >>> data.train.images.shape, data.test.images.shape
+    (torch.Size([32, 3, 16, 16]), torch.Size([8, 3, 16, 16]))
     """
     options = ReadOptions(
         size, fit, skip_bad, columns, drop_empty=drop_empty, pixel_range=pixel_range, max_pixels=max_pixels, on_progress=on_progress

@@ -79,6 +79,11 @@ def load(
         max_pixels: Largest number of pixels per image file; by default Pillow's limit against decompression bombs.
         fold: Value of a table's column ``fold`` whose rows are the test split.
         on_progress: Called with the number of images read and their total.
+
+    >>> from condensation import load
+    >>> data = load("digits")
+    >>> data.train.images.shape, data.train.images.dtype, data.train.num_classes
+    (torch.Size([1438, 1, 8, 8]), torch.uint8, 10)
     """
     if not isinstance(source, str | Path):
         message = f"load expects a name or a path, got {type(source).__name__}."
@@ -116,6 +121,13 @@ def from_arrays(
     as those of other tasks. ``preprocessing`` may be that of earlier data, so that sets of several tasks can be joined. A ``name`` in
     `DATASETS` adds its class names and published constants. See `load` for the other arguments. Raise CondensationError if types,
     shapes, ranges or counts are wrong.
+
+    >>> import numpy as np
+    >>> from condensation import from_arrays
+    >>> images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
+    >>> data = from_arrays(images, ["cat", "dog"] * 20)
+    >>> data.train.images.shape, data.test.images.shape, data.train.class_names
+    (torch.Size([32, 3, 16, 16]), torch.Size([8, 3, 16, 16]), ('cat', 'dog'))
     """
     if (test_images is None) != (test_labels is None):
         missing = "test_labels" if test_labels is None else "test_images"

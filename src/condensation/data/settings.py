@@ -11,7 +11,12 @@ from condensation.data.load import load
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Data set and reading options; the arguments of `condensation.data.load.load`."""
+    """Data set and reading options; the arguments of `condensation.data.load.load`.
+
+    >>> from condensation import DataSettings
+    >>> DataSettings("digits", size=16).load().train.shape
+    (1, 16, 16)
+    """
 
     source: str = "fashion-mini"
     """Name listed by `condense data`, path of a file or folder, or ``hf:NAME`` for a data set of the Hugging Face hub."""

@@ -25,7 +25,12 @@ MOST_NETWORKS = 100_000
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Evaluation of a set; see `condensation.evaluation.evaluate.evaluate`."""
+    """Evaluation of a set; see `condensation.evaluation.evaluate.evaluate`.
+
+    >>> from condensation import EvaluationSettings, Recipe
+    >>> EvaluationSettings(networks=20, recipe=Recipe.paper()).recipe.epochs
+    1001
+    """
 
     networks: int = 3
     """Networks trained on each set, each from a new initialization; 0: no evaluation."""

@@ -27,14 +27,28 @@ EXAMPLES = {
 
 @dataclass(frozen=True, eq=False)
 class Accuracies:
-    """Test accuracies in percent of each network trained on each set."""
+    """Test accuracies in percent of each network trained on each set.
 
-    values: np.ndarray  # (sets, networks)
-    per_class: np.ndarray  # (sets, networks, classes)
-    class_names: tuple[str, ...]  # classes of the test set
+    >>> import numpy as np
+    >>> from condensation import Accuracies, Compute, ConvNet, Recipe
+    >>> values, per_class = np.array([[50.0, 52.0]]), np.array([[[40.0, 60.0], [44.0, 60.0]]])
+    >>> accuracies = Accuracies(values, per_class, ("cat", "dog"), Recipe(), ConvNet(), Compute())
+    >>> accuracies.mean, accuracies.deviation, accuracies.class_means
+    (51.0, 1.0, {'cat': 42.0, 'dog': 60.0})
+    """
+
+    values: np.ndarray
+    """Accuracy of each network, (sets, networks)."""
+    per_class: np.ndarray
+    """Accuracy of each network on each class, (sets, networks, classes)."""
+    class_names: tuple[str, ...]
+    """Classes of the test set."""
     recipe: Recipe
+    """Training of the networks."""
     network: NetworkSpec
-    compute: Compute  # resolved
+    """Architecture of the networks."""
+    compute: Compute
+    """Device and precision that were used, without "auto"."""
 
     @property
     def mean(self) -> float:
@@ -88,6 +102,13 @@ def evaluate(
     ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch only, so ``test`` selects nothing.
     The soft labels of a set determine the loss. The random numbers of a network depend on ``seed`` and on its position only. Raise
     CondensationError if a set and ``test`` differ in image shape, classes or preprocessing.
+
+    >>> from condensation import ConvNet, Random, Recipe, condense, evaluate, load
+    >>> data = load("digits")
+    >>> small = condense(Random(), data.train, ipc=1)
+    >>> accuracies = evaluate(small, data.test, network=ConvNet(width=8), recipe=Recipe(epochs=1), networks=2)
+    >>> accuracies.values.shape, accuracies.per_class.shape  # (sets, networks), (sets, networks, classes)
+    ((1, 2), (1, 2, 10))
     """
     return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress)[0]
 

@@ -109,7 +109,13 @@ class LearningSettings:
 
 @dataclass(frozen=True)
 class Method(LearningSettings, Registered, ABC, Generic[S]):
-    """A condensation method with a state of type ``S``. Subclasses are frozen dataclasses; their fields are settings."""
+    """A condensation method with a state of type ``S``. Subclasses are frozen dataclasses; their fields are settings.
+
+    >>> from condensation import DM, ConvNet
+    >>> method = DM(steps=100).with_network(ConvNet(width=64)).with_lr(0.5)
+    >>> method.steps, method.lr, method.network.width
+    (100, 0.5, 64)
+    """
 
     @property
     @abstractmethod

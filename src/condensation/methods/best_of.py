@@ -83,6 +83,10 @@ class BestOf(Method[BestOfState]):
     Networks are trained on mixtures, in groups of one network per candidate; within a group, each candidate of each class is in exactly
     one mixture. Each round drops the half of the candidates with the lower mean accuracy (sequential halving; Karnin, Koren & Somekh,
     ICML 2013). Networks are tested on training images; test images are not used.
+
+    >>> from condensation import DM, BestOf
+    >>> BestOf(DM.fast(10), sets=8).of.steps
+    3000
     """
 
     name: ClassVar[str] = "best-of"

@@ -42,6 +42,11 @@ class BigGAN(GenerativeMethod[BigGANState]):
 
     Each step updates the critic several times and then the generator once. The images come from an exponential moving average of
     the generator. The reported loss is the critic's: 2 if it cannot tell real from generated images, 0 if it always can.
+
+    >>> from condensation import BigGAN, condense, load
+    >>> method = BigGAN(steps=1, batch=4, critic_steps=1, width=8, latent=8)
+    >>> condense(method, load("digits", size=16).train, ipc=2).images.shape
+    torch.Size([20, 1, 16, 16])
     """
 
     name: ClassVar[str] = "biggan"

@@ -70,6 +70,11 @@ class DC(Method[DCState]):
     Each step draws a network and takes ``outer_loops`` SGD steps on the images to reduce the distance between the gradients, summed
     over classes (Zhao et al., 2021, algorithm 1); between two of them, it trains the network on the synthetic images. The
     published 1,000 steps at 10 images per class contain 450,000 epochs of training, which take days on a CPU.
+
+    >>> from condensation import DC, ConvNet, Fresh, condense, load
+    >>> method = DC(steps=1, batch_per_class=8, networks=Fresh(ConvNet(width=8)))
+    >>> condense(method, load("digits").train, ipc=1).images.shape
+    torch.Size([10, 1, 8, 8])
     """
 
     name: ClassVar[str] = "dc"
@@ -208,7 +213,12 @@ class DC(Method[DCState]):
 
 @dataclass(frozen=True)
 class SiameseDC(DC):
-    """DC with Siamese augmentation (DSA; Zhao & Bilen, ICML 2021): one transform per class in matching, one per image in training."""
+    """DC with Siamese augmentation (DSA; Zhao & Bilen, ICML 2021): one transform per class in matching, one per image in training.
+
+    >>> from condensation import SiameseDC, condense, load
+    >>> condense(SiameseDC(steps=1, batch_per_class=8), load("digits").train, ipc=1).images.shape
+    torch.Size([10, 1, 8, 8])
+    """
 
     name: ClassVar[str] = "dsa"
     start: Initialization = "real"

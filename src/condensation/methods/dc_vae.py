@@ -44,6 +44,11 @@ class DCVAE(GenerativeMethod[DCVAEState]):
     Each step trains a critic on several batches to tell real images from samples and reconstructions, then encoder and decoder against
     the critic, then all with a contrastive loss: in the embedding of a momentum encoder, each reconstruction should be closer to its
     image than to many others. The images are samples of a moving average of the decoder. The loss is the critic's plus the contrastive.
+
+    >>> from condensation import DCVAE, condense, load
+    >>> method = DCVAE(steps=1, batch=4, samples=4, critic_steps=1, width=8, critic_width=8, latent=8, queue=8)
+    >>> condense(method, load("digits", size=16).train, ipc=2).images.shape
+    torch.Size([20, 1, 16, 16])
     """
 
     name: ClassVar[str] = "dc-vae"

@@ -55,6 +55,12 @@ class DM(Method[DMState]):
     The loss is the sum over classes of the squared distance between the mean embeddings (Zhao & Bilen, 2023, algorithm 1); real and
     synthetic images are augmented alike. One pass gives the result of the published loop over classes, or with batch norm of its
     batch-norm variant, up to rounding. With another ``kernel``, the loss is the squared MMD of the embeddings.
+
+    >>> from condensation import DM, ConvNet, Fresh, condense, load
+    >>> method = DM(steps=2, batch_per_class=8, networks=Fresh(ConvNet(width=8)))
+    >>> small = condense(method, load("digits").train, ipc=2)
+    >>> small.images.shape, small.counts[0]
+    (torch.Size([20, 1, 8, 8]), 2)
     """
 
     name: ClassVar[str] = "dm"

@@ -23,6 +23,11 @@ class Forgetting(TrainedSelection):
 
     An image is forgotten when it is misclassified but was classified correctly at its previous prediction. Predictions come from the
     training batches, augmented and before the update (Toneva et al., 2019, algorithm 1). Ties are broken at random.
+
+    >>> from condensation import ConvNet, Forgetting, Recipe, condense, load
+    >>> method = Forgetting(network=ConvNet(width=8), recipe=Recipe(epochs=1))
+    >>> condense(method, load("digits").train, ipc=2).images.shape
+    torch.Size([20, 1, 8, 8])
     """
 
     name: ClassVar[str] = "forgetting"

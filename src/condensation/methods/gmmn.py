@@ -49,6 +49,10 @@ class GMMN(GenerativeMethod[GMMNState]):
     The loss is the square root of the biased estimate of the squared MMD (Li et al., 2015, algorithm 1). Each class has a small
     network, or one conditional network serves all classes. With an ``autoencoder``, trained first on all classes, the MMD compares codes,
     and generated codes are decoded to images.
+
+    >>> from condensation import GMMN, condense, load
+    >>> condense(GMMN(iterations=1), load("digits").train, ipc=2).images.shape
+    torch.Size([20, 1, 8, 8])
     """
 
     name: ClassVar[str] = "gmmn"

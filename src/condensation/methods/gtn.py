@@ -107,6 +107,12 @@ class GTN(GenerativeMethod[GTNState]):
     The gradient passes through the training into the generator, its latents in a fixed order (the curriculum), and the learning rate and
     momentum of each step. A learner sees all images, ``ipc`` per class, once per pass; 410 images of each of ten classes, in 33
     batches, are about the paper's 4,096.
+
+    >>> from condensation import GTN, condense, load
+    >>> from condensation.networks.mlp import MLP
+    >>> method = GTN(steps=1, batch=20, learner=MLP(width=8), real_batch=8, latent=8, hidden=8, channels=(4, 4))
+    >>> condense(method, load("digits").train, ipc=4).images.shape
+    torch.Size([40, 1, 8, 8])
     """
 
     name: ClassVar[str] = "gtn"

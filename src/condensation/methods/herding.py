@@ -13,7 +13,13 @@ from condensation.methods.trained_selection import SelectionState, TrainedSelect
 
 @dataclass(frozen=True)
 class Herding(TrainedSelection):
-    """Select, one by one, real images whose mean embedding in a trained network approximates that of their class."""
+    """Select, one by one, real images whose mean embedding in a trained network approximates that of their class.
+
+    >>> from condensation import ConvNet, Herding, Recipe, condense, load
+    >>> method = Herding(network=ConvNet(width=8), recipe=Recipe(epochs=1))
+    >>> condense(method, load("digits").train, ipc=2).images.shape
+    torch.Size([20, 1, 8, 8])
+    """
 
     name: ClassVar[str] = "herding"
 

@@ -13,7 +13,13 @@ from condensation.methods.trained_selection import SelectionState, TrainedSelect
 
 @dataclass(frozen=True)
 class KCenter(TrainedSelection):
-    """Select real images that cover their class: no image is far from all of them in the embedding of a trained network."""
+    """Select real images that cover their class: no image is far from all of them in the embedding of a trained network.
+
+    >>> from condensation import ConvNet, KCenter, Recipe, condense, load
+    >>> method = KCenter(network=ConvNet(width=8), recipe=Recipe(epochs=1))
+    >>> condense(method, load("digits").train, ipc=2).images.shape
+    torch.Size([20, 1, 8, 8])
+    """
 
     name: ClassVar[str] = "k-center"
 

@@ -64,6 +64,11 @@ class KIP(Method[KIPState]):
 
     The loss is half the mean squared error on a class-balanced batch of real images with centered one-hot labels (Nguyen, Chen & Lee,
     ICLR 2021, algorithm 1), computed in float64 and without augmentation. The result has soft labels for the squared loss.
+
+    >>> from condensation import KIP, condense, load
+    >>> small = condense(KIP(steps=1, batch=20), load("digits").train, ipc=1)
+    >>> small.images.shape, small.soft_labels.values.shape
+    (torch.Size([10, 1, 8, 8]), torch.Size([10, 10]))
     """
 
     name: ClassVar[str] = "kip"

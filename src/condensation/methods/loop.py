@@ -18,12 +18,24 @@ from condensation.methods.base import Method, State
 
 @dataclass(frozen=True)
 class StepInfo:
-    """Progress of a run, passed to each observer before the first step and after every step."""
+    """Progress of a run, passed to each observer before the first step and after every step.
 
-    step: int  # finished steps
+    >>> from condensation import PixelMMD, condense, load
+    >>> def show(info):
+    ...     print(info.step, info.steps, info.snapshot().images.shape)
+    >>> small = condense(PixelMMD(steps=1), load("digits").train, ipc=1, observers=[show])
+    0 1 torch.Size([10, 1, 8, 8])
+    1 1 torch.Size([10, 1, 8, 8])
+    """
+
+    step: int
+    """Finished steps."""
     method: Method
-    loss: float | None  # of the last step; None before the first
+    """Settings of the run."""
+    loss: float | None
+    """Loss of the last step; None before the first."""
     state: State
+    """State of the method, with the images that `snapshot` copies."""
 
     @property
     def steps(self) -> int:
@@ -41,12 +53,31 @@ class StepInfo:
 
 
 Observer = Callable[[StepInfo], None]
+"""Function that is called with a `StepInfo` before the first step and after every step.
+
+>>> from condensation import PixelMMD, condense, load
+>>> steps = []
+>>> small = condense(PixelMMD(steps=2), load("digits").train, ipc=1, observers=[lambda info: steps.append(info.step)])
+>>> steps
+[0, 1, 2]
+"""
 ABSURD = 1_000_000  # times the largest input of real images: larger synthetic ones show nothing, though networks with norms accept them
 SAMPLE = 1_000  # real images whose largest input is compared
 
 
 class Stopped(Exception):
-    """Raised by an observer to stop a run between two steps; `condense` saves the state first."""
+    """Raised by an observer to stop a run between two steps; `condense` saves the state first.
+
+    >>> from condensation import PixelMMD, Stopped, condense, load
+    >>> def stop(info):
+    ...     if info.step == 1:
+    ...         raise Stopped("enough")
+    >>> try:
+    ...     condense(PixelMMD(steps=5), load("digits").train, ipc=1, observers=[stop])
+    ... except Stopped as stopped:
+    ...     print(stopped)
+    enough
+    """
 
     def __init__(self, reason: str, step: int | None = None) -> None:
         super().__init__(reason)
@@ -54,7 +85,15 @@ class Stopped(Exception):
 
 
 class Diverged(CondensationError):
-    """The loss or a pixel became infinite or NaN, or pixels left the range of the real images far behind."""
+    """The loss or a pixel became infinite or NaN, or pixels left the range of the real images far behind.
+
+    >>> from condensation import DM, ConvNet, Diverged, Fresh, condense, load
+    >>> try:
+    ...     condense(DM(steps=9, lr=1e30, batch_per_class=8, networks=Fresh(ConvNet(width=8))), load("digits").train, ipc=1)
+    ... except Diverged as error:
+    ...     print(error.setting)
+    method.lr
+    """
 
     def __init__(self, step: int, kept: int | None, method: Method, problem: str = "The loss or a pixel was not a finite number") -> None:
         state = f"The state after step {kept} is kept." if kept is not None else "No earlier state was kept."
@@ -88,6 +127,12 @@ def condense(
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).
+
+    >>> from condensation import DM, ConvNet, Fresh, condense, load
+    >>> method = DM(steps=2, batch_per_class=8, networks=Fresh(ConvNet(width=8)))
+    >>> small = condense(method, load("digits").train, ipc={label: 1 for label in range(10)}, seed=1)
+    >>> small.images.shape, small.labels.tolist()
+    (torch.Size([10, 1, 8, 8]), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     _check_arguments(method, seed, observers)
     counts = images_per_class(real, ipc, small_classes)

@@ -33,6 +33,11 @@ class PixelMMD(Method[PixelMMDState]):
     The paper states neither the learning rate, nor the steps, nor the bandwidths; the defaults are this library's. An image is
     updated by lr * gradient * (images of its class) / (`curvature` of the kernel), divided by the `gain` of the form, so one ``lr``
     suits all kernels, any ipc and all forms. With lr 0.5 and the linear kernel, one step reaches the optimum, where the class means agree.
+
+    >>> from condensation import PixelMMD, condense, load
+    >>> small = condense(PixelMMD(steps=1), load("digits").train, ipc=1)  # the mean image of each class
+    >>> small.images.shape
+    torch.Size([10, 1, 8, 8])
     """
 
     name: ClassVar[str] = "pixel-mmd"

@@ -14,7 +14,12 @@ from condensation.methods.synthetic import SyntheticImages
 
 @dataclass(frozen=True)
 class Random(Selection[State]):
-    """Distinct random real images of each class."""
+    """Distinct random real images of each class.
+
+    >>> from condensation import Random, condense, load
+    >>> condense(Random(), load("digits").train, ipc=2).images.shape
+    torch.Size([20, 1, 8, 8])
+    """
 
     name: ClassVar[str] = "random"
     form: Form | None = None

@@ -19,4 +19,9 @@ METHODS: dict[str, type[Method]] = {
     method.name: method
     for method in (Random, Herding, KCenter, Forgetting, PixelMMD, GMMN, DCVAE, BigGAN, GTN, DC, SiameseDC, DM, KIP, BestOf)
 }
-"""Method classes by name, in the order of the results table."""
+"""Method classes by name, in the order of the results table.
+
+>>> from condensation import METHODS
+>>> METHODS["dm"]().steps
+20000
+"""

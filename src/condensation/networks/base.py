@@ -27,6 +27,13 @@ class Classifier(nn.Module, ABC):
     """An embedding and, unless `forward` is overridden, a linear layer ``classifier`` on top.
 
     Parameters are in the order of published weights: convolution weight, bias, norm weight, bias of each block, then the linear layer.
+
+    >>> import torch
+    >>> from condensation import ConvNet, Rng
+    >>> network = ConvNet(width=16).build((3, 32, 32), num_classes=10, rng=Rng(0))
+    >>> images = torch.rand(2, 3, 32, 32)
+    >>> network.embed(images).shape, network(images).shape
+    (torch.Size([2, 256]), torch.Size([2, 10]))
     """
 
     classifier: nn.Linear
@@ -58,7 +65,13 @@ WEIGHT_BYTES = 16  # memory per weight: itself, its gradient, its momentum and t
 
 @dataclass(frozen=True)
 class NetworkSpec(Registered, ABC):
-    """An architecture as a value; `dataclasses.replace` makes variants."""
+    """An architecture as a value; `dataclasses.replace` makes variants.
+
+    >>> from dataclasses import replace
+    >>> from condensation import ConvNet
+    >>> replace(ConvNet(), width=64, norm="batch").norm
+    'batch'
+    """
 
     pixel_lr: ClassVar[float] = PIXEL_LR
     """Learning rate of synthetic images on this architecture, relative to that on a ConvNet."""
@@ -103,7 +116,13 @@ class NetworkSpec(Registered, ABC):
 
 @dataclass(frozen=True)
 class NetworkSampler(Registered, ABC):
-    """A distribution over networks: one module whose weights are redrawn at each step."""
+    """A distribution over networks: one module whose weights are redrawn at each step.
+
+    >>> from condensation import ConvNet, Fresh, Rng
+    >>> sampler = Fresh(ConvNet(width=8))
+    >>> network = sampler.network((1, 8, 8), 10, "cpu")
+    >>> sampler.redraw(network, Rng(0))  # writes new weights into the same module
+    """
 
     trains: ClassVar[bool] = False
     """True if `prepared` trains networks."""

@@ -33,7 +33,13 @@ POOLINGS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 
 @dataclass(frozen=True)
 class ConvNet(NetworkSpec):
-    """Blocks of 3x3 convolution, norm, activation and 2x2 pooling; the embedding is the flattened last block."""
+    """Blocks of 3x3 convolution, norm, activation and 2x2 pooling; the embedding is the flattened last block.
+
+    >>> from condensation import ConvNet, Rng
+    >>> network = ConvNet().build((3, 32, 32), num_classes=10, rng=Rng(0))
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    320010
+    """
 
     name: ClassVar[str] = "convnet"
     width: int = 128

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import NEWER, CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import qualified_name, to_dict
 from condensation.core.records import as_record, read_record
@@ -144,7 +144,7 @@ class PoolStore:
             raise CondensationError(f"There is no pool of networks in {folder}.", hint=hint, setting="method.networks.path")
         record = read_record(path, PoolRecord)
         if record.format != FORMAT:
-            hint = "Install a newer version (pip install -U condensation), or make the pool again."
+            hint = f"{NEWER} Or make the pool again."
             raise CondensationError(f"{path} has format {record.format}; this version reads format {FORMAT}.", hint=hint)
         return cls(folder, record)
 

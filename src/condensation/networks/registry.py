@@ -27,3 +27,9 @@ NETWORKS: dict[str, NetworkSpec] = {
     "resnet18-bn-ap": ResNet18AP(norm="batch"),
     "wide": Wide(),
 }
+"""Named architectures.
+
+>>> from condensation import NETWORKS, Rng
+>>> NETWORKS["mlp"].build((1, 8, 8), num_classes=10, rng=Rng(0)).head.out_features
+10
+"""

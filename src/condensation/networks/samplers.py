@@ -21,7 +21,12 @@ from condensation.networks.pool_store import ALL, RANDOM, PoolStore, Snapshot, d
 
 @dataclass(frozen=True)
 class Fresh(NetworkSampler):
-    """Newly initialized networks of one architecture."""
+    """Newly initialized networks of one architecture.
+
+    >>> from condensation import DM, ConvNet, Fresh
+    >>> DM(networks=Fresh(ConvNet(width=64))).network.width
+    64
+    """
 
     name: ClassVar[str] = "fresh"
     spec: NetworkSpec = ConvNet()
@@ -87,6 +92,10 @@ class Pool(TrainedNetworks):
 
     The supplement of Zhao & Bilen (2023) compares such buckets, but does not say how it draws from all of them. Here ``all`` draws a
     bucket uniformly, ``random`` included, and then a network from it, so that large buckets count no more than small ones.
+
+    >>> from condensation import DM, Pool
+    >>> DM(networks=Pool("pools/cifar10/pool", bucket="40-50")).networks.bucket
+    '40-50'
     """
 
     name: ClassVar[str] = "pool"
@@ -121,6 +130,10 @@ class Between(TrainedNetworks):
     """Networks at a random point between their initial and their last weights, as in DANCE (Zhang et al., IJCAI 2024).
 
     Each draw takes a network of the pool and one number t, uniform in [0, 1): the weights are (1 - t) * initial + t * last.
+
+    >>> from condensation import DM, Between
+    >>> DM(networks=Between("pools/cifar10/pool")).networks.path
+    'pools/cifar10/pool'
     """
 
     name: ClassVar[str] = "between"

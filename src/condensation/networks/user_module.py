@@ -37,6 +37,15 @@ class UserModule(NetworkSpec):
     ``target`` is called with ``options`` and with the parameters of `PARAMETERS` that its signature names. Re-initialization calls it
     again under a seed and copies all parameters and buffers, so any module and any initialization works. A module instance is
     re-initialized layer by layer instead.
+
+    >>> import torch
+    >>> from torch import nn
+    >>> from condensation import Rng, UserModule
+    >>> def small(channels, num_classes):
+    ...     return nn.Sequential(nn.Conv2d(channels, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))
+    >>> network = UserModule(small).build((3, 32, 32), num_classes=10, rng=Rng(0))
+    >>> network.embed(torch.rand(2, 3, 32, 32)).shape  # the input of the last linear layer
+    torch.Size([2, 4])
     """
 
     name_field: ClassVar[str | None] = "target"

@@ -64,6 +64,11 @@ def grid(
     Several sets by name are drawn below each other. ``rows`` of None draws at most 10 images per class, or 3 for many classes. At most 100
     classes are drawn, and the first images of each; notes below the title tell what is left out. Raise CondensationError if sets differ in
     classes or in image shape.
+
+    >>> from condensation import Random, condense, grid, load
+    >>> train = load("digits").train
+    >>> grid(condense(Random(), train, ipc=1), train, title="one per class").mode
+    'RGB'
     """
     sets = {"synthetic": synthetic} if isinstance(synthetic, ImageSet) else dict(synthetic)
     sets = {name: images.viewable() for name, images in sets.items()}

@@ -26,7 +26,12 @@ logger = logging.getLogger(__name__)
 
 
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
-    """Return the preset ``name`` for ``ipc`` images of each of ``classes`` classes. Raise CondensationError if there is no such preset."""
+    """Return the preset ``name`` for ``ipc`` images of each of ``classes`` classes. Raise CondensationError if there is no such preset.
+
+    >>> from condensation import preset
+    >>> preset("fast", ipc=10, channels=1).method.steps
+    3000
+    """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, setting="preset")
     if ipc < 1 or classes < 1:
@@ -149,3 +154,9 @@ PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
         evaluation=EvaluationSettings(networks=20, recipe=Recipe.paper()),
     ),
 }
+"""Functions of ipc, number of classes and number of channels that return the settings of a run, by name.
+
+>>> from condensation import PRESETS
+>>> list(PRESETS)
+['fast', 'long', 'best', 'paper']
+"""

@@ -47,11 +47,23 @@ from condensation.runs.settings import RunSettings, describe_set
 
 @dataclass(frozen=True)
 class RunResult:
-    """Result of a finished run."""
+    """Result of a finished run.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import DataSettings, EvaluationSettings, Random, RunSettings, run
+    >>> settings = RunSettings(DataSettings("digits"), Random(), ipc=1, evaluation=EvaluationSettings(networks=0))
+    >>> with TemporaryDirectory() as folder:
+    ...     result = run(settings, f"{folder}/run")
+    >>> result.condensed.images.images.shape, result.scores
+    (torch.Size([10, 1, 8, 8]), None)
+    """
 
     folder: Path
+    """Run folder."""
     condensed: CondensedSet
-    scores: Scores | None = None  # None without an evaluation
+    """The set, with its card."""
+    scores: Scores | None = None
+    """Accuracies of the set and of random real images; None without an evaluation."""
 
 
 def run(
@@ -79,6 +91,15 @@ def run(
 
     Raise CondensationError if the folder holds another run or the settings are invalid (nothing is written then), and Stopped if an
     observer or a callback raises it (the run can then be resumed).
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import CondensedSet, DataSettings, EvaluationSettings, Random, RunSettings, run
+    >>> settings = RunSettings(DataSettings("digits"), Random(), ipc=1, evaluation=EvaluationSettings(networks=0))
+    >>> with TemporaryDirectory() as folder:
+    ...     result = run(settings, f"{folder}/run")
+    ...     saved = CondensedSet.load(f"{folder}/run")
+    >>> saved.images.images.shape
+    torch.Size([10, 1, 8, 8])
     """
     folder, content = Path(out), to_dict(settings := replace(settings, compute=settings.compute.resolve()))
     method = settings.method

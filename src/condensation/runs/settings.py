@@ -16,7 +16,12 @@ from condensation.methods.dm import DM
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Settings that determine a run."""
+    """Settings that determine a run.
+
+    >>> from condensation import DM, DataSettings, RunSettings
+    >>> RunSettings(DataSettings("digits"), DM(steps=100), ipc=1).method.steps
+    100
+    """
 
     data: DataSettings = DataSettings()
     """Data set to condense."""

@@ -25,11 +25,19 @@ from condensation.training.train import class_accuracies
 
 @dataclass(frozen=True)
 class Schedule:
-    """Batch size, and the learning rate and momentum of SGD for each step. If there are more steps than batches, batches repeat."""
+    """Batch size, and the learning rate and momentum of SGD for each step. If there are more steps than batches, batches repeat.
 
-    batch: int  # maximum number of images per batch
-    lr: tuple[float, ...]  # of each step
-    momentum: tuple[float, ...]  # of each step
+    >>> from condensation import Schedule
+    >>> Schedule.from_card({"schedule": {"batch": 10, "lr": [0.1, 0.05], "momentum": [0.5, 0.5]}}).lr
+    (0.1, 0.05)
+    """
+
+    batch: int
+    """Maximum number of images per batch."""
+    lr: tuple[float, ...]
+    """Learning rate of each step."""
+    momentum: tuple[float, ...]
+    """Momentum of each step."""
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> Schedule:
@@ -64,11 +72,20 @@ def curriculum_batches(counts: Sequence[int], batch: int) -> list[Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class CurriculumResult:
-    """Test accuracies in percent of networks that were trained on a curriculum, after some of the steps."""
+    """Test accuracies in percent of networks that were trained on a curriculum, after some of the steps.
+
+    >>> import numpy as np
+    >>> from condensation import CurriculumResult
+    >>> CurriculumResult(steps=(10, 20), images=(100, 200), values=np.array([[80.0, 90.0], [82.0, 92.0]])).mean
+    91.0
+    """
 
     steps: tuple[int, ...]
-    images: tuple[int, ...]  # trained on by then
-    values: np.ndarray  # (networks, len(steps))
+    """Steps after which the networks were tested."""
+    images: tuple[int, ...]
+    """Images that a network has trained on by then."""
+    values: np.ndarray
+    """Accuracy of each network after each of `steps`, (networks, len(steps))."""
 
     @property
     def mean(self) -> float:
@@ -106,6 +123,14 @@ def teach(
 
     The images are sorted by class, as in every set; `curriculum_order` gives the order of training. Raise CondensationError if ``networks``
     is below 1, or ``at`` names a step that does not exist.
+
+    >>> from condensation import Random, Schedule, condense, load, teach
+    >>> from condensation.networks.mlp import MLP
+    >>> data = load("digits")
+    >>> curriculum = condense(Random(), data.train, ipc=4)
+    >>> schedule = Schedule(batch=20, lr=(0.1, 0.1), momentum=(0.5, 0.5))
+    >>> teach(curriculum, schedule, MLP(width=8), data.test, networks=2).values.shape  # (networks, tested steps)
+    (2, 1)
     """
     steps = len(schedule.lr)
     if networks < 1:

@@ -45,6 +45,13 @@ def make_pool(
     Each network depends on the images, the settings and its number only. A checkpoint is saved after an epoch, at most every
     ``checkpoint_every`` seconds. A callback may raise `Stopped`; repeating the call then continues. If another process makes this pool,
     wait for it. Raise CondensationError if the folder holds another pool, or a class has too few images to split.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from condensation import ConvNet, PoolRecipe, Recipe, load, make_pool
+    >>> settings = PoolRecipe(networks=1, recipe=Recipe(epochs=1))
+    >>> with TemporaryDirectory() as folder:
+    ...     make_pool(ConvNet(width=8), load("digits").train, f"{folder}/pool", settings).missing()
+    []
     """
     folder = Path(folder)
     training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))

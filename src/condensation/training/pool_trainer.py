@@ -19,7 +19,12 @@ from condensation.training.train import Recipe, class_accuracies, optimizer_of, 
 
 @dataclass(frozen=True)
 class PoolRecipe:
-    """Training of the networks of a pool, and the choice of snapshots to keep."""
+    """Training of the networks of a pool, and the choice of snapshots to keep.
+
+    >>> from condensation import PoolRecipe, Recipe
+    >>> PoolRecipe(networks=2, recipe=Recipe(epochs=1)).validation
+    0.1
+    """
 
     networks: int = 20
     """Networks to train, each from its own initial weights."""

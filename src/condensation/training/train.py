@@ -34,6 +34,10 @@ class Recipe:
 
     The soft labels of a set, if any, determine the loss. The defaults are the published evaluation (Zhao & Bilen, 2023) without the
     off-by-one errors of the published code; `Recipe.paper` repeats that code exactly.
+
+    >>> from condensation import Recipe
+    >>> Recipe(epochs=300, lr=0.02).epochs, Recipe.paper().epochs
+    (300, 1001)
     """
 
     epochs: int = 1000
@@ -93,7 +97,13 @@ class Recipe:
 
 
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
-    """Train ``network`` in place on the images that it sees of ``data``."""
+    """Train ``network`` in place on the images that it sees of ``data``.
+
+    >>> from condensation import ConvNet, Recipe, Rng, load, train
+    >>> data = load("digits").train.select([0, 1])
+    >>> network = ConvNet(width=8).build(data.shape, data.num_classes, Rng(0))
+    >>> train(network, data, Recipe(epochs=1), Rng(1))
+    """
     train_together(SingleModel(network), [data.decoded()], recipe, [rng], on_epoch)
 
 

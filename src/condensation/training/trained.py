@@ -32,6 +32,10 @@ class Trained(NetworkSampler):
 
     They are trained once per data set, before the first step, and found again in the cache folder. Early networks match more than the
     features of random filters, and still differ from each other (IDC, Kim et al., ICML 2022; IDM, Zhao et al., CVPR 2023).
+
+    >>> from condensation import DM, ConvNet, Trained
+    >>> DM(networks=Trained(networks=2, epochs=1, spec=ConvNet(width=64)), calibration=1.0).networks.epochs
+    1
     """
 
     name: ClassVar[str] = "trained"

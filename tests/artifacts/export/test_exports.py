@@ -213,7 +213,7 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, to, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra) as error:
         SETS["colour"].export(tmp_path / "out", to)
-    assert "condensation[hub]" in error.value.hint
+    assert "pip install '.[hub]'" in error.value.hint
 
 
 @pytest.mark.parametrize("to", ["png", "npz", "torch"])

@@ -115,7 +115,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub.errors", None)
     with pytest.raises(MissingExtra) as error:
         CondensedSet.from_pretrained("me/clothes")
-    assert "condensation[hub]" in error.value.hint
+    assert "pip install '.[hub]'" in error.value.hint
 
 
 @pytest.mark.slow

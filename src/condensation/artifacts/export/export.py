@@ -16,6 +16,12 @@ from condensation.core.images import ImageSet
 from condensation.core.storage import new_folder, require_free
 
 EXPORTS: dict[str, Export] = {form.name: form for form in (PNG, NPZ, PARQUET, TORCH, HUB)}
+"""Formats of `CondensedSet.export`, by name.
+
+>>> from condensation import EXPORTS
+>>> sorted(EXPORTS)
+['hub', 'npz', 'parquet', 'png', 'torch']
+"""
 
 
 def check(images: ImageSet, path: Path, to: str) -> None:

@@ -20,7 +20,7 @@ def methods(*, as_json: bool) -> None:
     rows = table("method", "description", "settings and defaults")
     for name, method in METHODS.items():
         settings = ", ".join(f"{field.name}={in_short(getattr(method(), field.name))}" for field in fields(method)) or "none"
-        rows.add_row(name, (inspect.getdoc(method) or "").splitlines()[0], settings)
+        rows.add_row(name, description(method).splitlines()[0], settings)
     screen = plain_console()
     screen.print(rows, soft_wrap=False)
     return screen.print(f"Details: condense methods METHOD. Presets (--preset {', '.join(PRESETS)}) change some defaults.")
@@ -31,8 +31,13 @@ def method(name: str, *, as_json: bool) -> None:
     kind = lookup(Method, name)
     if as_json:
         return print_json(settings_of(kind))
-    print(f"{name}: {inspect.getdoc(kind)}\n")
+    print(f"{name}: {description(kind)}\n")
     return print_settings_of(kind)
+
+
+def description(kind: type) -> str:
+    """Return the docstring of a class without its example."""
+    return (inspect.getdoc(kind) or "").partition("\n\n>>> ")[0]
 
 
 def settings_of(settings: Any) -> dict[str, dict[str, str]]:

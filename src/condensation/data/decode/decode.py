@@ -36,7 +36,7 @@ EXCLUDED = {"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "WMF"}
 STILLS = {"MPO", "PSD", "HEIF"}
 # Suffix: format that this installation cannot read, and what to do.
 UNREAD = {
-    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC (to read it: pip install 'condensation[photos]')"),
+    **dict.fromkeys((".heic", ".heif", ".hif"), "HEIC (to read it: pip install pillow-heif)"),
     **dict.fromkeys((".avif", ".avifs"), "AVIF (to read it: pip install -U pillow)"),
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef"), "raw photographs (convert to TIFF)"),
     **{".jxl": "JPEG XL (convert to PNG)", ".svg": "SVG (convert to PNG)", ".dcm": "DICOM (convert to 16-bit PNG)"},

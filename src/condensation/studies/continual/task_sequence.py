@@ -17,6 +17,7 @@ from condensation.data.dataset import Data, format_shape
 def class_order(count: int, seed: int) -> list[int]:
     """Return the numbers below ``count`` in the order of NumPy's legacy generator, which made the published orders.
 
+    >>> from condensation.studies.continual.task_sequence import class_order
     >>> class_order(100, 0)[:5]
     [26, 86, 2, 55, 75]
     """
