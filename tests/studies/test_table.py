@@ -29,6 +29,7 @@ from condensation.studies.table.study import (
     table_jobs,
     with_overrides,
 )
+from condensation.training.train import Recipe
 
 SMALL = {"name": "convnet", "width": 8}
 DM = {"name": "dm", "steps": 3, "batch_per_class": 4, "networks": {"spec": SMALL}}
@@ -77,6 +78,16 @@ def test_random_has_rows_with_and_without_augmentation():
     recipes = [row_run(CIFAR, row, 1, 0).evaluation.recipe for row in rows]
     assert [recipe.augmentation is None for recipe in recipes] == [True, False, False]
     assert [recipe.epochs for recipe in recipes] == [301, 1001, 1001]
+
+
+@pytest.mark.parametrize("recipe", ["cutmix", {"name": "cutmix"}, {"name": "cutmix", "batch": 32}])
+def test_a_recipe_by_name_has_the_epochs_of_the_table(recipe):
+    runs = [row_run(replace(CIFAR, epochs=7, evaluation={"recipe": recipe}), row, 1, 0) for row in CIFAR.rows]
+    batch = recipe["batch"] if "batch" in recipe else 64
+    assert {run.evaluation.recipe for run in runs[1:]} == {replace(Recipe.with_cutmix(7), batch=batch)}
+    assert row_run(replace(CIFAR, evaluation={"recipe": "paper"}), CIFAR.rows[1], 1, 0).evaluation.recipe == Recipe.paper()
+    few = replace(CIFAR, evaluation={"recipe": {"name": "cutmix", "epochs": 9}})
+    assert row_run(few, CIFAR.rows[1], 1, 0).evaluation.recipe == Recipe.with_cutmix(9)
 
 
 def test_an_unknown_method_is_named():

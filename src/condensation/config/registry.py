@@ -21,7 +21,7 @@ from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
 from condensation.networks.samplers import Between, Fresh, Pool
 from condensation.networks.user_module import UserModule
-from condensation.training.train import Recipe
+from condensation.training.train import RECIPES, Recipe
 from condensation.training.trained import Trained
 
 # Type of a setting: its values by name. The other settings of the group modify the value.
@@ -34,7 +34,7 @@ FAMILIES: dict[Any, dict[str, Any]] = {
     Autoencoder: {Autoencoder.name: Autoencoder()},
     NTK: NTKS,
     Form: FORMS,
-    Recipe: {"clean": Recipe(), "paper": Recipe.paper(), "cutmix": Recipe.with_cutmix()},
+    Recipe: {name: recipe() for name, recipe in RECIPES.items()},
 }
 NOUNS: dict[Any, str] = {NetworkSpec: "network", NetworkSampler: "network sampler", NTK: "tangent kernel"}  # others: the name
 # Families that accept any callable, and the adapter that turns it into a member.

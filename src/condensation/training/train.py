@@ -96,6 +96,10 @@ class Recipe:
         return self.lr / 10 if epoch >= self.drop_epoch else self.lr
 
 
+# Recipes by name, as functions of the number of epochs.
+RECIPES: dict[str, Callable[..., Recipe]] = {"clean": Recipe, "paper": Recipe.paper, "cutmix": Recipe.with_cutmix}
+
+
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
     """Train ``network`` in place on the images that it sees of ``data``.
 

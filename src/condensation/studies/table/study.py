@@ -21,7 +21,7 @@ from condensation.studies.jobs import Failures, Job, Watch, check_all, claim_all
 from condensation.studies.published_numbers import Column, columns, successor
 from condensation.studies.settings import StudySettings, require_at_least, require_unique
 from condensation.studies.study_folder import settings_in, slug, write_settings
-from condensation.training.train import Recipe
+from condensation.training.train import RECIPES, Recipe
 
 RUNS = "runs"
 NO_COLUMN = "none"
@@ -171,15 +171,19 @@ def cell_job(settings: TableSettings, row: TableRow, ipc: int, seed: int) -> Job
 def row_run(settings: TableSettings, row: TableRow, ipc: int, seed: int) -> RunSettings:
     """Return the settings of the run of one set: preset and published evaluation, changed by the table, then by the row."""
     content: dict[str, object] = {"data": settings.data_settings, "method": row.method_settings, "ipc": ipc}
-    epochs = min(settings.epochs, row.epochs or settings.epochs)
+    evaluation = _overlaid(settings.evaluation, row.evaluation)
+    recipe, published = evaluation.get("recipe"), Recipe.paper(min(settings.epochs, row.epochs or settings.epochs))
+    named = {"name": recipe} if isinstance(recipe, str) else recipe if isinstance(recipe, Mapping) else {}
+    if str(named.get("name")) in RECIPES:  # by itself, it would have the epochs of its publication
+        published = RECIPES[str(named["name"])](settings.epochs)
+        evaluation = {**evaluation, "recipe": {key: value for key, value in named.items() if key != "name"}}
     base = replace(
         preset_for(settings.preset, content),
         data=preset_for("paper", content).data,
         baseline=False,
-        evaluation=EvaluationSettings(settings.networks, recipe=Recipe.paper(epochs)),
+        evaluation=EvaluationSettings(settings.networks, recipe=published),
         compute=settings.compute,
     )
-    evaluation = _overlaid(settings.evaluation, row.evaluation)
     return from_dict(RunSettings, {**content, "small_classes": settings.small_classes, "seed": seed, "evaluation": evaluation}, base)
 
 
