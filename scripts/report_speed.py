@@ -65,20 +65,21 @@ def accuracy() -> str:
         several = method["name"] == "best-of"
         base = method["of"] if several else method
         steps = f"{base['steps']:,} x {base['batch_per_class']}, {base['networks']['spec']['width']}, {base['lr']:.3g}, {base['start']}"
+        steps += f", {base['form']['name']}" if base.get("form") else ""
+        recipe = "CutMix" if result["evaluation"]["recipe"].get("cutmix") else "published"
         rows.append(
             [
                 f"{settings['data']['source']}, {settings['ipc']}" + (f" (seed {settings['seed']})" if settings["seed"] else ""),
                 f"{method['sets']} sets of {steps}; {method['mixtures']} networks select" if several else steps,
                 f"{result['condensing_seconds'] / 60:.1f} min",
+                recipe,
                 f"**{score['mean']:.1f} ± {score['deviation']:.1f}** ({score['count']})",
                 result["published"][0] if result["published"] else "",
                 result["machine"],
             ]
         )
-    head = (
-        "data, ipc | steps x real images per class, width, lr, initialization | condensing | accuracy (networks) | published DM | machine"
-    )
-    return table(head, rows)
+    columns = "steps x real images per class, width, lr, initialization, form"
+    return table(f"data, ipc | {columns} | condensing | recipe | accuracy (networks) | published DM | machine", rows)
 
 
 def ablation() -> str:

@@ -28,8 +28,8 @@ from condensation import (
 )
 from condensation.core.form import Tiles
 from condensation.core.tensor_files import read_tensors
+from condensation.matching.class_means import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
 from condensation.methods.base import Method
-from condensation.methods.dm import CHUNKS_PER_BLOCK, matching_loss, mean_embeddings
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.layers import Stack

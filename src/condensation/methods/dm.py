@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, get_args
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
-from condensation.core.form import Form, Tiles
+from condensation.core.form import Form, Frequencies, Tiles
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.microbatch import Embedding, microbatched, split
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.rng import Rng
+from condensation.matching.class_means import calibration_loss, matching_loss, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear
-from condensation.matching.mmd import class_mean_weights, linear_mmd
 from condensation.matching.pairwise_mmd import pairwise_mmd_loss, slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
@@ -33,8 +32,6 @@ from condensation.networks.samplers import Fresh
 from condensation.training.trained import Trained
 
 LrSchedule = Literal["constant", "cosine"]
-# Real images are fetched and augmented in blocks of this many chunks, so that small chunks add little Python overhead.
-CHUNKS_PER_BLOCK = 8
 # Summed loss of some classes, from the embeddings (n, dims) and the class indices (n,) of their synthetic images.
 LossOfClasses = Callable[[slice, Tensor, Tensor], Tensor]
 
@@ -100,14 +97,16 @@ class DM(Method[DMState]):
 
     @classmethod
     def fast(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
-        """Return settings with tiles and a few networks trained for a few epochs, which take about 5 minutes on a CPU.
+        """Return settings with several seen per stored image and networks trained for a few epochs, which take minutes on a CPU.
 
+        One image per class holds 16 by their lowest frequencies, and more images hold four tiles each.
         All values were chosen on images held out from training; see docs/notes/tiles.md.
         """
         steps = min(1_000, max(300, 300_000 // max(1, ipc * classes)))
         networks, batch = Trained(spec=ConvNet(width=64)), max(16 if classes > 10 else 32, ipc)
         lr = 2 * max(1.0, ipc / 10)
-        return cls(steps=steps, lr=lr, averaging=0.99, batch_per_class=batch, networks=networks, form=Tiles(2), calibration=1.0)
+        form = Frequencies(16) if ipc == 1 else Tiles(2)
+        return cls(steps=steps, lr=lr, averaging=0.99, batch_per_class=batch, networks=networks, form=form, calibration=1.0)
 
     @classmethod
     def best(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
@@ -217,42 +216,3 @@ class DM(Method[DMState]):
             return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
         target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
         return lambda group, features, class_index: weight * matching_loss(target, features, class_index)
-
-
-def mean_embeddings(
-    embed: Embedding, real: ImageSet, draw: ClassDraw, transform: Transform | None, chunk: int | None, dtype: torch.dtype = torch.float32
-) -> Tensor:
-    """Return the mean embedding (classes, dims) of the drawn real images of each class, without a graph.
-
-    ``chunk`` images are embedded at a time, so memory does not grow with their number; None embeds all, as batch norm requires.
-    """
-    counts = draw.class_index.bincount(minlength=len(draw.classes))
-    means: Tensor | None = None
-    with torch.no_grad():
-        for block in split(len(draw.class_index), chunk and CHUNKS_PER_BLOCK * chunk):
-            class_index = draw.class_index[block]
-            images = real.inputs(draw.indices[block]).to(dtype)
-            images = transform(images, class_index) if transform else images
-            weights = class_mean_weights(class_index, counts, dtype)
-            for part in split(len(class_index), chunk):
-                contribution = weights[:, part] @ embed(images[part]).to(dtype)
-                means = contribution if means is None else means.add_(contribution)
-    assert means is not None
-    return means
-
-
-def matching_loss(target: Tensor, features: Tensor, class_index: Tensor) -> Tensor:
-    """Return the loss of ``features`` (n, dims) against mean embeddings (classes, dims), summed over the classes that have images."""
-    counts = class_index.bincount(minlength=len(target))
-    distances = linear_mmd(target, class_mean_weights(class_index, counts, target.dtype) @ features)
-    return distances[counts > 0].sum()
-
-
-def calibration_loss(logits: Tensor, class_index: Tensor, classes: Sequence[int]) -> Tensor:
-    """Return the cross-entropy of ``logits`` (n, labels), averaged over each class, summed over classes.
-
-    It keeps the class of the images recognizable, as in IDM (Zhao et al., CVPR 2023) and DANCE (Zhang et al., IJCAI 2024).
-    """
-    labels = torch.tensor(classes, device=logits.device)[class_index]
-    losses = F.cross_entropy(logits, labels, reduction="none")
-    return (losses / class_index.bincount()[class_index]).sum()

@@ -10,11 +10,11 @@ from condensation.core.compute import Compute
 from condensation.core.form import Form
 from condensation.core.images import ClassDraw, ImageSet
 from condensation.core.rng import Rng
+from condensation.matching.class_means import mean_embeddings
 from condensation.matching.kernels import Kernel, Linear, Scale
 from condensation.matching.mmd import class_mean_weights, linear_mmd, squared_mmd
 from condensation.matching.pairwise_mmd import split_by_class
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.dm import mean_embeddings
 from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
 

@@ -9,6 +9,7 @@ from typing import Any
 from condensation.config.build import from_dict
 from condensation.config.toml import layered, read_settings
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.form import Tiles
 from condensation.core.trust import given_names
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
@@ -127,7 +128,7 @@ def _fitted(preset: DM, data: Mapping[str, Any], method: object) -> DM:
     name = networks.get("name") if isinstance(networks, Mapping) else networks
     if name not in (None, Trained.name):
         preset = replace(preset, calibration=0.0)
-    return replace(preset, form=None) if data.get("preprocessing") == "zca" else preset
+    return replace(preset, form=None) if data.get("preprocessing") == "zca" and isinstance(preset.form, Tiles) else preset
 
 
 def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:
