@@ -1,4 +1,4 @@
-"""Write the tables of docs/speed.md and docs/notes/speed-*.md from results/ablation.json and results/benchmarks/*.json.
+"""Write the tables of docs/choose.md, docs/speed.md and docs/notes/speed-*.md from results/ablation.json and results/benchmarks/*.json.
 
 python scripts/report_speed.py
 """
@@ -14,7 +14,11 @@ from page_parts import update
 
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "results" / "benchmarks"
-PAGES = (ROOT / "docs" / "speed.md", *(ROOT / "docs" / "notes" / f"speed-{name}.md" for name in ("benchmarks", "ablation")))
+PAGES = (
+    ROOT / "docs" / "choose.md",
+    ROOT / "docs" / "speed.md",
+    *(ROOT / "docs" / "notes" / f"speed-{name}.md" for name in ("benchmarks", "ablation")),
+)
 
 
 def main() -> None:
@@ -25,7 +29,21 @@ def main() -> None:
 
 def parts() -> dict[str, str]:
     """Return the table of each generated part."""
-    tables = (accuracy, ablation, dm_step, dc_step, evaluation, winograd, first_layers, microbatches, compiling, memory, growth, startup)
+    tables = (
+        accuracy,
+        presets,
+        ablation,
+        dm_step,
+        dc_step,
+        evaluation,
+        winograd,
+        first_layers,
+        microbatches,
+        compiling,
+        memory,
+        growth,
+        startup,
+    )
     return {write.__name__.replace("_", "-"): write() for write in tables}
 
 
@@ -80,6 +98,25 @@ def accuracy() -> str:
         )
     columns = "steps x real images per class, width, lr, initialization, form"
     return table(f"data, ipc | {columns} | condensing | recipe | accuracy (networks) | published DM | machine", rows)
+
+
+def presets() -> str:
+    """Return accuracy against minutes for each preset, without repetitions on slower machines or with other seeds."""
+    rows: dict[tuple[object, ...], list[object]] = {}
+    for result in sorted(results("accuracy"), key=lambda result: result["condensing_seconds"]):
+        settings, score = result["settings"], result["accuracy"]
+        source, recipe = settings["data"]["source"], "CutMix" if result["evaluation"]["recipe"].get("cutmix") else "published"
+        random = result.get("baselines", {}).get("random")
+        key = source, settings["ipc"], result["preset"], recipe
+        rows[key] = rows.get(key) or [
+            *key,
+            f"{result['condensing_seconds'] / 60:.1f}",
+            f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})",
+            f"{random['mean']:.1f} ± {random['deviation']:.1f}" if random else "",
+            result["machine"],
+        ]
+    head = "data set | images per class | preset | recipe | minutes | accuracy (networks) | random, same form | machine"
+    return table(head, (rows[key] for key in sorted(rows, key=str)))
 
 
 def ablation() -> str:

@@ -144,7 +144,7 @@ def added(words: list[str]) -> list[str]:
         return []
     evaluation = [word for word in EVALUATION if "network." not in word or not has(words, "--network", "evaluation.network")]
     if command == "run":
-        name = "best-of" if "best" in words or "method=best-of" in words else after(words, "--method", "-m") or "dm"
+        name = "best-of" if "method=best-of" in words else after(words, "--method", "-m") or "dm"
         spec = not has(words, "--network", "method.networks")
         settings = [f"method.{word}" for word in METHODS.get(name, []) if spec or "spec" not in word]
         settings += ["method.autoencoder.steps=1"] if "method.autoencoder=sigmoid" in words else []
