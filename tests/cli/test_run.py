@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.cli.commands.run import default_folder
+from condensation.cli.commands.run import default_folder, quickly_evaluated
 from condensation.data.own_output import OWN
 from condensation.runs.presets import settings_from
 from tests.cli.runs import ENVIRONMENT, FAST, RUN, colour_data
@@ -22,6 +22,13 @@ else:
     import tomli as tomllib
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+def usual_settings(**options):
+    """Return the settings of ``condense run``."""
+    settings = settings_from(**options)
+    given = any(override.startswith("evaluation.networks") for override in options.get("overrides", ()))
+    return settings if given else quickly_evaluated(settings)
 
 
 def test_run_fills_a_folder(condense, tmp_path):
@@ -120,16 +127,16 @@ def test_the_default_folder_names_data_method_ipc_and_seed(condense):
 def test_the_default_folder_of_a_path_has_its_last_name(condense, tmp_path):
     colour_data(tmp_path / "mine" / "below")
     os.chdir(tmp_path / "mine" / "below")
-    assert re.fullmatch(r"below-[0-9a-f]{4}-dm-ipc10-seed0", default_folder(settings_from(options={"data.source": "."})).name)
+    assert re.fullmatch(r"below-[0-9a-f]{4}-dm-ipc10-seed0", default_folder(usual_settings(options={"data.source": "."})).name)
 
 
 def test_paths_with_the_same_last_name_have_their_own_default_folders(tmp_path):
     sources = ["images", str(tmp_path / "first" / "images"), str(tmp_path / "second" / "images")]
-    folders = [default_folder(settings_from(options={"data.source": source})).name for source in sources]
+    folders = [default_folder(usual_settings(options={"data.source": source})).name for source in sources]
     assert folders[0] == "images-dm-ipc10-seed0"
     assert len(set(folders)) == 3
     assert all(folder.startswith("images-") for folder in folders)
-    assert default_folder(settings_from(options={"data.source": str(Path.cwd() / "images")})).name == folders[0]
+    assert default_folder(usual_settings(options={"data.source": str(Path.cwd() / "images")})).name == folders[0]
 
 
 def test_each_set_of_settings_has_its_own_default_folder():
@@ -148,11 +155,11 @@ def test_each_set_of_settings_has_its_own_default_folder():
         {"options": {"ipc": 2}},
         {"options": {"method": "random"}},
     ]
-    folders = [default_folder(settings_from(**variant)).name for variant in variants]
+    folders = [default_folder(usual_settings(**variant)).name for variant in variants]
     assert len(set(folders)) == len(variants)
     assert folders[0] == "fashion-mini-dm-ipc10-seed0"
-    assert folders == [default_folder(settings_from(**variant)).name for variant in variants]
-    assert default_folder(settings_from(options={"compute.device": "cpu"})).name == folders[0]
+    assert folders == [default_folder(usual_settings(**variant)).name for variant in variants]
+    assert default_folder(usual_settings(options={"compute.device": "cpu"})).name == folders[0]
 
 
 def test_the_same_command_resumes_the_run_in_the_default_folder(condense):
@@ -266,3 +273,29 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(condense, ref
     monkeypatch.setattr("condensation.data.settings.DataSettings.load", lambda *_: pytest.fail("the data were read"))
     assert "Permission denied" in refused(*RUN)
     assert "This run is already finished." in condense(*RUN, "-o", "finished", "--resume")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "networks", "epochs"),
+    [
+        ((), 2, 200),
+        (("--evaluate", "quick", "--preset", "paper"), 2, 200),
+        (("--preset", "paper"), 20, 1001),
+        (("--evaluate", "paper"), 5, 1001),
+        (("--evaluate", "clean"), 3, 1000),
+        (("--evaluate", "cutmix", "evaluation.networks=1"), 1, 1000),
+        (("--evaluate", "none"), 0, 1000),
+        (("--network", "mlp"), 2, 200),
+        (("evaluation.networks=1",), 1, 1000),
+    ],
+)
+def test_evaluations_by_name(condense, arguments, networks, epochs):
+    code, output, _ = condense("run", "--print-config", *arguments)
+    evaluation = tomllib.loads(output)["evaluation"]
+    assert (code, evaluation["networks"], evaluation["recipe"]["epochs"]) == (0, networks, epochs)
+
+
+def test_a_saved_set_is_evaluated_by_the_same_names(condense, refused):
+    evaluation = tomllib.loads(condense("evaluate", "--print-config", "--evaluate", "paper")[1])["evaluation"]
+    assert (evaluation["networks"], evaluation["recipe"]["epochs"]) == (5, 1001)
+    assert "cutmix" in refused("run", "--evaluate", "file.py:own")

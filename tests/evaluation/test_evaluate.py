@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from condensation import Compute, CondensationError, ConvNet, Data, EvaluationSettings, ImageSet, Recipe, Standardize, evaluate
+from condensation import Compute, CondensationError, ConvNet, Data, EvaluationSettings, ImageSet, Recipe, Rng, Standardize, evaluate
 from condensation.evaluation.evaluate import evaluate_on_each
+from condensation.training.train import EpochWindow
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
@@ -136,3 +137,14 @@ def test_names_and_classes_in_place_of_objects_are_refused(arguments: dict[str, 
         with pytest.raises(CondensationError) as caught:
             EvaluationSettings(**arguments)
         assert caught.value.setting == f"evaluation.{next(iter(arguments))}"
+
+
+def test_an_epoch_may_have_some_of_the_images() -> None:
+    real = images(per_class=4)
+    window = Recipe(epoch_images=4).set_for(real, Rng(0))
+    assert isinstance(window, EpochWindow)
+    seen = torch.cat([window.for_epoch(epoch).images for epoch in range(3)])  # each image once
+    assert sorted(seen.flatten(1).sum(1).tolist()) == sorted(real.images.flatten(1).sum(1).tolist())
+    whole, unlimited, limited = (accuracies(real, recipe=Recipe(epochs=3, epoch_images=most)).per_class for most in (None, 12, 4))
+    assert np.array_equal(whole, unlimited)
+    assert limited.shape == whole.shape

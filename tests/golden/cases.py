@@ -217,6 +217,7 @@ STUDY_ARGUMENTS: dict[str, tuple[object, ...]] = {
 TABLES = ("supplement", "supplement-paper")
 # Plans of studies by default and by preset, which nothing is computed for.
 PRESETS = {"fast": "classic", "long": "long", "paper": "paper"}  # presets of the frozen files, with their present names
+CLEAN = ("--evaluate", "clean")  # what was the default, except for the preset `paper`
 PLANS: dict[str, tuple[object, ...]] = {
     **{study: (study,) for study in ("table", "transfer", "continual", "nas", "pools")},
     **{f"table-{old}": ("table", "--preset", new) for old, new in {**PRESETS, **{name: name for name in TABLES}}.items()},
@@ -243,13 +244,14 @@ def break_off(folder: Path) -> None:
 
 def config_arguments(methods: list[str]) -> dict[str, tuple[object, ...]]:
     """Return what is typed before ``--print-config``, by the name of the frozen file: defaults, and each preset with each method."""
+    presets = {old: (new, *(() if new == "paper" else CLEAN)) for old, new in PRESETS.items()}
     return {
-        "run": ("run", "--preset", "classic"),
-        **{f"run-{old}": ("run", "--preset", new) for old, new in PRESETS.items()},
-        **{f"run-{old}-{method}": ("run", "--preset", new, "-m", method) for old, new in PRESETS.items() for method in methods},
-        **{f"run-{old}-ipc{ipc}": ("run", "--preset", new, "-i", ipc) for old, new in PRESETS.items() for ipc in (1, 50)},
+        "run": ("run", "--preset", "classic", *CLEAN),
+        **{f"run-{old}": ("run", "--preset", *preset) for old, preset in presets.items()},
+        **{f"run-{old}-{method}": ("run", "-m", method, "--preset", *preset) for old, preset in presets.items() for method in methods},
+        **{f"run-{old}-ipc{ipc}": ("run", "-i", ipc, "--preset", *preset) for old, preset in presets.items() for ipc in (1, 50)},
         "run-paper-cifar10": ("run", "--preset", "paper", "-d", "cifar10"),
-        "run-lenet": ("run", "--preset", "classic", "--network", "lenet"),
+        "run-lenet": ("run", "--preset", "classic", "--network", "lenet", *CLEAN),
         "evaluate": ("evaluate",),
         "evaluate-paper": ("evaluate", "-d", "digits", "--network", "alexnet", "--whole", "evaluation.recipe=paper"),
         "ridge": ("ridge",),

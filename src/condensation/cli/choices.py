@@ -15,6 +15,8 @@ NETWORKS = (
 )
 KERNELS = ("fc", "conv", "conv-pool")
 PRESETS = ("fast", "best", "classic", "long", "paper")
+# Evaluations of a set: the number of networks of each recipe of that name; ``none`` is no evaluation.
+EVALUATIONS = {"quick": 2, "clean": 3, "paper": 5, "cutmix": 5, "none": 0}
 EXPORTS = ("png", "npz", "parquet", "torch", "hub")
 FITS = ("crop", "pad")
 SMALL_CLASSES = ("error", "all")

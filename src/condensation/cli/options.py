@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from condensation.cli.choices import DEVICES, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
-from condensation.core.errors import CondensationError, abridged
+from condensation.cli.choices import DEVICES, EVALUATIONS, FITS, NETWORKS, PRESETS, SMALL_CLASSES, check_size, one_of
+from condensation.core.errors import CondensationError, abridged, unknown
 from condensation.core.text import shown
 from condensation.core.trust import Trust, given_names
 
@@ -35,6 +35,10 @@ SizeOption = Annotated[Text, typer.Option("--size", metavar="N|HxW", help=_SIZE,
 _FIT = "Images of another shape: crop to the centre, or pad with black."
 FitOption = Annotated[Text, typer.Option("--fit", help=_FIT, show_default="crop", callback=one_of("fit", FITS))]
 SkipBadOption = Annotated[bool, typer.Option("--skip-bad", help="Skip images that cannot be read, and list them.")]
+_EVALUATE = "quick: 2 networks, about a minute; clean, paper, cutmix: 3 to 5 networks by that recipe; none."
+EvaluateOption = Annotated[Text, typer.Option("--evaluate", help=_EVALUATE, show_default="quick")]
+_EVALUATE_SAVED = "clean: 3 networks; paper, cutmix: 5 networks by that recipe; quick: 2 networks of fewer epochs."
+SavedEvaluateOption = Annotated[Text, typer.Option("--evaluate", help=_EVALUATE_SAVED, show_default="clean")]
 _SMALL = "If a class has fewer than ipc images: error stops, all uses all of them."
 _check_small = one_of("rule for small classes", SMALL_CLASSES, "small_classes")
 SmallClassesOption = Annotated[Text, typer.Option("--small-classes", help=_SMALL, show_default="error", callback=_check_small)]
@@ -116,6 +120,14 @@ class OutputOptions(ResultOutput):
 def data_options(source: Text, folder: Text = None, size: Text = None, fit: Text = None, skip_bad: bool = False) -> dict[str, Any]:
     """Return the options that select and read images, by the names of their settings."""
     return {"data.source": source, "data.folder": folder, "data.size": size, "data.fit": fit, "data.skip_bad": skip_bad or None}
+
+
+def evaluation_options(name: Text) -> dict[str, Any]:
+    """Return the settings of the evaluation called ``name``; none if it was not given."""
+    if name is not None and name not in EVALUATIONS:
+        raise unknown("evaluation", name, EVALUATIONS, setting="evaluation.recipe")
+    recipe = {} if name in (None, "none") else {"evaluation.recipe": name}
+    return recipe if name is None else {**recipe, "evaluation.networks": EVALUATIONS[name]}
 
 
 def last_name(source: str) -> str:

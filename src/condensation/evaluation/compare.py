@@ -1,5 +1,7 @@
 """Evaluation of several sets in the same way: condensed sets, random real images, the whole training set."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +39,11 @@ class EvaluationSettings:
     network: NetworkSpec = ConvNet()
     """Architecture to train."""
     recipe: Recipe = Recipe()
-    """Training recipe: ``clean``, ``paper``, or its settings."""
+    """Training recipe: ``clean``, ``paper``, ``cutmix``, ``quick``, or its settings."""
+
+    def quick(self) -> EvaluationSettings:
+        """Return a quick evaluation with the same network: about a minute on two cores, with random images of 32x32 beside the set."""
+        return replace(self, networks=2, recipe=Recipe.quick())
 
     def __post_init__(self) -> None:
         check_type(self.network, NetworkSpec, "evaluation.network")

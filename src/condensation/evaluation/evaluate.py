@@ -134,12 +134,15 @@ def evaluate_on_each(
         raise CondensationError(message, setting="networks")
     for images, test in product(sets, tests):
         check_fit(images, test)
+    most = recipe.epoch_images
+    seen_per_epoch = sum(images.seen if most is None else min(most, images.seen) for images in sets)
     # Many test images make compiling worthwhile too.
-    seen = networks * (recipe.epochs * sum(images.seen for images in sets) + len(sets) * sum(map(len, tests)))
+    seen = networks * (recipe.epochs * seen_per_epoch + len(sets) * sum(map(len, tests)))
     decided = compute.with_compile_decision(tests[0].shape, seen)
     tests = [test.to(decided.device) for test in tests]
     sets = [images.to(decided.device) for images in sets]
-    jobs = [TrainingJob(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
+    streams = [(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
+    jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
     correct, _ = train_and_test(network, jobs, tests, recipe, decided, on_progress)
     results = []
     for test, fractions in zip(tests, correct, strict=True):

@@ -62,6 +62,8 @@ class Recipe:
     """Learning rate: ``drop`` to a tenth at lr_drop_epoch, ``two-drops`` to a fifth at 2/3 and at 5/6 of the epochs, or ``cosine`` to 0."""
     cutmix: float = 0.0
     """Probability that a batch is mixed by CutMix, in [0, 1]."""
+    epoch_images: int | None = None
+    """Images of an epoch, at least 1; an epoch of a larger set has the next ones in random order. None for all images."""
 
     def __post_init__(self) -> None:
         require(self, "recipe", ("epochs", "batch"), lambda value: value >= 1, "at least 1")
@@ -69,6 +71,7 @@ class Recipe:
         require(self, "recipe", ("momentum",), lambda value: 0 <= value < 1, "in [0, 1)")
         require(self, "recipe", ("cutmix",), lambda value: 0 <= value <= 1, "in [0, 1]")
         require(self, "recipe", ("weight_decay",), lambda value: value >= 0, "at least 0")
+        require(self, "recipe", ("epoch_images",), lambda value: value is None or value >= 1, "at least 1, or none for all images")
         require(self, "recipe", ("lr_drop_epoch",), lambda value: value is None or value >= 0, "at least 0, or none for half of the epochs")
 
     @classmethod
@@ -77,10 +80,20 @@ class Recipe:
         return cls(epochs=epochs + 1, lr_drop_epoch=epochs // 2 + 2, reset_momentum=True)
 
     @classmethod
+    def quick(cls, epochs: int = 200) -> Recipe:
+        """Return a recipe for a first look, which takes equally long for any set of at least 100 images."""
+        return cls(epochs=epochs, epoch_images=100)
+
+    @classmethod
     def with_cutmix(cls, epochs: int = 1000) -> Recipe:
         """Return the evaluation of IDC (Kim et al., ICML 2022): colour and flip always, one more operation per batch, and CutMix."""
         augmentation = DSA(operations=("crop", "scale", "rotate"), always=("color", "flip"))
         return cls(epochs=epochs, batch=64, augmentation=augmentation, schedule="two-drops", cutmix=0.5)
+
+    def set_for(self, images: ImageSet, rng: Rng) -> ImageSet | EpochWindow:
+        """Return what epochs take their images from: ``images``, or a window over them if they are more than `epoch_images`."""
+        count = self.epoch_images
+        return EpochWindow(images, count, rng.child("window")) if count is not None and count < images.seen else images
 
     @property
     def drop_epoch(self) -> int:
@@ -97,7 +110,7 @@ class Recipe:
 
 
 # Recipes by name, as functions of the number of epochs.
-RECIPES: dict[str, Callable[..., Recipe]] = {"clean": Recipe, "paper": Recipe.paper, "cutmix": Recipe.with_cutmix}
+RECIPES: dict[str, Callable[..., Recipe]] = {"clean": Recipe, "paper": Recipe.paper, "cutmix": Recipe.with_cutmix, "quick": Recipe.quick}
 
 
 def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoch: OnEpoch | None = None) -> None:
@@ -108,7 +121,7 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
     >>> network = ConvNet(width=8).build(data.shape, data.num_classes, Rng(0))
     >>> train(network, data, Recipe(epochs=1), Rng(1))
     """
-    train_together(SingleModel(network), [data.decoded()], recipe, [rng], on_epoch)
+    train_together(SingleModel(network), [recipe.set_for(data, rng).decoded()], recipe, [rng], on_epoch)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ def evaluate(
     sets: opt.SetsAndOverrides = None,
     data: opt.DataOption = None,
     network: opt.NetworkOption = None,
+    evaluation: opt.SavedEvaluateOption = None,
     random: opt.RandomOption = 0,
     whole: Annotated[bool, typer.Option("--whole", help="Also evaluate the whole training set.")] = False,
     seed: opt.SeedOption = None,
@@ -31,6 +32,7 @@ def evaluate(
 
     paths, overrides = opt.split_arguments(sets)
     options = {**reading.settings(data), "random": random or None, "whole": whole or None, "evaluation.network": network, "seed": seed}
+    options |= opt.evaluation_options(evaluation)
     # The file may hold the settings of a run; those that evaluation does not have are skipped.
     skip = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
     content = opt.content_of(reading.config, options, overrides, skip, reading.trust)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +31,7 @@ def run(
     method: Annotated[str | None, typer.Option("--method", "-m", help=_METHOD, show_default="dm", callback=_check_method)] = None,
     ipc: Annotated[int | None, typer.Option("--ipc", "-i", help=_IPC, show_default="10", metavar="N", min=1)] = None,
     network: opt.NetworkOption = None,
+    evaluate: opt.EvaluateOption = None,
     preset: opt.RunPresetOption = None,
     seed: opt.SeedOption = None,
     reading: opt.DataOptions = opt.DataOptions(),
@@ -43,12 +46,22 @@ def run(
     from condensation.cli.views import run as view
     from condensation.runs.presets import settings_from
 
-    options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed}
+    options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed, **opt.evaluation_options(evaluate)}
     settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network, trust=reading.trust)
+    given = opt.content_of(reading.config, options, overrides, trust=reading.trust).get("evaluation")
+    settings = settings if isinstance(given, Mapping) and given.keys() & {"networks", "recipe"} else quickly_evaluated(settings)
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)
     return view.run(settings, out, output, resume=resume, checkpoint_every=checkpoint_every, tensorboard=tensorboard)
+
+
+def quickly_evaluated(settings: RunSettings) -> RunSettings:
+    """Return ``settings`` with a quick evaluation, unless those of the preset are not the defaults."""
+    from condensation.evaluation.compare import EvaluationSettings
+
+    usual = replace(settings.evaluation, network=EvaluationSettings.network) == EvaluationSettings()
+    return replace(settings, evaluation=settings.evaluation.quick()) if usual else settings
 
 
 def default_folder(settings: RunSettings) -> Path:
@@ -59,7 +72,8 @@ def default_folder(settings: RunSettings) -> Path:
 
     content = to_dict(settings)
     name, ipc, seed = content["method"]["name"], settings.ipc if isinstance(settings.ipc, int) else None, settings.seed
-    default = to_dict(settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed}))
+    usual = settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed})
+    default = to_dict(quickly_evaluated(usual))
     changed = {group: value for group, value in content.items() if group != "compute" and value != default.get(group)}
     digest = f"-{opt.digest(json.dumps(changed, sort_keys=True))}" if changed else ""
     return Path("runs") / f"{opt.last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"

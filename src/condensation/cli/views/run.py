@@ -26,6 +26,7 @@ from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.folder import GRID, SETTINGS, check_folder, is_finished
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.settings import RunSettings, describe
+from condensation.training.train import Recipe
 
 
 def run(
@@ -95,11 +96,20 @@ def _print_result(settings: RunSettings, result: RunResult, told: str | None) ->
         (f"show {folder}", "show the picture and the card again"),
         *([(f"teach {folder}", "train networks on the curriculum of the set")] if "schedule" in result.condensed.card else []),
         *([(f"sample {folder} --ipc 50", "draw more images from the generator")] if (out / GENERATOR).exists() else []),
-        (f"evaluate {folder} evaluation.network=mlp", "train another network on the set"),
+        *_next_evaluations(settings, result.condensed.images, folder),
         _next_data(settings, result.condensed.images, folder),
     ):
         screen.print(f"  # {purpose}", style="dim")
         screen.print(f"  {program} {command}")
+
+
+def _next_evaluations(settings: RunSettings, images: ImageSet, folder: str) -> list[tuple[str, str]]:
+    """Return the suggested evaluations: those that the set is made for, or that the run has not made."""
+    if images.soft_labels and images.soft_labels.loss == "squared":
+        return [(f"ridge {folder}", "evaluate by kernel ridge regression, for which the set is made")]
+    quick = not settings.evaluation.networks or settings.evaluation.recipe == Recipe.quick()
+    published = [(f"evaluate {folder} --evaluate paper", "evaluate as published: more networks, 1,000 epochs")] if quick else []
+    return [*published, (f"evaluate {folder} evaluation.network=mlp", "train another network on the set")]
 
 
 def _next_data(settings: RunSettings, images: ImageSet, folder: str) -> tuple[str, str]:
