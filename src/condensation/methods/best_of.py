@@ -86,7 +86,7 @@ class BestOf(Method[BestOfState]):
 
     >>> from condensation import DM, BestOf
     >>> BestOf(DM.fast(10), sets=8).of.steps
-    3000
+    1000
     """
 
     name: ClassVar[str] = "best-of"

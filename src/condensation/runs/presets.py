@@ -31,7 +31,7 @@ def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> Ru
 
     >>> from condensation import preset
     >>> preset("fast", ipc=10, channels=1).method.steps
-    3000
+    1000
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS, setting="preset")
