@@ -11,7 +11,7 @@ import torch
 
 from condensation import Compute, CondensationError, ConvNet, Data, EvaluationSettings, ImageSet, Recipe, Rng, Standardize, evaluate
 from condensation.evaluation.evaluate import evaluate_on_each
-from condensation.training.train import EpochWindow
+from condensation.training.epoch_window import EpochWindow
 from tests.small import CPU, images
 
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]

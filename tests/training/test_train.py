@@ -13,8 +13,9 @@ from condensation import DSA, CondensationError, ConvNet, ImageSet, Recipe, Rng,
 from condensation.augment.cutmix import cutmix
 from condensation.core.form import Tiles
 from condensation.core.soft_labels import SoftLabels
+from condensation.training.epoch_window import EpochWindow
 from condensation.training.stacked import SingleModel
-from condensation.training.train import EpochWindow, class_accuracies, optimizer_of, train_epoch, train_together
+from condensation.training.train import class_accuracies, optimizer_of, train_epoch, train_together
 from tests.small import images
 
 NETWORK = ConvNet(width=4)

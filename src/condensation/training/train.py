@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -19,8 +19,9 @@ from condensation.core.errors import require
 from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
-from condensation.core.soft_labels import LOSSES, SoftLabels, loss_for
+from condensation.core.soft_labels import LOSSES, loss_for
 from condensation.networks.base import Classifier
+from condensation.training.epoch_window import EpochWindow
 from condensation.training.stacked import ModelBatch, SingleModel
 
 OnEpoch = Callable[[int], None]  # called after each epoch with the number of finished epochs
@@ -122,40 +123,6 @@ def train(network: Classifier, data: ImageSet, recipe: Recipe, rng: Rng, on_epoc
     >>> train(network, data, Recipe(epochs=1), Rng(1))
     """
     train_together(SingleModel(network), [recipe.set_for(data, rng).decoded()], recipe, [rng], on_epoch)
-
-
-@dataclass(frozen=True, eq=False)
-class EpochWindow:
-    """Training set that yields the next ``count`` images in each epoch, in random order; none repeats until all were used."""
-
-    images: ImageSet
-    count: int  # images per epoch
-    rng: Rng
-
-    def __len__(self) -> int:
-        return self.count
-
-    @property
-    def soft_labels(self) -> SoftLabels | None:
-        """Soft labels of all images, if there are any."""
-        return self.images.soft_labels
-
-    @property
-    def seen(self) -> int:
-        """Number of images that a network sees in an epoch."""
-        return self.count
-
-    def decoded(self) -> EpochWindow:
-        """Return this window over the images that a network sees."""
-        return self if self.images.form is None else replace(self, images=self.images.decoded())
-
-    def for_epoch(self, epoch: int) -> ImageSet:
-        """Return the images of an epoch, counted from 0."""
-        size, first = len(self.images), epoch * self.count
-        passes = range(first // size, (first + self.count - 1) // size + 1)
-        order = torch.cat([self.rng.child("pass", number).permutation(size) for number in passes])
-        start = first - passes[0] * size
-        return self.images.take(order[start : start + self.count].sort().values.to(self.images.device))
 
 
 def train_together(

@@ -13,8 +13,9 @@ from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.networks.base import NetworkSpec
+from condensation.training.epoch_window import EpochWindow
 from condensation.training.stacked import model_cache
-from condensation.training.train import EpochWindow, Recipe, class_accuracies, train_together
+from condensation.training.train import Recipe, class_accuracies, train_together
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,9 @@ from condensation.studies.nas.search_space import Space
 from condensation.studies.settings import StudySettings, require_at_least, require_unique
 from condensation.studies.study_folder import slug
 from condensation.studies.table.study import NamedMethod
+from condensation.training.epoch_window import EpochWindow
 from condensation.training.make_pool import held_out
-from condensation.training.train import EpochWindow, Recipe
+from condensation.training.train import Recipe
 
 SETS = "sets"
 EARLY, WHOLE = "early-stopping", "whole"
