@@ -38,8 +38,9 @@ fi
 measure 60 dm_step --rounds 20
 measure 150 judging --networks 20 --epochs 50
 if [[ -d ${CONDENSATION_DATA:-} ]]; then
+    measure 150 accuracy cifar10-10 --preset classic --networks 20
     measure 150 accuracy cifar10-10 --preset fast --networks 20
-    measure 150 accuracy fashion-mnist-10 --preset fast --networks 20
+    measure 150 accuracy fashion-mnist-10 --preset classic --networks 20
 else
     echo "skipped (CONDENSATION_DATA is not a folder): accuracy"
 fi
