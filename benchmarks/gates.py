@@ -92,7 +92,7 @@ def main() -> None:
         scores = evaluate(images, test, recipe=recipe, networks=options.networks, seed=1, compute=compute)
         seconds = {"condensing": round(condensed - started, 1), "evaluating": round(time.perf_counter() - condensed, 1)}
         print(f"{options.job} {key}: {scores} after {options.epochs} epochs of {options.recipe}, {seconds}", flush=True)
-        results[key] = {"method": to_dict(method), **scores.summary(), "seconds": seconds}
+        results[key] = {"method": to_dict(method), "epochs": recipe.epochs, **scores.summary(), "seconds": seconds}
         made = {"commit": commit(), "machine": machine_name(compute.device), "compute": compute.describe(), "versions": versions()}
         settings = {"job": options.job, "held_out": SHARE, "recipe": to_dict(recipe)}
         write_json(path, {**made, **settings, "results": results})

@@ -1,4 +1,4 @@
-"""Write the tables of docs/choose.md, docs/speed.md and docs/notes/speed-*.md from results/ablation.json and results/benchmarks/*.json.
+"""Write the tables of docs/choose.md, docs/speed.md and some notes from the files in results/.
 
 python scripts/report_speed.py
 """
@@ -17,7 +17,7 @@ BENCHMARKS = ROOT / "results" / "benchmarks"
 PAGES = (
     ROOT / "docs" / "choose.md",
     ROOT / "docs" / "speed.md",
-    *(ROOT / "docs" / "notes" / f"speed-{name}.md" for name in ("benchmarks", "ablation")),
+    *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("speed-benchmarks", "speed-ablation", "tiles")),
 )
 
 
@@ -32,6 +32,7 @@ def parts() -> dict[str, str]:
     tables = (
         accuracy,
         presets,
+        gates,
         ablation,
         dm_step,
         dc_step,
@@ -117,6 +118,27 @@ def presets() -> str:
         ]
     head = "data set | images per class | preset | recipe | minutes | accuracy (networks) | random, same form | machine"
     return table(head, (rows[key] for key in sorted(rows, key=str)))
+
+
+def gates() -> str:
+    rows = []
+    for path in sorted((ROOT / "results" / "gates").glob("*.json")):
+        content = json.loads(path.read_text())
+        for result in content["results"].values():
+            method = result["method"]
+            form, networks = method.get("form"), method.get("networks", {})
+            trained = networks.get("name") == "trained"
+            rows.append(
+                [
+                    content["job"],
+                    f"{form['name']}, {form.get('factor') or form['count']}" if form else "-",
+                    f"{networks['networks']} trained for {networks['epochs']} epochs" if trained else "untrained",
+                    method.get("calibration", 0),
+                    f"{result['mean']:.1f}" + (f" ± {result['deviation']:.1f}" if result["count"] > 1 else ""),
+                    f"{result['count']} of {result.get('epochs', content['recipe']['epochs']) - 1}",
+                ]
+            )
+    return table("data, ipc | form | networks of the steps | calibration | accuracy, % | networks, epochs of the evaluation", rows)
 
 
 def ablation() -> str:
