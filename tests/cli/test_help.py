@@ -15,6 +15,7 @@ from condensation.methods.registry import METHODS
 from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
 from condensation.runs.presets import PRESETS
+from condensation.studies.paper import FORMATS
 from tests.cli.runs import ENVIRONMENT
 
 COMMANDS = [[name] for names in PANELS.values() for name in names] + [["data", "get"], ["data", "show"]]
@@ -61,6 +62,7 @@ def test_options_take_the_names_that_exist():
     assert tuple(NTKS) == choices.KERNELS
     assert tuple(PRESETS) == choices.PRESETS
     assert tuple(EXPORTS) == choices.EXPORTS
+    assert choices.PAPER_FORMATS == FORMATS
 
 
 WRONG = {

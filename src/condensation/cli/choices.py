@@ -18,6 +18,7 @@ PRESETS = ("fast", "best", "classic", "long", "paper")
 # Evaluations of a set: the number of networks of each recipe of that name; ``none`` is no evaluation.
 EVALUATIONS = {"quick": 2, "clean": 3, "paper": 5, "cutmix": 5, "none": 0}
 EXPORTS = ("png", "npz", "parquet", "torch", "hub")
+PAPER_FORMATS = ("latex", "csv", "md", "pdf", "svg")
 FITS = ("crop", "pad")
 SMALL_CLASSES = ("error", "all")
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -25,3 +25,10 @@ METHODS: dict[str, type[Method]] = {
 >>> METHODS["dm"]().steps
 20000
 """
+
+_TITLES = {"best-of": "Best of several", "dc-vae": "DC-VAE", "dsa": "DSA", "k-center": "K-center", "pixel-mmd": "Pixel MMD"}
+
+
+def method_title(name: str) -> str:
+    """Return the proper name of a method for tables and pictures; a label that names no method is returned as it is."""
+    return _TITLES.get(name) or (METHODS[name].__name__ if name in METHODS else name)

@@ -2,9 +2,9 @@
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 from warnings import catch_warnings, filterwarnings
 
 from PIL import Image
@@ -23,11 +23,12 @@ from condensation.studies.jobs import Failures, Job, Watch
 from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Plot
 
 S = TypeVar("S")
 R = TypeVar("R", bound="ReportRecord")
 DOTS_PER_INCH = 130
+Figure = Union["Plot", Image.Image]
 MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
 
 
@@ -51,7 +52,7 @@ class StudyReport:
     blocks: tuple[Block, ...] = ()  # further tables, for example of numbers that share no column with `rows`
     notes: tuple[str, ...]  # lines below the table; a line that begins with spaces belongs to the one above it
     json: dict[str, Any]  # all results, for programs; `Study` adds settings, data and machine
-    figures: Mapping[str, Callable[[], bytes]]  # PNG content by file name
+    figures: Mapping[str, Callable[[], Figure]]  # what draws each, by the name of its PNG file
     places: Mapping[str, str]  # files and folders to mention after the table, by label
     missing: str = ""  # number of results that are missing, in words; empty if the study is complete
     text_columns: tuple[str, ...] = ()  # columns aligned to the left; the others hold numbers
@@ -59,6 +60,8 @@ class StudyReport:
     screen_columns: int | None = None  # number of columns that fit a terminal; None for all
     markdown_notes: tuple[str, ...] = ()  # further notes of the Markdown file
     screen_notes: tuple[str, ...] = ()  # further lines of the terminal
+    names: Mapping[str, str] = field(default_factory=dict)  # proper names of what the rows call by a label
+    best: frozenset[tuple[int, int]] = frozenset()  # row and column of the best results
     jobs: int | None = None  # number of jobs of the study; None if unknown
     name: str = ""  # name of the study, its command and its files
 
@@ -67,12 +70,13 @@ def write_report(report: StudyReport, folder: Path) -> None:
     """Write ``report`` into ``folder`` as JSON, Markdown and PNG. A picture that can no longer be drawn, since its runs are gone, stays."""
     pictures = [name for name in report.places.values() if name.endswith(".png") and (name in report.figures or (folder / name).exists())]
     write_json(folder / f"{report.name}.json", report.json)
-    write(folder / f"{report.name}.md", _markdown(report, pictures).encode())
+    write(folder / f"{report.name}.md", markdown(report, pictures).encode())
     for name, draw in report.figures.items():
-        write(folder / name, draw())
+        write(folder / name, png(draw()))
 
 
-def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
+def markdown(report: StudyReport, pictures: Sequence[str] = ()) -> str:
+    """Return ``report`` as Markdown, with links to ``pictures``."""
     notes = [markdown_line(line) for line in (*report.notes, *report.markdown_notes)]
     listed = "\n".join(f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in notes)
     shown = "\n".join(f"![{name}]({name})" for name in pictures)
@@ -81,11 +85,11 @@ def _markdown(report: StudyReport, pictures: Sequence[str]) -> str:
     return "\n\n".join(filter(None, [f"# {in_markdown(report.title)}", table, *blocks, shown, listed])) + "\n"
 
 
-def new_figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Plot":
     """Return an empty figure of a size in inches; matplotlib is imported only where something is drawn."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Plot
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Plot(figsize=(width, height), layout="constrained")
 
 
 def style(panel: Any, grid: str = "both", hidden: Sequence[str] = ("top", "right")) -> None:
@@ -94,27 +98,41 @@ def style(panel: Any, grid: str = "both", hidden: Sequence[str] = ("top", "right
     panel.spines[[*hidden]].set_visible(False)
 
 
-def shared_legend(figure: "Figure", panels: Iterable[Any]) -> None:
+def shared_legend(figure: "Plot", panels: Iterable[Any]) -> None:
     """Add one legend of measured and published numbers for all panels."""
     shown = {text: handle for panel in panels for handle, text in zip(*panel.get_legend_handles_labels(), strict=True)}
     names = [name for name in ("measured", "published") if name in shown]
     figure.legend([shown[name] for name in names], names, loc="outside lower right", ncols=2, frameon=False, fontsize=9)
 
 
-def png(figure: "Figure | Image.Image") -> bytes:
+def png(figure: Figure) -> bytes:
     """Return ``figure`` as PNG; equal figures give equal bytes."""
     buffer = io.BytesIO()
     if isinstance(figure, Image.Image):
         figure.save(buffer, "PNG", optimize=True, exif=picture_mark())
     else:
-        from matplotlib.text import Text
-
-        for text in figure.findobj(Text):
-            text.set_parse_math(False)  # a dollar sign in a name begins no formula
-        with catch_warnings():
-            filterwarnings("ignore", "Glyph")  # such as those of other scripts; a box shows that one is missing
-            figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"exif": picture_mark()})
+        _save(figure, buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}, pil_kwargs={"exif": picture_mark()})
     return buffer.getvalue()
+
+
+def vector(figure: "Plot", kind: str) -> bytes:
+    """Return ``figure`` as ``pdf`` or ``svg`` with its fonts; equal figures give equal bytes."""
+    from matplotlib import rc_context
+
+    buffer, undated = io.BytesIO(), {"CreationDate": None} if kind == "pdf" else {"Date": None}
+    with rc_context({"pdf.fonttype": 42, "svg.fonttype": "path", "svg.hashsalt": "condensation"}):
+        _save(figure, buffer, format=kind, metadata=undated)
+    return buffer.getvalue()
+
+
+def _save(figure: "Plot", buffer: io.BytesIO, **options: Any) -> None:
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # a dollar sign in a name begins no formula
+    with catch_warnings():
+        filterwarnings("ignore", "Glyph")  # such as those of other scripts; a box shows that one is missing
+        figure.savefig(buffer, **options)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.choices import PRESETS, one_of
+from condensation.cli.choices import PAPER_FORMATS, PRESETS, one_of
 from condensation.cli.groups import grouped
-from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings, trusted
+from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings, names, trusted
+from condensation.core.errors import unknown
 from condensation.core.trust import Trust
 
 logger = logging.getLogger(__name__)
@@ -124,6 +125,15 @@ def below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
     return lower
 
 
+def paper_formats(text: str | None) -> list[str]:
+    """Parse ``latex,pdf``. Raise CondensationError for an unknown format."""
+    formats = names(text) if text else []
+    for name in formats:
+        if name not in PAPER_FORMATS:
+            raise unknown("format", name, PAPER_FORMATS, setting="to")
+    return formats
+
+
 @dataclass(frozen=True)
 class StudyCommand:
     """Command of a study."""
@@ -160,6 +170,7 @@ class StudyCommand:
         argument = typer.Argument(metavar="[FOLDER | NAME=VALUE]...", help=self.arguments, show_default=False)
         out = typer.Option("--out", "-o", help="Folder of the study.", show_default=self.folder_text)
         dry_run = typer.Option("--dry-run", help=self.jobs_text or "")
+        paper = typer.Option("--to", metavar="FORMAT,...", help="Also write files for a paper: latex, csv, md, pdf, svg.")
         parameters = [
             parameter("arguments", Annotated[list[str] | None, argument]),
             parameter("data", DataOption),
@@ -167,6 +178,7 @@ class StudyCommand:
             parameter("reading", self.reading, self.reading()),
             parameter("out", Annotated[Path | None, out]),
             *(parameter(name, annotation, default) for name, (annotation, default) in self.run_options.items()),
+            parameter("to", Annotated[str | None, paper]),
             *([parameter("dry_run", Annotated[bool, dry_run], False)] if self.jobs_text else []),
             parameter("output", self.output, self.output()),
         ]
@@ -174,7 +186,10 @@ class StudyCommand:
         command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         app.command(self.name)(grouped(command))
 
-    def _run(self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, output: Any, **values: Any) -> None:
+    def _run(
+        self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, to: str | None, output: Any, **values: Any
+    ) -> None:
+        formats = paper_formats(to)
         from condensation.cli.views import study as view
         from condensation.config.build import from_dict
         from condensation.studies.registry import STUDIES
@@ -182,7 +197,7 @@ class StudyCommand:
         study = STUDIES[self.name]
         paths, overrides = folder_and_settings(arguments)
         if paths:
-            return view.print_study(study, paths[0], output, reading.trust)
+            return view.print_study(study, paths[0], output, reading.trust, formats)
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
         options = {**reading.settings(data), **options}
@@ -191,7 +206,7 @@ class StudyCommand:
         settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())
         out = out or Path(self.folder(settings, request))
         if values.pop("report", False):
-            return view.print_study(study, out, output, trust)
+            return view.print_study(study, out, output, trust, formats)
         if values.pop("dry_run", False):
             return view.list_jobs(study, settings, out, output)
-        return view.make_study(study, settings, out, output, **values)
+        return view.make_study(study, settings, out, output, formats, **values)

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,15 @@ from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.settings import RunSettings, describe
 from condensation.studies.executors import Processes
 from condensation.studies.jobs import FINISHED, Watch, failures_in, state
+from condensation.studies.paper import write_paper
 from condensation.studies.study import Study
 from condensation.studies.study_folder import SETTINGS
 
 SOME_FAILED = 1  # the exit code of a study with failed jobs
 
 
-def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput, **options: Any) -> None:
-    """Run what is missing in ``out``, then print the report; the exit code is 1 if a job failed.
+def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput, formats: Sequence[str] = (), **options: Any) -> None:
+    """Run what is missing in ``out``, then print the report and write it in ``formats`` for a paper; the exit code is 1 if a job failed.
 
     The ``options`` go to the work of the study, except that ``workers`` processes become an executor.
     """
@@ -47,7 +49,7 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
             plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
             raise SystemExit(INTERRUPTED) from None
     given = given_names(to_dict(settings))
-    print_study(study, out, output, given)
+    print_study(study, out, output, given, formats)
     if failures:
         jobs = study.read(out, trust=given).jobs
         count = f"{len(failures)} of {counted(jobs, 'job')}" if jobs else counted(len(failures), "job")
@@ -55,9 +57,10 @@ def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput
         raise SystemExit(SOME_FAILED)
 
 
-def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Trust) -> None:
-    """Print the report of the study in ``folder``, which stays as it is."""
+def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Trust, formats: Sequence[str] = ()) -> None:
+    """Print the report of the study in ``folder``, which stays as it is but for files in ``formats`` for a paper."""
     report = study.read(folder, trust=trust)
+    paper = write_paper(report, folder, formats)
     if output.as_json:
         return print_json(report.json)
     screen, shown = plain_console(), report.screen_columns
@@ -81,6 +84,7 @@ def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Tr
         for line in report.screen_notes:
             screen.print(line)
         places = {label: folder / name for label, name in report.places.items() if (folder / name).exists()}
+        places |= {f"For a paper ({path.name})": path for path in paper}
         width = max(map(len, places), default=0) + 2
         for label, path in places.items():
             screen.print(f"{label + ':':<{width}}{path}")

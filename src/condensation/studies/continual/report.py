@@ -11,7 +11,7 @@ from condensation.studies.continual.curves import Curves, StepScore, curves_in
 from condensation.studies.continual.study import MEMORIES, ContinualSettings
 from condensation.studies.published_numbers import source_notes
 from condensation.studies.scores import failure_notes
-from condensation.studies.study import StudyReport, new_figure, png, style
+from condensation.studies.study import StudyReport, new_figure, style
 
 COLORS = ("#7d7d87", "#b5542b", "#1b7f79", "#3f51a3", "#a8862b", "#8c3f86")
 
@@ -35,7 +35,7 @@ def continual_report(settings: ContinualSettings, folder: Path) -> StudyReport:
             "published": to_dict(curves.published),
             "differences": to_dict(curves.differences),
         },
-        figures={"continual.png": lambda: png(continual_figure(curves, title))},
+        figures={"continual.png": lambda: continual_figure(curves, title)},
         places={"Picture": "continual.png", "Curves": "continual.md", "Memories": MEMORIES},
         missing=f"{counted(missing, 'point')} of curves" if missing else "",
     )

@@ -11,7 +11,7 @@ from condensation.data.load import dataset_title
 from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, search_jobs
 from condensation.studies.nas.search import Search, Verdict
 from condensation.studies.rank_correlation import Agreement
-from condensation.studies.study import StudyReport, new_figure, png, style
+from condensation.studies.study import StudyReport, new_figure, style
 
 NOTHING = "-"
 SCREEN_COLUMNS = 5
@@ -38,7 +38,7 @@ def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
             "do_not_fit": search.space.others,
             "failed": search.failed,
         },
-        figures={"nas.png": lambda: png(search_figure(search, title))},
+        figures={"nas.png": lambda: search_figure(search, title)},
         places={"Picture": "nas.png", "Table": "nas.md", "Sets": SETS},
         missing=f"{missing} of {counted(len(search.names), 'network')}" if missing else "",
         text_columns=("trained on",),

@@ -22,7 +22,7 @@ from condensation.studies.pools.buckets import Ablation, ablation_in, published_
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, base_run, pool_network, pools_jobs
 from condensation.studies.published_numbers import source_notes
 from condensation.studies.scores import failure_notes
-from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
+from condensation.studies.study import MEASURED, PUBLISHED, Figure, StudyReport, new_figure, shared_legend, style
 
 BUCKET = "validation accuracy, %"
 NEW_NETWORKS = "new networks"
@@ -33,11 +33,11 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
     """Return the report of the ablation in ``folder``."""
     ablation = ablation_in(settings, folder)
     title = f"{dataset_title(settings.source)}: {settings.method_settings['name']} on networks of a pool"
-    figures: dict[str, Callable[[], bytes]] = {}
+    figures: dict[str, Callable[[], Figure]] = {}
     if any(cell.values for cell in ablation.cells):
-        figures[PICTURE] = lambda: png(accuracy_figure(ablation, title))
+        figures[PICTURE] = lambda: accuracy_figure(ablation, title)
     if sets_at(ablation, settings.ipc[-1]):
-        figures[IMAGES] = lambda: png(images_figure(ablation, title, settings.ipc[-1]))
+        figures[IMAGES] = lambda: images_figure(ablation, title, settings.ipc[-1])
     notes, missing = pools_notes(ablation), sum(cell.missing for cell in ablation.cells)
     return StudyReport(
         title=title,

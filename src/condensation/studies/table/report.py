@@ -9,10 +9,11 @@ from typing import Any
 from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
+from condensation.methods.registry import method_title
 from condensation.runs.folder import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import note, published_whole, source_notes
 from condensation.studies.scores import failure_notes
-from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, png, shared_legend, style
+from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
 from condensation.studies.table.study import RUNS, TableSettings, table_jobs, table_recipe
@@ -31,6 +32,8 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     rows = [(cell.ipc, _row(cell, signs)) for cell in cells]
     rows += [(cell.ipc, _published_row(cell)) for cell in published if cell.same_recipe]
     rows.sort(key=lambda pair: settings.ipc.index(pair[0]))
+    measured = [[cell for cell in cells if cell.ipc == ipc and cell.values] for ipc in settings.ipc]
+    best = {_row(max(of_ipc, key=lambda cell: cell.mean), signs) for of_ipc in measured if of_ipc}
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
         title=title,
@@ -43,12 +46,14 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
             **({"published": [cell.to_json() for cell in published]} if published else {}),
             "notes": list(notes),
         },
-        figures={"table.png": lambda: png(table_figure(title, cells))},
+        figures={"table.png": lambda: table_figure(title, cells)},
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
         text_columns=("method", "sets x nets", ""),
         sections=(*(ipc != following for (ipc, _), (following, _) in pairwise(rows)), True),
         markdown_notes=(f"Made on {_machines(cells, folder, record)}.",),
+        names={cell.method: method_title(cell.method) for cell in cells},
+        best=frozenset((number, COLUMNS.index("measured")) for number, (_, row) in enumerate(rows) if row in best),
         jobs=jobs,
     )
 

@@ -11,7 +11,7 @@ from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
-from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, png, style
+from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, style
 from condensation.studies.theory.study import NETWORKS, ZERO, Measurement, TheorySettings, decisive_settings
 
 CURVES = (("cosine", "#1b7f79", "cosine of the pixel gradients"), ("rank_correlation", "#b5542b", "rank correlation of the losses"))
@@ -39,7 +39,7 @@ def theory_report(settings: TheorySettings, folder: Path) -> StudyReport:
             "the two losses, and cosine of their gradients in the pixels. At 1 they agree.",
         ),
         json={"networks": to_dict(networks), "means": means},
-        figures={"theory.png": lambda: png(theory_figure(networks, means))} if networks else {},
+        figures={"theory.png": lambda: theory_figure(networks, means)} if networks else {},
         places={"Picture": "theory.png", "Numbers": "theory.json"},
         missing=counted(settings.networks - done, "network") if done < settings.networks else "",
         text_columns=("network",),

@@ -15,7 +15,7 @@ from condensation.runs.advice import network_label, what_to_try
 from condensation.runs.settings import describe
 from condensation.studies.jobs import Failures, failures_in
 from condensation.studies.scores import ScoredCell, accuracies_in, completed, failure_notes
-from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, png
+from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure
 from condensation.studies.transfer.study import CELLS, RANDOM, SETS, TEST, TransferRow, TransferSettings, transfer_jobs, transfer_rows
 
 BELOW = "↓"
@@ -107,7 +107,7 @@ def transfer_report(settings: TransferSettings, folder: Path) -> StudyReport:
             "cells": [cell.to_json() for row in matrix for cell in row],
             "below_random": below_random(matrix),
         },
-        figures={"transfer.png": lambda: png(transfer_figure(title, matrix))},
+        figures={"transfer.png": lambda: transfer_figure(title, matrix)},
         places={"Picture": "transfer.png", "Matrix": "transfer.md", "Sets": SETS},
         missing=counted(missing, "result") if missing else "",
         text_columns=(CORNER,),
