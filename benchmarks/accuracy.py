@@ -21,7 +21,7 @@ from condensation.core.progress import Progress
 from condensation.core.storage import read_json, write_json
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.runs.folder import SETTINGS
+from condensation.runs.files import SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.run import run
 from condensation.studies.published_numbers import published

@@ -23,7 +23,7 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.gan_test import CLASSIFIER, gan_test
 from condensation.methods.generative import GenerativeMethod
-from condensation.runs.folder import CHECKPOINT, LOG, SETTINGS
+from condensation.runs.files import CHECKPOINT, LOG, SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 

@@ -16,7 +16,7 @@ from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.loop import Observer
 from condensation.networks.base import NetworkSpec
-from condensation.runs.folder import LOG, SETTINGS
+from condensation.runs.files import LOG, SETTINGS
 from condensation.runs.settings import RunSettings
 
 ROOT = Path(__file__).parent.parent

@@ -42,7 +42,7 @@ def test_every_command_is_in_a_panel():
 
 def test_the_help_begins_with_run(condense):
     said = condense("--help")[1]
-    headings = ("─ Condense ─", "│ run ", "─ Evaluate ─", "│ evaluate ", "─ Inspect ─", "│ show ", "─ Studies ─", "│ table ")
+    headings = ("─ Condense ─", "│ run ", "─ Evaluate ─", "│ evaluate ", "─ Inspect ─", "│ runs ", "─ Studies ─", "│ table ")
     places = [said.index(text) for text in headings]
     assert places == sorted(places)
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -10,7 +12,7 @@ from condensation.cli.views.methods import settings_of
 from condensation.config.field_docs import field_docs
 from condensation.methods.registry import METHODS
 from condensation.networks.registry import NETWORKS
-from tests.cli.runs import colour_data
+from tests.cli.runs import ENVIRONMENT, colour_data
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
@@ -70,3 +72,23 @@ def test_a_user_defined_method_is_described(condense, tmp_path):
     settings = json.loads(condense("methods", "own.py:Mine", "--json")[1])
     assert settings["salt"] == {"type": "int", "default": "3", "description": "Grains."}
     assert settings["lr"]["description"] == field_docs(DM)["lr"]
+
+
+def test_runs_are_listed_and_compared(condense, finished, refused):
+    code, said, _ = condense("runs", finished.parent)
+    assert (code, "digits" in said, "finished" in said) == (0, True, True)
+    (listed,) = json.loads(condense("runs", finished.parent, "--json")[1])
+    assert (listed["folder"], listed["state"], listed["score"]["count"]) == (str(finished), "finished", 1)
+    code, said, _ = condense("compare", finished, finished, "--per-class")
+    assert (code, "+0.0" in said, "taken for" in said) == (0, True, True)
+    both = json.loads(condense("compare", finished, "--every", "--json")[1])
+    assert [row["set"].split()[0] for row in both] == ["dm", "random"]
+    assert {sum(row.values()) for row in both[0]["confusion"].values()} <= {35, 36, 37}  # test images of a class
+    assert refused("compare", finished.parent)
+
+
+def test_shells_complete_the_command():
+    environment = {**ENVIRONMENT, "_CONDENSE_COMPLETE": "complete_bash", "COMP_WORDS": "condense ru", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", "import sys; sys.argv = ['condense']; from condensation.__main__ import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["run", "runs"]

@@ -4,7 +4,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from condensation.core.checkpoint import Checkpoint, first_difference
+from condensation.core.checkpoint import Checkpoint
+from condensation.core.differences import first_difference
 from condensation.core.errors import NEWER, CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.storage import RESTORE

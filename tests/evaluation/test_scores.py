@@ -24,9 +24,9 @@ def test_files_of_earlier_versions_are_read_and_written_alike(path: Path, tmp_pa
     assert Scores.read(tmp_path / "again.json") == scores
 
 
-def test_scores_without_seconds_lack_the_key() -> None:
+def test_scores_for_card_lack_the_key() -> None:
     scores = Scores.read(GOLDEN[0])
-    bare = scores.without_seconds()
+    bare = scores.for_card()
     assert all("seconds" not in score for score in bare.to_json()["sets"].values())
     assert Scores.from_card(bare.to_json()) == bare
 

@@ -261,7 +261,7 @@ def config_arguments(methods: list[str]) -> dict[str, tuple[object, ...]]:
 
 # -- comparing
 
-CHANGING = {"seconds", "seconds_of_set", "machine", "versions", "notes", "folder", "format"}  # clocks, machines, and words
+CHANGING = {"confusion", "seconds", "seconds_of_set", "machine", "versions", "notes", "folder", "format"}  # clocks, machines, and words
 
 
 def steady(content: Any) -> Any:

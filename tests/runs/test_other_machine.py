@@ -3,7 +3,8 @@
 import json
 
 from condensation.core.environment import machine
-from condensation.runs.folder import SETTINGS, warn_of_other_machine
+from condensation.runs.files import SETTINGS
+from condensation.runs.folder import warn_of_other_machine
 
 
 def test_another_processor_is_named(tmp_path, caplog):

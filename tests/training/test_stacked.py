@@ -149,7 +149,7 @@ def test_groups_are_halved_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("condensation.training.train_and_test.train_together", train_small_groups)
     jobs = [TrainingJob(images(), Rng(number)) for number in range(6)]
     compute = Compute(**CPU, together=6)  # type: ignore[arg-type]
-    (fractions,), finite = train_and_test(ConvNet(width=4), jobs, [images(seed=7)], RECIPE, compute)
+    (fractions,), _, finite = train_and_test(ConvNet(width=4), jobs, [images(seed=7)], RECIPE, compute)
     assert sizes == [6, 3, 1, 1, 1, 1, 1, 1]
     assert fractions.shape == (6, 3)
     assert finite == [True] * 6

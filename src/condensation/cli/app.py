@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 PANELS = {
     "Condense": ("run", "sample"),
     "Evaluate": ("evaluate", "ridge", "teach"),
-    "Inspect": ("show", "methods", "networks", "data", "export", "import"),
+    "Inspect": ("runs", "compare", "show", "methods", "networks", "data", "export", "import"),
     "Studies": ("table", "transfer", "continual", "nas", "pools", "theory"),
 }
 
@@ -28,7 +28,6 @@ app = typer.Typer(
     name="condense",
     cls=PanelGroup,
     help="Turn an image training set into a few synthetic images per class on which a network trains nearly as well as on the full set.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

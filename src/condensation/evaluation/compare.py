@@ -23,6 +23,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
 
 MOST_NETWORKS = 100_000
+MOST_COMPLETE, MOST_CONFUSED = 100, 5  # classes of a complete confusion matrix; predictions of each class if there are more
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,20 @@ def _score(entry: Entry, accuracies: Accuracies, seconds: float, tested: int) ->
         loss=entry.images.soft_labels.loss if entry.images.soft_labels else None,
         recipe=to_dict(entry.recipe) if entry.recipe else None,
         test=TestImages(entry.test_name, tested) if entry.test else None,
+        confusion=_confusion(accuracies, entry.images.class_names),
     )
+
+
+def _confusion(accuracies: Accuracies, predictions: Sequence[str]) -> dict[str, dict[str, int]] | None:
+    """Return the number of test images of each class by prediction, the most frequent first; with many classes only those."""
+    if accuracies.confusion is None:
+        return None
+    most = MOST_CONFUSED if len(predictions) > MOST_COMPLETE else len(predictions)
+    rows = {}
+    for name, counts in zip(accuracies.class_names, accuracies.confusion.tolist(), strict=True):
+        order = sorted(range(len(counts)), key=lambda place: -counts[place])[:most]
+        rows[name] = {predictions[place]: counts[place] for place in order if counts[place]}
+    return rows
 
 
 def _shifted(on_progress: OnProgress | None, number: int, count: int) -> OnProgress | None:

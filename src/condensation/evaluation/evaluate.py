@@ -49,6 +49,8 @@ class Accuracies:
     """Architecture of the networks."""
     compute: Compute
     """Device and precision that were used, without "auto"."""
+    confusion: np.ndarray | None = None
+    """Number of test images of all networks by true class (rows) and predicted class (columns, all classes)."""
 
     @property
     def mean(self) -> float:
@@ -143,13 +145,13 @@ def evaluate_on_each(
     sets = [images.to(decided.device) for images in sets]
     streams = [(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
     jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
-    correct, _ = train_and_test(network, jobs, tests, recipe, decided, on_progress)
+    correct, confusions, _ = train_and_test(network, jobs, tests, recipe, decided, on_progress)
     results = []
-    for test, fractions in zip(tests, correct, strict=True):
+    for test, fractions, confusion in zip(tests, correct, confusions, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
         values = np.average(per_class, axis=2, weights=np.array(list(test.counts.values())))
         names = tuple(test.class_names[label] for label in test.classes)
-        results.append(Accuracies(values, per_class, names, recipe, network, replace(decided, compile=compute.compile)))
+        results.append(Accuracies(values, per_class, names, recipe, network, replace(decided, compile=compute.compile), confusion))
     return results
 
 

@@ -41,6 +41,9 @@ class SetScore:
     loss: str | None = None  # loss of the set's soft labels; None for hard labels
     recipe: dict[str, Any] | None = None  # training recipe, if it differs from the common one
     test: TestImages | None = None  # test set, if each set has its own
+    confusion: dict[str, dict[str, int]] | None = None
+    """Test images of all networks by true class, then by predicted class, the most frequent first; only those if there are more than 100
+    classes. None in files that lack it, and on cards."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,6 @@ class Scores:
         sets = {name: {key: value for key, value in score.items() if value is not None} for name, score in content["sets"].items()}
         return {**content, "sets": sets}
 
-    def without_seconds(self) -> Scores:
-        """Return the scores without times, so that repeated runs write identical files."""
-        return replace(self, sets={name: replace(score, seconds=None) for name, score in self.sets.items()})
+    def for_card(self) -> Scores:
+        """Return the scores without times, so that repeated runs write identical files, and without confusion matrices, which are large."""
+        return replace(self, sets={name: replace(score, seconds=None, confusion=None) for name, score in self.sets.items()})

@@ -192,7 +192,7 @@ class BestOf(Method[BestOfState]):
         jobs = [TrainingJob(state.mixed(sets), rng.child("network", place)) for place, sets in enumerate(group.T)]
         images = len(jobs) * (self.recipe.epochs * jobs[0].images.seen + len(test))
         compute = state.compute.with_compile_decision(real.shape, images * groups[round_])
-        (per_class,), _ = train_and_test(self.eval_network, jobs, [test], self.recipe, compute)
+        (per_class,), _, _ = train_and_test(self.eval_network, jobs, [test], self.recipe, compute)
         accuracies = torch.from_numpy(per_class).mean(1)  # balanced by class
         state.right.scatter_add_(1, group, accuracies.expand(len(group), -1))
         if state.done == self._making_steps + sum(groups[: round_ + 1]):

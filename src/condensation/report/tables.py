@@ -10,7 +10,6 @@ from rich.table import Table
 
 from condensation.core.text import accuracy, counted, in_line, shown
 from condensation.core.user_code import short_name
-from condensation.data.summary import read_lines
 from condensation.evaluation.scores import Scores
 
 
@@ -61,6 +60,8 @@ def print_scores(screen: Console, content: Scores | Mapping[str, Any]) -> None:
 
 def data_notes(card: Mapping[str, Any], *, read: bool, most: int = 10) -> list[str]:
     """Return lines about the ``data`` entry of a card; fewer if the data were just ``read``, since that is told while reading."""
+    from condensation.data.summary import read_lines  # imports torch
+
     lines = read_lines(card["read"]) if not read and "read" in card else []
     lines += [str(card["note"])] if card.get("note") else []
     if skipped := card.get("skipped"):

@@ -97,7 +97,7 @@ def evaluate_views(condensed: CondensedSet, settings: EvaluateSettings, progress
     view = replace(viewable, images=eight_bit(viewable))
     entries = [Entry("float32", condensed.images), Entry("8-bit", view)]  # each with identically initialized networks
     scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
-    return replace(condensed, card={**condensed.card, VIEWS: scores.without_seconds().to_json()})
+    return replace(condensed, card={**condensed.card, VIEWS: scores.for_card().to_json()})
 
 
 def evaluation_of(condensed: CondensedSet) -> EvaluationSettings:

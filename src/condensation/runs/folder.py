@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from condensation.artifacts.set_file import SET
-from condensation.core.checkpoint import first_difference, grown
+from condensation.core.differences import first_difference, grown
 from condensation.core.environment import machine
 from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.storage import entries, read_json
+from condensation.core.storage import read_json
 from condensation.methods.base import Method
+from condensation.runs.files import CHECKPOINT, ELSEWHERE, GRID, SCORES, SET, SETTINGS, require_run_folder
 
 logger = logging.getLogger(__name__)
-SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 STEPS = ("method.steps ", "method.iterations ", "method.of.steps ")  # begin of a difference in the number of steps
-ELSEWHERE = "Choose another folder (out=...)."
 
 
 def check_folder(folder: Path, content: Mapping[str, Any], resume: bool, method: Method | None = None) -> None:
@@ -27,15 +25,10 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool, method:
     With its ``method``, the run in the folder may have fewer steps if it can go on. Raise CondensationError if it holds another run,
     naming the difference, or this run and ``resume`` is False, and NotWritten if the run is unfinished and the folder cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
+    require_run_folder(folder, resume)
     if not is_finished(folder, content, method):
         _require_writable(folder)
     if not (folder / SETTINGS).exists():
-        if entries(folder):
-            raise CondensationError(f"{folder} is not empty and holds no run.", hint="Choose a new folder (out=...).", setting="out")
-        if resume:
-            raise CondensationError(f"There is no run to resume in {folder}.", hint="Leave out resume=True to start one.", setting="resume")
         return
     if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
         return  # a run that was rejected or stopped before its first checkpoint may be replaced

@@ -29,18 +29,8 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.folder import (
-    CHECKPOINT,
-    ELSEWHERE,
-    GRID,
-    LOG,
-    SCORES,
-    SETTINGS,
-    check_folder,
-    is_finished,
-    remove_shorter_results,
-    warn_of_other_machine,
-)
+from condensation.runs.files import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS
+from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
 from condensation.runs.settings import RunSettings, describe_set
 
@@ -135,7 +125,7 @@ def run(
             name = f"random ({form.name})" if form else "random"
             entries.append(Entry(name, condense(Random(form), data.train, ipc, seed=settings.seed, compute=settings.compute)))
         scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
-        condensed = condensed.with_scores(scores.without_seconds().to_json())
+        condensed = condensed.with_scores(scores.for_card().to_json())
         condensed.save(folder / SET)
         write_json(folder / SCORES, scores.to_json())  # last: this file marks the run as finished
     return RunResult(folder, condensed, scores)

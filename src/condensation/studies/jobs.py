@@ -23,7 +23,8 @@ from condensation.core.user_code import user_error_message
 from condensation.data.dataset import Data
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, Stopped
-from condensation.runs.folder import CHECKPOINT, SETTINGS, check_folder, is_finished
+from condensation.runs.files import CHECKPOINT, SETTINGS
+from condensation.runs.folder import check_folder, is_finished
 from condensation.runs.run import run
 from condensation.runs.settings import RunSettings
 

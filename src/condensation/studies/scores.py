@@ -13,7 +13,7 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import RESTORE
 from condensation.core.text import accuracy
 from condensation.evaluation.scores import Scores
-from condensation.runs.folder import SCORES
+from condensation.runs.files import SCORES
 from condensation.studies.jobs import FAILED, FINISHED, Job, failures_in, state
 
 C = TypeVar("C", bound="ScoredCell")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from condensation.config.build import from_dict
-from condensation.core.checkpoint import first_difference
+from condensation.core.differences import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, naming
 from condensation.core.plain import to_dict

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint, first_difference
+from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint
 from condensation.core.compute import Compute
+from condensation.core.differences import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet

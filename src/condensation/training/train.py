@@ -210,11 +210,21 @@ def optimizer_of(models: ModelBatch, recipe: Recipe) -> Optimizer:
 
 def class_accuracies(models: ModelBatch, test: ImageSet, chunk: int) -> Tensor:
     """Return the accuracy of each network on each class of ``test``, (count, classes), float64 in [0, 1], ``chunk`` images at a time."""
+    return tested(models, test, chunk)[0]
+
+
+def tested(models: ModelBatch, test: ImageSet, chunk: int) -> tuple[Tensor, Tensor]:
+    """Return `class_accuracies`, and the confusion matrix summed over the networks: int64 (classes, all classes), rows are true classes."""
     models.train(False)  # no norm mixes images then, so the chunk does not affect the result
     dtype = models.parameters()[0].dtype
-    right = torch.zeros(models.count, len(test.classes), dtype=torch.int64, device=test.device)
+    classes, outputs = len(test.classes), test.num_classes
+    right = torch.zeros(models.count, classes, dtype=torch.int64, device=test.device)
+    confusion = torch.zeros(classes * outputs, dtype=torch.int64, device=test.device)
     with torch.no_grad():
         for part in split(len(test), chunk):
-            correct = models.forward_shared(test.inputs(part).to(dtype)).argmax(2) == test.labels[part]
-            right.index_add_(1, test.class_index[part], correct.long())
-    return right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)
+            predicted, rows = models.forward_shared(test.inputs(part).to(dtype)).argmax(2), test.class_index[part]
+            right.index_add_(1, rows, (predicted == test.labels[part]).long())
+            pairs = (rows * outputs + predicted).flatten()
+            confusion.index_add_(0, pairs, torch.ones_like(pairs))
+    accuracies = right.cpu() / torch.tensor(list(test.counts.values()), dtype=torch.float64)
+    return accuracies, confusion.view(classes, outputs).cpu()

@@ -15,7 +15,7 @@ from condensation.core.rng import Rng
 from condensation.networks.base import NetworkSpec
 from condensation.training.epoch_window import EpochWindow
 from condensation.training.stacked import model_cache
-from condensation.training.train import Recipe, class_accuracies, train_together
+from condensation.training.train import Recipe, tested, train_together
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +33,17 @@ def train_and_test(
     recipe: Recipe,
     compute: Compute,
     on_progress: OnProgress | None = None,
-) -> tuple[list[np.ndarray], list[bool]]:
+) -> tuple[list[np.ndarray], list[np.ndarray], list[bool]]:
     """Train a network for each of ``jobs`` with the resolved ``compute``, and test it on all ``tests``.
 
     Jobs with sets of the same size and loss are trained together, in groups of similar size. ``on_progress`` counts all epochs. Return
-    accuracies (jobs, classes) in [0, 1] for each test set, and for each network whether its weights are finite.
+    accuracies (jobs, classes) in [0, 1] and the confusion matrix, summed over the jobs, of each test set, and for each network whether
+    its weights are finite.
     """
     kinds = [(job.images.seen, job.images.soft_labels.loss if job.images.soft_labels else None) for job in jobs]
     limit = compute.suitable_together(tests[0].shape, min(recipe.batch, max(size for size, _ in kinds)))
     accuracies = [np.empty((len(jobs), len(test.classes))) for test in tests]
+    confusions = [np.zeros((len(test.classes), test.num_classes), dtype=np.int64) for test in tests]
     finite: list[bool] = []
     done, epochs = 0, len(jobs) * recipe.epochs
     with model_cache(network, tests[0].shape, tests[0].num_classes, compute) as models:
@@ -58,8 +60,10 @@ def train_and_test(
                 batch.reinitialize([job.rng.child("network") for job in group])
                 train_together(batch, [job.images.decoded() for job in group], recipe, [job.rng.child("train") for job in group], on_epoch)
                 chunk = max(1, (compute.chunk or compute.suitable_chunk(tests[0].shape)) // len(group))
-                for rows, test in zip(accuracies, tests, strict=True):
-                    rows[done : done + len(group)] = class_accuracies(batch, test, chunk).numpy()
+                results = [tested(batch, test, chunk) for test in tests]
+                for rows, confusion, (values, counts) in zip(accuracies, confusions, results, strict=True):
+                    rows[done : done + len(group)] = values.numpy()
+                    confusion += counts.numpy()
                 finite += batch.are_finite()
                 done += len(group)
             except torch.cuda.OutOfMemoryError:
@@ -68,4 +72,4 @@ def train_and_test(
                 del batch
                 models.release()
                 limit = len(group) // 2
-    return accuracies, finite
+    return accuracies, confusions, finite

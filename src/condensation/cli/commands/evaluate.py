@@ -9,6 +9,8 @@ from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
 
+_PER_CLASS = "Print the accuracy of each class, and the class it is most often taken for."
+
 
 @app.command()
 @grouped
@@ -21,6 +23,7 @@ def evaluate(
     whole: Annotated[bool, typer.Option("--whole", help="Also evaluate the whole training set.")] = False,
     seed: opt.SeedOption = None,
     reading: opt.SavedDataOptions = opt.SavedDataOptions(),
+    per_class: Annotated[bool, typer.Option("--per-class", help=_PER_CLASS)] = False,
     print_config: opt.PrintConfig = False,
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
@@ -42,4 +45,4 @@ def evaluate(
     settings = evaluate_settings(content, saved)
     if print_config:
         return opt.print_settings(settings)
-    return view.evaluate(settings, paths, output, trust)
+    return view.evaluate(settings, paths, output, trust, per_class=per_class)

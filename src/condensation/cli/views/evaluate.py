@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from condensation.cli.options import Output
+from condensation.cli.views.compare import print_per_class
 from condensation.core.progress import Progress
 from condensation.core.trust import Trust
 from condensation.report.progress import stoppable
@@ -12,11 +13,15 @@ from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
 from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 
 
-def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:
+def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trust: Trust, *, per_class: bool = False) -> None:
     """Run ``condense evaluate``."""
     with stoppable(quiet=not output.talks, message=lambda stopped: "Stopped; no accuracy was saved.") as shown:
         scores = evaluate_saved(settings, paths, Progress(reading=shown.reading, evaluating=shown.evaluating), trust)
-    return print_json(scores.to_json()) if output.as_json else print_scores(plain_console(), scores)
+    if output.as_json:
+        return print_json(scores.to_json())
+    screen = plain_console()
+    print_scores(screen, scores)
+    return print_per_class(screen, scores.sets) if per_class else None
 
 
 def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:

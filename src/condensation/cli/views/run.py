@@ -23,7 +23,8 @@ from condensation.report.progress import HeadedReporter, stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
-from condensation.runs.folder import GRID, SETTINGS, check_folder, is_finished
+from condensation.runs.files import GRID, SETTINGS
+from condensation.runs.folder import check_folder, is_finished
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.settings import RunSettings, describe
 from condensation.training.train import Recipe

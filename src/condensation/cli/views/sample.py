@@ -17,7 +17,7 @@ from condensation.report.grid import grid, save_picture
 from condensation.report.progress import stoppable
 from condensation.report.tables import plain_console, print_json
 from condensation.runs.evaluate_saved import data_of
-from condensation.runs.folder import GRID
+from condensation.runs.files import GRID
 
 GAN_TEST = "recognised"  # key of the GAN test on the card of a sampled set
 

@@ -16,7 +16,7 @@ from condensation.data.settings import DataSettings
 from condensation.methods.registry import METHODS
 from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
-from condensation.runs.folder import GRID
+from condensation.runs.files import GRID
 from condensation.runs.settings import describe_set
 
 PICTURE = "show.png"

@@ -12,7 +12,7 @@ from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.trust import from_file, given_names
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.runs.folder import SETTINGS as RUN_SETTINGS
+from condensation.runs.files import SETTINGS as RUN_SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, shared_name

@@ -11,7 +11,7 @@ import numpy as np
 from condensation.core.records import as_record, read_record
 from condensation.core.rng import Rng
 from condensation.core.storage import parsed
-from condensation.runs.folder import LOG, SETTINGS as RUN_SETTINGS
+from condensation.runs.files import LOG, SETTINGS as RUN_SETTINGS
 from condensation.studies.jobs import failures_in
 from condensation.studies.nas.proxies import SETS, WHOLE, Proxy, SearchSettings, all_proxies, decisive_settings, search_jobs
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, SpaceRecord, Trained, trained

@@ -119,7 +119,7 @@ def _train(material: Material, folder: Path, name: str, proxies: Sequence[Proxy]
     streams = [(proxy, root.child(proxy.label, number)) for proxy in proxies for number in range(settings.trainings)]
     trainings = [TrainingJob(proxy.images(settings, folder, material.real, rng.child("images")), rng) for proxy, rng in streams]
     tests, started = [material.validation, material.test], time.perf_counter()
-    correct, finite = train_and_test(network, trainings, tests, proxies[0].recipe(settings), settings.compute, on_progress)
+    correct, _, finite = train_and_test(network, trainings, tests, proxies[0].recipe(settings), settings.compute, on_progress)
     seconds = round((time.perf_counter() - started) / len(proxies), 3)
     results, lost = trained(folder, name), []
     for place, proxy in enumerate(proxies):

@@ -10,7 +10,7 @@ from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.methods.registry import method_title
-from condensation.runs.folder import SETTINGS as RUN_SETTINGS
+from condensation.runs.files import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import note, published_whole, source_notes
 from condensation.studies.scores import failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, shared_legend, style

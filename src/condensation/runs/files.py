@@ -1,0 +1,23 @@
+"""Names of the files of a run folder, and the check whether a folder can be one."""
+
+from pathlib import Path
+
+from condensation.core.errors import CondensationError
+from condensation.core.storage import entries
+
+SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
+SET = "set.safetensors"  # as `condensation.artifacts.set_file` names it
+MESSAGES = "run.log"  # what a command reported, with times
+ELSEWHERE = "Choose another folder (out=...)."
+
+
+def require_run_folder(folder: Path, resume: bool) -> None:
+    """Raise CondensationError if ``folder`` is a file, holds something else than a run, or with ``resume`` holds no run."""
+    if folder.exists() and not folder.is_dir():
+        raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
+    if (folder / SETTINGS).exists():
+        return
+    if [path for path in entries(folder) if path.name != MESSAGES]:
+        raise CondensationError(f"{folder} is not empty and holds no run.", hint="Choose a new folder (out=...).", setting="out")
+    if resume:
+        raise CondensationError(f"There is no run to resume in {folder}.", hint="Leave out resume=True to start one.", setting="resume")
