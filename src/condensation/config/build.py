@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from condensation.config.outline import unknown_setting, wrong_type
 from condensation.config.registry import FAMILIES, lookup
-from condensation.core.errors import CondensationError, abridged, did_you_mean
+from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
@@ -41,16 +42,16 @@ def _build(kind: Any, content: Any, base: Any, where: str) -> Any:
         return _dataclass(kind, content, base, where)
     if get_origin(kind) is Literal:
         if content not in get_args(kind):
-            raise _wrong_type(where, content, f"one of {', '.join(map(str, get_args(kind)))}")
+            raise wrong_type(where, content, f"one of {', '.join(map(str, get_args(kind)))}")
         return content
     if get_origin(kind) in (tuple, list):
         items = content.split(",") if isinstance(content, str) else content
         if not isinstance(items, Sequence):
-            raise _wrong_type(where, content, "a list")
+            raise wrong_type(where, content, "a list")
         return get_origin(kind)(_build(get_args(kind)[0], item, None, where) for item in items)
     if get_origin(kind) is dict:
         if not isinstance(content, Mapping):
-            raise _wrong_type(where, content, WORDS[dict])
+            raise wrong_type(where, content, WORDS[dict])
         return {str(key): _build(get_args(kind)[1], item, None, f"{where}.{key}") for key, item in content.items()}
     return _scalar(kind, content, where)
 
@@ -59,7 +60,7 @@ def _first_that_fits(options: list[Any], content: Any, base: Any, where: str) ->
     for option in options:
         if isinstance(content, get_origin(option) or option):
             return _build(option, content, base, where)
-    raise _wrong_type(where, content, " or ".join(WORDS[get_origin(option) or option] for option in options))
+    raise wrong_type(where, content, " or ".join(WORDS[get_origin(option) or option] for option in options))
 
 
 def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
@@ -67,7 +68,7 @@ def _member(kind: Any, content: Any, base: Any, where: str) -> Any:
     if isinstance(content, str):
         content = {"name": content}
     if not isinstance(content, Mapping):
-        raise _wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
+        raise wrong_type(where, content, f"a name ({', '.join(FAMILIES[kind])}) or settings")
     name = content.get("name")
     if name is not None:
         named = lookup(kind, name, where)
@@ -85,7 +86,7 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
     known = [field.name for field in fields(kind) if field.init]
     content = content if isinstance(content, Mapping) else {"name": content}
     if "name" in content and where and "name" not in known:  # a group that is not a family has no name
-        raise _wrong_type(where, content["name"], f"set one by one: {', '.join(f'{where}.{name}' for name in known)}")
+        raise wrong_type(where, content["name"], f"set one by one: {', '.join(f'{where}.{name}' for name in known)}")
     for key in content:
         if key not in known:
             raise _unknown_setting(kind, key, known, base, where)
@@ -110,11 +111,11 @@ def _scalar(kind: Any, content: Any, where: str) -> Any:
     if kind is str and isinstance(content, int | float):
         return str(content)
     if not isinstance(content, kind) or (isinstance(content, bool) and kind is not bool):
-        raise _wrong_type(where, content, WORDS.get(kind, f"a {kind.__name__}"))
+        raise wrong_type(where, content, WORDS.get(kind, f"a {kind.__name__}"))
     if kind is float and not math.isfinite(content):
-        raise _wrong_type(where, content, "a finite number")
+        raise wrong_type(where, content, "a finite number")
     if kind is str and not content.isprintable() and any("\ud800" <= character <= "\udfff" for character in content):
-        raise _wrong_type(where, content, "valid text (UTF-8)")
+        raise wrong_type(where, content, "valid text (UTF-8)")
     return content
 
 
@@ -131,7 +132,7 @@ def _settings_called(key: str, content: Any, where: str) -> list[str]:
 
 
 def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: str) -> CondensationError:
-    hint = f"It has {', '.join(known)}." if known else "It has none."
+    hint = ""
     if issubclass(kind, Method) and (others := [name for name, method in METHODS.items() if key in method.__dataclass_fields__]):
         hint += f" Methods with {key}: {', '.join(others)}."
     if "options" in known:
@@ -140,10 +141,5 @@ def _unknown_setting(kind: Any, key: str, known: list[str], base: Any, where: st
         names = _settings_called(key, to_dict(kind() if base is None else base), where)
     except TypeError:  # a class with required settings
         names = []
-    meant = f" Did you mean {' or '.join(names)}?" if names and key != "name" else did_you_mean(key, known)
-    setting = f"{where}.{key}" if where else key
-    return CondensationError(f"{kind.__name__} has no setting {key!r}.{meant}", hint=hint, setting=setting)
-
-
-def _wrong_type(where: str, content: Any, expected: str) -> CondensationError:
-    return CondensationError(f"{where} is {abridged(repr(content))}; it must be {expected}.", setting=where)
+    meant = f" Did you mean {' or '.join(names)}?" if names and key != "name" else ""
+    return unknown_setting(kind.__name__, key, known, f"{where}.{key}" if where else key, meant, hint)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from condensation.config.outline import method_names
 from condensation.core.errors import CondensationError, abridged
 from condensation.core.regular_files import read_text
 from condensation.core.renamed import with_new_names, with_new_settings
 from condensation.core.storage import LEVELS, parsed
 from condensation.core.trust import Trust, from_file
-from condensation.methods.registry import METHODS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,7 +66,7 @@ def _is_kept(group: Mapping[str, Any], given: Any) -> bool:
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str):
         return isinstance(given, Mapping)
-    return group.get("name") == name if ":" in name else name in METHODS and group.get("name") in (None, name)
+    return group.get("name") == name if ":" in name else name in method_names() and group.get("name") in (None, name)
 
 
 def apply_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from condensation.core.lock import locked_beside
 from condensation.core.memory import readable
 from condensation.core.storage import put_in_place
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.locate import VARIABLE, find_folder, search_folders, user_folder
+from condensation.data.folders import VARIABLE, search_folders, user_folder
+from condensation.data.locate import find_folder
 from condensation.data.mirrors import DOWNLOADS, Download, DownloadFile
 
 BLOCK = 1 << 16  # bytes written at a time

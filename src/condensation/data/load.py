@@ -19,19 +19,12 @@ from condensation.data.assemble import assemble
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, Fit, Format, RawData, RawSplit, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
+from condensation.data.folders import data_folder, expanded, is_path, no_path_error
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import format_of
 from condensation.data.labels import are_strings, encode_labels
-from condensation.data.locate import (
-    data_folder,
-    find_dataset,
-    no_format_error,
-    no_path_error,
-    not_found_error,
-    official_paths,
-    warn_of_shadow,
-)
+from condensation.data.locate import find_dataset, no_format_error, not_found_error, official_paths, warn_of_shadow
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +84,8 @@ def load(
     options = ReadOptions(size, fit, skip_bad, columns, train, test, drop_empty, pixel_range, max_pixels, fold, on_progress)
     if is_hub_name(source):
         name, raw = read_hub(str(source), options)
-    elif _is_path(source):
-        name, raw = _read_path(_path(source), options)
+    elif is_path(source):
+        name, raw = _read_path(expanded(source), options)
     else:
         name, raw = _read_named(as_path_text(str(source)), folder, options)
     return assemble(name, raw, preprocessing, options, flip_invariant)
@@ -143,9 +136,9 @@ def from_arrays(
 
 def catalogue_key(source: str | Path) -> str | None:
     """Return the key in `DATASETS` of ``source``, a name or a path, without reading files; None if unknown."""
-    if not _is_path(source) and (known := known_name(str(source))):
+    if not is_path(source) and (known := known_name(str(source))):
         return known
-    path = _path(source)
+    path = expanded(source)
     located = _format_in(path) if path.exists() else None
     return (located[1].dataset or _name_of(path)[1]) if located else None
 
@@ -154,14 +147,6 @@ def dataset_title(source: str) -> str:
     """Return the title of the data set ``source``, or ``source`` itself if it is unknown."""
     key = catalogue_key(source)
     return DATASETS[key].title if key else source
-
-
-def _is_path(source: str | Path) -> bool:
-    return isinstance(source, Path) or "/" in source or os.sep in source or source.startswith((".", "~"))
-
-
-def _path(source: str | Path) -> Path:
-    return Path(os.path.expanduser(as_path_text(str(source))))
 
 
 def _read_named(name: str, folder: str | Path | None, options: ReadOptions) -> tuple[str, RawData]:

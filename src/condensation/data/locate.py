@@ -1,18 +1,16 @@
 """Search for data sets in the data folders."""
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from condensation.core.errors import CondensationError, NoSuchData, did_you_mean
 from condensation.core.text import in_line
-from condensation.core.trust import as_path_text
 from condensation.data.catalogue import DATASETS, DatasetInfo, known_name, normalized_name
 from condensation.data.decode.list_files import subfolders
+from condensation.data.folders import VARIABLE, data_folder, names_beside, no_path_error, search_folders
 from condensation.data.formats.bundled import BUNDLED
 from condensation.data.formats.idx import is_idx_folder
 from condensation.data.formats.npz import is_npz_folder
@@ -21,8 +19,6 @@ from condensation.data.own_output import is_own_folder
 
 logger = logging.getLogger(__name__)
 
-VARIABLE = "CONDENSATION_DATA"
-MOST_COMPARED = 1_000  # names in a folder that are compared with a misspelt one
 IDX_NAMES = ("mnist", "fashion-mnist")
 
 
@@ -33,32 +29,6 @@ class DatasetListing:
     name: str
     info: DatasetInfo | None  # None for a folder that is not in the catalogue
     where: str | None  # "bundled", a path, or None if it was not found
-
-
-def data_folder(folder: str | Path | None) -> Path | None:
-    """Return ``folder``, or the one named by CONDENSATION_DATA, or None; raise NoSuchData if it does not exist."""
-    named = folder if folder is not None else os.environ.get(VARIABLE) or None
-    if named is None:
-        return None
-    path = Path(os.path.expanduser(as_path_text(str(named))))
-    if not path.is_dir():
-        named_by = "" if folder is not None else f" (set by {VARIABLE})"
-        raise NoSuchData(f"There is no folder {path}{named_by}.", setting="data.folder")
-    return path
-
-
-def user_folder() -> Path | None:
-    """Return the default folder of ``condense data get``; None if platformdirs is not installed."""
-    try:
-        from platformdirs import user_data_path
-    except ImportError:
-        return None
-    return user_data_path("condensation", appauthor=False)
-
-
-def search_folders(folder: str | Path | None) -> list[Path]:
-    """Return the existing folders to search: `data_folder`, then `user_folder`."""
-    return [root for root in (data_folder(folder), user_folder()) if root is not None and root.is_dir()]
 
 
 def find_folder(name: str, folder: Path) -> Path | None:
@@ -114,23 +84,6 @@ def not_found_error(name: str, root: Path | None) -> CondensationError:
     official = "".join(f", or {form.usual_names[0]}" for form in FORMATS if form.dataset == known)
     hint = f"Get it with: condense data get {known}\nOr {advice}{official}{idx}. Bundled data sets: {', '.join(BUNDLED)}."
     return CondensationError(f"The data set {known!r} was not found. {searched}", hint=hint, setting="data.source")
-
-
-def names_beside(path: Path) -> list[str]:
-    """Return the names in the folder of ``path``, for suggestions; none if it cannot be read."""
-    try:
-        with os.scandir(path.parent) as entries:
-            return [entry.name for entry in islice(entries, MOST_COMPARED) if not entry.name.startswith(".")]
-    except OSError:
-        return []
-
-
-def no_path_error(path: str | Path) -> CondensationError:
-    """Return the error for a ``path`` that does not exist."""
-    slashes = str(path).replace("\\", "/")
-    hint = f"Did you mean {in_line(slashes)}?" if slashes != str(path) and Path(os.path.expanduser(slashes)).exists() else ""
-    suggestion = did_you_mean(Path(path).name, names_beside(Path(path)))
-    return NoSuchData(f"There is no folder or file {path}.{suggestion}", hint=hint, setting="data.source")
 
 
 def no_format_error(path: Path) -> CondensationError:

@@ -51,5 +51,6 @@ StudyCommand(
     settings=continual_settings,
     folder=continual_folder,
     folder_text="continual/DATA-STEPSsteps-ipcN",
+    home=("studies.continual.study", "ContinualSettings"),
     jobs_text="List the memories to make and stop.",
 ).add()

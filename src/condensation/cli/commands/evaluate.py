@@ -8,6 +8,7 @@ import typer
 from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
+from condensation.cli.refuse import require_sets, require_usable
 
 _PER_CLASS = "Print the accuracy of each class, and the class it is most often taken for."
 
@@ -28,14 +29,16 @@ def evaluate(
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
     """Train networks on condensed sets, random real images or the whole training set, and test them."""
+    paths, overrides = opt.split_arguments(sets)
+    options = {**reading.settings(data), "random": random or None, "whole": whole or None, "evaluation.network": network, "seed": seed}
+    options |= opt.evaluation_options(evaluation)
+    require_usable(options, overrides, home=("runs.evaluate_saved", "EvaluateSettings"))
+    require_sets(paths)
     from condensation.artifacts.condensed_set import CondensedSet
     from condensation.cli.views import evaluate as view
     from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings
     from condensation.runs.settings import RunSettings
 
-    paths, overrides = opt.split_arguments(sets)
-    options = {**reading.settings(data), "random": random or None, "whole": whole or None, "evaluation.network": network, "seed": seed}
-    options |= opt.evaluation_options(evaluation)
     # The file may hold the settings of a run; those that evaluation does not have are skipped.
     skip = {field.name for field in fields(RunSettings)} - {field.name for field in fields(EvaluateSettings)}
     content = opt.content_of(reading.config, options, overrides, skip, reading.trust)

@@ -9,6 +9,7 @@ from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.choices import EXPORTS, one_of
 from condensation.cli.groups import grouped
+from condensation.cli.refuse import require_sets
 from condensation.core.errors import CondensationError
 
 _FORMATS = "png, npz, parquet, torch or hub."
@@ -33,6 +34,7 @@ def export(
     output: opt.Output = opt.Output(),
 ) -> None:
     """Write a set for plain PyTorch and other programs, with a card that shows how to train on it."""
+    require_sets([path])
     from condensation.cli.views import export as view
 
     options = {**opt.data_options(data, folder), "compute.device": device}

@@ -47,6 +47,7 @@ StudyCommand(
     settings=search_settings,
     folder=lambda settings, request: f"nas/{last_name(settings.source)}-ipc{settings.ipc}",
     folder_text="nas/DATA-ipcN",
+    home=("studies.nas.proxies", "SearchSettings"),
     jobs_text="List the sets to make and stop.",
     run_options={"workers": (Annotated[int | None, WORKERS], None)},
 ).add()

@@ -30,6 +30,7 @@ StudyCommand(
     ),
     folder=lambda settings, request: f"pools/{last_name(settings.source)}",
     folder_text="pools/DATA",
+    home=("studies.pools.study", "PoolsSettings"),
     jobs_text="List the sets to learn and stop.",
     run_options={"pool_only": (Annotated[bool, POOL_ONLY], False)},
 ).add()

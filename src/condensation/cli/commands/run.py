@@ -14,6 +14,8 @@ from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.choices import METHODS, one_of
 from condensation.cli.groups import grouped
+from condensation.cli.refuse import require_usable
+from condensation.runs.files import require_run_folder
 
 if TYPE_CHECKING:
     from condensation.runs.settings import RunSettings
@@ -43,10 +45,13 @@ def run(
     output: opt.Output = opt.Output(),
 ) -> None:
     """Condense a data set, compare it with random real images and save everything in a run folder."""
+    options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed, **opt.evaluation_options(evaluate)}
+    require_usable(options, overrides, reading.config, trust=reading.trust)
+    if out and not print_config:
+        require_run_folder(out, resume)
     from condensation.cli.views import run as view
     from condensation.runs.presets import settings_from
 
-    options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed, **opt.evaluation_options(evaluate)}
     settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network, trust=reading.trust)
     given = opt.content_of(reading.config, options, overrides, trust=reading.trust).get("evaluation")
     settings = settings if isinstance(given, Mapping) and given.keys() & {"networks", "recipe"} else quickly_evaluated(settings)

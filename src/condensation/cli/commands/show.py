@@ -7,6 +7,7 @@ import typer
 
 from condensation.cli.app import app
 from condensation.cli.options import FolderOption, JsonOption, TrustOption
+from condensation.cli.refuse import require_sets
 
 
 @app.command()
@@ -20,6 +21,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Draw sets, real images above the synthetic ones, and print their cards."""
+    require_sets(paths)
     from condensation.cli.views import show as view
 
     view.show(paths, out, rows, folder, trust=trust, as_json=as_json, decoded=decoded)

@@ -13,6 +13,7 @@ from condensation.cli.app import app
 from condensation.cli.choices import PAPER_FORMATS, PRESETS, one_of
 from condensation.cli.groups import grouped
 from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings, names, trusted
+from condensation.cli.refuse import require_usable
 from condensation.core.errors import unknown
 from condensation.core.trust import Trust
 
@@ -147,6 +148,8 @@ class StudyCommand:
     """Returns the default folder from the settings."""
     folder_text: str
     """Default folder to show."""
+    home: tuple[str, str]
+    """Module and name of the class of settings."""
     settings: Callable[[StudyRequest], Any] | None = None
     """Returns the settings of the study; None for the request on top of the defaults."""
     jobs_text: str | None = None
@@ -190,17 +193,19 @@ class StudyCommand:
         self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, to: str | None, output: Any, **values: Any
     ) -> None:
         formats = paper_formats(to)
+        paths, overrides = folder_and_settings(arguments)
+        given = {option: values.pop(option.parameter) for option in self.options}
+        options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
+        options = {**reading.settings(data), **options}
+        if not paths:
+            require_usable(options, overrides, reading.config, trust=reading.trust, home=self.home)
         from condensation.cli.views import study as view
         from condensation.config.build import from_dict
         from condensation.studies.registry import STUDIES
 
         study = STUDIES[self.name]
-        paths, overrides = folder_and_settings(arguments)
         if paths:
             return view.print_study(study, paths[0], output, reading.trust, formats)
-        given = {option: values.pop(option.parameter) for option in self.options}
-        options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
-        options = {**reading.settings(data), **options}
         trust = trusted(reading.trust, options, overrides)
         request = StudyRequest(options, overrides, reading.config, options.get("preset"), trust)
         settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())

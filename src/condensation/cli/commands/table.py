@@ -52,6 +52,7 @@ StudyCommand(
     settings=table_settings,
     folder=lambda settings, request: f"tables/{last_name(settings.source)}" + f"-{request.preset}" * (request.preset in TABLES),
     folder_text="tables/DATA",
+    home=("studies.table.study", "TableSettings"),
     jobs_text="List the jobs and stop.",
     run_options={"report": (Annotated[bool, REPORT], False)},
 ).add()

@@ -8,6 +8,7 @@ import typer
 from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
 from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption, TrustOption
+from condensation.cli.refuse import require_sets
 
 _SHOWN = "that of the run"
 _check_network = one_of("network", NETWORKS)
@@ -27,6 +28,7 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Train new networks on the curriculum of a gtn set, once, in order and with the learned rates; then test them."""
+    require_sets([run])
     from condensation.cli.views import teach as view
 
     content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}

@@ -54,6 +54,7 @@ StudyCommand(
     settings=theory_settings,
     folder=lambda settings, request: f"theory/{last_name(settings.data.source)}",
     folder_text="theory/DATA",
+    home=("studies.theory.study", "TheorySettings"),
     reading=TheoryOptions,
     output=ResultOutput,
 ).add()

@@ -29,5 +29,6 @@ StudyCommand(
     ),
     folder=transfer_folder,
     folder_text="transfer/DATA-METHOD-ipcN",
+    home=("studies.transfer.study", "TransferSettings"),
     jobs_text="List the sets to learn and stop.",
 ).add()

@@ -19,13 +19,13 @@ from condensation.data.cache import read_cached
 from condensation.data.dataset import Format, RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
+from condensation.data.folders import HUB
 from condensation.data.formats.archive import naming_damage
 from condensation.data.formats.hub_columns import HubColumns, find_columns, has_labels, labels_of
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
 from condensation.data.own_output import is_own_folder
 from condensation.data.parts import require_parts
 
-PREFIX = "hf:"
 SAVED = ("dataset_info.json", "dataset_dict.json")  # files of `save_to_disk`
 SHARD = re.compile(r"-\d+-of-\d+$")
 ROWS = 256  # rows fetched at a time
@@ -33,7 +33,7 @@ ROWS = 256  # rows fetched at a time
 
 def is_hub_name(source: object) -> bool:
     """Return whether ``source`` is ``hf:NAME`` or ``hf:NAME/CONFIG``."""
-    return isinstance(source, str) and source.startswith(PREFIX)
+    return isinstance(source, str) and source.startswith(HUB)
 
 
 def is_saved_dataset(path: Path) -> bool:
@@ -52,7 +52,7 @@ def is_hugging_face(value: object) -> bool:
 
 def read_hub(source: str, options: ReadOptions) -> tuple[str, RawData]:
     """Return name and data of ``hf:NAME`` or ``hf:NAME/CONFIG``, a repository or folder. Raise CondensationError if it cannot be loaded."""
-    name = source.removeprefix(PREFIX)
+    name = source.removeprefix(HUB)
     exists = bool(name) and Path(name).exists()
     require_trusted_hub(source, local=exists)
     name = name if exists else name.strip("/")
