@@ -5,9 +5,9 @@ import torch
 from safetensors.torch import save_file
 
 from condensation.core.checkpoint import Checkpoint
-from condensation.core.differences import first_difference
 from condensation.core.errors import NEWER, CondensationError
 from condensation.core.images import ImageSet
+from condensation.core.plain import first_difference
 from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import FORMAT, read_tensors, write_tensors
 from condensation.methods.dm import DM

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from condensation.core.differences import first_difference, grown
 from condensation.core.errors import CondensationError
+from condensation.core.plain import first_difference, grown
 from condensation.core.tensor_files import read_tensors, to_tensors, unpack, write_tensors
 
 EVERY_SECONDS = 20.0

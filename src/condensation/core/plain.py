@@ -8,6 +8,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from condensation.core.renamed import ADDED
+
 FROM_FILE = "condensation_own_"  # prefix of the names of modules imported from a file
 
 
@@ -74,3 +76,24 @@ def relative_path(file: str) -> str:
     """Return ``file`` relative to the current folder if it is inside it."""
     path = Path(os.path.abspath(file))
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def grown(saved: Any, wanted: Any, growing: str) -> Any:
+    """Return ``saved`` settings with the number at the dotted name ``growing`` from ``wanted`` if that is larger."""
+    name, _, rest = growing.partition(".")
+    if not all(isinstance(settings, Mapping) and name in settings for settings in (saved, wanted)):
+        return saved
+    before, now = saved[name], wanted[name]
+    larger = not rest and isinstance(before, int) and isinstance(now, int) and before < now
+    return {**saved, name: grown(before, now, rest) if rest else now if larger else before}
+
+
+def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
+    """Return the first difference between nested settings, such as ``method.lr is 1.0 there, 2.0 here``; None if they are equal."""
+    if isinstance(saved, Mapping) and isinstance(wanted, Mapping):
+        added = {key: value for key, value in wanted.items() if value is False or (key in ADDED and value == ADDED[key])}
+        saved = {**added, **saved}  # settings that were added since
+        keys = [*saved, *(key for key in wanted if key not in saved)]
+        differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)
+        return next(filter(None, differences), None)
+    return None if saved == wanted else f"{name} is {saved!r} there, {wanted!r} here"

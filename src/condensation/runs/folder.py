@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from condensation.core.differences import first_difference, grown
 from condensation.core.environment import machine
 from condensation.core.errors import CondensationError, NotWritten
+from condensation.core.plain import first_difference, grown
 from condensation.core.storage import read_json
 from condensation.methods.base import Method
 from condensation.runs.files import CHECKPOINT, ELSEWHERE, GRID, SCORES, SET, SETTINGS, require_run_folder

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condensation.core.differences import first_difference
 from condensation.core.errors import CondensationError
+from condensation.core.plain import first_difference
 from condensation.core.storage import read_json
 from condensation.evaluation.difference import Difference, welch
 from condensation.evaluation.scores import Scores, SetScore

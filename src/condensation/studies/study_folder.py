@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from condensation.config.build import from_dict
-from condensation.core.differences import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError, naming
-from condensation.core.plain import to_dict
+from condensation.core.plain import first_difference, to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import entries, remove_unfinished, write_json
 from condensation.core.trust import Trust, from_file, given_names

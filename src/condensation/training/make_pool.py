@@ -11,12 +11,11 @@ import torch
 
 from condensation.core.checkpoint import EVERY_SECONDS, Checkpoint
 from condensation.core.compute import Compute
-from condensation.core.differences import first_difference
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.lock import locked_folder
-from condensation.core.plain import to_dict
+from condensation.core.plain import first_difference, to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.storage import remove_unfinished
