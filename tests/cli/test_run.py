@@ -41,6 +41,7 @@ def test_run_fills_a_folder(condense, tmp_path):
         "set.safetensors",
         "grid.png",
         "scores.json",
+        "report.html",
     }
     assert "DM, 1 image per class, 6 steps" in said
     assert "condense evaluate out" in said

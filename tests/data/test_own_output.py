@@ -18,6 +18,8 @@ from condensation.data.load import load
 from condensation.data.own_output import OWN, RECORDS, is_own_folder
 from condensation.networks.pool_store import PoolRecord
 from condensation.report.grid import grid, save_picture
+from condensation.report.page.parts import Article, Page
+from condensation.report.page.render import write_page
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import new_figure, png
 from tests.data.pictures import picture, write_classes
@@ -66,7 +68,11 @@ def sample(folder):
     (folder / "grid.png").write_bytes(png(Image.new("RGB", (300, 100))))
 
 
-@pytest.mark.parametrize("write", [run_folder, killed_run, study, pool, cache, sample])
+def report(folder):
+    write_page(Page("Runs", [Article("a", [])], "condensation"), folder / "report.html")
+
+
+@pytest.mark.parametrize("write", [run_folder, killed_run, study, pool, cache, sample, report])
 @pytest.mark.parametrize("place", ["out", "a/out", "runs/out", "a/runs/x/y", "test", "train"])
 def test_output_changes_nothing(mine, write, place):
     before = load(mine)

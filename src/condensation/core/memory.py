@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,20 @@ def require(needed: int, what: str, advice: str = FREE_MEMORY, free: int | None 
     free = free_memory() if free is None else free
     if free is not None and needed > free:
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)
+
+
+def peak_memory() -> dict[str, int]:
+    """Return the most bytes that this process had in memory at once, ``process``, and torch on the GPU, ``gpu``, where it is used."""
+    peak = {}
+    with suppress(ImportError):  # Windows has no such count
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
+    if cuda and cuda.is_initialized():
+        peak["gpu"] = int(cuda.max_memory_allocated())
+    return peak
 
 
 def is_out_of_memory(error: BaseException) -> bool:

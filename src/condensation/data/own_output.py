@@ -13,7 +13,8 @@ from condensation.core.storage import UNFINISHED
 
 OWN = "written by this program"  # reason to pass a folder or a picture over
 SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws
-HEAD = 512  # bytes that hold the tag of a PNG or JPEG file
+PAGE_GENERATOR = "condensation report"  # generator of each page of HTML that the program writes
+HEAD = 512  # bytes that hold the tag of a PNG or JPEG file, or the generator of a page
 UNNUMBERED = re.compile(r"\D+\.\w+")  # pictures are rarely numbered, images of a data set nearly always
 _STUDY = ("settings", "versions", "machine")
 # Files of run folders, studies, exports and pools, with some of their keys.
@@ -38,10 +39,18 @@ def is_marked(image: Image.Image) -> bool:
 
 def is_own_picture(path: str, name: str) -> bool:
     """Return whether the program drew the picture at ``path``; only files without a number in their ``name`` are opened."""
-    if not UNNUMBERED.fullmatch(name):
-        return False
+    return bool(UNNUMBERED.fullmatch(name)) and _begins_with(path, MARK)
+
+
+def is_own_page(path: str) -> bool:
+    """Return whether the program wrote the page of HTML at ``path``."""
+    return path.endswith(".html") and _begins_with(path, f'name="generator" content="{PAGE_GENERATOR}"')
+
+
+def _begins_with(path: str, mark: str) -> bool:
+    """Return whether ``mark`` is in the first bytes of a file."""
     with suppress(OSError), open(path, "rb") as file:
-        return MARK.encode() in file.read(HEAD)
+        return mark.encode() in file.read(HEAD)
     return False
 
 
@@ -75,4 +84,6 @@ def _holds_outputs(path: str | Path) -> bool:
 def _is_output(entry: os.DirEntry[str]) -> bool:
     if entry.is_dir(follow_symlinks=False):
         return is_own_folder(entry.path)
-    return entry.is_file() and (entry.name.endswith(".safetensors") or is_own_picture(entry.path, entry.name))
+    if not entry.is_file():
+        return False
+    return entry.name.endswith(".safetensors") or is_own_picture(entry.path, entry.name) or is_own_page(entry.path)

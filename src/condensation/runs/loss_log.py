@@ -2,12 +2,36 @@
 
 import json
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from condensation.core.errors import NotWritten
+from condensation.core.memory import peak_memory
+from condensation.core.records import as_record
 from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import parsed, write
 from condensation.methods.loop import StepInfo
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log."""
+
+    step: int
+    loss: float
+    seconds: float
+    memory: dict[str, int] | None = None  # `peak_memory` after the last step
+
+
+def read_log(path: Path) -> list[LogLine]:
+    """Return the lines of a log, without those that are damaged; empty if there is no file."""
+    lines = []
+    with suppress(OSError):
+        for line in read_regular(path, LARGEST_TEXT).decode(errors="replace").splitlines():
+            with suppress(ValueError):
+                lines.append(as_record(parsed(line), LogLine, str(path)))
+    return lines
 
 
 class LossLog:
@@ -25,7 +49,9 @@ class LossLog:
             self._begin(info.step)
         elif done % max(1, steps // self.lines) == 0 or info.step == info.steps:
             seconds = self._seconds + time.perf_counter() - self._started
-            line = {"step": info.step, "loss": round(info.loss, 6), "seconds": round(seconds, 3)}
+            line: dict[str, object] = {"step": info.step, "loss": round(info.loss, 6), "seconds": round(seconds, 3)}
+            if info.step == info.steps:
+                line["memory"] = peak_memory()
             try:
                 with self.path.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")

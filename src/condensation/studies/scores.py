@@ -13,8 +13,10 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import RESTORE
 from condensation.core.text import accuracy
 from condensation.evaluation.scores import Scores
+from condensation.report.page.charts import MEASURED, Mark, RowChart
 from condensation.runs.files import SCORES
 from condensation.studies.jobs import FAILED, FINISHED, Job, failures_in, state
+from condensation.studies.published_numbers import Number
 
 C = TypeVar("C", bound="ScoredCell")
 RESULTS = ("values", "runs", "seen")  # fields of cells that only the runs can give
@@ -99,6 +101,15 @@ def results_of(jobs: Iterable[Job], folder: Path) -> dict[str, Any]:
         "runs": finished,
         "failed": {name: failures[name].reason for name, reached in states.items() if reached == FAILED},
     }
+
+
+def cells_chart(title: str, cells: Iterable[tuple[str, ScoredCell, Number | None]]) -> RowChart:
+    """Return the chart of cells with their labels: mean and deviation, and the published number if there is one."""
+    rows = []
+    for label, cell, published in cells:
+        beside = [Mark(published.mean, published.deviation or 0.0, 1, True)] if published else []
+        rows.append((label, [*([Mark(cell.mean, cell.deviation)] if cell.values else []), *beside]))
+    return RowChart(title, "test accuracy, %", rows, MEASURED if any(mark.hollow for _, marks in rows for mark in marks) else ())
 
 
 def failure_notes(cells: Iterable[ScoredCell]) -> list[str]:

@@ -19,6 +19,7 @@ from condensation.core.text import in_markdown, markdown_line, markdown_table
 from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
+from condensation.report.page.parts import Part
 from condensation.studies.jobs import Failures, Job, Watch
 from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in
 
@@ -63,6 +64,8 @@ class StudyReport:
     names: Mapping[str, str] = field(default_factory=dict)  # proper names of what the rows call by a label
     best: frozenset[tuple[int, int]] = frozenset()  # row and column of the best results
     jobs: int | None = None  # number of jobs of the study; None if unknown
+    charts: Callable[[], Sequence[Part]] = tuple  # the figures as parts of a page
+    sets: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # sets to show on a page by label, each of one file or several
     name: str = ""  # name of the study, its command and its files
 
 

@@ -121,17 +121,14 @@ test_images = (flat @ {form.tensor.format("whiten")}).view_as(pictures)"""
     )
 
 
-def _recipe(images: ImageSet, card: Card) -> str:
-    evaluation, recipe = _evaluation(card.scores.get("evaluation") or card.settings.evaluation)
+def training_code(images: ImageSet, content: Any) -> str:
+    """Return the lines of plain PyTorch that train ``network`` on ``dataset`` with the recipe of evaluation settings ``content``."""
+    _, recipe = _evaluation(content)
     drop = recipe.epochs // 2 if recipe.lr_drop_epoch is None else recipe.lr_drop_epoch
-    loss, labels = "        torch.nn.functional.cross_entropy(network(images), labels).backward()", ""
+    loss = "        torch.nn.functional.cross_entropy(network(images), labels).backward()"
     if images.soft_labels:
         loss = f"        outputs = network(images)\n        ({LOSS_LINES[images.soft_labels.loss]}).backward()"
-        labels = (
-            f"The labels are soft: vectors of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; other losses give "
-            "a lower accuracy. The class of each image is in the file as `labels`.\n\n"
-        )
-    code = f"""# network: any module that maps (n, {", ".join(map(str, images.shape))}) to (n, {images.num_classes})
+    return f"""# network: any module that maps (n, {", ".join(map(str, images.shape))}) to (n, {images.num_classes})
 optimizer = torch.optim.SGD(network.parameters(), lr={recipe.lr}, momentum={recipe.momentum}, weight_decay={recipe.weight_decay})
 schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, [{drop}], gamma=0.1)
 for epoch in range({recipe.epochs}):
@@ -140,6 +137,16 @@ for epoch in range({recipe.epochs}):
 {loss}
         optimizer.step()
     schedule.step()"""
+
+
+def _recipe(images: ImageSet, card: Card) -> str:
+    content = card.scores.get("evaluation") or card.settings.evaluation
+    (evaluation, recipe), code, labels = _evaluation(content), training_code(images, content), ""
+    if images.soft_labels:
+        labels = (
+            f"The labels are soft: vectors of {images.num_classes} numbers, made for the {images.soft_labels.loss} loss; other losses give "
+            "a lower accuracy. The class of each image is in the file as `labels`.\n\n"
+        )
     network, augmentation = in_markdown(str(evaluation.network.get("name", "convnet"))), recipe.augmentation
     if augmentation is None:
         return f"{labels}{_python(code)}\n\nWithout augmentation. The network of the condensation papers is {network}."

@@ -19,6 +19,7 @@ from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
+from condensation.pages.report import REPORT, write_report_of_run
 from condensation.report.progress import HeadedReporter, stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
@@ -70,6 +71,8 @@ def run(
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
         )
+    if not (finished and (out / REPORT).exists()):
+        write_report_of_run(out, loaded[0].train if loaded else None)
     if output.as_json:
         return print_json({"folder": str(out), **(result.scores.to_json() if result.scores else {})})
     if output.talks:
@@ -90,7 +93,8 @@ def _print_result(settings: RunSettings, result: RunResult, told: str | None) ->
         screen.print(*(f"  {line}" for line in what_to_try(settings.method)), sep="\n")
     about = result.condensed.card.get("data", {})
     notes = data_notes({**about, "note": str(about.get("note", "")).removeprefix(told or "").strip()}, read=told is not None)
-    screen.print(*notes, f"Picture: {out / GRID}", f"Set:     {out / SET}", sep="\n")
+    places = {"Picture": out / GRID, "Set": out / SET, **({"Report": out / REPORT} if (out / REPORT).exists() else {})}
+    screen.print(*notes, *(f"{label + ':':<9}{path}" for label, path in places.items()), sep="\n")
     screen.print("\nNext:", style="bold")
     folder, program = shlex.quote(str(out)), shlex.quote(_program())
     for command, purpose in (

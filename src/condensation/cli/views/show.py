@@ -1,23 +1,17 @@
 """Printed form of ``condense show``."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import SET, part_of
-from condensation.config.build import from_dict
-from condensation.core.errors import CondensationError, NotWritten
-from condensation.core.images import ImageSet
-from condensation.core.user_code import short_name
-from condensation.data.settings import DataSettings
-from condensation.methods.registry import METHODS
+from condensation.artifacts.set_file import SET
+from condensation.core.errors import NotWritten
 from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.files import GRID
-from condensation.runs.settings import describe_set
+from condensation.runs.saved_set import real_images, title_of
 
 PICTURE = "show.png"
 
@@ -29,11 +23,11 @@ def show(
     path = paths[0]
     sets = {_label(each, paths): CondensedSet.load(each, trust=trust) for each in paths}
     first, several = next(iter(sets.values())), len(sets) > 1
-    real, problem = _real_images(first, folder)
+    real, problem = real_images(first, folder)
     # Do not replace the picture of a run by one that shows less.
     beside = path / (GRID if real is not None and rows is None and not several and not decoded else PICTURE)
     beside = beside if path.is_dir() else path.with_suffix(".png")
-    titles = [f"{label}: {_title(condensed, label)}" if several else _title(condensed, label) for label, condensed in sets.items()]
+    titles = [f"{label}: {title_of(condensed, label)}" if several else title_of(condensed, label) for label, condensed in sets.items()]
     drawn = {label: condensed.decoded().images if decoded else condensed.images for label, condensed in sets.items()}
     images = drawn if several else next(iter(drawn.values()))
     picture: dict[str, str | None] = {"picture": str(out or beside)}
@@ -73,30 +67,3 @@ def _label(path: Path, paths: Sequence[Path]) -> str:
     names = [(each.parent if each.name == SET else each).resolve().name.removesuffix(".safetensors") for each in paths]
     name = names[list(paths).index(path)]
     return name if names.count(name) == 1 else str(path)
-
-
-def _title(condensed: CondensedSet, default: str) -> str:
-    """Return data, method and steps from the card, without building its settings, which could import code of the user."""
-    title = str(part_of(condensed.card, "data").get("name", default))
-    try:
-        settings = condensed.card["settings"]
-        name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
-        method = METHODS[name].__name__ if name in METHODS else short_name(name)
-        return f"{title}, {describe_set(method, condensed.images.counts.values(), int(steps))}"
-    except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
-        return title
-
-
-def _real_images(condensed: CondensedSet, folder: str | None) -> tuple[ImageSet | None, str]:
-    """Return the training images of the set, or None and the reason why they are not available."""
-    content = part_of(condensed.card, "settings").get("data")
-    if content is None:
-        return None, "the card of the set does not name its data."
-    try:
-        settings = from_dict(DataSettings, content)
-        real = replace(settings, folder=folder or settings.folder).load().train
-    except CondensationError as error:
-        return None, error.message
-    if real.fingerprint() != part_of(condensed.card, "data").get("fingerprint", real.fingerprint()):
-        return None, f"{settings.source} has changed since the set was made."
-    return real, ""

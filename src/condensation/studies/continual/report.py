@@ -7,8 +7,9 @@ from typing import Any
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
+from condensation.report.page.charts import Chart, Series
 from condensation.studies.continual.curves import Curves, StepScore, curves_in
-from condensation.studies.continual.study import MEMORIES, ContinualSettings
+from condensation.studies.continual.study import MEMORIES, ContinualSettings, MemoryStep, shared_name
 from condensation.studies.published_numbers import source_notes
 from condensation.studies.scores import failure_notes
 from condensation.studies.study import StudyReport, new_figure, style
@@ -38,7 +39,28 @@ def continual_report(settings: ContinualSettings, folder: Path) -> StudyReport:
         figures={"continual.png": lambda: continual_figure(curves, title)},
         places={"Picture": "continual.png", "Curves": "continual.md", "Memories": MEMORIES},
         missing=f"{counted(missing, 'point')} of curves" if missing else "",
+        charts=lambda: [continual_chart(curves)],
+        sets={} if settings.tasks else {label: _memory(settings, folder / MEMORIES, label) for label in settings.methods},
     )
+
+
+def continual_chart(curves: Curves) -> Chart:
+    """Return the chart of accuracy against what was seen, with deviations, and the published accuracies of the last step."""
+    series = []
+    for color, (label, points) in enumerate(curves.steps.items()):
+        drawn = [(point, float(point.seen)) for point in points if point.values and point.seen]
+        spans = [(point.mean - point.deviation, point.mean + point.deviation) for point, _ in drawn]
+        series.append(Series(label, [(seen, point.mean) for point, seen in drawn], spans, color))
+        if label in curves.published and drawn:
+            end = [(drawn[-1][1], curves.published[label].mean)]
+            series.append(Series(f"{label}, published", end, color=color, joined=False, hollow=True))
+    return Chart("Accuracy on all that was seen", f"{curves.settings.unit} seen so far", "test accuracy, %", series)
+
+
+def _memory(settings: ContinualSettings, memories: Path, label: str) -> list[Path]:
+    """Return the run folders of the first order, which together hold the last memory."""
+    shared = memories / shared_name(label)
+    return [shared] if shared.exists() else [memories / MemoryStep(label, 0, step).memory for step in range(settings.count)]
 
 
 def continual_rows(curves: Curves) -> tuple[tuple[str, ...], ...]:

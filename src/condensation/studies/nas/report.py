@@ -8,7 +8,9 @@ from typing import Any
 from condensation.core.plain import to_dict
 from condensation.core.text import accuracy, counted
 from condensation.data.load import dataset_title
-from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, search_jobs
+from condensation.report.page.charts import Chart, Mark, RowChart, Series
+from condensation.report.page.parts import Part
+from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, all_proxies, search_jobs
 from condensation.studies.nas.search import Search, Verdict
 from condensation.studies.rank_correlation import Agreement
 from condensation.studies.study import StudyReport, new_figure, style
@@ -44,7 +46,31 @@ def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
         text_columns=("trained on",),
         screen_columns=SCREEN_COLUMNS,
         jobs=len(search_jobs(settings)) + len(search.names),
+        charts=lambda: search_charts(search),
+        sets={proxy.label: [path] for proxy in all_proxies(settings) if proxy.has_set and (path := proxy.path(folder)).exists()},
     )
+
+
+def search_charts(search: Search) -> list[Part]:
+    """Return the chart of rank correlations, and of accuracy after full training against accuracy on each proxy."""
+    ranks = [
+        (verdict.label, [Mark(rank.spearman.value, 0.0, number, bool(number)) for number, rank in enumerate(both) if rank.spearman])
+        for verdict in search.verdicts
+        if (both := (verdict.over_all, verdict.over_top))
+    ]
+    key = (Series("all networks", ()), Series(f"top {search.settings.top:.0%}", (), color=1, hollow=True))
+    charts: list[Part] = [RowChart("Rank correlation with full training", "Spearman", ranks, key)]
+    for verdict in search.verdicts[:-1]:
+        top = set(verdict.top)
+        points = {name: (search.mean(name, verdict.label), search.mean(name, WHOLE)) for name in verdict.networks}
+        series = [
+            Series("other networks", [point for name, point in points.items() if name not in top], color=5, joined=False),
+            Series(f"top {search.settings.top:.0%} by validation", [point for name, point in points.items() if name in top], joined=False),
+        ]
+        charts.append(
+            Chart(f"{verdict.label}: {_rank_text(verdict.over_all)}", f"after training on {verdict.label}, %", "on all images, %", series)
+        )
+    return charts
 
 
 def search_notes(search: Search) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Results of an architecture search: how well each proxy ranks networks, and which network it selects."""
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from condensation.core.records import as_record, read_record
+from condensation.core.records import read_record
 from condensation.core.rng import Rng
-from condensation.core.storage import parsed
 from condensation.runs.files import LOG, SETTINGS as RUN_SETTINGS
+from condensation.runs.loss_log import read_log
 from condensation.studies.jobs import failures_in
 from condensation.studies.nas.proxies import SETS, WHOLE, Proxy, SearchSettings, all_proxies, decisive_settings, search_jobs
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, SpaceRecord, Trained, trained
@@ -58,13 +57,6 @@ class SearchRecord(ReportRecord):
     verdicts: tuple[SetTime, ...] = ()
     methods: dict[str, Any] = field(default_factory=dict)
     do_not_fit: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """Part of a line of a run's log that is read again."""
-
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +139,8 @@ class Search:
         run = self.folder / SETS / slug(label)
         if not run.exists():
             return next((verdict.seconds_of_set for verdict in self._earlier.verdicts if verdict.label == label), 0.0)
-        lines = (run / LOG).read_text(encoding="utf-8").splitlines() if (run / LOG).is_file() else []
-        for line in reversed(lines):
-            with suppress(ValueError):  # a killed process may leave half a line
-                return as_record(parsed(line), LogLine, str(run / LOG)).seconds
-        return 0.0
+        log = read_log(run / LOG)
+        return log[-1].seconds if log else 0.0
 
     @cached_property
     def _earlier(self) -> SearchRecord:

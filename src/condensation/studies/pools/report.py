@@ -21,7 +21,7 @@ from condensation.runs.settings import describe
 from condensation.studies.pools.buckets import Ablation, ablation_in, published_differences
 from condensation.studies.pools.study import POOL, RUNS, PoolsSettings, base_run, pool_network, pools_jobs
 from condensation.studies.published_numbers import source_notes
-from condensation.studies.scores import failure_notes
+from condensation.studies.scores import cells_chart, failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, Figure, StudyReport, new_figure, shared_legend, style
 
 BUCKET = "validation accuracy, %"
@@ -56,6 +56,11 @@ def pools_report(settings: PoolsSettings, folder: Path) -> StudyReport:
         text_columns=(BUCKET,),
         screen_notes=_pool_hint(ablation),
         jobs=len(pools_jobs(settings, folder)),
+        charts=lambda: [
+            cells_chart(f"{counted(ipc, 'image')} per class", [(cell.bucket, cell, cell.published) for cell in ablation.at(ipc)])
+            for ipc in settings.ipc
+        ],
+        sets={bucket: [Path(place)] for bucket, place in sets_at(ablation, settings.ipc[-1]).items()},
     )
 
 

@@ -12,7 +12,7 @@ from condensation.data.load import dataset_title
 from condensation.methods.registry import method_title
 from condensation.runs.files import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import note, published_whole, source_notes
-from condensation.studies.scores import failure_notes
+from condensation.studies.scores import cells_chart, failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
@@ -55,6 +55,11 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
         names={cell.method: method_title(cell.method) for cell in cells},
         best=frozenset((number, COLUMNS.index("measured")) for number, (_, row) in enumerate(rows) if row in best),
         jobs=jobs,
+        charts=lambda: [
+            cells_chart(f"{counted(ipc, 'image')} per class", [(cell.method, cell, cell.published) for cell in cells if cell.ipc == ipc])
+            for ipc in settings.ipc
+        ],
+        sets={cell.method: [folder / RUNS / cell.runs[0]] for cell in cells if cell.ipc == settings.ipc[-1] and cell.runs},
     )
 
 

@@ -11,6 +11,7 @@ from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
+from condensation.report.page.charts import Chart, Series
 from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, style
 from condensation.studies.theory.study import NETWORKS, ZERO, Measurement, TheorySettings, decisive_settings
 
@@ -43,7 +44,29 @@ def theory_report(settings: TheorySettings, folder: Path) -> StudyReport:
         places={"Picture": "theory.png", "Numbers": "theory.json"},
         missing=counted(settings.networks - done, "network") if done < settings.networks else "",
         text_columns=("network",),
+        charts=lambda: theory_charts(networks, means) if networks else (),
     )
+
+
+def theory_charts(networks: Networks, means: Sequence[Mapping[str, Any]]) -> list[Chart]:
+    """Return both losses pair by pair at the beginning and the end of training, and their agreement during training."""
+    trained = [measurement for measurement in networks[0] if measurement.after != ZERO]
+    pairs = []
+    for color, measurement in zip((1, 2), trained[:: max(1, len(trained) - 1)], strict=False):
+        x, y = (np.array(values) / np.mean(values) for values in (measurement.feature_losses, measurement.gradient_losses))
+        points = list(zip(x.tolist(), y.tolist(), strict=True))
+        pairs.append(
+            Series(f"{stage(measurement.after)}, rank correlation {measurement.rank_correlation:.2f}", points, (), color, joined=False)
+        )
+    stages = [mean for mean in means if mean["after"] != ZERO]
+    curves = [
+        Series(label, [(number, mean[name]) for number, mean in enumerate(stages)], (), color)
+        for color, (name, _, label) in enumerate(CURVES)
+    ]
+    return [
+        Chart("Two random subsets on one network", "feature loss / its mean", "last-layer gradient loss / its mean", pairs),
+        Chart("Agreement", "epochs of training before", "mean of all networks", curves, names=[str(mean["after"]) for mean in stages]),
+    ]
 
 
 def networks_in(settings: TheorySettings, folder: Path) -> Networks:

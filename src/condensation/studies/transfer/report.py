@@ -14,7 +14,7 @@ from condensation.networks.base import NetworkSpec
 from condensation.runs.advice import network_label, what_to_try
 from condensation.runs.settings import describe
 from condensation.studies.jobs import Failures, failures_in
-from condensation.studies.scores import ScoredCell, accuracies_in, completed, failure_notes
+from condensation.studies.scores import ScoredCell, accuracies_in, cells_chart, completed, failure_notes
 from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure
 from condensation.studies.transfer.study import CELLS, RANDOM, SETS, TEST, TransferRow, TransferSettings, transfer_jobs, transfer_rows
 
@@ -112,6 +112,11 @@ def transfer_report(settings: TransferSettings, folder: Path) -> StudyReport:
         missing=counted(missing, "result") if missing else "",
         text_columns=(CORNER,),
         jobs=len(jobs) * (1 + len(settings.test)),
+        charts=lambda: [
+            cells_chart(f"Tested on {column[0].tested}", [(cell.learned, cell, None) for cell in column])
+            for column in zip(*matrix, strict=True)
+        ],
+        sets={row.label: [folder / SETS / row.set_name(0)] for row in transfer_rows(settings)},
     )
 
 

@@ -1,0 +1,1 @@
+"""Content of reports: what is shown of a run, a set and a study."""
