@@ -114,7 +114,7 @@ def _compared(runs: Sequence[SavedRun], only: bool) -> Article:
     rows, drawn = [], {}
     for run in runs:
         first = next(iter(run.scores.sets.values()), None) if run.scores else None
-        random = run.scores.sets.get("random") if run.scores else None
+        random = next((score for name, score in run.scores.sets.items() if name.startswith("random")), None) if run.scores else None
         data, ipc = run.settings.get("data"), run.settings.get("ipc", "-")
         score = (f"{first.mean:.1f}", f"{first.deviation:.1f}", str(first.count)) if first else ("-", "-", "-")
         source = str(data.get("source", "-")) if isinstance(data, dict) else "-"
