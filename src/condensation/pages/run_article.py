@@ -39,7 +39,7 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class SavedRun:
-    """What a run folder or a set file holds, as far as it can be read."""
+    """Contents of a run folder or a set file, as far as they can be read."""
 
     path: Path
     condensed: CondensedSet | None
@@ -75,7 +75,7 @@ class SavedRun:
 
     @property
     def unfinished(self) -> list[str]:
-        """What the run has yet to do, as a line."""
+        """Line about the rest of a run that is not finished."""
         networks = part_of(self.settings, "evaluation").get("networks")
         if self.condensed is None and not (self.path / SET).exists():
             total = part_of(self.settings, "method").get("steps")
@@ -188,7 +188,7 @@ dataset = condensed.dataset()  # preprocessed images and their labels
 # Test images need the same preprocessing: condensed.preprocessing(pictures), for floats in [0, 1] of shape (n, c, h, w).
 """
     commands = f"""condense evaluate {shlex.quote(str(path))} evaluation.network=mlp
-condense export {shlex.quote(str(path))} --to npz
+condense show {shlex.quote(str(path))}
 """
     try:
         text += training_code(condensed.images, evaluation)

@@ -46,8 +46,8 @@ def closest_preset(content: Mapping[str, Any]) -> tuple[str | None, list[Row]]:
             there = dict(flat(to_dict(from_dict(RunSettings, wanted, preset_for(preset, wanted)))))
         except CondensationError:  # settings of another version
             return None, []
-        keys = [key for key in dict.fromkeys([*here, *there]) if not key.startswith(OWN) and here.get(key) != there.get(key)]
-        changed[preset] = [(key, here.get(key, "-"), there.get(key, "-")) for key in keys]
+        keys = [key for key in here if not key.startswith(OWN) and here[key] != there.get(key)]  # others were added since
+        changed[preset] = [(key, here[key], there.get(key, "-")) for key in keys]
     closest = min(changed, key=lambda preset: len(changed[preset]))
     return closest, changed[closest]
 

@@ -1,4 +1,4 @@
-"""What the card of a saved set tells: its title, and where its real images are."""
+"""Title of a saved set and its real images, as its card tells them."""
 
 from dataclasses import replace
 
