@@ -27,7 +27,7 @@ def study_article(
     study: Study[Any], report: StudyReport, folder: Path, room: int, pictures: Pictures = Pictures(), name: str = ""
 ) -> Article:
     """Return what is shown of a study, in which pictures have at most ``room`` characters."""
-    table = DataTable(report.title, report.columns, report.rows, report.text_columns, report.sections)
+    table = DataTable(report.title, report.columns, report.rows, report.text_columns, report.sections, report.best)
     blocks = [DataTable(block.title, block.columns, block.rows, block.text_columns) for block in report.blocks]
     lines = (*report.notes, *report.markdown_notes)
     sections = [

@@ -1,6 +1,6 @@
 """Parts of a page, as plain values; each names the template that draws it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -53,6 +53,7 @@ class DataTable(Part):
     rows: Sequence[Row]
     text_columns: Sequence[str] = ()  # columns aligned to the left; the others hold numbers
     sections: Sequence[bool] = ()  # True for each row that is followed by a rule
+    best: Collection[tuple[int, int]] = ()  # row and column of the best results
 
 
 @dataclass(frozen=True)
