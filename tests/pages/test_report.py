@@ -14,7 +14,7 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import to_dict
 from condensation.evaluation.scores import Scores
 from condensation.pages import report as pages
-from condensation.pages.accuracies import accuracy_section, column_beside
+from condensation.pages.accuracies import accuracy_section, column_beside, confusion_section
 from condensation.pages.report import MOST, default_place, found_at, report_page, write_report
 from condensation.pages.run_article import Pictures, SavedRun
 from condensation.pages.run_settings import closest_preset, flat
@@ -258,6 +258,24 @@ def test_published_numbers_stand_beside_the_same_method(run):
     changed = {**settings, "method": {**settings["method"], "steps": 500}}
     (line,) = [line for line in accuracy_section(scores, changed, run).parts[1].lines if "differs" in line]
     assert "method.steps 500 (published: 20,000)" in line
+
+
+def test_confusion_is_a_matrix_or_a_list_of_mistakes(run):
+    scores = Scores.read(run / "scores.json")
+    few = {"a": {"a": 9, "b": 1}, "b": {"b": 10}}
+    many = {f"class {i}": {f"class {i}": 5, f"class {i + 1}": i} for i in range(30)}
+
+    def parts_of(confusion):
+        return [part for section in confusion_section(with_confusion(confusion)) for part in section.parts]
+
+    def with_confusion(confusion):
+        return replace(scores, sets={"dm": replace(scores.sets["dm"], confusion=confusion)})
+
+    (matrix,), (table,) = parts_of(few), parts_of(many)
+    assert (matrix.names, matrix.counts) == (["a", "b"], [[9, 1], [0, 10]])
+    assert table.rows[0] == ("class 29", "class 30", "29", "85")
+    assert len(table.rows) == 20
+    assert parts_of(None) == []
 
 
 def test_real_images_at_hand_are_used(run):

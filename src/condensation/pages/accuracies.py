@@ -14,13 +14,14 @@ from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores, SetScore
 from condensation.methods.base import Method
 from condensation.report.page.charts import MEASURED, Mark, RowChart, Series
-from condensation.report.page.parts import DataTable, Notes, Part, Section
+from condensation.report.page.parts import DataTable, Heatmap, Notes, Part, Section
 from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, note, published, published_whole, source_notes
 from condensation.studies.table.cells import differences
 from condensation.studies.table.study import TableRow, TableSettings, published_run
 
 ACCURACY = "test accuracy, %"
+MOST_IN_MATRIX = 20  # classes of a matrix; of more, so many mistakes are listed
 MOST_BARS = 40  # classes drawn; of more, the least and the most accurate
 
 
@@ -116,6 +117,25 @@ def class_table(scores: Scores) -> Section:
     ]
     table = DataTable("Test accuracy of each class, %", ("class", *scores.sets), rows, ("class",))
     return Section("Accuracy of each class", [table], folded=True)
+
+
+def confusion_section(scores: Scores) -> list[Section]:
+    """Return what networks trained on the first set took each class for: a matrix, or the most frequent mistakes of many classes."""
+    name, score = next(iter(scores.sets.items()), ("", None))
+    if score is None or not score.confusion:
+        return []
+    title, classes = f"Test images by class (rows) and prediction (columns), networks trained on {name}", list(score.confusion)
+    predictions = list(dict.fromkeys([*classes, *(each for row in score.confusion.values() for each in row)]))
+    if len(predictions) <= MOST_IN_MATRIX:
+        counts = [[score.confusion.get(each, {}).get(other, 0) for other in predictions] for each in predictions]
+        return [Section("Confusion", [Heatmap(title, predictions, counts)])]
+    wrong = [(count, each, other) for each, row in score.confusion.items() for other, count in row.items() if each != other]
+    rows = [
+        (each, other, f"{count:,}", f"{100 * count / sum(score.confusion[each].values()):.0f}")
+        for count, each, other in sorted(wrong, key=lambda pair: -pair[0])[:MOST_IN_MATRIX]
+    ]
+    columns = ("class", "taken for", "test images", "% of those listed")
+    return [Section("Confusion", [DataTable(f"Most frequent mistakes of networks trained on {name}", columns, rows, columns[:2])])]
 
 
 def _source(settings: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from condensation.pages.run_article import Pictures, SavedRun, run_article
 from condensation.pages.study_article import study_article
 from condensation.report.page.parts import Article, DataTable, Notes, Page, Section
 from condensation.report.page.render import ROOM, check_place, write_page
-from condensation.runs.folder import SETTINGS
+from condensation.runs.files import SETTINGS
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import Study
 from condensation.studies.study_folder import record_in

@@ -16,13 +16,13 @@ from condensation.core.trust import Trust
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
 from condensation.evaluation.scores import Scores
-from condensation.pages.accuracies import accuracy_section, class_table
+from condensation.pages.accuracies import accuracy_section, class_table, confusion_section
 from condensation.pages.cost import cost_section, loss_section
 from condensation.pages.run_settings import settings_sections
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, Code, Facts, Notes, Part, Section
 from condensation.report.tables import data_notes
-from condensation.runs.folder import LOG, SCORES, SETTINGS
+from condensation.runs.files import LOG, SCORES, SETTINGS
 from condensation.runs.loss_log import LogLine, read_log
 from condensation.runs.saved_set import real_images, title_of
 from condensation.studies.study_folder import StudyRecord
@@ -110,7 +110,7 @@ def run_article(run: SavedRun, room: int, pictures: Pictures = Pictures(), name:
     sections = [
         *([_pictures(condensed, scores, room, pictures)] if condensed else []),
         *([accuracy_section(scores, run.settings, run.path / SETTINGS)] if scores else []),
-        *([class_table(scores)] if scores else []),
+        *([class_table(scores), *confusion_section(scores)] if scores else []),
         *(
             [Section("Accuracy", [_other_scores(condensed.card["scores"])])]
             if condensed and not scores and condensed.card.get("scores")

@@ -17,7 +17,7 @@ from condensation.pages.run_article import Pictures
 from condensation.pages.run_settings import settings_table
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, DataTable, Facts, Notes, Section
-from condensation.runs.folder import LOG, SCORES
+from condensation.runs.files import LOG, SCORES
 from condensation.runs.loss_log import read_log
 from condensation.runs.saved_set import real_images
 from condensation.studies.study import Study, StudyReport
