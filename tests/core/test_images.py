@@ -1,3 +1,4 @@
+import hashlib
 import re
 
 import numpy as np
@@ -210,3 +211,25 @@ def test_small_classes_give_all_they_have_and_it_is_said():
     with pytest.raises(CondensationError) as caught:
         images_per_class(real, 5, "repeat")
     assert caught.value.setting == "small_classes"
+
+
+def test_sorted_images_are_not_copied():
+    pixels, labels = torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 2])
+    assert ImageSet.of(pixels, labels).images.data_ptr() == pixels.data_ptr()
+    assert ImageSet.of(pixels, labels.flip(0)).images.data_ptr() != pixels.data_ptr()
+
+
+def test_a_fingerprint_is_computed_once_and_moves_with_the_images(monkeypatch):
+    images = ImageSet.of(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 0, 1, 1]))
+    made = []
+    original = hashlib.blake2b
+    monkeypatch.setattr(hashlib, "blake2b", lambda **options: made.append(1) or original(**options))
+    assert images.fingerprint() == images.to("cpu").fingerprint() == images.to("cpu").to("cpu").fingerprint()
+    assert len(made) == 1
+    assert images.select([0]).fingerprint() != images.fingerprint()
+
+
+def test_select_takes_classes_in_the_order_of_their_labels():
+    images = ImageSet.of(torch.arange(6.0).view(6, 1, 1, 1), torch.tensor([0, 0, 1, 1, 1, 3]), list("abcd"))
+    assert images.select([3, 1, 3]).images.flatten().tolist() == [2, 3, 4, 5]
+    assert images.select([]).images.shape == (0, 1, 1, 1)

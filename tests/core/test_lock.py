@@ -204,3 +204,15 @@ def test_names_are_synced_after_a_rename(tmp_path, monkeypatch):
         (folder / "c" / "d").touch()
     assert {folder / "c" / "d", folder / "c", folder, tmp_path} == set(events)
     assert events[-1] == tmp_path
+
+
+@pytest.mark.parametrize("count", ["2", "64"])
+def test_several_processes_of_one_run_are_refused(tmp_path, monkeypatch, count):
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(CondensationError) as caught, locked_folder(tmp_path / "new"):
+        pass
+    assert count in str(caught.value)
+    assert not (tmp_path / "new").exists()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with locked_folder(tmp_path / "new"):
+        pass

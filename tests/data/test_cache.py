@@ -12,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from condensation.data import cache
+from condensation.data.dataset import RawData, RawSplit, ReadOptions
 from condensation.data.decode import parallel as decoding
 from condensation.data.load import load
 
@@ -225,7 +226,7 @@ def test_no_code_is_read(tmp_path, folder):
     from safetensors import safe_open
 
     with safe_open(kept(tmp_path)[0], framework="pt") as file:
-        assert set(file.keys()) == {"train.images", "train.labels"}
+        assert set(file.keys()) == {"train.images", "train.labels", "card"}
 
 
 def test_failed_reads_are_not_cached(tmp_path, folder):
@@ -252,7 +253,8 @@ def test_a_card_of_a_wrong_kind_is_decoded_again_and_told(card, tmp_path, monkey
     (path,) = (tmp_path / "cache").rglob("*.safetensors")
     with safe_open(path, framework="pt") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name).clone() for name in file.keys()}
-    save_file(tensors, path, {**metadata, "card": card})
+    tensors["card"] = torch.frombuffer(bytearray(card.encode()), dtype=torch.uint8)
+    save_file(tensors, path, {**metadata, "sum": cache._checksum(tensors)})
     caplog.clear()
     assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
     told = [record.message for record in caplog.records if "is damaged" in record.message]
@@ -262,3 +264,14 @@ def test_a_card_of_a_wrong_kind_is_decoded_again_and_told(card, tmp_path, monkey
     caplog.clear()
     assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
     assert "is damaged" not in caplog.text
+
+
+def test_names_of_any_length_fit_the_cache(tmp_path, monkeypatch):
+    """The header of a safetensors file holds at most 100 MB, which a million long names exceed."""
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    name = "x" * 60_000_000
+    split = RawSplit(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"), "here", (name + "1", name + "2"))
+    first = cache.read_cached(("test", "here"), [1], ReadOptions(), lambda: RawData(split, None))
+    again = cache.read_cached(("test", "here"), [1], ReadOptions(), lambda: pytest.fail("it was read again"))
+    assert again.train.names == first.train.names
+    assert len(kept(tmp_path)) == 1

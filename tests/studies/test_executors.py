@@ -192,3 +192,15 @@ def imported_by(module):
     program = f"import sys, {module}; print(*sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent)}
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_script_that_workers_would_run_again_is_refused(tmp_path, guarded):
+    body = "from condensation.studies.executors import Processes\nwith Processes(2) as pool:\n    print(pool.submit(abs, -7).result())\n"
+    if guarded:
+        body = 'if __name__ == "__main__":\n' + "".join(f"    {line}\n" for line in body.splitlines())
+    (tmp_path / "mine.py").write_text(body)
+    environment = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parents[1])}
+    done = subprocess.run([sys.executable, tmp_path / "mine.py"], capture_output=True, text=True, env=environment)
+    assert (done.stdout == "7\n") is guarded
+    assert ("__main__" in done.stderr.splitlines()[-1]) is not guarded if done.stderr else guarded

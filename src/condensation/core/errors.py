@@ -124,3 +124,9 @@ def require(settings: object, prefix: str, fields: Iterable[str], valid: Callabl
             wanted = f"at most {large:g}" if large else expected
             message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {abridged(repr(value))}."
             raise CondensationError(message, setting=f"{prefix}.{field}")
+
+
+def kind_of(value: object) -> str:
+    """Return a value of a wrong type for a message: its type, or the value itself where that is short and plain."""
+    kind = type(value)
+    return f"a {kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else repr(value)[:60]

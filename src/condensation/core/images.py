@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, kind_of
 from condensation.core.preprocessing import Identity, Preprocessing
 from condensation.core.rng import Rng
 from condensation.core.soft_labels import SoftLabels, concat_soft_labels
@@ -20,8 +20,7 @@ from condensation.core.soft_labels import SoftLabels, concat_soft_labels
 if TYPE_CHECKING:
     from condensation.core.form import Form
 
-Shape = tuple[int, int, int]
-"""Channels, height, width."""
+Shape = tuple[int, int, int]  # channels, height, width
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +73,11 @@ class ImageSet:
         soft_labels: SoftLabels | None = None,
         form: Form | None = None,
     ) -> ImageSet:
-        """Check and sort ``images`` (n, c, h, w), ``labels`` (n,) and ``soft_labels``. Raise CondensationError if they do not fit."""
+        """Check and sort images (n, c, h, w) and labels (n,); sorted ones are not copied. Raise CondensationError if they do not fit."""
         for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
             if not isinstance(value, Tensor):
                 hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."
-                raise CondensationError(f"Expected a tensor of {kind}, got {_kind(value)}.", hint=hint)
+                raise CondensationError(f"Expected a tensor of {kind}, got {kind_of(value)}.", hint=hint)
         if images.ndim != 4:
             raise CondensationError(f"Expected images of shape (n, channels, height, width), got {tuple(images.shape)}.")
         if labels.ndim != 1 or len(labels) != len(images):
@@ -91,13 +90,15 @@ class ImageSet:
             raise CondensationError(f"Expected a list of class names, got the string {class_names!r}.")
         labels = labels.to(torch.int64)
         low, high = int(labels.min()), int(labels.max())
-        names = tuple(class_names) if class_names is not None else tuple(str(label) for label in range(high + 1))
+        names = tuple(map(str, range(high + 1)) if class_names is None else class_names)
         if low < 0 or high >= len(names):
             message = f"Expected labels in 0..{len(names) - 1}, got {low if low < 0 else high}."
             raise CondensationError(message, hint="Pass one class name per label, starting at label 0.")
-        order = torch.argsort(labels, stable=True)
-        soft = soft_labels.validated(len(images), len(names)).take(order) if soft_labels else None
-        stored = cls(images[order].contiguous(), labels[order], names, preprocessing, flip_invariant, soft, form)
+        soft = soft_labels.validated(len(images), len(names)) if soft_labels else None
+        if not bool((labels[1:] >= labels[:-1]).all()):
+            order = torch.argsort(labels, stable=True)
+            images, labels, soft = images[order], labels[order], soft and soft.take(order)
+        stored = cls(images.contiguous(), labels, names, preprocessing, flip_invariant, soft, form)
         if form:
             form.check(stored.shape, preprocessing)
             if not form.is_picture and not images.is_floating_point():
@@ -145,19 +146,22 @@ class ImageSet:
         return torch.repeat_interleave(torch.arange(len(self.counts)), torch.tensor(list(self.counts.values()))).to(self.device)
 
     def to(self, device: torch.device | str) -> ImageSet:
-        soft = self.soft_labels and self.soft_labels.to(device)
-        images, labels, preprocessing = self.images.to(device), self.labels.to(device), self.preprocessing.to(device)
-        return replace(self, images=images, labels=labels, preprocessing=preprocessing, soft_labels=soft)
+        parts = {name: getattr(self, name) for name in ("images", "labels", "preprocessing", "soft_labels")}
+        moved = replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+        if "_fingerprint" in self.__dict__:
+            moved.__dict__["_fingerprint"] = ((moved.images._version, moved.labels._version), self.fingerprint())
+        return moved
 
     def select(self, classes: Collection[int]) -> ImageSet:
         """Return the images of ``classes``, with labels and names unchanged. Raise CondensationError if a class has no images."""
         classes = classes.tolist() if isinstance(classes, Tensor | np.ndarray) else classes
         if isinstance(classes, str) or not isinstance(classes, Collection):
             raise CondensationError(f"Expected a list of labels, such as [0, 1], got {classes!r}.")
-        if missing := [label for label in classes if label not in self.classes]:
+        if missing := [label for label in classes if not isinstance(label, Hashable) or label not in self.counts]:
             labels = ", ".join(map(str, self.classes))
             raise CondensationError(f"There are no images of class {missing[0]}; the classes with images are {labels}.")
-        return self.take(torch.isin(self.labels, torch.tensor(sorted(classes), device=self.device)).nonzero().squeeze(1))
+        ranges = [torch.arange(self.starts[label], self.starts[label] + self.counts[label]) for label in sorted(set(classes))]
+        return self.take(torch.cat(ranges or [torch.arange(0)]).to(self.device))
 
     def take(self, indices: Tensor) -> ImageSet:
         """Return the images at ascending ``indices`` (n,)."""
@@ -167,9 +171,9 @@ class ImageSet:
     def concat(self, other: ImageSet) -> ImageSet:
         """Return the images of both sets. Raise CondensationError if they differ in shape, pixel type, classes or preprocessing."""
         require_image_set(other)
-        if self.shape != other.shape or self.images.dtype != other.images.dtype:
-            expected, got = f"{self.shape} {self.images.dtype}", f"{other.shape} {other.images.dtype}"
-            raise CondensationError(f"Expected images of {expected} in both sets, got {got}.")
+        kinds = [f"{images.shape} {images.images.dtype}" for images in (self, other)]
+        if kinds[0] != kinds[1]:
+            raise CondensationError(f"Expected images of {kinds[0]} in both sets, got {kinds[1]}.")
         if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
             raise CondensationError("Expected the same classes and the same preprocessing in both sets.")
         if self.form != other.form:
@@ -225,16 +229,17 @@ class ImageSet:
         return ClassDraw(indices.to(self.device), torch.from_numpy(class_index).to(self.device), self.classes)
 
     def fingerprint(self) -> str:
-        """Return a digest of all pixels, labels, names and soft labels."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
-        digest.update(self.images.cpu().contiguous().numpy().data)
-        digest.update(self.labels.cpu().numpy().data)
-        if self.soft_labels:
-            digest.update(self.soft_labels.values.cpu().contiguous().numpy().data)
-        if self.form:
-            digest.update(repr(self.form).encode())
-        return digest.hexdigest()
+        """Return a digest of all pixels, labels, names and soft labels. It is computed once, and again after changes in place."""
+        version = self.images._version, self.labels._version  # the numbers of changes in place
+        known: tuple[tuple[int, int], str] = self.__dict__.get("_fingerprint", ((-1, -1), ""))
+        if known[0] != version:
+            digest = hashlib.blake2b(digest_size=16)
+            digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
+            for tensor in (self.images, self.labels, *([self.soft_labels.values] if self.soft_labels else [])):
+                digest.update(tensor.cpu().contiguous().numpy().data)
+            digest.update(repr(self.form).encode() if self.form else b"")
+            known = self.__dict__["_fingerprint"] = (version, digest.hexdigest())
+        return known[1]
 
 
 def require_image_set(value: Any) -> None:
@@ -242,9 +247,4 @@ def require_image_set(value: Any) -> None:
     if not isinstance(value, ImageSet):
         holds_sets = isinstance(getattr(value, "train", None), ImageSet)
         hint = "Pass its training or test images, such as data.train." if holds_sets else "Make one with ImageSet.of(images, labels)."
-        raise CondensationError(f"Expected an ImageSet, got {_kind(value)}.", hint=hint)
-
-
-def _kind(value: Any) -> str:
-    kind = type(value)
-    return f"a {kind.__module__}.{kind.__qualname__}" if kind.__module__ != "builtins" else repr(value)[:60]
+        raise CondensationError(f"Expected an ImageSet, got {kind_of(value)}.", hint=hint)

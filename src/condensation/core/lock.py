@@ -20,6 +20,9 @@ SHOWN = 200  # characters of the holder in messages
 @contextmanager
 def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Create ``folder`` and lock it; remove new folders that stay empty. Raise NotWritten if that is impossible; see `locked_beside`."""
+    if (processes := os.environ.get("WORLD_SIZE", "1")) not in ("", "1"):  # of torchrun; all of them would write here
+        hint = "Start it without torchrun, or unset WORLD_SIZE in one of them."
+        raise CondensationError(f"WORLD_SIZE says that {processes} processes work on this; one is supported.", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")
     new = [place for place in (folder, *folder.parents) if not place.exists()]

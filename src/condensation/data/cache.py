@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
-FORMAT = 2  # version of the cached files; other versions are decoded again
+FORMAT = 3  # version of the cached files; other versions are decoded again
+CARD = "card"  # a tensor, since the header of a file holds at most 100 MB, less than a million long names
 DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -126,7 +127,8 @@ def _store(path: Path, raw: RawData, source_key: str) -> None:
     """Write ``raw`` if there is room, and remove older states of the same source."""
     tensors, card = _pack(raw)
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    metadata = {"format": str(FORMAT), "card": json.dumps(card), "sum": _checksum(tensors)}
+    tensors[CARD] = torch.frombuffer(bytearray(json.dumps(card).encode()), dtype=torch.uint8)
+    metadata = {"format": str(FORMAT), "sum": _checksum(tensors)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if size > free_space(path.parent):
@@ -160,7 +162,7 @@ def _load(path: Path) -> RawData | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         if metadata["sum"] != _checksum(tensors):
             raise ValueError("the checksum does not match")
-        return _unpack(tensors, parsed(metadata["card"]))
+        return _unpack(tensors, parsed(tensors[CARD].numpy().tobytes().decode()))
     except DAMAGE as problem:
         logger.warning(f"{path} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
         return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 from condensation.core.errors import CondensationError
@@ -42,6 +44,7 @@ class Processes(AbstractContextManager["Processes"]):
     """Processes of this machine, each with ``threads``, until the block or this process ends; one that dies is replaced."""
 
     def __init__(self, workers: int, threads: int = 1) -> None:
+        _require_guard()
         self.workers, self.threads = workers, threads
         self._context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in any state
         # The sender closes with the block, or when this process ends in whatever way.
@@ -66,6 +69,15 @@ class Processes(AbstractContextManager["Processes"]):
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._receiver.close()
+
+
+def _require_guard() -> None:
+    """Raise CondensationError if the script that Python runs would do its work again in each worker process, which imports it."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    script = Path(path) if path and getattr(sys.modules["__main__"], "__spec__", None) is None else None
+    if script and script.suffix == ".py" and script.is_file() and "__main__" not in script.read_text(errors="replace"):
+        message = f"Worker processes import {script.name}, and would do all its work again."
+        raise CondensationError(message, hint='Put its commands below the line: if __name__ == "__main__":')
 
 
 def run_all(
