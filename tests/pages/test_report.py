@@ -13,9 +13,9 @@ from condensation import CondensedSet, load
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import to_dict
 from condensation.evaluation.scores import Scores
-from condensation.pages import report as pages
 from condensation.pages.accuracies import accuracy_section, column_beside, confusion_section
-from condensation.pages.report import MOST, default_place, found_at, report_page, write_report
+from condensation.pages.places import default_place
+from condensation.pages.report import MOST, found_at, report_page, write_report
 from condensation.pages.run_article import Pictures, SavedRun
 from condensation.pages.run_settings import closest_preset, flat
 from condensation.report.page.gallery import Gallery
@@ -282,4 +282,3 @@ def test_real_images_at_hand_are_used(run):
     data = load("digits")
     (gallery,) = parts(page_at(run, pictures=Pictures(at_hand=data.train)), Gallery)
     assert gallery.classes[0].strips[0].label == "real"
-    assert pages.REPORT == "report.html"

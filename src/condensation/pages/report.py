@@ -14,17 +14,17 @@ from condensation.core.images import ImageSet
 from condensation.core.trust import Trust
 from condensation.pages.accuracies import ACCURACY, accuracy_chart
 from condensation.pages.cost import duration
+from condensation.pages.places import nothing_in, require_reportable
 from condensation.pages.run_article import Pictures, SavedRun, run_article
 from condensation.pages.study_article import study_article
 from condensation.report.page.parts import Article, DataTable, Notes, Page, Section
-from condensation.report.page.render import ROOM, check_place, write_page
+from condensation.report.page.render import ROOM, write_page
 from condensation.runs.files import SETTINGS
 from condensation.studies.registry import STUDIES
 from condensation.studies.study import Study
 from condensation.studies.study_folder import record_in
 
 logger = logging.getLogger(__name__)
-REPORT = "report.html"
 MOST = 12  # runs and studies shown in detail
 
 
@@ -45,8 +45,7 @@ def write_report(
     the current folder if there are several paths. Raise CondensationError if a path holds nothing to report, or the page cannot be
     written; only an earlier page of ours is overwritten.
     """
-    out = out or default_place(paths)
-    check_place(out)
+    out = require_reportable(paths, out)
     page = report_page([found for path in paths for found in found_at(path)], pictures, trust)
     write_page(page, out)
     return out, [line for article in page.articles for line in article.problems]
@@ -63,21 +62,13 @@ def write_report_of_run(folder: Path, real: ImageSet | None) -> Path | None:
         return None
 
 
-def default_place(paths: Sequence[Path]) -> Path:
-    """Return the path of the page about ``paths``."""
-    if len(paths) > 1:
-        return Path(REPORT)
-    return paths[0] / REPORT if paths[0].is_dir() else paths[0].with_suffix(".html")
-
-
 def found_at(path: Path) -> list[Found]:
     """Return the run, set or study at ``path``, or all of them in that folder. Raise CondensationError if there are none."""
     found = [*_of_folder(path)] if path.is_dir() else [Found(path)]
     if not found and path.is_dir():
         found = [each for inner in sorted(path.iterdir()) if inner.is_dir() for each in _of_folder(inner)]
     if not found:
-        hint = "Name a run folder, the folder of a study, a set file, or a folder of those."
-        raise CondensationError(f"There is no run, study or set in {path}.", hint=hint)
+        raise nothing_in(path)
     return found
 
 
@@ -94,7 +85,7 @@ def _of_folder(folder: Path) -> list[Found]:
 def report_page(found: Sequence[Found], pictures: Pictures = Pictures(), trust: Trust = False) -> Page:
     """Return the page about runs, sets and studies; several begin with a comparison."""
     runs = {each.path: SavedRun.read(each.path, trust) for each in found if not each.study}
-    detailed = found if len(found) <= MOST else []
+    detailed = found if len(found) <= MOST else [each for each in found if each.study][:MOST]
     room = ROOM // max(1, len(detailed))
     articles = [_compared(list(runs.values()), len(found) > MOST)] if len(runs) > 1 else []
     for each in detailed:

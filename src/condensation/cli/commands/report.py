@@ -21,6 +21,9 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write one page about runs, sets and studies: pictures, accuracies, curves, settings, cost and code."""
+    from condensation.pages.places import require_reportable
+
+    require_reportable(paths, out)
     from condensation.cli.views import report as view
 
     view.report(paths, out, folder, real=not no_real, trust=trust, as_json=as_json)

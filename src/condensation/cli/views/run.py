@@ -19,7 +19,8 @@ from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
-from condensation.pages.report import REPORT, write_report_of_run
+from condensation.pages.places import REPORT
+from condensation.pages.report import write_report_of_run
 from condensation.report.progress import HeadedReporter, stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
