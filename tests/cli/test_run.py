@@ -42,6 +42,7 @@ def test_run_fills_a_folder(condense, tmp_path):
         "grid.png",
         "scores.json",
         "report.html",
+        "run.log",
     }
     assert "DM, 1 image per class, 6 steps" in said
     assert "condense evaluate out" in said
@@ -300,3 +301,15 @@ def test_a_saved_set_is_evaluated_by_the_same_names(condense, refused):
     evaluation = tomllib.loads(condense("evaluate", "--print-config", "--evaluate", "paper")[1])["evaluation"]
     assert (evaluation["networks"], evaluation["recipe"]["epochs"]) == (5, 1001)
     assert "cutmix" in refused("run", "--evaluate", "file.py:own")
+
+
+def test_a_dry_run_does_nothing_and_the_next_one_knows_more(condense, tmp_path, monkeypatch):
+    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
+    code, said, _ = condense(*RUN, "-o", "out", "--dry-run", "method.steps=30")
+    assert (code, "short trial" in said, "on disk" in said) == (0, True, True)
+    assert not (tmp_path / "out").exists()
+    assert condense(*RUN, "-o", "out", "method.steps=30", "evaluation.recipe.epochs=30")[0] == 0
+    plan = json.loads(condense(*RUN, "-o", "new", "--dry-run", "--json", "method.steps=60", "evaluation.recipe.epochs=30")[1])
+    assert [(part["name"], part["measured"]) for part in plan["parts"]] == [("condensing", True), ("evaluating", True)]
+    assert plan["seconds"] == pytest.approx(sum(part["seconds"] for part in plan["parts"]))
+    assert "digits: DM" in (tmp_path / "out" / "run.log").read_text()

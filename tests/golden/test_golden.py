@@ -194,7 +194,7 @@ def test_a_broken_run_goes_on_to_the_same_set(place: Path) -> None:
 
 def test_a_run_gives_what_it_gave(place: Path) -> None:
     said("run", "--config", HERE / RUN / "settings.json", "--out", "again", "--quiet")
-    assert {path.name for path in (place / "again").iterdir()} == {path.name for path in (HERE / RUN).iterdir()}
+    assert {path.name for path in (place / "again").iterdir()} >= {path.name for path in (HERE / RUN).iterdir()}  # a log was added since
     scores = [steady(from_json((folder / "scores.json").read_text())) for folder in (place / "again", HERE / RUN)]
     alike(*scores, 0.0 if same_machine() else ACCURACY)
     if same_machine():

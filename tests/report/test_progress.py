@@ -10,7 +10,8 @@ from rich.console import Console
 from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
 from condensation.methods.loop import StepInfo, Stopped
-from condensation.report.progress import HeadedReporter, LineReporter, LiveReporter, Reporter, StopOnSignal, StoppableReporter, reporter
+from condensation.report.progress import HeadedReporter, LineReporter, LiveReporter, Reporter, reporter
+from condensation.report.stopping import StopOnSignal, StoppableReporter
 
 
 def info(step, steps=100, loss=1.5):

@@ -32,6 +32,7 @@ def main() -> None:
     _prepare_streams()
     handler = logging.StreamHandler()
     handler.addFilter(OnceFilter())
+    handler.setLevel(logging.WARNING)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, handlers=[handler])
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)

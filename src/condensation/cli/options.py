@@ -1,5 +1,6 @@
 """Options that several commands share, and the plain settings they make."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -55,6 +56,9 @@ DeviceOption = Annotated[Text, typer.Option("--device", help=_DEVICE, show_defau
 _RANDOM = "Also evaluate this many random real images per class."
 RandomOption = Annotated[int, typer.Option("--random", help=_RANDOM, metavar="N", min=0)]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and exit.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print minutes, memory and disk space, and do nothing.")]
+_VERBOSE = "Also print what is done internally, such as compiling; a run keeps it in run.log."
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help=_VERBOSE, callback=lambda wanted: print_details() if wanted else None)]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 NoProgressOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only: no progress, no paths.")]
 _EVERY = "Time between checkpoints; 0: each step."
@@ -62,6 +66,13 @@ CheckpointOption = Annotated[float | None, typer.Option("--checkpoint-every", me
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 _TRUST = "Import code, and read data of the hub, that a file names and you do not."
 TrustOption = Annotated[bool, typer.Option("--trust", help=_TRUST)]
+
+
+def print_details() -> None:
+    """Print what this package logs as information, too."""
+    logging.getLogger("condensation").setLevel(logging.INFO)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(logging.INFO)
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,7 @@ class Output:
     """Output of a command: text and progress, JSON, or errors only."""
 
     quiet: QuietOption = False
+    verbose: VerboseOption = False
     as_json: JsonOption = False
 
     @property

@@ -27,6 +27,7 @@ CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
 # at 9,000 to 56,000 images of 32x32 (benchmarks/compiling.py). A GPU saves less time per image.
 COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
+COMPILING = "Compiling the network for this machine, once; this takes up to a minute."  # logged, so that a reporter can show it
 PROGRAMS = 128  # compiled shapes that torch keeps per network
 
 
@@ -149,7 +150,7 @@ class _Compiled(Generic[P]):
 
     def __init__(self, function: Callable[P, Tensor]) -> None:
         _prepare_compiler()
-        self.plain = function
+        self.plain, self.called = function, False
         self.compiled: Callable[P, Tensor] | None = None
         try:
             # One program per shape, so that the bits of a result depend on its shape alone, not on the shapes seen before.
@@ -160,6 +161,9 @@ class _Compiled(Generic[P]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         if self.compiled is None:
             return self.plain(*args, **kwargs)
+        if not self.called:
+            logger.info(COMPILING)
+            self.called = True
         try:
             return self.compiled(*args, **kwargs)
         except torch._dynamo.exc.TorchDynamoException as error:

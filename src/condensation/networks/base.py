@@ -127,6 +127,10 @@ class NetworkSampler(Registered, ABC):
     trains: ClassVar[bool] = False
     """True if `prepared` trains networks."""
 
+    def is_made(self, real: ImageSet) -> bool:
+        """Return whether the networks that `prepared` trains are in the cache already."""
+        return False
+
     @property
     def is_trained(self) -> bool:
         """True if every network has been trained, so that its logits mean something."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
-from condensation.methods.loop import StepInfo, Stopped
-from condensation.report.tables import plain_console
+from condensation.methods.loop import StepInfo
+from condensation.report.schedule import Schedule
 
-INTERRUPTED = 130  # exit code of a program that Ctrl-C interrupted
 READING = "reading images"
 READING_DELAY = 2.0  # seconds before the first line about reading; reading from the cache takes less
 
@@ -42,12 +51,18 @@ class Reporter:
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         """Show that ``done`` of ``total`` steps of ``part`` are done."""
 
+    def compiling(self) -> None:
+        """Show that networks are compiled, which may take longer than many steps."""
+
 
 class LineReporter(Reporter):
-    """Reporter that prints a line when a part begins and ends, and one every ``every`` seconds, on standard error."""
+    """Reporter that prints a line when a part begins and ends, and one every ``every`` seconds, on standard error.
 
-    def __init__(self, every: float = 15.0) -> None:
-        self.every, self._pace = every, _Pace()
+    With a ``schedule``, the time left is that of the whole run.
+    """
+
+    def __init__(self, every: float = 15.0, schedule: Schedule | None = None) -> None:
+        self.every, self._pace, self._schedule = every, _Pace(), schedule
         self._last = self._reading_since = 0.0
 
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
@@ -61,8 +76,12 @@ class LineReporter(Reporter):
         speed = self._pace.update(part, done)
         if done == total or now - self._last >= self.every:
             self._last = now
-            pace = f"{speed:.1f}/s  {_clock((total - done) / speed)} left" if speed else ""
+            left = self._schedule.left if self._schedule and part != READING else (total - done) / speed if speed else None
+            pace = "  ".join([*([f"{speed:.1f}/s"] if speed else []), *([f"{clock(left)} left"] if left else [])])
             print("  ".join(filter(None, (f"{part} {done:,}/{total:,}", note, pace))), file=sys.stderr, flush=True)
+
+    def compiling(self) -> None:
+        print("compiling ...", file=sys.stderr, flush=True)
 
 
 class LiveReporter(Reporter):
@@ -84,16 +103,83 @@ class LiveReporter(Reporter):
 
 
 @contextmanager
-def reporter(console: Console, quiet: bool) -> Iterator[Reporter]:
-    """Yield the reporter that suits ``console``."""
+def reporter(console: Console, quiet: bool, schedule: Schedule | None = None) -> Iterator[Reporter]:
+    """Yield the reporter that suits ``console``; with a ``schedule``, it shows one time left for the whole."""
     if quiet:
-        yield Reporter()
+        yield Reporter() if schedule is None else ScheduledReporter(Reporter(), schedule)
+    elif console.is_terminal and schedule:
+        with Progress(*WholeReporter.columns(schedule), console=console) as progress:
+            yield ScheduledReporter(WholeReporter(progress, schedule), schedule)
     elif console.is_terminal:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
         with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console) as progress:
             yield LiveReporter(progress)
     else:
-        yield LineReporter()
+        yield LineReporter() if schedule is None else ScheduledReporter(LineReporter(schedule=schedule), schedule)
+
+
+class WholeReporter(Reporter):
+    """Reporter that draws one bar for all parts of a run, with the time left of the whole; it moves during long steps, too."""
+
+    def __init__(self, progress: Progress, schedule: Schedule) -> None:
+        self._pace, self._progress, self._schedule = _Pace(), progress, schedule
+        self._task, self._part = progress.add_task("", total=None, note=""), ""
+
+    @staticmethod
+    def columns(schedule: Schedule) -> tuple[ProgressColumn, ...]:
+        """Return what the bar shows."""
+        return (
+            TextColumn("{task.description}"),
+            ScheduleBar(schedule),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            Left(schedule),
+        )
+
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        if total:
+            speed = self._pace.update(part, done)
+            notes = f"{note}  {speed:.1f}/s".strip() if speed else note
+            # A new part is drawn at once, because its first step may take long.
+            self._progress.update(self._task, description=f"{part} {done:,}/{total:,}", note=notes, refresh=part != self._part)
+            self._part = part
+
+    def compiling(self) -> None:
+        self._progress.update(self._task, description="compiling ...", note="", refresh=True)
+
+
+class ScheduleBar(ProgressColumn):
+    """Bar of the share of the time that has passed."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        self.schedule = schedule
+
+    def render(self, task: Task) -> ProgressBar:
+        return ProgressBar(total=1.0, completed=self.schedule.fraction, width=40)
+
+
+class Left(ScheduleBar):
+    """Time left of the whole."""
+
+    def render(self, task: Task) -> Text:  # type: ignore[override]
+        left = self.schedule.left
+        return Text("" if left is None else f"about {clock(left)} left")
+
+
+class ScheduledReporter(Reporter):
+    """Reporter that keeps the times of all parts in a schedule, and passes them on."""
+
+    def __init__(self, shown: Reporter, schedule: Schedule) -> None:
+        self._shown, self._schedule = shown, schedule
+
+    def show(self, part: str, done: int, total: int, note: str = "") -> None:
+        if part != READING:
+            self._schedule.update(part, done, total)
+        self._shown.show(part, done, total, note)
+
+    def compiling(self) -> None:
+        self._shown.compiling()
 
 
 class _Pace:
@@ -114,7 +200,8 @@ class _Pace:
         return steps / seconds if steps and seconds > 0.5 else 0.0
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Return a time as ``1:05`` or ``2:01:05``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -129,53 +216,3 @@ class HeadedReporter(Reporter):
     def show(self, part: str, done: int, total: int, note: str = "") -> None:
         self._print_heading()
         self._shown.show(part, done, total, note)
-
-
-class StopOnSignal:
-    """Handler that turns Ctrl-C and SIGTERM into a stop between two steps; a second signal ends the program at once."""
-
-    def __init__(self) -> None:
-        self._asked, self._before = False, dict[int, Any]()
-
-    def check(self, *_: object) -> None:
-        """Raise `Stopped` after a signal; usable as an observer and as an ``on_progress``."""
-        if self._asked:
-            raise Stopped("stopped on request")
-
-    def __enter__(self) -> StopOnSignal:
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _ask(self, *_: object) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
-        print("\nStopping after this step. Press Ctrl-C again to stop at once with the last saved state.", file=sys.stderr, flush=True)
-
-
-class StoppableReporter(Reporter):
-    """Reporter that shows progress, then raises `Stopped` if a signal asked for it."""
-
-    def __init__(self, shown: Reporter, stop: StopOnSignal) -> None:
-        self._shown, self._stop = shown, stop
-
-    def show(self, part: str, done: int, total: int, note: str = "") -> None:
-        self._shown.show(part, done, total, note)
-        self._stop.check()
-
-
-@contextmanager
-def stoppable(*, quiet: bool, message: Callable[[Stopped], str] = lambda stopped: "") -> Iterator[Reporter]:
-    """Yield a reporter that stops the work after Ctrl-C; then print the message and exit with code 130."""
-    errors = plain_console(stderr=True)
-    with StopOnSignal() as stop, reporter(errors, quiet) as shown:
-        try:
-            yield StoppableReporter(shown, stop)
-        except Stopped as stopped:
-            if text := message(stopped):
-                errors.print(text)
-            raise SystemExit(INTERRUPTED) from None

@@ -65,10 +65,7 @@ class Trained(NetworkSampler):
         return PoolRecipe(self.networks, recipe, bounds=(0,), per_bucket=50, growth=1.4, first_epochs=0.25, seed=self.seed)
 
     def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> TrainedNetworks:
-        content = [to_dict(part) for part in (self.recipe, self.spec, data_identity(real))]
-        key = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=12).hexdigest()
-        folder = Path(cache_root() or _temporary_folder().name) / "networks" / key
-        number = 0
+        folder, number = self._folder(real), 0
 
         def on_network(index: int, count: int, finished: bool) -> None:
             nonlocal number
@@ -80,6 +77,18 @@ class Trained(NetworkSampler):
 
         make_pool(self.spec, real, folder, self.recipe, compute=compute, on_network=on_network, on_progress=on_batch)
         return Between(str(folder), self.spec) if self.draw == "between" else Pool(str(folder), "0+", self.spec)
+
+    def is_made(self, real: ImageSet) -> bool:
+        try:
+            Pool(str(self._folder(real)), "0+", self.spec).validate(real)
+        except CondensationError:
+            return False
+        return True
+
+    def _folder(self, real: ImageSet) -> Path:
+        content = [to_dict(part) for part in (self.recipe, self.spec, data_identity(real))]
+        key = hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=12).hexdigest()
+        return Path(cache_root() or _temporary_folder().name) / "networks" / key
 
     def network(self, image_shape: Shape, num_classes: int, device: torch.device | str) -> Classifier:
         return self.spec.build(image_shape, num_classes, Rng(0)).requires_grad_(False).train().to(device)

@@ -41,6 +41,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     checkpoint_every: opt.CheckpointOption = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard to the run folder.")] = False,
+    dry_run: opt.DryRunOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.Output = opt.Output(),
 ) -> None:
@@ -58,7 +59,8 @@ def run(
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)
-    return view.run(settings, out, output, resume=resume, checkpoint_every=checkpoint_every, tensorboard=tensorboard)
+    options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "tensorboard": tensorboard, "dry_run": dry_run}
+    return view.run(settings, out, output, **options_of_view)  # type: ignore[arg-type]
 
 
 def quickly_evaluated(settings: RunSettings) -> RunSettings:

@@ -15,7 +15,7 @@ from condensation.data.dataset import Data, FileSummary, MixedSizes
 from condensation.data.settings import DataSettings
 from condensation.data.summary import read_facts, read_lines
 from condensation.report.grid import grid, save_picture
-from condensation.report.progress import stoppable
+from condensation.report.stopping import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
 
 PICTURE = Path("data.png")  # the default, without which the rest is still printed

@@ -7,7 +7,7 @@ from condensation.cli.options import Output
 from condensation.cli.views.compare import print_per_class
 from condensation.core.progress import Progress
 from condensation.core.trust import Trust
-from condensation.report.progress import stoppable
+from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores, table
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
 from condensation.runs.ridge_saved import RidgeSettings, ridge_saved

@@ -12,7 +12,7 @@ from condensation.cli.options import Output
 from condensation.core.errors import CondensationError
 from condensation.core.progress import Progress
 from condensation.core.trust import Trust
-from condensation.report.progress import stoppable
+from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_settings, evaluate_views, evaluation_of
 

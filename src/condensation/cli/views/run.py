@@ -1,16 +1,21 @@
 """Printed form of ``condense run``: progress, scores and suggested commands."""
 
+import logging
 import os
 import shlex
 import shutil
 import sys
 import time
-from functools import cache
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.cli.options import Output
+from condensation.cli.views.plan import as_json, expected, need_line, plan_lines, remember_times
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
@@ -21,21 +26,34 @@ from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
 from condensation.pages.places import REPORT
 from condensation.pages.report import write_report_of_run
-from condensation.report.progress import HeadedReporter, stoppable
+from condensation.report.progress import HeadedReporter
+from condensation.report.run_log import run_log
+from condensation.report.schedule import Schedule
+from condensation.report.stopping import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
 from condensation.report.tensorboard import TensorBoard
 from condensation.runs.advice import below_random, what_to_try
+from condensation.runs.estimate import Plan, plan_run
 from condensation.runs.files import GRID, SETTINGS
 from condensation.runs.folder import check_folder, is_finished
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.settings import RunSettings, describe
 from condensation.training.train import Recipe
 
+logger = logging.getLogger(__name__)
+
 
 def run(
-    settings: RunSettings, out: Path, output: Output, *, resume: bool, checkpoint_every: float | None = None, tensorboard: bool = False
+    settings: RunSettings,
+    out: Path,
+    output: Output,
+    *,
+    resume: bool,
+    checkpoint_every: float | None = None,
+    tensorboard: bool = False,
+    dry_run: bool = False,
 ) -> None:
-    """Run ``condense run``."""
+    """Run ``condense run``; a dry run ends with the plan."""
     screen = plain_console()
     content = to_dict(settings)
     check_folder(out, content, resume, settings.method)
@@ -45,6 +63,7 @@ def run(
     started = time.perf_counter()
 
     loaded: list[Data] = []
+    schedule, plan = Schedule(), Plan((), 0, 0)
 
     @cache  # prints once
     def print_heading() -> None:
@@ -57,12 +76,27 @@ def run(
         if output.talks:
             screen.print(*read_lines(read_facts(loaded[0])), *filter(None, [loaded[0].note]), sep="\n")
 
-    with stoppable(quiet=not output.talks, message=lambda stopped: _stopped_message(out, stopped)) as reporter:
+    with ExitStack() as stack:
+        quiet, message = not output.talks, partial(_stopped_message, out)
+        reporter = stack.enter_context(stoppable(quiet=quiet, message=message, schedule=schedule))
         shown = HeadedReporter(reporter, lambda: print_data() if loaded else print_heading())
         if finished:
             print_heading()
         else:
             loaded.append(settings.data.load(shown.reading))
+            settings.evaluation.check(loaded[0])
+            settings.method.validate(loaded[0].train)
+        if loaded and (output.talks or dry_run):
+            plan = plan_run(settings, loaded[0])
+            schedule.expect(expected(plan))
+        if dry_run:
+            return _print_plan(plan, output, print_data if loaded else print_heading)
+        if loaded and output.talks and plan.parts:
+            print_data()
+            screen.print(*plan_lines(plan), sep="\n")
+        if not finished:
+            stack.enter_context(run_log(out))
+            log_begin(settings, loaded[0])
         result = run_settings(
             settings,
             out,
@@ -72,6 +106,10 @@ def run(
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
         )
+        if not finished:
+            scores = result.scores.sets if result.scores else {}
+            logger.info("Finished. %s", "; ".join(f"{name} {score.text}" for name, score in scores.items()))
+    remember_times(plan, schedule)
     if not (finished and (out / REPORT).exists()):
         write_report_of_run(out, loaded[0].train if loaded else None)
     if output.as_json:
@@ -82,6 +120,23 @@ def run(
             screen.print(f"\nDone in {f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.1f} min'}.")
         _print_result(settings, result, loaded[0].note if loaded else None)
     return None
+
+
+def _print_plan(plan: Plan, output: Output, print_heading: Callable[[], None]) -> None:
+    """Print what a run would do."""
+    if output.as_json:
+        return print_json(as_json(plan))
+    print_heading()
+    lines = [*plan_lines(plan), need_line(plan)] if plan.parts or plan.memory else ["Nothing is left to do."]
+    return plain_console().print(*lines, sep="\n")
+
+
+def log_begin(settings: RunSettings, data: Data) -> None:
+    """Log what a run does, with what and on what."""
+    logger.info("Command: %s; condensation %s.", shlex.join(sys.argv), version("condensation"))
+    logger.info("%s: %s, seed %s, %s.", settings.data.source, describe(settings), settings.seed, settings.compute.describe())
+    for line in read_lines(read_facts(data)):
+        logger.info(line)
 
 
 def _print_result(settings: RunSettings, result: RunResult, told: str | None) -> None:

@@ -14,7 +14,7 @@ from condensation.core.storage import new_folder, require_free
 from condensation.core.text import counted
 from condensation.evaluation.gan_test import gan_test
 from condensation.report.grid import grid, save_picture
-from condensation.report.progress import stoppable
+from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json
 from condensation.runs.evaluate_saved import data_of
 from condensation.runs.files import GRID

@@ -1,0 +1,201 @@
+"""What a run will take on this machine: the times of earlier runs, or else of a few steps that are tried and thrown away."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
+from condensation.core.images import ImageSet
+from condensation.core.plain import to_dict
+from condensation.core.rng import Rng
+from condensation.core.text import counted
+from condensation.data.dataset import Data
+from condensation.methods.base import Method
+from condensation.methods.loop import StepInfo, Stopped, condense
+from condensation.methods.random import Random
+from condensation.networks.base import NetworkSpec
+from condensation.networks.samplers import Fresh
+from condensation.runs.settings import RunSettings
+from condensation.runs.timings import Timing, recall, timing_key
+from condensation.training.epoch_window import EpochWindow
+from condensation.training.train import Recipe
+from condensation.training.train_and_test import TrainingJob, train_and_test
+
+TRIED, LEAST = 0.5, 3  # seconds and steps of a trial
+COMPILING, GAIN = 20.0, 0.5  # seconds of compiling once, and what is left of the time of a step afterwards
+WORTHWHILE = 40.0  # seconds of uncompiled work from which on it is compiled
+NOTICED = 2.0  # seconds of a first step that are shown as compilation
+BYTES = 4  # of a pixel
+Guess = tuple[float | None, float]  # seconds of a part, None if unknown, and those of compilation in it
+
+
+@dataclass(frozen=True)
+class PlannedPart:
+    """A part of a run, under the name that its progress has."""
+
+    name: str
+    text: str
+    """What is done, in words."""
+    key: str
+    """Key of its time among those of earlier runs."""
+    seconds: float | None
+    """Expected time, with compilation; None if it cannot be told."""
+    compiling: float
+    """Expected time of compilation alone."""
+    measured: bool
+    """True if an earlier run has taken this time."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do and need."""
+
+    parts: tuple[PlannedPart, ...]
+    memory: int
+    """Bytes of memory of this process, as far as the trial has shown."""
+    disk: int
+    """Bytes of the run folder."""
+
+    @property
+    def seconds(self) -> float:
+        """Expected time of the parts whose time can be told."""
+        return sum(part.seconds or 0.0 for part in self.parts)
+
+
+def plan_run(settings: RunSettings, data: Data) -> Plan:
+    """Return what the run ``settings`` on ``data`` will take; what no earlier run has measured is tried for about a second."""
+    compute, real, method = settings.compute.resolve(), data.train, settings.method
+    counts = settings.ipc_of(real)
+    earlier = recall()
+    about = {"images": real.shape, "classes": len(real.classes), "count": len(real), "compute": to_dict(compute)}
+    steps = {} if not method.growing_setting else {method.growing_setting: None}
+    condensing = {**about, "method": {**to_dict(method), **steps}, "ipc": list(counts.values())}
+    parts: list[PlannedPart] = []
+    if method.sampler and method.sampler.trains:
+        if not method.sampler.is_made(real):
+            parts.append(_part("training", "training networks", 0, condensing, earlier, lambda: _training_seconds(method, real, compute)))
+    trial: list[float | None] = []  # seconds of a step, tried once for all phases
+
+    def tried(units: int) -> Guess:
+        trial.append(trial[0] if trial else _step_seconds(settings, real, counts, compute))
+        return (None, 0.0) if trial[0] is None else _perhaps_compiled(trial[0] * units, compute)
+
+    done = 0
+    while done < method.steps:
+        name, finished, total = method.phase(done)
+        first = done == 0
+        guess = partial(tried, total) if first else _unknown
+        parts.append(_part(name, f"{name} {counted(total, 'step')}", total, condensing, earlier, guess))
+        done += total - finished
+    if settings.evaluation.networks:
+        parts.append(_evaluation(settings, data, sum(counts.values()), about, earlier, compute))
+    stored = sum(counts.values()) * real.images[0].numel() * BYTES
+    return Plan(tuple(parts), _peak_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
+
+
+def _part(name: str, text: str, units: int, content: object, earlier: Mapping[str, Timing], guess: Callable[[], Guess]) -> PlannedPart:
+    key = timing_key(name, content)
+    if known := earlier.get(key):
+        return PlannedPart(name, text, key, known.seconds(units or known.units), known.first if known.first > NOTICED else 0.0, True)
+    return PlannedPart(name, text, key, *guess(), False)
+
+
+def _unknown() -> Guess:
+    return None, 0.0
+
+
+def _evaluation(
+    settings: RunSettings, data: Data, images: int, about: Mapping[str, Any], earlier: Mapping[str, Timing], compute: Compute
+) -> PlannedPart:
+    """Return the part of evaluating the set and, by default, as many random images."""
+    evaluation, recipe = settings.evaluation, settings.evaluation.recipe
+    sets = 2 if settings.baseline and not isinstance(settings.method, Random) else 1
+    form = getattr(settings.method, "form", None)
+    seen = images * (form.count if form else 1)
+    per_epoch = seen if recipe.epoch_images is None else min(seen, recipe.epoch_images)
+
+    def guess() -> Guess:
+        each = _image_seconds(evaluation.network, data.train, recipe, compute)
+        work = recipe.epochs * per_epoch + len(data.test) / 3  # testing has no backward pass
+        return (None, 0.0) if each is None else _perhaps_compiled(sets * evaluation.networks * work * each, compute)
+
+    content = {**about, "evaluation": {**to_dict(evaluation), "networks": None}, "seen": seen, "test": len(data.test)}
+    networks = sets * evaluation.networks
+    text = f"evaluating by {counted(networks, 'network')} of {counted(recipe.epochs, 'epoch')}"
+    return _part("evaluating", text, networks * recipe.epochs, content, earlier, guess)
+
+
+def _perhaps_compiled(seconds: float, compute: Compute) -> Guess:
+    """Return the time of work that takes ``seconds`` without compilation, and that of compiling in it."""
+    compiled = compute.compile == "always" or (compute.compile == "auto" and seconds > WORTHWHILE)
+    return (COMPILING + GAIN * seconds, COMPILING) if compiled else (seconds, 0.0)
+
+
+def _step_seconds(settings: RunSettings, real: ImageSet, counts: dict[int, int], compute: Compute) -> float | None:
+    """Return the time of a step, from a few steps with networks that are not trained; None if they cannot be tried."""
+    method, times = settings.method, list[float]()
+
+    def watch(info: StepInfo) -> None:
+        times.append(time.perf_counter())
+        if len(times) > LEAST and times[-1] - times[1] > TRIED:
+            raise Stopped("tried")
+
+    try:
+        if method.sampler and method.sampler.trains and method.network:
+            plain = {"calibration": 0.0} if "calibration" in {field.name for field in fields(method)} else {}
+            method = replace(method, **{method.network_setting.partition(".")[0]: Fresh(method.network)}, **plain)
+        condense(method, real, counts, seed=settings.seed, compute=replace(compute, compile="never"), observers=[watch])
+    except Stopped:
+        pass
+    except (CondensationError, TypeError):  # the run itself tells what is wrong
+        return None
+    if len(times) < LEAST:
+        return None
+    return (times[-1] - times[1]) / (len(times) - 2)
+
+
+def _training_seconds(method: Method, real: ImageSet, compute: Compute) -> Guess:
+    """Return the time of training the networks of the method's sampler, if it tells how many epochs they are trained."""
+    networks, epochs = (getattr(method.sampler, name, None) for name in ("networks", "epochs"))
+    if method.network is None or networks is None or epochs is None:
+        return None, 0.0
+    each = _image_seconds(method.network, real, Recipe.with_cutmix(), compute)
+    return (None, 0.0) if each is None else _perhaps_compiled(networks * epochs * len(real) * each, compute)
+
+
+def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute: Compute) -> float | None:
+    """Return the time of training ``network`` on an image, from a few epochs of a few real images."""
+    count = min(len(real), recipe.batch, 100)
+    job = TrainingJob(EpochWindow(real.to(compute.device), count, Rng(0)), Rng(0))
+    times = [time.perf_counter()]
+
+    def watch(done: int, total: int) -> None:
+        times.append(time.perf_counter())
+        if len(times) > LEAST and times[-1] - times[1] > TRIED:
+            raise Stopped("tried")
+
+    few = replace(recipe, epochs=50, lr_drop_epoch=None)
+    plain = replace(compute, compile="never")
+    try:
+        train_and_test(network, [job], [real.take(torch.tensor([0])).to(compute.device)], few, plain, watch)
+    except Stopped:
+        pass
+    except CondensationError:
+        return None
+    return (times[-1] - times[1]) / max(1, len(times) - 2) / count if len(times) > 2 else None
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process has used, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else 1024 * peak)
