@@ -20,10 +20,10 @@ OPTIONS = {
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0",
     "dm_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3",
 }
-SLOW = ("compiling", "winograd", "pieces", "patches", "search", "reading", "dc_step", "dm_step")  # the first four compile
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in OPTIONS])
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_benchmark_records_its_result_and_the_machine(name: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", f"benchmarks.{name}", *OPTIONS[name].split(), "--device", "cpu", "--out", str(tmp_path)]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

@@ -42,11 +42,13 @@ def fail():
     raise ValueError("planted")
 
 
+@pytest.mark.slow
 def test_a_correct_command_and_a_correct_refusal_pass(trial):
     assert trial.run(["networks"]).code == 0
     assert trial.run(["networks", "unknown"]).code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "found"),
     [

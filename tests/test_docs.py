@@ -41,18 +41,8 @@ SCREENS, COLUMNS, SENTENCES = 110, 140, 4  # lines of a guide, columns of a line
 
 # Commands that are not run, and why.
 NOT_RUN = {"condense data get": "it downloads"}
-# Pages that take more than a few seconds.
-SLOW = (
-    "docs/kip.md",
-    "docs/generators.md",
-    "docs/table.md",
-    "docs/transfer.md",
-    "docs/nas.md",
-    "docs/continual.md",
-    "docs/pools.md",
-    "docs/theory.md",
-)
-SLOW_NOTES = ("docs/notes/pools.md", "docs/notes/continual.md", "docs/notes/nas.md", "docs/notes/generators.md")
+# Pages that the quick tests run; the others take longer.
+QUICK = ("README.md", "docs/first-steps.md", "docs/own-images.md", "docs/importing.md", "docs/using-a-set.md", "docs/reproducibility.md")
 
 # Numbers of images, classes and channels of the data sets that stand in for those of the same name.
 DATA_SETS = {
@@ -241,8 +231,7 @@ RUN = [page for page in PAGES if any("condense " in text or language == "python"
 
 def page_parameters() -> list[object]:
     names = [page.relative_to(ROOT).as_posix() for page in RUN]
-    slow = {*SLOW, *SLOW_NOTES}
-    return [pytest.param(page, id=name, marks=[pytest.mark.slow] if name in slow else []) for page, name in zip(RUN, names, strict=True)]
+    return [pytest.param(page, id=name, marks=[] if name in QUICK else [pytest.mark.slow]) for page, name in zip(RUN, names, strict=True)]
 
 
 @pytest.mark.parametrize("page", page_parameters())

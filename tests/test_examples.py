@@ -64,19 +64,16 @@ def test_an_example_runs(name, tmp_path):
     assert all(text in printed for text in PRINTS[name])
 
 
-@pytest.mark.parametrize("name", PRINTS)
+@pytest.mark.parametrize("name", [name for name in PRINTS if name != "architecture_search.py"])  # which takes long even so
 def test_an_example_runs_with_fewer_steps(name, tmp_path, monkeypatch, capsys):
     path = tmp_path / name
     path.write_text(short(text_of(name)), encoding="utf-8")
-    if name == "quickstart.py":
-        printed = run_alone(path, tmp_path)
-    else:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", [str(path)])
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        with torch.random.fork_rng():
-            runpy.run_path(str(path), run_name="__main__")
-        printed = capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with torch.random.fork_rng():
+        runpy.run_path(str(path), run_name="__main__")
+    printed = capsys.readouterr().out
     for text in PRINTS[name]:
         assert text in printed
 

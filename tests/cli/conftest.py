@@ -1,11 +1,8 @@
 """Fixtures of the tests of the command."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.cli.runs import ENVIRONMENT, RUN
+from tests.cli.runs import RUN, make
 
 
 @pytest.fixture
@@ -28,5 +25,5 @@ def refused(condense):
 def finished(tmp_path_factory):
     """Return a run folder, made once."""
     folder = tmp_path_factory.mktemp("finished") / "a run"
-    subprocess.run([sys.executable, "-m", "condensation", *RUN, "-o", folder, "--quiet"], check=True, env=ENVIRONMENT)
+    make(*RUN, "-o", folder, "--quiet")
     return folder

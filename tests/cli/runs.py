@@ -1,14 +1,18 @@
 """Small runs for the tests of the command."""
 
+import io
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+import traceback
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 
 import condensation
+from condensation.cli import main as cli
 
 FAST = (
     "method.steps=6 method.batch_per_class=4 method.networks.spec.width=8 evaluation.networks=1 evaluation.network.width=8 "
@@ -16,6 +20,25 @@ FAST = (
 ).split()
 RUN = ("run", "-d", "digits", "-i", "1", *FAST)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+
+
+def call(*words: object) -> tuple[int, str]:
+    """Run the command in this process; return its exit code and all output, 1 and the traceback for an error that it does not handle."""
+    text = io.StringIO()
+    with mock.patch.object(sys, "argv", ["condense", *map(str, words)]), redirect_stdout(text), redirect_stderr(text):
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0), text.getvalue()
+        except Exception:
+            return 1, text.getvalue() + traceback.format_exc()
+    raise AssertionError("main() always exits")
+
+
+def make(*words: object) -> None:
+    """Run the command in this process; it must succeed."""
+    code, said = call(*words)
+    assert code == 0, said
 
 
 def colour_data(folder, classes=2, side=8):

@@ -42,6 +42,7 @@ def numbers(folder):
     return sets, json.loads((Path(folder) / "continual.json").read_text())["curves"]
 
 
+@pytest.mark.slow
 def test_a_killed_study_resumes_to_the_same_results_without_repeating_work(condense):
     assert condense(*CONTINUAL, "-o", "unbroken", "-q")[0] == 0
     killed((*CONTINUAL, "-o", "broken"), "[5 of 8]")

@@ -1,8 +1,6 @@
 """Commands on sets with a form: tiles, and frequencies, which are no pictures."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ from PIL import Image
 
 from condensation import CondensedSet
 from condensation.core.form import Frequencies, Tiles
-from tests.cli.runs import ENVIRONMENT, FAST, RUN
+from tests.cli.runs import FAST, RUN, make
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 FORMS = {"tiles": Tiles(2), "frequencies": Frequencies(4)}
@@ -23,8 +21,7 @@ def runs(tmp_path_factory):
     """Return a run folder for each form: 10 stored digits, of which a network sees 40."""
     root = tmp_path_factory.mktemp("forms")
     for name, settings in SETTINGS.items():
-        command = [sys.executable, "-m", "condensation", *RUN, *settings, "-o", root / name, "--quiet"]
-        subprocess.run(command, check=True, env=ENVIRONMENT)
+        make(*RUN, *settings, "-o", root / name, "--quiet")
     return {name: root / name for name in SETTINGS}
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.runs import ENVIRONMENT, RUN
+from tests.cli.runs import ENVIRONMENT, RUN, make
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
-LONG = (*RUN, "method.steps=300", "evaluation.networks=0")
+LONG = (*RUN, "method.steps=200", "evaluation.networks=0")
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     """Return the bytes of the set of an uninterrupted long run."""
     folder = tmp_path_factory.mktemp("uninterrupted") / "out"
-    subprocess.run([sys.executable, "-m", "condensation", *LONG, "-o", folder, "-q"], check=True, env=ENVIRONMENT)
+    make(*LONG, "-o", folder, "-q")
     return (folder / "set.safetensors").read_bytes()
 
 
@@ -53,6 +53,7 @@ def test_a_signal_saves_the_state(condense, uninterrupted, number):
     assert Path("out/set.safetensors").read_bytes() == uninterrupted
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_from_its_checkpoint(condense, uninterrupted):
     process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "0.02"], logged(20))
     time.sleep(np.random.default_rng().uniform(0, 0.5))
@@ -62,7 +63,7 @@ def test_a_killed_run_resumes_from_its_checkpoint(condense, uninterrupted):
     assert condense(*LONG, "-o", "out", "-q", "--resume") == (0, "", "")
     assert Path("out/set.safetensors").read_bytes() == uninterrupted
     steps = [json.loads(line)["step"] for line in Path("out/log.jsonl").read_text().splitlines()]
-    assert steps == list(range(1, 301))
+    assert steps == list(range(1, 201))
     assert not list(Path("out").glob(".*"))
 
 

@@ -84,6 +84,7 @@ def test_a_set_with_soft_labels_is_exported_as_arrays(condense, tmp_path):
     assert "soft labels cannot be written as png" in condense("export", "own", "--to", "png")[2]
 
 
+@pytest.mark.slow
 def test_a_warning_is_printed_once_per_run(tmp_path):
     Path("same.py").write_text(
         "import torch\n"
@@ -97,8 +98,9 @@ def test_a_warning_is_printed_once_per_run(tmp_path):
     assert done.stderr.count("same.py:net") == 1
 
 
-def test_python_m_writes_the_same_file(condense, finished):
-    assert condense(*RUN, "-o", "out", "-q")[0] == 0
+@pytest.mark.slow
+def test_python_m_writes_the_same_file(finished):
+    subprocess.run([sys.executable, "-m", "condensation", *RUN, "-o", "out", "-q"], check=True, env=ENVIRONMENT)
     assert Path("out/set.safetensors").read_bytes() == (finished / "set.safetensors").read_bytes()
 
 

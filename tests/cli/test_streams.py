@@ -1,5 +1,6 @@
 """Standard output of any encoding, closed, or full; limits of memory; places that cannot be written."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 
 import pytest
 
+from condensation.cli import main as cli
 from tests.cli.runs import ENVIRONMENT, FAST
 from tests.data.pictures import write_classes
 
@@ -27,7 +29,8 @@ def ends(*words, **how):
     return made.returncode, made.stdout or b"", made.stderr
 
 
-@pytest.mark.parametrize("encoding", [pytest.param("cp1252", marks=pytest.mark.slow), "ascii"])
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_characters_that_the_encoding_lacks(mine, encoding):
     code, said, errors = ends("data", "show", "./mine", environment={"PYTHONIOENCODING": encoding})
     assert (code, errors) == (0, b"")
@@ -37,6 +40,19 @@ def test_characters_that_the_encoding_lacks(mine, encoding):
     assert set(json.loads(said.decode(encoding))["classes"]) == set(NAMES)
 
 
+def test_characters_that_the_encoding_lacks_in_this_process(mine, monkeypatch):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "argv", ["condense", "data", "show", "./mine"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    out.flush()
+    said = out.buffer.getvalue()
+    assert b"8 training and 2 test images of 2 classes" in said
+    assert b"??" in said
+
+
+@pytest.mark.slow
 def test_a_run_in_the_locale_c(mine):
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     code, said, errors = ends("run", "-d", "./mine", "-i", 1, *FAST, "-o", "out", environment=environment)
@@ -44,6 +60,7 @@ def test_a_run_in_the_locale_c(mine):
     assert b"trained on" in said
 
 
+@pytest.mark.slow
 def test_a_closed_pipe():
     read, write = os.pipe()
     os.close(read)
@@ -52,6 +69,7 @@ def test_a_closed_pipe():
     assert (code, errors) == (1, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_behind_standard_output():
     with open("/dev/full", "w") as full:
@@ -61,6 +79,7 @@ def test_a_full_disk_behind_standard_output():
     assert b"Traceback" not in errors
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 def test_the_limit_of_the_process_is_respected_before_memory_is_spent(mine):
     import resource

@@ -101,6 +101,7 @@ def test_wrong_arguments_exit_with_a_short_error(condense, arguments, output):
     assert errors.startswith(f"condense: {output}")
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_finished_work_and_prints_how_to_resume(condense):
     long = [*TABLE, "--methods", "random,dm", "dm.steps=100000", "--checkpoint-every", "0"]
     code, output = interrupted(long, "[3 of 3] DM")

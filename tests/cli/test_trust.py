@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 import pickle
-import random
 import shutil
 import socket
 import subprocess
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 import typer.main
 
-from condensation.cli import main as cli
 from condensation.cli.app import app
 from condensation.core.errors import NoSuchData
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.core.trust import TextOfFile, from_file, given_names
 from condensation.data.load import dataset_title, load
 from condensation.studies.executors import Processes
-from tests.cli.runs import ENVIRONMENT, FAST
+from tests.cli.runs import ENVIRONMENT, FAST, call
 
 CANARY = "canary"
 PLANTED = f"open({str(CANARY)!r}, 'w').close()\ndef thing(*a, **k):\n    raise ValueError('ran')\nclass Thing: pass\n"
 NET = "from torch import nn\ndef net(channels, num_classes):\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, num_classes))\n"
 NAMES = ("planted.py:thing", "planted:thing", "made/planted.py:thing")
 EVALUATION = ("evaluation.networks=1", "evaluation.recipe.epochs=1")
-RUN = ("run", "-d", "digits", "-i", "1", "-q", *FAST)
+RUN = ("run", "-d", "digits", "-i", "1", "-q", *FAST, "method.form=none")
 METHOD = ("dm.steps=2", "dm.batch_per_class=4", "dm.networks.spec.width=4")
 STUDY = ("-d", "digits", "-i", "1", "--networks", "1", "--epochs", "1", "compute.precision=float32", "compute.compile=never", "-q")
 GMMN = ("run", "-d", "digits", "-i", "1", "-m", "gmmn", "method.iterations=2", "method.hidden=[8]", "evaluation.networks=0", "-q")
@@ -83,19 +78,6 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def call(*words: object) -> tuple[int, str]:
-    """Run the command in this process; return its exit code and all output, 1 and the traceback for an error that it does not handle."""
-    text = io.StringIO()
-    with mock.patch.object(sys, "argv", ["condense", *map(str, words)]), redirect_stdout(text), redirect_stderr(text):
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0), text.getvalue()
-        except Exception:
-            return 1, text.getvalue() + traceback.format_exc()
-    raise AssertionError("main() always exits")
-
-
 def commands_for(file: Path, made: Path) -> Iterator[Sequence[object]]:
     """Yield the commands that read ``file`` in the folder ``made``, none of which writes into it."""
     top = made / file.relative_to(made).parts[0]
@@ -117,9 +99,12 @@ def commands_for(file: Path, made: Path) -> Iterator[Sequence[object]]:
     yield "teach", target, "-n", 1, "--points", 1
     yield "sample", target, "-o", one
     yield "export", target, "--to", "png", "-o", one, "-q"
-    yield "export", target, "--to", "hub", "-o", one, "--evaluate", "evaluation.networks=1", "-q"
+    yield "export", target, "--to", "hub", "-o", one, "--evaluate", *EVALUATION, "-q"
     yield "import", file, "-d", "digits", "-o", f"{one}.safetensors"
     yield "data", "show", target, "-o", f"{one}.png"
+    yield "report", top if top.name in STUDIES else target, "-o", f"{one}.html"
+    yield "runs", top
+    yield "compare", target
 
 
 def _jobs(study: str) -> tuple[str, ...]:
@@ -181,35 +166,42 @@ def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
     return folder / "made"
 
 
-EVERY = 10  # texts that name no class or function
+EVERY = 5  # texts that name no class or function
+JOBS = ("steps", "cells", "networks")  # folders with one JSON per job
 
 
-def walk(made: Path, trials: int | None) -> int:
-    """Plant a name of code at texts of the files in ``made``, and return how many: all that name something, and every `EVERY`th other.
+def spots(made: Path) -> Iterator[tuple[Path, tuple[Any, ...]]]:
+    """Yield file and path of the texts in ``made``, one per place: of the jobs of a study and the items of a list, the first."""
+    seen = set()
+    for file in sorted(made.rglob("*")):
+        if file.suffix == ".json" or file.name in ("set.safetensors", "generator.safetensors"):
+            name = "step.json" if file.parent.name in JOBS else file.name
+            for path in texts(read(file)):
+                place = (file.relative_to(made).parts[0], name, tuple(step for step in path if not isinstance(step, int)))
+                if place not in seen:
+                    seen.add(place)
+                    yield file, path
 
-    With ``trials``, only as many of those that name something. Commands that read the file run with it: two in turn for other texts.
+
+def walk(made: Path) -> int:
+    """Plant a name of code at each place of the files in ``made`` that names something, and every `EVERY`th other; return their number.
+
+    Commands that read the file run with it: all, or two in turn for other texts.
     """
-    files = [
-        file for file in sorted(made.rglob("*")) if file.suffix == ".json" or file.name in ("set.safetensors", "generator.safetensors")
-    ]
-    planted = [(file, path) for file in files for path in texts(read(file))]
-    others = iter(range(len(planted)))
-    planted = [spot for spot in planted if spot[1][-1] == "name" or next(others) % EVERY == 0]
-    if trials is not None:
-        planted = random.Random(1).sample([spot for spot in planted if spot[1][-1] == "name"], trials)
+    others = iter(range(10**6))
+    planted = [spot for spot in spots(made) if spot[1][-1] == "name" or next(others) % EVERY == 0]
     wrong, ran = [], set()
     with inside(made.parent):
         for number, (file, path) in enumerate(planted):
             before, content, name = file.read_bytes(), read(file), NAMES[number % len(NAMES)]
             write(file, with_text(content, path, name))
             commands = list(commands_for(file, made))
-            some = 4 if trials else len(commands) if path[-1] == "name" else 2
-            for words in (commands * 2)[number % len(commands) :][:some]:
+            for words in (commands * 2)[number % len(commands) :][: len(commands) if path[-1] == "name" else 2]:
                 ran.add(" ".join(map(str, words[:2])) if words[0] == "data" else str(words[0]))
                 code, said = call(*words)
                 if code not in (0, 2) or "Traceback" in said or Path(CANARY).exists():
                     wrong.append(f"{file.relative_to(made)} {path} {' '.join(map(str, words))}: {code} {said[-600:]}")
-                for left in (CANARY, "new", "new.png", "new.safetensors"):
+                for left in (CANARY, "new", "new.png", "new.html", "new.safetensors"):
                     shutil.rmtree(left, ignore_errors=True) if Path(left).is_dir() else Path(left).unlink(missing_ok=True)
             file.write_bytes(before)
         for words in OTHERS:
@@ -217,7 +209,7 @@ def walk(made: Path, trials: int | None) -> int:
             assert call(*words)[0] == 0
             assert not Path(CANARY).exists()
     assert not wrong, "\n".join([str(len(wrong)), *wrong])
-    assert ran <= set(all_commands())
+    assert ran == set(all_commands())  # a new command is added to `commands_for`
     return len(planted)
 
 
@@ -293,7 +285,7 @@ def mended(made: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("case", SPOTS)
-@pytest.mark.parametrize("name", ["planted.py:thing", "planted:thing"])
+@pytest.mark.parametrize("name", ["planted.py:thing", pytest.param("planted:thing", marks=pytest.mark.slow)])
 def test_code_that_a_file_names_is_imported_only_with_trust(mended: Path, case: str, name: str) -> None:
     file, path, value, words = SPOTS[case]
     content = json.loads(json.dumps(value).replace("NAME", name))
@@ -403,6 +395,7 @@ def test_the_command_imports_no_module_of_the_current_folder(tmp_path: Path) -> 
     assert not (tmp_path / CANARY).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH")
 def test_a_worker_imports_no_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("pickle", "signal", "struct"):
@@ -414,11 +407,7 @@ def test_a_worker_imports_no_module_of_the_current_folder(tmp_path: Path, monkey
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("made", [{**QUICK, **SLOW}], indirect=True, ids=["all"])
 def test_no_command_imports_what_any_text_of_any_file_names(made: Path) -> None:
-    assert walk(made, None) > 100
-    walked = {" ".join(map(str, words[:2])) if words[0] == "data" else words[0] for words in OTHERS}
-    for file in made.rglob("*.json"):
-        walked |= {" ".join(map(str, words[:2])) if words[0] == "data" else words[0] for words in commands_for(file, made)}
-    assert walked == set(all_commands())  # a new command is added to `commands_for`
+    assert walk(made) > 100

@@ -114,6 +114,7 @@ def test_a_warning_inside_the_compiler_does_not_stop_it(caplog: pytest.LogCaptur
     assert not [record for record in caplog.records if record.name.startswith("condensation")]
 
 
+@pytest.mark.slow
 def test_torch_may_compile_more_shapes_than_its_default() -> None:
     Compute(device="cpu", compile="always").wrap(network().embed)
     config = torch._dynamo.config

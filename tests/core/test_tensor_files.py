@@ -33,6 +33,7 @@ def test_other_programs_can_read_the_file(tmp_path):
     assert torch.equal(load_file(tmp_path / "a")["pixels"], TENSORS["pixels"])
 
 
+@pytest.mark.slow
 def test_equal_content_is_an_equal_file_in_every_process(tmp_path):
     code = (
         "import sys, torch; from pathlib import Path; from condensation.core.tensor_files import write_tensors\n"

@@ -189,6 +189,7 @@ def test_without_the_packages_the_extra_is_named(monkeypatch):
     assert "pip install '.[hub]'" in refusal(load, "hf:ylecun/mnist").hint
 
 
+@pytest.mark.slow
 def test_loading_anything_else_imports_none_of_them():
     import os
     import subprocess

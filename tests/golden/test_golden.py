@@ -122,7 +122,7 @@ def test_a_set_is_written_as_before(case: str, seed: str, place: Path) -> None:
     assert cases.sha256(place / "again.safetensors") == FROZEN["methods"][case]["seeds"][seed]["file"]
 
 
-@pytest.mark.parametrize(("case", "seed"), RUNS)
+@pytest.mark.parametrize(("case", "seed"), [pytest.param(case, seed, marks=pytest.mark.slow if seed == "1" else []) for case, seed in RUNS])
 def test_a_method_makes_what_it_made(case: str, seed: str) -> None:
     kept = FROZEN["methods"][case]
     if not same_machine() and case == "dm-default-compute":
@@ -256,7 +256,10 @@ def test_the_plan_of_a_study_is_as_before(name: str) -> None:
 # -- settings
 
 
-@pytest.mark.parametrize("name", CONFIG_FILES)
+OF_A_PRESET = [name for name in CONFIG_FILES if "-m" in CONFIG_FILES[name]]
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in OF_A_PRESET else []) for name in CONFIG_FILES])
 def test_settings_are_as_before(name: str) -> None:
     path = HERE / CONFIG / f"{name}.toml"
     if not path.exists():

@@ -127,7 +127,8 @@ def test_the_critic_learns_to_detect_generated_images() -> None:
     assert loss < 1.5  # the mean of all; at the start it is 2
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), pytest.param((3, 32, 32), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_fast_settings_run(shape: tuple[int, int, int]) -> None:
     method, real = BigGAN.fast(), images(shape=shape)
     state = begun(method, real)

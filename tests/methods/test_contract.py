@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,10 +112,18 @@ OF_SOME_SIZES = (DCVAE, BigGAN)
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="module", params=SMALL_METHODS.values(), ids=SMALL_METHODS.keys())
+# The first settings of each method; of the others, the quick tests try what differs between settings.
+FIRST = {type(method): name for name, method in reversed(SMALL_METHODS.items())}.values()
+EVERY_SETTINGS = pytest.mark.parametrize("method", SMALL_METHODS, indirect=True)
+
+
+def first_quick(names: Iterable[str]) -> list[object]:
+    return [pytest.param(name, marks=[] if name in FIRST else pytest.mark.slow) for name in names]
+
+
+@pytest.fixture(scope="module", params=first_quick(SMALL_METHODS))
 def method(request: pytest.FixtureRequest) -> Method:
-    chosen: Method = request.param
-    return chosen
+    return SMALL_METHODS[request.param]
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +149,7 @@ def test_the_contract_covers_every_method() -> None:
     assert {type(method) for method in SMALL_METHODS.values()} == set(METHODS.values())
 
 
+@EVERY_SETTINGS
 def test_output_is_balanced_and_like_the_input(unbroken: ImageSet, real: ImageSet) -> None:
     small = unbroken
     assert small.counts == {0: 2, 1: 2, 2: 2}
@@ -151,6 +160,7 @@ def test_output_is_balanced_and_like_the_input(unbroken: ImageSet, real: ImageSe
     assert small.images.isfinite().all()
 
 
+@EVERY_SETTINGS
 def test_the_seed_decides_everything_and_the_global_random_state_is_unchanged(method: Method, unbroken: ImageSet, real: ImageSet) -> None:
     assert not same(unbroken, run(method, real, seed=2))
     torch.manual_seed(5)
@@ -169,7 +179,8 @@ def test_observers_do_not_change_the_result(method: Method, unbroken: ImageSet, 
     assert same(unbroken, run(method, real, observers=[judge]))
 
 
-@pytest.mark.parametrize("stop_at", [0, 1, 3])
+@EVERY_SETTINGS
+@pytest.mark.parametrize("stop_at", [1, *(pytest.param(step, marks=pytest.mark.slow) for step in (0, 3))])
 def test_resume_is_exact(method: Method, unbroken: ImageSet, real: ImageSet, stop_at: int, tmp_path: Path) -> None:
     def stop(info: StepInfo) -> None:
         if info.step == min(stop_at, method.steps):
@@ -183,7 +194,7 @@ def test_resume_is_exact(method: Method, unbroken: ImageSet, real: ImageSet, sto
     assert same(unbroken, resumed)
 
 
-@pytest.mark.parametrize("name", sorted(SMALL_METHODS.keys() - ON_ALL_CLASSES))
+@pytest.mark.parametrize("name", first_quick(sorted(SMALL_METHODS.keys() - ON_ALL_CLASSES)))
 def test_a_class_does_not_depend_on_the_other_classes(name: str) -> None:
     method = SMALL_METHODS[name]
     real = images(classes=4)
@@ -270,7 +281,7 @@ def no_grad_is_not_left_off() -> Iterator[None]:
 GROWING = {name: method for name, method in SMALL_METHODS.items() if method.growing_setting}
 
 
-@pytest.mark.parametrize("name", GROWING)
+@pytest.mark.parametrize("name", first_quick(GROWING))
 def test_a_run_that_is_made_longer_equals_a_long_run(name: str, tmp_path: Path) -> None:
     method, setting = GROWING[name], GROWING[name].growing_setting
     short: Method = replace(method, **{setting: 2})

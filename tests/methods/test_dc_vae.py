@@ -152,7 +152,7 @@ def test_the_average_has_the_batch_norm_statistics_of_the_decoder() -> None:
     assert torch.equal(average.norm.running_mean, state.groups[0].decoder.norm.running_mean)
 
 
-@pytest.mark.parametrize("networks", ["conditional", "one-a-class"])
+@pytest.mark.parametrize("networks", ["conditional", pytest.param("one-a-class", marks=pytest.mark.slow)])
 def test_networks_queues_and_optimizers_resume_exactly(networks: str) -> None:
     method, real = dc_vae(networks=networks), images()
     unbroken, half = begun(method, real, steps=4), begun(method, real, steps=2)
@@ -173,7 +173,8 @@ def test_the_contrastive_loss_falls() -> None:
     assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), pytest.param((3, 32, 32), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
 def test_fast_settings_run(shape: tuple[int, int, int]) -> None:
     method, real = DCVAE.fast(), images(shape=shape)
     state = begun(method, real)

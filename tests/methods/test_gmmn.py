@@ -133,7 +133,7 @@ def test_codes_are_matched_with_an_autoencoder():
     torch.testing.assert_close(method.step(state, real, Rng(9)), expected)
 
 
-@pytest.mark.parametrize("networks", ["one-a-class", "conditional"])
+@pytest.mark.parametrize("networks", ["one-a-class", pytest.param("conditional", marks=pytest.mark.slow)])
 def test_generated_images_resemble_their_class(networks):
     """The bright band of each class is where it is in the real images."""
     real = images(per_class=40)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans
 
 from condensation import DM, ImageSet, Rng
 from condensation.methods.initialization import _kmeans_plus_plus, _small_pixels, cluster_centers, from_kmeans
@@ -20,6 +19,8 @@ def points(count: int = 300, dims: int = 5) -> torch.Tensor:
 
 
 def test_cluster_centers_equal_those_of_scikit_learn() -> None:
+    from sklearn.cluster import KMeans  # slow to import
+
     begun = _kmeans_plus_plus(points(), 7, Rng(3))
     theirs = KMeans(7, init=begun.numpy(), n_init=1, tol=0, algorithm="lloyd").fit(points().numpy())
     assert torch.allclose(cluster_centers(points(), 7, Rng(3)), torch.from_numpy(theirs.cluster_centers_), atol=1e-9)

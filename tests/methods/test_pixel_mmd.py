@@ -93,7 +93,7 @@ def test_images_with_a_form_have_the_class_mean_nearest_to_the_real_one(form: Fo
     assert left.abs().max() < 1e-3 * class_means(real).abs().max()
 
 
-@pytest.mark.parametrize("ipc", [1, 10])
+@pytest.mark.parametrize("ipc", [1, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kernel", [Linear(), Polynomial(), RBF(), Linear() + RBF(), 9 * RBF()], ids=str)
 def test_the_default_learning_rate_converges_for_every_smooth_kernel(kernel: Kernel, ipc: int) -> None:
     """With all real images in each step, the loss never rises and converges."""
@@ -111,7 +111,7 @@ def test_the_default_learning_rate_suits_every_form(kernel: Kernel, form: Form) 
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.parametrize("ipc", [1, 10])
+@pytest.mark.parametrize("ipc", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_the_loss_falls_with_a_laplacian_kernel(ipc: int) -> None:
     losses = losses_of(PixelMMD(kernel=Laplacian(), steps=200), ipc)
     assert max(losses) == losses[0]

@@ -11,18 +11,12 @@ from torch import Tensor
 from condensation import Compute, ConvNet, Rng
 from condensation.training.stacked import ModelCache
 
-_SLOW = pytest.mark.slow
-_CASES = [
-    ((3, 16, 16), True),
-    ((1, 12, 12), False),
-    *(pytest.param(*case, marks=_SLOW) for case in (((3, 16, 16), False), ((1, 12, 12), True))),
-]
-
 
 def compiled_cases(test: Callable[..., None]) -> Callable[..., None]:
-    """Run ``test`` for each backend, image shape, and whether weights learn; the quick tests run each value once."""
-    by_backend = pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=_SLOW)])
-    return by_backend(pytest.mark.parametrize(("shape", "learns"), _CASES)(test))
+    """Run ``test``, as a slow one, for each backend, image shape, and whether weights learn."""
+    for name, values in {"backend": ["aot_eager", "inductor"], "shape": [(3, 16, 16), (1, 12, 12)], "learns": [True, False]}.items():
+        test = pytest.mark.parametrize(name, values)(test)
+    return pytest.mark.slow(test)
 
 
 def gradients(function: Callable[[Tensor], Tensor], images: Tensor, others: list[Tensor]) -> list[Tensor]:

@@ -113,19 +113,24 @@ GREY, COLOURED = (1, 28, 28), (3, 32, 32)
     ("network", "shape", "dtype", "lower", "learns", "expected"),
     [
         (ConvNet(width=8), GREY, torch.float32, False, False, True),
-        (ConvNet(width=8), GREY, torch.float32, True, False, True),
-        (ConvNet(width=8), COLOURED, torch.float32, False, True, True),
-        (ConvNet(width=16), COLOURED, torch.float32, False, False, True),
         (ConvNet(width=8), COLOURED, torch.float32, False, False, False),
-        (VGG11(), COLOURED, torch.float32, False, False, True),
-        (ConvNet(width=16), COLOURED, torch.float32, True, True, True),
-        (ConvNet(width=8), COLOURED, torch.float32, True, True, False),
-        (ConvNet(width=16), COLOURED, torch.float32, True, False, False),
         (ConvNet(width=8), COLOURED, torch.float64, False, True, False),
-        (ConvNet(width=4), COLOURED, torch.float32, False, True, False),
-        (ConvNet(width=8), (4, 32, 32), torch.float32, False, True, False),
-        (ConvNet(width=8, norm="batch"), COLOURED, torch.float32, False, True, False),
-        (ConvNet(width=8, norm="none"), COLOURED, torch.float32, False, True, False),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [
+                (ConvNet(width=8), GREY, torch.float32, True, False, True),
+                (ConvNet(width=8), COLOURED, torch.float32, False, True, True),
+                (ConvNet(width=16), COLOURED, torch.float32, False, False, True),
+                (VGG11(), COLOURED, torch.float32, False, False, True),
+                (ConvNet(width=16), COLOURED, torch.float32, True, True, True),
+                (ConvNet(width=8), COLOURED, torch.float32, True, True, False),
+                (ConvNet(width=16), COLOURED, torch.float32, True, False, False),
+                (ConvNet(width=4), COLOURED, torch.float32, False, True, False),
+                (ConvNet(width=8), (4, 32, 32), torch.float32, False, True, False),
+                (ConvNet(width=8, norm="batch"), COLOURED, torch.float32, False, True, False),
+                (ConvNet(width=8, norm="none"), COLOURED, torch.float32, False, True, False),
+            ]
+        ),
     ],
 )
 def test_dispatch_uses_it_where_it_was_faster(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -21,7 +22,18 @@ from condensation.networks.vgg import VGG11
 from condensation.networks.weight_norm import WeightNormConvNet
 
 GREY, COLOUR, LARGE = (1, 28, 28), (3, 32, 32), (3, 64, 64)
-CASES = [(name, shape) for name in NETWORKS for shape in (GREY, COLOUR)] + [("convnet", LARGE)]
+VARIANTS = {"resnet18", "resnet18-ap", "resnet18-bn", "vgg11-bn", "alexnet-bn"}  # of large networks; the quick tests have the others
+
+
+def quick_without_variants(*values):
+    """Return the parameters of each network: its name, and those of ``values``."""
+    return [
+        pytest.param(name, *others, marks=pytest.mark.slow if name in VARIANTS else [])
+        for name in NETWORKS
+        for others in itertools.product(*values)
+    ]
+
+
 DIMS = {  # of the embedding, for 28 grey pixels and for 32 in colour
     **dict.fromkeys(["convnet", "convnet-bn", "convnet-a-swish-bn"], (2048, 2048)),
     "convnet-wn": (256, 256),
@@ -62,7 +74,7 @@ class Weights:
         return functional.avg_pool2d(x, 2)
 
 
-@pytest.mark.parametrize(("name", "shape"), CASES)
+@pytest.mark.parametrize(("name", "shape"), [*quick_without_variants((GREY, COLOUR)), ("convnet", LARGE)])
 def test_networks_embed_and_classify_and_all_weights_get_gradients(name, shape):
     network = NETWORKS[name].build(shape, 7, Rng(0))
     x = images(shape).requires_grad_()
@@ -77,14 +89,14 @@ def test_networks_embed_and_classify_and_all_weights_get_gradients(name, shape):
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick_without_variants())
 def test_logits_are_the_classifier_of_the_embedding(name):
     network = NETWORKS[name].build(GREY, 10, Rng(0)).eval()
     x = images(GREY)
     torch.testing.assert_close(network(x), network.classifier(network.embed(x)), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick_without_variants())
 def test_images_need_not_be_square(name):
     shape = (3, 40, 56) if name.startswith("vgg") else (3, 24, 40)
     assert NETWORKS[name].build(shape, 10, Rng(0))(images(shape)).shape == (3, 10)
@@ -197,7 +209,7 @@ def test_group_norm_has_four_groups_and_instance_norm_one_per_channel():
     assert (groups("group"), groups("instance")) == ({4}, {128})
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", quick_without_variants())
 def test_only_batch_norm_mixes_images(name):
     network = NETWORKS[name].build(COLOUR, 10, Rng(0))
     assert mixes_images(network) == ("-bn" in name or name == "convnet-wn")

@@ -169,7 +169,7 @@ def test_finished_curves_are_not_made_again(finished):
     assert [(number, count, status) for number, count, _, status in seen] == [(n, 2 * POINTS, "finished") for n in range(1, 2 * POINTS + 1)]
 
 
-@pytest.mark.parametrize("epochs", [1, 8, 22])
+@pytest.mark.parametrize("epochs", [8, pytest.param(1, marks=pytest.mark.slow), pytest.param(22, marks=pytest.mark.slow)])
 def test_interrupted_curves_resume_to_the_same_scores(finished, tmp_path, epochs):
     stop = stop_at(epochs)
     with pytest.raises(Stopped):

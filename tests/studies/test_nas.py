@@ -56,7 +56,7 @@ def settings(data):
         space=SPACE,
         ipc=3,
         trainings=2,
-        recipe=Recipe(epochs=6, batch=5),
+        recipe=Recipe(epochs=6, batch=10),
         whole_epochs=3,
         top=0.75,
         compute=Compute(device="cpu", precision="float64", compile="never"),
@@ -181,6 +181,7 @@ def test_interrupted_search_resumes_to_the_same_scores(finished, settings, tmp_p
     assert results(tmp_path / "nas") == results(finished)
 
 
+@pytest.mark.slow
 def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
     first = replace(settings, proxies=settings.proxies[:1], subset=5)
     NAS.run(first, tmp_path / "nas")
@@ -199,7 +200,7 @@ def test_more_networks_and_proxies_are_added(finished, settings, tmp_path):
     ("change", "message"),
     [
         ({"trainings": 3}, "holds another search: trainings is 2 there, 3 here"),
-        ({"recipe": Recipe(epochs=7, batch=5)}, "holds another search: recipe.epochs is 6 there, 7 here"),
+        ({"recipe": Recipe(epochs=7, batch=10)}, "holds another search: recipe.epochs is 6 there, 7 here"),
         ({"proxies": (NamedMethod("DM", {**DM, "steps": 3}),)}, "holds another run: method.steps is 2 there, 3 here"),
     ],
 )
@@ -222,6 +223,7 @@ def test_settings_are_read_again(finished, settings):
 # -- who does it
 
 
+@pytest.mark.slow
 def test_any_executor_gives_the_same_scores(finished, settings, tmp_path):
     with ThreadPoolExecutor(1) as pool:
         assert NAS.run(settings, tmp_path / "nas", executor=pool) == {}

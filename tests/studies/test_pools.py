@@ -157,7 +157,7 @@ def test_a_finished_ablation_is_not_done_again(finished):
     assert [status for *_, status in seen] == ["finished"] * 2 + ["empty"] + ["finished"] * 4
 
 
-@pytest.mark.parametrize("calls", [1, 60, 80, 100])
+@pytest.mark.parametrize("calls", [80, *(pytest.param(calls, marks=pytest.mark.slow) for calls in (1, 60, 100))])
 def test_interrupted_ablation_resumes_to_the_same_results(finished, tmp_path, calls):
     seen = []
 

@@ -94,6 +94,7 @@ def test_a_generator_is_trained_once_for_all_ipc_of_a_seed(tmp_path):
     assert all(cell.done for cell in cells_in(SETTINGS, tmp_path / "t"))
 
 
+@pytest.mark.slow
 def test_the_sets_are_those_of_runs_on_their_own(tmp_path):
     TABLE.run(replace(SETTINGS, seeds=1), tmp_path / "both")
     TABLE.run(replace(SETTINGS, seeds=1, ipc=(2,)), tmp_path / "alone")

@@ -120,7 +120,7 @@ def test_a_finished_matrix_is_not_done_again(finished):
     assert [(number, count, status) for number, count, _, status in seen] == [(number, 18, "finished") for number in range(1, 19)]
 
 
-@pytest.mark.parametrize("epochs", [1, 5, 21])
+@pytest.mark.parametrize("epochs", [5, pytest.param(1, marks=pytest.mark.slow), pytest.param(21, marks=pytest.mark.slow)])
 def test_interrupted_matrix_resumes_to_the_same_scores(finished, tmp_path, epochs):
     stop = stop_at(epochs)
     with pytest.raises(Stopped):

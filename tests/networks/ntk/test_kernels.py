@@ -177,6 +177,7 @@ def test_blocks_change_neither_values_nor_gradients(kernel: NTK, pairs: int) -> 
     torch.testing.assert_close(gradient, expected, **CLOSE)
 
 
+@pytest.mark.slow
 @EACH
 def test_gradients_of_gram_matrices_check_out(kernel: NTK) -> None:
     x, y = images(2).requires_grad_(), images(2, seed=1)
