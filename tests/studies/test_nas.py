@@ -367,6 +367,6 @@ def test_search_is_written_as_json_markdown_and_png(finished):
 
 def test_the_picture_has_a_column_for_each_proxy(finished):
     panels = search_figure(search_in(finished), "").axes
-    assert [panel.get_title().split("\n")[0] for panel in panels[:3]] == ["random", EARLY, "DM"]
+    assert [panel.get_title().split("\n")[0] for panel in panels[:3]] == ["Random", EARLY, "DM"]
     assert sum(len(points.get_offsets()) for points in panels[0].collections) == 8
     assert sum(len(points.get_offsets()) for points in panels[3].collections) == 6

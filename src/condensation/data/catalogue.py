@@ -46,7 +46,7 @@ CIFAR100_CONSTANTS = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
 IMAGENET_CONSTANTS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 DATASETS: dict[str, DatasetInfo] = {
-    "digits": DatasetInfo("Handwritten digits, 8 x 8", 10, (1, 8, 8), 1438, 359, "CC BY 4.0", DIGITS_ORIGIN, DIGITS, bundled=True),
+    "digits": DatasetInfo("Handwritten digits", 10, (1, 8, 8), 1438, 359, "CC BY 4.0", DIGITS_ORIGIN, DIGITS, bundled=True),
     "fashion-mini": DatasetInfo(
         "A stratified subset of Fashion-MNIST", 10, (1, 28, 28), 5000, 2000, "MIT", MINI_ORIGIN, CLOTHES, FASHION_CONSTANTS, bundled=True
     ),

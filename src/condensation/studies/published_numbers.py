@@ -42,6 +42,7 @@ class Column:
     sets: int  # condensed sets, each with its own seed
     networks: int  # networks trained on each set
     note: str = ""  # differences that settings cannot express; empty if there are none
+    unlike: bool = False  # True for a variant of the method, which a picture should not set beside ours
     unknown: Sequence[str] = ()  # settings that are not published; the defaults of this library take their place
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
+from condensation.methods.registry import method_title
 from condensation.report.page.charts import Chart, Series
 from condensation.studies.continual.curves import Curves, StepScore, curves_in
 from condensation.studies.continual.study import MEMORIES, ContinualSettings, MemoryStep, shared_name
@@ -50,10 +51,10 @@ def continual_chart(curves: Curves) -> Chart:
     for color, (label, points) in enumerate(curves.steps.items()):
         drawn = [(point, float(point.seen)) for point in points if point.values and point.seen]
         spans = [(point.mean - point.deviation, point.mean + point.deviation) for point, _ in drawn]
-        series.append(Series(label, [(seen, point.mean) for point, seen in drawn], spans, color))
+        series.append(Series(method_title(label), [(seen, point.mean) for point, seen in drawn], spans, color))
         if label in curves.published and drawn:
             end = [(drawn[-1][1], curves.published[label].mean)]
-            series.append(Series(f"{label}, published", end, color=color, joined=False, hollow=True))
+            series.append(Series(f"{method_title(label)}, published", end, color=color, joined=False, hollow=True))
     return Chart("Accuracy on all that was seen", f"{curves.settings.unit} seen so far", "test accuracy, %", series)
 
 
@@ -110,10 +111,10 @@ def continual_figure(curves: Curves, title: str) -> Any:
         seen = [point.seen or 0 for point in drawn]
         lower, upper = ([point.mean + side * point.deviation for point in drawn] for side in (-1, 1))
         axes.fill_between(seen, lower, upper, color=color, alpha=0.15, linewidth=0)
-        axes.plot(seen, [point.mean for point in drawn], "o-", color=color, markersize=5, label=label)
+        axes.plot(seen, [point.mean for point in drawn], "o-", color=color, markersize=5, label=method_title(label))
         if label in curves.published and last:
             hollow: dict[str, Any] = {"markerfacecolor": "white", "markersize": 7, "clip_on": False, "linestyle": "", "zorder": 3}
-            axes.plot(last, curves.published[label].mean, "D", color=color, label=f"{label}, published", **hollow)
+            axes.plot(last, curves.published[label].mean, "D", color=color, label=f"{method_title(label)}, published", **hollow)
     axes.set(xlabel=f"{curves.settings.unit} seen so far", ylabel="test accuracy on them, %")
     axes.set_xticks(sorted({point.seen for points in curves.steps.values() for point in points if point.seen}))
     style(axes)

@@ -8,6 +8,7 @@ from typing import Any
 from condensation.core.plain import to_dict
 from condensation.core.text import accuracy, counted
 from condensation.data.load import dataset_title
+from condensation.methods.registry import method_title
 from condensation.report.page.charts import Chart, Mark, RowChart, Series
 from condensation.report.page.parts import Part
 from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, all_proxies, search_jobs
@@ -124,7 +125,7 @@ def search_figure(search: Search, title: str) -> Any:
                 panel.scatter(x, y, s=16, color=color, alpha=0.8, linewidths=0)
             panel.margins(MARGIN)
             style(panel)
-        upper.set_title(f"{verdict.label}\n{_rank_text(verdict.over_all)}", fontsize=10)
+        upper.set_title(f"{method_title(verdict.label)}\n{_rank_text(verdict.over_all)}", fontsize=10)
         lower.set_title(_rank_text(verdict.over_top), fontsize=10)
     panels[0][0].set_ylabel("all networks", fontsize=10)
     panels[1][0].set_ylabel(f"top {search.settings.top:.0%} by validation", fontsize=10)

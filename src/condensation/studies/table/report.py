@@ -1,6 +1,6 @@
 """Report of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from string import ascii_lowercase
@@ -11,12 +11,12 @@ from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.methods.registry import method_title
 from condensation.runs.files import SETTINGS as RUN_SETTINGS
-from condensation.studies.published_numbers import note, published_whole, source_notes
+from condensation.studies.published_numbers import columns, note, published_whole, source_notes
 from condensation.studies.scores import cells_chart, failure_notes
 from condensation.studies.study import MEASURED, PUBLISHED, StudyReport, new_figure, shared_legend, style
 from condensation.studies.study_folder import StudyRecord, record_in
 from condensation.studies.table.cells import Cell, cells_in
-from condensation.studies.table.study import RUNS, TableSettings, table_jobs, table_recipe
+from condensation.studies.table.study import RUNS, TableSettings, column_of, table_jobs, table_recipe
 from condensation.studies.table.successors import PublishedCell, published_blocks, published_cells, published_notes
 
 COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "")
@@ -34,6 +34,7 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     rows.sort(key=lambda pair: settings.ipc.index(pair[0]))
     measured = [[cell for cell in cells if cell.ipc == ipc and cell.values] for ipc in settings.ipc]
     best = {_row(max(of_ipc, key=lambda cell: cell.mean), signs) for of_ipc in measured if of_ipc}
+    unlike = {row.label for row in settings.rows for ipc in settings.ipc if is_unlike(column_of(settings, row, ipc))}
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
         title=title,
@@ -46,7 +47,7 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
             **({"published": [cell.to_json() for cell in published]} if published else {}),
             "notes": list(notes),
         },
-        figures={"table.png": lambda: table_figure(title, cells)},
+        figures={"table.png": lambda: table_figure(title, cells, unlike)},
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
         text_columns=("method", "sets x nets", ""),
@@ -128,8 +129,16 @@ def _machine(record: StudyRecord) -> str:
     return f"{place}, {record.settings['compute']['precision']}, torch {machine['torch']}"
 
 
-def table_figure(title: str, cells: Sequence[Cell]) -> Any:
-    """Return the figure: one panel per ipc and one line per method: measured filled, published hollow, deviations as bars."""
+def is_unlike(column: str | None) -> bool:
+    """Return True if the published numbers of ``column`` are of another variant of the method."""
+    return column is not None and columns()[column].unlike
+
+
+def table_figure(title: str, cells: Sequence[Cell], unlike: Collection[str] = ()) -> Any:
+    """Return the figure: one panel per ipc and one line per method: measured filled, published hollow, deviations as bars.
+
+    Published numbers of ``unlike`` methods, which are of other variants, are not drawn.
+    """
     labels, all_ipc = list(dict.fromkeys(cell.method for cell in cells)), list(dict.fromkeys(cell.ipc for cell in cells))
     figure = new_figure(2.2 + 2.9 * len(all_ipc), 1.5 + 0.42 * len(labels))
     panels = figure.subplots(1, len(all_ipc), sharey=True, squeeze=False)[0]
@@ -139,7 +148,7 @@ def table_figure(title: str, cells: Sequence[Cell]) -> Any:
             line = labels.index(cell.method)
             if cell.failed and not cell.values:
                 panel.text(0.02, line - 0.14, "failed", color=MEASURED, fontsize=9, va="center", transform=panel.get_yaxis_transform())
-            if cell.published:
+            if cell.published and cell.method not in unlike:
                 hollow = {"fmt": "D", "color": PUBLISHED, "markerfacecolor": "white", "label": "published", **shape}
                 panel.errorbar(cell.published.mean, line + 0.14, xerr=cell.published.deviation or 0, **hollow)
             if cell.values:
@@ -147,7 +156,7 @@ def table_figure(title: str, cells: Sequence[Cell]) -> Any:
         panel.set_title(f"{counted(ipc, 'image')} per class", fontsize=10)
         style(panel, "x", ("top", "right", "left"))
         panel.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(labels)), labels)
+    panels[0].set_yticks(range(len(labels)), list(map(method_title, labels)))
     panels[0].set_ylim(len(labels) - 0.5, -0.5)
     figure.supxlabel("test accuracy, %", fontsize=10)
     figure.suptitle(title, fontsize=12)
