@@ -43,7 +43,18 @@ SCREENS, COLUMNS, SENTENCES = 110, 140, 4  # lines of a guide, columns of a line
 NOT_RUN = {"condense data get": "it downloads"}
 # Pages that the quick tests run; the others take longer.
 QUICK = ("README.md", "docs/first-steps.md", "docs/own-images.md", "docs/importing.md", "docs/using-a-set.md", "docs/reproducibility.md")
+# Packages that a page needs beside those of the development tools; it is skipped where they are not installed.
+NEEDS = {
+    "docs/recipes-vision.md": ("torchvision", "timm"),
+    "docs/recipes-trainers.md": ("lightning", "transformers", "accelerate"),
+    "docs/recipes-trackers.md": ("tensorboard", "wandb", "mlflow", "sqlalchemy", "alembic"),
+}
 
+# Variables of trackers, so that a page sends nothing.
+OFFLINE = {
+    **{"WANDB_MODE": "offline", "WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"},
+    **{"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"},
+}
 # Numbers of images, classes and channels of the data sets that stand in for those of the same name.
 DATA_SETS = {
     "mnist": (12, 10, 1, 28),
@@ -211,10 +222,11 @@ def write_files(page: Path) -> None:
     for name, content in (("data", [images.sigmoid(), labels]), ("images_best", images), ("labels_best", labels)):
         torch.save(content, f"{name}.pt")
     Path("examples").symlink_to(ROOT / "examples")
-    Path("timm.py").write_text(
-        "from torch import nn\n\n\ndef resnet18(num_classes=10, in_chans=3, **others):\n"
-        "    return nn.Sequential(nn.Conv2d(in_chans, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))\n"
-    )
+    if importlib.util.find_spec("timm") is None:
+        Path("timm.py").write_text(
+            "from torch import nn\n\n\ndef resnet18(num_classes=10, in_chans=3, **others):\n"
+            "    return nn.Sequential(nn.Conv2d(in_chans, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, num_classes))\n"
+        )
 
 
 @contextlib.contextmanager
@@ -231,11 +243,17 @@ RUN = [page for page in PAGES if any("condense " in text or language == "python"
 
 def page_parameters() -> list[object]:
     names = [page.relative_to(ROOT).as_posix() for page in RUN]
-    return [pytest.param(page, id=name, marks=[] if name in QUICK else [pytest.mark.slow]) for page, name in zip(RUN, names, strict=True)]
+    others = pytest.mark.filterwarnings("ignore")  # warnings of other packages
+    marks = {name: [*([] if name in QUICK else [pytest.mark.slow]), *([others] if name in NEEDS else [])] for name in names}
+    return [pytest.param(page, id=name, marks=marks[name]) for page, name in zip(RUN, names, strict=True)]
 
 
 @pytest.mark.parametrize("page", page_parameters())
 def test_commands_and_python_of_a_page_run_in_order(page, tmp_path, monkeypatch, condense, caplog):
+    for name, value in OFFLINE.items():
+        monkeypatch.setenv(name, value)
+    for package in NEEDS.get(page.relative_to(ROOT).as_posix() if page.is_relative_to(ROOT) else "", ()):
+        pytest.importorskip(package, reason=f"{package}, which the page uses, is not installed", exc_type=ImportError)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     write_data(tmp_path / "data")

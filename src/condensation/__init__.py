@@ -64,6 +64,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that a name is public
     from condensation.networks.samplers import Between as Between, Fresh as Fresh, Pool as Pool
     from condensation.networks.user_module import UserModule as UserModule
     from condensation.report.grid import grid as grid
+    from condensation.report.tracking import Track as Track
     from condensation.runs.presets import PRESETS as PRESETS, preset as preset
     from condensation.runs.run import RunResult as RunResult, run as run
     from condensation.runs.settings import RunSettings as RunSettings

@@ -19,6 +19,7 @@ PRESETS = ("fast", "best", "classic", "long", "paper")
 EVALUATIONS = {"quick": 2, "clean": 3, "paper": 5, "cutmix": 5, "none": 0}
 EXPORTS = ("png", "npz", "parquet", "torch", "hub")
 PAPER_FORMATS = ("latex", "csv", "md", "pdf", "svg")
+TRACKERS = ("tensorboard", "wandb", "mlflow")
 FITS = ("crop", "pad")
 SMALL_CLASSES = ("error", "all")
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -12,7 +12,7 @@ import typer
 
 from condensation.cli import options as opt
 from condensation.cli.app import app
-from condensation.cli.choices import METHODS, one_of
+from condensation.cli.choices import METHODS, TRACKERS, one_of
 from condensation.cli.groups import grouped
 from condensation.cli.refuse import require_usable
 from condensation.runs.files import require_run_folder
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _METHOD = "Name listed by `condense methods`."
 _IPC = "Synthetic images per class."
 _check_method = one_of("method", METHODS)
+_TRACK = "Show losses and pictures with tensorboard, wandb or mlflow."
+_check_tracker = one_of("tracker", TRACKERS)
 
 
 @app.command()
@@ -40,7 +42,7 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     checkpoint_every: opt.CheckpointOption = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard to the run folder.")] = False,
+    track: Annotated[str | None, typer.Option("--track", help=_TRACK, show_default=False, callback=_check_tracker)] = None,
     dry_run: opt.DryRunOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.Output = opt.Output(),
@@ -59,7 +61,7 @@ def run(
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)
-    options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "tensorboard": tensorboard, "dry_run": dry_run}
+    options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "track": track, "dry_run": dry_run}
     return view.run(settings, out, output, **options_of_view)  # type: ignore[arg-type]
 
 

@@ -31,7 +31,7 @@ from condensation.report.run_log import run_log
 from condensation.report.schedule import Schedule
 from condensation.report.stopping import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
-from condensation.report.tensorboard import TensorBoard
+from condensation.report.tracking import TRACKERS
 from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.estimate import Plan, plan_run
 from condensation.runs.files import GRID, SETTINGS
@@ -50,7 +50,7 @@ def run(
     *,
     resume: bool,
     checkpoint_every: float | None = None,
-    tensorboard: bool = False,
+    track: str | None = None,
     dry_run: bool = False,
 ) -> None:
     """Run ``condense run``; a dry run ends with the plan."""
@@ -59,7 +59,7 @@ def run(
     check_folder(out, content, resume, settings.method)
     finished = is_finished(out, content, settings.method)
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
-    boards = [TensorBoard(out / "tensorboard")] if tensorboard else []
+    trackers = [TRACKERS[track](out)] if track else []
     started = time.perf_counter()
 
     loaded: list[Data] = []
@@ -101,7 +101,7 @@ def run(
             settings,
             out,
             resume=resume,
-            observers=[*boards, shown.condensing],
+            observers=[*trackers, shown.condensing],
             progress=Progress(shown.reading, shown.training, shown.evaluating),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
