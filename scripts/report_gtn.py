@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import torch
 from page_parts import update
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from condensation import CondensedSet
 from condensation.artifacts.set_file import SET
@@ -31,7 +31,7 @@ NAMES = {
     "mnist-paper": "GTN, published sizes",
 }
 COLOURS = ("#1b7f79", "#b5542b", "#3f51a3", "#7d7d87", "#a33f7c", "#7a7a2a", "#111111")
-COLUMNS, ROWS, GAP = 20, 8, 2
+COLUMNS, ROWS, GAP, LABEL = 20, 8, 2, 22
 JUDGED = {"judged by convnet": "as any set: ConvNet", "judged by convnet-wn": "as any set: convnet-wn"}
 
 
@@ -107,16 +107,29 @@ def _figure(job: dict[str, Any], path: Path) -> None:
 
 
 def _lessons(kept: CondensedSet) -> Image.Image:
-    """Return a picture of the first lessons in the order in which they are taught, row by row, and of the last ones below a gap."""
+    """Return a picture of the first lessons in the order in which they are taught, row by row, and of the last ones."""
     order = curriculum_order(list(kept.images.counts.values()))
     pictures = kept.pictures()[order]
     half = COLUMNS * ROWS // 2
     channels, height, width = pictures.shape[1:]
     step_down, step_right = height + GAP, width + GAP
-    page = torch.ones(channels, ROWS * step_down + 6 * GAP, COLUMNS * step_right)
-    for number, picture in enumerate(torch.cat([pictures[:half], pictures[-half:]])):
-        top = number // COLUMNS * step_down + (6 * GAP if number >= half else 0)
-        left = number % COLUMNS * step_right
-        page[:, top : top + height, left : left + width] = picture
-    pixels = (page * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
+    parts = []
+    for lessons in (pictures[:half], pictures[-half:]):
+        page = torch.ones(channels, ROWS // 2 * step_down, COLUMNS * step_right)
+        for number, picture in enumerate(lessons):
+            top, left = number // COLUMNS * step_down, number % COLUMNS * step_right
+            page[:, top : top + height, left : left + width] = picture
+        pixels = (page * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        parts.append(Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels))
+    return labelled(parts, [f"The first {half} lessons, row by row", f"The last {half} lessons"])
+
+
+def labelled(parts: list[Image.Image], labels: list[str]) -> Image.Image:
+    """Return pictures of equal width below each other, each under its label."""
+    page = Image.new(parts[0].mode, (parts[0].width, sum(part.height + LABEL for part in parts)), "white")
+    top = 0
+    for part, label in zip(parts, labels, strict=True):
+        ImageDraw.Draw(page).text((2, top + 3), label, fill="black", font=ImageFont.load_default(13))
+        page.paste(part, (0, top + LABEL))
+        top += part.height + LABEL
+    return page

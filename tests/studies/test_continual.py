@@ -375,7 +375,7 @@ def test_published_numbers_are_beside_the_last_step_with_differences(finished, m
         assert difference in message
     assert "Published?: quoted from memory of the papers, not checked." in continual_notes(result)
     early = replace(result, steps={label: (curve[0], replace(curve[1], values=(), seen=None)) for label, curve in result.steps.items()})
-    assert [line.get_label() for line in continual_figure(early, "").axes[0].lines] == ["random", "condensed"]  # they are of the last step
+    assert [line.get_label() for line in continual_figure(early, "").axes[0].lines] == ["Random", "condensed"]  # they are of the last step
 
 
 def test_class_subsets_and_sequences_have_no_published_numbers(tmp_path, monkeypatch):
