@@ -13,11 +13,14 @@ from torch.utils.data import TensorDataset
 from condensation.artifacts.export.export import export
 from condensation.artifacts.export.hub_client import fetch, push
 from condensation.artifacts.official_format import Pixels, read_official
-from condensation.artifacts.set_file import SET, read_set, write_set
+from condensation.artifacts.set_file import SET, part_of, read_set, write_set
 from condensation.core.form import Form
 from condensation.core.images import ImageSet
+from condensation.core.notebook import facts_of, picture_html, table_html
 from condensation.core.preprocessing import Preprocessing
+from condensation.core.text import accuracy, counted
 from condensation.core.trust import Trust
+from condensation.evaluation.scores import Scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,23 @@ class CondensedSet:
     """The synthetic images, (n, c, h, w), as inputs of a network."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """JSON content that records the settings, the data and the scores."""
+
+    def __repr__(self) -> str:
+        made_from = "".join(f"{value!r}, " for name, value in self._origin() if name != "licence" and value)
+        return f"CondensedSet({made_from}{self.images})"
+
+    def _repr_html_(self) -> str:
+        scores = Scores.from_card(self.card.get("scores"))
+        accuracies = [
+            (f"accuracy, {name}", f"{accuracy(score.mean, score.deviation, score.count)} % ({counted(score.count, 'network')})")
+            for name, score in (scores.sets if scores else {}).items()
+        ]
+        return table_html("Condensed set", [*self._origin(), *facts_of(self.images), *accuracies], picture_html(self.images))
+
+    def _origin(self) -> list[tuple[str, object]]:
+        """Return the data, the method and the terms on the card; empty values if it lacks them."""
+        data, method = part_of(self.card, "data"), part_of(self.card, "settings", "method")
+        return [("data", data.get("name", "")), ("method", method.get("name", "")), ("licence", data.get("licence", ""))]
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -14,25 +14,13 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError, kind_of
 from condensation.core.preprocessing import Identity, Preprocessing
-from condensation.core.rng import Rng
+from condensation.core.rng import ClassDraw, Rng
 from condensation.core.soft_labels import SoftLabels, concat_soft_labels
 
 if TYPE_CHECKING:
     from condensation.core.form import Form
 
 Shape = tuple[int, int, int]  # channels, height, width
-
-
-@dataclass(frozen=True, eq=False)
-class ClassDraw:
-    """Images drawn from each class, ordered by class, as indices into an `ImageSet`."""
-
-    indices: Tensor
-    """Indices into the set, (n,)."""
-    class_index: Tensor
-    """Index into `classes` of each image, (n,)."""
-    classes: tuple[int, ...]
-    """Labels, ascending."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +95,14 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"ImageSet({len(self)} images of {'x'.join(map(str, self.images.shape[1:]))}, {len(self.classes)} classes)"
+
+    def _repr_html_(self) -> str:
+        from condensation.core.notebook import image_set_html
+
+        return image_set_html(self)
 
     @property
     def shape(self) -> Shape:

@@ -13,6 +13,18 @@ import torch
 from torch import Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class ClassDraw:
+    """Images drawn from each class, ordered by class, as indices into an `ImageSet`."""
+
+    indices: Tensor
+    """Indices into the set, (n,)."""
+    class_index: Tensor
+    """Index into `classes` of each image, (n,)."""
+    classes: tuple[int, ...]
+    """Labels, ascending."""
+
+
 @dataclass(frozen=True)
 class Rng:
     """A seed and a path of names; each path is an independent stream.

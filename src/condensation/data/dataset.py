@@ -14,6 +14,7 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError, abridged, unknown
 from condensation.core.images import ImageSet
+from condensation.core.notebook import facts_of, picture_html, table_html
 from condensation.core.progress import OnProgress
 from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
 
@@ -62,6 +63,13 @@ class Data:
     """Name of the format on disk."""
     origins: tuple[str, str] | None = None
     """File or folder of each split; None if unknown."""
+
+    def __repr__(self) -> str:
+        return f"Data({self.name!r}, train={self.train}, test={self.test})"
+
+    def _repr_html_(self) -> str:
+        counts = [("training images", f"{len(self.train):,}"), ("test images", f"{len(self.test):,}")]
+        return table_html(f"Data: {self.name}", [*counts, *facts_of(self.train)[1:], ("note", self.note)], picture_html(self.train))
 
     def to(self, device: torch.device | str) -> Data:
         return replace(self, train=self.train.to(device), test=self.test.to(device))

@@ -10,6 +10,7 @@ import numpy as np
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, require_image_set
+from condensation.core.notebook import accuracies_html
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.text import accuracy, counted
@@ -82,6 +83,12 @@ class Accuracies:
         means = {name: round(getattr(self, name), 3) for name in ("mean", "deviation", "deviation_between_sets")}
         per_class = {name: round(value, 2) for name, value in self.class_means.items()}
         return {**means, "count": self.count, "values": np.round(self.values, 3).tolist(), "per_class": per_class}
+
+    def __repr__(self) -> str:
+        return f"Accuracies({self}, {type(self.network).__name__}, {counted(self.recipe.epochs, 'epoch')})"
+
+    def _repr_html_(self) -> str:
+        return accuracies_html(f"Test accuracy, %: {self}", self.class_means)
 
     def __str__(self) -> str:
         sets, networks = self.values.shape

@@ -7,8 +7,9 @@ import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 from condensation.augment.base import Transform
-from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, split
+from condensation.core.rng import ClassDraw
 from condensation.matching.mmd import class_mean_weights, linear_mmd
 
 # Real images are fetched and augmented in blocks of this many chunks, so that small chunks add little Python overhead.

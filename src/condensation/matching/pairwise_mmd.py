@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from condensation.augment.base import Transform
-from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, split
+from condensation.core.rng import ClassDraw
 from condensation.matching.kernels import Kernel, Scale
 from condensation.matching.mmd import squared_mmd
 

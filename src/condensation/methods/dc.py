@@ -13,9 +13,9 @@ from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.form import Form
-from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
-from condensation.core.rng import Rng
+from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_gradients import (
     class_mean_gradient,
     frozen_batch_norm,

@@ -16,10 +16,10 @@ from condensation.augment.dsa import DSA
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
 from condensation.core.form import Form, Frequencies, Tiles
-from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, microbatched, split
 from condensation.core.modules import draws_numbers, mixes_images
-from condensation.core.rng import Rng
+from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_means import calibration_loss, matching_loss, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.pairwise_mmd import pairwise_mmd_loss, slice_of_classes

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from condensation.core.compute import Compute
 from condensation.core.form import Form
-from condensation.core.images import ClassDraw, ImageSet
-from condensation.core.rng import Rng
+from condensation.core.images import ImageSet
+from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_means import mean_embeddings
 from condensation.matching.kernels import Kernel, Linear, Scale
 from condensation.matching.mmd import class_mean_weights, linear_mmd, squared_mmd

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
-from condensation.core.images import ClassDraw, ImageSet
+from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
 from condensation.core.plain import to_dict
-from condensation.core.rng import Rng
+from condensation.core.rng import ClassDraw, Rng
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
