@@ -79,6 +79,9 @@ def test_a_table_names_its_methods_and_marks_the_best_of_each_ipc():
         numbers = [number for number, row in enumerate(report.rows) if row[0] == ipc]
         assert (max(numbers, key=measured.__getitem__), 2) in report.best
     assert len(report.best) == 2
+    to_best = {row[7] for row in report.rows}
+    assert "" in to_best
+    assert all(text.startswith("-") for text in to_best - {""})
     assert {"Random", "DM"} <= {cell for row in rows_of(latex(report)) for cell in row}
 
 

@@ -130,7 +130,7 @@ def test_table_shows_the_rows_in_all_its_forms(tmp_path, monkeypatch):
     assert TABLE.run(settings, tmp_path / "t") == {}
     report = TABLE.read(tmp_path / "t")
     assert [row[:2] for row in report.rows] == [("1", "Random"), ("1", "IDM"), ("2", "Random"), ("2", "IDM")]
-    assert report.rows[1][2:] == ("-", "", "12.3 ± 0.4", "", "1")
+    assert report.rows[1][2:] == ("-", "", "12.3 ± 0.4", "", "1", "")
     assert report.sections == (False, True, False, True)
     text = (tmp_path / "t" / "table.md").read_text()
     assert "| 2 | DANCE | 12.3 ± 0.4 | 2 |" in text

@@ -14,6 +14,11 @@ class Difference:
     value: float
     interval: tuple[float, float] | None
 
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"{self.value:+.1f}"
+        return f"{self.value:+.1f} ± {(self.interval[1] - self.interval[0]) / 2:.1f}"
+
     @property
     def is_significant(self) -> bool:
         """True if the interval excludes 0."""

@@ -17,7 +17,7 @@ TABLES = {"latex": ".tex", "csv": ".csv", "md": ".md"}
 FIGURES = {"pdf": ".pdf", "svg": ".svg"}
 FORMATS = (*TABLES, *FIGURES)
 
-_DEVIATION = re.compile(r"(-?[\d.,]+) ± ([\d.,]+)")
+_DEVIATION = re.compile(r"([+-]?[\d.,]+) ± ([\d.,]+)")
 _ESCAPED = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}"}
 _ESCAPED |= {character: f"\\{character}" for character in "&%$#_{}"} | {"±": r"$\pm$", "|": r"\textbar{}"}
 

@@ -9,6 +9,7 @@ from typing import Any
 from condensation.core.records import read_record
 from condensation.core.text import counted
 from condensation.data.load import dataset_title
+from condensation.evaluation.difference import welch
 from condensation.methods.registry import method_title
 from condensation.runs.files import SETTINGS as RUN_SETTINGS
 from condensation.studies.published_numbers import columns, note, published_whole, source_notes
@@ -19,7 +20,8 @@ from condensation.studies.table.cells import Cell, cells_in
 from condensation.studies.table.study import RUNS, TableSettings, column_of, table_jobs, table_recipe
 from condensation.studies.table.successors import PublishedCell, published_blocks, published_cells, published_notes
 
-COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "")
+COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "", "to best")  # the last one in files only
+TO_BEST = "to best: difference from the highest mean at the same ipc, with half of its 95 % interval over networks (Welch)."
 ALL_ROWS = "*"  # sign of the differences that all rows have in common
 
 
@@ -29,16 +31,17 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     title, signs = dataset_title(settings.source), difference_signs(cells)
     published = published_cells(settings)
     notes = _notes(settings, cells, published, signs, record)
-    rows = [(cell.ipc, _row(cell, signs)) for cell in cells]
+    leading = _best(cells)
+    rows = [(cell.ipc, _row(cell, leading.get(cell.ipc), signs)) for cell in cells]
     rows += [(cell.ipc, _published_row(cell)) for cell in published if cell.same_recipe]
     rows.sort(key=lambda pair: settings.ipc.index(pair[0]))
-    measured = [[cell for cell in cells if cell.ipc == ipc and cell.values] for ipc in settings.ipc]
-    best = {_row(max(of_ipc, key=lambda cell: cell.mean), signs) for of_ipc in measured if of_ipc}
+    best = {_row(cell, cell, signs) for cell in leading.values()}
     unlike = {row.label for row in settings.rows for ipc in settings.ipc if is_unlike(column_of(settings, row, ipc))}
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
         title=title,
         columns=COLUMNS,
+        screen_columns=len(COLUMNS) - 1,
         rows=tuple(row for _, row in rows),
         blocks=published_blocks(published),
         notes=notes,
@@ -52,7 +55,7 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
         text_columns=("method", "sets x nets", ""),
         sections=(*(ipc != following for (ipc, _), (following, _) in pairwise(rows)), True),
-        markdown_notes=(f"Made on {_machines(cells, folder, record)}.",),
+        markdown_notes=(TO_BEST, f"Made on {_machines(cells, folder, record)}."),
         names={cell.method: method_title(cell.method) for cell in cells},
         best=frozenset((number, COLUMNS.index("measured")) for number, (_, row) in enumerate(rows) if row in best),
         jobs=jobs,
@@ -81,13 +84,20 @@ def signs_of(cell: Cell, signs: Mapping[str, tuple[str, ...]]) -> str:
     return " ".join(sign for sign, lines in signs.items() if sign == ALL_ROWS or lines == rest)
 
 
-def _row(cell: Cell, signs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _best(cells: Sequence[Cell]) -> dict[int, Cell]:
+    """Return the cell with the highest mean at each ipc."""
+    measured = sorted((cell for cell in cells if cell.values), key=lambda cell: cell.mean)
+    return {cell.ipc: cell for cell in measured}
+
+
+def _row(cell: Cell, best: Cell | None, signs: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     published = str(cell.published) if cell.published else "-"
-    return str(cell.ipc), cell.method, str(cell), cell.count_text, published, cell.difference_text, signs_of(cell, signs)
+    to_best = "" if cell is best or best is None or not cell.values else str(welch(sum(cell.values, ()), sum(best.values, ())))
+    return str(cell.ipc), cell.method, str(cell), cell.count_text, published, cell.difference_text, signs_of(cell, signs), to_best
 
 
 def _published_row(cell: PublishedCell) -> tuple[str, ...]:
-    return str(cell.ipc), cell.method.title, "-", "", str(cell.number), "", cell.sign
+    return str(cell.ipc), cell.method.title, "-", "", str(cell.number), "", cell.sign, ""
 
 
 def _notes(
