@@ -16,7 +16,7 @@ from tests.cli.runs import ENVIRONMENT, RUN, make
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
-LONG = (*RUN, "method.steps=200", "evaluation.networks=0")
+LONG = (*RUN, "method.form=none", "method.steps=200", "evaluation.networks=0")
 
 
 @pytest.fixture(scope="module")
