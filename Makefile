@@ -25,7 +25,7 @@ demo: $(VENV)/installed
 	@echo "Condensing 5,000 images of clothes into 10, then training networks on those 10 and on 10 random images:"
 	@echo "about a minute on 2 idle cores."
 	@echo
-	@$(BIN)/condense run --data fashion-mini --ipc 1 --out runs/demo \
+	@$(BIN)/condense run --data fashion-mini --ipc 1 --preset classic --out runs/demo \
 		method.steps=300 evaluation.networks=2 evaluation.recipe.epochs=300
 
 test: $(VENV)/installed-dev
