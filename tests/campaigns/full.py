@@ -49,6 +49,8 @@ def read_only(trial: Trial) -> None:
         "finished": ([*recipes.run("dm", "disk/done"), "--resume"], 0),
         "show there": (["show", "disk/done", "-o", "disk/x.png"], 2),
         "show": (["show", "disk/done", "-o", "x.png"], 0),
+        "report there": (["report", "disk/done"], 2),
+        "report": (["report", "disk/done", "-o", "x.html"], 0),
         "export there": (["export", "disk/done", "--to", "png"], 2),
         "export": (["export", "disk/done", "--to", "png", "-o", "x"], 0),
         "evaluate": (["evaluate", "disk/done", *recipes.EVALUATION, *recipes.CPU], 0),

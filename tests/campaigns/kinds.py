@@ -77,6 +77,7 @@ KINDS: dict[str, Kind] = {
 READERS: list[Callable[[str], list[str]]] = [  # of a set by its path
     lambda path: ["show", path, "-o", "shown.png"],
     lambda path: ["show", path, "-o", "shown.png", "--json"],
+    lambda path: ["report", path, "-o", "shown.html"],
     *(lambda path, to=to: ["export", path, "--to", to, "-o", "made"] for to in recipes.EXPORTS),  # type: ignore[misc]
     lambda path: [
         "export",

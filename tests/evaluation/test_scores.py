@@ -44,3 +44,13 @@ def test_damage_names_the_file_and_the_field(tmp_path: Path) -> None:
     with pytest.raises(CondensationError, match=r"scores\.json") as caught:
         Scores.read(tmp_path / "scores.json")
     assert f"sets.{name}.mean" in caught.value.message
+
+
+@pytest.mark.parametrize("evaluation", [{}, {"networks": 2, "network": {"name": "mlp"}, "recipe": {}}, {"networks": 2, "network": "mlp"}])
+def test_an_evaluation_that_cannot_be_shown_is_damage(tmp_path: Path, evaluation: object) -> None:
+    content = {**json.loads(GOLDEN[0].read_text()), "evaluation": evaluation}
+    assert Scores.from_card(content) is None
+    (tmp_path / "scores.json").write_text(json.dumps(content))
+    with pytest.raises(CondensationError) as caught:
+        Scores.read(tmp_path / "scores.json")
+    assert "evaluation" in caught.value.message

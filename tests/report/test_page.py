@@ -140,6 +140,12 @@ def test_points_are_inside_the_chart():
     assert CHART.description == "loss against step. a: 2 at 1, 4 at 3. b: 3 at 2."
 
 
+def test_the_largest_numbers_can_be_drawn():
+    chart = Chart("", "", "", [Series("", [(1, 1e308), (2, -1e308)], [(0.0, math.inf), (-math.inf, math.nan)])])
+    assert chart.y.place(1e308) < chart.y.place(0) < chart.y.place(-1e308)
+    assert "nan" not in chart.band(chart.series[0])
+
+
 def test_bars_begin_at_zero():
     assert ROWS.x.low == 0
     assert ROWS.x.place(0) == pytest.approx(ROWS.left, abs=0.1)

@@ -46,6 +46,29 @@ class SetScore:
     classes. None in files that lack it, and on cards."""
 
 
+@dataclass(frozen=True)
+class NetworkEntry:
+    """Network of an evaluation."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class RecipeEntry:
+    """Recipe of an evaluation."""
+
+    epochs: int
+
+
+@dataclass(frozen=True)
+class EvaluationEntry:
+    """Part of the settings of an evaluation that every reader of scores shows."""
+
+    networks: int
+    network: NetworkEntry
+    recipe: RecipeEntry
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scores:
     """Scores of several sets and the settings that reproduce them."""
@@ -60,15 +83,19 @@ class Scores:
     @classmethod
     def read(cls, path: str | Path) -> Scores:
         """Read a ``scores.json``. Raise CondensationError if the file is missing or damaged; the message names the field."""
-        return read_record(Path(path), cls)
+        return read_record(Path(path), cls)._checked(f"{path}: evaluation")
 
     @classmethod
     def from_card(cls, content: object) -> Scores | None:
         """Return the scores on the card of a set, or None if the user put something else there."""
         try:
-            return as_record(content, cls, "The card")
+            return as_record(content, cls, "The card")._checked("The card")
         except CondensationError:
             return None
+
+    def _checked(self, origin: str) -> Scores:
+        as_record(self.evaluation, EvaluationEntry, origin)
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON; fields of a set that are None are left out."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, NamedTuple
 
+from condensation.core.errors import LARGEST_FLOAT
 from condensation.report.page.parts import Part
 
 WIDTH, HEIGHT = 360, 230
@@ -37,14 +38,14 @@ class Axis:
     @classmethod
     def around(cls, values: Sequence[float], begin: float, end: float, logarithmic: bool = False, zero: bool = False) -> "Axis":
         """Return an axis that holds all ``values`` with a margin, and 0 with ``zero``."""
-        shown = [math.log10(value) if logarithmic else value for value in values] or [0.0, 1.0]
+        shown = [math.log10(value) if logarithmic else value for value in map(_drawable, values)] or [0.0, 1.0]
         low, high = min(shown), max(shown)
         margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
         return cls(0.0 if zero else low - margin, high + margin, begin, end, logarithmic)
 
     def place(self, value: float) -> float:
         """Return the pixel of ``value``."""
-        shown = math.log10(value) if self.logarithmic else value
+        shown = math.log10(_drawable(value)) if self.logarithmic else _drawable(value)
         return round(self.begin + (shown - self.low) / (self.high - self.low) * (self.end - self.begin), 1)
 
     @cached_property
@@ -61,6 +62,11 @@ class Axis:
         step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
         numbers = range(math.ceil(self.low / step), math.floor(self.high / step) + 1)
         return [Tick(self.place(number * step), f"{round(number * step, 10):,.10g}") for number in numbers]
+
+
+def _drawable(value: float) -> float:
+    """Return ``value``, or the closest number with which places can be computed."""
+    return min(max(value, -LARGEST_FLOAT), LARGEST_FLOAT) if value == value else 0.0
 
 
 @dataclass(frozen=True)

@@ -132,11 +132,12 @@ def _machines(cells: Sequence[Cell], folder: Path, record: StudyRecord) -> str:
 
 
 def _machine(record: StudyRecord) -> str:
-    machine = record.machine or {}
-    if not {"gpu", "threads", "cpu", "torch"} <= machine.keys():
+    machine, compute = record.machine or {}, record.settings.get("compute")
+    if not {"gpu", "threads", "cpu", "torch"} <= machine.keys() or not isinstance(machine["threads"], int):
         return "an unknown machine"
+    precision = compute.get("precision") if isinstance(compute, Mapping) else None
     place = machine["gpu"] if machine["gpu"] != "none" else f"{counted(machine['threads'], 'thread')}, {machine['cpu']}"
-    return f"{place}, {record.settings['compute']['precision']}, torch {machine['torch']}"
+    return f"{place}, {precision or 'unknown precision'}, torch {machine['torch']}"
 
 
 def is_unlike(column: str | None) -> bool:

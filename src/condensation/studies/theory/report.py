@@ -54,7 +54,7 @@ def theory_charts(networks: Networks, means: Sequence[Mapping[str, Any]]) -> lis
     pairs = []
     for color, measurement in zip((1, 2), trained[:: max(1, len(trained) - 1)], strict=False):
         x, y = (np.array(values) / np.mean(values) for values in (measurement.feature_losses, measurement.gradient_losses))
-        points = list(zip(x.tolist(), y.tolist(), strict=True))
+        points = list(zip(x.tolist(), y.tolist(), strict=False))  # a damaged file may hold fewer of one
         pairs.append(
             Series(f"{stage(measurement.after)}, rank correlation {measurement.rank_correlation:.2f}", points, (), color, joined=False)
         )
