@@ -13,11 +13,13 @@ from condensation import CondensedSet, load
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import to_dict
 from condensation.evaluation.scores import Scores
+from condensation.methods.registry import method_title
 from condensation.pages.accuracies import accuracy_section, column_beside, confusion_section
 from condensation.pages.places import default_place
 from condensation.pages.report import MOST, found_at, report_page, write_report
 from condensation.pages.run_article import Pictures, SavedRun
 from condensation.pages.run_settings import closest_preset, flat
+from condensation.pages.study_article import named
 from condensation.report.page.gallery import Gallery
 from condensation.report.page.parts import Code, DataTable
 from condensation.report.page.render import html
@@ -58,7 +60,9 @@ def test_a_run_is_shown_with_all_that_is_known(run):
     assert list(sections(article)) == names
     scores = Scores.read(run / "scores.json")
     (accuracies,) = [part for part in sections(article)["Accuracy"] if isinstance(part, DataTable)]
-    assert [(row[0], row[2]) for row in accuracies.rows] == [(name, f"{score.mean:.1f}") for name, score in scores.sets.items()]
+    assert [(row[0], row[2]) for row in accuracies.rows] == [
+        (method_title(name), f"{score.mean:.1f}") for name, score in scores.sets.items()
+    ]
     (gallery,) = parts(page, Gallery)
     assert gallery.classes[0].strips[0].label == "real"
     facts = dict(sections(article)["Data and terms"][0].rows)
@@ -141,7 +145,7 @@ def test_a_study_is_shown_and_its_rest_is_marked(name, tmp_path, condense):
     folder = copy_of(name, tmp_path)
     assert condense("report", folder)[0] == 0
     report, (article,) = STUDIES[name].read(folder), page_at(folder).articles
-    assert sections(article)["Results"][0].rows == report.rows
+    assert sections(article)["Results"][0].rows == named(report, report.rows)
     assert len([part for part in sections(article)["Results"] if hasattr(part, "description")]) >= 1
     assert bool(article.problems) == bool(report.missing)
     outline = Outline((folder / "report.html").read_text())

@@ -13,6 +13,7 @@ from condensation.core.trust import from_file
 from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores, SetScore
 from condensation.methods.base import Method
+from condensation.methods.registry import method_title
 from condensation.report.page.charts import MEASURED, Mark, RowChart, Series
 from condensation.report.page.parts import DataTable, Heatmap, Notes, Part, Section
 from condensation.runs.settings import RunSettings
@@ -33,14 +34,22 @@ def accuracy_section(scores: Scores, settings: Mapping[str, Any], path: Path) ->
     whole = published_whole(data)
     names = ("trained on", "images", ACCURACY, "deviation", "networks", "published, %")
     rows = [
-        (name, f"{score.images:,}", f"{score.mean:.1f}", f"{score.deviation:.1f}", str(score.count), str(beside.get(name, "-")))
+        (
+            method_title(name),
+            f"{score.images:,}",
+            f"{score.mean:.1f}",
+            f"{score.deviation:.1f}",
+            str(score.count),
+            str(beside.get(name, "-")),
+        )
         for name, score in scores.sets.items()
     ]
     rows += [("whole training set", "-", "-", "-", "-", str(whole))] if whole else []
     lines = [how_evaluated(scores), *source_notes([*beside.values(), *([whole] if whole else [])])]
     lines += [text for name in beside if (text := _differing(name, found[name], settings, path))]
     lines += [note(data)] if beside and note(data) else []
-    chart = accuracy_chart({name: (score.mean, score.deviation, beside.get(name)) for name, score in scores.sets.items()})
+    drawn = {name: number for name, number in beside.items() if not columns()[found[name]].unlike}
+    chart = accuracy_chart({method_title(name): (score.mean, score.deviation, drawn.get(name)) for name, score in scores.sets.items()})
     return Section("Accuracy", [DataTable("Test accuracies", names, rows, ("trained on",)), Notes(lines), chart, *_per_class(scores)])
 
 
@@ -80,7 +89,7 @@ def _differing(name: str, column: str, settings: Mapping[str, Any], path: Path) 
     """Return the settings that differ from those of the published number beside the set ``name``; empty for random images."""
     about = columns()[column]
     if name == "random" or about.note:
-        return f"{name}: {about.note}." if about.note else ""
+        return f"{method_title(name)}: {about.note}." if about.note else ""
     try:
         run = from_dict(RunSettings, from_file(dict(settings), path))
         data: dict[str, object] = {"source": run.data.source, "folder": run.data.folder}
@@ -89,7 +98,7 @@ def _differing(name: str, column: str, settings: Mapping[str, Any], path: Path) 
         return ""
     networks = replace(there, evaluation=replace(there.evaluation, networks=run.evaluation.networks))
     differing = differences(run, networks, about.unknown)
-    return f"{name} differs from the published run: {', '.join(differing)}." if differing else ""
+    return f"{method_title(name)} differs from the published run: {', '.join(differing)}." if differing else ""
 
 
 def _per_class(scores: Scores) -> list[Part]:
@@ -102,10 +111,12 @@ def _per_class(scores: Scores) -> list[Part]:
     half = MOST_BARS // 2
     drawn = [*classes[:half], *classes[-half:]] if len(classes) > MOST_BARS else classes
     title = (
-        f"Accuracy of each class, {names[0]}" if drawn == classes else f"The {half} least and the {half} most accurate classes, {names[0]}"
+        f"Accuracy of each class, {method_title(names[0])}"
+        if drawn == classes
+        else f"The {half} least and the {half} most accurate classes, {method_title(names[0])}"
     )
     rows = [(each, [Mark(first[each]), *(Mark(other[each], color=1, hollow=True) for other in others if each in other)]) for each in drawn]
-    legend = [Series(names[0], ()), *(Series(name, (), color=1, hollow=True) for name in names[1:])]
+    legend = [Series(method_title(names[0]), ()), *(Series(method_title(name), (), color=1, hollow=True) for name in names[1:])]
     return [RowChart(title, ACCURACY, rows, legend if others else (), bars=True)]
 
 
@@ -115,7 +126,7 @@ def class_table(scores: Scores) -> Section:
     rows = [
         (each, *(f"{score.per_class[each]:.1f}" if each in score.per_class else "-" for score in scores.sets.values())) for each in classes
     ]
-    table = DataTable("Test accuracy of each class, %", ("class", *scores.sets), rows, ("class",))
+    table = DataTable("Test accuracy of each class, %", ("class", *map(method_title, scores.sets)), rows, ("class",))
     return Section("Accuracy of each class", [table], folded=True)
 
 
@@ -124,7 +135,10 @@ def confusion_section(scores: Scores) -> list[Section]:
     name, score = next(iter(scores.sets.items()), ("", None))
     if score is None or not score.confusion:
         return []
-    title, classes = f"Test images by class (rows) and prediction (columns), networks trained on {name}", list(score.confusion)
+    title, classes = (
+        f"Test images by class (rows) and prediction (columns), networks trained on {method_title(name)}",
+        list(score.confusion),
+    )
     predictions = list(dict.fromkeys([*classes, *(each for row in score.confusion.values() for each in row)]))
     if len(predictions) <= MOST_IN_MATRIX:
         counts = [[score.confusion.get(each, {}).get(other, 0) for other in predictions] for each in predictions]
@@ -135,7 +149,9 @@ def confusion_section(scores: Scores) -> list[Section]:
         for count, each, other in sorted(wrong, key=lambda pair: -pair[0])[:MOST_IN_MATRIX]
     ]
     columns = ("class", "taken for", "test images", "% of those listed")
-    return [Section("Confusion", [DataTable(f"Most frequent mistakes of networks trained on {name}", columns, rows, columns[:2])])]
+    return [
+        Section("Confusion", [DataTable(f"Most frequent mistakes of networks trained on {method_title(name)}", columns, rows, columns[:2])])
+    ]
 
 
 def _source(settings: Mapping[str, Any]) -> str:

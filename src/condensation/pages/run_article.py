@@ -16,6 +16,7 @@ from condensation.core.trust import Trust
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
 from condensation.evaluation.scores import Scores
+from condensation.methods.registry import method_title
 from condensation.pages.accuracies import accuracy_section, class_table, confusion_section
 from condensation.pages.cost import cost_section, loss_section
 from condensation.pages.run_settings import settings_sections
@@ -132,7 +133,7 @@ def _pictures(condensed: CondensedSet, scores: Scores | None, room: int, wanted:
     of_set = next(iter(scores.sets.values())).per_class if scores and scores.sets else {}
     notes = {each: f"{accuracy:.0f} %" for each, accuracy in of_set.items()}
     fits = real is not None and real.class_names == condensed.images.class_names
-    drawn = gallery({name: condensed.images}, real if fits and wanted.real else None, room, notes)
+    drawn = gallery({method_title(name): condensed.images}, real if fits and wanted.real else None, room, notes)
     lines = [f"Without real images: {problem}"] if problem else []
     lines += ["Percentages: test accuracy of networks trained on the set."] if notes else []
     return Section("Pictures", [drawn, *([Notes(lines)] if lines else [])])

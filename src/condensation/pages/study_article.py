@@ -16,7 +16,7 @@ from condensation.pages.cost import duration, machine_facts
 from condensation.pages.run_article import Pictures
 from condensation.pages.run_settings import settings_table
 from condensation.report.page.gallery import gallery
-from condensation.report.page.parts import Article, DataTable, Facts, Notes, Section
+from condensation.report.page.parts import Article, DataTable, Facts, Notes, Row, Section
 from condensation.runs.files import LOG, SCORES
 from condensation.runs.loss_log import read_log
 from condensation.runs.saved_set import real_images
@@ -27,7 +27,8 @@ def study_article(
     study: Study[Any], report: StudyReport, folder: Path, room: int, pictures: Pictures = Pictures(), name: str = ""
 ) -> Article:
     """Return what is shown of a study, in which pictures have at most ``room`` characters."""
-    table = DataTable(report.title, report.columns, report.rows, report.text_columns, report.sections, report.best)
+    rows, columns, text = (named(report, each) for each in (report.rows, [report.columns], [report.text_columns]))
+    table = DataTable(report.title, columns[0], rows, text[0], report.sections, report.best)
     blocks = [DataTable(block.title, block.columns, block.rows, block.text_columns) for block in report.blocks]
     lines = (*report.notes, *report.markdown_notes)
     sections = [
@@ -38,6 +39,11 @@ def study_article(
     ]
     problems = [f"Not finished; missing: {report.missing}."] if report.missing else []
     return Article(f"{name}: {report.title}" if name else report.title, sections, problems)
+
+
+def named(report: StudyReport, rows: Sequence[Row]) -> list[Row]:
+    """Return rows with the proper names of what they call by a label."""
+    return [tuple(report.names.get(cell, cell) for cell in row) for row in rows]
 
 
 def _pictures(report: StudyReport, room: int, wanted: Pictures) -> list[Section]:

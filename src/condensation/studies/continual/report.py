@@ -41,7 +41,7 @@ def continual_report(settings: ContinualSettings, folder: Path) -> StudyReport:
         places={"Picture": "continual.png", "Curves": "continual.md", "Memories": MEMORIES},
         missing=f"{counted(missing, 'point')} of curves" if missing else "",
         charts=lambda: [continual_chart(curves)],
-        sets={} if settings.tasks else {label: _memory(settings, folder / MEMORIES, label) for label in settings.methods},
+        sets={} if settings.tasks else {method_title(label): _memory(settings, folder / MEMORIES, label) for label in settings.methods},
     )
 
 

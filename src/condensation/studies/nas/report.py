@@ -48,29 +48,32 @@ def search_report(settings: SearchSettings, folder: Path) -> StudyReport:
         screen_columns=SCREEN_COLUMNS,
         jobs=len(search_jobs(settings)) + len(search.names),
         charts=lambda: search_charts(search),
-        sets={proxy.label: [path] for proxy in all_proxies(settings) if proxy.has_set and (path := proxy.path(folder)).exists()},
+        sets={
+            method_title(proxy.label): [path] for proxy in all_proxies(settings) if proxy.has_set and (path := proxy.path(folder)).exists()
+        },
     )
 
 
 def search_charts(search: Search) -> list[Part]:
     """Return the chart of rank correlations, and of accuracy after full training against accuracy on each proxy."""
     ranks = [
-        (verdict.label, [Mark(rank.spearman.value, 0.0, number, bool(number)) for number, rank in enumerate(both) if rank.spearman])
+        (
+            method_title(verdict.label),
+            [Mark(rank.spearman.value, 0.0, number, bool(number)) for number, rank in enumerate(both) if rank.spearman],
+        )
         for verdict in search.verdicts
         if (both := (verdict.over_all, verdict.over_top))
     ]
     key = (Series("all networks", ()), Series(f"top {search.settings.top:.0%}", (), color=1, hollow=True))
     charts: list[Part] = [RowChart("Rank correlation with full training", "Spearman", ranks, key)]
     for verdict in search.verdicts[:-1]:
-        top = set(verdict.top)
+        top, proxy = set(verdict.top), method_title(verdict.label)
         points = {name: (search.mean(name, verdict.label), search.mean(name, WHOLE)) for name in verdict.networks}
         series = [
             Series("other networks", [point for name, point in points.items() if name not in top], color=5, joined=False),
             Series(f"top {search.settings.top:.0%} by validation", [point for name, point in points.items() if name in top], joined=False),
         ]
-        charts.append(
-            Chart(f"{verdict.label}: {_rank_text(verdict.over_all)}", f"after training on {verdict.label}, %", "on all images, %", series)
-        )
+        charts.append(Chart(f"{proxy}: {_rank_text(verdict.over_all)}", f"after training on {proxy}, %", "on all images, %", series))
     return charts
 
 

@@ -60,10 +60,13 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
         best=frozenset((number, COLUMNS.index("measured")) for number, (_, row) in enumerate(rows) if row in best),
         jobs=jobs,
         charts=lambda: [
-            cells_chart(f"{counted(ipc, 'image')} per class", [(cell.method, cell, cell.published) for cell in cells if cell.ipc == ipc])
+            cells_chart(
+                f"{counted(ipc, 'image')} per class",
+                [(method_title(cell.method), cell, None if cell.method in unlike else cell.published) for cell in cells if cell.ipc == ipc],
+            )
             for ipc in settings.ipc
         ],
-        sets={cell.method: [folder / RUNS / cell.runs[0]] for cell in cells if cell.ipc == settings.ipc[-1] and cell.runs},
+        sets={method_title(cell.method): [folder / RUNS / cell.runs[0]] for cell in cells if cell.ipc == settings.ipc[-1] and cell.runs},
     )
 
 
