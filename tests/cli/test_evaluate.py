@@ -110,3 +110,12 @@ def test_a_set_of_other_classes_is_refused(refused, finished):
 def test_a_set_without_data_on_its_card_asks_for_them(refused, finished):
     CondensedSet(CondensedSet.load(finished).images).save("bare.safetensors")
     assert "--data" in refused("evaluate", "bare.safetensors")
+
+
+def test_a_dry_run_says_what_would_be_trained(condense, finished):
+    small = ("evaluation.network.width=4", "evaluation.recipe.epochs=3", "evaluation.networks=2")
+    code, said, _ = condense("evaluate", finished, "--random", 1, "--dry-run", *small)
+    assert (code, "2 networks on random images" in said, "memory" in said) == (0, True, True)
+    plan = json.loads(condense("evaluate", finished, "--dry-run", "--json", *small)[1])
+    assert [part["text"] for part in plan["parts"]] == [f"2 networks on {finished}"]
+    assert plan["seconds"] > 0

@@ -179,3 +179,18 @@ def test_theory_study_runs_and_is_printed_again(condense):
     }
     assert condense("theory", "theory/digits") == (0, output, "")
     assert len(json.loads(condense("theory", "theory/digits", "--json")[1])["means"]) == 3
+
+
+# -- dry runs
+
+
+def test_a_dry_run_of_data_that_are_not_there_is_refused(refused):
+    for command in ("table", "transfer", "continual", "nas", "pools", "theory"):
+        assert "cifar10" in refused(command, "-d", "cifar10", "--dry-run")
+
+
+def test_a_dry_run_says_how_long_the_study_takes(condense):
+    small = ("network.width=4", "epochs=0,1", "compute.precision=float32", "compute.compile=never")
+    code, said, _ = condense("theory", "-d", "digits", "--networks", "2", "--dry-run", *small)
+    assert (code, "training 2 networks: " in said, "memory" in said) == (0, True, True)
+    assert not list(Path().iterdir())

@@ -111,7 +111,7 @@ def test_methods_without_a_generator_are_run_each(tmp_path):
 
 def test_command_warns_of_methods_that_are_not_installed(condense, monkeypatch, caplog):
     monkeypatch.delitem(METHODS, "gmmn")
-    code, message, _ = condense("table", "--preset", "supplement", "--dry-run")
+    code, message, _ = condense("table", "--preset", "supplement", "--dry-run", "--json")
     assert code == 0
     assert "left out: gmmn" in caplog.text
     assert "GMMN" not in message
@@ -119,7 +119,8 @@ def test_command_warns_of_methods_that_are_not_installed(condense, monkeypatch, 
 
 def test_settings_change_the_whole_table(condense):
     message = condense(
-        "table", "--preset", "supplement", "--dry-run", "-d", "fashion-mini", "-i", "1", "--networks", "2", "gmmn.iterations=7"
+        *("table", "--preset", "supplement", "--dry-run", "-d", "fashion-mini", "-m", "gmmn"),
+        *("-i", "1", "--networks", "2", "gmmn.iterations=7"),
     )[1]
     assert "GMMN, ipc 1, seed 0: GMMN, 1 image per class, 7 steps; 2 networks" in message
     assert "tables/fashion-mini-supplement/runs" in message

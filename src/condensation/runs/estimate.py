@@ -2,9 +2,11 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import torch
@@ -27,7 +29,7 @@ from condensation.training.epoch_window import EpochWindow
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
-TRIED, LEAST = 0.5, 3  # seconds and steps of a trial
+TRIED, LEAST, SLOW = 0.7, 5, 5.0  # seconds and steps of a trial, and seconds after which it ends with any step
 COMPILING, GAIN = 20.0, 0.5  # seconds of compiling once, and what is left of the time of a step afterwards
 WORTHWHILE = 40.0  # seconds of uncompiled work from which on it is compiled
 NOTICED = 2.0  # seconds of a first step that are shown as compilation
@@ -68,6 +70,34 @@ class Plan:
         return sum(part.seconds or 0.0 for part in self.parts)
 
 
+@dataclass(frozen=True)
+class Training:
+    """Networks that are trained and tested alike."""
+
+    text: str
+    """What is trained, in words."""
+    networks: int
+    network: NetworkSpec
+    recipe: Recipe
+    images: int
+    """Images that a network sees in an epoch, without the limit of the recipe."""
+
+
+def training_seconds(training: Training, data: Data, compute: Compute) -> float | None:
+    """Return the time of training and testing, from a short trial; None if it cannot be told."""
+    return _training_guess(training, data, compute.resolve())[0]
+
+
+def _training_guess(training: Training, data: Data, compute: Compute) -> Guess:
+    recipe = training.recipe
+    each = _image_seconds(training.network, data.train, recipe, compute)
+    if each is None:
+        return None, 0.0
+    seen = training.images if recipe.epoch_images is None else min(training.images, recipe.epoch_images)
+    work = recipe.epochs * seen + len(data.test) / 3  # testing has no backward pass
+    return _perhaps_compiled(training.networks * work * each, compute)
+
+
 def plan_run(settings: RunSettings, data: Data) -> Plan:
     """Return what the run ``settings`` on ``data`` will take; what no earlier run has measured is tried for about a second."""
     compute, real, method = settings.compute.resolve(), data.train, settings.method
@@ -96,7 +126,7 @@ def plan_run(settings: RunSettings, data: Data) -> Plan:
     if settings.evaluation.networks:
         parts.append(_evaluation(settings, data, sum(counts.values()), about, earlier, compute))
     stored = sum(counts.values()) * real.images[0].numel() * BYTES
-    return Plan(tuple(parts), _peak_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
+    return Plan(tuple(parts), peak_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
 
 
 def _part(name: str, text: str, units: int, content: object, earlier: Mapping[str, Timing], guess: Callable[[], Guess]) -> PlannedPart:
@@ -118,16 +148,10 @@ def _evaluation(
     sets = 2 if settings.baseline and not isinstance(settings.method, Random) else 1
     form = getattr(settings.method, "form", None)
     seen = images * (form.count if form else 1)
-    per_epoch = seen if recipe.epoch_images is None else min(seen, recipe.epoch_images)
-
-    def guess() -> Guess:
-        each = _image_seconds(evaluation.network, data.train, recipe, compute)
-        work = recipe.epochs * per_epoch + len(data.test) / 3  # testing has no backward pass
-        return (None, 0.0) if each is None else _perhaps_compiled(sets * evaluation.networks * work * each, compute)
-
-    content = {**about, "evaluation": {**to_dict(evaluation), "networks": None}, "seen": seen, "test": len(data.test)}
     networks = sets * evaluation.networks
     text = f"evaluating by {counted(networks, 'network')} of {counted(recipe.epochs, 'epoch')}"
+    guess = partial(_training_guess, Training(text, networks, evaluation.network, recipe, seen), data, compute)
+    content = {**about, "evaluation": {**to_dict(evaluation), "networks": None}, "seen": seen, "test": len(data.test)}
     return _part("evaluating", text, networks * recipe.epochs, content, earlier, guess)
 
 
@@ -143,11 +167,11 @@ def _step_seconds(settings: RunSettings, real: ImageSet, counts: dict[int, int],
 
     def watch(info: StepInfo) -> None:
         times.append(time.perf_counter())
-        if len(times) > LEAST and times[-1] - times[1] > TRIED:
+        if _is_enough(times):
             raise Stopped("tried")
 
     try:
-        if method.sampler and method.sampler.trains and method.network:
+        if method.sampler and not isinstance(method.sampler, Fresh) and method.network:
             plain = {"calibration": 0.0} if "calibration" in {field.name for field in fields(method)} else {}
             method = replace(method, **{method.network_setting.partition(".")[0]: Fresh(method.network)}, **plain)
         condense(method, real, counts, seed=settings.seed, compute=replace(compute, compile="never"), observers=[watch])
@@ -155,9 +179,7 @@ def _step_seconds(settings: RunSettings, real: ImageSet, counts: dict[int, int],
         pass
     except (CondensationError, TypeError):  # the run itself tells what is wrong
         return None
-    if len(times) < LEAST:
-        return None
-    return (times[-1] - times[1]) / (len(times) - 2)
+    return _each(times)
 
 
 def _training_seconds(method: Method, real: ImageSet, compute: Compute) -> Guess:
@@ -177,7 +199,7 @@ def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute
 
     def watch(done: int, total: int) -> None:
         times.append(time.perf_counter())
-        if len(times) > LEAST and times[-1] - times[1] > TRIED:
+        if _is_enough(times):
             raise Stopped("tried")
 
     few = replace(recipe, epochs=50, lr_drop_epoch=None)
@@ -188,10 +210,23 @@ def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute
         pass
     except CondensationError:
         return None
-    return (times[-1] - times[1]) / max(1, len(times) - 2) / count if len(times) > 2 else None
+    each = _each(times)
+    return None if each is None else each / count
 
 
-def _peak_memory() -> int:
+def _is_enough(times: Sequence[float]) -> bool:
+    """Return whether steps that ended at ``times`` tell the time of a step; slow steps are tried once."""
+    passed = times[-1] - times[0]
+    return len(times) > 1 and (passed > SLOW or (len(times) > LEAST and passed > TRIED))
+
+
+def _each(times: Sequence[float]) -> float | None:
+    """Return the median time of a step, without the first one if there are several; None if no step was done."""
+    steps = [after - before for before, after in pairwise(times)]
+    return median(steps[1:] or steps) if steps else None
+
+
+def peak_memory() -> int:
     """Return the most memory that this process has used, in bytes; 0 where the system does not tell."""
     try:
         import resource

@@ -16,6 +16,7 @@ from condensation.core.errors import CondensationError, NoSuchData
 from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress, Progress
+from condensation.core.text import counted
 from condensation.core.trust import Trust, as_path_text
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
@@ -23,6 +24,7 @@ from condensation.evaluation.compare import Entry, EvaluationSettings, compare
 from condensation.evaluation.scores import Scores
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
+from condensation.runs.estimate import Training
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,22 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
     places = {name: place for place, name in enumerate(saved)}
     entries.sort(key=lambda entry: places.get(entry.name, len(places)))
     return compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
+
+
+def planned_trainings(settings: EvaluateSettings, paths: Sequence[Path], trust: Trust = False) -> list[tuple[Training, Data]]:
+    """Return the networks that `evaluate_saved` would train, and the data for each set. Raise CondensationError as it does."""
+    saved = {str(path): CondensedSet.load(path, trust=trust) for path in paths}
+    _require_networks(settings)
+    evaluation, planned = settings.evaluation, list[tuple[Training, Data]]()
+    for wanted, sets in _grouped(settings, saved):
+        data = _load(wanted, sets)
+        sizes = {name: condensed.images.seen for name, condensed in sets.items()}
+        sizes |= {"random images": 2 * settings.random * len(data.train.classes)} if settings.random else {}  # twice: also not augmented
+        sizes |= {"the whole training set": len(data.train)} if settings.whole else {}
+        for name, size in sizes.items():
+            text = f"{counted(evaluation.networks, 'network')} on {name}"
+            planned.append((Training(text, evaluation.networks, evaluation.network, evaluation.recipe, size), data))
+    return planned
 
 
 def evaluate_settings(

@@ -52,5 +52,5 @@ StudyCommand(
     folder=continual_folder,
     folder_text="continual/DATA-STEPSsteps-ipcN",
     home=("studies.continual.study", "ContinualSettings"),
-    jobs_text="List the memories to make and stop.",
+    jobs_text="List the memories to make with time, memory and disk space, and stop.",
 ).add()

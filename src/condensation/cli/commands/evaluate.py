@@ -25,6 +25,7 @@ def evaluate(
     seed: opt.SeedOption = None,
     reading: opt.SavedDataOptions = opt.SavedDataOptions(),
     per_class: Annotated[bool, typer.Option("--per-class", help=_PER_CLASS)] = False,
+    dry_run: opt.DryRunOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
@@ -48,4 +49,6 @@ def evaluate(
     settings = evaluate_settings(content, saved)
     if print_config:
         return opt.print_settings(settings)
+    if dry_run:
+        return view.plan(settings, paths, output, trust)
     return view.evaluate(settings, paths, output, trust, per_class=per_class)

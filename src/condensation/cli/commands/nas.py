@@ -48,6 +48,6 @@ StudyCommand(
     folder=lambda settings, request: f"nas/{last_name(settings.source)}-ipc{settings.ipc}",
     folder_text="nas/DATA-ipcN",
     home=("studies.nas.proxies", "SearchSettings"),
-    jobs_text="List the sets to make and stop.",
+    jobs_text="List the sets to make with time, memory and disk space, and stop.",
     run_options={"workers": (Annotated[int | None, WORKERS], None)},
 ).add()

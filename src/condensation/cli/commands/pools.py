@@ -31,6 +31,6 @@ StudyCommand(
     folder=lambda settings, request: f"pools/{last_name(settings.source)}",
     folder_text="pools/DATA",
     home=("studies.pools.study", "PoolsSettings"),
-    jobs_text="List the sets to learn and stop.",
+    jobs_text="List the sets to learn with time, memory and disk space, and stop.",
     run_options={"pool_only": (Annotated[bool, POOL_ONLY], False)},
 ).add()

@@ -53,6 +53,6 @@ StudyCommand(
     folder=lambda settings, request: f"tables/{last_name(settings.source)}" + f"-{request.preset}" * (request.preset in TABLES),
     folder_text="tables/DATA",
     home=("studies.table.study", "TableSettings"),
-    jobs_text="List the jobs and stop.",
+    jobs_text="List the jobs with time, memory and disk space, and stop.",
     run_options={"report": (Annotated[bool, REPORT], False)},
 ).add()

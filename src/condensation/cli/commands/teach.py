@@ -7,7 +7,7 @@ import typer
 
 from condensation.cli.app import app
 from condensation.cli.choices import NETWORKS, one_of
-from condensation.cli.options import DataOption, DeviceOption, FolderOption, JsonOption, TrustOption
+from condensation.cli.options import DataOption, DeviceOption, DryRunOption, FolderOption, JsonOption, TrustOption
 from condensation.cli.refuse import require_sets
 
 _SHOWN = "that of the run"
@@ -24,6 +24,7 @@ def teach(
     folder: FolderOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the networks' initialization.")] = 0,
     device: DeviceOption = None,
+    dry_run: DryRunOption = False,
     trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,4 +33,5 @@ def teach(
     from condensation.cli.views import teach as view
 
     content = {name: value for name, value in (("source", data), ("folder", folder)) if value is not None}
-    view.teach(run, content, network, networks=networks, points=points, seed=seed, device=device or "auto", trust=trust, as_json=as_json)
+    times = {"networks": networks, "points": points, "seed": seed, "device": device or "auto"}
+    view.teach(run, content, network, **times, trust=trust, as_json=as_json, dry_run=dry_run)  # type: ignore[arg-type]

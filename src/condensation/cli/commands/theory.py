@@ -54,6 +54,7 @@ StudyCommand(
     settings=theory_settings,
     folder=lambda settings, request: f"theory/{last_name(settings.data.source)}",
     folder_text="theory/DATA",
+    jobs_text="Print time, memory and disk space, and stop.",
     home=("studies.theory.study", "TheorySettings"),
     reading=TheoryOptions,
     output=ResultOutput,

@@ -30,5 +30,5 @@ StudyCommand(
     folder=transfer_folder,
     folder_text="transfer/DATA-METHOD-ipcN",
     home=("studies.transfer.study", "TransferSettings"),
-    jobs_text="List the sets to learn and stop.",
+    jobs_text="List the sets to learn with time, memory and disk space, and stop.",
 ).add()

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from condensation.cli.options import Output
 from condensation.cli.views.compare import print_per_class
+from condensation.cli.views.plan import print_times
 from condensation.core.progress import Progress
 from condensation.core.trust import Trust
 from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores, table
-from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved
+from condensation.runs.estimate import training_seconds
+from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved, planned_trainings
 from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
 
 
@@ -22,6 +24,13 @@ def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output, 
     screen = plain_console()
     print_scores(screen, scores)
     return print_per_class(screen, scores.sets) if per_class else None
+
+
+def plan(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:
+    """Run ``condense evaluate --dry-run``."""
+    planned = planned_trainings(settings, paths, trust)
+    times = [training_seconds(training, data, settings.compute) for training, data in planned]
+    return print_times([training.text for training, _ in planned], times, output.as_json)
 
 
 def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:

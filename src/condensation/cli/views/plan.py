@@ -1,9 +1,24 @@
 """Printed form of what a run will do, and how long it will take."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from condensation.core.plain import to_dict
 from condensation.report.schedule import Schedule
-from condensation.runs.estimate import Plan
+from condensation.report.tables import plain_console, print_json
+from condensation.runs.estimate import Plan, peak_memory
 from condensation.runs.timings import Timing, remember
+
+
+class Need(Protocol):
+    """Bytes of memory and disk space."""
+
+    @property
+    def memory(self) -> int: ...
+
+    @property
+    def disk(self) -> int: ...
+
 
 LEAST = 1e-4  # seconds of a step that is worth remembering
 GIGABYTE, MEGABYTE = 1e9, 1e6
@@ -22,8 +37,8 @@ def plan_lines(plan: Plan) -> list[str]:
     return [f"To do: {'; '.join(texts)}.{whole}"]
 
 
-def need_line(plan: Plan) -> str:
-    """Return the memory and the disk space that a run needs."""
+def need_line(plan: Need) -> str:
+    """Return the memory and the disk space that a run or a study needs."""
     memory = f"about {plan.memory / GIGABYTE:.1f} GB of memory and " if plan.memory else ""
     disk = f"about {plan.disk / MEGABYTE:,.0f} MB" if plan.disk > MEGABYTE else "less than 1 MB"
     return f"It needs {memory}{disk} on disk."
@@ -36,6 +51,16 @@ def duration(seconds: float | None) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_times(texts: Sequence[str], times: Sequence[float | None], json: bool) -> None:
+    """Print what a command without a folder would do."""
+    whole, need = sum(seconds or 0.0 for seconds in times), Plan((), peak_memory(), 0)
+    if json:
+        parts = [{"text": text, "seconds": seconds} for text, seconds in zip(texts, times, strict=True)]
+        return print_json({"parts": parts, "seconds": whole, "memory": need.memory, "disk": need.disk})
+    parts_text = "; ".join(f"{text}: {duration(seconds)}" for text, seconds in zip(texts, times, strict=True))
+    return plain_console().print(f"To do: {parts_text}. About {duration(whole)} in all, by short trials. {need_line(need)}")
 
 
 def expected(plan: Plan) -> dict[str, float | None]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from condensation.cli.options import ResultOutput
+from condensation.cli.views.plan import duration, need_line
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.compute import torch_device
 from condensation.core.plain import to_dict
@@ -20,6 +21,7 @@ from condensation.report.progress import LineReporter, Reporter
 from condensation.report.stopping import INTERRUPTED, StopOnSignal, StoppableReporter
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.settings import RunSettings, describe
+from condensation.studies.estimate import plan_study
 from condensation.studies.executors import Processes
 from condensation.studies.jobs import FINISHED, Watch, failures_in, state
 from condensation.studies.paper import write_paper
@@ -93,17 +95,22 @@ def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Tr
 
 
 def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput) -> None:
-    """Print the runs of a study with their states, without running any."""
+    """Print the runs of a study with their states, and what they will take, without running any; as JSON the runs alone."""
     runs = out / study.runs
     failures, jobs = failures_in(runs), study.jobs(settings, out)
     listed = [(job, state(job, runs, failures)) for job in jobs]
     if output.as_json:
         return print_json([{"run": str(runs / job.name), "job": job.title, "state": reached} for job, reached in listed])
-    screen = plain_console()
+    screen, plan = plain_console(), plan_study(study, settings, out)  # data that do not exist are refused first
     for number, (job, reached) in enumerate(listed, 1):
         screen.print(f"{number:>4}  {reached:<8}  {job.title}: {_describe(job.settings)}")
     left = sum(reached != FINISHED for _, reached in listed)
-    screen.print(f"{left} of {counted(len(jobs), 'job')} to do, in {runs}.")
+    if jobs:
+        screen.print(f"{left} of {counted(len(jobs), 'job')} to do, in {runs}.")
+    if plan.parts:
+        known = sum(seconds for _, seconds in plan.parts if seconds is not None)
+        screen.print(f"Here, by short trials: {'; '.join(f'{text}: {duration(seconds)}' for text, seconds in plan.parts)}.")
+        screen.print(f"About {duration(known)} in all, in one process. {need_line(plan)}")
     return None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
+from condensation.cli.views.plan import print_times
 from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
@@ -15,8 +16,10 @@ from condensation.core.trust import given_names
 from condensation.evaluation.evaluate import check_fit
 from condensation.networks.base import NetworkSpec
 from condensation.report.tables import plain_console, print_json, table
+from condensation.runs.estimate import Training, training_seconds
 from condensation.runs.evaluate_saved import data_of
 from condensation.training.curriculum import Schedule, teach as train_networks
+from condensation.training.train import Recipe
 
 
 def teach(
@@ -30,6 +33,7 @@ def teach(
     device: str,
     trust: bool,
     as_json: bool,
+    dry_run: bool = False,
 ) -> None:
     """Run ``condense teach``; ``data`` replaces data settings on the card, ``network`` the learner of the run."""
     condensed = CondensedSet.load(path, trust=trust or given_names([data, network]))
@@ -38,6 +42,10 @@ def teach(
     loaded = data_of(condensed, data).load()
     test = replace(loaded.test, preprocessing=condensed.preprocessing)
     check_fit(images, test)
+    if dry_run:
+        text = f"teaching {counted(networks, 'network')} by {counted(len(schedule.lr), 'step')}, tested {counted(points, 'time')}"
+        once = Training(text, networks, learner, Recipe(epochs=1, augmentation=None), len(images))
+        return print_times([text], [training_seconds(once, loaded, Compute(device))], as_json)
     at = sorted({round(len(schedule.lr) * point / points) for point in range(points + 1)})
     taught = train_networks(images, schedule, learner, test, networks=networks, seed=seed, at=at, compute=Compute(device))
     spec = to_dict(learner)
