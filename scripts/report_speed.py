@@ -12,9 +12,13 @@ from typing import Any
 
 from page_parts import update
 
+from condensation.data.load import dataset_title
+from condensation.studies.published_numbers import published
+
 ROOT = Path(__file__).parent.parent
 BENCHMARKS = ROOT / "results" / "benchmarks"
 PAGES = (
+    ROOT / "README.md",
     ROOT / "docs" / "choose.md",
     ROOT / "docs" / "speed.md",
     *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("speed-benchmarks", "speed-ablation", "tiles")),
@@ -32,6 +36,7 @@ def parts() -> dict[str, str]:
     tables = (
         accuracy,
         presets,
+        overview,
         gates,
         ablation,
         dm_step,
@@ -118,6 +123,24 @@ def presets() -> str:
         ]
     head = "data set | images per class | preset | recipe | minutes | accuracy (networks) | random, same form | machine"
     return table(head, (rows[key] for key in sorted(rows, key=str)))
+
+
+def overview() -> str:
+    """Return the accuracy of the presets beside random real images and the published numbers, all evaluated by the published recipe."""
+    found: dict[tuple[str, int], dict[str, tuple[str, str]]] = {}
+    for result in sorted(results("accuracy"), key=lambda result: result["condensing_seconds"]):
+        settings, score = result["settings"], result["accuracy"]
+        if not result["evaluation"]["recipe"].get("cutmix"):
+            cells = f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})", f"{result['condensing_seconds'] / 60:.0f}"
+            found.setdefault((settings["data"]["source"], settings["ipc"]), {}).setdefault(result["preset"], cells)
+    rows = []
+    for (source, ipc), cells in sorted(found.items()):
+        path, number = ROOT / "results" / "dm" / f"{source}-ipc{ipc}.json", published(source, ipc).get("dm")
+        random = json.loads(path.read_text())["random"] if path.exists() else None
+        shown = f"{random['mean']:.1f} ({random['count']})" if random else "-"
+        rows.append([dataset_title(source), ipc, shown, *cells.get("classic", "--"), *cells.get("fast", "--"), number or "-"])
+    head = "data set | images per class | random real images | `classic` | minutes | `fast` | minutes | DM, published"
+    return table(head, rows)
 
 
 def gates() -> str:
