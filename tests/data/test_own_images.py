@@ -171,7 +171,7 @@ def test_bad_images_are_named(tmp_path):
         error = refusal(load, folder, size=8)
         assert error.message.startswith(str(folder / "b" / name))
         assert why in error.message
-        assert error.setting == ("data.pixel_range" if name == "floats.tiff" else "data.skip_bad")
+        assert error.setting == "data.skip_bad"
 
 
 def test_skip_bad_skips_and_lists_bad_images(tmp_path):
