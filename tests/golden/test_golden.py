@@ -171,7 +171,9 @@ def test_a_finished_run_is_finished(name: str, place: Path) -> None:
     shutil.copytree(HERE / name, place / name)
     before = files_of(place / name)
     found = from_json(said("run", "--config", f"{name}/settings.json", "--out", name, "--resume", "--json"))
-    assert files_of(place / name) == before
+    after = files_of(place / name)
+    after.pop("report.html", None)  # which that version did not write
+    assert after == before
     scores = HERE / name / "scores.json"
     assert steady(found) == (steady(from_json(scores.read_text())) if scores.exists() else {})
     assert cases.digest(CondensedSet.load(place / name).images) == FROZEN["runs"][name]
