@@ -135,6 +135,9 @@ def _pictures(condensed: CondensedSet, scores: Scores | None, room: int, wanted:
     fits = real is not None and real.class_names == condensed.images.class_names
     drawn = gallery({method_title(name): condensed.images}, real if fits and wanted.real else None, room, notes)
     lines = [f"Without real images: {problem}"] if problem else []
+    form = condensed.images.form
+    if form and not form.is_picture:
+        lines.append(f"Shown are images that a network sees: {condensed.images.seen:,}, of {len(condensed.images):,} stored ones ({form}).")
     lines += ["Percentages: test accuracy of networks trained on the set."] if notes else []
     return Section("Pictures", [drawn, *([Notes(lines)] if lines else [])])
 
