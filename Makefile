@@ -6,8 +6,9 @@ CONSTRAINTS ?= constraints.txt
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(CONSTRAINTS)
 PYTEST := $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
+LIBRARY := $(addprefix tests/,core augment networks matching data training evaluation config artifacts runs)
 
-.PHONY: help demo test test-slow test-all campaigns trust lint format clean
+.PHONY: help demo test test-slow test-all test-lowest campaigns trust docs dist lint format clean
 
 help:
 	@echo "make demo      condense bundled data and evaluate the result: about a minute after installation"
@@ -16,6 +17,8 @@ help:
 	@echo "make test-all  run all tests"
 	@echo "make campaigns run a few trials of each campaign against the command"
 	@echo "make trust     run all trials of the campaigns, and record their counts"
+	@echo "make docs      build the documentation site in build/docs"
+	@echo "make dist      build the wheel and the source distribution in dist, and check them"
 	@echo "make lint      check format, style and types"
 	@echo "make format    fix format and style"
 	@echo "make clean     remove .venv, build files and caches; runs are kept"
@@ -37,11 +40,24 @@ test-slow: $(VENV)/installed-dev
 test-all: $(VENV)/installed-dev
 	$(PYTEST)
 
+# With CONSTRAINTS=constraints-lowest.txt. Old versions of other packages use what Python or their own dependencies deprecate now.
+test-lowest: $(VENV)/installed-dev
+	$(PYTEST) -m "not slow" -W ignore::DeprecationWarning $(LIBRARY)
+
 campaigns: $(VENV)/installed-dev
 	$(BIN)/python -m tests.campaigns all --share 0.04 --jobs 2
 
 trust: $(VENV)/installed-dev
 	$(BIN)/python -m tests.campaigns all --jobs 2 --out results/trust.json --page docs/trust.md
+
+docs: $(VENV)/installed-dev
+	$(BIN)/python docs/site/build.py
+	@echo "Open build/docs/index.html"
+
+dist: $(VENV)/installed-dev
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -159,5 +159,5 @@ PRESETS: dict[str, Callable[[int, int, int], RunSettings]] = {
 
 >>> from condensation import PRESETS
 >>> list(PRESETS)
-['fast', 'long', 'best', 'paper']
+['fast', 'best', 'classic', 'long', 'paper']
 """
