@@ -137,9 +137,8 @@ def _pictures(condensed: CondensedSet, scores: Scores | None, room: int, wanted:
     lines = [f"Without real images: {problem}"] if problem else []
     form = condensed.images.form
     if form and not form.is_picture:
-        lines.append(
-            f"Shown are images that a network sees: {condensed.images.seen:,}, of {len(condensed.images):,} stored ones in the form {form.name}."
-        )
+        stored = f"{len(condensed.images):,} stored ones in the form {form.name}"
+        lines.append(f"Shown are images that a network sees: {condensed.images.seen:,}, of {stored}.")
     lines += ["Percentages: test accuracy of networks trained on the set."] if notes else []
     return Section("Pictures", [drawn, *([Notes(lines)] if lines else [])])
 
