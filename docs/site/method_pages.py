@@ -14,6 +14,7 @@ from guide_pages import toctree
 from measured import Measured, measured, number
 
 from condensation.cli.views.methods import description
+from condensation.data.catalogue import DATASETS
 from condensation.methods.registry import METHODS
 
 HERE = Path(__file__).resolve().parent
@@ -77,7 +78,8 @@ def table(rows: list[Measured]) -> str:
         known = row.published + (f" [{notes.index('; '.join(row.differences)) + 1}]" if row.differences and row.published else "")
         time = f"{duration(row.seconds)}, {row.machine}" if row.seconds else ""
         score = f"{number(row.score)} ({row.score['count']})"
-        lines.append(f"| {row.data} | {row.ipc} | {cell(row.variant)} | {score} | {known} | {time} |")
+        data = DATASETS[row.data].title if row.data in DATASETS else row.data
+        lines.append(f"| {data} | {row.ipc} | {cell(row.variant)} | {score} | {known} | {time} |")
     used = sorted({row.source for row in rows})
     parts = ["Test accuracy in percent of networks trained on the set: mean ± deviation (number of networks).", "\n".join(lines)]
     if notes:
