@@ -1,4 +1,4 @@
-"""What a run will take on this machine: the times of earlier runs, or else of a few steps that are tried and thrown away."""
+"""Time, memory and disk space of a run on this machine: from earlier runs, or from a few steps that are tried and thrown away."""
 
 import sys
 import time
@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from condensation.core.compute import Compute
-from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
@@ -43,7 +42,7 @@ class PlannedPart:
 
     name: str
     text: str
-    """What is done, in words."""
+    """Description of the part."""
     key: str
     """Key of its time among those of earlier runs."""
     seconds: float | None
@@ -56,7 +55,7 @@ class PlannedPart:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do and need."""
+    """Parts of a run, and its needs."""
 
     parts: tuple[PlannedPart, ...]
     memory: int
@@ -75,7 +74,7 @@ class Training:
     """Networks that are trained and tested alike."""
 
     text: str
-    """What is trained, in words."""
+    """Description of the networks."""
     networks: int
     network: NetworkSpec
     recipe: Recipe
@@ -90,7 +89,7 @@ def training_seconds(training: Training, data: Data, compute: Compute) -> float 
 
 def _training_guess(training: Training, data: Data, compute: Compute) -> Guess:
     recipe = training.recipe
-    each = _image_seconds(training.network, data.train, recipe, compute)
+    each = _image_seconds(training.network, data.train, recipe, compute, training.images)
     if each is None:
         return None, 0.0
     seen = training.images if recipe.epoch_images is None else min(training.images, recipe.epoch_images)
@@ -177,7 +176,7 @@ def _step_seconds(settings: RunSettings, real: ImageSet, counts: dict[int, int],
         condense(method, real, counts, seed=settings.seed, compute=replace(compute, compile="never"), observers=[watch])
     except Stopped:
         pass
-    except (CondensationError, TypeError):  # the run itself tells what is wrong
+    except Exception:  # also of user code; the run itself tells what is wrong
         return None
     return _each(times)
 
@@ -187,13 +186,13 @@ def _training_seconds(method: Method, real: ImageSet, compute: Compute) -> Guess
     networks, epochs = (getattr(method.sampler, name, None) for name in ("networks", "epochs"))
     if method.network is None or networks is None or epochs is None:
         return None, 0.0
-    each = _image_seconds(method.network, real, Recipe.with_cutmix(), compute)
+    each = _image_seconds(method.network, real, Recipe.with_cutmix(epochs), compute, len(real))
     return (None, 0.0) if each is None else _perhaps_compiled(networks * epochs * len(real) * each, compute)
 
 
-def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute: Compute) -> float | None:
+def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute: Compute, images: int) -> float | None:
     """Return the time of training ``network`` on an image, from a few epochs of a few real images."""
-    count = min(len(real), recipe.batch, 100)
+    count = min(images, len(real), recipe.batch, 100)
     job = TrainingJob(EpochWindow(real.to(compute.device), count, Rng(0)), Rng(0))
     times = [time.perf_counter()]
 
@@ -202,13 +201,13 @@ def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute
         if _is_enough(times):
             raise Stopped("tried")
 
-    few = replace(recipe, epochs=50, lr_drop_epoch=None)
+    few = replace(recipe, epochs=min(50, recipe.epochs), lr_drop_epoch=None)
     plain = replace(compute, compile="never")
     try:
         train_and_test(network, [job], [real.take(torch.tensor([0])).to(compute.device)], few, plain, watch)
     except Stopped:
         pass
-    except CondensationError:
+    except Exception:
         return None
     each = _each(times)
     return None if each is None else each / count

@@ -1,4 +1,4 @@
-"""What a study will take on this machine: its missing runs, and the networks that it trains beside them."""
+"""Time, memory and disk space of a study on this machine: its missing runs, and the networks that it trains beside them."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ MOST_TRIED = 8  # different runs; further ones are taken to last as long as thes
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """What a study still has to do."""
+    """Parts that are missing in a study, and its needs."""
 
     parts: tuple[tuple[str, float | None], ...]
     """Text and time of each part; None if the time cannot be told."""
