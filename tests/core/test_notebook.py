@@ -120,7 +120,8 @@ def test_a_set_with_a_form_tells_what_a_network_sees():
 
 def test_a_condensed_set_shows_its_card():
     scores = {"dm": {"images": 6, "mean": 81.24, "deviation": 0.52, "count": 3, "per_class": {}}}
-    made = condensed().with_scores({"sets": scores, "test": None, "seed": 0, "evaluation": {}, "compute": {}, "machine": {}})
+    evaluation = {"networks": 3, "network": {"name": "mlp"}, "recipe": {"epochs": 2}}
+    made = condensed().with_scores({"sets": scores, "test": None, "seed": 0, "evaluation": evaluation, "compute": {}, "machine": {}})
     words = Page(made._repr_html_()).words
     assert {"MIT", "dm", "accuracy, dm", "81.2 ± 0.5 % (3 networks)"} <= set(words)
 

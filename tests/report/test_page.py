@@ -174,6 +174,7 @@ def test_real_images_come_first():
     ]
 
 
+@pytest.mark.slow
 def test_pictures_of_a_thousand_classes_stay_below_3_mb():
     images = noise(1000, 1, side=32)
     drawn = gallery({"dm": images}, images, 1_900_000)

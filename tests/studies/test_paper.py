@@ -55,7 +55,7 @@ def test_csv_has_a_column_for_each_deviation():
     ]
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name == "table" else pytest.mark.slow) for name in STUDIES])
 def test_every_study_is_written_in_every_format(name, tmp_path):
     report = STUDIES[name].read(GOLDEN / "studies" / name)
     files = {path.suffix: path for path in write_paper(report, tmp_path, FORMATS)}
