@@ -55,6 +55,7 @@ def test_the_bar_never_moves_back(clock):
 
 def test_without_expectations_nothing_is_said_before_it_is_measured(clock):
     schedule = Schedule()
+    assert schedule.left is None
     schedule.update("condensing", 0, 10)
     assert schedule.left is None
     for step in (1, 2, 3):

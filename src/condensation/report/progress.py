@@ -123,7 +123,7 @@ class WholeReporter(Reporter):
 
     def __init__(self, progress: Progress, schedule: Schedule) -> None:
         self._pace, self._progress, self._schedule = _Pace(), progress, schedule
-        self._task, self._part = progress.add_task("", total=None, note=""), ""
+        self._task, self._part = progress.add_task("preparing ...", total=None, note=""), ""
 
     @staticmethod
     def columns(schedule: Schedule) -> tuple[ProgressColumn, ...]:

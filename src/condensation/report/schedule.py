@@ -57,6 +57,8 @@ class Schedule:
     @property
     def left(self) -> float | None:
         """Seconds that are left of all parts; None if nothing is known."""
+        if not self._expected and not self._current:
+            return None
         now, seconds = time.monotonic(), 0.0
         names = list(dict.fromkeys([*self._expected, *self.parts]))
         for name in names[names.index(self._current) if self._current else 0 :]:
