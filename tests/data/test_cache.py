@@ -266,6 +266,7 @@ def test_a_card_of_a_wrong_kind_is_decoded_again_and_told(card, tmp_path, monkey
     assert "is damaged" not in caplog.text
 
 
+@pytest.mark.slow
 def test_names_of_any_length_fit_the_cache(tmp_path, monkeypatch):
     """The header of a safetensors file holds at most 100 MB, which a million long names exceed."""
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))

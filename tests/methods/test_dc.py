@@ -148,6 +148,7 @@ def test_unsupported_second_derivatives_disable_vmap(caplog: pytest.LogCaptureFi
     assert together or "second derivatives" in caplog.text
 
 
+@pytest.mark.slow
 def test_second_derivatives_of_the_class_loop() -> None:
     pixels = torch.randn(2, 1, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     network = ConvNet(width=2, depth=1, norm="layer", activation="swish").build((3, 8, 8), 2, Rng(1)).double()
@@ -273,6 +274,7 @@ def test_published_settings() -> None:
     assert SiameseDC.paper(50) == SiameseDC(outer_loops=50, inner_loops=10)
 
 
+@pytest.mark.slow
 def test_the_loss_falls() -> None:
     losses: list[float] = []
     method = dc(steps=60, lr=1.0, batch_per_class=40, outer_loops=1)

@@ -158,12 +158,14 @@ def compiled(module: nn.Module, images: Tensor) -> Tensor:
     return result
 
 
+@pytest.mark.slow
 def test_weights_count_as_frozen_without_gradients(computed: list[tuple[int, ...]]) -> None:
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         compiled(small(), torch.ones(2, 3, 16, 16))
     assert not computed
 
 
+@pytest.mark.slow
 def test_slices_of_a_network_equal_their_uncompiled_results(computed: list[tuple[int, ...]]) -> None:
     features, images = small().get_submodule("features"), torch.randn(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     assert isinstance(features, FusedSequential)

@@ -103,7 +103,9 @@ def test_images_need_not_be_square(name):
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (1, 29, 33), (3, 33, 47), (2, 49, 65), (4, 96, 32)])
-@pytest.mark.parametrize("name", ["convnet", "lenet", "alexnet", "vgg11", "resnet18-bn-ap"])
+@pytest.mark.parametrize(
+    "name", ["convnet", "lenet", "alexnet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vgg11", "resnet18-bn-ap"))]
+)
 def test_the_classifier_fits_images_of_any_size(name, shape):
     network = NETWORKS[name].build(shape, 10, Rng(0))
     assert network.embed(images(shape, 2)).shape == (2, network.classifier.in_features)

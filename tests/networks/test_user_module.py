@@ -50,11 +50,12 @@ KINDS = {
     "object": UserModule(user_nets.plain, options={"width": 4}),
     "made": UserModule(user_nets.made),
 }
+QUICK = ("plain", "batch norm", "dropout", "functional", "lazy")
 COMPUTE = Compute(**CPU)  # type: ignore[arg-type]
 RECIPE = Recipe(epochs=2)
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=[pytest.param(spec, id=name, marks=[] if name in QUICK else pytest.mark.slow) for name, spec in KINDS.items()])
 def spec(request: pytest.FixtureRequest) -> UserModule:
     chosen: UserModule = request.param
     return chosen
@@ -217,6 +218,7 @@ def test_layers_behind_the_embedding_are_not_computed() -> None:
     network.embed(torch.randn(2, *SHAPE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["features.0", "features.1", "features.2"])
 def test_compiled_embeddings_are_not_changed_in_place(layer: str) -> None:
     network = UserModule(Bare, layer).build(SHAPE, 3, Rng(0))

@@ -64,6 +64,7 @@ def sides(shape: tuple[int, int, int], width: int = 8) -> Classifier:
     return ConvNet(width=width, depth=2).build(shape, 3, Rng(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "shape", "dtype", "lower"),
     [

@@ -321,6 +321,7 @@ def test_data_sets_in_sequence(tmp_path):
     assert "| data sets seen | random |" in (tmp_path / "c" / "continual.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_data_set_of_a_sequence_is_condensed_as_it_is_alone(tmp_path):
     CONTINUAL.run(TASKS, tmp_path / "c")
     job = memory_jobs(TASKS, sequence_of(TASKS))[MemoryStep("random", 0, 1)]

@@ -69,7 +69,7 @@ def problems(condense, name, folder, record, every):
 
 
 @pytest.mark.parametrize(
-    "every", [pytest.param(83, id="some"), pytest.param(17, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+    "every", [pytest.param(167, id="some"), pytest.param(17, id="many", marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
 @pytest.mark.parametrize(("name", "record"), [(name, record) for name, records in STUDY_RECORDS.items() for record in records])
 def test_each_field_of_the_records_of_a_study(name, record, every, tmp_path, condense):

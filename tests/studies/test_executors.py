@@ -194,6 +194,7 @@ def imported_by(module):
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True).stdout.split()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_script_that_workers_would_run_again_is_refused(tmp_path, guarded):
     body = "from condensation.studies.executors import Processes\nwith Processes(2) as pool:\n    print(pool.submit(abs, -7).result())\n"

@@ -240,6 +240,7 @@ def test_processes_give_the_same_scores(finished, settings, tmp_path):
 # -- what fails
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_is_recorded_and_the_search_goes_on(finished, settings, tmp_path, monkeypatch):
     real, bad = train_candidates.train_and_test, "w4-d1-batch-relu-avg"
 

@@ -184,6 +184,7 @@ def test_the_pool_can_be_made_alone(finished, tmp_path):
     assert not (tmp_path / "p" / "images.png").exists()
 
 
+@pytest.mark.slow
 def test_buckets_are_added_to_a_finished_ablation(finished, tmp_path):
     POOLS.run(replace(SETTINGS, buckets=("random", "all")), tmp_path / "p")
     before = work_of(tmp_path / "p")

@@ -78,6 +78,7 @@ def test_note_of_a_column_replaces_the_differences(tmp_path):
     assert cell.differences == (columns()["gmmn"].note,)
 
 
+@pytest.mark.slow
 def test_a_generator_is_trained_once_for_all_ipc_of_a_seed(tmp_path):
     steps = {}
     jobs = table_jobs(SETTINGS)
