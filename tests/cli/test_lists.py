@@ -4,10 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from condensation import DM, KIP
+from condensation.artifacts.shelf import bundled_sets
 from condensation.cli.views.methods import settings_of
 from condensation.config.field_docs import field_docs
 from condensation.methods.registry import METHODS
@@ -92,3 +94,26 @@ def test_shells_complete_the_command():
     command = [sys.executable, "-c", "import sys; sys.argv = ['condense']; from condensation.__main__ import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["run", "runs"]
+
+
+def test_bundled_sets_are_listed(condense):
+    code, said, _ = condense("sets")
+    assert code == 0
+    listed = json.loads(condense("sets", "--json")[1])
+    assert list(listed) == list(bundled_sets())
+    for name, facts in listed.items():
+        assert name in said
+        assert (facts["images_per_class"], facts["data"], facts["licence"]) == (int(name.rpartition("-")[2]), "fashion-mnist", "MIT")
+        assert facts["stored_images"] == 10 * facts["images_per_class"] <= facts["seen_images"]
+        assert facts["recipe"].startswith("paper, ")
+        assert 60 < facts["score"]["mean"] < 100
+
+
+@pytest.mark.parametrize("command", ["show", "report", "export --to npz"])
+def test_the_name_of_a_bundled_set_is_a_set(condense, command):
+    name = next(iter(bundled_sets()))
+    words = command.split()
+    code, _, error = condense(words[0], name, *words[1:])
+    assert code == 0, error
+    place = {"show": f"{name}.png", "report": f"{name}.html", "export": f"{name}-npz/set.npz"}[words[0]]
+    assert Path(place).is_file()

@@ -14,6 +14,7 @@ from condensation.artifacts.export.export import export
 from condensation.artifacts.export.hub_client import fetch, push
 from condensation.artifacts.official_format import Pixels, read_official
 from condensation.artifacts.set_file import SET, part_of, read_set, write_set
+from condensation.artifacts.shelf import bundled_path, set_path
 from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.notebook import facts_of, picture_html, table_html
@@ -91,12 +92,25 @@ class CondensedSet:
 
     @classmethod
     def load(cls, path: str | Path, *, trust: Trust = False) -> CondensedSet:
-        """Read a set from its file or its run folder. Raise CondensationError if it is missing, damaged, or of a later format.
+        """Read a set from its file or its run folder, or the bundled set ``path`` if there is no such file or folder.
 
-        Code and data sets of the hub that the card names are used only with ``trust``, or if they are among its names.
+        Code and data sets of the hub that the card names are used only with ``trust``, or if they are among its names. Raise
+        CondensationError if the set is missing, damaged, or of a later format.
         """
-        path = Path(path)
-        return cls(*read_set(path / SET if path.is_dir() else path, trust))
+        return cls(*read_set(set_path(Path(path)), trust))
+
+    @classmethod
+    def bundled(cls, name: str) -> CondensedSet:
+        """Return a set that the package includes, such as ``fashion-mnist-10``. Raise CondensationError with all names for others.
+
+        The card has the accuracy and the terms of the data.
+
+        >>> from condensation import CondensedSet
+        >>> small = CondensedSet.bundled("fashion-mnist-10")
+        >>> small.images.counts[0], small.images.shape, small.card["data"]["licence"]
+        (10, (1, 28, 28), 'MIT')
+        """
+        return cls(*read_set(bundled_path(name)))
 
     @classmethod
     def from_official(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from condensation.artifacts.shelf import SET as SET
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.form import form_from_json
 from condensation.core.images import ImageSet
@@ -20,7 +21,6 @@ from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.core.trust import Trust, from_file
 
 KIND = "condensed set"
-SET = "set.safetensors"  # file name in a run folder and on the hub
 PREFIX = "preprocessing."
 SOFT_LABELS = "soft_labels"  # name of the tensor, and of the entry on the card
 # File formats; versions that do not support one reject it by name.
@@ -77,7 +77,13 @@ def read_set(path: Path, trust: Trust = False) -> tuple[ImageSet, dict[str, Any]
     preprocessing = read_preprocessing(path, tensors, card.preprocessing)
     form = form_from_json(card.form) if card.form else None
     images = ImageSet.of(
-        pixels, labels, card.class_names, preprocessing=preprocessing, flip_invariant=card.mirrored, soft_labels=soft, form=form
+        pixels.float() if pixels.dtype == torch.float16 else pixels,
+        labels,
+        card.class_names,
+        preprocessing=preprocessing,
+        flip_invariant=card.mirrored,
+        soft_labels=soft,
+        form=form,
     )
     check_preprocessing(path, images)
     return images, from_file(content, path, trust)

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 PANELS = {
     "Condense": ("run", "sample"),
     "Evaluate": ("evaluate", "ridge", "teach"),
-    "Inspect": ("runs", "compare", "show", "report", "methods", "networks", "data", "export", "import"),
+    "Inspect": ("runs", "compare", "show", "report", "sets", "methods", "networks", "data", "export", "import"),
     "Studies": ("table", "transfer", "continual", "nas", "pools", "theory"),
 }
 

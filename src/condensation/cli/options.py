@@ -21,7 +21,7 @@ _SETTINGS = "Any setting by its name: method.lr=0.5 evaluation.networks=5"
 Overrides = Annotated[Arguments, typer.Argument(metavar="[NAME=VALUE]...", help=_SETTINGS, show_default=False)]
 _DATA_SETTINGS = "Settings of the data: data.columns=img,label data.preprocessing=none"
 DataOverrides = Annotated[Arguments, typer.Argument(metavar="[NAME=VALUE]...", help=_DATA_SETTINGS, show_default=False)]
-_SETS = "Run folders or set files, and settings."
+_SETS = "Run folders, set files or names listed by `condense sets`, and settings."
 SetsAndOverrides = Annotated[Arguments, typer.Argument(metavar="[SET | NAME=VALUE]...", help=_SETS, show_default=False)]
 _DATA = "Name listed by `condense data`, or a path."
 DataOption = Annotated[Text, typer.Option("--data", "-d", help=_DATA, show_default=False)]

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from condensation.cli.options import Arguments, content_of
-from condensation.core.errors import CondensationError
 
 
 def require_usable(
@@ -34,9 +33,7 @@ def require_usable(
 
 def require_sets(paths: Sequence[Path]) -> None:
     """Raise CondensationError if a set or a run is not there."""
-    from condensation.runs.files import SET
+    from condensation.artifacts.shelf import set_path
 
     for path in paths:
-        file = path / SET if path.is_dir() else path
-        if not file.is_file():
-            raise CondensationError(f"There is no condensed set at {file}.")
+        set_path(path)

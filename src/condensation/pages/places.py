@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from condensation.artifacts.shelf import bundled_sets
 from condensation.core.errors import CondensationError
 from condensation.data.own_output import RECORDS
 from condensation.report.page.render import check_place
@@ -26,7 +27,9 @@ def require_reportable(paths: Sequence[Path], out: Path | None = None) -> Path:
     """
     for path in paths:
         folders = [path, *path.iterdir()] if path.is_dir() else []
-        if not path.exists() or (folders and not any((folder / name).exists() for folder in folders for name in NAMES)):
+        if not (path.exists() or str(path) in bundled_sets()) or (
+            folders and not any((folder / name).exists() for folder in folders for name in NAMES)
+        ):
             raise nothing_in(path)
     out = out or default_place(paths)
     check_place(out)
@@ -35,5 +38,5 @@ def require_reportable(paths: Sequence[Path], out: Path | None = None) -> Path:
 
 def nothing_in(path: Path) -> CondensationError:
     """Return the error for a path that holds nothing to report."""
-    hint = "Name a run folder, the folder of a study, a set file, or a folder of those."
+    hint = "Name a run folder, the folder of a study, a set file, a bundled set, or a folder of those."
     return CondensationError(f"There is no run, study or set in {path}.", hint=hint)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from condensation.artifacts.shelf import SET as SET
 from condensation.core.errors import CondensationError
 from condensation.core.storage import entries
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
-SET = "set.safetensors"  # as `condensation.artifacts.set_file` names it
 MESSAGES = "run.log"  # what a command reported, with times
 ELSEWHERE = "Choose another folder (out=...)."
 

@@ -19,7 +19,7 @@ _check_format = one_of("export", EXPORTS)
 @app.command()
 @grouped
 def export(
-    path: Annotated[Path, typer.Argument(metavar="SET", help="Run folder or set file.")],
+    path: Annotated[Path, typer.Argument(metavar="SET", help="Run folder, set file, or name listed by `condense sets`.")],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help=_FORMATS, show_default=False, callback=_check_format)],
     overrides: opt.Overrides = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="SET-FORMAT")] = None,

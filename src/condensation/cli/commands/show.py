@@ -12,7 +12,10 @@ from condensation.cli.refuse import require_sets
 
 @app.command()
 def show(
-    paths: Annotated[list[Path], typer.Argument(metavar="SET...", help="Run folders or set files, drawn in one picture.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="SET...", help="Run folders, set files or names listed by `condense sets`, drawn in one picture."),
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture file.", show_default="beside the first set")] = None,
     rows: Annotated[int | None, typer.Option("--rows", metavar="N", min=1, help="Images per class.", show_default="at most 10")] = None,
     decoded: Annotated[bool, typer.Option("--decoded", help="Draw the images that a network sees of a set with a form.")] = False,
