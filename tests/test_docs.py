@@ -180,7 +180,7 @@ def blocks(page: Path, *languages: str) -> list[tuple[str, str]]:
 def small_python(text: str) -> str:
     """Return a Python block with its data set replaced and its numbers capped."""
     text = re.sub(r"DM\.fast\(.*?\)", "DM(steps=1)", text.replace("fashion-mini", "fashion-mnist"))
-    text = re.sub(r"\bevaluate\(((?:[^()]|\([^()]*\))*)\)", lambda call: f"evaluate({with_small_evaluation(call[1])})", text)
+    text = re.sub(r"(?<![.\w])evaluate\(((?:[^()]|\([^()]*\))*)\)", lambda call: f"evaluate({with_small_evaluation(call[1])})", text)
     largest = {name: value for name, value in LARGEST.items() if name not in ("ipc", "batch", "width", "passes")}
     largest["epochs"] = 4  # a pool needs networks that have learned something
     return re.sub(rf"\b({'|'.join(largest)})=(\d+)", lambda match: f"{match[1]}={min(int(match[2]), largest[match[1]])}", text)
