@@ -40,7 +40,8 @@ def logged(lines):
     return lambda: Path("out/log.jsonl").exists() and len(Path("out/log.jsonl").read_bytes().splitlines()) >= lines
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_the_state(condense, uninterrupted, number):
     process = started([*LONG, "-o", "out", "-q", "--checkpoint-every", "1000"], logged(20))
     process.send_signal(number)
