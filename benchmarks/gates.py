@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS, commit, machine_name
-from condensation import Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
+from condensation import DATASETS, Checkpoint, Compute, ConvNet, Fresh, Recipe, Rng, condense, evaluate, load
 from condensation.augment.diffaugment import DiffAugment
 from condensation.core.environment import versions
 from condensation.core.form import Frequencies, Tiles
@@ -74,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     source, _, ipc = options.job.rpartition("-")
     compute = Compute().resolve()
-    data = load(source, preprocessing="published")
+    data = load(source, preprocessing="published" if DATASETS[source].published else "standardize")
     train, test = held_out(data.train, SHARE, Rng(0).child("gates"))
     recipe = Recipe.paper(options.epochs) if options.recipe == "paper" else Recipe.with_cutmix(options.epochs)
     path = options.out / f"{options.job}-{options.recipe}.json"

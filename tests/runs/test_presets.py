@@ -169,6 +169,14 @@ def test_a_preset_leaves_out_what_the_settings_exclude(name: str) -> None:
     assert (narrow.networks.spec.width, narrow.calibration) == (8, 1.0)
 
 
+@pytest.mark.parametrize("data", [{"source": "digits"}, {"source": "cifar10", "size": 16}, {"source": "own", "size": "20x64"}])
+def test_small_images_have_no_room_for_several_in_each(data: dict[str, object]) -> None:
+    channels = 1 if data["source"] == "digits" else 3
+    assert preset_for("fast", {"data": data, "ipc": 10}).method == DM.classic(10, channels=channels)
+    assert preset_for("best", {"data": data, "ipc": 10}).method == DM.long(10, channels=channels)
+    assert preset_for("fast", {"data": {**data, "size": 32}, "ipc": 10}).method == DM.fast(10, channels=channels)
+
+
 def test_a_saved_run_without_forms_gets_none(tmp_path: Path) -> None:
     content = to_dict(preset("classic", 5))
     for name in ("form", "calibration"):  # settings that earlier versions lacked

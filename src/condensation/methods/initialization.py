@@ -1,5 +1,6 @@
 """Initialization of synthetic images: random real images, real images near cluster centers, or noise."""
 
+import logging
 from dataclasses import replace
 from typing import Literal
 
@@ -12,6 +13,9 @@ from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
 from condensation.core.rng import Rng
 
+logger = logging.getLogger(__name__)
+
+FEW = 36  # values per channel of an image
 Initialization = Literal["real", "kmeans", "noise"]
 SIDE = 32  # pixels; larger images are shrunk before clustering
 CLUSTERED = 10_000  # images per class; larger classes are sampled at random to bound the memory
@@ -27,6 +31,10 @@ def initial_images(start: Initialization, real: ImageSet, ipc: dict[int, int], r
     if form is None:
         return INITIALIZATIONS[start](real, ipc, rng)
     form.check(real.shape, real.preprocessing)
+    pixels = real.shape[1] * real.shape[2] // form.count
+    if pixels < FEW:
+        problem = f"{form.count} images in each of {real.shape[1]} x {real.shape[2]} pixels have {pixels} values per channel"
+        logger.warning(f"{problem}, which is little to learn from. Set method.form=none.")
     wanted = {label: count * form.count for label, count in ipc.items()}
     available = wanted if start == "noise" else {label: min(count, real.counts[label]) for label, count in wanted.items()}
     return stored(INITIALIZATIONS[start](real, available, rng), ipc, form)

@@ -11,7 +11,8 @@ from condensation.config.toml import layered, read_settings
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.form import Tiles
 from condensation.core.trust import given_names
-from condensation.data.catalogue import DATASETS
+from condensation.data.catalogue import DATASETS, DatasetInfo
+from condensation.data.dataset import parse_size
 from condensation.data.load import catalogue_key
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
@@ -24,6 +25,8 @@ from condensation.training.train import Recipe
 from condensation.training.trained import Trained
 
 logger = logging.getLogger(__name__)
+
+SMALL = 24  # pixels per side; see docs/notes/tiles.md
 
 
 def preset(name: str, ipc: int = 10, classes: int = 10, channels: int = 3) -> RunSettings:
@@ -97,7 +100,8 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     """Return the preset called ``name``, tuned for plain settings ``content``, which the caller then applies to it.
 
     If ipc differs between classes, the largest is used. The number of classes comes from ``data.classes`` or the catalogue, which also
-    tells whether images are greyscale. Other data sets are not read yet; 10 classes and colour images are assumed.
+    tells whether images are greyscale. Other data sets are not read yet; 10 classes and colour images are assumed. Images of fewer than
+    24 pixels per side have no room for several in each, so ``fast`` is ``classic`` for them, and ``best`` is ``long``.
     """
     ipc, data = content.get("ipc"), content.get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -106,6 +110,8 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     names = data.get("classes")
     names = names.split(",") if isinstance(names, str) else names if isinstance(names, list | tuple) else []
     size = max(counts, default=10), len(names) or (known.classes if known else 10)
+    if min(_sides(data, known)) < SMALL:
+        name = {"fast": "classic", "best": "long"}.get(name, name)
     settings = preset(name, *size, channels=known.shape[0] if known else 3)
     method = content.get("method")
     kind = METHODS.get(str(method.get("name") if isinstance(method, Mapping) else method))
@@ -120,6 +126,15 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # there are no published constants for the user's own images
     return settings
+
+
+def _sides(data: Mapping[str, Any], known: DatasetInfo | None) -> tuple[int, int]:
+    """Return height and width as far as they are known; else those of CIFAR."""
+    try:
+        given = parse_size(data.get("size"))
+    except CondensationError:  # it is told where the settings are built
+        given = None
+    return given or (known.shape[1:] if known else DATASETS["cifar10"].shape[1:])
 
 
 def _fitted(preset: DM, data: Mapping[str, Any], method: object) -> DM:
