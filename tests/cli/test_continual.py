@@ -19,7 +19,7 @@ def test_curves_are_made_and_printed_again(condense):
     assert code == 0
     assert "[1 of 8] memory of random, order 0, step 1: to do" in progress
     assert "[8 of 8] networks on memories of dm, order 0, steps 1 to 2: to do" in progress
-    assert "Handwritten digits, 8 x 8: 2 steps, 1 image of each class in memory" in output
+    assert "Handwritten digits: 2 steps, 1 image of each class in memory" in output
     folder = Path("continual/digits-2steps-ipc1")
     files = {"settings.json", "continual.json", "continual.md", "continual.png", "memories", "steps"}
     assert {path.name for path in folder.iterdir()} == files

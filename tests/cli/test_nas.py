@@ -32,7 +32,7 @@ def test_a_search_is_made_and_printed_again(condense, nas):
     assert code == 0
     assert "[2 of 6] set of dm: to do" in progress
     assert "[6 of 6] w4-" in progress
-    assert "Handwritten digits, 8 x 8: 4 of 4 networks" in output
+    assert "Handwritten digits: 4 of 4 networks" in output
     folder = Path("nas/digits-ipc1")
     assert {path.name for path in folder.iterdir()} == {
         "settings.json", "space.json", "nas.json", "nas.md", "nas.png", "sets", "networks",
