@@ -113,7 +113,7 @@ def test_json_is_the_whole_output(condense):
     code, said, progress = condense(*RUN, "-o", "out", "--json")
     assert (code, progress) == (0, "")
     assert json.loads(said)["folder"] == "out"
-    assert set(json.loads(said)["sets"]) == {"dm", "random (frequencies)"}
+    assert set(json.loads(said)["sets"]) == {"dm", "random"}
 
 
 def test_quiet_prints_nothing(condense):
