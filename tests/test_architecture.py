@@ -20,7 +20,7 @@ TREES = {path.relative_to(SRC).as_posix(): ast.parse(path.read_text()) for path 
 # From the lowest to the highest: a module imports only from packages below its own, or from its own.
 LAYERS = (
     *("core", "networks", "generators", "augment", "matching", "data", "training", "methods", "evaluation"),
-    *("config", "artifacts", "report", "runs", "studies", "pages", "cli", "__main__"),
+    *("config", "artifacts", "report", "runs", "studies", "cli", "__main__"),
 )
 
 

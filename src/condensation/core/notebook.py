@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812  (the usual name)
@@ -14,9 +14,7 @@ from PIL import Image
 
 from condensation.core.text import in_line, listed
 
-if TYPE_CHECKING:
-    from condensation.core.images import ImageSet
-
+Images = Any  # an `ImageSet`, whose module imports this one
 CLASSES, ROWS, SIDE = 10, 5, 48  # most classes and images per class in a picture, and most pixels per side of an image
 MOST = 30  # classes in a table
 GAP, ENLARGED = 1, 2  # pixels between images, and screen pixels per pixel
@@ -37,12 +35,12 @@ def table_html(title: str, rows: Iterable[tuple[object, object]], picture: str =
     return f"<div><p><strong>{in_html(title)}</strong></p>{picture}<table>{cells}</table></div>"
 
 
-def image_set_html(images: ImageSet) -> str:
+def image_set_html(images: Images) -> str:
     """Return the first images of a set and facts about it."""
     return table_html(repr(images), facts_of(images), picture_html(images))
 
 
-def facts_of(images: ImageSet) -> list[tuple[str, object]]:
+def facts_of(images: Images) -> list[tuple[str, object]]:
     """Return names and values for a table about a set."""
     counts = sorted(set(images.counts.values()))
     return [
@@ -62,7 +60,7 @@ def accuracies_html(title: str, class_means: Mapping[str, float]) -> str:
     return table_html(title, [*rows, ("", others)])
 
 
-def picture_html(images: ImageSet) -> str:
+def picture_html(images: Images) -> str:
     """Return the first images of the first classes, one column per class, as an ``img`` that holds its data."""
     images = images.viewable()
     channels, height, width = images.shape

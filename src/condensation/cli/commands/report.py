@@ -21,7 +21,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write one page about runs, sets and studies: pictures, accuracies, curves, settings, cost and code."""
-    from condensation.pages.places import require_reportable
+    from condensation.cli.pages.places import require_reportable
 
     require_reportable(paths, out)
     from condensation.cli.views import report as view

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from condensation.cli.pages.report import write_report
+from condensation.cli.pages.run_article import Pictures
 from condensation.core.text import in_line
-from condensation.pages.report import write_report
-from condensation.pages.run_article import Pictures
 from condensation.report.tables import plain_console, print_json
 
 

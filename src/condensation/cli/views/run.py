@@ -15,6 +15,8 @@ from pathlib import Path
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.cli.options import Output
+from condensation.cli.pages.places import REPORT
+from condensation.cli.pages.report import write_report_of_run
 from condensation.cli.views.plan import as_json, expected, need_line, plan_lines, remember_times
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.images import ImageSet
@@ -24,8 +26,6 @@ from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
-from condensation.pages.places import REPORT
-from condensation.pages.report import write_report_of_run
 from condensation.report.progress import HeadedReporter
 from condensation.report.run_log import run_log
 from condensation.report.schedule import Schedule

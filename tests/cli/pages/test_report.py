@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from condensation import CondensedSet, load
+from condensation.cli.pages.accuracies import accuracy_section, column_beside, confusion_section
+from condensation.cli.pages.places import default_place
+from condensation.cli.pages.report import MOST, found_at, report_page, write_report
+from condensation.cli.pages.run_article import Pictures, SavedRun
+from condensation.cli.pages.run_settings import closest_preset, flat
+from condensation.cli.pages.study_article import named
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import to_dict
 from condensation.evaluation.scores import Scores
 from condensation.methods.registry import method_title
-from condensation.pages.accuracies import accuracy_section, column_beside, confusion_section
-from condensation.pages.places import default_place
-from condensation.pages.report import MOST, found_at, report_page, write_report
-from condensation.pages.run_article import Pictures, SavedRun
-from condensation.pages.run_settings import closest_preset, flat
-from condensation.pages.study_article import named
 from condensation.report.page.gallery import Gallery
 from condensation.report.page.parts import Code, DataTable
 from condensation.report.page.render import html

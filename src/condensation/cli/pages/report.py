@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.set_file import SET
+from condensation.cli.pages.accuracies import ACCURACY, accuracy_chart
+from condensation.cli.pages.cost import duration
+from condensation.cli.pages.places import nothing_in, require_reportable
+from condensation.cli.pages.run_article import Pictures, SavedRun, run_article
+from condensation.cli.pages.study_article import study_article
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.trust import Trust
-from condensation.pages.accuracies import ACCURACY, accuracy_chart
-from condensation.pages.cost import duration
-from condensation.pages.places import nothing_in, require_reportable
-from condensation.pages.run_article import Pictures, SavedRun, run_article
-from condensation.pages.study_article import study_article
 from condensation.report.page.parts import Article, DataTable, Notes, Page, Section
 from condensation.report.page.render import ROOM, write_page
 from condensation.runs.files import SETTINGS

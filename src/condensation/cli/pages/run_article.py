@@ -9,6 +9,9 @@ from typing import Any
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.card import training_code
 from condensation.artifacts.set_file import SET, part_of
+from condensation.cli.pages.accuracies import accuracy_section, class_table, confusion_section
+from condensation.cli.pages.cost import cost_section, loss_section
+from condensation.cli.pages.run_settings import settings_sections
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.records import read_record
@@ -17,9 +20,6 @@ from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
 from condensation.evaluation.scores import Scores
 from condensation.methods.registry import method_title
-from condensation.pages.accuracies import accuracy_section, class_table, confusion_section
-from condensation.pages.cost import cost_section, loss_section
-from condensation.pages.run_settings import settings_sections
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, Code, Facts, Notes, Part, Section
 from condensation.report.tables import data_notes

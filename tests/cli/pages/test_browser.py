@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from condensation.pages.report import write_report
+from condensation.cli.pages.report import write_report
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, Page, Section
 from condensation.report.page.render import write_page

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
+from condensation.cli.pages.cost import duration, machine_facts
+from condensation.cli.pages.run_article import Pictures
+from condensation.cli.pages.run_settings import settings_table
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.memory import readable
 from condensation.core.text import counted
 from condensation.evaluation.scores import Scores
-from condensation.pages.cost import duration, machine_facts
-from condensation.pages.run_article import Pictures
-from condensation.pages.run_settings import settings_table
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, DataTable, Facts, Notes, Row, Section
 from condensation.runs.files import LOG, SCORES
