@@ -84,7 +84,7 @@ class Training:
 
 def training_seconds(training: Training, data: Data, compute: Compute) -> float | None:
     """Return the time of training and testing, from a short trial; None if it cannot be told."""
-    return _training_guess(training, data, compute.resolve())[0]
+    return _training_guess(training, data, compute)[0]
 
 
 def _training_guess(training: Training, data: Data, compute: Compute) -> Guess:
@@ -193,7 +193,8 @@ def _training_seconds(method: Method, real: ImageSet, compute: Compute) -> Guess
 def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute: Compute, images: int) -> float | None:
     """Return the time of training ``network`` on an image, from a few epochs of a few real images."""
     count = min(images, len(real), recipe.batch, 100)
-    job = TrainingJob(EpochWindow(real.to(compute.device), count, Rng(0)), Rng(0))
+    plain = replace(compute.with_compile_decision(real.shape, 0), compile="never")
+    job = TrainingJob(EpochWindow(real.to(plain.device), count, Rng(0)), Rng(0))
     times = [time.perf_counter()]
 
     def watch(done: int, total: int) -> None:
@@ -202,9 +203,8 @@ def _image_seconds(network: NetworkSpec, real: ImageSet, recipe: Recipe, compute
             raise Stopped("tried")
 
     few = replace(recipe, epochs=min(50, recipe.epochs), lr_drop_epoch=None)
-    plain = replace(compute, compile="never")
     try:
-        train_and_test(network, [job], [real.take(torch.tensor([0])).to(compute.device)], few, plain, watch)
+        train_and_test(network, [job], [real.take(torch.tensor([0])).to(plain.device)], few, plain, watch)
     except Stopped:
         pass
     except Exception:

@@ -93,7 +93,7 @@ def untrained(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
 def _material(folder: Path, settings_text: str, space_text: str) -> Material:
     """Return the material of the search in ``folder``, read again only if the text of a file has changed."""
     settings = settings_in(folder, SearchSettings, trust=True)  # the study has written them
-    compute = settings.compute.resolve()  # entry point of a worker process
+    compute = settings.compute  # resolved by the study that wrote the settings
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # each architecture would need its own compilation
     data, validation = without_validation(settings.data_at(settings.ipc).load(), settings.validation, settings.seed)
