@@ -56,7 +56,8 @@ def test_every_mode_becomes_grey_or_colour(tmp_path, mode):
     path = tmp_path / "a" / ("odd.tiff" if mode in ("CMYK", "YCbCr") else "odd.png")
     picture(7).convert(mode).save(path)
     try:
-        Image.open(path).load()
+        with Image.open(path) as written:
+            written.load()
     except OSError:
         pytest.skip("This version of Pillow cannot read the file that it wrote.")
     data = load(tmp_path)

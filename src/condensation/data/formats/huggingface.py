@@ -194,7 +194,10 @@ def _items(dataset: Any, columns: HubColumns, labels: Sequence[int], origin: str
     """Yield the images as stored files, which threads decode later."""
     import datasets
 
-    stored = dataset.select_columns([columns.image]).with_format(None).cast_column(columns.image, datasets.Image(decode=False))
+    stored = dataset.select_columns([columns.image]).with_format(None)
+    if getattr(stored.features[columns.image], "dtype", None) == "large_binary":  # some versions of datasets make no image of it
+        stored = stored.cast_column(columns.image, datasets.Value("binary"))
+    stored = stored.cast_column(columns.image, datasets.Image(decode=False))
     for first in range(0, len(stored), ROWS):
         for row, value in enumerate(stored[first : first + ROWS][columns.image], first):
             path = (value or {}).get("path")
