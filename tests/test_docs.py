@@ -141,7 +141,7 @@ def smaller(text: str, largest: int) -> str:
 def added(words: list[str]) -> list[str]:
     """Return what makes a command small, beyond its own numbers."""
     command = words[0]
-    if "--print-config" in words or (command in STUDIES and len(words) == 2):
+    if "--print-config" in words or (command in STUDIES and words[1:2] and not words[1].startswith("-")):
         return []
     evaluation = [word for word in EVALUATION if "network." not in word or not has(words, "--network", "evaluation.network")]
     if command == "run":

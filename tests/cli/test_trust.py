@@ -111,7 +111,7 @@ def _jobs(study: str) -> tuple[str, ...]:
     return ("--report",) if study == "table" else ("-d", "nowhere") if study == "theory" else ("--dry-run",)
 
 
-OTHERS = (("data",), ("data", "get", "digits"), ("methods",), ("networks",))  # commands that read no file of others
+OTHERS = (("data",), ("data", "get", "digits"), ("methods",), ("networks",), ("sets",))  # commands that read no file of others
 
 
 def texts(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
