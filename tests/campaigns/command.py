@@ -44,7 +44,7 @@ def warm(home: Path) -> None:
     for module in pkgutil.walk_packages(condensation.__path__, "condensation."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("PIL.Image", "matplotlib.figure", "rich.progress", "torch._dynamo", "scipy.io", "requests", "pooch"):
+    for name in ("PIL.Image", "matplotlib.figure", "rich.progress", "torch._dynamo", "scipy.io", "requests"):
         importlib.import_module(name)
     with contextlib.suppress(ImportError):
         import datasets
