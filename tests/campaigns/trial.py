@@ -14,7 +14,8 @@ from tests.campaigns.command import SECONDS, Command, Result
 MEMORY = 1500  # MiB that no small file needs
 LINES = 3  # of an error, with its hints
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-CLOCKS = ("seconds", "minutes")
+CLOCKS = ("seconds", "minutes", "memory")
+TOLD = ("run.log", "report.html")  # files whose text has times and the peak of the memory
 
 
 class Fault(Exception):
@@ -101,6 +102,8 @@ def results(folder: Path) -> dict[str, Any]:
         path = folder / name
         if path.suffix == ".json":
             files[name] = without_clocks(json.loads(neutral(path.read_text(), folder)))
+        elif path.name in TOLD:
+            files[name] = "told"
         elif path.suffix == ".jsonl":
             files[name] = [without_clocks(json.loads(line)) for line in path.read_text().splitlines()]
         elif path.suffix == ".md":  # that of an architecture search shows minutes
