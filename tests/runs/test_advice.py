@@ -35,6 +35,11 @@ def test_a_set_below_random_images_is_noticed():
     assert below_random(scores(dm=12.0, random=14.6), "random") is None
 
 
+def test_random_images_of_the_same_form_are_compared():
+    assert below_random(scores(**{"dm": 12.0, "random (tiles)": 14.6}), "dm") == (12.0, 14.6)
+    assert below_random(scores(**{"dm": 15.0, "random (tiles)": 14.6}), "dm") is None
+
+
 def test_the_rate_comes_first_where_it_is_too_large_for_the_network():
     first, second, third = what_to_try(DM(lr=1.0, networks=Fresh(NETWORKS["resnet18-ap"])))
     assert first.startswith("method.lr=0.01 (now 1)")

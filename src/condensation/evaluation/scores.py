@@ -97,6 +97,11 @@ class Scores:
         as_record(self.evaluation, EvaluationEntry, origin)
         return self
 
+    @property
+    def random(self) -> SetScore | None:
+        """Score of the random real images beside the first set, in whatever form; None if there are none."""
+        return next((score for name, score in list(self.sets.items())[1:] if name.startswith("random")), None)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for JSON; fields of a set that are None are left out."""
         content: dict[str, Any] = to_dict(self)

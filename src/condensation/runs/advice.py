@@ -21,9 +21,9 @@ PURPOSE: dict[type[Method], str] = {
 
 def below_random(scores: Scores | None, name: str) -> tuple[float, float] | None:
     """Return the accuracies of the set called ``name`` and of random images if the set's is lower, else None."""
-    if scores is None or name == "random" or not {name, "random"} <= scores.sets.keys():
+    if scores is None or name == "random" or name not in scores.sets or scores.random is None:
         return None
-    ours, random = scores.sets[name].mean, scores.sets["random"].mean
+    ours, random = scores.sets[name].mean, scores.random.mean
     return (ours, random) if ours < random else None
 
 

@@ -96,7 +96,7 @@ def _listed(folder: Path) -> ListedRun | None:
         str(record.ipc) if isinstance(record.ipc, int) else "mixed",
         record.seed,
         sets[0][1] if sets else None,
-        next((score for name, score in sets[1:] if name.startswith("random")), None),
+        scores.random if scores else None,
         last.step if last else None,
         steps if isinstance(steps, int) else None,
         sum(seconds) / 60 if seconds else None,

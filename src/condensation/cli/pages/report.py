@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from condensation.artifacts.set_file import SET
+from condensation.artifacts.set_file import SET, part_of
 from condensation.cli.pages.accuracies import ACCURACY, accuracy_chart
 from condensation.cli.pages.cost import duration
 from condensation.cli.pages.places import nothing_in, require_reportable
@@ -105,15 +105,12 @@ def _compared(runs: Sequence[SavedRun], only: bool) -> Article:
     rows, drawn = [], {}
     for run in runs:
         first = next(iter(run.scores.sets.values()), None) if run.scores else None
-        random = next((score for name, score in run.scores.sets.items() if name.startswith("random")), None) if run.scores else None
-        data, ipc = run.settings.get("data"), run.settings.get("ipc", "-")
+        random = run.scores.random if run.scores else None
+        ipc, source = run.settings.get("ipc", "-"), str(part_of(run.settings, "data").get("source", "-"))
         score = (f"{first.mean:.1f}", f"{first.deviation:.1f}", str(first.count)) if first else ("-", "-", "-")
-        source = str(data.get("source", "-")) if isinstance(data, dict) else "-"
         seconds = duration(run.log[-1].seconds) if run.log else "-"
         label = str(run.path)
-        rows.append(
-            (label, source, run.method or "-", str(ipc), *score, f"{random.mean:.1f}" if random and random != first else "-", seconds)
-        )
+        rows.append((label, source, run.method or "-", str(ipc), *score, f"{random.mean:.1f}" if random else "-", seconds))
         if first:
             drawn[label] = (first.mean, first.deviation, None)
     notes = ["Accuracies are comparable on the same test images and with the same evaluation alone."]
