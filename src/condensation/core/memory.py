@@ -31,14 +31,19 @@ def require(needed: int, what: str, advice: str = FREE_MEMORY, free: int | None 
         raise NotEnoughMemory(f"{what} needs about {readable(needed)} of memory, and {readable(free)} are free.", hint=advice)
 
 
+def process_memory() -> int:
+    """Return the most bytes that this process had in memory at once; 0 on Windows, which has no such count."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def peak_memory() -> dict[str, int]:
     """Return the most bytes that this process had in memory at once, ``process``, and torch on the GPU, ``gpu``, where it is used."""
-    peak = {}
-    with suppress(ImportError):  # Windows has no such count
-        import resource
-
-        unit = 1 if sys.platform == "darwin" else 1024
-        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    process = process_memory()
+    peak = {"process": process} if process else {}
     cuda = sys.modules["torch"].cuda if "torch" in sys.modules else None
     if cuda and cuda.is_initialized():
         peak["gpu"] = int(cuda.max_memory_allocated())

@@ -1,6 +1,5 @@
 """Time, memory and disk space of a run on this machine: from earlier runs, or from a few steps that are tried and thrown away."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -13,6 +12,7 @@ import torch
 
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet
+from condensation.core.memory import process_memory
 from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.core.text import counted
@@ -125,7 +125,7 @@ def plan_run(settings: RunSettings, data: Data) -> Plan:
     if settings.evaluation.networks:
         parts.append(_evaluation(settings, data, sum(counts.values()), about, earlier, compute))
     stored = sum(counts.values()) * real.images[0].numel() * BYTES
-    return Plan(tuple(parts), peak_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
+    return Plan(tuple(parts), process_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
 
 
 def _part(name: str, text: str, units: int, content: object, earlier: Mapping[str, Timing], guess: Callable[[], Guess]) -> PlannedPart:
@@ -223,13 +223,3 @@ def _each(times: Sequence[float]) -> float | None:
     """Return the median time of a step, without the first one if there are several; None if no step was done."""
     steps = [after - before for before, after in pairwise(times)]
     return median(steps[1:] or steps) if steps else None
-
-
-def peak_memory() -> int:
-    """Return the most memory that this process has used, in bytes; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else 1024 * peak)

@@ -7,12 +7,13 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
+from condensation.core.memory import process_memory
 from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
 from condensation.networks.registry import NETWORKS
-from condensation.runs.estimate import Plan, Training, peak_memory, plan_run, training_seconds
+from condensation.runs.estimate import Plan, Training, plan_run, training_seconds
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import ContinualSettings
 from condensation.studies.jobs import FINISHED, failures_in, state
@@ -49,7 +50,7 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
         if whole not in loaded:
             loaded[whole] = whole.load()
     if not loaded:
-        return StudyPlan((), peak_memory(), 0)
+        return StudyPlan((), process_memory(), 0)
     plans: dict[str, Plan] = {}
     for run in runs:
         key = _key(run)
@@ -62,7 +63,7 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
     data = next(iter(loaded.values()))
     parts += [(each.text, training_seconds(each, data, settings.compute)) for each in trainings(settings, data)]
     disk = max((plan.disk for plan in plans.values()), default=0) * len(runs)
-    return StudyPlan(tuple(parts), peak_memory(), disk)
+    return StudyPlan(tuple(parts), process_memory(), disk)
 
 
 def _key(run: RunSettings) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from condensation.core.memory import process_memory
 from condensation.core.plain import to_dict
 from condensation.report.schedule import Schedule
 from condensation.report.tables import plain_console, print_json
-from condensation.runs.estimate import Plan, peak_memory
+from condensation.runs.estimate import Plan
 from condensation.runs.timings import Timing, remember
 
 
@@ -55,7 +56,7 @@ def duration(seconds: float | None) -> str:
 
 def print_times(texts: Sequence[str], times: Sequence[float | None], json: bool) -> None:
     """Print what a command without a folder would do."""
-    whole, need = sum(seconds or 0.0 for seconds in times), Plan((), peak_memory(), 0)
+    whole, need = sum(seconds or 0.0 for seconds in times), Plan((), process_memory(), 0)
     if json:
         parts = [{"text": text, "seconds": seconds} for text, seconds in zip(texts, times, strict=True)]
         return print_json({"parts": parts, "seconds": whole, "memory": need.memory, "disk": need.disk})
