@@ -2,18 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from condensation.core.errors import CondensationError
 from condensation.core.records import as_record, read_record
-from condensation.core.regular_files import LARGEST_TEXT, read_regular
-from condensation.core.storage import parsed, read_json
+from condensation.core.storage import read_json
 from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores, SetScore
 from condensation.runs.files import CHECKPOINT, LOG, SCORES, SET, SETTINGS
+from condensation.runs.loss_log import last_line
 
 FINISHED, NOT_EVALUATED, STOPPED, NOT_BEGUN, DAMAGED = "finished", "not evaluated", "unfinished", "not begun", "damaged"
 MOST_FOLDERS = 100_000
@@ -28,14 +27,6 @@ class RunRecord:
     ipc: int | dict[str, int]
     seed: int
     evaluation: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """Line of the log of a run."""
-
-    step: int
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def _listed(folder: Path) -> ListedRun | None:
         scores = read_record(folder / SCORES, Scores) if (folder / SCORES).exists() else None
     except CondensationError as error:
         return ListedRun(folder, DAMAGED, problem=error.message.splitlines()[0])
-    last, sets = _last_line(folder / LOG), list(scores.sets.items()) if scores else []
+    last, sets = last_line(folder / LOG), list(scores.sets.items()) if scores else []
     seconds = [score.seconds for _, score in sets if score.seconds is not None] + ([last.seconds] if last else [])
     steps = record.method.get("steps")
     return ListedRun(
@@ -109,12 +100,3 @@ def _state(folder: Path, record: RunRecord, scores: Scores | None) -> str:
     if (folder / SET).exists():
         return NOT_EVALUATED
     return STOPPED if (folder / CHECKPOINT).exists() else NOT_BEGUN
-
-
-def _last_line(path: Path) -> LogLine | None:
-    """Return the last complete line of a log; a killed process may leave half a line."""
-    with suppress(OSError):
-        for line in reversed(read_regular(path, LARGEST_TEXT).decode(errors="replace").splitlines()):
-            with suppress(ValueError):
-                return as_record(parsed(line), LogLine, str(path))
-    return None

@@ -1,17 +1,23 @@
-"""The log of a run: the loss as lines of JSON."""
+"""The log of a run: the loss as lines of JSON; torch is not imported, so that logs are read at once."""
+
+from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from condensation.core.errors import NotWritten
 from condensation.core.memory import peak_memory
 from condensation.core.records import as_record
 from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import parsed, write
-from condensation.methods.loop import StepInfo
+
+if TYPE_CHECKING:
+    from condensation.methods.loop import StepInfo
 
 
 @dataclass(frozen=True)
@@ -26,12 +32,24 @@ class LogLine:
 
 def read_log(path: Path) -> list[LogLine]:
     """Return the lines of a log, without those that are damaged; empty if there is no file."""
-    lines = []
+    return list(_lines(path, _texts(path)))
+
+
+def last_line(path: Path) -> LogLine | None:
+    """Return the last complete line of a log; a killed process may leave half a line."""
+    return next(_lines(path, reversed(_texts(path))), None)
+
+
+def _texts(path: Path) -> list[str]:
     with suppress(OSError):
-        for line in read_regular(path, LARGEST_TEXT).decode(errors="replace").splitlines():
-            with suppress(ValueError):
-                lines.append(as_record(parsed(line), LogLine, str(path)))
-    return lines
+        return read_regular(path, LARGEST_TEXT).decode(errors="replace").splitlines()
+    return []
+
+
+def _lines(path: Path, texts: Iterable[str]) -> Iterator[LogLine]:
+    for text in texts:
+        with suppress(ValueError):
+            yield as_record(parsed(text), LogLine, str(path))
 
 
 class LossLog:
