@@ -9,9 +9,9 @@ from rich.console import Console
 
 from condensation.core.compute import COMPILING
 from condensation.report.progress import reporter
-from condensation.report.run_log import run_log
 from condensation.report.schedule import Schedule
 from condensation.report.stopping import stoppable
+from condensation.runs.run_log import run_log
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
 from condensation.methods.loop import Stopped
 from condensation.report.progress import HeadedReporter
-from condensation.report.run_log import run_log
 from condensation.report.schedule import Schedule
 from condensation.report.stopping import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, print_scores
@@ -37,6 +36,7 @@ from condensation.runs.estimate import Plan, plan_run
 from condensation.runs.files import GRID, SETTINGS
 from condensation.runs.folder import check_folder, is_finished
 from condensation.runs.run import RunResult, run as run_settings
+from condensation.runs.run_log import run_log
 from condensation.runs.settings import RunSettings, describe
 from condensation.training.train import Recipe
 

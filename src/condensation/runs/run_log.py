@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-FILE, MARK = "run.log", "settings.json"  # the log, and the file with which a run claims its folder
+from condensation.runs.files import MESSAGES, SETTINGS
 
 
 class RunLog(logging.Handler):
@@ -18,8 +18,8 @@ class RunLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._waiting.append(self.format(record))
-        if (self._folder / MARK).exists():
-            with suppress(OSError), (self._folder / FILE).open("a", encoding="utf-8", errors="backslashreplace") as file:
+        if (self._folder / SETTINGS).exists():
+            with suppress(OSError), (self._folder / MESSAGES).open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write("".join(line.replace("\n", " ") + "\n" for line in self._waiting))
             self._waiting.clear()
 
