@@ -72,6 +72,11 @@ def test_random_images_have_the_form_of_the_method(method):
     assert [row.method.form for row in rows] == [Tiles()] * (2 if method == "dm" else 1)
 
 
+def test_random_images_have_the_form_of_the_best_of_several():
+    method = {"name": "best-of", "of": {"name": "dm", "form": "tiles"}}
+    assert transfer_rows(TransferSettings(method=method, learn=(CONV,)))[0].method.form == Tiles()
+
+
 def test_default_networks_to_learn_on():
     rows = transfer_rows(replace(SETTINGS, learn=()))
     assert [row.method.networks.spec for row in rows[1:]] == list(LEARN)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -20,6 +20,9 @@ from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSampler, NetworkSpec
+
+if TYPE_CHECKING:
+    from condensation.core.form import Form
 
 
 @dataclass
@@ -129,6 +132,11 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
     @abstractmethod
     def step(self, state: S, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
+
+    @property
+    def set_form(self) -> "Form | None":
+        """Form of the sets that this method makes; None if each stored image is one."""
+        return getattr(self, "form", None)
 
     def phase(self, step: int) -> tuple[str, int, int]:
         """Return the name, the finished steps and the total steps of the phase after ``step`` steps of the run."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State, need_at_least
@@ -143,6 +144,10 @@ class BestOf(Method[BestOfState]):
     @property
     def _making_steps(self) -> int:
         return self.sets * max(1, self.of.steps)  # a method without steps counts as one step per set
+
+    @property
+    def set_form(self) -> Form | None:
+        return self.of.set_form
 
     def phase(self, step: int) -> tuple[str, int, int]:
         if step < self._making_steps or not self.rounds:

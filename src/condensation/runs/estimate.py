@@ -145,7 +145,7 @@ def _evaluation(
     """Return the part of evaluating the set and, by default, as many random images."""
     evaluation, recipe = settings.evaluation, settings.evaluation.recipe
     sets = 2 if settings.baseline and not isinstance(settings.method, Random) else 1
-    form = getattr(settings.method, "form", None)
+    form = settings.method.set_form
     seen = images * (form.count if form else 1)
     networks = sets * evaluation.networks
     text = f"evaluating by {counted(networks, 'network')} of {counted(recipe.epochs, 'epoch')}"

@@ -78,7 +78,7 @@ def trainings(settings: Any, data: Data) -> Sequence[Training]:
 
 @trainings.register
 def _(settings: TransferSettings, data: Data) -> Sequence[Training]:
-    form = getattr(settings.run_of(settings.method_settings, settings.ipc).method, "form", None)
+    form = settings.run_of(settings.method_settings, settings.ipc).method.set_form
     images = settings.ipc * len(data.train.classes) * (form.count if form else 1)
     networks = len(transfer_rows(settings)) * settings.seeds * settings.evaluation.networks
     text, recipe = f"testing {counted(networks, 'network')}", settings.evaluation.recipe

@@ -78,7 +78,7 @@ class TransferRow:
 def transfer_rows(settings: TransferSettings) -> list[TransferRow]:
     """Return the rows: random images in the form of the method, then one per network, with its learning rate unless one is given."""
     method = settings.run_of(settings.method_settings, settings.ipc).method
-    random = Random(getattr(method, "form", None))
+    random = Random(method.set_form)
     rows = [TransferRow(RANDOM, random)]
     if method.network is None:
         name = str(settings.method_settings["name"])
