@@ -32,17 +32,15 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
     published = published_cells(settings)
     notes = _notes(settings, cells, published, signs, record)
     leading = _best(cells)
-    rows = [(cell.ipc, _row(cell, leading.get(cell.ipc), signs)) for cell in cells]
-    rows += [(cell.ipc, _published_row(cell)) for cell in published if cell.same_recipe]
-    rows.sort(key=lambda pair: settings.ipc.index(pair[0]))
-    best = {_row(cell, cell, signs) for cell in leading.values()}
+    shown: list[Cell | PublishedCell] = [*cells, *(cell for cell in published if cell.same_recipe)]
+    shown.sort(key=lambda cell: settings.ipc.index(cell.ipc))
     unlike = {row.label for row in settings.rows for ipc in settings.ipc if is_unlike(column_of(settings, row, ipc))}
     missing, jobs = sum(cell.missing for cell in cells), len(table_jobs(settings))
     return StudyReport(
         title=title,
         columns=COLUMNS,
         screen_columns=len(COLUMNS) - 1,
-        rows=tuple(row for _, row in rows),
+        rows=tuple(_row(cell, leading.get(cell.ipc), signs) if isinstance(cell, Cell) else _published_row(cell) for cell in shown),
         blocks=published_blocks(published),
         notes=notes,
         json={
@@ -54,10 +52,10 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
         text_columns=("method", "sets x nets", ""),
-        sections=(*(ipc != following for (ipc, _), (following, _) in pairwise(rows)), True),
+        sections=(*(cell.ipc != following.ipc for cell, following in pairwise(shown)), True),
         markdown_notes=(TO_BEST, f"Made on {_machines(cells, folder, record)}."),
         names={cell.method: method_title(cell.method) for cell in cells},
-        best=frozenset((number, COLUMNS.index("measured")) for number, (_, row) in enumerate(rows) if row in best),
+        best=frozenset((number, COLUMNS.index("measured")) for number, cell in enumerate(shown) if cell is leading.get(cell.ipc)),
         jobs=jobs,
         charts=lambda: [
             cells_chart(
