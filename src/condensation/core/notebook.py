@@ -12,7 +12,7 @@ import numpy as np
 import torch.nn.functional as F  # noqa: N812  (the usual name)
 from PIL import Image
 
-from condensation.core.text import in_line, listed
+from condensation.core.text import extremes, in_line, listed
 
 Images = Any  # an `ImageSet`, whose module imports this one
 CLASSES, ROWS, SIDE = 10, 5, 48  # most classes and images per class in a picture, and most pixels per side of an image
@@ -42,10 +42,9 @@ def image_set_html(images: Images) -> str:
 
 def facts_of(images: Images) -> list[tuple[str, object]]:
     """Return names and values for a table about a set."""
-    counts = sorted(set(images.counts.values()))
     return [
         ("images", f"{len(images):,} of {'x'.join(map(str, images.shape))}"),
-        ("images per class", " to ".join(f"{count:,}" for count in counts[:: max(1, len(counts) - 1)])),
+        ("images per class", " to ".join(f"{count:,}" for count in extremes(images.counts.values()))),
         ("images seen by a network", f"{images.seen:,}" if images.form else ""),
         ("classes", listed([images.class_names[label] for label in images.classes], CLASSES)),
         ("preprocessing", type(images.preprocessing).__name__.lower()),

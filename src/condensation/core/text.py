@@ -50,6 +50,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def extremes(numbers: Iterable[int]) -> list[int]:
+    """Return the least and the greatest number; one if they are equal."""
+    ordered = sorted(set(numbers))
+    return ordered[:: max(1, len(ordered) - 1)]
+
+
 def joined(*sentences: str) -> str:
     """Return the ``sentences`` that are not empty, as one text."""
     return " ".join(filter(None, sentences))

@@ -13,7 +13,7 @@ from condensation.core.preprocessing import Zca
 from condensation.core.records import as_record
 from condensation.core.soft_labels import LOSS_LINES
 from condensation.core.storage import write_json
-from condensation.core.text import accuracy, as_code, counted, in_markdown, markdown_line, markdown_table
+from condensation.core.text import accuracy, as_code, counted, extremes, in_markdown, markdown_line, markdown_table
 from condensation.data.catalogue import DATASETS
 from condensation.data.dataset import format_shape
 from condensation.data.decode.decode import DRAFT
@@ -67,8 +67,7 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
 
 
 def _origin(images: ImageSet, card: Card) -> str:
-    counts = sorted(set(images.counts.values()))
-    per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
+    per_class = " to ".join(map(str, extremes(images.counts.values())))
     name, steps = card.settings.method.get("name"), card.settings.method.get("steps")
     made = f" with the method {as_code(str(name))}{f' in {steps:,} steps' if isinstance(steps, int) and steps else ''}" if name else ""
     if card.official:

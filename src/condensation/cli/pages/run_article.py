@@ -15,6 +15,7 @@ from condensation.cli.pages.run_settings import settings_sections
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.records import read_record
+from condensation.core.text import extremes
 from condensation.core.trust import Trust
 from condensation.data.catalogue import DATASETS
 from condensation.data.load import catalogue_key
@@ -160,14 +161,13 @@ def _card(condensed: CondensedSet) -> Section:
     source = str(part_of(condensed.card, "settings", "data").get("source", ""))
     info = DATASETS.get(catalogue_key(source) or "")
     terms = info.licence if info else "those of your own data" if source else "unknown"
-    counts = sorted(set(images.counts.values()))
     facts = [
         ("data", f"{about.get('name', source)}: {info.title}" if info else str(about.get("name", source))),
         ("terms of the data", terms),
         ("origin", info.origin if info else ""),
         ("training images", f"{about['images']:,}" if isinstance(about.get("images"), int) else ""),
         ("the set", f"{len(images):,} images of {' x '.join(map(str, images.shape))} (channels, height, width)"),
-        ("images per class", " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))),
+        ("images per class", " to ".join(map(str, extremes(images.counts.values())))),
         ("classes", f"{len(images.classes):,}"),
         ("form", f"{images.form}: a network sees {images.seen:,} images" if images.form else ""),
         ("labels", f"soft, for the {images.soft_labels.loss} loss" if images.soft_labels else ""),

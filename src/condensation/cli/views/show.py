@@ -8,6 +8,7 @@ from rich.console import Console
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import SET
 from condensation.core.errors import NotWritten
+from condensation.core.text import extremes
 from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.files import GRID
@@ -50,9 +51,8 @@ def show(
 
 def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
     images, preprocessing = condensed.images, condensed.card["preprocessing"]
-    counts = sorted(set(images.counts.values()))
     size = f"{len(images)} images of {'x'.join(map(str, images.shape))}, {len(images.classes)} classes"
-    per_class = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
+    per_class = " to ".join(map(str, extremes(images.counts.values())))
     screen.print(title, style="bold")
     screen.print(f"{size}, {per_class} per class; preprocessing: {preprocessing}")
     if images.form:
