@@ -5,7 +5,8 @@
 Condense the training images, preprocessed as in the papers. Then evaluate the last state on the test images, which nothing before
 has used, with the recipe of the published code or with CutMix. The time is that of condensing, with compilation and the networks that are
 trained first, without loading and evaluation. An interrupted run is resumed, and its seconds add up. With --baselines, random real images
-and those of herding are evaluated too, in the same form.
+and those of herding are evaluated too, in the same form. With --set, the set is rounded to 16 bits and written to a file, with its
+accuracy, as the package includes such sets; 8 bits would clip most pixels, which lie far outside the range of pictures.
 """
 
 import argparse
@@ -14,13 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import RESULTS, machine_name, save
-from condensation import Compute, Herding, Random, Recipe, StepInfo, condense, evaluate
+from benchmarks.harness import RESULTS, commit, machine_name, save
+from condensation import DATASETS, Compute, CondensedSet, Herding, Random, Recipe, StepInfo, condense
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
 from condensation.core.storage import read_json, write_json
+from condensation.data.catalogue import DatasetInfo
 from condensation.data.settings import DataSettings
-from condensation.evaluation.compare import EvaluationSettings
+from condensation.evaluation.compare import Entry, EvaluationSettings, compare
+from condensation.evaluation.scores import Scores, SetScore
 from condensation.runs.files import SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.run import run
@@ -30,14 +33,19 @@ RECIPES = {"paper": Recipe.paper, "cutmix": Recipe.with_cutmix}
 
 
 class Clock:
-    """An observer that counts the seconds of condensing. A resumed run adds to its earlier seconds; repeated steps count twice."""
+    """An observer that counts the seconds of condensing, by the clock and of this process' threads, which other work does not prolong.
+
+    A resumed run adds to its earlier seconds; repeated steps count twice.
+    """
 
     def __init__(self, path: Path, machine: str) -> None:
-        self.path, self.machine, self.began = path, machine, 0.0
-        saved: dict[str, Any] = read_json(path) if path.exists() else {"on": machine, "seconds": 0.0}
+        self.path, self.machine = path, machine
+        saved: dict[str, Any] = read_json(path) if path.exists() else {"on": machine}
         if saved["on"] != machine:
             raise SystemExit(f"{path} was measured on {saved['on']}, but this is {machine}. Choose another --runs.")
-        self.before = self.seconds = float(saved["seconds"])
+        self.before = float(saved.get("seconds", 0.0)), float(saved.get("cpu_seconds", 0.0))
+        self.began = (0.0, 0.0)
+        self.seconds, self.cpu_seconds = self.before
 
     def __call__(self, info: StepInfo) -> None:
         self.count(info.step % 20 == 0 or info.step == info.steps)
@@ -47,11 +55,32 @@ class Clock:
         self.count(done % 100 == 0)
 
     def count(self, save: bool) -> None:
-        now = time.perf_counter()
-        self.began = self.began or now  # the first call comes before the first step
-        self.seconds = self.before + now - self.began
+        now = time.perf_counter(), time.process_time()
+        self.began = self.began if any(self.began) else now  # the first call comes before the first step
+        passed = [before + at - began for before, at, began in zip(self.before, now, self.began, strict=True)]
+        self.seconds, self.cpu_seconds = passed
         if save:
-            write_json(self.path, {"on": self.machine, "seconds": self.seconds})
+            write_json(self.path, {"on": self.machine, "seconds": self.seconds, "cpu_seconds": self.cpu_seconds})
+
+
+def rounded(condensed: CondensedSet) -> CondensedSet:
+    """Return the set with pixels of 16-bit precision."""
+    return replace(condensed, images=replace(condensed.images, images=condensed.images.images.half().float()))
+
+
+def write_set(condensed: CondensedSet, scores: Scores, about: DatasetInfo, evaluation: EvaluationSettings, path: Path) -> None:
+    """Write a rounded set, with the accuracy of the set and the terms of its data on its card."""
+    card, terms = condensed.card, {"title": about.title, "licence": about.licence, "origin": about.origin}
+    settings = {**card["settings"], "evaluation": to_dict(evaluation)}
+    card = {**card, "settings": settings, "data": {**card["data"], **terms}, "commit": commit()}
+    images = replace(condensed.images, images=condensed.images.images.half())
+    replace(condensed, images=images, card=card).with_scores(scores.for_card().to_json()).save(path)
+
+
+def summary(score: SetScore) -> dict[str, Any]:
+    """Return the accuracies of a set for the result file."""
+    names = ("mean", "deviation", "deviation_between_sets", "count", "values", "per_class")
+    return {name: getattr(score, name) for name in names}
 
 
 def main() -> None:
@@ -60,6 +89,7 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--recipe", choices=RECIPES, default="paper")
     parser.add_argument("--baselines", action="store_true", help="also evaluate random images and herding, in the same form")
+    parser.add_argument("--set", type=Path, metavar="FILE", help="file of the set, rounded to 16 bits")
     parser.add_argument("--networks", type=int, default=5, help="networks of the evaluation")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
@@ -84,24 +114,25 @@ def main() -> None:
     print(f"{options.job}, {options.preset}: condensed in {clock.seconds:.0f} s ({compute.describe()})", flush=True)
     started = time.perf_counter()
     evaluation = EvaluationSettings(networks=options.networks, recipe=RECIPES[options.recipe]())
-    data, form = settings.data.load(), result.condensed.images.form
-    sets = {"condensed": result.condensed.images}
+    data, condensed = settings.data.load(), rounded(result.condensed) if options.set else result.condensed
+    form, entries = condensed.images.form, [Entry("dm", condensed.images)]
     for method in (Random(form), Herding(form=form)) if options.baselines else ():
-        sets[method.name] = condense(method, data.train, int(ipc), seed=options.seed, compute=compute)
-    scores = {
-        name: evaluate(images, data.test, recipe=evaluation.recipe, networks=evaluation.networks, compute=compute)
-        for name, images in sets.items()
-    }
+        entries.append(Entry(method.name, condense(method, data.train, int(ipc), seed=options.seed, compute=compute)))
+    scores = compare(entries, data, evaluation, 0, compute)
+    if options.set:
+        write_set(condensed, scores, DATASETS[source], evaluation, options.set)
     seconds = time.perf_counter() - started
     number = published(source, int(ipc)).get("dm")
-    print(f"{', '.join(f'{name} {score}' for name, score in scores.items())}, published {number}; evaluated in {seconds:.0f} s")
+    print(f"{', '.join(f'{name} {score.text}' for name, score in scores.sets.items())}, published {number}; evaluated in {seconds:.0f} s")
+    accuracies = {name: summary(score) for name, score in scores.sets.items()}
     numbers = {
         "preset": options.preset,
         "condensing_seconds": round(clock.seconds, 1),
+        "condensing_cpu_seconds": round(clock.cpu_seconds, 1),
         "judging_seconds": round(seconds, 1),
         "published": [number.mean, number.deviation] if number else None,
-        "accuracy": scores.pop("condensed").summary(),
-        "baselines": {name: score.summary() for name, score in scores.items()},
+        "accuracy": accuracies.pop("dm"),
+        "baselines": accuracies,
     }
     sources = {"settings": to_dict(settings), "evaluation": to_dict(evaluation), "compute": compute.describe()}
     save("accuracy", {**numbers, **sources}, options.out, compute.device, judged)

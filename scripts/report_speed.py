@@ -12,7 +12,6 @@ from typing import Any
 
 from page_parts import update
 
-from condensation.data.load import dataset_title
 from condensation.studies.published_numbers import published
 
 ROOT = Path(__file__).parent.parent
@@ -36,7 +35,7 @@ def parts() -> dict[str, str]:
     tables = (
         accuracy,
         presets,
-        overview,
+        commands,
         gates,
         ablation,
         dm_step,
@@ -119,28 +118,21 @@ def presets() -> str:
             f"{result['condensing_seconds'] / 60:.1f}",
             f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})",
             f"{random['mean']:.1f} ± {random['deviation']:.1f}" if random else "",
+            published(source, settings["ipc"]).get("dm", ""),
             result["machine"],
         ]
-    head = "data set | images per class | preset | recipe | minutes | accuracy (networks) | random, same form | machine"
+    head = "data set | images per class | preset | recipe | minutes | accuracy (networks) | random, same form | DM, published | machine"
     return table(head, (rows[key] for key in sorted(rows, key=str)))
 
 
-def overview() -> str:
-    """Return the accuracy of the best measured preset of minutes beside random real images and the published number of DM."""
-    found: dict[tuple[str, int], dict[str, tuple[str, str]]] = {}
-    for result in sorted(results("accuracy"), key=lambda result: result["condensing_seconds"]):
-        settings, score = result["settings"], result["accuracy"]
-        if not result["evaluation"]["recipe"].get("cutmix"):
-            cells = f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})", f"{result['condensing_seconds'] / 60:.0f}"
-            found.setdefault((settings["data"]["source"], settings["ipc"]), {}).setdefault(result["preset"], cells)
+def commands() -> str:
+    """Return the wall time and the accuracies of commands as a user types them."""
     rows = []
-    for (source, ipc), cells in sorted(found.items()):
-        path, number = ROOT / "results" / "dm" / f"{source}-ipc{ipc}.json", published(source, ipc).get("dm")
-        random = json.loads(path.read_text())["random"] if path.exists() else None
-        shown = f"{random['mean']:.1f} ({random['count']})" if random else "-"
-        preset = "fast" if "fast" in cells else "classic"
-        rows.append([dataset_title(source), ipc, shown, f"`{preset}`", *cells[preset], number or "-"])
-    return table("data set | images per class | random real images | preset | accuracy | minutes | DM, published", rows)
+    for command, result in json.loads((ROOT / "results" / "commands.json").read_text()).items():
+        shown = [f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})" for score in result["sets"].values()]
+        seconds = result["seconds"]
+        rows.append([f"`{command}`", f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min", *shown])
+    return table("command | wall time | accuracy (networks) | random real images", rows)
 
 
 def gates() -> str:

@@ -1,12 +1,14 @@
 """Pages and notebooks of the programs in examples/."""
 
 import ast
+import json
 from pathlib import Path
 
 import jupytext
 from guide_pages import toctree
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+RECORDED = EXAMPLES.parent / "results" / "examples.json"
 
 
 def pages() -> dict[str, str | Path]:
@@ -28,7 +30,16 @@ def page(path: Path) -> str:
     code = path.read_text(encoding="utf-8")
     parts = [f"# {title(path)}", summary(path)]
     parts.append(f"{{download}}`Download the notebook <{path.stem}.ipynb>`, or run `python examples/{path.name}` in a clone.")
-    return "\n\n".join([*parts, f"```python\n{code}```\n"])
+    return "\n\n".join([*parts, f"```python\n{code}```\n", *output(path.stem)])
+
+
+def output(name: str) -> list[str]:
+    """Return what the example printed when it was recorded."""
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8")).get(name)
+    if recorded is None:
+        return []
+    where = f"{recorded['machine']['threads']} threads of a CPU with {recorded['machine']['cpu_capability']}"
+    return [f"It prints, after {recorded['seconds']:.0f} s on {where}:", f"```text\n{recorded['output']}```\n"]
 
 
 def title(path: Path) -> str:

@@ -255,6 +255,13 @@ def test_sample_prints_the_gan_test(condense, folder, tmp_path):
     assert CondensedSet.load(tmp_path / "new").card["recognised"]["epochs"] == 1
 
 
+def test_a_dry_run_of_sample_trains_nothing(condense, folder, tmp_path):
+    plan = json.loads(condense("sample", folder, "--check", 2, "--out", tmp_path / "planned", "--dry-run", "--json")[1])
+    assert [part["text"] for part in plan["parts"]] == ["drawing 100 images", "training a classifier for 2 epochs"]
+    assert plan["seconds"] > 0
+    assert not (tmp_path / "planned").exists()
+
+
 def test_the_classifier_of_the_gan_test_flips_images_only_if_labels_are_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
     recipes: list[Recipe] = []
 

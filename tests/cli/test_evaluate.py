@@ -119,3 +119,9 @@ def test_a_dry_run_says_what_would_be_trained(condense, finished):
     plan = json.loads(condense("evaluate", finished, "--dry-run", "--json", *small)[1])
     assert [part["text"] for part in plan["parts"]] == [f"2 networks on {finished}"]
     assert plan["seconds"] > 0
+
+
+def test_a_dry_run_of_kernel_regression_counts_the_images(condense, finished):
+    plan = json.loads(condense("ridge", finished, "--random", 2, "--dry-run", "--json")[1])
+    assert [part["text"] for part in plan["parts"]] == ["kernel fc of 10 and 20 images and 359 test images"]
+    assert plan["seconds"] > 0

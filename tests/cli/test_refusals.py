@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from condensation.cli.refuse import require_sets, require_usable
+from condensation.config.build import from_dict
 from condensation.config.outline import RUN, Home, _fields, method_names, require_known
 from condensation.core.errors import CondensationError, NoSuchData
 from condensation.methods.registry import METHODS
@@ -25,6 +26,12 @@ REFUSED = (
     "run method.lr=fast",
     "run -m kip method.stepz=5",
     "run evaluation.recipe.epohcs=5",
+    "run ipc=0",
+    "run method.lr=-1",
+    "run -m kip method.steps=-1",
+    "run evaluation.networks=-1",
+    "run evaluation.recipe.epochs=0",
+    "run compute.chunk=0",
     "run nonsense",
     "run --out file",
     "run --out full",
@@ -99,6 +106,28 @@ def test_what_may_be_right_is_left_to_the_complete_check(content):
 
 def test_labels_of_a_study_are_left_to_the_complete_check():
     require_known({"my label": {"steps": 3}}, Home("studies.table.study", "TableSettings"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"ipc": 0},
+        {"curve": 101},
+        {"method": {"name": "dm", "averaging": 1.0}},
+        {"method": {"name": "dc", "steps": -1}},
+        {"evaluation": {"networks": -1}},
+        {"evaluation": {"recipe": {"momentum": 2}}},
+        {"compute": {"chunk": 0}},
+    ],
+)
+def test_a_range_is_refused_as_by_the_complete_check(content):
+    errors = []
+    for check in (require_known, lambda content: from_dict(RunSettings, content)):
+        with pytest.raises(CondensationError) as caught:
+            check(content)
+        errors.append((caught.value.message, caught.value.setting))
+    assert errors[0][0] == errors[1][0]
+    assert errors[0][1].endswith(errors[1][1])
 
 
 def test_a_path_in_the_settings_must_exist(tmp_path):

@@ -19,6 +19,7 @@ from condensation.core.progress import Progress
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.best_of import BestOf
+from condensation.methods.dc import SiameseDC
 from condensation.methods.dm import DM
 from condensation.methods.loop import StepInfo, Stopped
 from condensation.methods.random import Random
@@ -26,7 +27,7 @@ from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
 from condensation.runs.loss_log import LossLog
 from condensation.runs.run import run
-from condensation.runs.settings import RunSettings, describe_set
+from condensation.runs.settings import RunSettings, describe, describe_set
 from condensation.training.train import Recipe
 
 SMALL = ConvNet(width=8)
@@ -121,6 +122,7 @@ def test_titles_say_how_many_images_classes_have():
     assert describe_set("DM", [10, 5, 10], 1000) == "DM, 5 to 10 images per class, 1,000 steps"
     assert describe_set("DM", [10, 10], 0) == "DM, 10 images per class"
     assert describe_set("DM", [1], 0) == "DM, 1 image per class"
+    assert describe(replace(SETTINGS, method=SiameseDC(steps=5))) == "DSA, 1 image per class, 5 steps"
     assert describe_set("DM", [], 0) == "DM, different numbers of images per class"
 
 

@@ -57,6 +57,8 @@ _RANDOM = "Also evaluate this many random real images per class."
 RandomOption = Annotated[int, typer.Option("--random", help=_RANDOM, metavar="N", min=0)]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print all settings as TOML and exit.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Print minutes, memory and disk space, and do nothing.")]
+_NO_REAL = "Show no real images, for example since they are private."
+NoRealOption = Annotated[bool, typer.Option("--no-real", help=_NO_REAL)]
 _VERBOSE = "Also print what is done internally, such as compiling; a run keeps it in run.log."
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help=_VERBOSE, callback=lambda wanted: print_details() if wanted else None)]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]

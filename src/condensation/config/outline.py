@@ -1,4 +1,4 @@
-"""Names and types of settings, read from the source, so that a misspelt one is refused before torch is imported."""
+"""Names, types and ranges of settings, read from the source, so that a mistake is refused before torch is imported."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from condensation.config.ranges import require_in_range
 from condensation.core.errors import CondensationError, abridged, did_you_mean
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,7 @@ RUN = Home("runs.settings", "RunSettings")
 
 
 def require_known(content: Mapping[str, Any], home: Home = RUN, where: str = "", default_method: str = "dm") -> None:
-    """Raise CondensationError for a name in plain settings ``content`` that no setting has, or text instead of a number or true.
+    """Raise CondensationError for a name in plain settings ``content`` that no setting has, and for values of a wrong type or range.
 
     The settings are those of ``home``; names of methods may lead groups too. What is selected by a name is not checked.
     """
@@ -40,6 +41,9 @@ def require_known(content: Mapping[str, Any], home: Home = RUN, where: str = "",
             _check_group(value, _method_homes()[key], setting)
         elif not (_is_used(key) or (isinstance(value, Mapping) and home != RUN and not where)):  # the label of a method in a study
             raise unknown_setting(home.name, key, list(known), setting)
+    if node := _classes(home.module).get(home.name):
+        numbers = {key: value for key, value in content.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+        require_in_range({key: float(value) if known.get(key) == "float" else value for key, value in numbers.items()}, home.name, node)
 
 
 def method_names() -> tuple[str, ...]:
@@ -82,6 +86,10 @@ def _tree(module: str) -> ast.Module:
     return ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
 
 
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in _tree(module).body if isinstance(node, ast.ClassDef)}
+
+
 @cache
 def _imported(module: str) -> dict[str, Home]:
     """Return the home of each name that a module imports from this package."""
@@ -92,7 +100,7 @@ def _imported(module: str) -> dict[str, Home]:
 @cache
 def _fields(home: Home) -> dict[str, str]:
     """Return the annotation of each field of a dataclass, those of its bases first."""
-    classes = {node.name: node for node in _tree(home.module).body if isinstance(node, ast.ClassDef)}
+    classes = _classes(home.module)
     if home.name not in classes:
         return {}
     node, fields = classes[home.name], dict[str, str]()

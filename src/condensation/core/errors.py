@@ -123,7 +123,7 @@ def require(settings: object, prefix: str, fields: Iterable[str], valid: Callabl
         if large or not valid(value):
             wanted = f"at most {large:g}" if large else expected
             message = f"{type(settings).__name__}: expected {field} to be {wanted}, got {abridged(repr(value))}."
-            raise CondensationError(message, setting=f"{prefix}.{field}")
+            raise CondensationError(message, setting=f"{prefix}.{field}".lstrip("."))
 
 
 def kind_of(value: object) -> str:

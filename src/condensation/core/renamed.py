@@ -41,4 +41,13 @@ def with_new_settings(content: Any) -> Any:
 
 
 # Settings that older files lack, with the value that their absence means. Those that are off (None or false) need no entry.
-ADDED: dict[str, Any] = {"always": [], "calibration": 0.0, "cutmix": 0.0, "first_epochs": 0.0, "optimizer": "sgd", "schedule": "drop"}
+ADDED: dict[str, Any] = {
+    "always": [],
+    "calibration": 0.0,
+    "curve": 0,
+    "cutmix": 0.0,
+    "first_epochs": 0.0,
+    "optimizer": "sgd",
+    "schedule": "drop",
+    "show_real": True,
+}

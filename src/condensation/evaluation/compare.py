@@ -22,7 +22,6 @@ from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
 
-MOST_NETWORKS = 100_000
 MOST_COMPLETE, MOST_CONFUSED = 100, 5  # classes of a complete confusion matrix; predictions of each class if there are more
 
 
@@ -49,7 +48,7 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         check_type(self.network, NetworkSpec, "evaluation.network")
         check_type(self.recipe, Recipe, "evaluation.recipe")
-        require(self, "evaluation", ("networks",), lambda value: 0 <= value <= MOST_NETWORKS, f"from 0 to {MOST_NETWORKS:,}")
+        require(self, "evaluation", ("networks",), lambda value: 0 <= value <= 100_000, "from 0 to 100,000")
 
     def check(self, data: Data) -> None:
         """Check that the network and the augmentation accept the images of ``data``. Raise CondensationError if they do not."""

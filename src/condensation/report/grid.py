@@ -104,8 +104,8 @@ def grid(
     return _page(parts, bands, names, lines, layout)
 
 
-def grid_png(synthetic: ImageSet, real: ImageSet, *, title: str) -> bytes:
-    """Return the `grid` of a set and real images as PNG."""
+def grid_png(synthetic: ImageSet, real: ImageSet | None, *, title: str) -> bytes:
+    """Return the `grid` of a set, below real images if given, as PNG."""
     return _encoded(grid(synthetic, real, title=title), "PNG")
 
 

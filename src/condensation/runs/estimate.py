@@ -22,6 +22,7 @@ from condensation.methods.loop import StepInfo, Stopped, condense
 from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
 from condensation.networks.samplers import Fresh
+from condensation.runs.curve import curve_steps
 from condensation.runs.settings import RunSettings
 from condensation.runs.timings import Timing, recall, timing_key
 from condensation.training.epoch_window import EpochWindow
@@ -125,7 +126,7 @@ def plan_run(settings: RunSettings, data: Data) -> Plan:
     if settings.evaluation.networks:
         parts.append(_evaluation(settings, data, sum(counts.values()), about, earlier, compute))
     stored = sum(counts.values()) * real.images[0].numel() * BYTES
-    return Plan(tuple(parts), process_memory(), 5 * stored)  # set, picture, and a checkpoint with momentum and average
+    return Plan(tuple(parts), process_memory(), (5 + settings.curve) * stored)  # set, picture, and a checkpoint with momentum and average
 
 
 def _part(name: str, text: str, units: int, content: object, earlier: Mapping[str, Timing], guess: Callable[[], Guess]) -> PlannedPart:
@@ -145,6 +146,7 @@ def _evaluation(
     """Return the part of evaluating the set and, by default, as many random images."""
     evaluation, recipe = settings.evaluation, settings.evaluation.recipe
     sets = 2 if settings.baseline and not isinstance(settings.method, Random) else 1
+    sets += len(curve_steps(settings.method.steps, settings.curve))
     form = settings.method.set_form
     seen = images * (form.count if form else 1)
     networks = sets * evaluation.networks

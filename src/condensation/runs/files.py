@@ -7,6 +7,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.storage import entries
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
+CURVE, CURVE_SETS = "curve.json", "curve"  # accuracies of intermediate sets, and the folder of these sets
 MESSAGES = "run.log"  # what a command reported, with times
 ELSEWHERE = "Choose another folder (out=...)."
 

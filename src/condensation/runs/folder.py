@@ -13,7 +13,7 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import first_difference, grown
 from condensation.core.storage import read_json
 from condensation.methods.base import Method
-from condensation.runs.files import CHECKPOINT, ELSEWHERE, GRID, SCORES, SET, SETTINGS, require_run_folder
+from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, GRID, SCORES, SET, SETTINGS, require_run_folder
 
 logger = logging.getLogger(__name__)
 STEPS = ("method.steps ", "method.iterations ", "method.of.steps ")  # begin of a difference in the number of steps
@@ -63,7 +63,7 @@ def is_finished(folder: Path, content: Mapping[str, Any], method: Method | None 
 def remove_shorter_results(folder: Path, content: Mapping[str, Any], method: Method) -> None:
     """Remove the results of the run in ``folder`` if it had fewer steps than ``content`` asks for; its checkpoint goes on."""
     if _is_shorter(folder, content, method):
-        for name in (SCORES, GRID, SET):  # the scores first, since they mark the run as finished
+        for name in (SCORES, CURVE, GRID, SET):  # the scores first, since they mark the run as finished
             (folder / name).unlink(missing_ok=True)
 
 

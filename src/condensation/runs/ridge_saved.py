@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.set_file import part_of
 from condensation.config.build import from_dict
@@ -23,7 +25,10 @@ from condensation.methods.kip import KIP
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 from condensation.networks.ntk.base import NTK
+from condensation.networks.ntk.gram import gram
 from condensation.runs.evaluate_saved import data_of
+
+TRIED = 10  # images of a trial
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,30 @@ def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progre
             images = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
             scores[f"random beside {path}"] = _score(images, data, method, settings.compute, progress.evaluating)
     return RidgeScores(scores, to_dict(settings))
+
+
+def planned_regressions(settings: RidgeSettings, paths: Sequence[Path], trust: Trust = False) -> list[tuple[str, float]]:
+    """Return what `ridge_saved` would compute for each set, and its seconds by a short trial."""
+    planned = []
+    for path in paths:
+        condensed = CondensedSet.load(path, trust=trust)
+        data, method = data_of(condensed, settings.data).load(), _kip_of(condensed, settings)
+        images, tested = condensed.images.decoded(), len(data.test)
+        counts = [len(images), *([settings.random * len(images.classes)] if settings.random else [])]
+        pairs = sum(count * (count + tested) for count in counts)
+        text = f"kernel {to_dict(method.kernel)['name']} of {' and '.join(map(str, counts))} images and {tested:,} test images"
+        planned.append((text, pairs * _pair_seconds(images, method.kernel, settings.compute)))
+    return planned
+
+
+def _pair_seconds(images: ImageSet, kernel: NTK, compute: Compute) -> float:
+    """Return the time of the kernel of two images, from a few of them."""
+    inputs = images.inputs(slice(0, TRIED)).to(compute.resolve().device).double()
+    with torch.no_grad():
+        gram(kernel, inputs[:1], inputs[:1])
+        started = time.perf_counter()
+        gram(kernel, inputs, inputs)
+    return (time.perf_counter() - started) / len(inputs) ** 2
 
 
 def _score(images: ImageSet, data: Data, method: KIP, compute: Compute, on_progress: OnProgress | None) -> RidgeScore:

@@ -29,10 +29,11 @@ from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
 from condensation.report.grid import grid_png
-from condensation.runs.files import CHECKPOINT, ELSEWHERE, GRID, LOG, SCORES, SETTINGS
+from condensation.runs.curve import KeepSets, curve_entries, split_scores
+from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, GRID, LOG, SCORES, SETTINGS
 from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
-from condensation.runs.settings import RunSettings, describe_set
+from condensation.runs.settings import RunSettings, describe_set, title_of_method
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def run(
     data = data or settings.data.load(progress.reading)
     ipc = settings.ipc_of(data.train)
     note = " ".join(filter(None, (data.note, small_classes_note(data.train, ipc))))
-    title = f"{data.name}, {describe_set(type(settings.method).__name__, ipc.values(), settings.method.steps)}"
+    title = f"{data.name}, {describe_set(title_of_method(settings.method), ipc.values(), settings.method.steps)}"
     settings.evaluation.check(data)
     settings.method.validate(data.train)
     with locked_folder(folder), _resumable(folder):
@@ -116,7 +117,7 @@ def run(
             checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
             source = Path(generator) if generator else None
             condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, source, progress)
-        write(folder / GRID, grid_png(condensed.images, data.train, title=title))
+        write(folder / GRID, grid_png(condensed.images, data.train if settings.show_real else None, title=title))
         if not settings.evaluation.networks:
             return RunResult(folder, condensed)
         entries = [Entry(content["method"]["name"], condensed.images)]
@@ -124,7 +125,11 @@ def run(
             form = condensed.images.form
             name = f"random ({form.name})" if form else "random"
             entries.append(Entry(name, condense(Random(form), data.train, ipc, seed=settings.seed, compute=settings.compute)))
+        entries += curve_entries(folder, settings.method.steps, settings.curve)
         scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating)
+        scores, curve = split_scores(scores, settings.method.steps, settings.curve)
+        if curve.sets:
+            write_json(folder / CURVE, curve.to_json())
         condensed = condensed.with_scores(scores.for_card().to_json())
         condensed.save(folder / SET)
         write_json(folder / SCORES, scores.to_json())  # last: this file marks the run as finished
@@ -169,6 +174,7 @@ def _condense(
     """Condense and save the set, or draw it from ``generator`` if that was trained with the same settings."""
     method = settings.method
     watching: list[Observer] = [LossLog(folder / LOG)]
+    watching += [KeepSets(folder, settings.curve, card)] if settings.curve else []
     if isinstance(method, GenerativeMethod):
         watching.append(KeepGenerator(method, folder / GENERATOR, card))
     watching += [partial(_add_card, card), *observers]  # after the generator is saved, whose sets may differ from this one

@@ -9,7 +9,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.user_code import short_name
 from condensation.data.settings import DataSettings
-from condensation.methods.registry import METHODS
+from condensation.methods.registry import METHODS, method_title
 from condensation.runs.settings import describe_set
 
 
@@ -19,7 +19,7 @@ def title_of(condensed: CondensedSet, default: str) -> str:
     try:
         settings = condensed.card["settings"]
         name, steps = str(settings["method"]["name"]), settings["method"].get("steps", 0)
-        method = METHODS[name].__name__ if name in METHODS else short_name(name)
+        method = method_title(name) if name in METHODS else short_name(name)
         return f"{title}, {describe_set(method, condensed.images.counts.values(), int(steps))}"
     except (AttributeError, KeyError, TypeError, ValueError):  # made in Python without settings, or by another version
         return title

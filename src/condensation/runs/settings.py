@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from condensation.core.compute import Compute
-from condensation.core.errors import CondensationError
+from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.data.settings import DataSettings
@@ -12,6 +12,7 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import check_type
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
+from condensation.methods.registry import METHODS, method_title
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,23 @@ class RunSettings:
     """Seed of all random numbers."""
     baseline: bool = True
     """Also evaluate as many random real images, for comparison."""
+    curve: int = 0
+    """Intermediate sets, at equal distances of steps, that are kept and evaluated too, for a learning curve; 0: none."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation of the set."""
+    show_real: bool = True
+    """Show real images in the picture and the report of the run."""
     compute: Compute = Compute()
     """Device, precision and memory use; may change when the run is resumed."""
 
     def __post_init__(self) -> None:
         for name, kind in (("data", DataSettings), ("method", Method), ("evaluation", EvaluationSettings), ("compute", Compute)):
             check_type(getattr(self, name), kind, name)
-        for class_name, count in self.ipc.items() if isinstance(self.ipc, dict) else [("", self.ipc)]:
+        require(self, "", ("curve",), lambda value: 0 <= value <= 100, "from 0 to 100")
+        require(self, "", ("ipc",), lambda value: not isinstance(value, int) or value >= 1, "at least 1")
+        for class_name, count in self.ipc.items() if isinstance(self.ipc, dict) else ():
             if count < 1:
-                setting = f"ipc.{class_name}".rstrip(".")
-                raise CondensationError(f"Expected {setting} of at least 1, got {count}.", setting=setting)
+                raise CondensationError(f"Expected ipc.{class_name} of at least 1, got {count}.", setting=f"ipc.{class_name}")
 
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """Return the ipc of each label of ``real``. Raise CondensationError if a class is unknown or has too few images."""
@@ -61,7 +67,12 @@ class RunSettings:
 
 def describe(settings: RunSettings) -> str:
     """Return a short description of the set that ``settings`` ask for."""
-    return describe_set(type(settings.method).__name__, [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
+    return describe_set(title_of_method(settings.method), [settings.ipc] if isinstance(settings.ipc, int) else [], settings.method.steps)
+
+
+def title_of_method(method: Method) -> str:
+    """Return the proper name of a method, or the name of the user's class."""
+    return method_title(next((name for name, kind in METHODS.items() if kind is type(method)), type(method).__name__))
 
 
 def describe_set(method: str, counts: Collection[int], steps: int) -> str:

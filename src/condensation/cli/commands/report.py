@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import FolderOption, JsonOption, TrustOption
+from condensation.cli.options import FolderOption, JsonOption, NoRealOption, TrustOption
 
 
 @app.command()
@@ -15,7 +15,7 @@ def report(
         list[Path], typer.Argument(metavar="PATH...", help="Run folders, folders of studies, set files, or folders of those.")
     ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write.", show_default="report.html in the folder")] = None,
-    no_real: Annotated[bool, typer.Option("--no-real", help="Show no real images, for example since they are private.")] = False,
+    no_real: NoRealOption = False,
     folder: FolderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,

@@ -26,6 +26,7 @@ def ridge(
     seed: opt.SeedOption = None,
     device: opt.DeviceOption = None,
     trust: opt.TrustOption = False,
+    dry_run: opt.DryRunOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.ResultOutput = opt.ResultOutput(),
 ) -> None:
@@ -41,4 +42,5 @@ def ridge(
     settings = from_dict(RidgeSettings, opt.content_of(config, options, overrides, trust=trust))
     if print_config:
         return opt.print_settings(settings)
-    return view.ridge(settings, paths, output, opt.trusted(trust, options, overrides))
+    show = view.plan_ridge if dry_run else view.ridge
+    return show(settings, paths, output, opt.trusted(trust, options, overrides))

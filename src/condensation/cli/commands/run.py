@@ -43,12 +43,14 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     checkpoint_every: opt.CheckpointOption = None,
     track: Annotated[str | None, typer.Option("--track", help=_TRACK, show_default=False, callback=_check_tracker)] = None,
+    no_real: opt.NoRealOption = False,
     dry_run: opt.DryRunOption = False,
     print_config: opt.PrintConfig = False,
     output: opt.Output = opt.Output(),
 ) -> None:
     """Condense a data set, compare it with random real images and save everything in a run folder."""
     options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed, **opt.evaluation_options(evaluate)}
+    options |= {"show_real": False} if no_real else {}
     require_usable(options, overrides, reading.config, trust=reading.trust)
     if out and not print_config:
         require_run_folder(out, resume)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from condensation.cli.app import app
-from condensation.cli.options import DeviceOption, JsonOption, TrustOption
+from condensation.cli.options import DeviceOption, DryRunOption, JsonOption, TrustOption
 
 _CHECK = "Train a classifier on the real images for this many epochs, and print its accuracy on the samples."
 
@@ -20,9 +20,12 @@ def sample(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="New folder.", show_default="RUN-sample-ipcN-seedN")] = None,
     check: Annotated[int, typer.Option("--check", metavar="N", min=0, help=_CHECK)] = 0,
     trust: TrustOption = False,
+    dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw a new set from the trained generator of a run (gmmn, ...)."""
     from condensation.cli.views import sample as view
 
-    view.sample(run, ipc, seed, device or "auto", out, check, trust=trust, as_json=as_json)
+    if dry_run:
+        return view.plan(run, ipc, device or "auto", check, trust=trust, as_json=as_json)
+    return view.sample(run, ipc, seed, device or "auto", out, check, trust=trust, as_json=as_json)

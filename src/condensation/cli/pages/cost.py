@@ -7,6 +7,7 @@ from condensation.core.memory import readable
 from condensation.evaluation.scores import Scores
 from condensation.report.page.charts import Chart, Series
 from condensation.report.page.parts import Facts, Section
+from condensation.runs.curve import curve_points
 from condensation.runs.loss_log import LogLine
 
 MOST_POINTS = 150  # of a curve; of more, means with the smallest and the largest of each are drawn
@@ -15,6 +16,18 @@ MOST_POINTS = 150  # of a curve; of more, means with the smallest and the larges
 def loss_section(log: Sequence[LogLine]) -> list[Section]:
     """Return the section with the curve of the loss; none without a log."""
     return [Section("Loss", [Chart("Loss while condensing", "step", "loss", [loss_series(log)], logarithmic=True)])] if log else []
+
+
+def accuracy_curve(curve: Scores | None, scores: Scores | None, steps: object) -> list[Section]:
+    """Return the section with the accuracies of intermediate sets, the last of which is the set itself; none without them."""
+    if curve is None or not curve.sets:
+        return []
+    points: list[tuple[float, float]] = [*curve_points(curve)]
+    final = [score.mean for score in scores.sets.values()] if scores else []
+    series = [Series("condensed", points + ([(steps, final[0])] if final and isinstance(steps, int) else []))]
+    if len(final) == 2:  # the baseline
+        series.append(Series("random real images", [(points[0][0], final[1]), (series[0].points[-1][0], final[1])], color=1))
+    return [Section("Learning curve", [Chart("Accuracy while condensing", "step", "test accuracy, %", series)])]
 
 
 def loss_series(log: Sequence[LogLine]) -> Series:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.card import training_code
 from condensation.artifacts.set_file import SET, part_of
 from condensation.cli.pages.accuracies import accuracy_section, class_table, confusion_section
-from condensation.cli.pages.cost import cost_section, loss_section
+from condensation.cli.pages.cost import accuracy_curve, cost_section, loss_section
 from condensation.cli.pages.run_settings import settings_sections
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
@@ -24,7 +24,7 @@ from condensation.methods.registry import method_title
 from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, Code, Facts, Notes, Part, Section
 from condensation.report.tables import data_notes
-from condensation.runs.files import LOG, SCORES, SETTINGS
+from condensation.runs.files import CURVE, LOG, SCORES, SETTINGS
 from condensation.runs.loss_log import LogLine, read_log
 from condensation.runs.saved_set import real_images, title_of
 from condensation.studies.study_folder import StudyRecord
@@ -48,6 +48,7 @@ class SavedRun:
     record: StudyRecord | None
     scores: Scores | None
     log: list[LogLine] = field(default_factory=list)
+    curve: Scores | None = None  # of intermediate sets
     problems: tuple[str, ...] = ()
 
     @classmethod
@@ -67,8 +68,8 @@ class SavedRun:
 
         condensed = attempt(SET, lambda file: CondensedSet.load(file, trust=trust))
         record, scores = attempt(SETTINGS, lambda file: read_record(file, StudyRecord)), attempt(SCORES, Scores.read)
-        run = cls(path, condensed, record, scores, read_log(path / LOG), ())
-        return cls(path, condensed, record, scores, run.log, (*problems, *run.unfinished))
+        run = cls(path, condensed, record, scores, read_log(path / LOG), attempt(CURVE, Scores.read))
+        return replace(run, problems=(*problems, *run.unfinished))
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -110,7 +111,11 @@ def run_article(run: SavedRun, room: int, pictures: Pictures = Pictures(), name:
     """Return what is shown of a run, in which pictures have at most ``room`` characters."""
     condensed, scores = run.condensed, run.scores
     sections = [
-        *([_pictures(condensed, scores, room, pictures)] if condensed else []),
+        *(
+            [_pictures(condensed, scores, room, pictures if run.settings.get("show_real", True) else Pictures(real=False))]
+            if condensed
+            else []
+        ),
         *([accuracy_section(scores, run.settings, run.path / SETTINGS)] if scores else []),
         *([class_table(scores), *confusion_section(scores)] if scores else []),
         *(
@@ -118,6 +123,7 @@ def run_article(run: SavedRun, room: int, pictures: Pictures = Pictures(), name:
             if condensed and not scores and condensed.card.get("scores")
             else []
         ),
+        *accuracy_curve(run.curve, scores, part_of(run.settings, "method").get("steps")),
         *loss_section(run.log),
         *(settings_sections(run.settings) if run.settings else []),
         *cost_section(run.log, scores, _machine(run)),

@@ -12,7 +12,7 @@ from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json, print_scores, table
 from condensation.runs.estimate import training_seconds
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved, planned_trainings
-from condensation.runs.ridge_saved import RidgeSettings, ridge_saved
+from condensation.runs.ridge_saved import RidgeSettings, planned_regressions, ridge_saved
 
 
 def evaluate(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trust: Trust, *, per_class: bool = False) -> None:
@@ -31,6 +31,12 @@ def plan(settings: EvaluateSettings, paths: Sequence[Path], output: Output, trus
     planned = planned_trainings(settings, paths, trust)
     times = [training_seconds(training, data, settings.compute) for training, data in planned]
     return print_times([training.text for training, _ in planned], times, output.as_json)
+
+
+def plan_ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:
+    """Run ``condense ridge --dry-run``."""
+    planned = planned_regressions(settings, paths, trust)
+    return print_times([text for text, _ in planned], [seconds for _, seconds in planned], output.as_json)
 
 
 def ridge(settings: RidgeSettings, paths: Sequence[Path], output: Output, trust: Trust) -> None:

@@ -1,0 +1,43 @@
+"""Run every program in examples/ and record what it prints and its seconds in results/examples.json, for the documentation site.
+
+python scripts/record_examples.py [NAME ...]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+from measuring import ROOT, made_by
+
+from condensation.core.storage import read_json, write_json
+
+RESULT = ROOT / "results" / "examples.json"
+
+
+def record(name: str) -> dict[str, object]:
+    """Return the output and the wall time of an example, run in an empty folder. Exit if it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+        command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True, env=path)
+    return {"output": done.stdout, "seconds": round(time.perf_counter() - started, 1), **made_by()}
+
+
+def main() -> None:
+    """Record the examples that are named, or those that are not recorded yet."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    results = read_json(RESULT) if RESULT.exists() else {}
+    missing = [path.stem for path in sorted((ROOT / "examples").glob("*.py")) if path.stem not in results]
+    for name in parser.parse_args().names or missing:
+        results[name] = record(name)
+        print(f"{name}: {results[name]['seconds']} s", flush=True)
+        write_json(RESULT, dict(sorted(results.items())))
+
+
+if __name__ == "__main__":
+    main()
