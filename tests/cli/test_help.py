@@ -18,7 +18,12 @@ from condensation.runs.presets import PRESETS
 from condensation.studies.paper import FORMATS
 from tests.cli.runs import ENVIRONMENT
 
-COMMANDS = [[name] for names in PANELS.values() for name in names] + [["data", "get"], ["data", "show"]]
+COMMANDS = [[name] for names in PANELS.values() for name in names] + [
+    ["data", "get"],
+    ["data", "show"],
+    ["data", "pack"],
+    ["data", "verify"],
+]
 
 
 def test_without_a_command_the_help_is_printed(condense):

@@ -12,8 +12,11 @@ import pytest
 import torch
 
 from condensation.data.dataset import RawSplit, ReadOptions
+from condensation.data.formats.packed import PACK
 from condensation.data.formats.registry import FORMATS, format_of
 from condensation.data.load import load
+from condensation.data.pack.write import pack
+from condensation.data.settings import DataSettings
 from condensation.data.split import hold_out_test
 from tests.data import official
 from tests.data.refusals import refusal
@@ -129,6 +132,13 @@ def tiny_imagenet(folder: Path, packed: bool) -> Written:
     return Written(path, to_cut, *parts, ("crane, machine", "tabby", "crane, bird"), "tiny-imagenet")
 
 
+def packed(folder: Path) -> Written:
+    source = image_folder(folder / "source")
+    pack(DataSettings(str(source.path)), folder / "packed" / "source")
+    path = folder / "packed" / "source"
+    return Written(path, path / "images-0000.bin", source.train, source.test, source.class_names)
+
+
 # Functions that write a small example into an empty folder and return its expected content.
 EXAMPLES: dict[str, Callable[[Path], Written]] = {
     "npz": npz,
@@ -136,6 +146,7 @@ EXAMPLES: dict[str, Callable[[Path], Written]] = {
     "idx": partial(idx, zipped=False),
     "idx, gzipped": partial(idx, zipped=True),
     "image folder": image_folder,
+    "packed": packed,
     "csv": csv,
     "hugging face": hugging_face,
     **{
@@ -188,6 +199,9 @@ def test_content_names_and_types(written):
 
 
 def test_a_size_is_followed(written):
+    if format_of(written.path) is PACK:
+        assert refusal(load, written.path, size=12).setting == "data.size"
+        return
     data = load(written.path, size=12)
     assert data.train.shape == data.test.shape == (written.train[0].shape[1], 12, 12)
 

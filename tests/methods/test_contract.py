@@ -34,7 +34,10 @@ from condensation import (
     condense,
     evaluate,
 )
+from condensation.core import stored_images
 from condensation.core.form import Frequencies, Tiles
+from condensation.core.image_files import Block, ImageFiles
+from condensation.core.stored_images import StoredImages
 from condensation.generators.autoencoder import Autoencoder
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.trained_selection import TrainedSelection
@@ -143,6 +146,17 @@ def run(method: Method, real: ImageSet, ipc: int | dict[int, int] = 2, **more: o
 
 def same(one: ImageSet, other: ImageSet) -> bool:
     return torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels)
+
+
+def test_images_that_stay_in_files_give_the_same(
+    method: Method, real: ImageSet, unbroken: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 0)
+    monkeypatch.setattr(StoredImages, "whole", lambda images: pytest.fail("all images were read at once"))
+    (tmp_path / "images").write_bytes(real.images.numpy().tobytes())
+    block = Block(str(tmp_path / "images"), 0, len(real), real.shape[0])
+    stored = replace(real, images=StoredImages.of(ImageFiles([block], real.shape)))
+    assert same(run(method, stored), unbroken)
 
 
 def test_the_contract_covers_every_method() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,7 +34,7 @@ class ImageSet:
     """
 
     images: Tensor
-    """Pixels as uint8, or preprocessed inputs of a network as floats, (n, c, h, w)."""
+    """Pixels as uint8, or preprocessed inputs of a network as floats, (n, c, h, w); `StoredImages` stay in files."""
     labels: Tensor
     """Class labels, int64 (n,), ascending."""
     class_names: tuple[str, ...]
@@ -62,20 +61,9 @@ class ImageSet:
         form: Form | None = None,
     ) -> ImageSet:
         """Check and sort images (n, c, h, w) and labels (n,); sorted ones are not copied. Raise CondensationError if they do not fit."""
-        for value, kind in ((images, "images (n, channels, height, width)"), (labels, "labels (n,)")):
-            if not isinstance(value, Tensor):
-                hint = "Convert it with torch.from_numpy, or load arrays with from_arrays(images, labels)."
-                raise CondensationError(f"Expected a tensor of {kind}, got {kind_of(value)}.", hint=hint)
-        if images.ndim != 4:
-            raise CondensationError(f"Expected images of shape (n, channels, height, width), got {tuple(images.shape)}.")
-        if labels.ndim != 1 or len(labels) != len(images):
-            raise CondensationError(f"Expected one label for each of {len(images)} images, got labels of shape {tuple(labels.shape)}.")
-        if len(images) == 0:
-            raise CondensationError("Expected at least one image, got none.")
-        if labels.is_floating_point() or labels.dtype == torch.bool:
-            raise CondensationError(f"Expected labels to be integers from 0, got {labels.dtype}.")
-        if isinstance(class_names, str):
-            raise CondensationError(f"Expected a list of class names, got the string {class_names!r}.")
+        from condensation.core.check_images import check_images
+
+        check_images(images, labels, class_names)
         labels = labels.to(torch.int64)
         low, high = int(labels.min()), int(labels.max())
         names = tuple(map(str, range(high + 1)) if class_names is None else class_names)
@@ -144,9 +132,7 @@ class ImageSet:
     def to(self, device: torch.device | str) -> ImageSet:
         parts = {name: getattr(self, name) for name in ("images", "labels", "preprocessing", "soft_labels")}
         moved = replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
-        if "_fingerprint" in self.__dict__:
-            moved.__dict__["_fingerprint"] = ((moved.images._version, moved.labels._version), self.fingerprint())
-        return moved
+        return moved.remembering(self._fingerprints())
 
     def select(self, classes: Collection[int]) -> ImageSet:
         """Return the images of ``classes``, with labels and names unchanged. Raise CondensationError if a class has no images."""
@@ -157,12 +143,15 @@ class ImageSet:
             labels = ", ".join(map(str, self.classes))
             raise CondensationError(f"There are no images of class {missing[0]}; the classes with images are {labels}.")
         ranges = [torch.arange(self.starts[label], self.starts[label] + self.counts[label]) for label in sorted(set(classes))]
-        return self.take(torch.cat(ranges or [torch.arange(0)]).to(self.device))
+        chosen = self.take(torch.cat(ranges or [torch.arange(0)]).to(self.device))
+        known = self._fingerprints()
+        return chosen.remembering({chosen.classes: known[chosen.classes]}) if chosen.classes in known else chosen
 
     def take(self, indices: Tensor) -> ImageSet:
         """Return the images at ascending ``indices`` (n,)."""
         soft = self.soft_labels and self.soft_labels.take(indices)
-        return replace(self, images=self.images[indices], labels=self.labels[indices], soft_labels=soft)
+        images = self.images.part(indices) if hasattr(self.images, "part") else self.images[indices]  # `StoredImages`
+        return replace(self, images=images, labels=self.labels[indices], soft_labels=soft)
 
     def concat(self, other: ImageSet) -> ImageSet:
         """Return the images of both sets. Raise CondensationError if they differ in shape, pixel type, classes or preprocessing."""
@@ -218,6 +207,11 @@ class ImageSet:
 
         The draw of a class depends on its label and ``rng``, not on the other classes.
         """
+        if hasattr(self.images, "prefetch") and (following := rng.in_next_step()):
+            self.images.prefetch(lambda: self._draw(per_class, following).indices)
+        return self._draw(per_class, rng)
+
+    def _draw(self, per_class: int | Mapping[int, int], rng: Rng) -> ClassDraw:
         wanted = {label: per_class[label] if isinstance(per_class, Mapping) else int(per_class) for label in self.classes}
         drawn = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
         class_index = np.repeat(np.arange(len(drawn)), [len(indices) for indices in drawn])
@@ -226,16 +220,26 @@ class ImageSet:
 
     def fingerprint(self) -> str:
         """Return a digest of all pixels, labels, names and soft labels. It is computed once, and again after changes in place."""
-        version = self.images._version, self.labels._version  # the numbers of changes in place
-        known: tuple[tuple[int, int], str] = self.__dict__.get("_fingerprint", ((-1, -1), ""))
-        if known[0] != version:
-            digest = hashlib.blake2b(digest_size=16)
-            digest.update(repr((tuple(self.images.shape), str(self.images.dtype), self.class_names)).encode())
-            for tensor in (self.images, self.labels, *([self.soft_labels.values] if self.soft_labels else [])):
-                digest.update(tensor.cpu().contiguous().numpy().data)
-            digest.update(repr(self.form).encode() if self.form else b"")
-            known = self.__dict__["_fingerprint"] = (version, digest.hexdigest())
-        return known[1]
+        known = self._fingerprints()
+        if self.classes not in known:
+            from condensation.core.fingerprint import content_digest
+
+            known[self.classes] = content_digest(self)
+        return known[self.classes]
+
+    def remembering(self, fingerprints: Mapping[tuple[int, ...], str]) -> ImageSet:
+        """Return this set with the known fingerprints of its images of some classes, so that no pixel is read for them."""
+        known = replace(self)
+        known._fingerprints().update(fingerprints)
+        return known
+
+    def _fingerprints(self) -> dict[tuple[int, ...], str]:
+        """Return the known fingerprints of the images of some classes; nothing after changes in place."""
+        version = self.images._version, self.labels._version
+        if self.__dict__.get("_known", (None,))[0] != version:
+            self.__dict__["_known"] = (version, {})
+        known: dict[tuple[int, ...], str] = self.__dict__["_known"][1]
+        return known
 
 
 def require_image_set(value: Any) -> None:

@@ -45,6 +45,13 @@ class Rng:
         """Return the stream called ``names`` below this one."""
         return Rng(self.seed, self.path + names)
 
+    def in_next_step(self) -> Rng | None:
+        """Return this stream in the next step of a run, whose streams begin with "step" and its number; None outside of steps."""
+        match self.path:
+            case ("step", int(number), *names):
+                return Rng(self.seed, ("step", number + 1, *names))
+        return None
+
     def generator(self) -> np.random.Generator:
         """Return a numpy generator at the beginning of this stream."""
         return np.random.Generator(np.random.Philox(key=self._digest(16)))

@@ -10,6 +10,7 @@ import torch
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.preprocessing import Preprocessing
+from condensation.core.stored_images import in_blocks
 from condensation.core.text import joined, listed
 from condensation.data.arrays import scale_splits
 from condensation.data.catalogue import DATASETS, known_name
@@ -48,7 +49,8 @@ def assemble(
         notes.append(held_out)
     if options.shape is not None:
         shape = options.shape
-        _warn_of_tiny_size(raw.files, shape)
+        if raw.packed is None:
+            _warn_of_tiny_size(raw.files, shape)
         train, test = (replace(split, images=resize_images(split.images, shape, options.fit, split.origin)) for split in (train, test))
     _check_shapes(train, test)
     fitted = fit_preprocessing(preprocessing, train.images, info, name)
@@ -57,10 +59,14 @@ def assemble(
     if raw.files and raw.files.skipped:
         images = [{"name": image.name, "why": image.why} for image in raw.files.skipped[:MOST_LISTED]]
         details["skipped"] = {"count": len(raw.files.skipped), "images": images}
-    for split in (train, test):
-        _warn_of_constant_images(split, names)
-    details |= _check_duplicates(train, test, names)
+    if raw.packed is None:
+        for split in (train, test):
+            _warn_of_constant_images(split, names)
+        details |= _check_duplicates(train, test, names)
     sets = [ImageSet.of(split.images, split.labels, names, preprocessing=fitted, flip_invariant=flip_invariant) for split in (train, test)]
+    if raw.packed:
+        details = dict(raw.packed.details)
+        sets = [images.remembering(known) for images, known in zip(sets, raw.packed.fingerprints, strict=True)]
     note, origins = joined(*notes), (train.origin, test.origin)
     return Data(name, sets[0], sets[1], note, details, raw.files, raw.format or "arrays", origins)
 
@@ -86,10 +92,12 @@ def _check_duplicates(train: RawSplit, test: RawSplit, names: tuple[str, ...]) -
 
 def _warn_of_constant_images(split: RawSplit, names: tuple[str, ...]) -> None:
     """Warn about images of a single colour, which are seldom meant."""
-    images = split.images.flatten(2)
-    # Few images of other kinds have the same colour in a corner and in the middle.
-    likely = (images[..., 0] == images[..., images.shape[2] // 2]).all(1).nonzero().squeeze(1)
-    indices = [index for index in likely.tolist() if bool((images[index] == images[index, :, :1]).all())]
+    indices, first = [], 0
+    for images in (block.flatten(2) for block in in_blocks(split.images)):
+        # Few images of other kinds have the same colour in a corner and in the middle.
+        likely = (images[..., 0] == images[..., images.shape[2] // 2]).all(1).nonzero().squeeze(1)
+        indices += [first + index for index in likely.tolist() if bool((images[index] == images[index, :, :1]).all())]
+        first += len(images)
     if not indices:
         return
     labels = split.labels[indices]

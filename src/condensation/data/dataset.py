@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from condensation.core.images import ImageSet
 from condensation.core.notebook import facts_of, picture_html, table_html
 from condensation.core.progress import OnProgress
 from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
+
+if TYPE_CHECKING:
+    from condensation.data.decode.parallel import PendingData
 
 # All images are in memory at most three times at once: as read, sorted by class, and channels first.
 COPIES = 3
@@ -132,6 +135,16 @@ class RawData:
     note: str = ""
     files: FileSummary | None = None
     format: str = ""
+    packed: Packed | None = None
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Findings of the checks that were made when images were packed."""
+
+    name: str  # of the data set
+    details: Mapping[str, Any]  # of `Data`
+    fingerprints: tuple[Mapping[tuple[int, ...], str], ...]  # of the images of all classes and of each, in both splits
 
 
 @dataclass(frozen=True)
@@ -188,6 +201,7 @@ class Format:
     dataset: str | None = None  # key in `DATASETS`, if only one data set has this format
     usual_names: tuple[str, ...] = ()  # names of its file or folder in a data folder
     has_parts: bool = False  # the user may name the training part and the test part
+    pending: Callable[[Path, ReadOptions], PendingData] | None = None  # the images to read class by class, if it can
 
 
 class MixedSizes(CondensationError):

@@ -4,18 +4,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from condensation.core.stored_images import in_blocks
+
 WORD = 8  # bytes hashed at once
 
 
 def find_duplicates(train: Tensor, test: Tensor) -> Tensor:
     """Return the indices of the ``test`` images that equal a ``train`` image; both are (n, c, h, w) uint8."""
-    train_rows, test_rows = (images.contiguous().flatten(1).numpy() for images in (train, test))
-    hashes, indices = np.unique(hash_rows(train_rows), return_index=True)
-    test_hashes = hash_rows(test_rows)
+    train_hashes, test_hashes = (
+        np.concatenate([hash_rows(block.contiguous().flatten(1).numpy()) for block in in_blocks(images)]) for images in (train, test)
+    )
+    hashes, indices = np.unique(train_hashes, return_index=True)
     matches = np.minimum(np.searchsorted(hashes, test_hashes), len(hashes) - 1)
     candidates = (hashes[matches] == test_hashes).nonzero()[0].tolist()
     # Equal hashes may be a coincidence, so compare the pixels with the first image of that hash.
-    return torch.tensor([i for i in candidates if np.array_equal(train_rows[indices[matches[i]]], test_rows[i])], dtype=torch.int64)
+    return torch.tensor([i for i in candidates if torch.equal(train[int(indices[matches[i]])], test[i])], dtype=torch.int64)
 
 
 def hash_rows(rows: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import Tensor
 from condensation.core import memory
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.preprocessing import Identity, Preprocessing, Standardize, Zca
+from condensation.core.stored_images import StoredImages
 from condensation.data.catalogue import DATASETS, DatasetInfo
 
 PreprocessingName = Literal["standardize", "published", "zca", "none"]
@@ -26,8 +27,7 @@ class FloatBatches:
     images: Tensor  # (n, c, h, w) uint8
 
     def __iter__(self) -> Iterator[Tensor]:
-        count = max(1, BATCH_VALUES // self.images[0].numel())
-        return (batch.float() / 255 for batch in torch.split(self.images, count))
+        return (batch.float() / 255 for batch in _batches(self.images))
 
 
 def fit_preprocessing(kind: PreprocessingName | Preprocessing, images: Tensor, info: DatasetInfo | None, name: str) -> Preprocessing:
@@ -67,11 +67,18 @@ def _fitted_elsewhere(preprocessing: Preprocessing, images: Tensor) -> Preproces
 
 def value_counts(images: Tensor) -> Tensor:
     """Return the histogram of each channel of ``images`` (n, c, h, w) uint8: (c, 256). This is faster than sums of floats, and exact."""
+    if isinstance(images, StoredImages) and images.value_counts is not None:
+        return images.value_counts
     histogram = torch.zeros((images.shape[1], 256), dtype=torch.int64)
-    for batch in torch.split(images, max(1, BATCH_VALUES // images[0].numel())):
+    for batch in _batches(images):
         for counts, values in zip(histogram, batch.unbind(1), strict=True):
             counts += torch.bincount(values.reshape(-1), minlength=256)
     return histogram
+
+
+def _batches(images: Tensor) -> Iterator[Tensor]:
+    count = max(1, BATCH_VALUES // images.shape[1:].numel())
+    return (images[first : first + count] for first in range(0, len(images), count))
 
 
 def _published(channels: int, info: DatasetInfo | None, name: str) -> Preprocessing:

@@ -89,7 +89,21 @@ def load(
         name, raw = _read_path(expanded(source), options)
     else:
         name, raw = _read_named(as_path_text(str(source)), folder, options)
-    return assemble(name, raw, preprocessing, options, flip_invariant)
+    return assemble(raw.packed.name if raw.packed else name, raw, preprocessing, options, flip_invariant)
+
+
+def locate_files(source: str, folder: str | Path | None) -> tuple[str, Path, Format] | None:
+    """Return name, place and format of the files that `load` would read; None if there are none, or they are bundled or of the hub."""
+    known = None if is_path(source) else known_name(source)
+    if is_hub_name(source) or known in BUNDLED:
+        return None
+    place = None if is_path(source) else find_dataset(source, folder)
+    path = place or expanded(source)
+    located = _format_in(path) if path.exists() else None
+    if located is None:
+        return None
+    name, key = _name_of(path)
+    return (known or source) if place else (located[1].dataset or key or name), *located
 
 
 def from_arrays(

@@ -20,23 +20,26 @@ def hold_out_test(train: RawSplit, names: Sequence[str]) -> tuple[RawSplit, RawS
     chosen = torch.zeros(len(train.labels), dtype=torch.bool)
     by_class = torch.split(train.labels.argsort(stable=True), train.labels.bincount(minlength=len(names)).tolist())
     for label, (name, indices) in enumerate(zip(names, by_class, strict=True)):
-        if len(indices) == 0:  # a class of another task
-            continue
-        if len(indices) < 2:
-            raise CondensationError(f"Class {name!r} has one image; holding one out needs two.", hint="Add images, or pass a test split.")
-        count = max(1, round(len(indices) / TEST_SHARE))
-        chosen[indices[Rng(SEED).child("test", label).permutation(len(indices))[:count]]] = True
-    count = int(chosen.sum())
-    note = f"No test split given: {count} of {len(chosen)} images, a fifth of each class, were held out at random (seed {SEED})."
+        if len(indices):  # else a class of another task
+            chosen[indices[held_out(label, len(indices), name)]] = True
     rest, test = _subset(train, ~chosen), _subset(train, chosen)
-    details = {"set_aside": count, "of": len(chosen), "share_of_each_class": 1 / TEST_SHARE, "seed": SEED, "digest": _digest(test, chosen)}
+    note, details = about_held_out(len(test.labels), len(chosen), test.names or chosen.nonzero().squeeze(1).tolist(), test.origin)
     return rest, test, note, details
 
 
-def _digest(test: RawSplit, chosen: torch.Tensor) -> str:
-    """Return a digest of the names of the held-out images, or of their indices if they have no names."""
-    names = [name.removeprefix(test.origin) for name in test.names] if test.names else chosen.nonzero().squeeze(1).tolist()
-    return hashlib.blake2b(repr(names).encode(), digest_size=16).hexdigest()
+def held_out(label: int, count: int, name: str) -> torch.Tensor:
+    """Return the indices of the held-out images among the ``count`` images of the class ``label``, in random order."""
+    if count < 2:
+        raise CondensationError(f"Class {name!r} has one image; holding one out needs two.", hint="Add images, or pass a test split.")
+    return Rng(SEED).child("test", label).permutation(count)[: max(1, round(count / TEST_SHARE))]
+
+
+def about_held_out(count: int, total: int, which: Sequence[object], origin: str) -> tuple[str, dict[str, Any]]:
+    """Return a sentence for the user, and details for cards with a digest of the names or indices of the held-out images."""
+    note = f"No test split given: {count} of {total} images, a fifth of each class, were held out at random (seed {SEED})."
+    names = [name.removeprefix(origin) if isinstance(name, str) else name for name in which]
+    digest = hashlib.blake2b(repr(names).encode(), digest_size=16).hexdigest()
+    return note, {"set_aside": count, "of": total, "share_of_each_class": 1 / TEST_SHARE, "seed": SEED, "digest": digest}
 
 
 def _subset(split: RawSplit, chosen: torch.Tensor) -> RawSplit:

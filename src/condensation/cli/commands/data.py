@@ -1,7 +1,7 @@
-"""``condense data``, ``condense data get`` and ``condense data show``."""
+"""``condense data`` and its subcommands."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,8 +9,12 @@ from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.groups import grouped
 
-data = typer.Typer(help="List the data sets; download or inspect one.", invoke_without_command=True)
+if TYPE_CHECKING:
+    from condensation.data.settings import DataSettings
+
+data = typer.Typer(help="List the data sets; download, inspect or pack one.", invoke_without_command=True)
 app.add_typer(data, name="data")
+_SOURCE = "Folder, file, or name listed by `condense data`."
 _TARGET = "Target; default: CONDENSATION_DATA, else your data folder."
 
 
@@ -41,7 +45,7 @@ def get(
 @data.command()
 @grouped
 def show(
-    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help="Folder, file, or name listed by `condense data`.")],
+    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help=_SOURCE)],
     overrides: opt.DataOverrides = None,
     folder: opt.FolderOption = None,
     size: opt.SizeOption = None,
@@ -53,9 +57,44 @@ def show(
 ) -> None:
     """Print what a run would read (classes, sizes, skipped files, memory) and draw a picture."""
     from condensation.cli.views import data_show as view
+
+    view.show(_settings(opt.data_options(source, folder, size, fit, skip_bad=True), overrides), out, rows, output)
+
+
+@data.command()
+@grouped
+def pack(
+    source: Annotated[str, typer.Argument(metavar="PATH|NAME", help=_SOURCE)],
+    overrides: opt.DataOverrides = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder.", show_default=False)] = ...,  # type: ignore[assignment]
+    folder: opt.FolderOption = None,
+    size: opt.SizeOption = None,
+    fit: opt.FitOption = None,
+    skip_bad: opt.SkipBadOption = False,
+    file_size: Annotated[float, typer.Option("--file-size", metavar="GB", min=0.001, help="Size of a file; a class is in one.")] = 2.0,
+    output: opt.Output = opt.Output(),
+) -> None:
+    """Write the images of a large data set into a few files, from which runs start at once; an interrupted packing continues."""
+    from condensation.cli.views import data_pack as view
+
+    view.pack_data(_settings(opt.data_options(source, folder, size, fit, skip_bad), overrides), out, file_size, output)
+
+
+@data.command()
+@grouped
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that `condense data pack` wrote.")],
+    output: opt.Output = opt.Output(),
+) -> None:
+    """Compare packed images with their digests, and name the file and the class of each that has changed."""
+    from condensation.cli.views import data_pack as view
+
+    view.verify_data(folder, output)
+
+
+def _settings(options: dict[str, Any], overrides: opt.Arguments) -> "DataSettings":
     from condensation.config.build import from_dict
     from condensation.data.settings import DataSettings
 
     settings = [f"data.{override.removeprefix('data.')}" for override in overrides or []]
-    content = opt.content_of(None, opt.data_options(source, folder, size, fit, skip_bad=True), settings)
-    view.show(from_dict(DataSettings, content["data"], where="data"), out, rows, output)
+    return from_dict(DataSettings, opt.content_of(None, options, settings)["data"], where="data")

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from condensation.core.text import joined
 from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
 from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
 from condensation.data.own_output import OWN
-from condensation.data.pixel_range import DEEPEST, fitting_range, range_note
+from condensation.data.pixel_range import DEEPEST, PixelRange, fitting_range, range_note
 
 BLOCK = 16  # images per task of a thread
 AHEAD = 4  # blocks per thread that are queued or decoded
@@ -41,6 +41,18 @@ class PendingImages:
     count: int
     origin: str  # for messages
     class_names: tuple[str, ...] | None = None  # None if labels are plain numbers
+    labels: Sequence[int] = ()  # of the items, if they are known before
+
+
+@dataclass(frozen=True, eq=False)
+class PendingData:
+    """The images of both splits, not read yet."""
+
+    train: PendingImages
+    test: PendingImages | None
+    note: str
+    ignored: Mapping[str, int]  # reason: number of files that are not images
+    listing: Sequence[object]  # values that identify the state of all files
 
 
 @dataclass
@@ -59,10 +71,10 @@ def file_image(path: str, name: str, label: int) -> PendingImage:
 def read_splits(train: PendingImages, test: PendingImages | None, options: ReadOptions, note: str = "") -> RawData:
     """Return both splits, in colour if any image is. Raise CondensationError if one cannot be read or sizes differ."""
     total = train.count + (test.count if test else 0)
-    first, files, deep = _read_split(train, _offset_progress(options, 0, total))
+    first, files, deep = read_split(train, offset_progress(options, 0, total))
     if test is None:
         return RawData(first, None, joined(note, _fit_range([(first, deep)], options)), files)
-    second, test_files, test_deep = _read_split(test, _offset_progress(options, train.count, total))
+    second, test_files, test_deep = read_split(test, offset_progress(options, train.count, total))
     note = joined(note, _fit_range([(first, deep), (second, test_deep)], options))
     channels = max(first.images.shape[1], second.images.shape[1])
     first, second = (replace(split, images=split.images.expand(-1, channels, -1, -1)) for split in (first, second))
@@ -78,14 +90,19 @@ def _fit_range(parts: Sequence[tuple[RawSplit, DeepImages]], options: ReadOption
     if pixel_range != DEEPEST:  # they were scaled from `DEEPEST`, so they are decoded again
         options = replace(options, pixel_range=pixel_range)
         for split, deep in parts:
-            for index, (item, image) in zip(deep.items, _decode_in_parallel(deep.items.values(), options), strict=True):
+            for index, (item, image) in zip(deep.items, decode_in_parallel(deep.items.values(), options), strict=True):
                 if not isinstance(image, DecodedImage):
                     raise CondensationError(f"{item.name} changed while the images were read.", hint="Try again.")
                 split.images.numpy()[index] = image.pixels
+    return deep_note(count, pixel_range)
+
+
+def deep_note(count: int, pixel_range: PixelRange) -> str:
+    """Return a sentence about the range of ``count`` images with integers of more than 8 bits."""
     return range_note(f"{count:,} images" if count > 1 else "Pixels of one image", pixel_range)
 
 
-def _read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary, DeepImages]:
+def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary, DeepImages]:
     """Return one split, in colour if any of its images is."""
     array: np.ndarray | None = None
     labels: list[int] = []
@@ -96,7 +113,7 @@ def _read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit,
     own, deep = 0, DeepImages()
     if options.shape:  # before the first images are decoded, which may be large themselves
         _require_memory(pending, (1, *options.shape))
-    for done, (item, image) in enumerate(_decode_in_parallel(pending.items, options), 1):
+    for done, (item, image) in enumerate(decode_in_parallel(pending.items, options), 1):
         if options.on_progress:
             options.on_progress(done, pending.count)
         if image is None:
@@ -126,6 +143,8 @@ def _read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit,
         sizes[image.shape] += 1
         modes[image.mode] += 1
     if array is None:
+        if skipped and not own and options.skip_bad:
+            raise CondensationError(f"No image of {pending.origin} can be read. The first: {skipped[0].name} {skipped[0].why}.")
         raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
     files = FileSummary(dict(sizes), dict(modes), tuple(skipped), {OWN: own} if own else {})
     images = torch.from_numpy(array[: len(names)])
@@ -140,12 +159,13 @@ def thread_count() -> int:
         return os.cpu_count() or 1
 
 
-def _offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOptions:
+def offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOptions:
+    """Return ``options`` for a part of the images, before which ``offset`` of ``total`` were read."""
     on_progress = options.on_progress
     return replace(options, on_progress=lambda done, _: on_progress(offset + done, total)) if on_progress else options
 
 
-def _decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, Outcome]]:
+def decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, Outcome]]:
     """Yield every item with its image, in order, with a bounded number of images in memory."""
     waiting: deque[Future[list[tuple[PendingImage, Outcome]]]] = deque()
     source, threads = iter(items), thread_count()

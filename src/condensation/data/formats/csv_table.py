@@ -12,7 +12,7 @@ from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
 from condensation.data.decode.list_files import FileFinder, ListedFile, file_stamp, printable
-from condensation.data.decode.parallel import PendingImages, file_image, read_splits
+from condensation.data.decode.parallel import PendingData, PendingImages, file_image, read_splits
 from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
 from condensation.data.parts import TEST_NAMES, part_kind, require_parts
@@ -53,6 +53,13 @@ def is_table(path: Path) -> bool:
 
 def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the images of the table at ``path``, which may have a column ``split``; paths are relative to the folder of the table."""
+    found = pending_csv(path, options)
+    raw = read_cached(("csv", path), found.listing, options, lambda: read_splits(found.train, found.test, options, found.note))
+    return raw if raw.files else replace(raw, files=FileSummary())
+
+
+def pending_csv(path: Path, options: ReadOptions) -> PendingData:
+    """Return the images that `read_csv` reads."""
     table = read_rows(path, options)
     train, test, note = _split_rows(table.rows, path, options)
     finder = FileFinder(path.parent)
@@ -61,8 +68,7 @@ def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     first = _pending(train, files[: len(train)], table, path, str(path))
     second = _pending(test, files[len(train) :], table, path, f"The test split of {path}") if test else None
     note = joined(table.note, note, _similar_names(first.class_names or ()))
-    raw = read_cached(("csv", path), listing, options, lambda: read_splits(first, second, options, note))
-    return raw if raw.files else replace(raw, files=FileSummary())
+    return PendingData(first, second, note, {}, listing)
 
 
 def _pending(rows: Sequence[TableRow], files: Sequence[ListedFile | None], table: TableRows, path: Path, origin: str) -> PendingImages:
@@ -73,7 +79,7 @@ def _pending(rows: Sequence[TableRow], files: Sequence[ListedFile | None], table
         file_image(file.path if file else str(path.parent / row.path), _name_of(row, path), label)
         for row, file, label in zip(rows, files, labels, strict=True)
     ]
-    return PendingImages(items, len(items), origin, names)
+    return PendingImages(items, len(items), origin, names, labels)
 
 
 def read_rows(path: Path, options: ReadOptions = ReadOptions()) -> TableRows:
@@ -219,4 +225,4 @@ def _name_of(row: TableRow, table: Path) -> str:
     return f"{table}, line {row.line}: {printable(row.path)}"
 
 
-CSV = Format("a CSV file of paths and labels", is_table, read_csv, has_parts=True)
+CSV = Format("a CSV file of paths and labels", is_table, read_csv, has_parts=True, pending=pending_csv)

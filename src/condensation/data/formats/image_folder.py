@@ -13,7 +13,7 @@ from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
-from condensation.data.decode.parallel import PendingImages, file_image, read_splits
+from condensation.data.decode.parallel import PendingData, PendingImages, file_image, read_splits
 from condensation.data.match_classes import LEAVE_OUT, left_out_note, normalized, normalized_names, unknown_class_error
 from condensation.data.parts import choose_parts, part_kind
 
@@ -37,7 +37,8 @@ class ClassFolders:
             for label, (name, files) in enumerate(self.classes.items())
             for file in files
         )
-        return PendingImages(items, sum(map(len, self.classes.values())), str(self.folder), tuple(self.classes))
+        labels = [label for label, files in enumerate(self.classes.values()) for _ in files]
+        return PendingImages(items, len(labels), str(self.folder), tuple(self.classes), labels)
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -51,6 +52,13 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
     A single folder around all others is passed through. Raise CondensationError if there is no class, a class has no image, sizes differ
     with no size set, or an image cannot be read, and NotEnoughMemory if the images do not fit.
     """
+    found = pending_image_folder(folder, options)
+    raw = read_cached(("folder", folder), found.listing, options, lambda: read_splits(found.train, found.test, options))
+    return replace(raw, note=joined(found.note, raw.note), files=(raw.files or FileSummary()) + FileSummary(ignored=found.ignored))
+
+
+def pending_image_folder(folder: Path, options: ReadOptions) -> PendingData:
+    """Return the images that `read_image_folder` reads, class by class."""
     train, test, note = _find_splits(folder, options)
     if len(train.classes) < 2:  # checked before the images are read
         raise single_class_error(next(iter(train.classes)), str(train.folder))
@@ -59,9 +67,8 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
             raise unknown_class_error(str(test.folder), name, str(train.folder))
     splits = [split for split in (train, test) if split]
     listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
-    raw = read_cached(("folder", folder), listing, options, lambda: read_splits(train.pending(), test.pending() if test else None, options))
     others = sum((split.others for split in splits), Counter[str]())
-    return replace(raw, note=joined(note, raw.note), files=(raw.files or FileSummary()) + FileSummary(ignored=dict(others)))
+    return PendingData(train.pending(), test.pending() if test else None, note, others, listing)
 
 
 def _find_splits(folder: Path, options: ReadOptions) -> tuple[ClassFolders, ClassFolders | None, str]:
@@ -154,4 +161,6 @@ def _folders_among(files: Sequence[ListedFile]) -> set[str]:
     return {place[depth] for place in places} if all(len(place) > depth for place in places) else set()
 
 
-IMAGE_FOLDER = Format("a sub-folder of images for each class", is_image_folder, read_image_folder, has_parts=True)
+IMAGE_FOLDER = Format(
+    "a sub-folder of images for each class", is_image_folder, read_image_folder, has_parts=True, pending=pending_image_folder
+)

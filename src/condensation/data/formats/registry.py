@@ -9,11 +9,13 @@ from condensation.data.formats.huggingface import HUGGING_FACE
 from condensation.data.formats.idx import IDX
 from condensation.data.formats.image_folder import IMAGE_FOLDER
 from condensation.data.formats.npz import NPZ, NPZ_FILE
+from condensation.data.formats.packed import PACK
 from condensation.data.formats.svhn import SVHN_FILES
 from condensation.data.formats.tiny_imagenet import TINY_IMAGENET_FILES
 
 # IMAGE_FOLDER is last because it matches any folder with sub-folders.
 FORMATS: tuple[Format, ...] = (
+    PACK,
     NPZ,
     NPZ_FILE,
     IDX,

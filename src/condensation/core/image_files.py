@@ -1,0 +1,122 @@
+"""Reading of images by number from files that hold one after the other."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from condensation.core.errors import CondensationError
+
+AT_ONCE = 2**26  # bytes of one call where the system has no positions per call
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images one after the other in a file, uint8 (count, channels, height, width)."""
+
+    path: str
+    offset: int
+    """Place of the first byte."""
+    count: int
+    channels: int
+    """1 in a colour set as well if all images of the block are grey."""
+
+
+class ImageFiles:
+    """Images in blocks, numbered in order from 0. Threads and forked processes may read at the same time.
+
+    Files are read instead of mapped: this works within a limit of address space, and a file that is cut short is an error, not a crash.
+    """
+
+    def __init__(self, blocks: Sequence[Block], shape: tuple[int, int, int]) -> None:
+        self.blocks, self.shape = tuple(blocks), shape
+        self._starts = np.cumsum([0, *(block.count for block in self.blocks)])
+        self._handles: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._ahead: Future[None] | None = None
+        weakref.finalize(self, _close, self._handles)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def gather(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the images at ``numbers`` (n,): uint8 (n, c, h, w). Raise CondensationError if a file cannot be read."""
+        order = None if bool((numbers[1:] >= numbers[:-1]).all()) else np.argsort(numbers, kind="stable")
+        images = np.empty((len(numbers), *self.shape), dtype=np.uint8)
+        for place, block, first, count in self._runs(numbers if order is None else numbers[order]):
+            target = images[place : place + count]
+            if block.channels == self.shape[0]:
+                self._read(target, block, first)
+            else:
+                target[:] = self._read(np.empty((count, block.channels, *self.shape[1:]), dtype=np.uint8), block, first)
+        if order is None:
+            return images
+        result = np.empty_like(images)
+        result[order] = images
+        return result
+
+    def prefetch(self, numbers: Callable[[], np.ndarray]) -> None:
+        """Let a thread read the images at ``numbers()`` into the memory that the system keeps of files, unless it is still busy."""
+        if self._ahead is None or self._ahead.done():
+            if not _THREAD:
+                _THREAD.append(ThreadPoolExecutor(1, thread_name_prefix="prefetch"))
+            self._ahead = _THREAD[0].submit(self._warm, numbers)
+
+    def _warm(self, numbers: Callable[[], np.ndarray]) -> None:
+        for _, block, first, count in self._runs(np.sort(numbers())):
+            self._read(np.empty((count, block.channels, *self.shape[1:]), dtype=np.uint8), block, first)
+
+    def _runs(self, numbers: np.ndarray) -> Iterator[tuple[int, Block, int, int]]:
+        """Yield place, block, first image within the block and count of images that lie one after the other; ``numbers`` are sorted."""
+        blocks = np.searchsorted(self._starts, numbers, side="right") - 1
+        ends = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(blocks) != 0)) + 1
+        bounds = [0, *ends.tolist(), len(numbers)]
+        for place, end in pairwise(bounds):
+            if place < end:
+                index = int(blocks[place])
+                yield place, self.blocks[index], int(numbers[place] - self._starts[index]), end - place
+
+    def _read(self, target: np.ndarray, block: Block, first: int) -> np.ndarray:
+        """Fill ``target`` (n, ...) with the images of ``block`` from ``first`` on."""
+        view = target.data.cast("B")
+        offset = block.offset + first * (len(view) // len(target))
+        try:
+            handle = self._handle(block.path)
+            while view:
+                count = self._read_part(handle, view, offset)
+                if not count:
+                    raise CondensationError(f"{block.path} is cut short.", hint="Restore it from a backup, or pack the images again.")
+                view, offset = view[count:], offset + count
+        except OSError as error:
+            raise CondensationError(f"{block.path} cannot be read: {error.strerror or error}.") from error
+        return target
+
+    def _read_part(self, handle: int, view: memoryview, offset: int) -> int:
+        if hasattr(os, "preadv"):
+            return os.preadv(handle, [view], offset)
+        with self._lock:  # Windows has one position for all threads
+            os.lseek(handle, offset, os.SEEK_SET)
+            content = os.read(handle, min(len(view), AT_ONCE))
+        view[: len(content)] = content
+        return len(content)
+
+    def _handle(self, path: str) -> int:
+        with self._lock:
+            if path not in self._handles:
+                self._handles[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            return self._handles[path]
+
+
+_THREAD: list[ThreadPoolExecutor] = []
+
+
+def _close(handles: dict[str, int]) -> None:
+    for handle in handles.values():
+        os.close(handle)

@@ -1,0 +1,171 @@
+"""Images that stay in files: the same values as a tensor of them, without reading more than is asked for."""
+
+import os
+import pickle
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from condensation.core import memory, stored_images
+from condensation.core.errors import CondensationError, NotEnoughMemory
+from condensation.core.image_files import Block, ImageFiles
+from condensation.core.images import ImageSet
+from condensation.core.rng import Rng
+from condensation.core.stored_images import StoredImages, in_blocks
+
+SHAPE = (3, 4, 5)
+COUNTS, LABELS = (3, 7, 2), (0, 2, 3)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_small(monkeypatch):
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 0)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Images in three blocks of two files, the second grey, and the same in memory."""
+    rng = np.random.default_rng(0)
+    blocks, arrays, ends = [], [], {"a": 0, "b": 0}
+    for number, (count, file) in enumerate(zip(COUNTS, "aab", strict=True)):
+        channels = 1 if number == 1 else 3
+        images = rng.integers(0, 256, (count, channels, *SHAPE[1:]), dtype=np.uint8)
+        with (tmp_path / file).open("ab") as opened:
+            opened.write(images.tobytes())
+        blocks.append(Block(str(tmp_path / file), ends[file], count, channels))
+        ends[file] += images.nbytes
+        arrays.append(np.broadcast_to(images, (count, *SHAPE)))
+    return StoredImages.of(ImageFiles(blocks, SHAPE)), torch.from_numpy(np.concatenate(arrays))
+
+
+def sets(pair, **settings):
+    labels = torch.tensor(LABELS).repeat_interleave(torch.tensor(COUNTS))
+    return [ImageSet.of(images, labels, ["a", "b", "c", "d"], **settings) for images in pair]
+
+
+def test_type_and_shape_are_known_without_reading(pair, monkeypatch):
+    monkeypatch.setattr(ImageFiles, "_read", None)
+    stored, plain = pair
+    assert (stored.shape, stored.dtype, len(stored), stored.ndim, stored.numel()) == (plain.shape, plain.dtype, 12, 4, plain.numel())
+    assert (stored.device, stored.is_floating_point(), stored.element_size()) == (plain.device, False, 1)
+    assert stored.contiguous() is stored
+    assert not isinstance(sets(pair)[0].take(torch.arange(5)).images[:0], StoredImages)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        *(slice(None), slice(2, 5), slice(8, None), slice(None, None, 3), slice(20, 30), 0, -1, 11, [3, 1, 1], [], range(2, 9, 2)),
+        *(torch.tensor([11, 0, 3, 3, -2]), torch.tensor([], dtype=torch.int64), torch.arange(12) % 3 == 0, np.array([4, 9])),
+        *((slice(None), 0), (Ellipsis, 1), (slice(1, 3), slice(0, 1), 2), None, torch.tensor([[0, 1], [2, 3]])),
+    ],
+    ids=str,
+)
+def test_an_index_gives_what_it_gives_of_a_tensor(pair, index):
+    stored, plain = pair
+    expected = plain[list(index) if isinstance(index, range) else index]
+    assert torch.equal(stored[index], expected)
+    assert type(stored[index]) is torch.Tensor
+
+
+def test_a_wrong_index_is_an_error(pair):
+    with pytest.raises(IndexError):
+        pair[0][12]
+    with pytest.raises(IndexError):
+        pair[0][torch.tensor([0, 12])]
+
+
+def test_parts_of_parts(pair):
+    stored, plain = pair
+    chosen = stored.part(torch.tensor([1, 4, 5, 11])).part(torch.tensor([1, 3]))
+    assert isinstance(chosen, StoredImages)
+    assert torch.equal(chosen[:], plain[[4, 11]])
+
+
+def test_few_images_are_read_at_once(pair, monkeypatch):
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 10**6)
+    assert type(pair[0].part(torch.tensor([1, 4]))) is torch.Tensor
+
+
+def test_other_operations_read_all(pair):
+    stored, plain = pair
+    assert torch.equal(torch.cat([stored, plain]), torch.cat([plain, plain]))
+    assert torch.equal(stored.float() / 255, plain.float() / 255)
+    assert int(stored.max()) == int(plain.max())
+    assert torch.equal(torch.stack(list(stored)), plain)
+    assert torch.equal(torch.from_numpy(stored.numpy()), plain)
+    assert torch.equal(stored.to(torch.float32), plain.float())
+    assert torch.equal(torch.cat(list(in_blocks(stored))), plain)
+
+
+def test_reading_all_names_the_memory_that_it_needs(pair, monkeypatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 100)
+    with pytest.raises(NotEnoughMemory) as caught:
+        pair[0].float()
+    assert "720 bytes" in caught.value.message
+    assert len(pair[0][:2]) == 2
+
+
+def test_processes_open_the_files_again(pair):
+    stored = pickle.loads(pickle.dumps(pair[0].part(torch.tensor([2, 7]))))
+    assert torch.equal(stored[:], pair[1][[2, 7]])
+
+
+def test_an_image_set_is_the_same_as_in_memory(pair):
+    stored, plain = sets(pair)
+    assert isinstance(stored.images, StoredImages)
+    draws = [images.draw(2, Rng(0).child("step", 3, "real")) for images in (stored, plain)]
+    assert torch.equal(stored.inputs(draws[0].indices), plain.inputs(draws[1].indices))
+    assert stored.fingerprint() == plain.fingerprint()
+    for chosen in ([2], [0, 3], [0, 2, 3]):
+        assert isinstance(stored.select(chosen).images, StoredImages)
+        assert stored.select(chosen).fingerprint() == plain.select(chosen).fingerprint()
+    assert torch.equal(stored.concat(stored.select([2])).images, plain.concat(plain.select([2])).images)
+    assert isinstance(stored.to("cpu").images, StoredImages)
+
+
+def test_known_fingerprints_are_not_computed(pair, monkeypatch):
+    stored, plain = sets(pair)
+    known = stored.remembering({(0, 2, 3): "all", (2,): "second"})
+    monkeypatch.setattr(ImageFiles, "_read", None)
+    assert (known.fingerprint(), known.to("cpu").fingerprint(), known.select([2]).fingerprint()) == ("all", "all", "second")
+    changed = plain.remembering({(0, 2, 3): "all", (2,): "second"})
+    changed.images[0, 0, 0, 0] += 1
+    assert changed.fingerprint() != "all" != changed.select([2]).fingerprint() != "second"
+
+
+def test_the_next_step_is_read_by_a_thread(pair, monkeypatch):
+    stored, _ = sets(pair)
+    read = []
+    inside = ImageFiles._read
+    monkeypatch.setattr(ImageFiles, "_read", lambda *given: read.append((threading.current_thread(), given[2:])) or inside(*given))
+    stored.draw(2, Rng(0).child("step", 5).child("real"))
+    stored.images.files._ahead.result()
+    read_ahead = [(block.path, block.offset, first) for _, (block, first) in read]
+    assert {thread is threading.main_thread() for thread, _ in read} == {False}
+    read.clear()
+    stored.inputs(stored.draw(2, Rng(0).child("step", 6).child("real")).indices)
+    stored.images.files._ahead.result()
+    wanted = [(block.path, block.offset, first) for thread, (block, first) in read if thread is threading.main_thread()]
+    assert wanted == read_ahead
+    assert Rng(0).child("start").in_next_step() is None
+    assert Rng(0).child("step", 5, "real").in_next_step() == Rng(0).child("step", 6, "real")
+
+
+def test_a_file_that_was_cut_short_is_named(pair):
+    path = pair[0].files.blocks[2].path
+    os.truncate(path, 3)
+    with pytest.raises(CondensationError) as caught:
+        pair[0][11]
+    assert path in caught.value.message
+    assert len(pair[0][:10]) == 10
+
+
+def test_a_missing_file_is_named(pair):
+    path = pair[0].files.blocks[2].path
+    os.remove(path)
+    with pytest.raises(CondensationError) as caught:
+        pair[0][11]
+    assert path in caught.value.message
