@@ -24,7 +24,8 @@ def networks(shape: str, classes: int, *, as_json: bool) -> None:
     image_shape = _shape(shape)
     sizes: dict[str, dict[str, Any]] = {}
     for name, spec in NETWORKS.items():
-        sizes[name], _ = _size(spec, image_shape, classes)
+        with torch.device("meta"):  # computes shapes alone: initial weights take seconds
+            sizes[name], _ = _size(spec, image_shape, classes)
         sizes[name]["settings"] = {key: value for key, value in to_dict(spec).items() if key != "name"}
     if as_json:
         return print_json(sizes)
