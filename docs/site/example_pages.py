@@ -38,8 +38,8 @@ def output(name: str) -> list[str]:
     recorded = json.loads(RECORDED.read_text(encoding="utf-8")).get(name)
     if recorded is None:
         return []
-    where = f"{recorded['machine']['threads']} threads of a CPU with {recorded['machine']['cpu_capability']}"
-    return [f"It prints, after {recorded['seconds']:.0f} s on {where}:", f"```text\n{recorded['output']}```\n"]
+    cost = f"{recorded['cpu_seconds']:.0f} CPU seconds on a machine with {recorded['machine']['cpu']}"
+    return [f"It prints, after {cost}:", f"```text\n{recorded['output']}```\n"]
 
 
 def title(path: Path) -> str:

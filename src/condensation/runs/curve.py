@@ -17,6 +17,7 @@ _NAME = "step {:,}"
 def curve_steps(steps: int, points: int) -> list[int]:
     """Return the steps after which intermediate sets are kept: ``points`` at equal distances, from step 0 on, before the last step.
 
+    >>> from condensation.runs.curve import curve_steps
     >>> curve_steps(1000, 4)
     [0, 250, 500, 750]
     """
