@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from condensation.core import memory, stored_images
+from condensation.core import memory, read_ahead, stored_images
 from condensation.core.errors import CondensationError, NotEnoughMemory
 from condensation.core.image_files import Block, ImageFiles
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.core.stored_images import StoredImages, in_blocks
+from tests.data.refusals import refusal
 
 SHAPE = (3, 4, 5)
 COUNTS, LABELS = (3, 7, 2), (0, 2, 3)
@@ -136,22 +137,92 @@ def test_known_fingerprints_are_not_computed(pair, monkeypatch):
     assert changed.fingerprint() != "all" != changed.select([2]).fingerprint() != "second"
 
 
-def test_the_next_step_is_read_by_a_thread(pair, monkeypatch):
-    stored, _ = sets(pair)
-    read = []
-    inside = ImageFiles._read
-    monkeypatch.setattr(ImageFiles, "_read", lambda *given: read.append((threading.current_thread(), given[2:])) or inside(*given))
+def readers(monkeypatch):
+    """Return a list that is filled with the threads that read."""
+    threads, inside = [], ImageFiles._read
+    monkeypatch.setattr(ImageFiles, "_read", lambda *given: threads.append(threading.current_thread()) or inside(*given))
+    return threads
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_next_step_is_read_by_a_thread(pair, monkeypatch, kept):
+    (stored, plain), threads = sets(pair), readers(monkeypatch)
+    if not kept:
+        monkeypatch.setattr(read_ahead, "MOST", 0)
     stored.draw(2, Rng(0).child("step", 5).child("real"))
-    stored.images.files._ahead.result()
-    read_ahead = [(block.path, block.offset, first) for _, (block, first) in read]
-    assert {thread is threading.main_thread() for thread, _ in read} == {False}
-    read.clear()
-    stored.inputs(stored.draw(2, Rng(0).child("step", 6).child("real")).indices)
-    stored.images.files._ahead.result()
-    wanted = [(block.path, block.offset, first) for thread, (block, first) in read if thread is threading.main_thread()]
-    assert wanted == read_ahead
+    stored.images.files.ahead.wait()
+    assert threads
+    assert threading.main_thread() not in threads
+    draw = stored.draw(2, Rng(0).child("step", 6).child("real"))
+    for part in (slice(0, 4), slice(4, 5), slice(5, None)):
+        assert torch.equal(stored.inputs(draw.indices[part]), plain.inputs(draw.indices[part]))
+    assert (threading.main_thread() in threads) is not kept
     assert Rng(0).child("start").in_next_step() is None
     assert Rng(0).child("step", 5, "real").in_next_step() == Rng(0).child("step", 6, "real")
+
+
+def test_what_was_read_ahead_is_the_callers_own(pair):
+    stored, plain = pair
+    stored.prefetch(lambda: torch.tensor([9, 2, 5]))
+    stored.files.ahead.wait()
+    stored[torch.tensor([9, 2])].zero_()
+    assert torch.equal(stored[torch.tensor([9, 2, 5])], plain[[9, 2, 5]])
+
+
+def test_draws_that_are_not_needed_do_not_pile_up(pair):
+    for number in range(20):
+        pair[0].prefetch(lambda number=number: torch.tensor([number % 12]))
+        pair[0].files.ahead.wait()
+    assert len(pair[0].files.ahead._draws) == read_ahead.DRAWS
+
+
+def test_an_error_of_the_thread_is_that_of_the_step(pair):
+    path = pair[0].files.blocks[2].path
+    os.truncate(path, 3)
+    pair[0].prefetch(lambda: torch.tensor([11]))
+    pair[0].files.ahead.wait()
+    assert refusal(lambda: pair[0][11]).message.startswith(path)
+
+
+def test_damage_that_a_check_finds_stops_the_run(pair):
+    checked = threading.Event()
+
+    def check():
+        checked.set()
+        raise CondensationError("images of a class changed")
+
+    stored = pair[0]
+    stored.files.check_in_background(check)
+    assert len(stored[:3]) == 3
+    assert not checked.is_set()
+    stored.prefetch(lambda: torch.tensor([0]))
+    assert checked.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "digests":
+            thread.join()
+    assert refusal(lambda: stored[5]).message == "images of a class changed"
+
+
+def test_images_are_in_memory_if_they_are_few_and_it_is_free(pair, monkeypatch):
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 10**6)
+    for free, kept in ((None, True), (4 * 720, True), (4 * 720 - 1, False)):
+        monkeypatch.setattr(memory, "free_memory", lambda free=free: free)
+        assert isinstance(pair[0].placed(), StoredImages) is not kept
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_pinned_memory(pair, monkeypatch):
+    (stored, plain), threads = sets(pair), readers(monkeypatch)
+    monkeypatch.setattr(stored_images, "GPU_SHARE", 0)
+    stored = stored.to("cuda")
+    assert isinstance(stored.images, StoredImages)
+    for step in range(50):
+        draw = stored.draw(2, Rng(0).child("step", step).child("real"))
+        stored.images.files.ahead.wait()
+        assert torch.equal(stored.inputs(draw.indices).cpu(), plain.inputs(draw.indices.cpu()))
+        assert all(future.result().images.is_pinned() for future in stored.images.files.ahead._draws)
+        assert step == 0 or threading.main_thread() not in threads
+        threads.clear()
 
 
 def test_a_file_that_was_cut_short_is_named(pair):

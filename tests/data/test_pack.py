@@ -35,7 +35,6 @@ from tests.killing import failing_from, kill_before, leftovers
 def nothing_is_small(monkeypatch):
     """Small packs stay in their files, too."""
     monkeypatch.setattr(stored_images, "IN_MEMORY", 0)
-    monkeypatch.setattr(pack_index, "IN_MEMORY", 0)
 
 
 def packed(source, out, file_bytes=2000, **settings):
@@ -136,16 +135,17 @@ def test_bundled_data_keep_their_name_and_what_is_known_of_them(tmp_path):
 def test_a_start_reads_the_index_alone(tmp_path, monkeypatch):
     write_classes(tmp_path / "mine", count=7)
     packed(tmp_path / "mine", tmp_path / "out")
-    expected = load(tmp_path / "mine").train.fingerprint()
+    expected, facts = load(tmp_path / "mine").train.fingerprint(), read_facts(load(tmp_path / "mine"))
     monkeypatch.setattr(ImageFiles, "_read", None)
     data = load(tmp_path / "out")
     assert (data.train.fingerprint(), len(data.test), data.train.shape) == (expected, 3, (3, 8, 10))
+    assert read_facts(data)["range"] == facts["range"]
 
 
 def test_a_small_pack_is_in_memory(tmp_path, monkeypatch):
     write_classes(tmp_path / "mine")
     packed(tmp_path / "mine", tmp_path / "out")
-    monkeypatch.setattr(pack_index, "IN_MEMORY", 10**6)
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 10**6)
     images = load(tmp_path / "out").train.images
     assert type(images) is torch.Tensor
     assert torch.equal(images, load(tmp_path / "mine").train.images)
@@ -360,11 +360,11 @@ def test_the_command(condense, tmp_path):
 LIMITED = """
 import resource, sys, torch
 from pathlib import Path
-import condensation.core.stored_images as stored, condensation.data.pack.index as index
+import condensation.core.stored_images as stored
 from condensation import DM, Compute, ConvNet, Fresh, Rng, load
 from condensation.data.pack.write import pack
 from condensation.data.settings import DataSettings
-stored.IN_MEMORY = index.IN_MEMORY = 0
+stored.IN_MEMORY = 0
 source, out = map(Path, sys.argv[1:])
 size = int(next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmSize"))) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (size + 400_000_000,) * 2)

@@ -12,6 +12,7 @@ from condensation.cli.app import PANELS, app
 from condensation.cli.errors import for_command_line, in_option_names
 from condensation.core.errors import CondensationError
 from condensation.core.memory import is_out_of_memory
+from condensation.core.processors import processor_quota, usable_processors
 from condensation.core.text import in_line, shown
 
 for _name in (name for names in PANELS.values() for name in names):
@@ -30,6 +31,7 @@ LONGEST = 1000  # characters of a line of an error, which may show a name or a v
 def main() -> None:
     """Run the command; user errors print a short message and exit with code 2, without a traceback."""
     _prepare_streams()
+    _limit_threads()
     handler = logging.StreamHandler()
     handler.addFilter(OnceFilter())
     handler.setLevel(logging.WARNING)
@@ -65,6 +67,12 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace" if name == "stdout" else "backslashreplace")
+
+
+def _limit_threads() -> None:
+    """Give PyTorch, which is imported later, no more threads than the quota of a container allows, unless the user has set a number."""
+    if processor_quota() is not None:
+        os.environ.setdefault("OMP_NUM_THREADS", str(usable_processors()))
 
 
 def _flushed(code: int) -> int:

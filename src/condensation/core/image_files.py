@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Lock, Thread
 
 import numpy as np
 
 from condensation.core.errors import CondensationError
+from condensation.core.read_ahead import ReadAhead
 
 AT_ONCE = 2**26  # bytes of one call where the system has no positions per call
 
@@ -39,39 +39,51 @@ class ImageFiles:
         self.blocks, self.shape = tuple(blocks), shape
         self._starts = np.cumsum([0, *(block.count for block in self.blocks)])
         self._handles: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self._ahead: Future[None] | None = None
+        self._lock = Lock()
+        self.ahead = ReadAhead()
+        self._check: Callable[[], None] | None = None
+        self._damage: CondensationError | None = None
         weakref.finalize(self, _close, self._handles)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def gather(self, numbers: np.ndarray) -> np.ndarray:
-        """Return the images at ``numbers`` (n,): uint8 (n, c, h, w). Raise CondensationError if a file cannot be read."""
+    def gather(self, numbers: np.ndarray, images: np.ndarray | None = None) -> np.ndarray:
+        """Return the images at ``numbers`` (n,): uint8 (n, c, h, w), in the array ``images`` if it is given.
+
+        Raise CondensationError if a file cannot be read, or was found to be damaged; see `check_in_background`.
+        """
+        if self._damage:
+            raise self._damage
+        images = np.empty((len(numbers), *self.shape), dtype=np.uint8) if images is None else images
         order = None if bool((numbers[1:] >= numbers[:-1]).all()) else np.argsort(numbers, kind="stable")
-        images = np.empty((len(numbers), *self.shape), dtype=np.uint8)
         for place, block, first, count in self._runs(numbers if order is None else numbers[order]):
-            target = images[place : place + count]
+            first_place = place if order is None else int(order[place])
+            together = order is None or count == 1  # in the result, not only in the file
+            target = images[first_place : first_place + count] if together else np.empty((count, *self.shape), dtype=np.uint8)
             if block.channels == self.shape[0]:
                 self._read(target, block, first)
             else:
                 target[:] = self._read(np.empty((count, block.channels, *self.shape[1:]), dtype=np.uint8), block, first)
-        if order is None:
-            return images
-        result = np.empty_like(images)
-        result[order] = images
-        return result
+            if order is not None and not together:
+                images[order[place : place + count]] = target
+        return images
 
-    def prefetch(self, numbers: Callable[[], np.ndarray]) -> None:
-        """Let a thread read the images at ``numbers()`` into the memory that the system keeps of files, unless it is still busy."""
-        if self._ahead is None or self._ahead.done():
-            if not _THREAD:
-                _THREAD.append(ThreadPoolExecutor(1, thread_name_prefix="prefetch"))
-            self._ahead = _THREAD[0].submit(self._warm, numbers)
+    def check_in_background(self, check: Callable[[], None]) -> None:
+        """Let a thread call ``check`` once images are read ahead, which is in a run; later reads raise its CondensationError."""
+        self._check = check
 
-    def _warm(self, numbers: Callable[[], np.ndarray]) -> None:
-        for _, block, first, count in self._runs(np.sort(numbers())):
-            self._read(np.empty((count, block.channels, *self.shape[1:]), dtype=np.uint8), block, first)
+    def start_check(self) -> None:
+        """Start the check of `check_in_background` if there is one that has not started."""
+        check, self._check = self._check, None
+        if check:
+            Thread(target=self._run_check, args=(check,), name="digests", daemon=True).start()
+
+    def _run_check(self, check: Callable[[], None]) -> None:
+        try:
+            check()
+        except CondensationError as error:
+            self._damage = error
 
     def _runs(self, numbers: np.ndarray) -> Iterator[tuple[int, Block, int, int]]:
         """Yield place, block, first image within the block and count of images that lie one after the other; ``numbers`` are sorted."""
@@ -112,9 +124,6 @@ class ImageFiles:
             if path not in self._handles:
                 self._handles[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             return self._handles[path]
-
-
-_THREAD: list[ThreadPoolExecutor] = []
 
 
 def _close(handles: dict[str, int]) -> None:

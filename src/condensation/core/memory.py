@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from condensation.core.errors import NotEnoughMemory
 
-FREE_MEMORY = "Close other programs, or use a machine with more memory."
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+FREE_MEMORY = "Close other programs, or use a machine with more memory."
 # Files of a control group: limit, usage, and the lines of `memory.stat` that count pages which the system can take back.
 CGROUP_2 = ("memory.max", "memory.current", ("inactive_file", "active_file"))
 CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", ("total_inactive_file", "total_active_file"))
@@ -68,6 +68,21 @@ def readable(size: int) -> str:
     return f"{amount:.1f} TB"
 
 
+def group_folders(controller: str) -> Iterator[tuple[int, Path]]:
+    """Yield version and folder of the groups that may limit ``controller`` (``memory`` or ``cpu``), and of those above them."""
+    try:
+        lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
+    except OSError:
+        return
+    for _, controllers, path in (line for line in lines if len(line) == 3):
+        if controllers and controller not in controllers.split(","):
+            continue
+        version, mounts = (1, [CGROUP / controller, CGROUP / controllers]) if controllers else (2, [CGROUP, CGROUP / "unified"])
+        inside = PurePosixPath(path.lstrip("/"))  # unless the container sees its group as the top
+        for folder in dict.fromkeys(mount / group for mount in mounts for group in (inside, *inside.parents)):
+            yield version, folder
+
+
 def _free_in_system() -> int | None:
     with suppress(OSError, ValueError, KeyError, IndexError):
         return int(_fields(PROC / "meminfo")["MemAvailable"]) * 1024
@@ -78,20 +93,12 @@ def _free_in_system() -> int | None:
 
 def _free_in_groups() -> Iterator[int]:
     """Yield the bytes left in the control groups of this process, of version 1 or 2, and in those above."""
-    try:
-        lines = [line.split(":", 2) for line in (PROC / "self" / "cgroup").read_text().splitlines()]
-    except OSError:
-        return
-    for _, controllers, path in (line for line in lines if len(line) == 3):
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        files, mounts = (CGROUP_1, [CGROUP / "memory"]) if controllers else (CGROUP_2, [CGROUP, CGROUP / "unified"])
-        inside = PurePosixPath(path.lstrip("/"))  # unless the container sees its group as the top
-        for folder in (mount / group for mount in mounts for group in (inside, *inside.parents)):
-            with suppress(OSError, ValueError):
-                limit, used = (int((folder / name).read_text()) for name in files[:2])  # "max" is no number
-                pages = _fields(folder / "memory.stat")
-                yield limit - used + sum(int(pages.get(name, 0)) for name in files[2])
+    for version, folder in group_folders("memory"):
+        limit_name, used_name, cached = CGROUP_1 if version == 1 else CGROUP_2
+        with suppress(OSError, ValueError):
+            limit, used = (int((folder / name).read_text()) for name in (limit_name, used_name))  # "max" is no number
+            pages = _fields(folder / "memory.stat")
+            yield limit - used + sum(int(pages.get(name, 0)) for name in cached)
 
 
 def _free_in_process() -> Iterator[int]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from condensation.core.image_files import Block, ImageFiles
 
 BLOCK_BYTES = 2**26  # in memory at a time where all images are needed one after the other
-# Larger parts of the images stay in their files. Smaller ones are read at once, since memory is faster and they hardly fill it.
-IN_MEMORY = 2**28
+# Larger parts of the images, and those of more than this share of the free memory, stay in their files. Others are read at once.
+IN_MEMORY, FREE_SHARE = 2**28, 0.25
 GPU_SHARE = 0.5  # of the free memory of a GPU that the images may take; more of them stay in their files
 FEWER = "Use fewer classes (data.classes), smaller images (size=...), or a machine with more memory."
 
@@ -58,12 +58,24 @@ class StoredImages(Tensor):
             return self[range(len(self))[index:][:1]][0]
         if isinstance(index, tuple) or (isinstance(index, Tensor) and index.ndim != 1) or index is None or index is Ellipsis:
             return self.whole()[index]
-        return torch.from_numpy(self.files.gather(self._chosen(index))).to(self._place)
+        return self._read(self._chosen(index))
+
+    def _read(self, numbers: np.ndarray) -> Tensor:
+        ahead = self.files.ahead.take(numbers)
+        if ahead is None:
+            return torch.from_numpy(self.files.gather(numbers)).to(self._place)
+        # A copy, since the caller may change it in place. The allocator keeps pinned memory until the copy to a GPU is done.
+        return ahead.clone() if self._place.type == "cpu" else ahead.to(self._place, non_blocking=True)
 
     def part(self, index: Tensor) -> Tensor:
         """Return the images at ``index`` (n,), read at once if they are few; see `IN_MEMORY`."""
         chosen = StoredImages.of(self.files, self._chosen(index), self._place)
-        return chosen if chosen.numel() > IN_MEMORY else chosen[:]
+        return chosen.placed()
+
+    def placed(self) -> Tensor:
+        """Return all images in memory if they are few and the memory is free, within the limits of containers; else in their files."""
+        free = memory.free_memory()
+        return self[:] if self.numel() <= min(IN_MEMORY, IN_MEMORY if free is None else free * FREE_SHARE) else self
 
     def whole(self) -> Tensor:
         """Return all images in memory. Raise NotEnoughMemory if they do not fit."""
@@ -71,8 +83,9 @@ class StoredImages(Tensor):
         return self[:]
 
     def prefetch(self, indices: Callable[[], Tensor]) -> None:
-        """Let a thread read the images at ``indices()``, so that the system has them in its memory of files when they are needed."""
-        self.files.prefetch(lambda: self._chosen(indices()))
+        """Let a thread read the images at ``indices()``, which the next step needs; for a GPU, into pinned memory."""
+        self.files.start_check()
+        self.files.ahead.start(self.files.gather, lambda: self._chosen(indices()), self.files.shape, pinned=self._place.type == "cuda")
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Return the images on a device: in its memory if they take at most half of what is free on a GPU, else still in their files."""

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
+from condensation.core.stored_images import StoredImages
 from condensation.core.text import counted
 from condensation.data.dataset import Data, format_shape
+from condensation.data.fit_preprocessing import value_counts
 
 UNREADABLE = "unreadable, skipped"
 
@@ -13,7 +17,7 @@ UNREADABLE = "unreadable, skipped"
 def read_facts(data: Data) -> dict[str, Any]:
     """Return images, classes and origin of each part, pixels, and the number of files passed over by reason (None without files)."""
     parts = {"train": data.train, "test": data.test}
-    ranges = [(int(images.images.min()), int(images.images.max())) for images in parts.values()]
+    ranges = [_range(images.images) for images in parts.values()]
     # Names alone, since a card may be published. The origin of bundled data is a file of this package.
     origins = ("", "") if data.origins is None or data.format == "bundled" else data.origins
     passed_over = None
@@ -29,6 +33,14 @@ def read_facts(data: Data) -> dict[str, Any]:
         "range": [min(low for low, _ in ranges), max(high for _, high in ranges)],
         "passed_over": passed_over,
     }
+
+
+def _range(images: Tensor) -> tuple[int, int]:
+    """Return the least and the greatest value of pixels; those of stored images are known from their histogram."""
+    if isinstance(images, StoredImages):
+        values = value_counts(images).sum(0).nonzero()
+        return int(values.min()), int(values.max())
+    return int(images.min()), int(images.max())
 
 
 def read_lines(facts: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Parallel decoding of many images into one array."""
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ import torch
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError
+from condensation.core.processors import usable_processors
 from condensation.core.text import joined
 from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
 from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
@@ -152,11 +152,8 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
 
 
 def thread_count() -> int:
-    """Return the number of reading threads: one per available core, since Pillow decodes without the GIL."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
+    """Return the number of reading threads: one per usable processor, since Pillow decodes without the GIL."""
+    return usable_processors()
 
 
 def offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOptions:

@@ -14,7 +14,7 @@ from condensation.core.image_files import Block, ImageFiles
 from condensation.core.records import as_record
 from condensation.core.regular_files import LARGEST_TEXT, open_regular, read_text
 from condensation.core.storage import RESTORE, parsed, write
-from condensation.core.stored_images import BLOCK_BYTES, IN_MEMORY, StoredImages
+from condensation.core.stored_images import BLOCK_BYTES, StoredImages
 from condensation.core.text import joined
 from condensation.data.dataset import FileSummary, Packed, RawData, RawSplit, ReadOptions, format_shape
 
@@ -169,7 +169,7 @@ def read_pack(folder: Path, options: ReadOptions) -> RawData:
     splits, fingerprints = [], []
     for part in index.parts.values():
         stored, labels = stored_part(folder, part, index.shape)
-        images = stored[:] if stored.numel() <= IN_MEMORY else stored
+        images = stored.placed()
         splits.append(RawSplit(images, labels, index.class_names, str(folder)))
         known: dict[tuple[int, ...], str] = {(each.label,): each.digest for each in part.classes}
         fingerprints.append({**known, tuple(each.label for each in part.classes): part.fingerprint})
