@@ -6,8 +6,9 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Generic, Literal, ParamSpec
 
 import torch
@@ -28,6 +29,7 @@ CHUNK_PIXELS = {"cpu": 32 * 1024, "cuda": 2048 * 1024, "mps": 512 * 1024}
 COMPILE_PIXELS = {"cpu": 50_000 * 1024, "cuda": 150_000 * 1024, "mps": 150_000 * 1024}
 PRECISIONS = ("auto", "float32", "bfloat16", "float64")
 COMPILING = "Compiling the network for this machine, once; this takes up to a minute."  # logged, so that a reporter can show it
+KEPT_BLOCK = 2**25 - 2**16  # bytes; the C library adapts to no larger ones
 PROGRAMS = 128  # compiled shapes that torch keeps per network
 
 
@@ -61,6 +63,7 @@ class Compute:
 
     def resolve(self) -> Compute:
         """Return these settings with device and precision resolved. Raise CondensationError if the machine does not support them."""
+        _keep_freed_memory()
         device = str(torch_device(self.device))
         precision = ("bfloat16" if has_fast_bfloat16(device) else "float32") if self.precision == "auto" else self.precision
         if device.startswith("mps") and precision == "float64":
@@ -100,6 +103,17 @@ class Compute:
     def suitable_chunk(self, image_shape: Shape) -> int:
         """Return the number of images of ``image_shape`` per forward pass that suits the device."""
         return max(1, round(CHUNK_PIXELS[torch.device(self.device).type] / (image_shape[1] * image_shape[2])))
+
+    def group_size(self, image_shape: Shape) -> int:
+        """Return the most images of ``image_shape`` of several classes that are embedded together; see `ClassPlan`."""
+        # On a GPU, more and smaller groups lose little and divide better among processes.
+        share = 1 if torch.device(self.device).type == "cpu" else 4
+        return self.chunk or max(1, self.suitable_chunk(image_shape) // share)
+
+    def multiple_of(self, real: Collection[int], synthetic: Collection[int], image_shape: Shape) -> int:
+        """Return the multiple that batches are padded to: above 1 if they are compiled and the images per class differ."""
+        differ = len(set(real)) > 1 or len(set(synthetic)) > 1
+        return max(1, self.group_size(image_shape) // 4) if differ and self.compile == "always" else 1
 
     def suitable_together(self, image_shape: Shape, batch: int) -> int:
         """Return the number of networks to train together, each on batches of ``batch`` images."""
@@ -193,6 +207,15 @@ def torch_device(name: str) -> torch.device:
         hint = 'Use device="auto" or device="cpu".'
         raise CondensationError(f"torch finds no device {name} on this machine.", hint=hint, setting="compute.device")
     return device
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Let malloc keep blocks of up to 32 MB for later use; else it returns them to the system, and a step gets them page by page again.
+
+    The C library of Linux does so for blocks of the size of the largest that was freed. Elsewhere this has no effect.
+    """
+    torch.empty(KEPT_BLOCK, dtype=torch.uint8)  # freed at once
 
 
 def _has_compiler() -> bool:

@@ -23,6 +23,28 @@ def split(count: int, chunk: int | None) -> list[slice]:
     return [slice(i * chunk, min((i + 1) * chunk, count)) for i in range(pieces)]
 
 
+def even_pieces(count: int, chunk: int | None) -> list[slice]:
+    """Return slices like those of `split`, of nearly equal size: a small rest would be slow, and each size is compiled separately."""
+    pieces = math.ceil(count / chunk) if chunk else 1
+    return split(count, math.ceil(count / max(1, pieces)))
+
+
+def padded(function: Embedding, multiple: int) -> Embedding:
+    """Return ``function`` of images (n, c, h, w), called with the last image repeated up to a ``multiple`` of images.
+
+    Few sizes are compiled then, whatever the numbers of images per class.
+    """
+
+    def of_padded(images: Tensor) -> Tensor:
+        count = len(images)
+        missing = -count % multiple
+        if not missing:
+            return function(images)
+        return function(torch.cat([images, images[-1:].expand(missing, -1, -1, -1)]))[:count]
+
+    return of_padded
+
+
 def microbatch_size(network: nn.Module, images: Tensor) -> int:
     """Return the number of ``images`` (n, c, h, w) per backward pass of ``network``; the gradients of the pieces add up.
 

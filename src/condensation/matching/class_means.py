@@ -8,7 +8,7 @@ from torch import Tensor
 
 from condensation.augment.base import Transform
 from condensation.core.images import ImageSet
-from condensation.core.microbatch import Embedding, split
+from condensation.core.microbatch import Embedding, even_pieces, split
 from condensation.core.rng import ClassDraw
 from condensation.matching.mmd import class_mean_weights, linear_mmd
 
@@ -21,17 +21,22 @@ def mean_embeddings(
 ) -> Tensor:
     """Return the mean embedding (classes, dims) of the drawn real images of each class, without a graph.
 
-    ``chunk`` images are embedded at a time, so memory does not grow with their number; None embeds all, as batch norm requires.
+    At most ``chunk`` images are embedded at a time, so memory does not grow with their number; None embeds all, as batch norm requires.
+    The images of a single class are divided evenly.
     """
     counts = draw.class_index.bincount(minlength=len(draw.classes))
+    pieces = (even_pieces if len(draw.classes) == 1 else split)(len(draw.class_index), chunk)
     means: Tensor | None = None
     with torch.no_grad():
-        for block in split(len(draw.class_index), chunk and CHUNKS_PER_BLOCK * chunk):
+        for first in range(0, len(pieces), CHUNKS_PER_BLOCK):
+            inside = pieces[first : first + CHUNKS_PER_BLOCK]
+            block = slice(inside[0].start, inside[-1].stop)
             class_index = draw.class_index[block]
             images = real.inputs(draw.indices[block]).to(dtype)
             images = transform(images, class_index) if transform else images
             weights = class_mean_weights(class_index, counts, dtype)
-            for part in split(len(class_index), chunk):
+            for piece in inside:
+                part = slice(piece.start - block.start, piece.stop - block.start)
                 contribution = weights[:, part] @ embed(images[part]).to(dtype)
                 means = contribution if means is None else means.add_(contribution)
     assert means is not None

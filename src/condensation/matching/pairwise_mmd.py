@@ -5,7 +5,7 @@ from torch import Tensor
 
 from condensation.augment.base import Transform
 from condensation.core.images import ImageSet
-from condensation.core.microbatch import Embedding, split
+from condensation.core.microbatch import Embedding, even_pieces
 from condensation.core.rng import ClassDraw
 from condensation.matching.kernels import Kernel, Scale
 from condensation.matching.mmd import squared_mmd
@@ -31,7 +31,7 @@ def pairwise_mmd_loss(
     labels, indices = draw.class_index[part], draw.indices[part]
     embeddings = []
     with torch.no_grad():
-        for piece in split(len(labels), chunk):
+        for piece in even_pieces(len(labels), chunk):
             inputs = real.inputs(indices[piece]).to(synthetic.dtype)
             embeddings.append(embed(transform(inputs, labels[piece]) if transform else inputs).to(synthetic.dtype))
     pairs = zip(split_by_class(torch.cat(embeddings), labels, classes), split_by_class(synthetic, class_index, classes), strict=True)

@@ -2,11 +2,12 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -22,6 +23,7 @@ from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSampler, NetworkSpec
 
 if TYPE_CHECKING:
+    from condensation.core.class_plan import ClassPlan
     from condensation.core.form import Form
 
 
@@ -32,6 +34,15 @@ class State:
     source: SyntheticImages
     optimizers: tuple[Optimizer, ...] = ()
     schedulers: tuple[LRScheduler, ...] = ()
+    plan: "ClassPlan | None" = None
+    """Groups of classes of the step, for methods that have a `Method.class_plan`."""
+    group_losses: Tensor | None = None
+    """Loss of each group of `plan` in the last step, float64 (groups,)."""
+
+    def add_up(self, losses: Sequence[Tensor]) -> Tensor:
+        """Keep the losses of the groups of a step, and return their sum, which is exact to float64 and in the order of labels."""
+        self.group_losses = torch.stack([loss.detach() for loss in losses]).double().cpu()
+        return self.group_losses.sum()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content of a checkpoint: nested dicts and lists of tensors, numbers and strings."""
@@ -132,6 +143,14 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
     @abstractmethod
     def step(self, state: S, real: ImageSet, rng: Rng) -> Tensor:
         """Improve ``state`` once and return the loss, a scalar. All randomness comes from ``rng``."""
+
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> "ClassPlan | None":
+        """Return how a step divides the classes of ``real`` into groups that are independent of each other; None if it does not."""
+        return None
+
+    def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: "ClassPlan") -> S:
+        """Return the state of some classes, those of ``real``, ``ipc`` and ``plan``, which is the part of the `class_plan` of all."""
+        raise TypeError(f"{type(self).__name__} has no plan.")
 
     @property
     def set_form(self) -> "Form | None":

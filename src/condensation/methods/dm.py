@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, get_args
@@ -13,16 +13,17 @@ from torch import Tensor
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
+from condensation.core.class_plan import ClassPlan, class_offsets, draw_of_group, group_classes
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
 from condensation.core.form import Form, Frequencies, Tiles
 from condensation.core.images import ImageSet
-from condensation.core.microbatch import Embedding, microbatched, split
+from condensation.core.microbatch import Embedding, microbatched, padded, split
 from condensation.core.modules import draws_numbers, mixes_images
 from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_means import calibration_loss, matching_loss, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear
-from condensation.matching.pairwise_mmd import pairwise_mmd_loss, slice_of_classes
+from condensation.matching.pairwise_mmd import pairwise_mmd_loss
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
@@ -151,7 +152,21 @@ class DM(Method[DMState]):
             hint = 'Draw networks from a pool: Between(path) or Pool(path, bucket="30+"); or use calibration=0.'
             raise CondensationError(message, hint=hint, setting="method.networks")
 
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> ClassPlan:
+        network = self.networks.network(real.shape, real.num_classes, "cpu")
+        drawn = {label: min(self.batch_per_class, count) for label, count in real.counts.items()}
+        together = mixes_images(network) or draws_numbers(network)
+        groups = group_classes(drawn, None if together else compute.group_size(real.shape))
+        seen = self.form.count if self.form else 1
+        costs = tuple(sum(drawn[label] + ipc[label] * seen for label in group) for group in groups)
+        decided = compute.with_compile_decision(real.shape, self.steps * sum(costs))
+        return ClassPlan(groups, decided, costs, 1 if together else decided.multiple_of(drawn.values(), ipc.values(), real.shape))
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DMState:
+        return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))
+
+    def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: ClassPlan) -> DMState:
+        compute = plan.compute
         initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
@@ -163,14 +178,13 @@ class DM(Method[DMState]):
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
         optimizer = torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum)
         decays = self.schedule == "cosine" and self.steps > 0
-        images_per_step = sum(min(self.batch_per_class, count) for count in real.counts.values()) + initial.seen
-        compiled = compute.with_compile_decision(real.shape, self.steps * images_per_step)
         return DMState(
             source=source,
             optimizers=(optimizer,),
             schedulers=(torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps),) if decays else (),
+            plan=plan,
             network=network,
-            embed=microbatched(network, compiled.wrap(network.embed)),
+            embed=microbatched(network, padded(compute.wrap(network.embed), plan.multiple)),
             chunk=compute.chunk_for(network, real.shape),
         )
 
@@ -179,29 +193,41 @@ class DM(Method[DMState]):
         augmentation = self.augmentation
         transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
+        assert state.plan is not None
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        template = state.source.template
+        drawn, stored = (class_offsets(index, len(real.classes)) for index in (draw.class_index, state.source.template.class_index))
         with seeded(state.network, rng.child("dropout")):
-            loss_of = self._loss_against(state, real, draw, transform)
-            loss = state.source.images.new_zeros(())
-            for group in split(len(real.classes), self.classes_at_a_time):
-                indices = slice_of_classes(group, template.class_index)
-                rows = template.class_index[indices].repeat_interleave(template.seen_per_stored)
-                images = state.source.seen(indices)
-                inputs = transform(images, rows) if transform else images
-                features = state.embed(inputs).to(images.dtype)
-                group_loss = loss_of(group, features, rows)
-                if self.calibration:
-                    head = state.network.head
-                    logits = head(features) if head else state.network(inputs)  # networks of users may need a second pass
-                    group_loss = group_loss + self.calibration * calibration_loss(logits, rows, real.classes)
-                group_loss.backward()  # type: ignore[no-untyped-call]
-                loss += group_loss.detach()
+            losses = [
+                self._descend(state, real, draw_of_group(draw, group, drawn), stored[group.start : group.stop + 1], _from(group, transform))
+                for group in state.plan.ranges
+            ]
         optimizer.step()
         for scheduler in state.schedulers:
             scheduler.step()
         state.source.update_average()
+        return state.add_up(losses)
+
+    def _descend(self, state: DMState, real: ImageSet, draw: ClassDraw, stored: list[int], transform: Transform | None) -> Tensor:
+        """Add the gradient of the classes of ``draw``, whose synthetic images begin at ``stored``, and return their loss."""
+        source = state.source
+        loss_of = self._loss_against(state, real, draw, transform)
+        loss = source.images.new_zeros(())
+        for classes in split(len(draw.classes), self.classes_at_a_time):
+            indices = slice(stored[classes.start], stored[classes.stop])
+            rows = source.template.class_index[indices].repeat_interleave(source.template.seen_per_stored)
+            rows = rows - int(source.template.class_index[stored[0]])
+            with source.part(indices) as pixels:
+                images = source.decode(pixels)
+                inputs = transform(images, rows) if transform else images
+                features = state.embed(inputs).to(images.dtype)
+                part_loss = loss_of(classes, features, rows)
+                if self.calibration:
+                    head = state.network.head
+                    logits = head(features) if head else state.network(inputs)  # networks of users may need a second pass
+                    part_loss = part_loss + self.calibration * calibration_loss(logits, rows, draw.classes)
+                part_loss.backward()  # type: ignore[no-untyped-call]
+            loss += part_loss.detach()
         return loss
 
     def is_classwise(self, real: ImageSet) -> bool:
@@ -216,3 +242,8 @@ class DM(Method[DMState]):
             return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
         target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
         return lambda group, features, class_index: weight * matching_loss(target, features, class_index)
+
+
+def _from(classes: range, transform: Transform | None) -> Transform | None:
+    """Return ``transform`` for the indices of images among ``classes``, a range of all."""
+    return transform and (lambda images, rows: transform(images, rows + classes.start))

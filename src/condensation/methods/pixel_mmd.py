@@ -1,16 +1,18 @@
 """Pixel MMD: distribution matching without a network (Zhao & Bilen, WACV 2023, supplement)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from condensation.core.class_plan import ClassPlan, class_offsets, draw_of_group, group_classes
 from condensation.core.compute import Compute
 from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.rng import ClassDraw, Rng
-from condensation.matching.class_means import mean_embeddings
+from condensation.matching.class_means import CHUNKS_PER_BLOCK, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear, Scale
 from condensation.matching.mmd import class_mean_weights, linear_mmd, squared_mmd
 from condensation.matching.pairwise_mmd import split_by_class
@@ -66,45 +68,71 @@ class PixelMMD(Method[PixelMMDState]):
         need_positive(self, "lr")
         need_fraction(self, "momentum", "averaging")
 
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> ClassPlan:
+        groups = group_classes(real.counts, CHUNKS_PER_BLOCK * compute.group_size(real.shape))
+        seen = self.form.count if self.form else 1
+        drawn = {label: 0 if self.kernel.mean_factor else min(self.batch_per_class, count) for label, count in real.counts.items()}
+        costs = tuple(sum(drawn[label] + ipc[label] * seen for label in group) for group in groups)
+        return ClassPlan(groups, compute.resolve(), costs)
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> PixelMMDState:
+        return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))
+
+    def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: ClassPlan) -> PixelMMDState:
         initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
-        source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
+        source = SyntheticImages(replace(initial, images=initial.images.to(plan.compute.dtype)), self.averaging)
         everything = ClassDraw(torch.arange(len(real), device=real.device), real.class_index, real.classes)
+        drawn = class_offsets(real.class_index, len(real.classes))
+        chunk, dtype = plan.compute.suitable_chunk(real.shape), plan.compute.dtype
+        means = [mean_embeddings(flat, real, draw_of_group(everything, group, drawn), None, chunk, dtype) for group in plan.ranges]
         return PixelMMDState(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr / (self.form.gain if self.form else 1), momentum=self.momentum),),
-            means=mean_embeddings(flat, real, everything, None, compute.suitable_chunk(real.shape), compute.dtype),
+            plan=plan,
+            means=torch.cat(means),
         )
 
     def step(self, state: PixelMMDState, real: ImageSet, rng: Rng) -> Tensor:
+        assert state.plan is not None
         (optimizer,) = state.optimizers
         optimizer.zero_grad()
-        weight = self.kernel.mean_factor
-        distances, rates = self._from_pairs(state, real, rng.child("real")) if weight is None else self._from_means(state, weight)
-        (rates * distances).sum().backward()  # type: ignore[no-untyped-call]
+        weight, source, losses = self.kernel.mean_factor, state.source, []
+        draw = None if weight else real.draw(self.batch_per_class, rng.child("real"))
+        stored = class_offsets(source.template.class_index, len(real.classes))
+        drawn = class_offsets(draw.class_index, len(real.classes)) if draw else []
+        for group in state.plan.ranges:
+            indices = slice(stored[group.start], stored[group.stop])
+            rows = (source.template.class_index[indices] - group.start).repeat_interleave(source.template.seen_per_stored)
+            with source.part(indices) as pixels:
+                images = source.decode(pixels)
+                if draw is None:
+                    assert weight is not None
+                    distances, rates = self._from_means(state.means[group.start : group.stop], images, rows, weight)
+                else:
+                    distances, rates = self._from_pairs(real, draw_of_group(draw, group, drawn), images, rows)
+                (rates * distances).sum().backward()  # type: ignore[no-untyped-call]
+            losses.append(distances.detach().sum())
         optimizer.step()
-        state.source.update_average()
-        return distances.detach().sum()
+        source.update_average()
+        return state.add_up(losses)
 
     def is_classwise(self, real: ImageSet) -> bool:
         return True
 
-    def _from_means(self, state: PixelMMDState, weight: float) -> tuple[Tensor, Tensor]:
+    def _from_means(self, means: Tensor, images: Tensor, rows: Tensor, weight: float) -> tuple[Tensor, Tensor]:
         """Return the squared MMD of each class (classes,) from the means of all real images, and the factor of its gradient."""
-        images, class_index = state.source.seen(), state.source.seen_class_index
-        counts = class_index.bincount(minlength=len(state.means))
-        distances = linear_mmd(state.means, class_mean_weights(class_index, counts, images.dtype) @ flat(images))
+        counts = rows.bincount(minlength=len(means))
+        distances = linear_mmd(means, class_mean_weights(rows, counts, images.dtype) @ flat(images))
         return weight * distances, counts / weight
 
-    def _from_pairs(self, state: PixelMMDState, real: ImageSet, rng: Rng) -> tuple[Tensor, Tensor]:
+    def _from_pairs(self, real: ImageSet, draw: ClassDraw, images: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same as `_from_means`, from all pairs with a batch of real images, which also sets the scale of each class."""
-        images, class_index, classes = state.source.seen(), state.source.seen_class_index, slice(0, len(real.classes))
-        draw = real.draw(self.batch_per_class, rng)
+        classes = slice(0, len(draw.classes))
         real_classes = split_by_class(flat(real.inputs(draw.indices).to(images.dtype)), draw.class_index, classes)
         scales = [Scale.from_features(pixels) for pixels in real_classes]
-        triples = zip(real_classes, split_by_class(flat(images), class_index, classes), scales, strict=True)
+        triples = zip(real_classes, split_by_class(flat(images), rows, classes), scales, strict=True)
         distances = torch.stack([squared_mmd(self.kernel, *triple) for triple in triples])
-        return distances, class_index.bincount() / torch.stack([self.kernel.curvature(scale) for scale in scales])
+        return distances, rows.bincount() / torch.stack([self.kernel.curvature(scale) for scale in scales])
 
 
 def flat(images: Tensor) -> Tensor:

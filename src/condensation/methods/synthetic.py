@@ -1,5 +1,7 @@
 """Synthetic images as parameters that an optimizer updates."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -30,8 +32,24 @@ class SyntheticImages(nn.Module):
 
     def seen(self, indices: slice = slice(None)) -> Tensor:
         """Return what a network sees of the images at ``indices``, (n * form.count, c, h, w)."""
-        images, form = self.images[indices], self.template.form
-        return form.decode(images) if form else images
+        return self.decode(self.images[indices])
+
+    def decode(self, images: Tensor) -> Tensor:
+        """Return what a network sees of stored ``images`` (n, c, h, w), (n * form.count, c, h, w)."""
+        return self.template.form.decode(images) if self.template.form else images
+
+    @contextmanager
+    def part(self, indices: slice) -> Iterator[Tensor]:
+        """Yield the images at ``indices`` as a leaf of their own; at the end, its gradient becomes a part of that of all images.
+
+        The gradient of a slice would have the size of all images, so the time of a step would grow with the square of the classes.
+        """
+        leaf = self.images.detach()[indices].requires_grad_()
+        yield leaf
+        if self.images.grad is None:
+            self.images.grad = torch.zeros_like(self.images)
+        if leaf.grad is not None:
+            self.images.grad[indices] += leaf.grad
 
     @property
     def seen_class_index(self) -> Tensor:

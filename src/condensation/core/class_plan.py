@@ -1,0 +1,66 @@
+"""Division of a step into groups of classes, decided from all classes: a process with some of the groups computes the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from torch import Tensor
+
+from condensation.core.compute import Compute
+from condensation.core.rng import ClassDraw
+
+
+@dataclass(frozen=True)
+class ClassPlan:
+    """Groups of classes that a method computes one after the other, and the compute settings that were decided for all of them."""
+
+    groups: tuple[tuple[int, ...], ...]
+    """Labels of each group, ascending. The bits of a class depend on its group alone."""
+    compute: Compute
+    """Resolved settings; compilation is decided."""
+    costs: tuple[int, ...] = ()
+    """Images that each group embeds in a step."""
+    multiple: int = 1
+    """Batches are padded to a multiple of this number of images, since each size is compiled separately."""
+    synchronized: bool = False
+    """True if all groups are computed at once, in a network whose norms are synchronized between processes."""
+
+    def only(self, classes: Collection[int]) -> ClassPlan:
+        """Return the plan for ``classes``, which are those of whole groups."""
+        kept = [number for number, group in enumerate(self.groups) if group[0] in classes]
+        return replace(self, groups=tuple(self.groups[k] for k in kept), costs=tuple(self.costs[k] for k in kept if self.costs))
+
+    @property
+    def ranges(self) -> list[range]:
+        """Range of the positions of each group among the classes of all groups."""
+        ends = [0, *accumulate(map(len, self.groups))]
+        return [range(*ends[number : number + 2]) for number in range(len(self.groups))]
+
+
+def group_classes(images: Mapping[int, int], most: int | None) -> tuple[tuple[int, ...], ...]:
+    """Divide labels with their number of ``images``, in order, into groups of at most ``most`` images; one group if ``most`` is None.
+
+    A class with more images is a group of its own. Neighbours share a group because small batches are slow.
+    """
+    groups: list[list[int]] = []
+    free = 0
+    for label, count in images.items():
+        if not groups or (most is not None and count > free):
+            groups.append([])
+            free = most or 0
+        groups[-1].append(label)
+        free -= count
+    return tuple(map(tuple, groups))
+
+
+def class_offsets(class_index: Tensor, classes: int) -> list[int]:
+    """Return where the images of each of ``classes`` begin among images with ascending ``class_index`` (n,), and at last their number."""
+    return [0, *class_index.bincount(minlength=classes).cumsum(0).tolist()]
+
+
+def draw_of_group(draw: ClassDraw, classes: range, offsets: list[int]) -> ClassDraw:
+    """Return the images of ``draw`` of a range of its classes, as a draw of these classes alone; see `class_offsets`."""
+    images = slice(offsets[classes.start], offsets[classes.stop])
+    return ClassDraw(draw.indices[images], draw.class_index[images] - classes.start, draw.classes[classes.start : classes.stop])
