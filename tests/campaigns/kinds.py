@@ -51,9 +51,7 @@ KINDS: dict[str, Kind] = {
     "hub folder": Kind("output-export-hub", "made/set.safetensors", ["show", "made", "-o", "made.png"]),
     "official": Kind("official", "*.pt", recipes.OUTPUTS["import"][1]),
     "toml": Kind("toml", "mine.toml", ["run", "-c", "mine.toml", "--print-config"]),
-    "cache": Kind(
-        "cached", "cache/**/*.safetensors", recipes.read("pets", "made"), "made/set.safetensors", {"CONDENSATION_CACHE": "cache"}
-    ),
+    "cache": Kind("cached", "cache/images/*/*.*", recipes.read("pets", "made"), "made/set.safetensors", {"CONDENSATION_CACHE": "cache"}),
     "npz": _read("npz", "train.npz", "."),
     "npz file": _read("one-npz", "mine.npz", "mine.npz"),
     "idx": _read("idx", "mnist/train*", "mnist"),

@@ -4,17 +4,28 @@ import errno
 import json
 import logging
 import os
+import shutil
+import threading
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import save_file
 
+from condensation.core import stored_images
+from condensation.core.errors import CondensationError
+from condensation.core.image_files import ImageFiles
+from condensation.core.rng import Rng
+from condensation.core.stored_images import StoredImages
 from condensation.data import cache
-from condensation.data.dataset import RawData, RawSplit, ReadOptions
+from condensation.data.dataset import ReadOptions
 from condensation.data.decode import parallel as decoding
+from condensation.data.decode.decode import DecodedImage
+from condensation.data.decode.parallel import PendingData, PendingImage, PendingImages
 from condensation.data.load import load
+from condensation.data.pack import digests, index, writer
+from condensation.data.pack.index import INDEX
+from condensation.data.pack.writer import JOURNAL
 
 from .pictures import picture, write_classes
 from .refusals import refusal
@@ -29,7 +40,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def kept(tmp_path):
-    return sorted((tmp_path / "cache" / "images").glob("*.safetensors"))
+    return sorted((tmp_path / "cache" / "images").glob("*"))
 
 
 @pytest.fixture
@@ -123,26 +134,29 @@ def test_another_folder_with_alike_files_is_another(tmp_path, folder, decoded):
     assert len(kept(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("file", [INDEX, JOURNAL, "images-0000.bin"])
 @pytest.mark.parametrize("keep", [0, 4, 0.5, -1, "flip"])
-def test_a_damaged_file_is_made_again(tmp_path, folder, decoded, keep):
+def test_a_damaged_file_is_made_again(tmp_path, folder, decoded, caplog, keep, file):
     first = load(folder, size=6)
-    (path,) = kept(tmp_path)
+    (path,) = [entry / file for entry in kept(tmp_path)]
     content = bytearray(path.read_bytes())
     if keep == "flip":
         content[-5] ^= 1
     else:
         content = content[: int(len(content) * keep) if isinstance(keep, float) else keep]
     path.write_bytes(content)
+    harmless = (file, keep) in [(JOURNAL, "flip"), (INDEX, -1)]  # names that nothing reads again, and the end of the line
     assert same(first, load(folder, size=6))
-    assert len(decoded) == 30
+    assert len(decoded) == (15 if harmless else 30)
+    assert [record.message.partition(" (")[0] for record in caplog.records] == [f"{path.parent} is damaged"] * (not harmless)
     assert same(first, load(folder, size=6))
-    assert len(decoded) == 30
+    assert len(decoded) == (15 if harmless else 30)
 
 
 def test_the_cache_can_be_deleted_at_any_time(tmp_path, folder):
     first = load(folder, size=6)
-    for path in kept(tmp_path):
-        path.unlink()
+    for entry in kept(tmp_path):
+        shutil.rmtree(entry)
     (tmp_path / "cache" / "images").rmdir()
     assert int(first.train.images.sum()) > 0  # nothing hangs on the file
     assert same(first, load(folder, size=6))
@@ -176,10 +190,10 @@ def test_no_space_is_a_warning(tmp_path, folder, monkeypatch, caplog, broken):
 
 
 def test_little_space_is_not_filled(tmp_path, folder, monkeypatch, caplog):
-    monkeypatch.setattr(cache, "free_space", lambda path: 100)
+    monkeypatch.setattr(writer, "free_space", lambda path: 100)
     with caplog.at_level(logging.WARNING):
-        load(folder, size=6)
-    assert "not enough free space" in caplog.text
+        assert len(load(folder, size=6).train) == 12
+    assert "100 bytes are free" in caplog.text
     assert not kept(tmp_path)
 
 
@@ -220,59 +234,141 @@ def test_grey_stays_grey(tmp_path, folder):
     assert load(tmp_path / "grey").train.shape == load(tmp_path / "grey").train.shape == (1, 8, 10)
 
 
-def test_no_code_is_read(tmp_path, folder):
-    """The file is safetensors: numbers, and JSON."""
-    load(folder)
-    from safetensors import safe_open
-
-    with safe_open(kept(tmp_path)[0], framework="pt") as file:
-        assert set(file.keys()) == {"train.images", "train.labels", "card"}
-
-
 def test_failed_reads_are_not_cached(tmp_path, folder):
     Image.new("RGB", (4, 4)).save(folder / "a" / "big.png")
     assert refusal(load, folder).setting == "data.size"
     assert not kept(tmp_path)
 
 
+def test_an_old_file_of_the_same_source_is_removed(tmp_path, folder):
+    load(folder)
+    (entry,) = kept(tmp_path)
+    key = entry.name.partition("-")[0]
+    shutil.rmtree(entry)
+    (entry.parent / f"{key}-0.safetensors").touch()
+    load(folder)
+    assert kept(tmp_path) == [entry]
+
+
+DECODED = DecodedImage(np.zeros((1, 2, 2), dtype=np.uint8), "L", (2, 2))
 DEEP = "[" * 100_000 + "]" * 100_000
-PART = {"class_names": ["a", "b"], "origin": "", "names": None}
-WRONG_PARTS = [{**PART, "class_names": 5}, {**PART, "class_names": [5]}, {**PART, "origin": 5}, {**PART, "names": {}}, {}, None, []]
-WRONG_CARDS = ["null", "[]", DEEP, "1" * 10_000, '{"parts": {}}', '{"parts": NaN}', json.dumps({"parts": {"train": PART}, "note": 5})]
-WRONG_CARDS += [json.dumps({"parts": {"train": part}, "note": ""}) for part in WRONG_PARTS]
+WRONG_VALUES = {"class_names": 5, "train": {}, "files": [], "found": 5, "origins": ["a"], "shape": [3], "warnings": 1, "names": None}
 
 
-@pytest.mark.parametrize("card", WRONG_CARDS, ids=range(len(WRONG_CARDS)))
-def test_a_card_of_a_wrong_kind_is_decoded_again_and_told(card, tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
-    for label in "ab":
-        (tmp_path / "pictures" / label).mkdir(parents=True)
-        for number in range(3):
-            Image.new("RGB", (4, 4), (number, 90, 9)).save(tmp_path / "pictures" / label / f"{number}.png")
-    expected = load(str(tmp_path / "pictures")).train.fingerprint()
-    (path,) = (tmp_path / "cache").rglob("*.safetensors")
-    with safe_open(path, framework="pt") as file:
-        metadata, tensors = file.metadata(), {name: file.get_tensor(name).clone() for name in file.keys()}
-    tensors["card"] = torch.frombuffer(bytearray(card.encode()), dtype=torch.uint8)
-    save_file(tensors, path, {**metadata, "sum": cache._checksum(tensors)})
-    caplog.clear()
-    assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
-    told = [record.message for record in caplog.records if "is damaged" in record.message]
-    assert len(told) == 1
-    assert str(path) in told[0]
-    assert "\n" not in told[0]
-    caplog.clear()
-    assert load(str(tmp_path / "pictures")).train.fingerprint() == expected
-    assert "is damaged" not in caplog.text
+@pytest.mark.parametrize("name", [*WRONG_VALUES, "deep", "null"])
+def test_an_index_of_a_wrong_kind_is_decoded_again_and_told(name, tmp_path, folder, caplog):
+    expected = load(folder).train.fingerprint()
+    (entry,) = kept(tmp_path)
+    content = json.loads((entry / INDEX).read_text())
+    del content["format"], content["digest"], content["kind"]
+    content |= {name: WRONG_VALUES[name]} if name in WRONG_VALUES else {}
+    text = index.as_json({"format": index.FORMAT, "digest": index._digest(content), **content})
+    (entry / INDEX).write_bytes({"deep": DEEP.encode(), "null": b"null"}.get(name, text))
+    for told in (1, 0):
+        caplog.clear()
+        assert load(folder).train.fingerprint() == expected
+        messages = [record.message for record in caplog.records if f"{entry} is damaged" in record.message]
+        assert len(messages) == told
+        assert not any("\n" in message for message in messages)
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """All images are so many that they stay in their files."""
+    monkeypatch.setattr(stored_images, "IN_MEMORY", 0)
+
+
+def test_many_images_stay_in_the_files_of_the_cache(folder, large, monkeypatch):
+    first = load(folder, size=6)
+    monkeypatch.setenv("CONDENSATION_CACHE", "none")
+    plain = load(folder, size=6)
+    assert isinstance(first.train.images, StoredImages)
+    assert torch.equal(first.train.images[:], plain.train.images)
+    assert first.train.fingerprint() == plain.train.fingerprint()
+    assert (first.note, first.details, first.files, first.origins) == (plain.note, plain.details, plain.files, plain.origins)
+
+
+def test_a_start_reads_the_index_of_many_images_alone(folder, large, monkeypatch):
+    load(folder)
+    monkeypatch.setattr(ImageFiles, "_read", None)
+    assert len(load(folder).train) == 12
+
+
+def test_damage_of_many_images_stops_the_run_that_meets_it(tmp_path, folder, large, monkeypatch):
+    monkeypatch.setattr(digests, "REST", 0.0)
+    load(folder)
+    path = kept(tmp_path)[0] / "images-0000.bin"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    train = load(folder).train
+    train.draw(1, Rng(0).child("step", 0))
+    for thread in threading.enumerate():
+        if thread.name == "digests":
+            thread.join()
+    assert "class 'c'" in refusal(train.inputs).message
+
+
+def test_images_that_another_process_removes_can_still_be_read(folder, large):
+    data = load(folder)
+    change(folder)
+    load(folder)  # removes the older state
+    assert int(data.train.images[:].sum()) > 0
+
+
+def test_finished_classes_are_kept_if_an_image_cannot_be_read(tmp_path, folder, decoded):
+    (folder / "c" / "bad.png").touch()
+    assert refusal(load, folder).setting == "data.skip_bad"
+    assert len(load(folder, skip_bad=True).train) == 12
+    assert sum("/c/" not in path for path in decoded) == 10
+
+
+@pytest.mark.parametrize("settings", [{"skip_bad": True}, {"skip_bad": True, "drop_empty": True}])
+def test_a_class_without_a_readable_image_is_as_without_a_cache(folder, monkeypatch, settings):
+    for path in (folder / "b").iterdir():
+        path.write_bytes(b"damaged")
+
+    def result():
+        try:
+            return load(folder, **settings).train.fingerprint()
+        except CondensationError as error:
+            return error.message
+
+    results = [result(), result()]
+    monkeypatch.setenv("CONDENSATION_CACHE", "none")
+    assert results == [result()] * 2
+
+
+def test_tables_give_the_same_as_without_a_cache(tmp_path, folder, monkeypatch):
+    """In the order of its lines, sums for ZCA would be rounded otherwise."""
+    files = sorted(folder.glob("*/*.png"), key=lambda path: path.name)
+    (folder / "table.csv").write_text("path,label\n" + "\n".join(f"{file},{file.parent.name}" for file in files))
+    first, second = (load(folder / "table.csv", preprocessing="zca") for _ in range(2))
+    monkeypatch.setenv("CONDENSATION_CACHE", "none")
+    plain = load(folder / "table.csv", preprocessing="zca")
+    for data in (first, second):
+        assert same(data, plain)
+        assert (data.train.preprocessing.fingerprint(), data.details) == (plain.train.preprocessing.fingerprint(), plain.details)
+
+
+def test_warnings_are_repeated(tmp_path, folder, caplog):
+    Image.new("RGB", (10, 8)).save(folder / "a" / "plain.png")
+    counts = []
+    for _ in range(2):
+        caplog.clear()
+        load(folder)
+        counts.append([record.message for record in caplog.records])
+    assert counts[0] == counts[1]
+    assert len(counts[0]) == 1
 
 
 @pytest.mark.slow
 def test_names_of_any_length_fit_the_cache(tmp_path, monkeypatch):
-    """The header of a safetensors file holds at most 100 MB, which a million long names exceed."""
     monkeypatch.setenv("CONDENSATION_CACHE", str(tmp_path / "cache"))
-    name = "x" * 60_000_000
-    split = RawSplit(torch.zeros(2, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 1]), ("a", "b"), "here", (name + "1", name + "2"))
-    first = cache.read_cached(("test", "here"), [1], ReadOptions(), lambda: RawData(split, None))
+    names = tuple("x" * 60_000_000 + str(number) for number in range(4))
+    items = [PendingImage(name, number // 2, lambda options: DECODED) for number, name in enumerate(names)]
+    pending = PendingData(PendingImages(items, 4, "here", ("a", "b"), (0, 0, 1, 1)), None, "", {}, [])
+    first = cache.read_cached(("test", "here"), [1], ReadOptions(), lambda: pytest.fail("it was read at once"), pending)
     again = cache.read_cached(("test", "here"), [1], ReadOptions(), lambda: pytest.fail("it was read again"))
-    assert again.train.names == first.train.names
-    assert len(kept(tmp_path)) == 1
+    assert torch.equal(again.train.images, first.train.images)
+    assert (kept(tmp_path)[0] / JOURNAL).stat().st_size > 240_000_000

@@ -16,6 +16,8 @@ from condensation.core.errors import CondensationError
 from condensation.data.decode.list_files import list_images
 from condensation.data.load import load
 from condensation.data.own_output import OWN, RECORDS, is_own_folder
+from condensation.data.pack.write import pack
+from condensation.data.settings import DataSettings
 from condensation.networks.pool_store import PoolRecord
 from condensation.report.grid import grid, save_picture
 from condensation.report.page.parts import Article, Page
@@ -59,7 +61,8 @@ def pool(folder):
 
 def cache(folder):
     (folder / "images").mkdir(parents=True)
-    (folder / "images" / "12.safetensors").touch()
+    (folder / "images" / "12.safetensors").touch()  # of an older version
+    pack(DataSettings("digits"), folder / "images" / "34")
 
 
 def sample(folder):
@@ -76,14 +79,14 @@ def report(folder):
 @pytest.mark.parametrize("place", ["out", "a/out", "runs/out", "a/runs/x/y", "test", "train"])
 def test_output_changes_nothing(mine, write, place):
     before = load(mine)
-    states = sorted(mine.parent.joinpath("cache").rglob("*.safetensors"))
+    states = sorted(mine.parent.joinpath("cache").rglob("*.bin"))
     write(mine / place)
     after = load(mine)
     assert after.train.class_names == ("a", "b", "c")
     assert (after.train.fingerprint(), after.test.fingerprint()) == (before.train.fingerprint(), before.test.fingerprint())
     assert after.details["split"] == before.details["split"]
     assert after.files.ignored[OWN] == 1
-    assert sorted(mine.parent.joinpath("cache").rglob("*.safetensors")) == states
+    assert sorted(mine.parent.joinpath("cache").rglob("*.bin")) == states
 
 
 @pytest.mark.parametrize("to", EXPORTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -194,21 +195,24 @@ def test_different_sizes_are_refused(tmp_path):
         packed(tmp_path / "mine", tmp_path / "out")
 
 
-def test_duplicates_and_plain_images_are_noticed_once(tmp_path, caplog):
+def test_warnings_about_the_images_are_repeated_at_each_start(tmp_path, caplog):
     write_classes(tmp_path / "train", ("a", "b"), 4)
     shutil.copytree(tmp_path / "train", tmp_path / "mine" / "train")
     shutil.copytree(tmp_path / "train", tmp_path / "mine" / "test")
     Image.new("RGB", (10, 8), (9, 9, 9)).save(tmp_path / "mine" / "train" / "a" / "plain.png")
     packed(tmp_path / "mine", tmp_path / "out")
     assert len(caplog.records) == 2
+    packed_at = [record.message for record in caplog.records]
+    caplog.clear()
     assert load(tmp_path / "out").details["in_both"] == 8
-    assert len(caplog.records) == 2
+    assert [record.message for record in caplog.records] == packed_at
 
 
 def test_a_killed_process_continues(tmp_path, monkeypatch):
     write_classes(tmp_path / "mine", ("a", "b"), 4)
     whole = packed(tmp_path / "mine", tmp_path / "whole")
     expected = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    monkeypatch.setattr(writer, "UNSAVED", 0)
     decoded = []
     decode = parallel.decode_file
     monkeypatch.setattr(parallel, "decode_file", lambda path, options: decoded.append(path) or decode(path, options))
@@ -223,6 +227,43 @@ def test_a_killed_process_continues(tmp_path, monkeypatch):
         shutil.rmtree(tmp_path / "out")
         at += 1
     assert at > 10
+    assert not leftovers(tmp_path)
+
+
+PACKING = """
+import sys, time
+from pathlib import Path
+from condensation.data.decode import parallel
+from condensation.data.pack import writer
+from condensation.data.pack.write import pack
+from condensation.data.settings import DataSettings
+writer.UNSAVED = 20_000
+decode = parallel.decode_file
+parallel.decode_file = lambda path, options: time.sleep(0.002) or decode(path, options)
+pack(DataSettings(sys.argv[1]), Path(sys.argv[2]), 100_000, lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_process_that_is_killed_at_random_continues_with_finished_classes(tmp_path):
+    write_classes(tmp_path / "mine", tuple(f"class {number:02}" for number in range(20)), 30)
+    whole = packed(tmp_path / "mine", tmp_path / "whole", file_bytes=100_000)
+    command = [sys.executable, "-c", PACKING, str(tmp_path / "mine"), str(tmp_path / "out")]
+    rng, starts = np.random.default_rng(0), []
+    while not (tmp_path / "out" / pack_index.INDEX).exists():
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}) as process:
+            starts.append(int(process.stdout.readline()))
+            for _ in range(rng.integers(100, 300)):
+                process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+        assert len(starts) < 20
+    assert len(starts) > 2
+    assert starts == sorted(starts)
+    assert starts[-1] > 200
+    assert packed(tmp_path / "mine", tmp_path / "out", file_bytes=100_000) == whole
+    for path in (tmp_path / "whole").iterdir():
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
     assert not leftovers(tmp_path)
 
 

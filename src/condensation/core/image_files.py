@@ -69,6 +69,14 @@ class ImageFiles:
                 images[order[place : place + count]] = target
         return images
 
+    def open(self) -> None:
+        """Open all files, so that they can be read even if they are removed. Raise CondensationError if one cannot be opened."""
+        for path in dict.fromkeys(block.path for block in self.blocks):
+            try:
+                self._handle(path)
+            except OSError as error:
+                raise CondensationError(f"{path} cannot be read: {error.strerror or error}.") from error
+
     def check_in_background(self, check: Callable[[], None]) -> None:
         """Let a thread call ``check`` once images are read ahead, which is in a run; later reads raise its CondensationError."""
         self._check = check

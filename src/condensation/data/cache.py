@@ -1,60 +1,38 @@
-"""Cache of decoded images; it can be deleted at any time."""
+"""Cache of decoded images as packed data; it can be deleted at any time."""
 
 import hashlib
-import json
 import logging
 import os
 import shutil
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import PIL
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
+from condensation.core.errors import CondensationError, NotWritten
+from condensation.core.images import ImageSet
 from condensation.core.lock import lock_beside, locked_beside, remove_free
 from condensation.core.memory import readable
-from condensation.core.records import as_record
-from condensation.core.storage import atomic_file, parsed, remove_unfinished
-from condensation.data.dataset import FileSummary, RawData, RawSplit, ReadOptions, SkippedImage
+from condensation.core.storage import remove_unfinished, write
+from condensation.core.stored_images import StoredImages
+from condensation.data.assemble import assemble
+from condensation.data.dataset import SKIP_BAD, NoImages, RawData, ReadOptions
+from condensation.data.decode.parallel import PendingData
+from condensation.data.pack.digests import index_of
+from condensation.data.pack.index import INDEX, UNFINISHED, PackIndex, as_json, read_index, reading_of, write_index
+from condensation.data.pack.read import data_of
+from condensation.data.pack.stream import add_all, stream
+from condensation.data.pack.writer import PackWriter, free_space
 
 logger = logging.getLogger(__name__)
 
 VARIABLE = "CONDENSATION_CACHE"
 NONE = "none"
-FORMAT = 3  # version of the cached files; other versions are decoded again
-CARD = "card"  # a tensor, since the header of a file holds at most 100 MB, less than a million long names
-DAMAGE = (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError)
-
-
-@dataclass(frozen=True)
-class _Part:
-    class_names: tuple[str, ...] | None
-    origin: str
-    names: tuple[str, ...] | None
-
-
-@dataclass(frozen=True)
-class _Files:
-    sizes: tuple[tuple[int, int, int], ...]
-    modes: dict[str, int]
-    skipped: tuple[SkippedImage, ...]
-    ignored: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Card:
-    """Record of a cached source beside its tensors."""
-
-    parts: dict[str, _Part]
-    note: str = ""
-    found: _Files | None = None
+FORMAT = 4  # version of the cached files; other versions are decoded again
 
 
 def cache_root() -> Path | None:
@@ -75,32 +53,43 @@ def cache_folder() -> Path | None:
     return root / "images" if root else None
 
 
-def read_cached(source: tuple[str, Path | str], listing: Iterable[object], options: ReadOptions, read: Callable[[], RawData]) -> RawData:
-    """Return the result of ``read``, from the cache if possible.
+def read_cached(
+    source: tuple[str, Path | str],
+    listing: Iterable[object],
+    options: ReadOptions,
+    read: Callable[[], RawData],
+    pending: PendingData | None = None,
+) -> RawData:
+    """Return the images of ``source`` from the cache, which is filled first if they are new; without a cache, those of ``read``.
+
+    What is cached are the checked images of both parts, as `condensation.data.pack` writes them. A start reads their index, and all images
+    only if they are few; then it compares their digests.
 
     Args:
         source: Reader and location. The cache keeps one state per source, size, fit, columns and parts.
         listing: Values that identify the state, for example names, sizes and times of all files.
         options: Reading options. ``skip_bad`` is not part of the key: skipped images are cached as skipped.
-        read: Function called if the source is not cached, or the cache is damaged.
+        read: Function that reads all images at once.
+        pending: The same images, to be read class by class. Its note and what it ignored are not cached.
     """
     folder = cache_folder()
     if folder is None:
         return read()
     reader, place = source
     place = place.resolve() if isinstance(place, Path) else place
-    reading = (options.shape, options.fit, options.columns, options.fold)
-    source_key = _digest([reader, os.fsencode(place), *reading, *options.named_parts, options.black_and_white, options.max_pixels])
-    path = folder / f"{source_key}-{_digest([FORMAT, PIL.__version__, torch.__version__.partition('+')[0], *listing])}.safetensors"
-    raw, damaged = _load(path), path.is_file()
+    reading = (options.shape, options.fit, options.columns, options.fold, *options.named_parts)
+    left_out = ["drop_empty"] if options.drop_empty else []
+    source_key = _digest([reader, os.fsencode(place), *reading, options.black_and_white, options.max_pixels, *left_out])
+    state = _digest(chain([FORMAT, PIL.__version__, torch.__version__.partition("+")[0]], listing))
+    entry = folder / f"{source_key}-{state}"
+    raw = _load(entry)
     if raw is not None:
+        with suppress(OSError):
+            (entry / UNFINISHED).unlink()  # of a process that was killed at its end
         remove_free(lock_beside(folder / source_key))
     else:
         with _locked(folder / source_key):
-            raw = None if damaged else _load(path)  # another process may have decoded the images in the meantime
-            if raw is None:
-                raw = read()
-                _store(path, raw, source_key)
+            raw = _load(entry) or _fill(entry, source_key, options, read, pending)  # another process may have filled it
     remove_unfinished(folder, f"{source_key}-*")
     if raw.files and raw.files.skipped and not options.skip_bad:
         raise raw.files.skipped[0].error()
@@ -123,80 +112,90 @@ def _locked(path: Path) -> ExitStack:
     return stack
 
 
-def _store(path: Path, raw: RawData, source_key: str) -> None:
-    """Write ``raw`` if there is room, and remove older states of the same source."""
-    tensors, card = _pack(raw)
-    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    tensors[CARD] = torch.frombuffer(bytearray(json.dumps(card).encode()), dtype=torch.uint8)
-    metadata = {"format": str(FORMAT), "sum": _checksum(tensors)}
+def _fill(entry: Path, source_key: str, options: ReadOptions, read: Callable[[], RawData], pending: PendingData | None) -> RawData:
+    """Write the images to ``entry`` and return them; continue what a killed process began, and remove older states of the source."""
+    raw: RawData | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if size > free_space(path.parent):
-            raise OSError("not enough free space")
-        with atomic_file(path, in_folder=True) as unfinished:  # safetensors writes a temporary file of its own
-            save_file(tensors, unfinished, metadata)
-    except (OSError, SafetensorError) as problem:
+        for older in entry.parent.glob(f"{source_key}-*"):
+            if older != entry or not (entry / UNFINISHED).exists():
+                _remove(older)
+        writer, data = _begin(entry), None
+        named, origins = True, (pending.train.origin, (pending.test or pending.train).origin) if pending else ("", "")
+        with suppress(NoImages):  # of a class, which may be left out once all others are read
+            if pending:
+                data = stream(writer, "", entry, replace(pending, note="", ignored={}), options)
+        if data is None:
+            raw = read()
+            named, origins = raw.train.class_names is not None, (raw.train.origin, (raw.test or raw.train).origin)
+            data = assemble("", raw, "none", options, None)
+            _remove(entry)
+            writer = _begin(entry)
+            size = sum(images.images.numel() for images in (data.train, data.test))
+            if size > free_space(entry):
+                raise OSError(f"it needs {readable(size)}, and {readable(free_space(entry))} are free")
+            add_all(writer, data)
+        index = index_of(entry, data, writer.lines, reading_of(options), entry.name)
+        numbered = not named and index.class_names == tuple(map(str, range(len(index.class_names))))
+        index = replace(index, name="", origins=origins, named=not numbered)
+        write_index(entry, index)
+        (entry / UNFINISHED).unlink()
+    except (OSError, NotWritten) as problem:
+        _remove(entry)
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
         logger.warning(
-            f"Could not cache the decoded images ({readable(size)}) in {path.parent}: {reason}. "
+            f"Could not cache the decoded images in {entry.parent}: {reason}. "
             f"They will be decoded again next time. Set {VARIABLE} to another folder, or to {NONE} for no cache."
         )
-        return
-    for older in path.parent.glob(f"{source_key}-*.safetensors"):
-        if older != path:
-            older.unlink(missing_ok=True)
+        return raw or read()
+    except CondensationError as error:
+        if error.setting != SKIP_BAD:  # else finished classes are kept, since the user may skip that image
+            _remove(entry)
+        raise
+    return _opened(entry, index)
 
 
-def free_space(folder: Path) -> int:
-    """Return the free bytes of the disk of ``folder``."""
-    return shutil.disk_usage(folder).free
+def _begin(entry: Path) -> PackWriter:
+    """Return the writer of new or unfinished packed data at ``entry``."""
+    entry.mkdir(parents=True, exist_ok=True)
+    write(entry / UNFINISHED, as_json({"state": entry.name}))
+    return PackWriter(entry)
 
 
-def _load(path: Path) -> RawData | None:
-    """Return the cached data at ``path``, or None if the file is missing or damaged."""
-    if not path.is_file():
+def _load(entry: Path) -> RawData | None:
+    """Return the cached data at ``entry``; None if they are missing, unfinished or damaged."""
+    if not (entry / INDEX).is_file():
         return None
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-        if metadata["sum"] != _checksum(tensors):
-            raise ValueError("the checksum does not match")
-        return _unpack(tensors, parsed(tensors[CARD].numpy().tobytes().decode()))
-    except DAMAGE as problem:
-        logger.warning(f"{path} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
+        index = read_index(entry)
+        raw = _opened(entry, index)
+        _check(entry, index, raw)
+    except CondensationError as problem:
+        logger.warning(f"{entry} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
+        _remove(entry)
         return None
+    return raw
 
 
-def _pack(raw: RawData) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors: dict[str, Tensor] = {}
-    card: dict[str, Any] = {"note": raw.note, "parts": {}}
-    for key, split in (("train", raw.train), ("test", raw.test)):
-        if split is not None:
-            tensors |= {f"{key}.images": split.images.contiguous(), f"{key}.labels": split.labels.contiguous()}
-            card["parts"][key] = {"class_names": split.class_names, "origin": split.origin, "names": split.names}
-    if raw.files:
-        sizes = [[*shape, count] for shape, count in raw.files.sizes.items()]
-        skipped = [asdict(image) for image in raw.files.skipped]
-        card["found"] = {"sizes": sizes, "modes": raw.files.modes, "skipped": skipped, "ignored": raw.files.ignored}
-    return tensors, card
+def _opened(entry: Path, index: PackIndex) -> RawData:
+    raw = data_of(entry, index)
+    for split in (raw.train, raw.test):
+        if split and isinstance(split.images, StoredImages):
+            split.images.files.open()  # so that they can be read when another process removes them, since the source has changed
+    return raw
 
 
-def _unpack(tensors: dict[str, Tensor], content: Any) -> RawData:
-    card = as_record(content, _Card, "its card")
-    splits = {}
-    for key, part in card.parts.items():
-        splits[key] = RawSplit(tensors[f"{key}.images"], tensors[f"{key}.labels"], part.class_names, part.origin, part.names)
-    files = None
-    if card.found:
-        sizes = {(height, width): count for height, width, count in card.found.sizes}
-        files = FileSummary(sizes, card.found.modes, card.found.skipped, card.found.ignored)
-    return RawData(splits["train"], splits.get("test"), card.note, files)
+def _check(entry: Path, index: PackIndex, raw: RawData) -> None:
+    """Compare the images that were read with their digests. Raise CondensationError if they differ; those in files are checked later."""
+    for split, part in zip((raw.train, raw.test), index.parts.values(), strict=True):
+        if split and not isinstance(split.images, StoredImages):
+            images = ImageSet.of(split.images, split.labels, index.class_names)
+            if images.fingerprint() != part.fingerprint:
+                raise CondensationError(f"the digest of {entry / part.classes[0].file} does not match")
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
-    """Return a CRC of all bytes, to detect damage."""
-    total = 0
-    for name in sorted(tensors):
-        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, total)
-    return f"{total:08x}"
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()

@@ -66,6 +66,8 @@ class Data:
     """Name of the format on disk."""
     origins: tuple[str, str] | None = None
     """File or folder of each split; None if unknown."""
+    warnings: tuple[str, ...] = ()
+    """Warnings about the images, which were logged while loading."""
 
     def __repr__(self) -> str:
         return f"Data({self.name!r}, train={self.train}, test={self.test})"
@@ -142,9 +144,11 @@ class RawData:
 class Packed:
     """Findings of the checks that were made when images were packed."""
 
-    name: str  # of the data set
+    name: str  # of the data set; empty if the folder where it is tells it
+    class_names: tuple[str, ...]
     details: Mapping[str, Any]  # of `Data`
     fingerprints: tuple[Mapping[tuple[int, ...], str], ...]  # of the images of all classes and of each, in both splits
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,10 @@ class Format:
 
 class MixedSizes(CondensationError):
     """Error for images of different sizes when no size is set."""
+
+
+class NoImages(CondensationError):
+    """Error for a part or a class without an image that can be read."""
 
 
 def single_class_error(name: str, origin: str) -> CondensationError:

@@ -14,7 +14,7 @@ from torch import Tensor
 from condensation.core.errors import CondensationError
 from condensation.core.preprocessing import Preprocessing
 from condensation.core.progress import OnProgress
-from condensation.data.assemble import assemble
+from condensation.data.assemble import assemble, warned
 from condensation.data.dataset import NORMALIZED, PIXEL_RANGE, Data, Fit, RawData, RawSplit, ReadOptions, Size
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image, decode_values
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
@@ -74,7 +74,7 @@ def from_dataset(
         raise CondensationError("from_dataset got a dictionary.", hint="Pass its splits: from_dataset(splits['train'], splits['test']).")
     else:
         raw = _read(train, test, names, options, name)
-    return assemble(name, raw, preprocessing, options, flip_invariant, names)
+    return warned(assemble(name, raw, preprocessing, options, flip_invariant, names))
 
 
 @dataclass

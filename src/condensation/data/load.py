@@ -15,7 +15,7 @@ from condensation.core.progress import OnProgress
 from condensation.core.text import joined
 from condensation.core.trust import as_path_text
 from condensation.data.arrays import as_pixels
-from condensation.data.assemble import assemble
+from condensation.data.assemble import assemble, warned
 from condensation.data.catalogue import DATASETS, known_name
 from condensation.data.dataset import Data, Fit, Format, RawData, RawSplit, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
@@ -89,7 +89,7 @@ def load(
         name, raw = _read_path(expanded(source), options)
     else:
         name, raw = _read_named(as_path_text(str(source)), folder, options)
-    return assemble(raw.packed.name if raw.packed else name, raw, preprocessing, options, flip_invariant)
+    return warned(assemble((raw.packed and raw.packed.name) or name, raw, preprocessing, options, flip_invariant))
 
 
 def locate_files(source: str, folder: str | Path | None) -> tuple[str, Path, Format] | None:
@@ -146,7 +146,7 @@ def from_arrays(
     if test_images is not None and test_labels is not None:
         test = RawSplit(as_pixels(test_images, "test"), *encode_labels(test_labels, "test", names, are_strings(labels)), "test")
     options = ReadOptions(size, fit, drop_empty=drop_empty, pixel_range=pixel_range)
-    return assemble(name, RawData(train, test), preprocessing, options, flip_invariant, names)
+    return warned(assemble(name, RawData(train, test), preprocessing, options, flip_invariant, names))
 
 
 def catalogue_key(source: str | Path) -> str | None:

@@ -10,6 +10,7 @@ from PIL import Image
 from condensation.core.lock import LOCK
 from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import UNFINISHED
+from condensation.data.pack.index import is_pack
 
 OWN = "written by this program"  # reason to pass a folder or a picture over
 SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws
@@ -55,8 +56,8 @@ def _begins_with(path: str, mark: str) -> bool:
 
 
 def is_own_folder(path: str | Path) -> bool:
-    """Return whether the program wrote the folder: a run, a study, an export, a pool or a cache, or a folder of such folders."""
-    return any(_is_record(os.path.join(path, name), keys) for name, keys in RECORDS.items()) or _holds_outputs(path)
+    """Return whether the program wrote the folder: a run, a study, an export, a pool, a pack or a cache, or a folder of such folders."""
+    return is_pack(Path(path)) or any(_is_record(os.path.join(path, name), keys) for name, keys in RECORDS.items()) or _holds_outputs(path)
 
 
 def _is_record(path: str, keys: tuple[str, ...]) -> bool:

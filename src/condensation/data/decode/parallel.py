@@ -1,7 +1,7 @@
 """Parallel decoding of many images into one array."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.core.processors import usable_processors
 from condensation.core.text import joined
-from condensation.data.dataset import FileSummary, MixedSizes, RawData, RawSplit, ReadOptions, SkippedImage
+from condensation.data.dataset import FileSummary, MixedSizes, NoImages, RawData, RawSplit, ReadOptions, SkippedImage
 from condensation.data.decode.decode import DecodedImage, OwnPicture, UnreadableImage, decode_file, strict_pillow
 from condensation.data.own_output import OWN
 from condensation.data.pixel_range import DEEPEST, PixelRange, fitting_range, range_note
@@ -37,7 +37,7 @@ class PendingImage:
 class PendingImages:
     """The images of a split, not read yet."""
 
-    items: Iterable[PendingImage]
+    items: Iterable[PendingImage]  # may be iterated again
     count: int
     origin: str  # for messages
     class_names: tuple[str, ...] | None = None  # None if labels are plain numbers
@@ -52,7 +52,7 @@ class PendingData:
     test: PendingImages | None
     note: str
     ignored: Mapping[str, int]  # reason: number of files that are not images
-    listing: Sequence[object]  # values that identify the state of all files
+    listing: Iterable[object]  # values that identify the state of all files
 
 
 @dataclass
@@ -102,8 +102,10 @@ def deep_note(count: int, pixel_range: PixelRange) -> str:
     return range_note(f"{count:,} images" if count > 1 else "Pixels of one image", pixel_range)
 
 
-def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, FileSummary, DeepImages]:
-    """Return one split, in colour if any of its images is."""
+def read_split(
+    pending: PendingImages, options: ReadOptions, decoded: Iterable[tuple[PendingImage, Outcome]] | None = None
+) -> tuple[RawSplit, FileSummary, DeepImages]:
+    """Return one split, in colour if any of its images is; ``decoded`` are its items with their images if they are decoded elsewhere."""
     array: np.ndarray | None = None
     labels: list[int] = []
     names: list[str] = []
@@ -113,7 +115,7 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
     own, deep = 0, DeepImages()
     if options.shape:  # before the first images are decoded, which may be large themselves
         _require_memory(pending, (1, *options.shape))
-    for done, (item, image) in enumerate(decode_in_parallel(pending.items, options), 1):
+    for done, (item, image) in enumerate(decode_in_parallel(pending.items, options) if decoded is None else decoded, 1):
         if options.on_progress:
             options.on_progress(done, pending.count)
         if image is None:
@@ -144,8 +146,8 @@ def read_split(pending: PendingImages, options: ReadOptions) -> tuple[RawSplit, 
         modes[image.mode] += 1
     if array is None:
         if skipped and not own and options.skip_bad:
-            raise CondensationError(f"No image of {pending.origin} can be read. The first: {skipped[0].name} {skipped[0].why}.")
-        raise skipped[0].error() if skipped else CondensationError(f"{pending.origin} has no images.")
+            raise NoImages(f"No image of {pending.origin} can be read. The first: {skipped[0].name} {skipped[0].why}.")
+        raise skipped[0].error() if skipped else NoImages(f"{pending.origin} has no images.")
     files = FileSummary(dict(sizes), dict(modes), tuple(skipped), {OWN: own} if own else {})
     images = torch.from_numpy(array[: len(names)])
     return RawSplit(images, torch.tensor(labels), pending.class_names, pending.origin, tuple(names)), files, deep
@@ -162,7 +164,7 @@ def offset_progress(options: ReadOptions, offset: int, total: int) -> ReadOption
     return replace(options, on_progress=lambda done, _: on_progress(offset + done, total)) if on_progress else options
 
 
-def decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Iterator[tuple[PendingImage, Outcome]]:
+def decode_in_parallel(items: Iterable[PendingImage], options: ReadOptions) -> Generator[tuple[PendingImage, Outcome]]:
     """Yield every item with its image, in order, with a bounded number of images in memory."""
     waiting: deque[Future[list[tuple[PendingImage, Outcome]]]] = deque()
     source, threads = iter(items), thread_count()
@@ -194,4 +196,8 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
 def _require_memory(pending: PendingImages, shape: tuple[int, ...]) -> None:
     # Two copies: as read, and sorted into an image set.
     needed = 2 * pending.count * int(np.prod(shape))
-    memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", "Set size=... to a smaller size.")
+    memory.require(
+        needed,
+        f"Reading {pending.count:,} images from {pending.origin}",
+        "Set size=... to a smaller size, or pack the images: `condense data pack`.",
+    )

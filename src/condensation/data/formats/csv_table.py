@@ -54,8 +54,8 @@ def is_table(path: Path) -> bool:
 def read_csv(path: Path, options: ReadOptions = ReadOptions()) -> RawData:
     """Return the images of the table at ``path``, which may have a column ``split``; paths are relative to the folder of the table."""
     found = pending_csv(path, options)
-    raw = read_cached(("csv", path), found.listing, options, lambda: read_splits(found.train, found.test, options, found.note))
-    return raw if raw.files else replace(raw, files=FileSummary())
+    raw = read_cached(("csv", path), found.listing, options, lambda: read_splits(found.train, found.test, options), found)
+    return replace(raw, note=joined(found.note, raw.note), files=raw.files or FileSummary())
 
 
 def pending_csv(path: Path, options: ReadOptions) -> PendingData:

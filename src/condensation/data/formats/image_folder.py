@@ -3,9 +3,9 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 
 from condensation.core.errors import CondensationError
@@ -13,7 +13,7 @@ from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
-from condensation.data.decode.parallel import PendingData, PendingImages, file_image, read_splits
+from condensation.data.decode.parallel import PendingData, PendingImage, PendingImages, file_image, read_splits
 from condensation.data.match_classes import LEAVE_OUT, left_out_note, normalized, normalized_names, unknown_class_error
 from condensation.data.parts import choose_parts, part_kind
 
@@ -30,15 +30,20 @@ class ClassFolders:
     others: Counter[str]  # reason: number of ignored files
     empty: tuple[str, ...] = ()  # classes left out, since they have no image
 
+    def __iter__(self) -> Iterator[PendingImage]:
+        """Yield the images one by one, since a million of them take as much memory as their files."""
+        for label, (name, files) in enumerate(self.classes.items()):
+            place = os.path.join(printable(str(self.folder)), name)
+            for file in files:
+                yield file_image(file.path, os.path.join(place, file.name), label)
+
+    def listing(self) -> Iterator[object]:
+        """Yield values that identify the state of all files."""
+        return ((self.folder.name, name, *file) for name, files in self.classes.items() for file in files)
+
     def pending(self) -> PendingImages:
-        """Return the images; items are created lazily, since a cached data set needs none."""
-        items = (
-            file_image(file.path, os.path.join(printable(str(self.folder)), name, file.name), label)
-            for label, (name, files) in enumerate(self.classes.items())
-            for file in files
-        )
         labels = [label for label, files in enumerate(self.classes.values()) for _ in files]
-        return PendingImages(items, len(labels), str(self.folder), tuple(self.classes), labels)
+        return PendingImages(self, len(labels), str(self.folder), tuple(self.classes), labels)
 
 
 def is_image_folder(folder: Path) -> bool:
@@ -53,7 +58,7 @@ def read_image_folder(folder: Path, options: ReadOptions = ReadOptions()) -> Raw
     with no size set, or an image cannot be read, and NotEnoughMemory if the images do not fit.
     """
     found = pending_image_folder(folder, options)
-    raw = read_cached(("folder", folder), found.listing, options, lambda: read_splits(found.train, found.test, options))
+    raw = read_cached(("folder", folder), found.listing, options, lambda: read_splits(found.train, found.test, options), found)
     return replace(raw, note=joined(found.note, raw.note), files=(raw.files or FileSummary()) + FileSummary(ignored=found.ignored))
 
 
@@ -66,7 +71,7 @@ def pending_image_folder(folder: Path, options: ReadOptions) -> PendingData:
         if test and name not in train.classes:
             raise unknown_class_error(str(test.folder), name, str(train.folder))
     splits = [split for split in (train, test) if split]
-    listing = [(split.folder.name, name, *file) for split in splits for name, files in split.classes.items() for file in files]
+    listing = chain.from_iterable(split.listing() for split in splits)
     others = sum((split.others for split in splits), Counter[str]())
     return PendingData(train.pending(), test.pending() if test else None, note, others, listing)
 

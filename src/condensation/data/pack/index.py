@@ -1,4 +1,4 @@
-"""Index of packed data, and the images that it describes."""
+"""Index of packed data."""
 
 import hashlib
 import json
@@ -7,16 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from condensation.core.errors import NEWER, CondensationError
-from condensation.core.image_files import Block, ImageFiles
 from condensation.core.records import as_record
 from condensation.core.regular_files import LARGEST_TEXT, open_regular, read_text
 from condensation.core.storage import RESTORE, parsed, write
-from condensation.core.stored_images import BLOCK_BYTES, StoredImages
-from condensation.core.text import joined
-from condensation.data.dataset import FileSummary, Packed, RawData, RawSplit, ReadOptions, format_shape
+from condensation.core.stored_images import BLOCK_BYTES
+from condensation.data.dataset import ReadOptions, SkippedImage
 
 INDEX, UNFINISHED = "index.json", "packing.json"  # files of a finished pack, and of one that is being written
 KIND = '{"kind": "packed images"'  # begin of both files
@@ -55,6 +51,7 @@ class Found:
     sizes: tuple[tuple[int, int, int], ...]  # height, width, number of images
     modes: dict[str, int]
     ignored: dict[str, int]
+    skipped: tuple[SkippedImage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +70,9 @@ class PackIndex:
     found: Found | None
     names: str  # digest of the table of names
     state: str  # digest of the files and options from which the images were read
+    warnings: tuple[str, ...] = ()  # about the images
+    origins: tuple[str, str] = ("", "")  # file or folder of each part; empty if it shall not be told
+    named: bool = True  # False if the source has no class names, so that they are numbers
 
     @property
     def parts(self) -> dict[str, PackedPart]:
@@ -153,48 +153,8 @@ def check_size(path: Path, size: int) -> None:
         raise CondensationError(f"{path} is {problem}: it has {actual:,} bytes, expected {size:,}.", hint=AGAIN)
 
 
-def stored_part(folder: Path, part: PackedPart, shape: tuple[int, int, int]) -> tuple[StoredImages, torch.Tensor]:
-    """Return the images of a part, which stay in their files, and their labels."""
-    blocks = [Block(str(folder / each.file), each.offset, each.count, each.channels) for each in part.classes]
-    images = StoredImages.of(ImageFiles(blocks, shape))
-    images.value_counts = torch.tensor(part.histogram)
-    labels, counts = torch.tensor([[each.label, each.count] for each in part.classes]).T
-    return images, labels.repeat_interleave(counts)
-
-
-def read_pack(folder: Path, options: ReadOptions) -> RawData:
-    """Return the images of the pack in ``folder``, which stay in their files unless they are few. Only the index is read."""
-    index = read_index(folder)
-    _check_options(folder, index, options)
-    splits, fingerprints = [], []
-    for part in index.parts.values():
-        stored, labels = stored_part(folder, part, index.shape)
-        images = stored.placed()
-        splits.append(RawSplit(images, labels, index.class_names, str(folder)))
-        known: dict[tuple[int, ...], str] = {(each.label,): each.digest for each in part.classes}
-        fingerprints.append({**known, tuple(each.label for each in part.classes): part.fingerprint})
-    files = None
-    if index.found:
-        sizes = {(height, width): count for height, width, count in index.found.sizes}
-        files = FileSummary(sizes, index.found.modes, ignored=index.found.ignored)
-    packed = Packed(index.name, index.details, tuple(fingerprints))
-    return RawData(splits[0], splits[1], joined(index.note), files, packed=packed)
-
-
 def reading_of(options: ReadOptions) -> dict[str, Any]:
     """Return the options that decide about the images, as JSON."""
     content = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in ("on_progress", "skip_bad")}
     result: dict[str, Any] = json.loads(json.dumps({**content, "size": options.shape}))
     return result
-
-
-def _check_options(folder: Path, index: PackIndex, options: ReadOptions) -> None:
-    """Raise CondensationError if ``options`` ask for other images than those that were packed."""
-    if options.shape not in (None, index.shape[1:]):
-        message = f"The images in {folder} were packed with {format_shape(index.shape[1:])} pixels, not {format_shape(options.shape)}."
-        raise CondensationError(message, hint="Leave out the size, or pack the images again with it.", setting="data.size")
-    usual = reading_of(ReadOptions())
-    for name, value in reading_of(options).items():
-        if name != "size" and value not in (usual[name], index.reading.get(name)):
-            message = f"data.{name} was decided when the images in {folder} were packed."
-            raise CondensationError(message, hint="Leave it out, or pack the images again with it.", setting=f"data.{name}")

@@ -1,6 +1,8 @@
 """Packing of image files class by class, so that memory holds one class at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +19,7 @@ from condensation.data.assemble import assemble
 from condensation.data.dataset import Data, FileSummary, MixedSizes, RawData, RawSplit, ReadOptions
 from condensation.data.decode.decode import DecodedImage
 from condensation.data.decode.parallel import (
+    DeepImages,
     PendingData,
     PendingImage,
     PendingImages,
@@ -34,30 +37,59 @@ from condensation.data.split import about_held_out, held_out
 Classes = dict[str, dict[int, int]]  # per part: label in the packed data of each label in the source
 
 
-def stream(writer: PackWriter, name: str, folder: Path, pending: Callable[[], PendingData], options: ReadOptions) -> Data:
+def stream(writer: PackWriter, name: str, folder: Path, found: PendingData, options: ReadOptions) -> Data:
     """Add all classes that ``writer`` lacks, and return the data that `load` would return, whose images stay in ``folder``."""
-    found = pending()
     parts = {"train": found.train} | ({"test": found.test} if found.test else {})
     placed = _placeholder(found.test) if found.test else None
     train, test, left_out = match_classes(_placeholder(found.train), placed, drop_empty=options.drop_empty)
     matched = {"train": train} | ({"test": test} if test else {})
     classes = {part: dict(zip(list(parts[part].labels), matched[part].labels.tolist(), strict=True)) for part in parts}
-    names, done, total = train.class_names or (), 0, sum(split.count for split in parts.values())
-    for part, split in parts.items():
-        for label, items, places in _by_class(split):
-            if not writer.has(part, classes[part][label]):
-                progress = offset_progress(options, done, total)
-                wanted = replace(split, items=items, count=len(items))
-                _add_class(writer, part, classes[part][label], names, wanted, places, progress, not test)
-                writer.require_room(total)
-            done += len(items)
-            if options.on_progress:
-                options.on_progress(done, total)
+    names, total = train.class_names or (), sum(split.count for split in parts.values())
+    try:
+        for part, split in parts.items():
+            _add_part(writer, part, split, classes[part], names, total, not test, options)
+    finally:
+        writer.flush()  # after an error or Ctrl-C, too
     bad = next((line.skipped[0] for line in writer.lines if line.skipped), None)
     if bad and not options.skip_bad:  # they were skipped before the work was interrupted
         raise bad.error()
-    deep = _fit_range(writer, pending, classes, options)
+    deep = _fit_range(writer, found, classes, options)
     return _data(writer, name, folder, found, names, joined(found.note, deep, left_out), options)
+
+
+def add_all(writer: PackWriter, data: Data) -> None:
+    """Add the images of ``data``, which are in memory, class by class."""
+    for part, images in (("train", data.train), ("test", data.test)):
+        for label, first in images.starts.items():
+            if not writer.has(part, label):
+                writer.add(part, label, images.images[first : first + images.counts[label]].numpy())
+    writer.flush()
+
+
+def _add_part(
+    writer: PackWriter,
+    part: str,
+    split: PendingImages,
+    classes: dict[int, int],
+    names: Sequence[str],
+    total: int,
+    hold_out: bool,
+    options: ReadOptions,
+) -> None:
+    """Add the classes of a part that ``writer`` lacks. Threads decode the next classes while one is written."""
+    counts, places = Counter(split.labels), _places_of(split)
+    finished = {label: count for label, count in counts.items() if writer.has(part, classes[label])}
+    done = (total - split.count if part == "test" else 0) + sum(finished.values())
+    if options.on_progress:
+        options.on_progress(done, total)
+    missing = (item for item in _by_class(split) if item.label not in finished)
+    with closing(decode_in_parallel(missing, options)) as decoded:
+        for label, images in groupby(decoded, key=lambda pair: pair[0].label):
+            wanted = replace(split, items=(), count=counts[label], origin=f"{split.origin}, class {names[classes[label]]!r}")
+            progress = offset_progress(options, done, total)
+            _add_class(writer, part, classes[label], names, lambda: read_split(wanted, progress, images), places, hold_out)  # noqa: B023
+            writer.require_room(total)
+            done += counts[label]
 
 
 def _placeholder(split: PendingImages) -> RawSplit:
@@ -66,15 +98,14 @@ def _placeholder(split: PendingImages) -> RawSplit:
     return RawSplit(images, torch.as_tensor(split.labels), split.class_names, split.origin)
 
 
-def _by_class(split: PendingImages) -> Iterator[tuple[int, list[PendingImage], tuple[int, ...]]]:
-    """Yield each label with its images; a list is sorted, which gives them places, and other iterables have one class after the other."""
-    if not isinstance(split.items, Sequence):
-        yield from ((label, list(group), ()) for label, group in groupby(split.items, key=lambda item: item.label))
-        return
-    placed = sorted(enumerate(split.items), key=lambda pair: pair[1].label)
-    for label, group in groupby(placed, key=lambda pair: pair[1].label):
-        places, items = zip(*group, strict=True)
-        yield label, list(items), places
+def _by_class(split: PendingImages) -> Iterable[PendingImage]:
+    """Return the images class by class; a list is sorted, and other iterables have one class after the other."""
+    return sorted(split.items, key=lambda item: item.label) if isinstance(split.items, Sequence) else split.items
+
+
+def _places_of(split: PendingImages) -> dict[str, int]:
+    """Return the places of the images in a list by their names; nothing if they are class by class."""
+    return {item.name: place for place, item in enumerate(split.items)} if isinstance(split.items, Sequence) else {}
 
 
 def _add_class(
@@ -82,29 +113,29 @@ def _add_class(
     part: str,
     label: int,
     names: Sequence[str],
-    pending: PendingImages,
-    places: Sequence[int],
-    options: ReadOptions,
+    decoded: Callable[[], tuple[RawSplit, FileSummary, DeepImages]],
+    places: dict[str, int],
     hold_out: bool,
 ) -> None:
-    read, files, deep = read_split(replace(pending, origin=f"{pending.origin}, class {names[label]!r}"), options)
+    """Add the images of a class, which are read here, so that memory holds one class at a time."""
+    read, files, deep = decoded()
     first = writer.lines[0] if writer.lines else None
     if first and tuple(read.images.shape[2:]) != first.shape[1:]:
         (first_height, first_width), (height, width) = first.shape[1:], read.images.shape[2:]
-        message = f"The images differ in size: those of class {names[first.label]!r} have {first_width} x {first_height} pixels"
-        raise MixedSizes(f"{message}, those of class {names[label]!r} have {width} x {height}.", hint="Set size=64.", setting="data.size")
+        message = f"The images differ in size: {(first.names or ())[0]} has {first_width} x {first_height} pixels"
+        hint = "Set a common size, such as size=64; `condense data show` lists the sizes."
+        raise MixedSizes(f"{message}, {(read.names or ())[0]} has {width} x {height}.", hint=hint, setting="data.size")
     count, order = len(read.images), np.arange(len(read.images))
     test = np.sort(held_out(label, count, names[label]).numpy()) if hold_out else order[:0]
     order = np.concatenate([np.setdiff1d(order, test), test])
     image_names = [(read.names or ())[index] for index in order]
-    place_of = {item.name: place for item, place in zip(pending.items, places, strict=True)} if places else {}
     writer.add(
         part,
         label,
         read.images.numpy()[order],
         held_out=len(test),
         names=tuple(image_names),
-        places=tuple(place_of[name] for name in image_names) if places else None,
+        places=tuple(places[name] for name in image_names) if places else None,
         deep=tuple(np.flatnonzero(np.isin(order, list(deep.items))).tolist()),
         peak=deep.peak,
         sizes=tuple((*shape, number) for shape, number in files.sizes.items()),
@@ -114,16 +145,16 @@ def _add_class(
     )
 
 
-def _fit_range(writer: PackWriter, pending: Callable[[], PendingData], classes: Classes, options: ReadOptions) -> str:
+def _fit_range(writer: PackWriter, found: PendingData, classes: Classes, options: ReadOptions) -> str:
     """Scale all images of more than 8 bits from the range of their largest value, and return a sentence about it."""
     lines = {(line.part, line.label): line for line in writer.lines if line.deep}
     if not lines:
         return ""
     pixel_range = fitting_range(max(line.peak for line in lines.values()))
     if pixel_range != DEEPEST:  # they were scaled from `DEEPEST`, so they are decoded again
-        found, options = pending(), replace(options, pixel_range=pixel_range, on_progress=None)
+        options = replace(options, pixel_range=pixel_range, on_progress=None)
         for part, split in (("train", found.train), ("test", found.test)):
-            for label, items, _ in _by_class(split) if split else ():
+            for label, items in groupby(_by_class(split) if split else (), key=lambda item: item.label):
                 if line := lines.get((part, classes[part][label])):
                     indices = {(line.names or ())[index]: index for index in line.deep}
                     for item, image in decode_in_parallel([item for item in items if item.name in indices], options):

@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 
-import torch
-
-from condensation.core.image_files import Block, ImageFiles
-from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
-from condensation.core.stored_images import StoredImages
 from condensation.data.decode.parallel import thread_count
-from condensation.data.pack.index import PackedClass, PackIndex, file_digest, read_index
+from condensation.data.pack.digests import is_whole, packed_classes
+from condensation.data.pack.index import PackIndex, file_digest, read_index
 from condensation.data.pack.writer import JOURNAL
 
 
@@ -32,10 +28,10 @@ def verify_pack(folder: Path, on_progress: OnProgress | None = None) -> tuple[Pa
     Raise CondensationError if the index is missing or damaged, or a file is missing or has another size.
     """
     index = read_index(folder)
-    classes = [(part, each) for part, content in index.parts.items() for each in content.classes]
+    classes = list(packed_classes(index))
     damaged = []
     with ThreadPoolExecutor(thread_count()) as pool:
-        results: Iterator[bool] = pool.map(_is_whole, repeat(folder), repeat(index), [each for _, each in classes])
+        results: Iterator[bool] = pool.map(is_whole, repeat(folder), repeat(index), [each for _, each in classes])
         for done, ((part, each), whole) in enumerate(zip(classes, results, strict=True), 1):
             if not whole:
                 damaged.append(DamagedClass(each.file, part, index.class_names[each.label]))
@@ -44,9 +40,3 @@ def verify_pack(folder: Path, on_progress: OnProgress | None = None) -> tuple[Pa
     if file_digest(folder / JOURNAL) != index.names:
         damaged.append(DamagedClass(JOURNAL))
     return index, damaged
-
-
-def _is_whole(folder: Path, index: PackIndex, part: PackedClass) -> bool:
-    images = StoredImages.of(ImageFiles([Block(str(folder / part.file), part.offset, part.count, part.channels)], index.shape))
-    labels = torch.full((part.count,), part.label)
-    return ImageSet.of(images, labels, index.class_names).fingerprint() == part.digest
