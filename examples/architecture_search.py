@@ -4,7 +4,6 @@ Results are in nas/example; a second run only prints them. All 720 networks of t
 """
 
 from condensation import Recipe
-from condensation.studies.executors import Processes
 from condensation.studies.nas.proxies import SearchSettings, proxies_for
 from condensation.studies.nas.report import search_figure
 from condensation.studies.nas.search import search_in
@@ -25,15 +24,11 @@ SETTINGS = SearchSettings(
     top=0.5,
 )
 FOLDER = "nas/example"
-WORKERS = 1  # processes, each with a thread of its own; as many as the machine has cores make it faster
+EXECUTOR = None  # "processes:4": four processes of this machine; clusters of Dask, Ray and Slurm: docs/studies-on-clusters.md
 
 
 def main() -> None:
-    if WORKERS > 1:
-        with Processes(WORKERS) as executor:
-            failures = NAS.run(SETTINGS, FOLDER, executor=executor, at_a_time=WORKERS)
-    else:
-        failures = NAS.run(SETTINGS, FOLDER)
+    failures = NAS.run(SETTINGS, FOLDER, executor=EXECUTOR)
     search = search_in(FOLDER)
     print(f"{NAS.read(FOLDER).title}, {len(failures)} failed")
     for verdict in search.verdicts:

@@ -96,7 +96,7 @@ STUDIES = {
     "theory": ["--networks=1", "pairs=3", "ipc=2", "batch_per_class=4", "epochs=0,1"],
     "continual": ["--networks=1", "--epochs=1", "--orders=1", "--ipc=2", "evaluation.network.width=8"],
     "pools": ["--networks=1", "--epochs=1", "--pool=2", "--pool-epochs=1", "--ipc=2", "method.steps=1", "network.width=8"],
-    "nas": ["--trainings=1", "--epochs=1", "--whole-epochs=1", "--ipc=2", "--workers=1", "--subset=3"],
+    "nas": ["--trainings=1", "--epochs=1", "--whole-epochs=1", "--ipc=2", "--on=processes:1", "--subset=3"],
 }
 PROXIES = {"table": "random,dm", "continual": "random,herding,dm", "nas": "random,herding,dsa,dm"}  # methods of a study by default
 SUPPLEMENT = "random,gmmn,dc-vae,biggan,pixel-mmd,dm,kip,gtn"

@@ -43,8 +43,8 @@ STUDIES = {
         "table": f"table --seeds 1 --preset fast {_SCORED} {_DM} {_SLIM}",
         "continual": f"continual --orders 1 --steps 2 {_SCORED} {_DM} {_SLIM}",
         "transfer": f"transfer --learn mlp --test mlp {_SCORED} method.steps=3 method.batch_per_class=6",
-        "nas": f"{_NAS} --proxies random,early-stopping --workers 1",
-        "nas-workers": f"{_NAS} --proxies random --workers 2",
+        "nas": f"{_NAS} --proxies random,early-stopping --on processes:1",
+        "nas-workers": f"{_NAS} --proxies random --on processes:2",
         "pools": f"pools --pool 2 --pool-epochs 1 --bounds 1,50 --buckets random,all {_SCORED} method.steps=2 {_NARROW} {_SLIM}",
         "theory": "theory --networks 1 epochs=[0,1] pairs=3 ipc=2 batch_per_class=4 network.width=4",
     }.items()

@@ -8,7 +8,7 @@ import pytest
 from tests.cli.test_studies import interrupted
 
 SETTINGS = ("dm.steps=2", "dm.batch_per_class=4", "dm.networks.spec.width=4", "recipe.batch=20", "compute.precision=float32")
-NAS = ("nas", "-d", "digits", "-i", "1", "--trainings", "1", "--epochs", "2", "--whole-epochs", "1", "--workers", "1", *SETTINGS)
+NAS = ("nas", "-d", "digits", "-i", "1", "--trainings", "1", "--epochs", "2", "--whole-epochs", "1", "--on", "processes:1", *SETTINGS)
 SPACE = """
 width = [4]
 depth = [1, 2]
@@ -110,7 +110,7 @@ def test_wrong_arguments_exit_with_a_short_error(condense, arguments, output):
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_ctrl_c_keeps_finished_work_and_prints_how_to_resume(condense, nas, workers):
     Path("space.toml").write_text(SPACE.replace('["instance"]', '["none", "instance"]'))
-    long = [*nas, "--workers", workers, "--whole-epochs", "3"]
+    long = [*nas, "--on", f"processes:{workers}", "--whole-epochs", "3"]
     code, output = interrupted(long, "[6 of 10]")
     assert code == 130
     assert "finished work is kept" in output

@@ -57,6 +57,7 @@ REFUSED = (
     "nas recipe.epohcs=3",
     "pools pool.nonsense=3",
     "theory pears=3",
+    "theory --on processes:none",
 )
 PROGRAM = """
 import sys

@@ -204,7 +204,7 @@ STUDY_ARGUMENTS: dict[str, tuple[object, ...]] = {
     "transfer": ("-d", "digits", "-i", 1, "--learn", "mlp,convnet", "--test", "mlp", *JUDGED, *SMALL_METHOD[:2], *COMPUTE),
     "continual": ("-d", "digits", "-m", "random,dm", "--steps", 2, "-i", 1, "--orders", 1, *JUDGED, *SMALL_DM[:2], *JUDGE),
     "nas": (
-        *("-d", "digits", "-i", 1, "--trainings", 1, "--epochs", 40, "--whole-epochs", 1, "--workers", 1),
+        *("-d", "digits", "-i", 1, "--trainings", 1, "--epochs", 40, "--whole-epochs", 1, "--on", "processes:1"),
         *("--proxies", "random,dm,early-stopping", "--space", "space.toml", "dm.steps=2", "dm.batch_per_class=4"),
         *("dm.networks.spec.width=4", "recipe.batch=20", *COMPUTE),
     ),

@@ -21,10 +21,10 @@ from condensation.studies.continual import curves as reading, run as working
 from condensation.studies.continual.curves import curves_in
 from condensation.studies.continual.report import continual_figure, continual_notes, continual_rows
 from condensation.studies.continual.study import ContinualSettings, MemoryStep, memory_jobs, memory_steps, sequence_of
-from condensation.studies.jobs import Watch
 from condensation.studies.published_numbers import Number
 from condensation.studies.registry import CONTINUAL
 from condensation.studies.study import write_report
+from condensation.studies.tasks import Watch
 from condensation.training.train import Recipe
 from tests.studies.stopping import stop_at
 

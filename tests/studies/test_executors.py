@@ -1,125 +1,233 @@
-"""Executors run every job once, in order, and lose none."""
+"""Executors do every task once, in order, and lose none; the tasks of a lost worker are done again."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import condensation
+from condensation.core.errors import CondensationError
+from condensation.core.lease import leased
 from condensation.methods.loop import Stopped
-from condensation.studies.executors import DIED, Processes, run_all
-from condensation.studies.jobs import Failure
+from condensation.studies import engine as engines
+from condensation.studies.engine import RETRIES, Engine
+from condensation.studies.remote import Outcome, RemoteTask, do, lease_of
+from condensation.studies.tasks import FAILED, FINISHED, TO_DO, Failure, Task, TaskList, Watch, failures_in, file_state
+
+REQUEST = RemoteTask(study="none", folder="nowhere", settings="{}")
+
+
+def tasks(folder, names, work=lambda name: None, **fields):
+    """One task per letter of ``names``, which does ``work`` and writes a file."""
+
+    def write(name, watch):
+        failure = work(name)
+        if failure is None:
+            (folder / "cells").mkdir(exist_ok=True)
+            (folder / "cells" / name).touch()
+        return failure
+
+    return TaskList(
+        [
+            Task(name=name, group="cells", title=name, work=partial(write, name), state=partial(file_state, folder / "cells" / name, name))
+            if name not in fields
+            else fields[name](partial(write, name), partial(file_state, folder / "cells" / name, name))
+            for name in names
+        ]
+    )
 
 
 class Log:
-    """Events, and the largest number of jobs that ran at once."""
+    """Events of a study, and the largest number of tasks that ran at once."""
 
     def __init__(self):
         self.began, self.ended, self.running, self.most = [], {}, set(), 0
 
-    def begin(self, name):
-        self.began.append(name)
-        self.running.add(name)
+    def begin(self, number, count, title, state):
+        self.began.append(title)
+        if state in (TO_DO, FAILED):
+            self.running.add(title)
         self.most = max(self.most, len(self.running))
 
-    def end(self, name, reason):
-        assert name not in self.ended
-        self.ended[name] = reason and reason.reason
-        self.running.discard(name)
+    def end(self, number, count, title, result, seconds, left):
+        assert title not in self.ended
+        self.ended[title] = result
+        self.running.discard(title)
+
+    @property
+    def watch(self):
+        return Watch(on_job=self.begin, on_end=self.end)
 
 
-def done_at_once(work):
-    """A ``submit`` that does ``work`` here."""
+class Here:
+    """Executor that does each task in this process, when it is submitted."""
 
-    def submit(name):
-        future = Future()
+    def __init__(self, engine, before=lambda name: None):
+        self.engine, self.before = engine, before
+
+    def submit(self, work, text):
+        future, task = Future(), self.engine.tasks[json.loads(text)["task"]]
         try:
-            future.set_result(work(name))
+            self.before(task.name)
+            future.set_result(do(task, self.engine.folder, Watch()))
         except Exception as error:
             future.set_exception(error)
         return future
 
-    return submit
+
+class Threads(Here):
+    def __init__(self, engine, workers):
+        super().__init__(engine)
+        self.pool, self.workers = ThreadPoolExecutor(workers), workers
+
+    def submit(self, work, text):
+        return self.pool.submit(do, self.engine.tasks[json.loads(text)["task"]], self.engine.folder, Watch())
 
 
-def never():
-    pass
-
-
-def test_jobs_are_submitted_in_order_with_a_limit():
+def test_tasks_are_submitted_in_order_with_a_limit(tmp_path):
     log = Log()
-    with ThreadPoolExecutor(2) as pool:
-        work = lambda name: time.sleep(0.02)  # noqa: E731
-        run_all("abcdef", lambda name: pool.submit(work, name), log.begin, log.end, never, at_a_time=2)
+    engine = Engine(tasks(tmp_path, "abcdef", lambda name: time.sleep(0.02)), tmp_path, log.watch)
+    engine.work_on(Threads(engine, 2), REQUEST, 2)
     assert (log.began, log.most) == (list("abcdef"), 2)
-    assert log.ended == dict.fromkeys("abcdef")
+    assert log.ended == dict.fromkeys("abcdef", "finished")
+    assert engine.failed == {}
 
 
-def test_a_job_that_fails_stops_no_other():
+@pytest.mark.parametrize("here", [True, False])
+def test_a_task_that_fails_stops_no_other_and_is_not_tried_again(tmp_path, here):
+    done = []
+
+    def work(name):
+        done.append(name)
+        return Failure("out of memory") if name == "b" else None
+
+    engine = Engine(tasks(tmp_path, "abc", work), tmp_path, Watch())
+    engine.work_here() if here else engine.work_on(Here(engine), REQUEST)
+    assert done == list("abc")
+    assert engine.failed == failures_in(tmp_path / "cells") == {"b": Failure("out of memory")}
+
+
+def test_errors_of_the_executor_are_failures(tmp_path):
     log = Log()
-    work = {"a": None, "b": Failure("out of memory"), "c": None}
-    run_all("abc", done_at_once(work.get), log.begin, log.end, never)
-    assert log.ended == {"a": None, "b": "out of memory", "c": None}
+    engine = Engine(tasks(tmp_path, "ab"), tmp_path, log.watch)
+    engine.work_on(Here(engine, lambda name: {"a": 1}[name]), REQUEST)
+    assert log.ended == {"a": "finished", "b": "failed: KeyError: 'b'"}
+    assert "KeyError" in engine.failed["b"].traceback
 
 
-def test_exceptions_of_the_executor_are_failures():
-    log = Log()
-    run_all("ab", done_at_once(lambda name: {"a": 1}[name] and None), log.begin, log.end, never)
-    assert log.ended == {"a": None, "b": "KeyError: 'b'"}
+def test_what_a_task_needs_is_done_before_or_it_is_left_out(tmp_path):
+    def after(**fields):
+        return lambda work, state: Task(name=work.args[0], group="cells", title=work.args[0], work=work, state=state, **fields)
+
+    order = []
+
+    def work(name):
+        order.append(name)
+        return Failure("no") if name == "d" else None
+
+    listed = tasks(tmp_path, "abcde", work, a=after(after=("cells/d",)), b=after(needs=("cells/c",)), e=after(needs=("cells/d",)))
+    engine = Engine(listed, tmp_path, Watch())
+    engine.work_on(Here(engine), REQUEST)
+    assert order == list("cdab")
+    assert list(engine.failed) == ["d"]
 
 
-def test_jobs_lost_with_a_dead_process_run_again_alone():
+def test_the_error_of_a_vital_task_ends_the_study(tmp_path):
+    def vital(work, state):
+        return Task(name="b", group="cells", title="the pool", work=work, state=state, vital=True)
+
+    engine = Engine(tasks(tmp_path, "abc", lambda name: Failure("no") if name == "b" else None, b=vital), tmp_path, Watch())
+    with pytest.raises(CondensationError) as error:
+        engine.work_on(Here(engine), REQUEST, 1)
+    assert error.value.message == "the pool: no"
+
+
+def test_tasks_lost_with_a_dead_process_are_done_again_alone(tmp_path):
     """All that runs in a pool is lost with one process of it."""
     log, lost = Log(), []
 
-    def work(name):
+    def die(name):
         if name == "b" or (name in "ac" and name not in lost):
             lost.append(name)
             raise BrokenExecutor
-        return None
 
-    run_all("abcde", done_at_once(work), log.begin, log.end, never, at_a_time=3)
-    assert log.ended == {"a": None, "b": DIED, "c": None, "d": None, "e": None}
-    assert log.began == list("abcabcde")
+    engine = Engine(tasks(tmp_path, "abcde"), tmp_path, log.watch)
+    engine.work_on(Here(engine, die), REQUEST, 3)
+    assert lost.count("b") == 1 + RETRIES
+    assert log.began == list("abcabcbde")
+    assert {name for name, result in log.ended.items() if result == "finished"} == set("acde")
+    assert list(failures_in(tmp_path / "cells")) == ["b"]
 
 
-def test_stop_cancels_jobs_that_have_not_begun():
-    log, futures = Log(), []
+def test_a_task_of_a_lost_worker_of_a_cluster_is_done_again_beside_others(tmp_path):
+    log, lost = Log(), []
 
-    def look():
+    def die(name):
+        if name == "a" and len(lost) < RETRIES:
+            lost.append(name)
+            raise BrokenExecutor
+
+    engine = Engine(tasks(tmp_path, "abc"), tmp_path, log.watch)
+    executor = Here(engine, die)
+    executor.loses_all = False
+    engine.work_on(executor, REQUEST)
+    assert (log.began, engine.failed) == (list("abcaa"), {})
+
+
+def test_stop_cancels_tasks_that_have_not_begun(tmp_path):
+    futures = []
+
+    class Never:
+        def submit(self, *_):
+            futures.append(Future())
+            return futures[-1]
+
+    def stop(done, total):
         raise Stopped("enough")
 
-    def submit(name):
-        futures.append(Future())
-        return futures[-1]
-
     with pytest.raises(Stopped):
-        run_all("abc", submit, log.begin, log.end, look, at_a_time=2)
+        Engine(tasks(tmp_path, "abc"), tmp_path, Watch(on_tasks=stop)).work_on(Never(), REQUEST, 2)
     assert [future.cancelled() for future in futures] == [True, True]
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_a_task_that_another_process_does_is_waited_for_and_not_done_twice(tmp_path, monkeypatch, here):
+    monkeypatch.setattr(engines, "LOOK", 0.01)
+    done, seen = [], []
+
+    def end_of_the_other(ended, count):
+        if ended == 2:
+            (tmp_path / "cells" / "a").touch()
+            other.close()
+
+    watch = Watch(on_job=lambda number, count, title, state: seen.append((title, state)), on_tasks=end_of_the_other)
+    engine = Engine(tasks(tmp_path, "abc", done.append), tmp_path, watch)
+    with ExitStack() as other:
+        assert other.enter_context(leased(lease_of(engine.tasks["cells/a"], tmp_path))) is None
+        engine.work_here() if here else engine.work_on(Here(engine), REQUEST)
+    assert done == list("bc")
+    assert seen[0][1].startswith(f"done by process {os.getpid()} on ")
+    assert seen[-1] == ("a", FINISHED)
+
+
+def test_a_task_that_others_finish_meanwhile_is_not_done_again(tmp_path):
+    done = []
+    (task,) = tasks(tmp_path, "a", done.append).tasks
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "a").touch()
+    assert do(task, tmp_path, Watch()) == Outcome()
+    assert done == []
+
+
 # -- processes
-
-
-def die_if_asked(name):
-    if name == "b":
-        os._exit(9)
-    return Failure(str(os.getpid()))
-
-
-@pytest.mark.slow
-def test_a_process_that_dies_is_replaced():
-    log = Log()
-    with Processes(2) as processes:
-        run_all("abcd", lambda name: processes.submit(die_if_asked, name), log.begin, log.end, never, at_a_time=2)
-    assert log.ended.pop("b") == DIED
-    assert set(log.ended) == set("acd")
-    assert str(os.getpid()) not in log.ended.values()
 
 
 @pytest.mark.slow

@@ -6,8 +6,8 @@ import shutil
 import pytest
 
 from condensation.config.build import from_dict
-from condensation.studies.jobs import Failure, failures_in, record_failure
 from condensation.studies.registry import STUDIES
+from condensation.studies.tasks import Failure, failures_in, record_failure
 from tests.golden.cases import steady
 from tests.killing import changes, kill_before, leftovers
 

@@ -19,7 +19,6 @@ from condensation.data.load import load
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.executors import Processes
-from condensation.studies.jobs import Watch
 from condensation.studies.nas import train_candidates
 from condensation.studies.nas.proxies import EARLY, WHOLE, SearchSettings, proxies_for, search_jobs, without_validation
 from condensation.studies.nas.report import search_figure, search_notes
@@ -29,6 +28,7 @@ from condensation.studies.nas.train_candidates import Trained
 from condensation.studies.registry import NAS
 from condensation.studies.study import write_report
 from condensation.studies.table.study import NamedMethod
+from condensation.studies.tasks import Watch
 from condensation.training.train import Recipe, train
 from tests.small import images
 from tests.studies.stopping import stop_at
@@ -233,7 +233,7 @@ def test_any_executor_gives_the_same_scores(finished, settings, tmp_path):
 @pytest.mark.slow
 def test_processes_give_the_same_scores(finished, settings, tmp_path):
     with Processes(2) as processes:
-        assert NAS.run(settings, tmp_path / "nas", executor=processes, at_a_time=2) == {}
+        assert NAS.run(settings, tmp_path / "nas", executor=processes) == {}
     assert results(tmp_path / "nas") == results(finished)
 
 

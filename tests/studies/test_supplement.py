@@ -6,12 +6,13 @@ import pytest
 
 from condensation import Compute, CondensedSet
 from condensation.methods.registry import METHODS
-from condensation.studies.jobs import Watch, generator_for
+from condensation.studies.jobs import generator_for
 from condensation.studies.published_numbers import columns, published
 from condensation.studies.registry import TABLE
 from condensation.studies.table.cells import cells_in
 from condensation.studies.table.study import TableRow, TableSettings, row_run, table_jobs
 from condensation.studies.table.supplement import SUPPLEMENT, TABLES, missing, table_named
+from condensation.studies.tasks import Watch
 
 GMMN = {"name": "gmmn", "iterations": 2, "batch_per_class": 4, "samples_per_class": 4, "hidden": [4]}
 SETTINGS = TableSettings(

@@ -13,7 +13,6 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.methods.loop import Stopped
 from condensation.studies import jobs
-from condensation.studies.jobs import Watch
 from condensation.studies.registry import TABLE
 from condensation.studies.study import write_report
 from condensation.studies.study_folder import slug
@@ -29,6 +28,7 @@ from condensation.studies.table.study import (
     table_jobs,
     with_overrides,
 )
+from condensation.studies.tasks import Watch, failures_in
 from condensation.training.train import Recipe
 
 SMALL = {"name": "convnet", "width": 8}
@@ -281,7 +281,7 @@ def test_failed_jobs_are_tried_again(tmp_path, monkeypatch, error, reason):
     monkeypatch.setattr(jobs, "run", fails)
     once = replace(SETTINGS, seeds=1)
     assert TABLE.run(once, tmp_path / "t")["dm-ipc1-seed0"].reason == reason
-    assert jobs.state(table_jobs(once)[1], tmp_path / "t" / "runs", jobs.failures_in(tmp_path / "t" / "runs")) == "failed"
+    assert jobs.state(table_jobs(once)[1], tmp_path / "t" / "runs", failures_in(tmp_path / "t" / "runs")) == "failed"
     monkeypatch.undo()
     assert TABLE.run(once, tmp_path / "t") == {}
     assert all(cell.done and not cell.failed for cell in cells_in(once, tmp_path / "t"))

@@ -13,8 +13,8 @@ from condensation.core.rng import Rng
 from condensation.data.settings import DataSettings
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
-from condensation.studies.jobs import Watch
 from condensation.studies.registry import THEORY
+from condensation.studies.tasks import Watch
 from condensation.studies.theory.study import TheorySettings, losses, rank_correlation
 from tests.studies.stopping import stop_at
 

@@ -14,9 +14,9 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.loop import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.mlp import MLP
-from condensation.studies.jobs import Watch
 from condensation.studies.registry import TRANSFER
 from condensation.studies.study import write_report
+from condensation.studies.tasks import Watch
 from condensation.studies.transfer import study as transfer
 from condensation.studies.transfer.report import TransferCell, below_random, matrix_in, transfer_lines, transfer_notes
 from condensation.studies.transfer.study import LEARN, TransferSettings, transfer_jobs, transfer_rows

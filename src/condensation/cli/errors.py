@@ -14,7 +14,7 @@ _SAME_NAME = (
 OPTIONS = {
     **{name: "--" + name.replace("_", "-") for name in _SAME_NAME},
     **{f"data.{name}": "--" + name.replace("_", "-") for name in _OPTIONS_OF_DATA},
-    **{"source": "--data", "data.source": "--data", "compute.device": "--device"},
+    **{"source": "--data", "data.source": "--data", "compute.device": "--device", "executor": "--on"},
 }
 GROUPS = ("data", "method", "evaluation", "compute")  # groups of settings in which a dotted name is complete
 _ASSIGNED = re.compile(r"(?<![\w.])(" + "|".join(re.escape(name) for name in OPTIONS) + r""")=(\.\.\.|True|"[^"]*"|'[^']*'|[\w.x/-]*\w)""")

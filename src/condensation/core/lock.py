@@ -73,7 +73,7 @@ def marked(path: Path) -> Iterator[bool | None]:
         return
     handle = os.open(path, os.O_RDONLY)
     try:
-        yield _flock(handle)
+        yield flock(handle)
     finally:
         os.close(handle)
 
@@ -83,14 +83,14 @@ def _acquired(lock: Path, place: Path, wait: bool) -> int:
     while True:
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if _flock(handle) is False:
+            if flock(handle) is False:
                 holder = _holder(lock)
                 if not wait:
                     hint = "Wait for it, or choose another folder (out=...)."
                     raise CondensationError(f"{place} is in use by {holder}.", hint=hint, setting="out")
                 logger.warning(f"Waiting for {place}, which is in use by {holder}.")
-                _flock(handle, wait=True)
-            if _is_at(lock, handle):
+                flock(handle, wait=True)
+            if is_at(lock, handle):
                 with suppress(OSError):  # the disk may be full; the text only serves messages
                     os.ftruncate(handle, 0)
                     since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -110,7 +110,7 @@ def _release(lock: Path, handle: int) -> None:
         os.close(handle)
 
 
-def _flock(handle: int, wait: bool = False) -> bool | None:
+def flock(handle: int, wait: bool = False) -> bool | None:
     """Lock an open file; return False if another holds it, and None if the system or the file system has no locks."""
     if sys.platform == "win32":
         return None
@@ -133,7 +133,8 @@ def _holder(lock: Path) -> str:
     return "".join(filter(str.isprintable, text)) or "another process"
 
 
-def _is_at(path: Path, handle: int) -> bool:
+def is_at(path: Path, handle: int) -> bool:
+    """Return whether ``path`` is still the open file ``handle``."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
     except FileNotFoundError:

@@ -155,7 +155,12 @@ class PoolStore:
 
     def path(self, number: int) -> Path:
         """Return the file of one network."""
-        return self.folder / NETWORKS_FOLDER / f"{number}.safetensors"
+        return self.file(self.folder, number)
+
+    @staticmethod
+    def file(folder: Path, number: int) -> Path:
+        """Return the file of one network of the pool in ``folder``."""
+        return folder / NETWORKS_FOLDER / f"{number}.safetensors"
 
     def add(self, number: int, snapshots: Sequence[Snapshot]) -> None:
         """Write the snapshots of one network, in the order of their steps."""

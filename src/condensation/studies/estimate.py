@@ -16,10 +16,11 @@ from condensation.networks.registry import NETWORKS
 from condensation.runs.estimate import Plan, Training, plan_run, training_seconds
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import ContinualSettings
-from condensation.studies.jobs import FINISHED, failures_in, state
+from condensation.studies.jobs import state
 from condensation.studies.nas.proxies import EARLY, SearchSettings
 from condensation.studies.pools.study import PoolsSettings, pool_network
 from condensation.studies.study import Study
+from condensation.studies.tasks import FINISHED, failures_in
 from condensation.studies.theory.study import TheorySettings
 from condensation.studies.transfer.study import TransferSettings, transfer_rows
 from condensation.training.train import Recipe

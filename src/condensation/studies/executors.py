@@ -6,22 +6,23 @@ import multiprocessing
 import os
 import signal
 import sys
-import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from condensation.core.errors import CondensationError
-from condensation.studies.jobs import Failure, reason_of
 from condensation.studies.worker import prepare
 
-POLL = 0.05  # seconds between two checks of running jobs
 SAFE_PATH = "PYTHONSAFEPATH"  # variable of Python 3.11 and later
-DIED = "the process of the job ended, perhaps for lack of memory"
+DIED = "a process ended, perhaps for lack of memory"
+# Errors by which engines tell that a worker was lost, not that the task failed, by the module that defines them.
+LOST = {
+    "distributed": ("KilledWorker",),
+    "ray.exceptions": ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError", "ObjectLostError"),
+    "submitit.core.utils": ("UncompletedJobError",),
+}
 
 
 class Future(Protocol):
@@ -35,7 +36,10 @@ class Future(Protocol):
 
 
 class Executor(Protocol):
-    """Executor of `concurrent.futures`, of a cluster, ..."""
+    """Executor of `concurrent.futures`, of a cluster, ...
+
+    It may have an attribute ``workers``, the number of tasks to submit at once, and a context manager ``batch()`` for many of them.
+    """
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future: ...
 
@@ -71,6 +75,17 @@ class Processes(AbstractContextManager["Processes"]):
         self._receiver.close()
 
 
+def lost_errors() -> tuple[type[BaseException], ...]:
+    """Return the errors by which the engines that are imported here tell that a worker was lost."""
+    loaded = ((sys.modules[module], names) for module, names in LOST.items() if module in sys.modules)
+    return (BrokenExecutor, CancelledError, *(getattr(module, name) for module, names in loaded for name in names if hasattr(module, name)))
+
+
+def loses_all(executor: Executor) -> bool:
+    """Return whether one lost worker of ``executor`` takes all others with it, as in pools of processes."""
+    return bool(getattr(executor, "loses_all", True))
+
+
 def _require_guard() -> None:
     """Raise CondensationError if the script that Python runs would do its work again in each worker process, which imports it."""
     path = getattr(sys.modules["__main__"], "__file__", None)
@@ -78,63 +93,6 @@ def _require_guard() -> None:
     if script and script.suffix == ".py" and script.is_file() and "__main__" not in script.read_text(errors="replace"):
         message = f"Worker processes import {script.name}, and would do all its work again."
         raise CondensationError(message, hint='Put its commands below the line: if __name__ == "__main__":')
-
-
-def run_all(
-    names: Sequence[str],
-    submit: Callable[[str], Future],
-    on_begin: Callable[[str], None],
-    on_end: Callable[[str, Failure | None], None],
-    on_poll: Callable[[], None],
-    at_a_time: int | None = None,
-) -> None:
-    """Submit the jobs ``names`` in their order, at most ``at_a_time`` at once, and wait for all.
-
-    A job returns None, or its failure, which ``on_end`` receives. If a process dies, all running jobs are lost. Each of them runs again
-    alone, and fails if its process dies again. If ``on_poll`` raises, jobs that have not begun are cancelled.
-    """
-    waiting, suspects = deque(names), deque[str]()
-    running: dict[str, Future] = {}
-    alone = False
-    try:
-        while waiting or suspects or running:
-            while not (alone or (suspects and running) or len(running) == at_a_time) and (queue := suspects or waiting):
-                name = queue.popleft()
-                alone = queue is suspects
-                on_begin(name)
-                try:
-                    running[name] = submit(name)
-                except BrokenExecutor as error:
-                    hint = "Start a new one and call again; finished jobs are kept."
-                    raise CondensationError(f"The executor accepts no more jobs: {error}", hint=hint) from error
-            on_poll()
-            for name in [name for name, future in running.items() if future.done()]:
-                future = running.pop(name)
-                try:
-                    failure = _failure(future)
-                except BrokenExecutor:
-                    if not (alone or at_a_time == 1):
-                        suspects.append(name)
-                        continue
-                    failure = Failure(DIED)
-                alone = False
-                on_end(name, failure)
-            if running:
-                time.sleep(POLL)
-    finally:
-        for future in running.values():
-            future.cancel()
-
-
-def _failure(future: Future) -> Failure | None:
-    """Return the failure of a job, or None; errors of the executor itself, such as for arguments it cannot send, are failures too."""
-    try:
-        failure: Failure | None = future.result()
-        return failure
-    except BrokenExecutor:
-        raise
-    except Exception as error:
-        return Failure(reason_of(error), traceback.format_exc())
 
 
 @contextmanager

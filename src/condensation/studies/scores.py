@@ -15,8 +15,9 @@ from condensation.core.text import accuracy
 from condensation.evaluation.scores import Scores
 from condensation.report.page.charts import MEASURED, Mark, RowChart
 from condensation.runs.files import SCORES
-from condensation.studies.jobs import FAILED, FINISHED, Job, failures_in, state
+from condensation.studies.jobs import Job, state
 from condensation.studies.published_numbers import Number
+from condensation.studies.tasks import FAILED, FINISHED, failures_in
 
 C = TypeVar("C", bound="ScoredCell")
 RESULTS = ("values", "runs", "seen")  # fields of cells that only the runs can give

@@ -1,7 +1,9 @@
 """Studies: one protocol, one form of report, one writer."""
 
 import io
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
@@ -20,8 +22,14 @@ from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
 from condensation.report.page.parts import Part
-from condensation.studies.jobs import Failures, Job, Watch
-from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in
+from condensation.studies.engine import Engine
+from condensation.studies.executors import Executor
+from condensation.studies.jobs import Job
+from condensation.studies.remote import RemoteTask
+from condensation.studies.schedule import do_tasks
+from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in, write_settings
+from condensation.studies.tasks import Failures, TaskList, Watch
+from condensation.studies.where import parse_executor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -166,7 +174,8 @@ class Study(Generic[S]):
     settings_type: type[S]
     runs: str  # folder of its runs, inside that of the study
     jobs: Callable[[S, Path], Sequence[Job]]  # returns the runs that the settings ask for
-    work: Callable[..., Failures]  # does what is missing: called with settings, folder, watch and options of the study
+    claim: Callable[[S, Path], None]  # raises CondensationError if the folder holds something else; reads no data
+    tasks: Callable[..., TaskList]  # returns all tasks: called with settings, folder, a callback for reading and options of the study
     report: Callable[[S, Path], StudyReport]  # returns the results in a folder without changing it
 
     def _report(self, settings: S, folder: Path) -> StudyReport:
@@ -174,23 +183,48 @@ class Study(Generic[S]):
         report, facts = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts
         return replace(report, name=self.name, json={"format": FORMAT, "settings": to_dict(settings), **report.json, **facts})
 
-    def run(self, settings: S, folder: str | Path, watch: Watch = Watch(), **options: Any) -> Failures:
-        """Do what is missing in ``folder``, write the report, and return the jobs that failed.
+    def run(
+        self, settings: S, folder: str | Path, watch: Watch = Watch(), executor: Executor | str | None = None, **options: Any
+    ) -> Failures:
+        """Do what is missing in ``folder``, write the report, and return the tasks that failed.
 
         A second call does nothing again; an interrupted study is resumed. Raise CondensationError if the settings cannot be used or
         the folder holds something else or is in use, and Stopped if a callback of ``watch`` did; finished work is kept and reported.
+
+        The ``executor`` does the tasks: any object whose ``submit`` returns futures, or the text of one, such as ``"processes:4"``,
+        ``"dask:tcp://host:8786"``, ``"ray:auto"``, ``"slurm:partition=gpu"`` or ``"auto"``; without it, this process does them. Its
+        workers must see ``folder`` under the same path. Several calls with an executor may share a folder, and then its tasks.
         """
-        folder = Path(folder)
+        folder, given = Path(folder), settings
+        where = parse_executor(executor) if isinstance(executor, str) else executor
         settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
-        with locked_folder(folder):
+        shared = where is not None
+        with nullcontext() if shared else locked_folder(folder):
             try:
-                failures = self.work(settings, folder, watch, **options)
+                with locked_folder(folder, wait=True) if shared else nullcontext():
+                    engine = self._engine(settings, folder, watch, options)
+                request = RemoteTask(study=self.name, folder=str(folder.resolve()), settings=json.dumps(to_dict(given)))
+                do_tasks(engine, where, request, settings.compute.device)  # type: ignore[attr-defined]
             except Stopped:
                 if (folder / SETTINGS).exists():
-                    write_report(self.read(folder, trust=given_names(to_dict(settings))), folder)
+                    self._write(self.read(folder, trust=given_names(to_dict(settings))), folder, shared)
                 raise
-            write_report(self._report(settings, folder), folder)
-        return failures
+            self._write(self._report(settings, folder), folder, shared)
+        return engine.failed
+
+    def _engine(self, settings: S, folder: Path, watch: Watch, options: Mapping[str, Any]) -> Engine:
+        """Check everything and write the settings, so that workers can begin."""
+        self.claim(settings, folder)
+        listed = self.tasks(settings, folder, watch.on_reading, **options)
+        listed.check()
+        write_settings(folder, settings, *listed.data)
+        for name, content in listed.files.items():
+            write_json(folder / name, content)
+        return Engine(replace(listed, data=()), folder, watch)  # the data can be forgotten
+
+    def _write(self, report: StudyReport, folder: Path, shared: bool) -> None:
+        with locked_folder(folder, wait=True) if shared else nullcontext():
+            write_report(report, folder)
 
     def read(self, folder: str | Path, *, trust: Trust = False) -> StudyReport:
         """Return the results in ``folder``, of its JSON report where runs are gone. Raise CondensationError if missing or damaged.

@@ -5,6 +5,7 @@ networks there were or how they were trained, so the defaults are this library's
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.lock import locked_folder
+from condensation.core.lock import locked_beside, locked_folder
 from condensation.core.plain import first_difference, to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
@@ -53,31 +54,54 @@ def make_pool(
     ...     make_pool(ConvNet(width=8), load("digits").train, f"{folder}/pool", settings).missing()
     []
     """
-    folder = Path(folder)
-    training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
-    network.build(real.shape, real.num_classes, Rng(0))  # raises before the folder is created if the network does not fit
-    with locked_folder(folder, wait=True):
-        store = _open_or_create(network, real, folder, settings)
-        remove_unfinished(folder)
-        remove_unfinished(folder / NETWORKS_FOLDER)
-        missing = store.missing()
+    with locked_folder(Path(folder), wait=True):
+        maker = PoolMaker(network, real, Path(folder), settings, compute, locked=True)
+        missing = maker.store.missing()
+        for number in range(settings.networks):
+            if on_network:
+                on_network(number, settings.networks, number not in missing)
+            maker.train(number, checkpoint_every, on_progress)
+    return maker.store
+
+
+class PoolMaker:
+    """A pool of which single networks are trained, in any order and by several processes.
+
+    The arguments are those of `make_pool`; if the caller has ``locked`` the folder, it is not locked again.
+    """
+
+    def __init__(
+        self, network: NetworkSpec, real: ImageSet, folder: Path, settings: PoolRecipe, compute: Compute, *, locked: bool = False
+    ) -> None:
+        training, validation = held_out(real, settings.validation, Rng(settings.seed).child("validation"))
+        network.build(real.shape, real.num_classes, Rng(0))  # raises before the folder is created if the network does not fit
+        with nullcontext() if locked else locked_folder(folder, wait=True):
+            self.store = _open_or_create(network, real, folder, settings)
+            remove_unfinished(folder)
+            remove_unfinished(folder / NETWORKS_FOLDER)
         evaluations = len(settings.evaluation_steps(settings.total_batches(training)))
         # Finished networks count too: compiling may change the rounding, so it must not depend on an interruption.
         images = settings.networks * (settings.recipe.epochs * len(training) + evaluations * len(validation))
-        compute = compute.with_compile_decision(real.shape, images)
-        training, validation = training.to(compute.device), validation.to(compute.device)
-        with model_cache(network, real.shape, real.num_classes, compute) as models:
+        self._compute = compute.with_compile_decision(real.shape, images)
+        self._images = training.to(compute.device), validation.to(compute.device)
+        self._network, self._real, self._settings = network, real, settings
+
+    def train(self, number: int, checkpoint_every: float = EVERY_SECONDS, on_progress: OnProgress | None = None) -> None:
+        """Train the network ``number`` if it is missing; wait for another process that does."""
+        path = self.store.path(number)
+        if not path.exists():
+            with locked_beside(path, wait=True):
+                if not path.exists():
+                    self._train(number, checkpoint_every, on_progress)
+        _checkpoint(self.store, number).unlink(missing_ok=True)  # also that of a process killed after it had stored the network
+
+    def _train(self, number: int, checkpoint_every: float, on_progress: OnProgress | None) -> None:
+        real, compute = self._real, self._compute
+        with model_cache(self._network, real.shape, real.num_classes, compute) as models:
             model = models.batch(1)
             assert isinstance(model, SingleModel)
-            for number in range(settings.networks):
-                if on_network:
-                    on_network(number, settings.networks, number not in missing)
-                if number in missing:
-                    chunk = compute.chunk or compute.suitable_chunk(real.shape)
-                    trainer = PoolTrainer(model, training, validation, settings, number, chunk)
-                    _train(trainer, store, number, settings.recipe.epochs, checkpoint_every, on_progress)
-                _checkpoint(store, number).unlink(missing_ok=True)  # also that of a process killed after it had stored the network
-    return store
+            trainer = PoolTrainer(model, *self._images, self._settings, number, compute.chunk or compute.suitable_chunk(real.shape))
+            _train(trainer, self.store, number, self._settings.recipe.epochs, checkpoint_every, on_progress)
 
 
 def held_out(real: ImageSet, share: float, rng: Rng) -> tuple[ImageSet, ImageSet]:
@@ -132,4 +156,4 @@ def _open_or_create(network: NetworkSpec, real: ImageSet, folder: Path, settings
     return store
 
 
-__all__ = ["PoolRecipe", "held_out", "make_pool"]
+__all__ = ["PoolMaker", "PoolRecipe", "held_out", "make_pool"]

@@ -1,14 +1,10 @@
 """``condense nas``."""
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest, preset_option
 from condensation.cli.options import last_name, names
-
-WORKERS = typer.Option("--workers", min=1, help="Processes that train networks.", show_default="one per thread; on a GPU 1")
 
 
 def search_settings(request: StudyRequest) -> Any:
@@ -49,5 +45,5 @@ StudyCommand(
     folder_text="nas/DATA-ipcN",
     home=("studies.nas.proxies", "SearchSettings"),
     jobs_text="List the sets to make with time, memory and disk space, and stop.",
-    run_options={"workers": (Annotated[int | None, WORKERS], None)},
+    executor="auto",
 ).add()

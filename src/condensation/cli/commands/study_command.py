@@ -135,6 +135,15 @@ def paper_formats(text: str | None) -> list[str]:
     return formats
 
 
+def _check_executor(text: str | None) -> str | None:
+    """Return ``text`` if it names an executor that can be used here."""
+    if text is not None:
+        from condensation.studies.where import parse_executor
+
+        parse_executor(text)
+    return text
+
+
 @dataclass(frozen=True)
 class StudyCommand:
     """Command of a study."""
@@ -156,6 +165,8 @@ class StudyCommand:
     """Help of ``--dry-run``; None for a study without runs."""
     run_options: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     """Annotation and default of further options, which are passed to the work of the study."""
+    executor: str | None = None
+    """Executor of the tasks, unless one is given; None for this process."""
     reading: type = DataOptions
     """Options for data, configuration and device."""
     output: type = OutputOptions
@@ -173,6 +184,8 @@ class StudyCommand:
         argument = typer.Argument(metavar="[FOLDER | NAME=VALUE]...", help=self.arguments, show_default=False)
         out = typer.Option("--out", "-o", help="Folder of the study.", show_default=self.folder_text)
         dry_run = typer.Option("--dry-run", help=self.jobs_text or "")
+        on_text = "Who does the tasks: processes:4, auto, dask:tcp://host:8786, ray:auto, slurm:partition=gpu,gpus=1."
+        on = typer.Option("--on", metavar="EXECUTOR", help=on_text, show_default=self.executor or "this process", callback=_check_executor)
         paper = typer.Option("--to", metavar="FORMAT,...", help="Also write files for a paper: latex, csv, md, pdf, svg.")
         parameters = [
             parameter("arguments", Annotated[list[str] | None, argument]),
@@ -181,6 +194,7 @@ class StudyCommand:
             parameter("reading", self.reading, self.reading()),
             parameter("out", Annotated[Path | None, out]),
             *(parameter(name, annotation, default) for name, (annotation, default) in self.run_options.items()),
+            parameter("on", Annotated[str | None, on]),
             parameter("to", Annotated[str | None, paper]),
             *([parameter("dry_run", Annotated[bool, dry_run], False)] if self.jobs_text else []),
             parameter("output", self.output, self.output()),
@@ -212,6 +226,7 @@ class StudyCommand:
         out = out or Path(self.folder(settings, request))
         if values.pop("report", False):
             return view.print_study(study, out, output, trust, formats)
+        values["on"] = values["on"] or self.executor
         if values.pop("dry_run", False):
-            return view.list_jobs(study, settings, out, output)
+            return view.list_jobs(study, settings, out, output, values["on"])
         return view.make_study(study, settings, out, output, formats, **values)

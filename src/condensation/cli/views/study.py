@@ -3,16 +3,12 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from condensation.cli.options import ResultOutput
 from condensation.cli.views.plan import duration, need_line
 from condensation.core.checkpoint import EVERY_SECONDS
-from condensation.core.compute import torch_device
 from condensation.core.plain import to_dict
 from condensation.core.text import counted, in_line
 from condensation.core.trust import Trust, given_names
@@ -22,31 +18,30 @@ from condensation.report.stopping import INTERRUPTED, StopOnSignal, StoppableRep
 from condensation.report.tables import plain_console, print_json, table
 from condensation.runs.settings import RunSettings, describe
 from condensation.studies.estimate import plan_study
-from condensation.studies.executors import Processes
-from condensation.studies.jobs import FINISHED, Watch, failures_in, state
+from condensation.studies.jobs import state
+from condensation.studies.pace import START
 from condensation.studies.paper import write_paper
+from condensation.studies.schedule import workers_of
 from condensation.studies.study import Study
 from condensation.studies.study_folder import SETTINGS
+from condensation.studies.tasks import FINISHED, Watch, failures_in
+from condensation.studies.where import parse_executor
 
 SOME_FAILED = 1  # the exit code of a study with failed jobs
 
 
-def make_study(study: Study[Any], settings: Any, out: Path, output: ResultOutput, formats: Sequence[str] = (), **options: Any) -> None:
-    """Run what is missing in ``out``, then print the report and write it in ``formats`` for a paper; the exit code is 1 if a job failed.
+def make_study(
+    study: Study[Any], settings: Any, out: Path, output: ResultOutput, formats: Sequence[str] = (), on: str | None = None, **options: Any
+) -> None:
+    """Run what is missing in ``out``, then print the report and write it in ``formats`` for a paper; the exit code is 1 if a task failed.
 
-    The ``options`` go to the work of the study, except that ``workers`` processes become an executor.
+    The tasks are done by the executor ``on``; the ``options`` go to the study.
     """
     if output.talks:
         plain_console(stderr=True).print(f"on {settings.compute.describe()}")
-    with StopOnSignal() as stop, ExitStack() as stack:
-        if "workers" in options:
-            device, threads = torch_device(settings.compute.device).type, torch.get_num_threads()
-            workers = options.pop("workers") or (threads if device == "cpu" else 1)  # small networks gain little by several threads
-            if workers > 1:
-                executor = stack.enter_context(Processes(workers, max(1, threads // workers)))
-                options |= {"executor": executor, "at_a_time": workers}
+    with StopOnSignal() as stop:
         try:
-            failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), **options)
+            failures = study.run(settings, out, JobReporter(output.talks).watch(stop, output), on, **options)
         except Stopped:
             also = f", or: {resume_command(study.name, out, settings)}" if (out / SETTINGS).exists() else ""
             plain_console(stderr=True).print(f"\nStopped; finished work is kept.\nResume with the same command{also}.")
@@ -94,7 +89,7 @@ def print_study(study: Study[Any], folder: Path, output: ResultOutput, trust: Tr
     return None
 
 
-def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput) -> None:
+def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput, on: str | None = None) -> None:
     """Print the runs of a study with their states, and what they will take, without running any; as JSON the runs alone."""
     runs = out / study.runs
     failures, jobs = failures_in(runs), study.jobs(settings, out)
@@ -111,6 +106,10 @@ def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput)
         known = sum(seconds for _, seconds in plan.parts if seconds is not None)
         screen.print(f"Here, by short trials: {'; '.join(f'{text}: {duration(seconds)}' for text, seconds in plan.parts)}.")
         screen.print(f"About {duration(known)} in all, in one process. {need_line(plan)}")
+        if on and (workers := workers_of(parse_executor(on))) > 1:
+            there = START + known / workers
+            advice = "" if there < known else " This process is faster, since each of the others takes a while to start."
+            screen.print(f"In {workers} processes about {duration(there)}, of which {duration(START)} are for starting them.{advice}")
     return None
 
 
@@ -135,8 +134,15 @@ class JobReporter(Reporter):
                 self._lines = LineReporter()  # the speed of each job is measured on its own
                 print(in_line(f"[{number} of {count}] {title}: {reached}"), file=sys.stderr, flush=True)
 
+        def end(number: int, count: int, title: str, result: str, seconds: float, left: float | None) -> None:
+            if self._talks:
+                rest = f", about {duration(left)} left" if left and left >= 1 else ""
+                print(in_line(f"[{number} of {count}] {title}: {result} after {duration(seconds)}{rest}"), file=sys.stderr, flush=True)
+
         return Watch(
             on_job=begin,
+            on_end=end,
+            on_tasks=lambda done, total: stop.check(),
             observers=[shown.condensing],
             on_progress=shown.evaluating,
             on_reading=shown.reading,

@@ -16,12 +16,12 @@ from condensation.runs.files import SETTINGS as RUN_SETTINGS
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, shared_name
-from condensation.studies.jobs import Failures, failures_in
 from condensation.studies.published_numbers import Number, columns as published_columns, continual_protocol, published_continual
 from condensation.studies.scores import ScoredCell, completed
 from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.study_folder import StudyRecord
 from condensation.studies.table.cells import differences
+from condensation.studies.tasks import Failures, failures_in
 from condensation.training.train import Recipe
 
 

@@ -10,47 +10,61 @@ import numpy as np
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.environment import machine
 from condensation.core.plain import to_dict
-from condensation.core.storage import entries, write_json
+from condensation.core.progress import OnProgress
+from condensation.core.storage import entries, read_json, write_json
+from condensation.data.dataset import Data
 from condensation.evaluation.evaluate import evaluate_on_each
 from condensation.studies.continual.study import MEMORIES, STEPS, ContinualSettings, MemoryStep, decisive_settings, memory_jobs, sequence_of
 from condensation.studies.continual.task_sequence import TaskSequence
-from condensation.studies.jobs import Failures, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
-from condensation.studies.study_folder import claim_folder, write_settings
+from condensation.studies.jobs import Job, check_all, claim_all, job_tasks
+from condensation.studies.remote import JOBS
+from condensation.studies.study_folder import claim_folder
+from condensation.studies.tasks import Lazy, Task, TaskList, Watch, file_state
 
 
-def run_continual(settings: ContinualSettings, folder: Path, watch: Watch = Watch()) -> Failures:
-    """Make the missing memories and curves in ``folder``; more methods and orders are added to those that exist."""
-    if any(path.name != MEMORIES for path in entries(folder)):  # memories alone may serve other steps
+def claim_continual(settings: ContinualSettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds something else than these curves; memories alone may serve other steps."""
+    if any(path.name not in (MEMORIES, JOBS) for path in entries(folder)):
         claim_folder(folder, settings, decisive_settings)
-    sequence = sequence_of(settings, watch.on_reading)
-    jobs = memory_jobs(settings, sequence)
-    claim_all(list(jobs.values()), folder / MEMORIES)
+
+
+def continual_tasks(settings: ContinualSettings, folder: Path, on_reading: OnProgress | None = None) -> TaskList:
+    """Return the memories and the curves in ``folder``; more methods and orders are added to those that exist."""
+    sequence = Lazy(partial(sequence_of, settings, on_reading))
+    jobs = memory_jobs(settings, sequence())
+
+    def check() -> None:
+        claim_all(list(jobs.values()), folder / MEMORIES)
+        for step, job in jobs.items():
+            if step.order == 0:  # other orders differ only in classes and seeds
+                check_all([job], sequence().whole(step.step))
+        settings.evaluation.check(sequence().common())
+
+    tasks: dict[str, Task] = {}
     for step, job in jobs.items():
-        if step.order == 0:  # other orders differ only in classes and seeds
-            check_all([job], sequence.whole(step.step))
-    settings.evaluation.check(sequence.common())
-    write_settings(folder, settings, *sequence.data)
-    count = len({job.name for job in jobs.values()}) + len(jobs)
-    number, tried = 0, set[str]()
-    failed: Failures = {}
-    failures = failures_in(folder / STEPS)
-    for step, job in jobs.items():
-        if job.name not in tried:
-            number += 1
-            tried.add(job.name)
-            data = sequence.new(step.order, step.step) if job.name == step.memory else sequence.whole(step.step)
-            failed |= run_jobs([job], folder / MEMORIES, data, watch, count, number)
-        number += 1
-        path = step.path(folder)
-        watch.begin(number, count, f"networks on {step}", file_state(path, step.name, failures))
-        memories = [jobs[earlier].name for earlier in step.so_far()]
-        if path.exists() or any(name in failed for name in memories):
-            continue
-        failure = attempt(partial(_test, settings, sequence, step, [folder / MEMORIES / name for name in memories], path, watch))
-        record_failure(folder / STEPS, failures, step.name, failure)
-        if failure:
-            failed[step.name] = failure
-    return failed
+        if f"{MEMORIES}/{job.name}" not in tasks:
+            (made,) = job_tasks([job], folder, MEMORIES, partial(_data_of, sequence, step, job))
+            tasks[made.key] = made
+        tested = _step_task(settings, folder, step, [jobs[earlier].name for earlier in step.so_far()], sequence)
+        tasks[tested.key] = tested
+    return TaskList(list(tasks.values()), sequence().data, check, memory=[sequence])
+
+
+def _data_of(sequence: Lazy[TaskSequence], step: MemoryStep, job: Job) -> Data:
+    return sequence().new(step.order, step.step) if job.name == step.memory else sequence().whole(step.step)
+
+
+def _step_task(settings: ContinualSettings, folder: Path, step: MemoryStep, memories: Sequence[str], sequence: Lazy[TaskSequence]) -> Task:
+    path, places = step.path(folder), [folder / MEMORIES / name for name in memories]
+    return Task(
+        name=step.name,
+        group=STEPS,
+        title=f"networks on {step}",
+        work=lambda watch: _test(settings, sequence(), step, places, path, watch),
+        state=lambda failures: file_state(path, step.name, failures),
+        needs=tuple(dict.fromkeys(f"{MEMORIES}/{name}" for name in memories)),
+        result=lambda: f"{np.mean(read_json(path)['values']):.2f} %",
+    )
 
 
 def _test(

@@ -11,12 +11,12 @@ from condensation.core.records import read_record
 from condensation.core.rng import Rng
 from condensation.runs.files import LOG, SETTINGS as RUN_SETTINGS
 from condensation.runs.loss_log import read_log
-from condensation.studies.jobs import failures_in
 from condensation.studies.nas.proxies import SETS, WHOLE, Proxy, SearchSettings, all_proxies, decisive_settings, search_jobs
 from condensation.studies.nas.train_candidates import NETWORKS, SPACE, SpaceRecord, Trained, trained
 from condensation.studies.rank_correlation import Agreement, agreement
 from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.study_folder import StudyRecord, settings_in, slug
+from condensation.studies.tasks import failures_in
 
 
 @dataclass(frozen=True)

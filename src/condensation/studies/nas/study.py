@@ -1,47 +1,51 @@
 """Architecture search: every network of a space is trained on each set, for a short time on all images, and fully."""
 
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
+from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
-from condensation.core.storage import write_json
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.convnet import ConvNet
-from condensation.studies import jobs as states
-from condensation.studies.executors import Executor, run_all
-from condensation.studies.jobs import Failure, Failures, Watch, check_all, claim_all, failures_in, record_failure, run_jobs
-from condensation.studies.nas.proxies import SETS, SearchSettings, decisive_settings, search_jobs, without_validation
+from condensation.studies.jobs import check_all, claim_all, job_tasks
+from condensation.studies.nas.proxies import SETS, WHOLE, SearchSettings, decisive_settings, search_jobs, without_validation
 from condensation.studies.nas.search_space import stratified_order
-from condensation.studies.nas.train_candidates import NETWORKS, SPACE, train_network, trained, untrained
-from condensation.studies.study_folder import claim_folder, write_settings
+from condensation.studies.nas.train_candidates import NETWORKS, SPACE, Material, material_of, train_network, trained, untrained
+from condensation.studies.study_folder import claim_folder
+from condensation.studies.tasks import BEGUN, FAILED, FINISHED, TO_DO, Failure, Lazy, Task, TaskList
 
 
-def run_search(
-    settings: SearchSettings, folder: Path, watch: Watch = Watch(), executor: Executor | None = None, at_a_time: int | None = None
-) -> Failures:
-    """Make the missing sets of the search in ``folder``, then train the networks one by one.
+def claim_search(settings: SearchSettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds something else than this search."""
+    claim_folder(folder, settings, decisive_settings)
+    claim_all(search_jobs(settings), folder / SETS)
+
+
+def search_tasks(settings: SearchSettings, folder: Path, on_reading: OnProgress | None = None) -> TaskList:
+    """Return the sets of the search in ``folder``, then the networks, each trained on everything that it was not trained on yet.
 
     Every beginning of the order is a stratified sample, so an interrupted search is a smaller search. A call with the same folder adds
-    networks and proxies. An ``executor`` trains ``at_a_time`` networks, by default its number of workers; without it, this process does.
+    networks and proxies.
     """
-    claim_folder(folder, settings, decisive_settings)
     jobs = search_jobs(settings)
-    claim_all(jobs, folder / SETS)
-    data, _ = without_validation(settings.data_at(settings.ipc).load(watch.on_reading), settings.validation, settings.seed)
-    check_all(jobs, data)
-    networks, others = ordered_networks(settings, data.train)
-    names = list(networks)
-    images_per_class(data.train, settings.ipc, settings.small_classes)
-    EvaluationSettings(1, networks[names[0]], settings.recipe).check(data)
-    write_settings(folder, settings, data)
-    write_json(folder / SPACE, {"networks": names, "others": others})
-    count = len(jobs) + len(names)
-    failed = run_jobs(jobs, folder / SETS, data, watch, count)
-    del data  # workers read it again
-    return failed | _train(settings, folder, names, watch, executor, at_a_time, count)
+    whole = Lazy(lambda: without_validation(settings.data_at(settings.ipc).load(on_reading), settings.validation, settings.seed))
+    networks, others = ordered_networks(settings, whole()[0].train)
+    data = Lazy(lambda: whole()[0])
+    material = Lazy(lambda: material_of(settings, networks, *whole()))
+
+    def check() -> None:
+        check_all(jobs, data())
+        images_per_class(data().train, settings.ipc, settings.small_classes)
+        EvaluationSettings(1, next(iter(networks.values())), settings.recipe).check(data())
+
+    sets = job_tasks(jobs, folder, SETS, data)
+    tasks = [*sets, *(_network_task(settings, folder, name, material, tuple(each.key for each in sets)) for name in networks)]
+    return TaskList(tasks, [data()], check, {SPACE: {"networks": list(networks), "others": others}}, [whole, data, material])
 
 
 def ordered_networks(settings: SearchSettings, real: ImageSet) -> tuple[dict[str, ConvNet], dict[str, str]]:
@@ -55,37 +59,22 @@ def ordered_networks(settings: SearchSettings, real: ImageSet) -> tuple[dict[str
     return {names[place]: fitting[names[place]] for place in order[: settings.subset]}, others
 
 
-def _train(
-    settings: SearchSettings, folder: Path, names: list[str], watch: Watch, executor: Executor | None, at_a_time: int | None, count: int
-) -> Failures:
-    """Train the networks ``names`` on everything that is missing; return those that failed."""
-    place = folder / NETWORKS
-    failures = failures_in(place)
-    to_do = [name for name in names if untrained(settings, folder, name)]
-    waiting = set(to_do)
+def _network_task(settings: SearchSettings, folder: Path, name: str, material: Lazy[Material], after: tuple[str, ...]) -> Task:
+    def state(failures: Mapping[str, Failure]) -> str:
+        if not untrained(settings, folder, name):
+            return FINISHED
+        return FAILED if name in failures else BEGUN if trained(folder, name) else TO_DO
 
-    def begin(name: str) -> None:
-        begun = states.BEGUN if trained(folder, name) else states.TO_DO
-        state = states.FINISHED if name not in waiting else states.FAILED if name in failures else begun
-        watch.begin(count - len(names) + 1 + names.index(name), count, name, state)
+    def result() -> str:
+        done = trained(folder, name)
+        return f"{np.mean(done[WHOLE].test):.2f} %" if WHOLE in done else "finished"
 
-    def end(name: str, failure: Failure | None) -> None:
-        record_failure(place, failures, name, failure)
-        waiting.discard(name)
-
-    def report() -> None:
-        if watch.on_progress:
-            watch.on_progress(len(names) - len(waiting), len(names))
-
-    for name in names:
-        if name not in waiting:
-            record_failure(place, failures, name, None)
-            begin(name)
-    if executor is None:
-        for name in to_do:
-            begin(name)
-            end(name, train_network(str(folder), name, watch.on_progress))
-    else:
-        submit = partial(executor.submit, train_network, str(folder))
-        run_all(to_do, submit, begin, end, report, at_a_time or getattr(executor, "workers", None))
-    return {name: failures[name] for name in names if name in failures}
+    return Task(
+        name=name,
+        group=NETWORKS,
+        title=name,
+        work=lambda watch: train_network(material(), folder, name, watch.on_progress),
+        state=state,
+        after=after,
+        result=result,
+    )

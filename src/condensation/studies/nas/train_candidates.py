@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +17,10 @@ from condensation.core.progress import OnProgress
 from condensation.core.records import read_record
 from condensation.core.rng import Rng
 from condensation.core.storage import write_json
+from condensation.data.dataset import Data
 from condensation.networks.convnet import ConvNet
-from condensation.studies.jobs import Failure, attempt
-from condensation.studies.nas.proxies import WHOLE, Proxy, SearchSettings, all_proxies, without_validation
-from condensation.studies.study_folder import SETTINGS, settings_in
+from condensation.studies.nas.proxies import WHOLE, Proxy, SearchSettings, all_proxies
+from condensation.studies.tasks import Failure, attempt
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
@@ -53,7 +53,7 @@ class SpaceRecord:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Settings, networks and images of a search, read once per process."""
+    """Settings, networks and images of a search."""
 
     settings: SearchSettings
     networks: dict[str, ConvNet]
@@ -62,15 +62,13 @@ class Material:
     test: ImageSet
 
 
-def train_network(folder: str, name: str, on_progress: OnProgress | None = None) -> Failure | None:
+def train_network(material: Material, folder: Path, name: str, on_progress: OnProgress | None = None) -> Failure | None:
     """Train and test the network ``name`` of the search in ``folder`` on what is missing; return its failure, or None.
 
     Equal recipes are trained together if that is faster. Results are written once complete. Raise Stopped if ``on_progress`` did.
     """
-    place = Path(folder)
-    material = _material(place.resolve(), *((place / file).read_text(encoding="utf-8") for file in (SETTINGS, SPACE)))
-    groups = _by_recipe(material, untrained(material.settings, place, name))
-    failures = list(filter(None, [attempt(partial(_train, material, place, name, group, on_progress)) for group in groups]))
+    groups = _by_recipe(material, untrained(material.settings, folder, name))
+    failures = list(filter(None, [attempt(partial(_train, material, folder, name, group, on_progress)) for group in groups]))
     if not failures:
         return None
     return Failure(*(" ".join(dict.fromkeys(texts)) for texts in zip(*map(astuple, failures), strict=True)))
@@ -89,15 +87,11 @@ def untrained(settings: SearchSettings, folder: Path, name: str) -> list[Proxy]:
     return [proxy for proxy in missing if not proxy.has_set or proxy.path(folder).exists()]
 
 
-@lru_cache(maxsize=1)
-def _material(folder: Path, settings_text: str, space_text: str) -> Material:
-    """Return the material of the search in ``folder``, read again only if the text of a file has changed."""
-    settings = settings_in(folder, SearchSettings, trust=True)  # the study has written them
-    compute = settings.compute  # resolved by the study that wrote the settings
+def material_of(settings: SearchSettings, networks: dict[str, ConvNet], data: Data, validation: ImageSet) -> Material:
+    """Return the material of a search with ``settings``, whose device is chosen, on that device."""
+    compute = settings.compute
     if compute.compile == "auto":
         compute = replace(compute, compile="never")  # each architecture would need its own compilation
-    data, validation = without_validation(settings.data_at(settings.ipc).load(), settings.validation, settings.seed)
-    networks, _ = settings.space.networks(data.train.shape, data.train.num_classes)
     images = (each.to(compute.device) for each in (data.train, validation, data.test))
     return Material(replace(settings, compute=compute), networks, *images)
 

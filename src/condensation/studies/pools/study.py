@@ -5,21 +5,24 @@ The ablation of the supplement of Zhao & Bilen (2023), whose figure has a row of
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.base import NetworkSpec
-from condensation.networks.pool_store import ALL, RANDOM, PoolStore, buckets_between, parse_bucket
+from condensation.networks.pool_store import ALL, POOL_FILE, RANDOM, PoolStore, buckets_between, parse_bucket
 from condensation.networks.samplers import Pool
 from condensation.runs.settings import RunSettings
-from condensation.studies.jobs import FINISHED, TO_DO, Failures, Job, Watch, check_all, claim_all, run_jobs
+from condensation.studies.jobs import Job, check_all, claim_all, job_tasks
 from condensation.studies.settings import StudySettings, method_content, require_at_least, require_unique
-from condensation.studies.study_folder import claim_folder, slug, write_settings
-from condensation.training.make_pool import PoolRecipe, make_pool
+from condensation.studies.study_folder import claim_folder, slug
+from condensation.studies.tasks import Failure, Lazy, Task, TaskList, file_state
+from condensation.training.make_pool import PoolMaker, PoolRecipe
 
 POOL, RUNS = "pool", "runs"
 EMPTY = "empty"  # state of a job whose bucket has no network
@@ -97,36 +100,47 @@ def bucket_job(settings: PoolsSettings, folder: Path, name: str, ipc: int, seed:
     return Job(f"{slug(name)}-ipc{ipc}-seed{seed}", f"networks of {name}, ipc {ipc}, seed {seed}", run)
 
 
-def run_pools(settings: PoolsSettings, folder: Path, watch: Watch = Watch(), *, pool_only: bool = False) -> Failures:
-    """Make the missing networks of the pool in ``folder``, then, unless ``pool_only``, the missing sets of buckets that have networks."""
+def claim_pools(settings: PoolsSettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds something else than this comparison."""
     claim_folder(folder, settings, decisive_settings)
-    jobs, networks = pools_jobs(settings, folder), settings.pool.networks
-    claim_all(jobs, folder / RUNS)
-    data = jobs[0].settings.data.load(watch.on_reading)
-    check_all(jobs, data)
-    write_settings(folder, settings, data)
-    count = networks + (0 if pool_only else len(jobs))
+    claim_all(pools_jobs(settings, folder), folder / RUNS)
 
-    def begin(number: int, _: int, exists: bool) -> None:
-        watch.begin(number + 1, count, f"network {number} of the pool", FINISHED if exists else TO_DO)
 
-    store = make_pool(
-        pool_network(settings),
-        data.train,
-        folder / POOL,
-        settings.pool,
-        compute=settings.compute,
-        checkpoint_every=watch.checkpoint_every,
-        on_network=begin,
-        on_progress=watch.on_training,
+def pools_tasks(settings: PoolsSettings, folder: Path, on_reading: OnProgress | None = None, *, pool_only: bool = False) -> TaskList:
+    """Return the networks of the pool in ``folder``, then, unless ``pool_only``, the sets of all buckets; empty ones are left out."""
+    jobs = pools_jobs(settings, folder)
+    data = Lazy(partial(jobs[0].settings.data.load, on_reading))
+    maker = Lazy(lambda: PoolMaker(pool_network(settings), data().train, folder / POOL, settings.pool, settings.compute))
+    pool = [_network_task(folder, number, maker) for number in range(settings.pool.networks)]
+    runs = [] if pool_only else job_tasks(jobs, folder, RUNS, data, tuple(task.key for task in pool))
+    tasks = [*pool, *(_unless_empty(task, job, folder) for task, job in zip(runs, jobs, strict=bool(runs)))]
+    return TaskList(tasks, [data()], lambda: check_all(jobs, data()), memory=[data, maker])
+
+
+def _network_task(folder: Path, number: int, maker: Lazy[PoolMaker]) -> Task:
+    path = PoolStore.file(folder / POOL, number)
+    return Task(
+        name=str(number),
+        group=POOL,
+        title=f"network {number} of the pool",
+        work=lambda watch: maker().train(number, watch.checkpoint_every, watch.on_training),
+        state=lambda failures: file_state(path, str(number), failures),
+        vital=True,
     )
-    if pool_only:
-        return {}
-    filled = {name for name, size in bucket_sizes(store, settings.bucket_names).items() if size or name in (RANDOM, ALL)}
-    possible = [job for job in jobs if _bucket(job) in filled]
-    for number, job in enumerate((job for job in jobs if _bucket(job) not in filled), networks + 1):
-        watch.begin(number, count, job.title, EMPTY)
-    return run_jobs(possible, folder / RUNS, data, watch, count, count - len(possible) + 1)
+
+
+def _unless_empty(task: Task, job: Job, folder: Path) -> Task:
+    """Return ``task`` with the state `EMPTY` if the pool is finished and the bucket of ``job`` has no network."""
+    name = _bucket(job)
+
+    def state(failures: Mapping[str, Failure]) -> str:
+        if name not in (RANDOM, ALL) and (folder / POOL / POOL_FILE).exists():
+            store = PoolStore.open(folder / POOL)
+            if not store.missing() and not bucket_sizes(store, (name,))[name]:
+                return EMPTY
+        return task.state(failures)
+
+    return replace(task, state=state)
 
 
 def bucket_sizes(store: PoolStore, names: tuple[str, ...]) -> Mapping[str, int]:

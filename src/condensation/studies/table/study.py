@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -10,6 +11,7 @@ from condensation.config.registry import lookup
 from condensation.config.toml import apply_override
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.storage import entries
 from condensation.core.trust import given_names
 from condensation.core.user_code import short_name
@@ -17,10 +19,11 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.base import Method
 from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
-from condensation.studies.jobs import Failures, Job, Watch, check_all, claim_all, run_jobs
+from condensation.studies.jobs import Job, check_all, claim_all, job_tasks
 from condensation.studies.published_numbers import Column, columns, successor
 from condensation.studies.settings import StudySettings, require_at_least, require_unique
-from condensation.studies.study_folder import settings_in, slug, write_settings
+from condensation.studies.study_folder import settings_in, slug
+from condensation.studies.tasks import Lazy, TaskList
 from condensation.training.train import RECIPES, Recipe
 
 RUNS = "runs"
@@ -139,16 +142,18 @@ def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -
     return tuple(changed), others
 
 
-def run_table(settings: TableSettings, folder: Path, watch: Watch = Watch()) -> Failures:
-    """Run what is missing of the table in ``folder``; more rows, seeds and ipc are added to those that exist."""
+def claim_table(settings: TableSettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds no table; rows, seeds and ipc may be added to one."""
     if entries(folder):
         settings_in(folder, TableSettings, trust=given_names(to_dict(settings)))
+    claim_all(table_jobs(settings), folder / RUNS)
+
+
+def table_tasks(settings: TableSettings, folder: Path, on_reading: OnProgress | None = None) -> TaskList:
+    """Return the runs of the table in ``folder``."""
     jobs = table_jobs(settings)
-    claim_all(jobs, folder / RUNS)
-    data = jobs[0].settings.data.load(watch.on_reading)
-    check_all(jobs, data)
-    write_settings(folder, settings, data)
-    return run_jobs(jobs, folder / RUNS, data, watch)
+    data = Lazy(partial(jobs[0].settings.data.load, on_reading))
+    return TaskList(job_tasks(jobs, folder, RUNS, data), [data()], lambda: check_all(jobs, data()), memory=[data])
 
 
 def table_jobs(settings: TableSettings, folder: Path | None = None) -> list[Job]:

@@ -6,6 +6,7 @@ random subsets of real images: how similarly they rank the subsets, and how simi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.ipc import images_per_class
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.rng import ClassDraw, Rng
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
@@ -25,10 +27,10 @@ from condensation.data.settings import DataSettings
 from condensation.matching.last_layer import mean_last_layer_gradient, squared_distance
 from condensation.networks.base import Classifier, NetworkSpec
 from condensation.networks.convnet import ConvNet
-from condensation.studies.jobs import FINISHED, TO_DO, Failures, Watch
 from condensation.studies.rank_correlation import spearman
 from condensation.studies.settings import require_at_least
-from condensation.studies.study_folder import claim_folder, write_settings
+from condensation.studies.study_folder import claim_folder
+from condensation.studies.tasks import Lazy, Task, TaskList, Watch, file_state
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, class_accuracies, train
 
@@ -84,21 +86,34 @@ class Measurement:
     cosines: tuple[float, ...]
 
 
-def run_theory(settings: TheorySettings, folder: Path, watch: Watch = Watch()) -> Failures:
-    """Measure the missing networks in ``folder``, one by one."""
+def claim_theory(settings: TheorySettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds something else than this measurement."""
     claim_folder(folder, settings, decisive_settings)
-    data = settings.data.load(watch.on_reading)
-    images_per_class(data.train, settings.ipc)
-    if not hasattr(settings.network.build(data.train.shape, data.train.num_classes, Rng(0)), "classifier"):
-        problem = "This network does not name its last layer as classifier."
-        raise CondensationError(problem, hint="Choose a network of this library.", setting="network")
-    write_settings(folder, settings, data)
-    for number in range(settings.networks):
+
+
+def theory_tasks(settings: TheorySettings, folder: Path, on_reading: OnProgress | None = None) -> TaskList:
+    """Return the networks to measure, each a task."""
+    data = Lazy(partial(settings.data.load, on_reading))
+
+    def check() -> None:
+        train = data().train
+        images_per_class(train, settings.ipc)
+        if not hasattr(settings.network.build(train.shape, train.num_classes, Rng(0)), "classifier"):
+            problem = "This network does not name its last layer as classifier."
+            raise CondensationError(problem, hint="Choose a network of this library.", setting="network")
+
+    def task(number: int) -> Task:
         path = folder / NETWORKS / f"{number}.json"
-        watch.begin(number + 1, settings.networks, f"network {number}", FINISHED if path.exists() else TO_DO)
-        if not path.exists():
-            write_json(path, to_dict(_measure_network(settings, data, number, watch)))
-    return {}
+        return Task(
+            name=str(number),
+            group=NETWORKS,
+            title=f"network {number}",
+            work=lambda watch: write_json(path, to_dict(_measure_network(settings, data(), number, watch))),
+            state=lambda failures: file_state(path, str(number), failures),
+            vital=True,
+        )
+
+    return TaskList(list(map(task, range(settings.networks))), [data()], check, memory=[data])
 
 
 def decisive_settings(settings: TheorySettings) -> Mapping[str, Any]:

@@ -13,9 +13,9 @@ from condensation.data.load import dataset_title
 from condensation.networks.base import NetworkSpec
 from condensation.runs.advice import network_label, what_to_try
 from condensation.runs.settings import describe
-from condensation.studies.jobs import Failures, failures_in
 from condensation.studies.scores import ScoredCell, accuracies_in, cells_chart, completed, failure_notes
 from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure
+from condensation.studies.tasks import Failures, failures_in
 from condensation.studies.transfer.study import CELLS, RANDOM, SETS, TEST, TransferRow, TransferSettings, transfer_jobs, transfer_rows
 
 BELOW = "↓"

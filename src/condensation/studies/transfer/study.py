@@ -8,17 +8,20 @@ from typing import ClassVar
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
+from condensation.core.progress import OnProgress
 from condensation.core.storage import write_json
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, EvaluationSettings, compare
+from condensation.evaluation.scores import Scores
 from condensation.methods.base import Method
 from condensation.methods.random import Random
 from condensation.networks.base import NetworkSpec
 from condensation.networks.registry import NETWORKS
 from condensation.runs.advice import network_label
-from condensation.studies.jobs import Failures, Job, Watch, attempt, check_all, claim_all, failures_in, file_state, record_failure, run_jobs
+from condensation.studies.jobs import Job, check_all, claim_all, job_tasks, scores_text
 from condensation.studies.settings import StudySettings, method_content, require_at_least, require_unique
-from condensation.studies.study_folder import claim_folder, slug, write_settings
+from condensation.studies.study_folder import claim_folder, slug
+from condensation.studies.tasks import Lazy, Task, TaskList, Watch, file_state
 
 SETS, CELLS = "sets", "cells"
 RANDOM = "random"
@@ -103,32 +106,43 @@ def transfer_jobs(settings: TransferSettings, folder: Path | None = None) -> lis
     ]
 
 
-def run_transfer(settings: TransferSettings, folder: Path, watch: Watch = Watch()) -> Failures:
-    """Make the missing sets of the matrix in ``folder``, then its missing cells."""
+def claim_transfer(settings: TransferSettings, folder: Path) -> None:
+    """Raise CondensationError if ``folder`` holds something else than this matrix."""
     claim_folder(folder, settings, lambda each: {"evaluation": to_dict(each.evaluation)})
+    claim_all(transfer_jobs(settings), folder / SETS)
+
+
+def transfer_tasks(settings: TransferSettings, folder: Path, on_reading: OnProgress | None = None) -> TaskList:
+    """Return the sets of the matrix in ``folder``, then its cells."""
     jobs = transfer_jobs(settings)
-    claim_all(jobs, folder / SETS)
-    data = jobs[0].settings.data.load(watch.on_reading)
-    check_all(jobs, data)
-    for spec in settings.test:
-        replace(settings.evaluation, network=spec).check(data)
-    write_settings(folder, settings, data)
-    count = len(jobs) * (1 + len(settings.test))
-    failed = run_jobs(jobs, folder / SETS, data, watch, count)
-    failures = failures_in(folder / CELLS)
-    cells = [(row, seed, spec) for seed in range(settings.seeds) for row in transfer_rows(settings) for spec in settings.test]
-    for number, (row, seed, spec) in enumerate(cells, len(jobs) + 1):
-        name = row.cell_name(seed, spec)
-        path = folder / CELLS / f"{name}.json"
-        title = f"{network_label(spec)}, trained on the set of {row.label}, seed {seed}"
-        watch.begin(number, count, title, file_state(path, name, failures))
-        if path.exists() or row.set_name(seed) in failed:
-            continue
-        failure = attempt(partial(_test, settings, folder, row, seed, spec, data, watch))
-        record_failure(folder / CELLS, failures, name, failure)
-        if failure:
-            failed[name] = failure
-    return failed
+    data = Lazy(partial(jobs[0].settings.data.load, on_reading))
+
+    def check() -> None:
+        check_all(jobs, data())
+        for spec in settings.test:
+            replace(settings.evaluation, network=spec).check(data())
+
+    cells = [
+        _cell_task(settings, folder, row, seed, spec, data)
+        for seed in range(settings.seeds)
+        for row in transfer_rows(settings)
+        for spec in settings.test
+    ]
+    return TaskList([*job_tasks(jobs, folder, SETS, data), *cells], [data()], check, memory=[data])
+
+
+def _cell_task(settings: TransferSettings, folder: Path, row: TransferRow, seed: int, spec: NetworkSpec, data: Lazy[Data]) -> Task:
+    name = row.cell_name(seed, spec)
+    path = folder / CELLS / f"{name}.json"
+    return Task(
+        name=name,
+        group=CELLS,
+        title=f"{network_label(spec)}, trained on the set of {row.label}, seed {seed}",
+        work=lambda watch: _test(settings, folder, row, seed, spec, data(), watch),
+        state=lambda failures: file_state(path, name, failures),
+        needs=(f"{SETS}/{row.set_name(seed)}",),
+        result=lambda: scores_text(Scores.read(path)),
+    )
 
 
 def _test(settings: TransferSettings, folder: Path, row: TransferRow, seed: int, spec: NetworkSpec, data: Data, watch: Watch) -> None:
