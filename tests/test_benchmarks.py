@@ -18,6 +18,7 @@ OPTIONS = {
     "pieces": "--rounds 1 --batch 64 --width 4",
     "patches": "--rounds 1 --batch 2 --chunk 2 --width 64 --coloured 8 --grey 8",
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0",
+    "scale-pack": "pack --classes 2 --per-class 20 --size 8 --steps 1 --width 4",
     "dm_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3",
 }
 pytestmark = pytest.mark.slow
@@ -25,12 +26,24 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_benchmark_records_its_result_and_the_machine(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", f"benchmarks.{name}", *OPTIONS[name].split(), "--device", "cpu", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        f"benchmarks.{name.partition('-')[0]}",
+        *OPTIONS[name].split(),
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path),
+    ]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert process.returncode == 0, process.stderr
     (file,) = tmp_path.glob(f"{name}-*.json")
     result = json.loads(file.read_text())
     assert {"command", "commit", "cpu", "cpu_capability", "bfloat16", "threads", "torch"} <= result["made_by"].keys()
+    if name == "scale-pack":
+        assert result["same_pixels"]
+        assert result["reached"]["memory"]
     if name in ("dm_step", "dc_step"):
         assert result["apart"] < 0.1
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from condensation.core import memory
 
 MOST = 2**28  # bytes of one draw that are kept; of larger ones, the system keeps in its memory of files what fits
-FREE_SHARE = 1 / 16  # of the free memory that one draw may take
+FREE_SHARE = 1 / 8  # of the free memory that one draw may take
 DRAWS = 4  # kept or read at a time; a step may have several
 WARMED = 2**24  # bytes read at a time that are not kept
 
