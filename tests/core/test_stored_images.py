@@ -176,6 +176,29 @@ def test_draws_that_are_not_needed_do_not_pile_up(pair):
     assert len(pair[0].files.ahead._draws) == read_ahead.DRAWS
 
 
+def test_draws_that_are_not_needed_take_little_memory(pair, monkeypatch):
+    monkeypatch.setattr(read_ahead, "MOST", 3 * 60)
+    for first in range(9):
+        pair[0].prefetch(lambda first=first: torch.tensor([first, first + 1]))
+        pair[0].files.ahead.wait()
+        assert sum(len(future.result().images) for future in pair[0].files.ahead._draws) <= 4
+
+
+def test_memory_that_cannot_be_pinned_is_used_as_it_is(pair, monkeypatch):
+    stored, inside = StoredImages.of(pair[0].files, device="cuda"), torch.empty
+
+    def empty(*given, pin_memory=False, **named):
+        if pin_memory:
+            raise RuntimeError("no GPU")
+        return inside(*given, **named)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    stored.prefetch(lambda: torch.tensor([4, 1]))
+    stored.files.ahead.wait()
+    monkeypatch.undo()
+    assert torch.equal(stored.files.ahead.take(np.array([4, 1])), pair[1][[4, 1]])
+
+
 def test_an_error_of_the_thread_is_that_of_the_step(pair):
     path = pair[0].files.blocks[2].path
     os.truncate(path, 3)

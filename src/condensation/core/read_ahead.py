@@ -40,7 +40,9 @@ class ReadAhead:
         Do nothing if it is still busy with earlier ones.
         """
         if sum(not draw.done() for draw in self._draws) < DRAWS // 2:
-            self._draws = [*self._draws[1 - DRAWS :], _thread().submit(_read, gather, numbers, shape, pinned)]
+            while len(self._draws) >= DRAWS or sum(map(_kept_bytes, self._draws)) > MOST:
+                self._draws.pop(0)  # it is not needed any more
+            self._draws = [*self._draws, _thread().submit(_read, gather, numbers, shape, pinned)]
 
     def take(self, numbers: np.ndarray) -> Tensor | None:
         """Return the images at ``numbers`` if they were read ahead one after the other, else None; the last ones end their draw."""
@@ -68,6 +70,11 @@ def _thread() -> ThreadPoolExecutor:
     if os.getpid() not in _THREADS:
         _THREADS[os.getpid()] = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
     return _THREADS[os.getpid()]
+
+
+def _kept_bytes(future: Future[_Draw | None]) -> int:
+    draw = future.result() if future.done() and not future.exception() else None
+    return draw.images.nbytes if draw else 0
 
 
 def _read(gather: Gather, numbers: Callable[[], np.ndarray], shape: tuple[int, int, int], pinned: bool) -> _Draw | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from condensation.cli.options import Output
 from condensation.core.errors import NotWritten
 from condensation.core.memory import readable
+from condensation.core.stored_images import StoredImages
 from condensation.data.dataset import Data, FileSummary, MixedSizes
 from condensation.data.settings import DataSettings
 from condensation.data.summary import read_facts, read_lines
@@ -47,7 +48,7 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
     """Return a summary of ``data`` for JSON; ``mixed``: the images differ in size and ``settings.size`` is None."""
     channels, height, width = data.train.shape
     size = (len(data.train) + len(data.test)) * channels * height * width
-    names = data.train.class_names
+    names, in_files = data.train.class_names, isinstance(data.train.images, StoredImages)
     return {
         "name": data.name,
         "source": settings.source,
@@ -59,7 +60,7 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
         "needs_size": mixed,
         "found": _files(data.files) if data.files else None,
         "mirrored": data.train.flip_invariant,
-        "memory": {"bytes": size, "text": readable(size), "while_reading": readable(2 * size)},
+        "memory": {"bytes": size, "text": readable(size), "while_reading": readable(2 * size), "in_files": in_files},
         "note": data.note,
         **data.details,
     }
@@ -97,7 +98,10 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
         lines.append("Modes: " + ", ".join(f"{mode} {count:,}" for mode, count in files["modes"].items()))
     wanted = f"The images differ in size: a run needs --size; the picture shows them with --size {SHOWN_SIZE}."
     lines.append(wanted if about["needs_size"] else read_as)
-    lines.append(f"Memory: {about['memory']['text']}, twice that while reading")
+    memory = about["memory"]
+    lines.append(
+        f"Size: {memory['text']}, read from files" if memory["in_files"] else f"Memory: {memory['text']}, twice that while reading"
+    )
     lines += data_notes(about, read=True)
     if "skipped" in about:
         lines.append("A run stops at such an image, unless --skip-bad is given.")

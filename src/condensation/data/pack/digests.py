@@ -89,7 +89,7 @@ def check_slowly(folder: Path, index: PackIndex) -> None:
         if not is_whole(folder, index, each):
             name = index.class_names[each.label]
             message = f"{folder / each.file} has changed: the digest of class {name!r} ({part}) does not match."
-            raise CondensationError(message, hint=AGAIN)
+            raise CondensationError(message, hint=AGAIN if index.name else f"Remove {folder}; the images are decoded again.")
         time.sleep(REST * (time.perf_counter() - started))
 
 

@@ -161,6 +161,7 @@ def _fit_range(writer: PackWriter, found: PendingData, classes: Classes, options
                         if not isinstance(image, DecodedImage):
                             raise CondensationError(f"{item.name} changed while the images were read.", hint="Try again.")
                         writer.overwrite(line, indices[item.name], image.pixels)
+        writer.flush()
     return deep_note(sum(len(line.deep) for line in lines.values()), pixel_range)
 
 

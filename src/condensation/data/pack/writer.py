@@ -62,6 +62,7 @@ class PackWriter:
         self.lines = list(_complete_lines(folder / JOURNAL))
         self.count = sum(line.count for line in self.lines)
         self._waiting: list[PackedLine] = []  # whose images may not have reached the disk
+        self._changed: set[str] = set()  # files with overwritten images that may not have reached it
         self._since = time.monotonic()
         self._done = {(line.part, line.label) for line in self.lines}
         ends = {line.file: line.end for line in self.lines}
@@ -98,7 +99,9 @@ class PackWriter:
             content = b"".join(as_json(asdict(line)) for line in self._waiting)
             _append(journal, journal.stat().st_size if journal.exists() else 0, memoryview(content))
             _sync(journal)
-        self._waiting, self._since = [], time.monotonic()
+        for file in self._changed:
+            _sync(self._folder / file)
+        self._waiting, self._changed, self._since = [], set(), time.monotonic()
 
     def overwrite(self, line: PackedLine, index: int, image: np.ndarray) -> None:
         """Replace one image of a class."""
@@ -106,6 +109,7 @@ class PackWriter:
         with (self._folder / line.file).open("r+b") as file:
             file.seek(line.offset + index * line.image_bytes)
             file.write(pixels.data)
+        self._changed.add(line.file)
 
     def require_room(self, images: int) -> None:
         """Raise OSError if the disk has no room for ``images`` in all, as far as the last class tells."""
