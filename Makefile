@@ -8,7 +8,7 @@ INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c $(CON
 PYTEST := $(BIN)/python -m pytest -n 2 $(PYTEST_FLAGS)
 LIBRARY := $(addprefix tests/,core augment networks matching data training evaluation config artifacts runs)
 
-.PHONY: help demo test test-slow test-all test-lowest campaigns trust docs dist lint format clean
+.PHONY: help demo test test-slow test-all test-lowest campaigns trust docs results dist lint format clean
 
 help:
 	@echo "make demo      condense bundled data and evaluate the result: about a minute after installation"
@@ -18,6 +18,7 @@ help:
 	@echo "make campaigns run a few trials of each campaign against the command"
 	@echo "make trust     run all trials of the campaigns, and record their counts"
 	@echo "make docs      build the documentation site in build/docs"
+	@echo "make results   run the experiments that have no result yet, and write docs/results.md: hours to days"
 	@echo "make dist      build the wheel and the source distribution in dist, and check them"
 	@echo "make lint      check format, style and types"
 	@echo "make format    fix format and style"
@@ -54,6 +55,9 @@ docs: $(VENV)/installed-dev
 	$(BIN)/python docs/site/build.py
 	@echo "Open build/docs/index.html"
 
+results: $(VENV)/installed-dev
+	$(BIN)/python -m experiments
+
 dist: $(VENV)/installed-dev
 	rm -rf dist
 	$(BIN)/python -m build --quiet
@@ -70,7 +74,7 @@ format: $(VENV)/installed-dev
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests examples experiments scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \

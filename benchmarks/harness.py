@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from condensation import ConvNet, ImageSet, Rng, Standardize
-from condensation.core.environment import machine
+from condensation.core.environment import machine, versions
 from condensation.core.images import Shape
 from condensation.core.storage import write_json
 from condensation.methods.synthetic import SyntheticImages
@@ -117,7 +118,7 @@ def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", c
     """Write the result of the benchmark ``name`` as JSON, with the command, the commit and the machine. ``case`` is for the file name."""
     path = out / f"{'-'.join(filter(None, (name, case, machine_name(device))))}.json"
     command = " ".join(["python -m", f"benchmarks.{name}", *_without_paths(sys.argv[1:])])
-    made_by = {"command": command, "commit": commit(), "device": device, **machine_facts(device)}
+    made_by = {"command": command, "commit": commit(), "date": date.today().isoformat(), "device": device, **machine_facts(device)}
     write_json(path, {"made_by": made_by, **result})
     print(f"written to {path}")
 
@@ -143,13 +144,18 @@ def machine_name(device: str) -> str:
     return "-".join(str(words).lower().split())
 
 
+def made_by() -> dict[str, Any]:
+    """Return the commit, the machine and the versions that a result comes from."""
+    return {"commit": commit(), "machine": machine(), "versions": versions()}
+
+
 def commit() -> str:
     """Return the measured commit, marked as dirty if the code differs from it."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks", "tests")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks", "experiments", "tests")
     return (git("describe", "--always") or "unknown") + ("-dirty" if changed else "")
 
 

@@ -1,6 +1,6 @@
 """Measure what makes DM cheap: width, real images per step, learning rate, averaging, initialization; write results/ablation.json.
 
-    CONDENSATION_DATA=DIR python scripts/ablate.py            # every row that is not done yet; each takes minutes
+    CONDENSATION_DATA=DIR python -m scripts.ablate            # every row that is not done yet; each takes minutes
 
 500 training images of each class are held out. The others are condensed, and networks trained on the result are tested on the held-out
 images. Test images decide nothing. Each row is one entry of the results and runs once. Rows use one thread, so that two processes can
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from measuring import COMMIT, ROOT
+from benchmarks.harness import ROOT, commit
 
 from condensation import DM, ConvNet, Fresh, ImageSet, Recipe, Rng, condense, evaluate, load
 from condensation.core.environment import machine
@@ -132,7 +132,7 @@ def main() -> None:
         seconds = time.perf_counter() - started
         scores = evaluate(small, held, recipe=Recipe.paper(row.epochs), networks=row.networks, seed=7)
         print(f"{row}: {scores}, {seconds:.0f} s", flush=True)
-        made_by = {"command": "python scripts/ablate.py", "commit": COMMIT, **machine()}
+        made_by = {"command": "python -m scripts.ablate", "commit": commit(), **machine()}
         result = {"row": key, "seconds": round(seconds), "accuracy": scores.summary(), "made_by": made_by}
         write_json(RESULTS, [*read_results(), result])  # read again: another process may have added rows
 

@@ -1,6 +1,6 @@
 """Compare plain PyTorch on each export of a set with `evaluate`; write results/exports.json.
 
-    python scripts/check_exports.py RUN [--networks 3] [--epochs N]
+    python -m scripts.check_exports RUN [--networks 3] [--epochs N]
 
 The set in the run folder is exported to png, npz, parquet and torch. `plain_training.py`, which does not import the package, trains on
 each with the code of its card; `evaluate` scores the set and its 8-bit images with the same recipe. Nothing is augmented, because the
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import ROOT, made_by
-from plain_training import digest
+from benchmarks.harness import ROOT, made_by
+from scripts.plain_training import digest
 
 from condensation import CondensedSet, ConvNet, Zca, evaluate
 from condensation.artifacts.export.base import eight_bit

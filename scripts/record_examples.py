@@ -1,6 +1,6 @@
 """Run every program in examples/ and record what it prints and its CPU seconds in results/examples.json, for the documentation site.
 
-python scripts/record_examples.py [NAME ...]
+python -m scripts.record_examples [NAME ...]
 """
 
 import argparse
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from measuring import ROOT, made_by
+from benchmarks.harness import ROOT, made_by
 
 from condensation.core.storage import read_json, write_json
 

@@ -37,6 +37,7 @@ GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").
 PAGES = [*GUIDES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "notes").glob("*.md"))]
 MODULES = [module.name for module in pkgutil.walk_packages(condensation.__path__, "condensation.") if not module.name.endswith("__main__")]
 LINES = {"README.md": 100, "speed.md": 100}
+LISTS = {"results.md"}  # generated
 SCREENS, COLUMNS, SENTENCES = 110, 140, 4  # lines of a guide, columns of a line, sentences of a paragraph
 
 # Commands that are not run, and why.
@@ -367,33 +368,10 @@ def test_paragraphs_are_short():
 
 
 def test_a_guide_fits_two_screens():
-    for page in GUIDES:
+    for page in (page for page in GUIDES if page.name not in LISTS):
         lines = page.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= LINES.get(page.name, SCREENS), page.name
         assert sum(max(1, -(-len(line) // COLUMNS)) for line in lines) <= SCREENS, page.name
-
-
-def script(name: str) -> object:
-    """Import a script of scripts/."""
-    path = ROOT / "scripts" / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"scripts_{name}", path)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-def test_generated_tables_agree_with_the_recorded_results(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    speed, dm, gtn, page_parts = script("report_speed"), script("report_dm"), script("report_gtn"), script("page_parts")
-    parts = {**speed.parts(), **dm.parts(dm.jobs_in(ROOT / "results" / "dm")), **gtn.parts(gtn.jobs_in(ROOT / "results" / "gtn"))}
-    generated = [page for page in PAGES if "<!-- measured: " in page.read_text(encoding="utf-8")]
-    assert {"speed.md", "results.md", "gtn.md"} <= {page.name for page in generated}
-    for page in generated:
-        text = page.read_text(encoding="utf-8")
-        assert page_parts.with_parts(text, parts) == text, page
-        assert set(re.findall(r"<!-- measured: ([a-z-]+) -->", text)) <= parts.keys()
 
 
 def test_the_names_of_the_architecture_exist():

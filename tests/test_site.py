@@ -9,18 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from experiments.measured import measured
 
 import condensation
 from condensation.methods.registry import METHODS
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "docs" / "site"))
+sys.path[:0] = [str(ROOT / "docs" / "site"), str(ROOT)]
 
 import api_pages  # noqa: E402
 import example_pages  # noqa: E402
 import guide_pages  # noqa: E402
 import mathml  # noqa: E402
-import measured  # noqa: E402
 import method_pages  # noqa: E402
 
 TEXTS = method_pages.texts()
@@ -99,15 +99,15 @@ def test_the_command_of_a_picture_is_valid(name, condense):
 
 
 def test_measured_numbers_are_those_of_the_results(site):
-    content = json.loads((ROOT / "results" / "tables" / "cifar10" / "table.json").read_text())
+    content = json.loads((ROOT / "results" / "table" / "cifar10.json").read_text())
     cell = next(cell for cell in content["cells"] if cell["method"] == "DM" and cell["ipc"] == 10)
-    rows = [row for row in measured.measured() if (row.method, row.source, row.ipc) == ("dm", "tables/cifar10/table.json", 10)]
+    rows = [row for row in measured() if (row.method, row.source, row.ipc) == ("dm", "table/cifar10.json", 10)]
     assert [(row.score["mean"], row.differences) for row in rows] == [(cell["mean"], tuple(cell["differences"]))]
     assert f"| {cell['mean']:.1f} ± {cell['deviation']:.1f} ({cell['count']}) |" in site["methods/dm.md"]
 
 
 def test_every_method_has_measured_numbers():
-    assert {row.method for row in measured.measured()} == set(METHODS)
+    assert {row.method for row in measured()} == set(METHODS)
 
 
 def test_equations_become_mathml():

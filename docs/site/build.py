@@ -8,13 +8,15 @@ import shutil
 import sys
 from pathlib import Path
 
-import api_pages
-import example_pages
-import guide_pages
-import method_pages
-from sphinx.cmd.build import main as sphinx
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # for experiments/
+
+import api_pages  # noqa: E402
+import example_pages  # noqa: E402
+import guide_pages  # noqa: E402
+import method_pages  # noqa: E402
+from sphinx.cmd.build import main as sphinx  # noqa: E402
+
 SOURCE, SITE = ROOT / "build" / "docs-source", ROOT / "build" / "docs"
 
 

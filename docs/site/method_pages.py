@@ -10,8 +10,8 @@ else:
     import tomli as tomllib
 
 from api_pages import cell, table_of_settings
+from experiments.measured import Measured, machine, measured, number
 from guide_pages import toctree
-from measured import Measured, measured, number
 
 from condensation.cli.views.methods import description
 from condensation.data.catalogue import DATASETS
@@ -75,8 +75,10 @@ def table(rows: list[Measured]) -> str:
     notes = list(dict.fromkeys("; ".join(row.differences) for row in rows if row.differences))
     lines = ["| data set | images per class | variant | accuracy, % (networks) | published | condensing |", "| --- " * 6 + "|"]
     for row in rows:
-        known = row.published + (f" [{notes.index('; '.join(row.differences)) + 1}]" if row.differences and row.published else "")
-        time = f"{duration(row.seconds)}, {row.machine}" if row.seconds else ""
+        known = str(row.published or "") + (
+            f" [{notes.index('; '.join(row.differences)) + 1}]" if row.differences and row.published else ""
+        )
+        time = f"{duration(row.seconds)}, {machine(row.about)}" if row.seconds else ""
         score = f"{number(row.score)} ({row.score['count']})"
         data = DATASETS[row.data].title if row.data in DATASETS else row.data
         lines.append(f"| {data} | {row.ipc} | {cell(row.variant)} | {score} | {known} | {time} |")

@@ -137,6 +137,16 @@ def published_continual(source: str, ipc: int, steps: int) -> dict[str, Number]:
     return _numbers(_content()["continual"]["numbers"], _known(source), ipc, steps)
 
 
+def published_transfer(source: str, ipc: int, method: str, learned: str) -> dict[str, Number]:
+    """Return the published accuracies of sets learned on the network ``learned``, by the name of the network that they train."""
+    return _numbers(_content()["transfer"], _known(source), ipc, method, learned)
+
+
+def published_ranks(source: str) -> dict[str, Number]:
+    """Return the published rank correlations (Spearman) of an architecture search with those of training on all images, by proxy."""
+    return _numbers(_content()["ranks"], _known(source))
+
+
 def published_whole(source: str) -> Number | None:
     """Return the published accuracy of training on the whole data set."""
     number = _content()["whole"].get(_known(source))
