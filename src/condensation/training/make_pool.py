@@ -55,7 +55,7 @@ def make_pool(
     []
     """
     with locked_folder(Path(folder), wait=True):
-        maker = PoolMaker(network, real, Path(folder), settings, compute, locked=True)
+        maker = PoolMaker(network, real, Path(folder), settings, compute.resolve(), locked=True)
         missing = maker.store.missing()
         for number in range(settings.networks):
             if on_network:
