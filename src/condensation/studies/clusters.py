@@ -16,7 +16,7 @@ import torch
 from condensation.core.errors import CondensationError
 from condensation.core.text import in_line
 from condensation.studies.executors import Executor, Future, Processes
-from condensation.studies.where import DASK, PROCESSES, RAY, Where
+from condensation.studies.where import DASK, PROCESSES, RAY, SLURM, Where
 
 TIMEOUT = 5.0  # seconds to reach a cluster
 DAY = 24 * 60  # minutes of a job of Slurm, unless told otherwise
@@ -51,7 +51,6 @@ def threads_of(workers: int) -> int:
 def _dask(address: str) -> Iterator[Executor]:
     import distributed
 
-    _require_reachable(address, "Dask")
     with _quiet("distributed"), _reaching(address, "Dask"):
         client = distributed.Client(address, timeout=TIMEOUT, set_as_default=False)
     try:
@@ -76,8 +75,6 @@ class _Dask:
 def _ray(address: str) -> Iterator[Executor]:
     import ray
 
-    if address != "auto":
-        _require_reachable(address, "Ray")
     begun = not ray.is_initialized()
     if begun:
         with _reaching(address, "Ray"), warnings.catch_warnings():
@@ -121,22 +118,19 @@ def _slurm(options: dict[str, str], folder: Path) -> Iterator[Executor]:
     import submitit
 
     options = dict(options)
-    cluster, jobs = options.pop("cluster", "slurm"), options.pop("jobs", None)
-    if cluster == "slurm" and shutil.which("sbatch") is None:
-        hint = "Start it where sbatch is. To try it on this machine: executor='slurm:cluster=local'."
-        raise CondensationError("There is no Slurm here: sbatch was not found.", hint=hint, setting="executor")
+    cluster, jobs = options.pop("cluster", SLURM), options.pop("jobs", None)
     workers = int(jobs) if jobs else None
     values: dict[str, Any] = {"timeout_min": DAY, "name": "condensation"}
     for name, value in options.items():
         values[SHARED.get(name, f"slurm_{name}")] = int(value) if value.isdecimal() else value
-    if workers and cluster == "slurm":
+    if workers and cluster == SLURM:
         values["slurm_array_parallelism"] = workers
     try:
         executor = submitit.AutoExecutor(folder, cluster=cluster)
         executor.update_parameters(**values)
     except (NameError, ValueError, RuntimeError, AssertionError) as error:
         raise CondensationError(f"submitit refuses these options: {in_line(str(error))[:300]}", setting="executor") from error
-    yield _Slurm(executor, workers if cluster == "slurm" else workers or os.cpu_count() or 1)
+    yield _Slurm(executor, workers if cluster == SLURM else workers or os.cpu_count() or 1)
     shutil.rmtree(folder, ignore_errors=True)  # after an error, the logs of the jobs stay
 
 
@@ -152,8 +146,16 @@ class _Slurm:
         return future
 
 
-def _require_reachable(address: str, name: str) -> None:
-    """Raise CondensationError unless something listens at ``address``, since clients try for very long."""
+def require_reachable(where: Where) -> None:
+    """Raise CondensationError if nothing listens at the address of ``where``, where clients try for very long, or Slurm is not here."""
+    if where.kind == DASK or (where.kind == RAY and where.address != "auto"):
+        _connect(where.address, where.kind.title())
+    elif where.kind == SLURM and where.options.get("cluster", SLURM) == SLURM and shutil.which("sbatch") is None:
+        hint = "Start it where sbatch is. To try it on this machine: executor='slurm:cluster=local'."
+        raise CondensationError("There is no Slurm here: sbatch was not found.", hint=hint, setting="executor")
+
+
+def _connect(address: str, name: str) -> None:
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     with _reaching(address, name):
         if not (parts.hostname and parts.port):

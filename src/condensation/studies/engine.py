@@ -97,14 +97,10 @@ class Engine:
                     if self._begin(self.tasks[key]):
                         running[key], alone = self._submit(executor, request, key, lost[key]), True
                 elif not (suspects or alone):
-                    with getattr(executor, "batch", nullcontext)():
-                        for key in list(self.waiting):
-                            if len(running) == workers:
-                                break
-                            if self._may_begin(key) and not self._is_held(key):
-                                self.waiting.remove(key)
-                                if self._begin(self.tasks[key]):
-                                    running[key] = self._submit(executor, request, key, lost[key])
+                    ready = self._ready(None if workers is None else workers - len(running))
+                    with getattr(executor, "batch", nullcontext)() if ready else nullcontext():
+                        for key in ready:
+                            running[key] = self._submit(executor, request, key, lost[key])
                 self._report()
                 for key in [key for key, future in running.items() if future.done()]:
                     alone = False
@@ -121,6 +117,18 @@ class Engine:
         finally:
             for future in running.values():
                 future.cancel()
+
+    def _ready(self, most: int | None) -> list[str]:
+        """Remove the tasks whose turn it is, at most ``most``, from those that wait, and return them."""
+        ready: list[str] = []
+        for key in list(self.waiting):
+            if len(ready) == most:
+                break
+            if self._may_begin(key) and not self._is_held(key):
+                self.waiting.remove(key)
+                if self._begin(self.tasks[key]):
+                    ready.append(key)
+        return ready
 
     def _submit(self, executor: Executor, request: RemoteTask, key: str, lost: int) -> Future:
         try:

@@ -22,6 +22,7 @@ from condensation.core.trust import Trust, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
 from condensation.report.page.parts import Part
+from condensation.studies.clusters import require_reachable
 from condensation.studies.engine import Engine
 from condensation.studies.executors import Executor
 from condensation.studies.jobs import Job
@@ -29,7 +30,7 @@ from condensation.studies.remote import RemoteTask
 from condensation.studies.schedule import do_tasks
 from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in, write_settings
 from condensation.studies.tasks import Failures, TaskList, Watch
-from condensation.studies.where import parse_executor
+from condensation.studies.where import Where, parse_executor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
@@ -197,6 +198,8 @@ class Study(Generic[S]):
         """
         folder, given = Path(folder), settings
         where = parse_executor(executor) if isinstance(executor, str) else executor
+        if isinstance(where, Where):
+            require_reachable(where)
         settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
         shared = where is not None
         with nullcontext() if shared else locked_folder(folder):
