@@ -1,8 +1,10 @@
 """The commands of the studies on the command line."""
 
 import json
+import re
 import signal
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,8 @@ def test_a_table_is_made_and_printed_again(condense):
     code, output, progress = condense(*TABLE)
     assert code == 0
     assert progress.count("[3 of 3] DM, ipc 1, seed 0: to do") == 1
+    assert re.search(r"^\[1 of 3\] Random, ipc 1, seed 0: [\d.]+ % after \d+ s", progress, re.M)
+    assert re.search(r"^\[3 of 3\] DM, ipc 1, seed 0: [\d.]+ % after \d+ s$", progress, re.M)
     assert "Handwritten digits" in output
     assert "Random, DSA" in output
     assert {path.name for path in Path("tables/digits").iterdir()} == {"settings.json", "table.json", "table.md", "table.png", "runs"}
@@ -42,6 +46,20 @@ def test_a_table_is_made_and_printed_again(condense):
     assert (code, repeated) == (0, output)
     assert progress.count(": finished") == 3
     assert "condensing" not in progress
+
+
+@pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed")
+def test_a_cluster_that_does_not_answer_is_told_before_anything_is_done(condense):
+    code, output, errors = condense(*TABLE, "--on", "dask:tcp://127.0.0.1:9")
+    assert (code, output) == (2, "")
+    assert "condense: There is no Dask cluster at tcp://127.0.0.1:9: " in errors
+    assert not Path("tables").exists()
+
+
+def test_a_dry_run_tells_when_processes_do_not_pay(condense):
+    _, output, _ = condense(*TABLE, "--dry-run", "--on", "processes:2")
+    assert "In 2 processes about " in output
+    assert "This process is faster" in output
 
 
 def test_json_output_of_a_table(condense):

@@ -79,9 +79,13 @@ def remove_stale(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in folder.glob("*.lease"):
-        if lease_holder(path) is None:
-            with suppress(OSError):
-                path.unlink()
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR)
+            try:
+                if _holder(path, handle) is None and is_at(path, handle):  # the lock keeps others away meanwhile
+                    path.unlink()
+            finally:
+                os.close(handle)
     with suppress(OSError):  # it is not empty
         folder.rmdir()
 

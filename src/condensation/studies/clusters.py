@@ -130,15 +130,15 @@ def _slurm(options: dict[str, str], folder: Path) -> Iterator[Executor]:
         executor.update_parameters(**values)
     except (NameError, ValueError, RuntimeError, AssertionError) as error:
         raise CondensationError(f"submitit refuses these options: {in_line(str(error))[:300]}", setting="executor") from error
-    yield _Slurm(executor, workers if cluster == SLURM else workers or os.cpu_count() or 1)
+    yield _Slurm(executor, workers if cluster == SLURM else workers or os.cpu_count() or 1, int(options.get("cpus", 0)))
     shutil.rmtree(folder, ignore_errors=True)  # after an error, the logs of the jobs stay
 
 
 class _Slurm:
     loses_all = False
 
-    def __init__(self, executor: Any, workers: int | None) -> None:
-        self._executor, self.workers = executor, workers
+    def __init__(self, executor: Any, workers: int | None, threads: int) -> None:
+        self._executor, self.workers, self.threads = executor, workers, threads
         self.batch = executor.batch  # one array of many jobs
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future:

@@ -38,7 +38,8 @@ class Future(Protocol):
 class Executor(Protocol):
     """Executor of `concurrent.futures`, of a cluster, ...
 
-    It may have an attribute ``workers``, the number of tasks to submit at once, and a context manager ``batch()`` for many of them.
+    It may have the attributes ``workers``, the number of tasks to submit at once, and ``threads`` of each, and a context manager
+    ``batch()`` for submitting many.
     """
 
     def submit(self, work: Callable[..., Any], /, *arguments: Any) -> Future: ...

@@ -7,7 +7,7 @@ import platform
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from time import perf_counter
@@ -106,8 +106,7 @@ def _perform(request: RemoteTask) -> Outcome:
 def _tasks_of(name: str, folder: Path, settings: str) -> dict[str, Task]:
     """Return the tasks of a study by key; their data stay in memory, where tasks of the same study follow."""
     study: Any = importlib.import_module(STUDIES).STUDIES[name]
-    given = from_dict(study.settings_type, json.loads(settings))
-    made = study.tasks(replace(given, compute=given.compute.resolve()), folder, None)
+    made = study.tasks(study.on_this_machine(from_dict(study.settings_type, json.loads(settings))), folder, None)
     return {task.key: task for task in made.tasks}
 
 

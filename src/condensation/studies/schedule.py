@@ -48,18 +48,16 @@ def do_tasks(engine: Engine, executor: Executor | Where | None, request: RemoteT
 def _work_in_processes(engine: Engine, where: Where, request: RemoteTask, on_cpu: bool) -> None:
     """Do the tasks in processes of this machine; with `AUTO`, once that saves time."""
     workers = workers_of(where, on_cpu)
-    threads = threads_of(workers)
     if where.kind == AUTO or workers == 1:
-        with _threads(threads):  # as many as later, since their number may change the rounding
+        with _threads(threads_of(workers)):  # as many as later, since their number may change the rounding
             engine.work_here(lambda: workers > 1 and engine.pace.pays(engine.groups_left(), workers))
-    left = len(engine.groups_left())
-    if not left or workers == 1:
+    if workers == 1 or not engine.groups_left():
         if where.kind == AUTO and workers > 1 and engine.pace.spent:
             logger.info(f"Worker processes take about {START:.0f} s to start, more than they would have saved here.")
         return
     started, before = time.monotonic(), engine.pace.spent
-    with open_executor(Where(PROCESSES, min(workers, left)), engine.folder / JOBS) as opened:
-        _work_on(engine, opened, replace(request, threads=threads))
+    with open_executor(Where(PROCESSES, workers), engine.folder / JOBS) as opened:
+        _work_on(engine, opened, request)
     wall, spent = time.monotonic() - started, engine.pace.spent - before
     if wall > spent + 1:
         logger.warning(f"The tasks took {spent:.0f} s, {workers} processes with their start {wall:.0f} s: without them it is faster.")
@@ -75,7 +73,7 @@ def workers_of(where: Where, on_cpu: bool = True) -> int:
 def _work_on(engine: Engine, executor: Executor, request: RemoteTask) -> None:
     for each in engine.listed.memory:
         each.forget()  # workers read the data themselves
-    engine.work_on(executor, request, getattr(executor, "workers", None))
+    engine.work_on(executor, replace(request, threads=getattr(executor, "threads", 0)), getattr(executor, "workers", None))
 
 
 @contextmanager

@@ -200,7 +200,7 @@ class Study(Generic[S]):
         where = parse_executor(executor) if isinstance(executor, str) else executor
         if isinstance(where, Where):
             require_reachable(where)
-        settings = replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
+        settings = self.on_this_machine(settings)
         shared = where is not None
         with nullcontext() if shared else locked_folder(folder):
             try:
@@ -214,6 +214,11 @@ class Study(Generic[S]):
                 raise
             self._write(self._report(settings, folder), folder, shared)
         return engine.failed
+
+    @staticmethod
+    def on_this_machine(settings: S) -> S:
+        """Return ``settings`` with the device and the precision of this process."""
+        return replace(settings, compute=settings.compute.resolve())  # type: ignore[type-var,attr-defined]
 
     def _engine(self, settings: S, folder: Path, watch: Watch, options: Mapping[str, Any]) -> Engine:
         """Check everything and write the settings, so that workers can begin."""
