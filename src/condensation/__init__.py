@@ -56,8 +56,10 @@ if TYPE_CHECKING:  # `as` tells type checkers that a name is public
         condense as condense,
     )
     from condensation.methods.pixel_mmd import PixelMMD as PixelMMD
+    from condensation.methods.privacy import Privacy as Privacy
     from condensation.methods.random import Random as Random
     from condensation.methods.registry import METHODS as METHODS
+    from condensation.methods.release import Release as Release
     from condensation.networks.base import Classifier as Classifier, NetworkSampler as NetworkSampler, NetworkSpec as NetworkSpec
     from condensation.networks.convnet import ConvNet as ConvNet
     from condensation.networks.registry import NETWORKS as NETWORKS

@@ -66,6 +66,11 @@ def concat_transforms(transforms: Sequence[Transform], count: int) -> Transform:
     return lambda images, rows: apply_by_group(apply, images, rows, rows // count)
 
 
+def shifted(transform: Transform | None, draws: range) -> Transform | None:
+    """Return ``transform`` for indices among ``draws``, a range of all draws."""
+    return transform and (lambda images, rows: transform(images, rows + draws.start))
+
+
 def apply_by_group(apply: Callable[[int, Tensor, Tensor], Tensor], images: Tensor, rows: Tensor, groups: Tensor) -> Tensor:
     """Return ``apply(group, images, rows)`` of the images and rows of each group, in the order of ``images``."""
     result = torch.empty_like(images)

@@ -7,8 +7,22 @@ from condensation.core.text import in_line
 
 _OPTIONS_OF_DATA = ("folder", "size", "fit", "skip_bad")
 _SAME_NAME = (
-    *("out", "resume", "ipc", "small_classes", "seed", "preset", "mirror", "data", "device", "network", "networks", "kernel", "random"),
-    *("whole", "which", "to", "shape", "track", "checkpoint_every", "trust", "labels", "pixels", "decoded", *_OPTIONS_OF_DATA),
+    *("out", "resume", "release", "ipc", "small_classes", "seed", "preset", "mirror", "data", "device", "network", "networks"),
+    *(
+        "kernel",
+        "random",
+        "whole",
+        "which",
+        "to",
+        "shape",
+        "track",
+        "checkpoint_every",
+        "trust",
+        "labels",
+        "pixels",
+        "decoded",
+        *_OPTIONS_OF_DATA,
+    ),
 )
 # Parameter or setting of the library: option of the command.
 OPTIONS = {

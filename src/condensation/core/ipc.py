@@ -11,11 +11,14 @@ SmallClasses = Literal["error", "all"]
 """If a class has fewer images than ipc: raise an error, or use all of its images."""
 
 
-def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error") -> dict[int, int]:
+def images_per_class(
+    real: ImageSet, ipc: int | Mapping[int, int], small_classes: SmallClasses = "error", *, bounded: bool = True
+) -> dict[int, int]:
     """Return the number of synthetic images of each class of ``real``.
 
     ``ipc`` is one number for all classes, or a number for each label. Raise CondensationError if it is not an integer, is below 1, or
-    exceeds the real images of a class (the official code silently uses fewer), or if there is only one class.
+    exceeds the real images of a class (the official code silently uses fewer), or if there is only one class. Sets of private methods
+    are not ``bounded`` by the numbers of real images.
     """
     require_image_set(real)
     if small_classes not in get_args(SmallClasses):
@@ -29,6 +32,8 @@ def images_per_class(real: ImageSet, ipc: int | Mapping[int, int], small_classes
         wanted = {label: _checked(ipc.get(label, 0), f" for class {real.class_names[label]!r}") for label in real.classes}
     else:
         wanted = dict.fromkeys(real.classes, _checked(ipc))
+    if not bounded:
+        return wanted
     if small_classes == "all":
         return {label: min(count, real.counts[label]) for label, count in wanted.items()}
     label = min(real.classes, key=lambda label: real.counts[label] - wanted[label])

@@ -111,6 +111,11 @@ class Standardize(Preprocessing):
         return cls._of_sums(torch.as_tensor(total), torch.as_tensor(squares), pixels)
 
     @classmethod
+    def centered(cls, channels: int) -> Standardize:
+        """Return the map from [0, 1] to [-1, 1], whose constants depend on no image."""
+        return cls(torch.full((channels,), 0.5), torch.full((channels,), 0.5))
+
+    @classmethod
     def of_counts(cls, counts: Tensor) -> Standardize:
         """Return the map for uint8 images with ``counts`` (c, 256) of each value in each channel, as `fit` would."""
         exact = (torch.arange(256).float() / 255).double()

@@ -14,7 +14,7 @@ from condensation.core.preprocessing import Identity, Preprocessing, Standardize
 from condensation.core.stored_images import StoredImages
 from condensation.data.catalogue import DATASETS, DatasetInfo
 
-PreprocessingName = Literal["standardize", "published", "zca", "none"]
+PreprocessingName = Literal["standardize", "published", "zca", "centered", "none"]
 
 ZCA_IMAGES = 50_000  # more images hardly change the covariance
 BATCH_VALUES = 1 << 22  # floats in memory at once while fitting
@@ -34,8 +34,8 @@ def fit_preprocessing(kind: PreprocessingName | Preprocessing, images: Tensor, i
     """Return the preprocessing ``kind`` fitted on training ``images`` (n, c, h, w) uint8 of the data set ``name``.
 
     ``standardize`` uses mean and standard deviation per channel; ``published`` the constants of the papers in ``info``; ``zca`` whitens
-    colour images (regularized as in KIP; grey images are standardized); ``none`` keeps [0, 1]; a fitted
-    preprocessing is used as it is. Raise CondensationError if ``kind`` is
+    colour images (regularized as in KIP; grey images are standardized); ``centered`` maps [0, 1] to [-1, 1] and ``none`` keeps
+    it, whatever the images are; a fitted preprocessing is used as it is. Raise CondensationError if ``kind`` is
     unknown or no constants are published, and NotEnoughMemory if the matrices of ``zca`` do not fit.
     """
     if isinstance(kind, Preprocessing):
@@ -43,6 +43,8 @@ def fit_preprocessing(kind: PreprocessingName | Preprocessing, images: Tensor, i
     match kind:
         case "none":
             return Identity()
+        case "centered":
+            return Standardize.centered(images.shape[1])
         case "published":
             return _published(images.shape[1], info, name)
         case "zca" if images.shape[1] == 3:

@@ -58,8 +58,8 @@ def load(
             Hugging Face hub; or a path: the official files of CIFAR, SVHN or Tiny ImageNet, IDX files, npz files, one sub-folder of images
             per class (optionally below ``train`` and ``test``), a CSV file of paths and labels, or a Hugging Face data set.
         folder: Data folder, searched before that of ``condense data get``; by default the variable ``CONDENSATION_DATA``.
-        preprocessing: ``standardize`` per channel, ``published`` constants, ``zca`` whitening (colour only), ``none``, or that of other
-            data or of a condensed set.
+        preprocessing: ``standardize`` per channel, ``published`` constants, ``zca`` whitening (colour only), ``centered`` to [-1, 1],
+            ``none``, or that of other data or of a condensed set.
         size: Pixels of both sides, or height and width: ``64``, ``(48, 64)`` or ``"48x64"``; by default all images must have one size.
         fit: Treatment of other aspect ratios: ``crop`` keeps the centre, ``pad`` adds black bars.
         skip_bad: Skip images that cannot be read and list them in ``Data.details`` instead of raising an error.

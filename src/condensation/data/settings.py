@@ -22,8 +22,8 @@ class DataSettings:
     """Name listed by `condense data`, path of a file or folder, or ``hf:NAME`` for a data set of the Hugging Face hub."""
     folder: str | None = None
     """Data folder in which names are looked up; None: the environment variable CONDENSATION_DATA, then the user's data folder."""
-    preprocessing: Literal["standardize", "published", "zca", "none"] = "standardize"
-    """Normalization, fitted on the training images: per channel, published constants, ZCA whitening (colour only), or none."""
+    preprocessing: Literal["standardize", "published", "zca", "centered", "none"] = "standardize"
+    """Normalization: fitted on the training images per channel, published constants, ZCA whitening (colour only), [-1, 1], or none."""
     size: int | str | None = None
     """Pixels of both sides, or height x width: 64, "48x64". None keeps the size; all images must then have the same size."""
     fit: Literal["crop", "pad"] = "crop"

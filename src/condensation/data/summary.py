@@ -44,19 +44,21 @@ def _range(images: Tensor) -> tuple[int, int]:
 
 
 def read_lines(facts: Mapping[str, Any]) -> list[str]:
-    """Return `read_facts` as at most three lines."""
-    train, test = facts["parts"]["train"], facts["parts"]["test"]
-    places = " and ".join(dict.fromkeys(filter(None, (train["from"], test["from"]))))
-    fewer = f" ({test['classes']:,} in the test images)" if test["classes"] != train["classes"] else ""
-    classes = "class" if train["classes"] == 1 else "classes"
-    lines = [
-        f"Read: {train['images']:,} training and {counted(test['images'], 'test image')} of {train['classes']:,} {classes}{fewer}"
-        + (f" from {places}" if places else "")
-    ]
-    if facts["passed_over"] is not None:
+    """Return `read_facts`, without what they lack, as at most three lines."""
+    lines = []
+    if parts := facts["parts"]:
+        train, test = parts["train"], parts["test"]
+        places = " and ".join(dict.fromkeys(filter(None, (train["from"], test["from"]))))
+        fewer = f" ({test['classes']:,} in the test images)" if test["classes"] != train["classes"] else ""
+        classes = "class" if train["classes"] == 1 else "classes"
+        lines.append(
+            f"Read: {train['images']:,} training and {counted(test['images'], 'test image')} of {train['classes']:,} {classes}{fewer}"
+            + (f" from {places}" if places else "")
+        )
+    if facts.get("passed_over") is not None:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in facts["passed_over"].items())
         lines.append(f"Passed over: {reasons or 'nothing'}")
     channels, height, width = facts["shape"]
-    low, high = facts["range"]
+    values = f", values {facts['range'][0]} to {facts['range'][1]}" if "range" in facts else ""
     colours = "greyscale" if channels == 1 else "colour"
-    return [*lines, f"Read as: {format_shape((height, width))} (height x width), {colours}, values {low} to {high}"]
+    return [*lines, f"Read as: {format_shape((height, width))} (height x width), {colours}{values}"]

@@ -23,8 +23,11 @@ from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSampler, NetworkSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from condensation.core.class_plan import ClassPlan
     from condensation.core.form import Form
+    from condensation.methods.release import Release
 
 
 @dataclass
@@ -157,6 +160,11 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         """Form of the sets that this method makes; None if each stored image is one."""
         return getattr(self, "form", None)
 
+    @property
+    def is_private(self) -> bool:
+        """True if the steps see a differentially private release of the real images instead of the images."""
+        return getattr(self, "privacy", None) is not None
+
     def phase(self, step: int) -> tuple[str, int, int]:
         """Return the name, the finished steps and the total steps of the phase after ``step`` steps of the run."""
         return "condensing", step, self.steps
@@ -180,6 +188,12 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         self.validate(real)
         sampler = self.sampler and self.sampler.prepared(real, compute, on_progress)
         return self.with_sampler(sampler) if sampler and sampler is not self.sampler else self
+
+    def for_steps(
+        self, real: ImageSet, seed: int, compute: Compute, release: "Release | Path | None" = None, on_progress: OnProgress | None = None
+    ) -> "tuple[Method, ImageSet]":
+        """Return the `prepared` method, and the images for its steps: blank ones if it is private, with ``release`` or that of its file."""
+        return self.prepared(real, compute, on_progress), real
 
     def input_digests(self) -> dict[str, str]:
         """Return a digest by name of each input file that affects the result, such as a pool of networks."""

@@ -116,6 +116,11 @@ class BestOf(Method[BestOfState]):
         if isinstance(self.of, BestOf | GenerativeMethod):
             message = f"Expected method.of to be a method that learns or selects images, got {type(self.of).__name__}."
             raise CondensationError(message, hint="Use a method such as DM().", setting="method.of")
+        if self.of.is_private:
+            message = "BestOf tests sets on training images, which differential privacy excludes."
+            raise CondensationError(
+                message, hint="Use the private method alone: its release serves any number of sets.", setting="method.of"
+            )
 
     @property
     def network_setting(self) -> str:

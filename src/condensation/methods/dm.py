@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
-from condensation.augment.base import Augmentation, Transform
+from condensation.augment.base import Augmentation, Transform, shifted
 from condensation.augment.dsa import DSA
 from condensation.core.class_plan import ClassPlan, class_offsets, draw_of_group, group_classes
 from condensation.core.compute import Compute
@@ -24,13 +24,15 @@ from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_means import calibration_loss, matching_loss, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.pairwise_mmd import pairwise_mmd_loss
-from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
+from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
+from condensation.methods.initialization import DEFAULT, INITIALIZATIONS, Initialization, initial_images
+from condensation.methods.privacy import Privacy
+from condensation.methods.released_images import ReleasedImages, ReleasingMethod
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSampler, seeded
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
-from condensation.training.trained import Trained
+from condensation.training.trained import Trained, require_trained
 
 LrSchedule = Literal["constant", "cosine"]
 # Summed loss of some classes, from the embeddings (n, dims) and the class indices (n,) of their synthetic images.
@@ -44,10 +46,11 @@ class DMState(State):
     network: Classifier
     embed: Embedding
     chunk: int | None  # real images embedded at a time
+    number: int = 0  # of the network of the step, in a release
 
 
 @dataclass(frozen=True)
-class DM(Method[DMState]):
+class DM(ReleasingMethod[DMState]):
     """Minimize the distance between class-mean embeddings of real and synthetic images, with a new random network in each step.
 
     The loss is the sum over classes of the squared distance between the mean embeddings (Zhao & Bilen, 2023, algorithm 1); real and
@@ -76,8 +79,8 @@ class DM(Method[DMState]):
     """Decay of the exponential moving average that is returned, in [0, 1); 0 returns the last images."""
     batch_per_class: int = 256
     """Real images per class and step, or all if the class has fewer."""
-    start: Initialization = "real"
-    """Initialization: ``real`` images (published), those nearest to ``kmeans`` centers, or ``noise``."""
+    start: Initialization = DEFAULT
+    """Initialization: ``real`` images (published), those nearest to ``kmeans`` centers, or ``noise``, as privacy requires."""
     networks: NetworkSampler = Fresh()
     """Distribution of the networks; published: newly initialized ConvNets."""
     augmentation: Augmentation | None = DSA()
@@ -90,6 +93,9 @@ class DM(Method[DMState]):
     """Form that a network sees of each stored image: ``tiles`` are several small images, enlarged; None: the image itself."""
     calibration: float = 0.0
     """Weight of the cross-entropy of the synthetic images under the network of the step, summed over classes; needs trained ones."""
+
+    privacy: Privacy | None = None
+    """Differential privacy of the real images, by noise on class sums of their embeddings; None for none."""
 
     @classmethod
     def paper(cls, ipc: int) -> DM:
@@ -147,10 +153,9 @@ class DM(Method[DMState]):
         need_positive(self, "lr")
         need_fraction(self, "momentum", "averaging")
         require(self, "method", ("calibration",), lambda value: value >= 0, "at least 0")
-        if self.calibration and not self.networks.is_trained:
-            message = "method.calibration needs trained networks: the logits of untrained networks say nothing about classes."
-            hint = 'Draw networks from a pool: Between(path) or Pool(path, bucket="30+"); or use calibration=0.'
-            raise CondensationError(message, hint=hint, setting="method.networks")
+        self.check_private()
+        if self.calibration:
+            require_trained(self.networks)
 
     def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> ClassPlan:
         network = self.networks.network(real.shape, real.num_classes, "cpu")
@@ -189,9 +194,7 @@ class DM(Method[DMState]):
         )
 
     def step(self, state: DMState, real: ImageSet, rng: Rng) -> Tensor:
-        self.networks.redraw(state.network, rng.child("network"))
-        augmentation = self.augmentation
-        transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
+        transform = self.draw_network(state, real, rng)
         draw = real.draw(self.batch_per_class, rng.child("real"))
         assert state.plan is not None
         (optimizer,) = state.optimizers
@@ -199,8 +202,8 @@ class DM(Method[DMState]):
         drawn, stored = (class_offsets(index, len(real.classes)) for index in (draw.class_index, state.source.template.class_index))
         with seeded(state.network, rng.child("dropout")):
             losses = [
-                self._descend(state, real, draw_of_group(draw, group, drawn), stored[group.start : group.stop + 1], _from(group, transform))
-                for group in state.plan.ranges
+                self._descend(state, real, draw_of_group(draw, part, drawn), stored[part.start : part.stop + 1], shifted(transform, part))
+                for part in state.plan.ranges
             ]
         optimizer.step()
         for scheduler in state.schedulers:
@@ -236,14 +239,11 @@ class DM(Method[DMState]):
         return not mixes_images(network) and not draws_numbers(network)
 
     def _loss_against(self, state: DMState, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
-        """Return the loss function of synthetic images against the drawn real images."""
+        """Return the loss function of synthetic images against the drawn real images, or against a release of them."""
+        if isinstance(real, ReleasedImages):
+            return real.loss_against(self, state.network, state.number, draw.classes)
         weight, dtype = self.kernel.mean_factor, state.source.images.dtype
         if weight is None:
             return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)
         target = mean_embeddings(state.embed, real, draw, transform, state.chunk, dtype)
         return lambda group, features, class_index: weight * matching_loss(target, features, class_index)
-
-
-def _from(classes: range, transform: Transform | None) -> Transform | None:
-    """Return ``transform`` for the indices of images among ``classes``, a range of all."""
-    return transform and (lambda images, rows: transform(images, rows + classes.start))

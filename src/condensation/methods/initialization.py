@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the usual name)
@@ -17,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 FEW = 36  # values per channel of an image
 Initialization = Literal["real", "kmeans", "noise"]
+DEFAULT = cast(Initialization, type("DefaultStart", (str,), {})("real"))  # equal to "real", but not what the user has typed
 SIDE = 32  # pixels; larger images are shrunk before clustering
 CLUSTERED = 10_000  # images per class; larger classes are sampled at random to bound the memory
 FETCHED = 1_000  # images preprocessed at a time

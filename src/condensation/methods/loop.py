@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.compute import Compute
@@ -14,6 +15,9 @@ from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State
+
+if TYPE_CHECKING:
+    from condensation.methods.release import Release
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ Observer = Callable[[StepInfo], None]
 >>> steps
 [0, 1, 2]
 """
+RELEASE = "release.safetensors"  # of a private method, beside a checkpoint
 ABSURD = 1_000_000  # times the largest input of real images: larger synthetic ones show nothing, though networks with norms accept them
 SAMPLE = 1_000  # real images whose largest input is compared
 
@@ -115,6 +120,7 @@ def condense(
     observers: Sequence[Observer] = (),
     checkpoint: Checkpoint | None = None,
     on_training: OnProgress | None = None,
+    release: "Release | None" = None,
 ) -> ImageSet:
     """Condense ``real`` with ``method`` and return the synthetic images, on the device of ``real``.
 
@@ -123,7 +129,10 @@ def condense(
     ``ipc`` is one number for all classes, or a number for each label. If a class has fewer real images, ``small_classes`` "error" raises
     and "all" uses all of them. Observers are called before the first step and after every step. If the file of ``checkpoint``, which
     keeps the state, exists, the run resumes from it, with more steps than before if no step depends on their number. ``on_training``
-    receives the finished and the total batches of networks that are trained before the first step.
+    receives the finished and the total batches of networks that are trained before the first step, or the images of a release.
+
+    A method with ``privacy`` looks at ``real`` once, for a release of noisy sums; its steps see no real image. An earlier ``release`` of
+    the same images and settings costs no privacy again; by default one is made, and kept beside the file of ``checkpoint``.
 
     Raise CondensationError if an argument is invalid or the checkpoint belongs to another run, Diverged if the loss or a pixel is not
     finite (the checkpoint keeps the last good state), and Stopped if an observer raises it (the checkpoint keeps the last state).
@@ -135,7 +144,7 @@ def condense(
     (torch.Size([10, 1, 8, 8]), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
     _check_arguments(method, seed, observers)
-    counts = images_per_class(real, ipc, small_classes)
+    counts = images_per_class(real, ipc, small_classes, bounded=not method.is_private)
     if real.soft_labels:
         hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
         raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
@@ -145,7 +154,8 @@ def condense(
     if method.sampler and method.sampler.trains:
         method.init(real, counts, rng.child("init"), compute)  # to raise for what does not fit before networks are trained
     try:
-        prepared = method.prepared(real, compute, on_training)
+        kept = release or (checkpoint.path.with_name(RELEASE) if checkpoint else None)
+        prepared, real = method.for_steps(real, int(seed), compute, kept, on_training)
     except Stopped as stop:
         stop.step = 0
         raise

@@ -44,6 +44,10 @@ class Reporter:
         """Show that ``done`` of ``total`` training epochs of a pool or a proxy are done."""
         self.show("training", done, total)
 
+    def releasing(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` images are in the sums of a release."""
+        self.show("releasing sums", done, total)
+
     def evaluating(self, done: int, total: int) -> None:
         """Show that ``done`` of ``total`` epochs of evaluation are done."""
         self.show("evaluating", done, total)

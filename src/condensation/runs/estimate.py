@@ -175,6 +175,8 @@ def _step_seconds(settings: RunSettings, real: ImageSet, counts: dict[int, int],
         if method.sampler and not isinstance(method.sampler, Fresh) and method.network:
             plain = {"calibration": 0.0} if "calibration" in {field.name for field in fields(method)} else {}
             method = replace(method, **{method.network_setting.partition(".")[0]: Fresh(method.network)}, **plain)
+        if method.is_private:  # a trial must spend no epsilon; one real image per class and step takes about as long as none
+            method = replace(method, privacy=None, batch_per_class=1)  # type: ignore[call-arg]
         condense(method, real, counts, seed=settings.seed, compute=replace(compute, compile="never"), observers=[watch])
     except Stopped:
         pass

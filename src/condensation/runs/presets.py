@@ -19,13 +19,17 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
+from condensation.methods.privacy import Privacy
 from condensation.methods.registry import METHODS
+from condensation.networks.convnet import ConvNet
+from condensation.networks.samplers import Fresh
 from condensation.runs.settings import RunSettings
 from condensation.training.train import Recipe
 from condensation.training.trained import Trained
 
 logger = logging.getLogger(__name__)
 
+PRIVATE_STEPS, PRIVATE_LR = 1_000, 1.0  # see docs/privacy.md
 SMALL = 24  # pixels per side; see docs/notes/tiles.md
 
 
@@ -122,7 +126,11 @@ def preset_for(name: str, content: Mapping[str, Any]) -> RunSettings:
         hour = BestOf.hour(*size, channels=known.shape[0] if known else 3)
         settings = replace(settings, method=hour if name == "best" else BestOf(settings.method))
     elif isinstance(settings.method, DM):
-        settings = replace(settings, method=_fitted(settings.method, data, method))
+        fitted = _fitted(settings.method, data, method)
+        settings = replace(settings, method=fitted)
+        if isinstance(method, Mapping) and isinstance(method.get("privacy"), Mapping):
+            private = _private(fitted, from_dict(Privacy, method["privacy"], where="method.privacy"), max(counts, default=10))
+            return replace(settings, method=private, data=DataSettings(preprocessing="centered"))
     if settings.data.preprocessing == "published" and not (known and known.published):
         settings = replace(settings, data=DataSettings())  # there are no published constants for the user's own images
     return settings
@@ -144,6 +152,14 @@ def _fitted(preset: DM, data: Mapping[str, Any], method: object) -> DM:
     if name not in (None, Trained.name):
         preset = replace(preset, calibration=0.0)
     return replace(preset, form=None) if data.get("preprocessing") == "zca" and isinstance(preset.form, Tiles) else preset
+
+
+def _private(preset: DM, privacy: Privacy, ipc: int) -> DM:
+    """Return the settings of a preset as far as privacy allows: noise as initialization and new random networks, as wide as its own."""
+    networks = Fresh(preset.network or ConvNet())
+    return DM(
+        steps=min(preset.steps, PRIVATE_STEPS), lr=PRIVATE_LR * max(1.0, ipc / 10), averaging=0.99, networks=networks, privacy=privacy
+    )
 
 
 def data_for(name: str, data: Mapping[str, object], ipc: int) -> DataSettings:

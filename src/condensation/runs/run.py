@@ -24,15 +24,16 @@ from condensation.data.dataset import Data
 from condensation.data.summary import read_facts
 from condensation.evaluation.compare import Entry, compare
 from condensation.evaluation.scores import Scores
-from condensation.methods.base import Method
 from condensation.methods.generative import GenerativeMethod
 from condensation.methods.loop import Observer, StepInfo, condense
 from condensation.methods.random import Random
+from condensation.methods.release import Release
 from condensation.report.grid import grid_png
 from condensation.runs.curve import KeepSets, curve_entries, split_scores
 from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, GRID, LOG, SCORES, SETTINGS
 from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
+from condensation.runs.private_run import check_private, private_card, release_of_run
 from condensation.runs.settings import RunSettings, describe_set, title_of_method
 
 
@@ -67,6 +68,7 @@ def run(
     checkpoint_every: float = EVERY_SECONDS,
     data: Data | None = None,
     generator: str | Path | None = None,
+    release: str | Path | None = None,
 ) -> RunResult:
     """Condense with ``settings`` and save the results in the folder ``out``. A finished run is read, not repeated.
 
@@ -79,6 +81,7 @@ def run(
         checkpoint_every: Seconds between checkpoints; 0 saves after each step.
         data: Result of ``settings.data.load()``, to read it once for many runs.
         generator: Trained generator of a run that differs only in ipc and evaluation; the set is drawn from it without training.
+        release: Release of a private run on the same images with the same privacy; no epsilon is spent again.
 
     Raise CondensationError if the folder holds another run or the settings are invalid (nothing is written then), and Stopped if an
     observer or a callback raises it (the run can then be resumed).
@@ -100,6 +103,7 @@ def run(
         return RunResult(folder, CondensedSet.load(folder / SET), Scores.read(folder / SCORES) if settings.evaluation.networks else None)
     data = data or settings.data.load(progress.reading)
     ipc = settings.ipc_of(data.train)
+    check_private(settings, data, release)
     note = " ".join(filter(None, (data.note, small_classes_note(data.train, ipc))))
     title = f"{data.name}, {describe_set(title_of_method(settings.method), ipc.values(), settings.method.steps)}"
     settings.evaluation.check(data)
@@ -111,12 +115,13 @@ def run(
         if (folder / CHECKPOINT).exists():
             warn_of_other_machine(folder)
         write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
-        card = _card(content, settings.method, data, note)
+        noisy = release_of_run(settings, data, folder, release, progress.training) if settings.method.is_private else None
+        card = _card(content, settings, data, note, noisy)
         condensed = _saved_set(folder, card)
         if condensed is None:
             checkpoint = Checkpoint(folder / CHECKPOINT, checkpoint_every)
             source = Path(generator) if generator else None
-            condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, source, progress)
+            condensed = _condense(settings, data.train, ipc, card, folder, observers, checkpoint, source, progress, noisy)
         write(folder / GRID, grid_png(condensed.images, data.train if settings.show_real else None, title=title))
         if not settings.evaluation.networks:
             return RunResult(folder, condensed)
@@ -154,7 +159,8 @@ def _saved_set(folder: Path, card: Mapping[str, Any]) -> CondensedSet | None:
     if not (folder / SET).exists():
         return None
     saved = CondensedSet.load(folder / SET)
-    if part_of(saved.card, "data").get("fingerprint") != card["data"]["fingerprint"]:
+    names = (("data", "fingerprint"), ("privacy", "release"))  # a private set tells no digest of its images
+    if any(part_of(saved.card, group).get(name) != part_of(card, group).get(name) for group, name in names):
         message = f"{folder / SET} was made from other images than {card['settings']['data']['source']} has now."
         raise CondensationError(message, hint=ELSEWHERE, setting="out")
     return saved
@@ -170,6 +176,7 @@ def _condense(
     checkpoint: Checkpoint,
     generator: Path | None,
     progress: Progress,
+    release: Release | None = None,
 ) -> CondensedSet:
     """Condense and save the set, or draw it from ``generator`` if that was trained with the same settings."""
     method = settings.method
@@ -192,13 +199,17 @@ def _condense(
             observers=watching,
             checkpoint=checkpoint,
             on_training=progress.training,
+            release=release,
         )
     condensed = CondensedSet(images.to("cpu"), card)
     condensed.save(folder / SET)
     return condensed
 
 
-def _card(content: Mapping[str, Any], method: Method, data: Data, note: str) -> dict[str, Any]:
+def _card(content: Mapping[str, Any], settings: RunSettings, data: Data, note: str, release: Release | None) -> dict[str, Any]:
+    method, made_with = settings.method, {"versions": versions(), "machine": machine()}
+    if release:
+        return {"settings": content, "privacy": release.statement, "data": private_card(settings, data), **made_with}
     digests = method.input_digests()
     method_note = method.note if isinstance(method, GenerativeMethod) else ""
     about = {"name": data.name, "fingerprint": data.train.fingerprint(), "images": len(data.train), "note": note}
@@ -207,8 +218,7 @@ def _card(content: Mapping[str, Any], method: Method, data: Data, note: str) -> 
         "data": {**about, "read": read_facts(data), **data.details},
         **({"reads": digests} if digests else {}),
         **({"note": method_note} if method_note else {}),
-        "versions": versions(),
-        "machine": machine(),
+        **made_with,
     }
 
 

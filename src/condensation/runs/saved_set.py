@@ -27,6 +27,8 @@ def title_of(condensed: CondensedSet, default: str) -> str:
 
 def real_images(condensed: CondensedSet, folder: str | None = None) -> tuple[ImageSet | None, str]:
     """Return the training images of the set, named data being in ``folder``; or None and the reason why they are not available."""
+    if "privacy" in condensed.card:
+        return None, "the set has differential privacy, which real images beside it would end."
     content = part_of(condensed.card, "settings").get("data")
     if content is None:
         return None, "the card of the set does not name its data."

@@ -12,6 +12,7 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import check_type
 from condensation.methods.base import Method
 from condensation.methods.dm import DM
+from condensation.methods.privacy import FIXED, fitted_error
 from condensation.methods.registry import METHODS, method_title
 
 
@@ -35,13 +36,13 @@ class RunSettings:
     seed: int = 0
     """Seed of all random numbers."""
     baseline: bool = True
-    """Also evaluate as many random real images, for comparison."""
+    """Also evaluate as many random real images, for comparison; not with privacy."""
     curve: int = 0
     """Intermediate sets, at equal distances of steps, that are kept and evaluated too, for a learning curve; 0: none."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation of the set."""
     show_real: bool = True
-    """Show real images in the picture and the report of the run."""
+    """Show real images in the picture and the report of the run; not with privacy."""
     compute: Compute = Compute()
     """Device, precision and memory use; may change when the run is resumed."""
 
@@ -50,6 +51,11 @@ class RunSettings:
             check_type(getattr(self, name), kind, name)
         require(self, "", ("curve",), lambda value: 0 <= value <= 100, "from 0 to 100")
         require(self, "", ("ipc",), lambda value: not isinstance(value, int) or value >= 1, "at least 1")
+        if self.method.is_private:
+            if self.data.preprocessing not in FIXED:
+                raise fitted_error()
+            for name in ("baseline", "show_real"):  # they would show real images, or tell how accurate networks are that saw some
+                object.__setattr__(self, name, False)
         for class_name, count in self.ipc.items() if isinstance(self.ipc, dict) else ():
             if count < 1:
                 raise CondensationError(f"Expected ipc.{class_name} of at least 1, got {count}.", setting=f"ipc.{class_name}")
@@ -57,12 +63,13 @@ class RunSettings:
     def ipc_of(self, real: ImageSet) -> dict[int, int]:
         """Return the ipc of each label of ``real``. Raise CondensationError if a class is unknown or has too few images."""
         if isinstance(self.ipc, int):
-            return images_per_class(real, self.ipc, self.small_classes)
+            return images_per_class(real, self.ipc, self.small_classes, bounded=not self.method.is_private)
         for name in self.ipc:
             if name not in real.class_names:
                 known = ", ".join(real.class_names)
                 raise CondensationError(f"Expected ipc to name classes of {known}; got {name!r}.", setting=f"ipc.{name}")
-        return images_per_class(real, {real.class_names.index(name): count for name, count in self.ipc.items()}, self.small_classes)
+        ipc = {real.class_names.index(name): count for name, count in self.ipc.items()}
+        return images_per_class(real, ipc, self.small_classes, bounded=not self.method.is_private)
 
 
 def describe(settings: RunSettings) -> str:

@@ -97,6 +97,14 @@ class Trained(NetworkSampler):
         raise CondensationError("These networks are not trained yet.", hint="Draw from prepared(real, compute), as condense does.")
 
 
+def require_trained(networks: NetworkSampler) -> None:
+    """Raise CondensationError unless the ``networks`` are trained, as calibration needs."""
+    if not networks.is_trained:
+        message = "method.calibration needs trained networks: the logits of untrained networks say nothing about classes."
+        hint = 'Draw networks from a pool: Between(path) or Pool(path, bucket="30+"); or use calibration=0.'
+        raise CondensationError(message, hint=hint, setting="method.networks")
+
+
 @cache
 def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """Return a folder that is removed when the process ends, for use without a cache."""

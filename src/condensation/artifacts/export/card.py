@@ -57,6 +57,10 @@ def readme(images: ImageSet, content: Mapping[str, Any], form: Export) -> str:
         f"## Recipe\n\n{_recipe(images, card)}",
         f"## Accuracy\n\n{_accuracy(card.scores)}",
     ]
+    if card.privacy:
+        gaps = "\n".join(f"- {markdown_line(line)}" for line in card.privacy.not_covered)
+        text = f"{markdown_line(card.privacy.guarantee)}.\n\n{markdown_line(card.privacy.mechanism)}.\n\nNot covered:\n\n{gaps}"
+        sections.append(f"## Privacy\n\n{text}")
     if form.pictures:
         sections.append(f"## 8-bit images\n\n{_eight_bit(images, card, form)}")
     sections.append(f"## Classes\n\n{markdown_table(('label', 'class'), enumerate(images.class_names))}")

@@ -51,6 +51,32 @@ class RecipeEntry:
     augmentation: dict[str, Any] | str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrivacyEntry:
+    """Guarantee of differential privacy on a card."""
+
+    epsilon: float
+    delta: float
+    relation: str
+    labels: str
+    clip: float
+    networks: int
+    sigma: float
+    accountant: str
+    not_covered: tuple[str, ...]
+
+    @property
+    def guarantee(self) -> str:
+        """The guarantee in one sentence."""
+        return f"({self.epsilon:g}, {self.delta:g})-differential privacy of the training images ({self.relation}; {self.labels})"
+
+    @property
+    def mechanism(self) -> str:
+        """The mechanism in one sentence."""
+        noise = f"Gaussian noise of standard deviation {self.sigma:.4g} on class sums of embeddings clipped to {self.clip:g}"
+        return f"{noise}, for {self.networks} random networks, added once; accounted by {self.accountant}"
+
+
 @dataclass(frozen=True)
 class OfficialEntry:
     """File of another project from which a set was imported."""
@@ -69,3 +95,4 @@ class Card:
     note: str = ""
     scores: dict[str, Any] = field(default_factory=dict)
     views: dict[str, Any] | None = None
+    privacy: PrivacyEntry | None = None

@@ -15,6 +15,7 @@ from condensation.cli.app import app
 from condensation.cli.choices import METHODS, TRACKERS, one_of
 from condensation.cli.groups import grouped
 from condensation.cli.refuse import require_usable
+from condensation.core.errors import CondensationError
 from condensation.runs.files import require_run_folder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _METHOD = "Name listed by `condense methods`."
 _IPC = "Synthetic images per class."
 _check_method = one_of("method", METHODS)
+_RELEASE = "Release of a private run with the same data and privacy; it costs no epsilon again."
 _TRACK = "Show losses and pictures with tensorboard, wandb or mlflow."
 _check_tracker = one_of("tracker", TRACKERS)
 
@@ -40,6 +42,7 @@ def run(
     seed: opt.SeedOption = None,
     reading: opt.DataOptions = opt.DataOptions(),
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder.", show_default="runs/DATA-METHOD-ipcN-seedN")] = None,
+    release: Annotated[Path | None, typer.Option("--release", help=_RELEASE, show_default=False)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
     checkpoint_every: opt.CheckpointOption = None,
     track: Annotated[str | None, typer.Option("--track", help=_TRACK, show_default=False, callback=_check_tracker)] = None,
@@ -52,6 +55,8 @@ def run(
     options = {**reading.settings(data), "method": method, "ipc": ipc, "seed": seed, **opt.evaluation_options(evaluate)}
     options |= {"show_real": False} if no_real else {}
     require_usable(options, overrides, reading.config, trust=reading.trust)
+    if release and not release.is_file():
+        raise CondensationError(f"There is no release at {release}.", hint="Name release.safetensors of a private run.", setting="release")
     if out and not print_config:
         require_run_folder(out, resume)
     from condensation.cli.views import run as view
@@ -63,7 +68,7 @@ def run(
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)
-    options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "track": track, "dry_run": dry_run}
+    options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "track": track, "dry_run": dry_run, "release": release}
     return view.run(settings, out, output, **options_of_view)  # type: ignore[arg-type]
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.artifacts.export.card import training_code
+from condensation.artifacts.export.card_fields import PrivacyEntry
 from condensation.artifacts.set_file import SET, part_of
 from condensation.cli.pages.accuracies import accuracy_section, class_table, confusion_section
 from condensation.cli.pages.cost import accuracy_curve, cost_section, loss_section
 from condensation.cli.pages.run_settings import settings_sections
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.records import read_record
+from condensation.core.records import as_record, read_record
 from condensation.core.text import extremes
 from condensation.core.trust import Trust
 from condensation.data.catalogue import DATASETS
@@ -184,6 +185,9 @@ def _card(condensed: CondensedSet) -> Section:
         notes = data_notes(about, read=False)
     except (KeyError, TypeError, AttributeError, ValueError):  # the user may change a card
         notes = []
+    if condensed.card.get("privacy"):
+        privacy = as_record(condensed.card["privacy"], PrivacyEntry, "The card of the set")
+        facts += [("privacy", privacy.guarantee), ("mechanism", privacy.mechanism), ("not covered", "; ".join(privacy.not_covered))]
     notes += [str(condensed.card["note"])] if condensed.card.get("note") else []
     return Section("Data and terms", [Facts(facts), *([Notes(notes)] if notes else [])])
 

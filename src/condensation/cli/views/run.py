@@ -35,6 +35,7 @@ from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.estimate import Plan, plan_run
 from condensation.runs.files import GRID, SETTINGS
 from condensation.runs.folder import check_folder, is_finished
+from condensation.runs.private_run import check_private, facts_for_record
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.run_log import run_log
 from condensation.runs.settings import RunSettings, describe
@@ -52,6 +53,7 @@ def run(
     checkpoint_every: float | None = None,
     track: str | None = None,
     dry_run: bool = False,
+    release: Path | None = None,
 ) -> None:
     """Run ``condense run``; a dry run ends with the plan."""
     screen = plain_console()
@@ -85,6 +87,7 @@ def run(
         else:
             loaded.append(settings.data.load(shown.reading))
             settings.evaluation.check(loaded[0])
+            check_private(settings, loaded[0], release)
             settings.method.validate(loaded[0].train)
         if loaded and (output.talks or dry_run):
             plan = plan_run(settings, loaded[0])
@@ -102,9 +105,10 @@ def run(
             out,
             resume=resume,
             observers=[*trackers, shown.condensing],
-            progress=Progress(shown.reading, shown.training, shown.evaluating),
+            progress=Progress(shown.reading, shown.releasing if settings.method.is_private else shown.training, shown.evaluating),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
+            release=release,
         )
         if not finished:
             scores = result.scores.sets if result.scores else {}
@@ -135,7 +139,7 @@ def log_begin(settings: RunSettings, data: Data) -> None:
     """Log what a run does, with what and on what."""
     logger.info("Command: %s; condensation %s.", shlex.join(sys.argv), version("condensation"))
     logger.info("%s: %s, seed %s, %s.", settings.data.source, describe(settings), settings.seed, settings.compute.describe())
-    for line in read_lines(read_facts(data)):
+    for line in read_lines(facts_for_record(settings, data)):
         logger.info(line)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from condensation.artifacts.condensed_set import CondensedSet
+from condensation.artifacts.export.card_fields import PrivacyEntry
 from condensation.artifacts.set_file import SET
 from condensation.core.errors import NotWritten
+from condensation.core.records import as_record
 from condensation.core.text import extremes
 from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
@@ -58,6 +60,9 @@ def _print_card(screen: Console, condensed: CondensedSet, title: str) -> None:
     if images.form:
         megabytes = images.images.numel() * images.images.element_size() / 1e6
         screen.print(f"{images.form}: a network sees {images.seen} images; {len(images)} are stored ({megabytes:.1f} MB)")
+    if "privacy" in condensed.card:
+        privacy = as_record(condensed.card["privacy"], PrivacyEntry, "The card of the set")
+        screen.print(f"Privacy: {privacy.guarantee}")
     if condensed.card.get("scores"):
         print_scores(screen, condensed.card["scores"])
 
