@@ -171,14 +171,14 @@ def test_auto_starts_processes_once_that_saves_time(serial, tmp_path, monkeypatc
 def test_processes_pay_for_long_tasks_alone():
     pace = Pace()
     assert not pace.pays(["cells"] * 100, 4)  # unknown
-    pace.add("cells", 1.0)
+    pace.add("cells", 1.0, 1.0)
     assert pace.left(["cells"] * 4) == 4.0
     assert pace.left(["cells"] * 4, 2) == 2.0
     assert not pace.pays(["cells"] * 4, 2)
     assert pace.pays(["cells"] * 100, 2)
     assert not pace.pays(["cells"] * 100, 1)
     assert not pace.pays(["cells", "networks"], 2)
-    pace.add("cells", START + 1)
+    pace.add("cells", 1.0, START + 1)
     assert pace.pays(["networks", "networks"], 2)  # nobody knows how long those take
 
 

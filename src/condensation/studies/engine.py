@@ -195,7 +195,7 @@ class Engine:
             self.failed[task.name] = failure
             self.without.add(task.key)
         self.ended.add(task.key)
-        self.pace.add(task.group, outcome.seconds)
+        self.pace.add(task.group, outcome.seconds, outcome.work)
         if self.watch.on_end:
             result = f"failed: {failure.reason}" if failure else task.result()
             left = self.pace.left(self.groups_left(), self.parallel)

@@ -1,9 +1,9 @@
 """Time that a study has left, from the times of its finished tasks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-START = 8.0  # seconds until a worker process has imported PyTorch and read the data; see benchmarks/scale_studies.py
+START = 5.0  # seconds until a worker process has imported PyTorch and read the data; see benchmarks/scale_studies.py
 LEAST = 2  # tasks that are worth a second process
 
 
@@ -12,10 +12,12 @@ class Pace:
 
     def __init__(self) -> None:
         self._seconds: defaultdict[str, list[float]] = defaultdict(list)
+        self._work: defaultdict[str, list[float]] = defaultdict(list)
 
-    def add(self, group: str, seconds: float) -> None:
-        """Keep what a task took."""
+    def add(self, group: str, seconds: float, work: float) -> None:
+        """Keep what a task took: seconds of the clock, and those of the processor, which other programs do not lengthen."""
         self._seconds[group].append(seconds)
+        self._work[group].append(work)
 
     @property
     def spent(self) -> float:
@@ -24,12 +26,7 @@ class Pace:
 
     def left(self, groups: Iterable[str], workers: int = 1) -> float | None:
         """Return the seconds that tasks of ``groups`` take; None before the first is done. Groups that are new are taken as the others."""
-        times = [seconds for each in self._seconds.values() for seconds in each]
-        if not times:
-            return None
-        means = {group: sum(each) / len(each) for group, each in self._seconds.items()}
-        waiting = list(groups)
-        return sum(means.get(group, sum(times) / len(times)) for group in waiting) / max(1, min(workers, len(waiting)))
+        return _expected(self._seconds, list(groups), workers)
 
     def pays(self, groups: Iterable[str], workers: int) -> bool:
         """Return whether starting ``workers`` processes now saves time.
@@ -37,8 +34,17 @@ class Pace:
         A group that is new may hold long tasks: after as long as starting takes, the processes are started for it anyway.
         """
         waiting = list(groups)
-        here, there = self.left(waiting), self.left(waiting, workers)
+        here, there = _expected(self._work, waiting, 1), _expected(self._work, waiting, workers)
         if here is None or there is None or len(waiting) < LEAST or workers < 2:
             return False
-        unknown = not set(waiting) <= self._seconds.keys()
-        return here > there + START or (unknown and self.spent > START)
+        unknown = not set(waiting) <= self._work.keys()
+        return here > there + START or (unknown and sum(map(sum, self._work.values())) > START)
+
+
+def _expected(times: Mapping[str, Sequence[float]], waiting: Sequence[str], workers: int) -> float | None:
+    """Return the time of tasks of the groups ``waiting`` by the means of earlier ``times``."""
+    known = [time for each in times.values() for time in each]
+    if not known:
+        return None
+    means = {group: sum(each) / len(each) for group, each in times.items()}
+    return sum(means.get(group, sum(known) / len(known)) for group in waiting) / max(1, min(workers, len(waiting)))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -52,6 +52,7 @@ class Outcome:
     """Result of a task: its time, its failure, or the process that does it."""
 
     seconds: float = 0.0
+    work: float = 0.0  # seconds of the processor per thread
     failure: Failure | None = None
     busy: str = ""  # process that does the task at present; empty if the task is done
 
@@ -74,14 +75,17 @@ def do(task: Task, folder: Path, watch: Watch, failures: Failures | None = None)
     with leased(lease_of(task, folder)) as holder:
         if holder:
             return Outcome(busy=str(holder))
-        started = perf_counter()
+        started, before = perf_counter(), process_time()
+
+        def ended(failure: Failure | None = None) -> Outcome:
+            return Outcome(perf_counter() - started, (process_time() - before) / torch.get_num_threads(), failure)
+
         if task.state(failures_in(folder / task.group) if failures is None else failures) == FINISHED:  # by another process
             return Outcome()
         if task.vital and failures is not None:
             task.work(watch)
-            return Outcome(perf_counter() - started)
-        failure = attempt(partial(task.work, watch))
-        return Outcome(perf_counter() - started, failure)
+            return ended()
+        return ended(attempt(partial(task.work, watch)))
 
 
 def lease_of(task: Task, folder: Path) -> Path:
