@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that a name is public
     from condensation.core.preprocessing import Identity as Identity, Preprocessing as Preprocessing, Standardize as Standardize, Zca as Zca
     from condensation.core.rng import Rng as Rng
     from condensation.core.soft_labels import SoftLabels as SoftLabels
+    from condensation.core.team import Team as Team
     from condensation.data.catalogue import DATASETS as DATASETS
     from condensation.data.dataset import Data as Data
     from condensation.data.from_dataset import from_dataset as from_dataset

@@ -11,6 +11,7 @@ import typer
 from condensation.cli.app import PANELS, app
 from condensation.cli.errors import for_command_line, in_option_names
 from condensation.core.errors import CondensationError
+from condensation.core.lock import is_silent
 from condensation.core.memory import is_out_of_memory
 from condensation.core.processors import processor_quota, usable_processors
 from condensation.core.text import in_line, shown
@@ -39,6 +40,8 @@ def main() -> None:
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except CondensationError as error:
+        if is_silent(error):
+            sys.exit(2)
         _fail(for_command_line(error))
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "condense"

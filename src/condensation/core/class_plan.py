@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
 from condensation.core.rng import ClassDraw
 
 
@@ -24,17 +25,46 @@ class ClassPlan:
     """Images that each group embeds in a step."""
     multiple: int = 1
     """Batches are padded to a multiple of this number of images, since each size is compiled separately."""
+    separable: Mapping[int, int] | None = None
+    """Images of each class in a step if the classes of a group meet in batch norms alone, which processes can synchronize."""
     synchronized: bool = False
-    """True if all groups are computed at once, in a network whose norms are synchronized between processes."""
+    """True if all classes of a process are computed at once, in a network whose norms are synchronized between processes."""
+
+    @classmethod
+    def of(
+        cls, groups: Sequence[tuple[int, ...]], compute: Compute, images: Mapping[int, int], multiple: int = 1, separable: bool = False
+    ) -> ClassPlan:
+        """Return a plan with the costs of its groups, from the ``images`` of each class in a step."""
+        costs = tuple(sum(images[label] for label in group) for group in groups)
+        return cls(tuple(groups), compute, costs, multiple, dict(images) if separable else None)
+
+    def synchronize(self, network: nn.Module) -> None:
+        """Synchronize the norms of ``network`` between processes, in place, if the plan needs it."""
+        if self.synchronized:
+            from condensation.core.team import synchronize_norms
+
+            synchronize_norms(network)
 
     def only(self, classes: Collection[int]) -> ClassPlan:
         """Return the plan for ``classes``, which are those of whole groups."""
         kept = [number for number, group in enumerate(self.groups) if group[0] in classes]
         return replace(self, groups=tuple(self.groups[k] for k in kept), costs=tuple(self.costs[k] for k in kept if self.costs))
 
+    def synchronized_between(self, processes: int) -> ClassPlan:
+        """Return the plan for several processes: with groups of one class, whose norms are synchronized, if that is the only way."""
+        if self.separable is None:
+            return self
+        if processes > len(self.separable):
+            message = f"Batch norm works on {len(self.separable)} classes in at most as many processes, got {processes}."
+            raise CondensationError(message, hint="Start fewer processes, or use a network with instance norm.", setting="method")
+        groups, costs = tuple((label,) for label in self.separable), tuple(self.separable.values())
+        return replace(self, groups=groups, costs=costs, compute=replace(self.compute, compile="never"), synchronized=True)
+
     @property
     def ranges(self) -> list[range]:
         """Range of the positions of each group among the classes of all groups."""
+        if self.synchronized:
+            return [range(sum(map(len, self.groups)))]
         ends = [0, *accumulate(map(len, self.groups))]
         return [range(*ends[number : number + 2]) for number in range(len(self.groups))]
 

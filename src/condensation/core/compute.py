@@ -104,11 +104,14 @@ class Compute:
         """Return the number of images of ``image_shape`` per forward pass that suits the device."""
         return max(1, round(CHUNK_PIXELS[torch.device(self.device).type] / (image_shape[1] * image_shape[2])))
 
-    def group_size(self, image_shape: Shape) -> int:
-        """Return the most images of ``image_shape`` of several classes that are embedded together; see `ClassPlan`."""
-        # On a GPU, more and smaller groups lose little and divide better among processes.
-        share = 1 if torch.device(self.device).type == "cpu" else 4
-        return self.chunk or max(1, self.suitable_chunk(image_shape) // share)
+    def group_size(self, image_shape: Shape, images: int = 0) -> int:
+        """Return the most images of ``image_shape`` of several classes that are embedded as a group; see `ClassPlan`.
+
+        Of many ``images`` in all, a group takes up to four chunks: fewer groups take less time, and eight divide well among processes.
+        """
+        # On a GPU, whose chunks are large, smaller ones lose little.
+        chunk = self.chunk or max(1, self.suitable_chunk(image_shape) // (1 if torch.device(self.device).type == "cpu" else 4))
+        return chunk * min(4, max(1, images // (8 * chunk)))
 
     def multiple_of(self, real: Collection[int], synthetic: Collection[int], image_shape: Shape) -> int:
         """Return the multiple that batches are padded to: above 1 if they are compiled and the images per class differ."""

@@ -17,11 +17,26 @@ LOCK = ".lock"  # file name in a folder, or suffix beside it; exists while a pro
 SHOWN = 200  # characters of the holder in messages
 
 
+_joined = False  # whether the processes of torchrun work together, so that one of them writes
+
+
+def set_joined(joined: bool) -> None:
+    """Allow or refuse locks where torchrun has started several processes; see `core.team`."""
+    global _joined
+    _joined = joined
+
+
+def is_silent(error: BaseException) -> bool:
+    """Return whether another process of torchrun reports ``error``: the first one, unless only this process knows it."""
+    rank = os.environ.get("RANK", "0") if os.environ.get("WORLD_SIZE", "1") not in ("", "1") else "0"
+    return rank not in ("", "0") and bool(getattr(error, "reported", not _joined))
+
+
 @contextmanager
 def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Create ``folder`` and lock it; remove new folders that stay empty. Raise NotWritten if that is impossible; see `locked_beside`."""
-    if (processes := os.environ.get("WORLD_SIZE", "1")) not in ("", "1"):  # of torchrun; all of them would write here
-        hint = "Start it without torchrun, or unset WORLD_SIZE in one of them."
+    if not _joined and (processes := os.environ.get("WORLD_SIZE", "1")) not in ("", "1"):  # of torchrun; all of them would write here
+        hint = "Start it without torchrun, or unset WORLD_SIZE; a run of one method can share its work."
         raise CondensationError(f"WORLD_SIZE says that {processes} processes work on this; one is supported.", hint=hint)
     if folder.exists() and not folder.is_dir():
         raise CondensationError(f"{folder} is a file.", hint="Choose a folder (out=...).", setting="out")

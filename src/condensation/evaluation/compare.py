@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,6 +22,9 @@ from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.training.train import Recipe
+
+if TYPE_CHECKING:
+    from condensation.core.team import Team
 
 MOST_COMPLETE, MOST_CONFUSED = 100, 5  # classes of a complete confusion matrix; predictions of each class if there are more
 
@@ -71,7 +75,13 @@ class Entry:
 
 
 def compare(
-    entries: Sequence[Entry], data: Data, settings: EvaluationSettings, seed: int, compute: Compute, on_progress: OnProgress | None = None
+    entries: Sequence[Entry],
+    data: Data,
+    settings: EvaluationSettings,
+    seed: int,
+    compute: Compute,
+    on_progress: OnProgress | None = None,
+    team: Team | None = None,
 ) -> Scores:
     """Evaluate each entry on the test images of ``data`` or on its own test set.
 
@@ -88,7 +98,7 @@ def compare(
         name = entry.name if entry.name not in scores else f"{entry.name} ({number + 1})"
         started = time.perf_counter()
         recipe, shifted = entry.recipe or settings.recipe, _shifted(on_progress, number, len(entries))
-        (accuracies,) = evaluate_on_each(entry.images, [test], settings.network, recipe, settings.networks, seed, compute, shifted)
+        (accuracies,) = evaluate_on_each(entry.images, [test], settings.network, recipe, settings.networks, seed, compute, shifted, team)
         scores[name] = _score(entry, accuracies, round(time.perf_counter() - started, 1), len(test))
     return Scores(
         sets=scores,

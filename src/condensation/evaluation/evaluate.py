@@ -1,11 +1,14 @@
 """Evaluation of sets, real or synthetic: train networks on a set, test them on real images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
@@ -19,6 +22,9 @@ from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
+
+if TYPE_CHECKING:
+    from condensation.core.team import Team
 
 EXAMPLES = {
     NetworkSpec: 'ConvNet(), NETWORKS["resnet18"], or UserModule(MyModule) for a torch module',
@@ -105,12 +111,13 @@ def evaluate(
     seed: int = 0,
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
+    team: Team | None = None,
 ) -> Accuracies:
     """Train ``networks`` networks on what they see of each of ``sets`` and return their accuracies on ``test``.
 
     ``test`` must have the preprocessing of the sets. Networks are tested after their last epoch only, so ``test`` selects nothing.
     The soft labels of a set determine the loss. The random numbers of a network depend on ``seed`` and on its position only. Raise
-    CondensationError if a set and ``test`` differ in image shape, classes or preprocessing.
+    CondensationError if a set and ``test`` differ in image shape, classes or preprocessing. Processes of a ``team`` divide the networks.
 
     >>> from condensation import ConvNet, Random, Recipe, condense, evaluate, load
     >>> data = load("digits")
@@ -119,7 +126,7 @@ def evaluate(
     >>> accuracies.values.shape, accuracies.per_class.shape  # (sets, networks), (sets, networks, classes)
     ((1, 2), (1, 2, 10))
     """
-    return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress)[0]
+    return evaluate_on_each(sets, [test], network, recipe, networks, seed, compute, on_progress, team)[0]
 
 
 def evaluate_on_each(
@@ -131,6 +138,7 @@ def evaluate_on_each(
     seed: int = 0,
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
+    team: Team | None = None,
 ) -> list[Accuracies]:
     """Train each network once and test it on each of ``tests``; otherwise like `evaluate`."""
     sets = list(sets) if isinstance(sets, list | tuple) else [sets]  # type: ignore[list-item]
@@ -145,6 +153,8 @@ def evaluate_on_each(
         check_fit(images, test)
     most = recipe.epoch_images
     seen_per_epoch = sum(images.seen if most is None else min(most, images.seen) for images in sets)
+    if team and compute.device in ("auto", "cuda"):
+        compute = replace(compute, device=team.device)
     # Many test images make compiling worthwhile too.
     seen = networks * (recipe.epochs * seen_per_epoch + len(sets) * sum(map(len, tests)))
     decided = compute.with_compile_decision(tests[0].shape, seen)
@@ -152,7 +162,7 @@ def evaluate_on_each(
     sets = [images.to(decided.device) for images in sets]
     streams = [(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
     jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
-    correct, confusions, _ = train_and_test(network, jobs, tests, recipe, decided, on_progress)
+    correct, confusions = _train_and_test(team, network, jobs, tests, recipe, decided, on_progress)
     results = []
     for test, fractions, confusion in zip(tests, correct, confusions, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
@@ -160,6 +170,30 @@ def evaluate_on_each(
         names = tuple(test.class_names[label] for label in test.classes)
         results.append(Accuracies(values, per_class, names, recipe, network, replace(decided, compile=compute.compile), confusion))
     return results
+
+
+def _train_and_test(
+    team: Team | None,
+    network: NetworkSpec,
+    jobs: Sequence[TrainingJob],
+    tests: Sequence[ImageSet],
+    recipe: Recipe,
+    compute: Compute,
+    on_progress: OnProgress | None,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the accuracies and confusion matrices of `train_and_test`; the processes of a ``team`` take turns in choosing a job."""
+    if team is None or team.size == 1:
+        return train_and_test(network, jobs, tests, recipe, compute, on_progress)[:2]
+    own = range(team.rank, len(jobs), team.size)
+    accuracies = [np.zeros((len(jobs), len(test.classes))) for test in tests]
+    confusions = [np.zeros((len(test.classes), test.num_classes), dtype=np.int64) for test in tests]
+    with team.failing_together():
+        if own:
+            values, confusions, _ = train_and_test(network, [jobs[number] for number in own], tests, recipe, compute, on_progress)
+            for rows, some in zip(accuracies, values, strict=True):
+                rows[own] = some
+    every = [[team.sum(torch.from_numpy(part)).numpy() for part in parts] for parts in (accuracies, confusions)]
+    return every[0], every[1]
 
 
 def check_fit(images: ImageSet, test: ImageSet) -> None:

@@ -17,7 +17,6 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.plain import Registered
-from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import NetworkSampler, NetworkSpec
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from condensation.core.class_plan import ClassPlan
     from condensation.core.form import Form
+    from condensation.core.progress import OnProgress
     from condensation.methods.release import Release
 
 
@@ -153,7 +153,7 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
 
     def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: "ClassPlan") -> S:
         """Return the state of some classes, those of ``real``, ``ipc`` and ``plan``, which is the part of the `class_plan` of all."""
-        raise TypeError(f"{type(self).__name__} has no plan.")
+        return self.init(real, ipc, rng, plan.compute)
 
     @property
     def set_form(self) -> "Form | None":
@@ -183,14 +183,14 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         if self.sampler:
             self.sampler.validate(real)
 
-    def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> Self:
+    def prepared(self, real: ImageSet, compute: Compute, on_progress: "OnProgress | None" = None) -> Self:
         """Return this method after `validate`, with the networks that its sampler trains; ``on_progress`` counts their batches."""
         self.validate(real)
         sampler = self.sampler and self.sampler.prepared(real, compute, on_progress)
         return self.with_sampler(sampler) if sampler and sampler is not self.sampler else self
 
     def for_steps(
-        self, real: ImageSet, seed: int, compute: Compute, release: "Release | Path | None" = None, on_progress: OnProgress | None = None
+        self, real: ImageSet, seed: int, compute: Compute, release: "Release | Path | None" = None, on_progress: "OnProgress | None" = None
     ) -> "tuple[Method, ImageSet]":
         """Return the `prepared` method, and the images for its steps: blank ones if it is private, with ``release`` or that of its file."""
         return self.prepared(real, compute, on_progress), real

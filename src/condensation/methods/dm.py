@@ -161,11 +161,12 @@ class DM(ReleasingMethod[DMState]):
         network = self.networks.network(real.shape, real.num_classes, "cpu")
         drawn = {label: min(self.batch_per_class, count) for label, count in real.counts.items()}
         together = mixes_images(network) or draws_numbers(network)
-        groups = group_classes(drawn, None if together else compute.group_size(real.shape))
-        seen = self.form.count if self.form else 1
-        costs = tuple(sum(drawn[label] + ipc[label] * seen for label in group) for group in groups)
-        decided = compute.with_compile_decision(real.shape, self.steps * sum(costs))
-        return ClassPlan(groups, decided, costs, 1 if together else decided.multiple_of(drawn.values(), ipc.values(), real.shape))
+        groups = group_classes(drawn, None if together else compute.group_size(real.shape, sum(drawn.values())))
+        seen = {label: drawn[label] + count * (self.form.count if self.form else 1) for label, count in ipc.items()}
+        decided = compute.with_compile_decision(real.shape, self.steps * sum(seen.values()))
+        multiple = 1 if together else decided.multiple_of(drawn.values(), ipc.values(), real.shape)
+        separable = mixes_images(network) and not (network.mixes_images or draws_numbers(network))
+        return ClassPlan.of(groups, decided, seen, multiple, separable)
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DMState:
         return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))
@@ -175,6 +176,7 @@ class DM(ReleasingMethod[DMState]):
         initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype)
+        plan.synchronize(network)
         if self.classes_at_a_time is not None and mixes_images(network):
             message = f"method.classes_at_a_time is {self.classes_at_a_time}, but batch norm must see all classes at once."
             hint = "Use classes_at_a_time=None, or a network with instance norm."
@@ -213,13 +215,12 @@ class DM(ReleasingMethod[DMState]):
 
     def _descend(self, state: DMState, real: ImageSet, draw: ClassDraw, stored: list[int], transform: Transform | None) -> Tensor:
         """Add the gradient of the classes of ``draw``, whose synthetic images begin at ``stored``, and return their loss."""
-        source = state.source
+        source, class_index = state.source, state.source.template.class_index
         loss_of = self._loss_against(state, real, draw, transform)
         loss = source.images.new_zeros(())
         for classes in split(len(draw.classes), self.classes_at_a_time):
             indices = slice(stored[classes.start], stored[classes.stop])
-            rows = source.template.class_index[indices].repeat_interleave(source.template.seen_per_stored)
-            rows = rows - int(source.template.class_index[stored[0]])
+            rows = (class_index[indices] - class_index[stored[0]]).repeat_interleave(source.template.seen_per_stored)
             with source.part(indices) as pixels:
                 images = source.decode(pixels)
                 inputs = transform(images, rows) if transform else images

@@ -72,8 +72,7 @@ class PixelMMD(Method[PixelMMDState]):
         groups = group_classes(real.counts, CHUNKS_PER_BLOCK * compute.group_size(real.shape))
         seen = self.form.count if self.form else 1
         drawn = {label: 0 if self.kernel.mean_factor else min(self.batch_per_class, count) for label, count in real.counts.items()}
-        costs = tuple(sum(drawn[label] + ipc[label] * seen for label in group) for group in groups)
-        return ClassPlan(groups, compute.resolve(), costs)
+        return ClassPlan.of(groups, compute, {label: drawn[label] + ipc[label] * seen for label in ipc})
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> PixelMMDState:
         return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))

@@ -1,8 +1,10 @@
 """Random real images: the baseline that every method must beat."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from condensation.core.class_plan import ClassPlan
 from condensation.core.compute import Compute
 from condensation.core.form import Form
 from condensation.core.images import ImageSet
@@ -27,6 +29,9 @@ class Random(Selection[State]):
 
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> State:
         return State(SyntheticImages(initial_images("real", real, ipc, rng.child("start"), self.form)))
+
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> ClassPlan:
+        return ClassPlan.of([(label,) for label in ipc], compute, ipc)
 
     def is_classwise(self, real: ImageSet) -> bool:
         return True

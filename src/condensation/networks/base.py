@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -19,8 +19,10 @@ from condensation.core.errors import LARGEST, CondensationError
 from condensation.core.images import ImageSet, Shape
 from condensation.core.modules import draws_numbers
 from condensation.core.plain import Registered
-from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
+
+if TYPE_CHECKING:
+    from condensation.core.progress import OnProgress
 
 
 class Classifier(nn.Module, ABC):
@@ -147,7 +149,7 @@ class NetworkSampler(Registered, ABC):
     def validate(self, real: ImageSet) -> None:
         """Check that the networks suit ``real``. Raise CondensationError if they were made for other images, classes or preprocessing."""
 
-    def prepared(self, real: ImageSet, compute: Compute, on_progress: OnProgress | None = None) -> "NetworkSampler":
+    def prepared(self, real: ImageSet, compute: Compute, on_progress: "OnProgress | None" = None) -> "NetworkSampler":
         """Return the sampler for the steps on ``real``, which fit; samplers that need training do it here."""
         return self
 

@@ -31,12 +31,14 @@ class KeepSets:
     folder: Path
     points: int
     card: Mapping[str, Any]
+    writes: bool = True  # False in all processes of a team but one
 
     def __call__(self, info: StepInfo) -> None:
         if info.step in curve_steps(info.steps, self.points):
-            sets = self.folder / CURVE_SETS
-            sets.mkdir(exist_ok=True)
-            CondensedSet(info.snapshot().to("cpu"), {**self.card, "step": info.step}).save(sets / f"step-{info.step}.safetensors")
+            images, sets = info.snapshot().to("cpu"), self.folder / CURVE_SETS
+            if self.writes:
+                sets.mkdir(exist_ok=True)
+                CondensedSet(images, {**self.card, "step": info.step}).save(sets / f"step-{info.step}.safetensors")
 
 
 def curve_entries(folder: Path, steps: int, points: int) -> Iterator[Entry]:

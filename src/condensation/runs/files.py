@@ -7,9 +7,15 @@ from condensation.core.errors import CondensationError
 from condensation.core.storage import entries
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
+CHECKPOINT_PARTS = "checkpoint"  # folder of a checkpoint that several processes wrote; see `core.checkpoint_parts`
 CURVE, CURVE_SETS = "curve.json", "curve"  # accuracies of intermediate sets, and the folder of these sets
 MESSAGES = "run.log"  # what a command reported, with times
 ELSEWHERE = "Choose another folder (out=...)."
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether ``folder`` holds a state from which its run can go on."""
+    return (folder / CHECKPOINT).exists() or (folder / CHECKPOINT_PARTS / "manifest.json").exists()
 
 
 def require_run_folder(folder: Path, resume: bool) -> None:

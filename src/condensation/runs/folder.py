@@ -13,7 +13,7 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import first_difference, grown
 from condensation.core.storage import read_json
 from condensation.methods.base import Method
-from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, GRID, SCORES, SET, SETTINGS, require_run_folder
+from condensation.runs.files import CURVE, ELSEWHERE, GRID, SCORES, SET, SETTINGS, has_checkpoint, require_run_folder
 
 logger = logging.getLogger(__name__)
 STEPS = ("method.steps ", "method.iterations ", "method.of.steps ")  # begin of a difference in the number of steps
@@ -30,7 +30,7 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool, method:
         _require_writable(folder)
     if not (folder / SETTINGS).exists():
         return
-    if not resume and not any((folder / name).exists() for name in (CHECKPOINT, SET)):
+    if not resume and not has_checkpoint(folder) and not (folder / SET).exists():
         return  # a run that was rejected or stopped before its first checkpoint may be replaced
     # The compute settings may change when a run is resumed, for example on another machine.
     wanted, saved = {**json.loads(json.dumps(content)), "compute": None}, _saved_settings(folder)

@@ -11,7 +11,7 @@ from condensation.core.records import as_record, read_record
 from condensation.core.storage import read_json
 from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores, SetScore
-from condensation.runs.files import CHECKPOINT, LOG, SCORES, SET, SETTINGS
+from condensation.runs.files import LOG, SCORES, SET, SETTINGS, has_checkpoint
 from condensation.runs.loss_log import last_line
 
 FINISHED, NOT_EVALUATED, STOPPED, NOT_BEGUN, DAMAGED = "finished", "not evaluated", "unfinished", "not begun", "damaged"
@@ -99,4 +99,4 @@ def _state(folder: Path, record: RunRecord, scores: Scores | None) -> str:
         return FINISHED
     if (folder / SET).exists():
         return NOT_EVALUATED
-    return STOPPED if (folder / CHECKPOINT).exists() else NOT_BEGUN
+    return STOPPED if has_checkpoint(folder) else NOT_BEGUN

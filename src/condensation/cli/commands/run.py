@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,10 @@ def run(
         return opt.print_settings(settings)
     out = out or default_folder(settings)
     options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "track": track, "dry_run": dry_run, "release": release}
+    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):  # of torchrun
+        from condensation.cli.views.team import run_in_team
+
+        return run_in_team(settings, out, output, **options_of_view)  # type: ignore[arg-type]
     return view.run(settings, out, output, **options_of_view)  # type: ignore[arg-type]
 
 

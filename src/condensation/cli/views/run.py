@@ -1,5 +1,7 @@
 """Printed form of ``condense run``: progress, scores and suggested commands."""
 
+from __future__ import annotations
+
 import logging
 import os
 import shlex
@@ -11,6 +13,7 @@ from contextlib import ExitStack
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
@@ -41,6 +44,9 @@ from condensation.runs.run_log import run_log
 from condensation.runs.settings import RunSettings, describe
 from condensation.training.train import Recipe
 
+if TYPE_CHECKING:
+    from condensation.core.team import Team
+
 logger = logging.getLogger(__name__)
 
 
@@ -54,13 +60,15 @@ def run(
     track: str | None = None,
     dry_run: bool = False,
     release: Path | None = None,
+    team: Team | None = None,
 ) -> None:
-    """Run ``condense run``; a dry run ends with the plan."""
+    """Run ``condense run``; a dry run ends with the plan. In a ``team``, this is its first process."""
     screen = plain_console()
     content = to_dict(settings)
     check_folder(out, content, resume, settings.method)
     finished = is_finished(out, content, settings.method)
-    state = "This run is already finished." if finished else f"on {settings.compute.describe()}"
+    processes = f", {team.size} processes" if team else ""
+    state = "This run is already finished." if finished else f"on {settings.compute.describe()}{processes}"
     trackers = [TRACKERS[track](out)] if track else []
     started = time.perf_counter()
 
@@ -89,12 +97,12 @@ def run(
             settings.evaluation.check(loaded[0])
             check_private(settings, loaded[0], release)
             settings.method.validate(loaded[0].train)
-        if loaded and (output.talks or dry_run):
+        if loaded and (output.talks or dry_run) and not team:  # the times of one process say little about those of several
             plan = plan_run(settings, loaded[0])
             schedule.expect(expected(plan))
         if dry_run:
             return _print_plan(plan, output, print_data if loaded else print_heading)
-        if loaded and output.talks and plan.parts:
+        if loaded and output.talks and (plan.parts or team):
             print_data()
             screen.print(*plan_lines(plan), sep="\n")
         if not finished:
@@ -109,6 +117,7 @@ def run(
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
             release=release,
+            team=team,
         )
         if not finished:
             scores = result.scores.sets if result.scores else {}
