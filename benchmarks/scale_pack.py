@@ -62,13 +62,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--limit", type=float, default=4.0, metavar="GB", help="address space of each process")
     parser.add_argument("--files", action="store_true", help="write the images as files, which are packed; else they come from the formula")
     parser.add_argument("--device", default="cpu", help="ignored: the limit is one of the main memory")
-    parser.add_argument("--folder", type=Path, help="where the images are written for a while; default: a temporary folder")
+    parser.add_argument("--runs", type=Path, help="where the images are written for a while; default: a temporary folder")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     options = parser.parse_args(arguments)
     classes = max(2, round(options.classes * options.share))
     settings = {name: getattr(options, name) for name in ("share", "per_class", "size", "steps", "batch", "width", "files")}
     needed = (3 if options.files else 1.1) * classes * options.per_class * options.size**2 * 3  # files take whole blocks of the disk
-    with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=options.runs) as temporary:
         if needed > (free := shutil.disk_usage(temporary).free):
             sys.exit(f"{readable(int(needed))} are needed in {temporary}, and {readable(free)} are free.")
         result = measure(Path(temporary), classes, options)
@@ -155,7 +155,7 @@ def no_read(path: Path, options: ReadOptions) -> RawData:
     raise NotImplementedError("the images are read class by class")
 
 
-FORMULA = Format("a formula", lambda path: path.suffix == ".formula", no_read, pending=pending)
+FORMULA = Format("a formula", lambda path: path.suffix == ".formula" and path.is_file(), no_read, pending=pending)
 
 
 def write_files(folder: Path, images: FormulaImages) -> None:
