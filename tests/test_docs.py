@@ -272,6 +272,21 @@ def test_commands_and_python_of_a_page_run_in_order(page, tmp_path, monkeypatch,
     assert "training images too" not in caplog.text
 
 
+@pytest.mark.slow
+def test_rehearsal_reaches_the_accuracy_that_its_page_states(capsys):
+    page = ROOT / "docs" / "recipes-continual.md"
+    texts = [text for _, text in blocks(page, "python")]
+    last = next(number for number, text in enumerate(texts) if "all classes" in text)
+    (stated,) = map(float, re.findall(r"all classes.*# (\d+) %", texts[last]))
+    namespace: dict[str, object] = {}
+    with torch.random.fork_rng():
+        for text in texts[: last + 1]:
+            exec(compile(text, str(page), "exec"), namespace)
+    measured = float(re.findall(r"all classes: ([\d.]+) %", capsys.readouterr().out)[-1])
+    assert stated > 85
+    assert abs(measured - stated) < 4
+
+
 def run_line(line, condense):
     """Run a line of a page, made small, in the folder that it would use as it is."""
     words = small(words_of(line))
