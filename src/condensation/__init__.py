@@ -63,6 +63,7 @@ if TYPE_CHECKING:  # `as` tells type checkers that a name is public
     from condensation.methods.release import Release as Release
     from condensation.networks.base import Classifier as Classifier, NetworkSampler as NetworkSampler, NetworkSpec as NetworkSpec
     from condensation.networks.convnet import ConvNet as ConvNet
+    from condensation.networks.near import Near as Near
     from condensation.networks.registry import NETWORKS as NETWORKS
     from condensation.networks.samplers import Between as Between, Fresh as Fresh, Pool as Pool
     from condensation.networks.user_module import UserModule as UserModule

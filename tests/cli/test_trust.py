@@ -60,11 +60,26 @@ SLOW = {
     "kip": ("run", "-d", "digits", "-i", "1", "-q", *KIP, "-o", "kip"),
     "transfer": ("transfer", *STUDY, "--learn", "mlp", "--test", "mlp", "method.steps=2", "method.batch_per_class=4", "-o", "transfer"),
     "continual": ("continual", *STUDY, "-m", "random,dm", "--steps", "2", "--orders", "1", *METHOD[:2], "-o", "continual"),
+    "federated": (
+        "federated",
+        *STUDY,
+        "--clients",
+        "2",
+        "--alpha",
+        "1",
+        "--splits",
+        "1",
+        "--arms",
+        "condensed",
+        "method.steps=2",
+        "-o",
+        "federated",
+    ),
     "nas": (*NAS, "--on", "processes:1", *METHOD, "recipe.batch=20", "-q", "-o", "nas"),
     "pools": ("pools", *STUDY, "--seeds", "1", "--pool", "1", "--pool-epochs", "1", "--buckets", "0-100", "method.steps=2", "-o", "pools"),
     "theory": ("theory", "-d", "digits", "--networks", "1", "epochs=0", "pairs=3", "ipc=1", "network.width=4", "-q", "-o", "theory"),
 }
-STUDIES = ("table", "transfer", "continual", "nas", "pools", "theory")
+STUDIES = ("table", "transfer", "continual", "federated", "nas", "pools", "theory")
 
 
 @contextmanager

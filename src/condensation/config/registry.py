@@ -16,6 +16,7 @@ from condensation.matching.kernels import KERNELS, Kernel
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
 from condensation.networks.base import NetworkSampler, NetworkSpec
+from condensation.networks.near import Near
 from condensation.networks.ntk.base import NTK
 from condensation.networks.ntk.registry import NTKS
 from condensation.networks.registry import NETWORKS
@@ -28,7 +29,7 @@ from condensation.training.trained import Trained
 FAMILIES: dict[Any, dict[str, Any]] = {
     Method: {name: method() for name, method in METHODS.items()},
     NetworkSpec: NETWORKS,
-    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool(), Between(), Trained())},
+    NetworkSampler: {sampler.name: sampler for sampler in (Fresh(), Pool(), Between(), Near(), Trained())},
     Augmentation: {augmentation.name: augmentation for augmentation in (DSA(), DiffAugment())},
     Kernel: KERNELS,
     Autoencoder: {Autoencoder.name: Autoencoder()},

@@ -1,7 +1,7 @@
 """Time, memory and disk space of a study on this machine: its missing runs, and the networks that it trains beside them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from pathlib import Path
@@ -16,6 +16,8 @@ from condensation.networks.registry import NETWORKS
 from condensation.runs.estimate import Plan, Training, plan_run, training_seconds
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import ContinualSettings
+from condensation.studies.federated.arms import needs
+from condensation.studies.federated.study import LOCAL, FederatedSettings
 from condensation.studies.jobs import state
 from condensation.studies.nas.proxies import EARLY, SearchSettings
 from condensation.studies.pools.study import PoolsSettings, pool_network
@@ -57,7 +59,8 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
         key = _key(run)
         if key not in plans and len(plans) < MOST_TRIED:
             data = loaded[replace(run.data, classes=None)]
-            plans[key] = plan_run(run, data if run.data.classes is None else data.only(run.data.classes))
+            names = run.data.classes or (list(run.ipc) if isinstance(run.ipc, Mapping) else None)
+            plans[key] = plan_run(run, data if names is None else data.only(names))
     known = [plan.seconds for plan in plans.values() if all(part.seconds is not None for part in plan.parts)]
     times = [plans[_key(run)].seconds if _key(run) in plans else sum(known) / len(known) if known else 0.0 for run in runs]
     parts: list[tuple[str, float | None]] = [(counted(len(runs), "run"), sum(times) if known else None)] if runs else []
@@ -68,7 +71,8 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
 
 
 def _key(run: RunSettings) -> str:
-    return json.dumps({**to_dict(run), "seed": None}, sort_keys=True)
+    ipc = [len(run.ipc), max(run.ipc.values())] if isinstance(run.ipc, Mapping) else run.ipc  # clients differ a little
+    return json.dumps({**to_dict(run), "ipc": ipc, "seed": None}, sort_keys=True)
 
 
 @singledispatch
@@ -91,6 +95,27 @@ def _(settings: ContinualSettings, data: Data) -> Sequence[Training]:
     evaluation, networks = settings.evaluation, settings.orders * len(settings.methods) * settings.count * settings.evaluation.networks
     images = round(settings.ipc * len(data.train.classes) * (settings.count + 1) / (2 * settings.count))  # on average over the steps
     return [Training(f"testing {counted(networks, 'network')}", networks, evaluation.network, evaluation.recipe, images)]
+
+
+@trainings.register
+def _(settings: FederatedSettings, data: Data) -> Sequence[Training]:
+    evaluation, seen = settings.evaluation, len(data.train)
+    unions = settings.splits * evaluation.networks * len({"condensed", "random"} & set(settings.arms))
+    parts = [
+        Training(
+            f"{counted(unions, 'network')} on unions of sets",
+            unions,
+            evaluation.network,
+            evaluation.recipe,
+            settings.ipc * len(data.train.classes),
+        )
+    ]
+    local = settings.splits * (needs(settings.arms, LOCAL) + ("pooled" in settings.arms))
+    parts.append(Training("networks of clients", local, evaluation.network, settings.local, seen))
+    if "averaging" in settings.arms:
+        rounds = replace(settings.local, epochs=settings.rounds * settings.round_epochs)
+        parts.append(Training(f"{counted(settings.rounds, 'round')} of averaging", settings.splits, evaluation.network, rounds, seen))
+    return [part for part in parts if part.networks]
 
 
 @trainings.register

@@ -5,6 +5,8 @@ from typing import Any
 from condensation.studies.continual.report import continual_report
 from condensation.studies.continual.run import claim_continual, continual_tasks
 from condensation.studies.continual.study import MEMORIES, ContinualSettings, continual_jobs
+from condensation.studies.federated.report import federated_report
+from condensation.studies.federated.study import SETS as CLIENT_SETS, FederatedSettings, claim_federated, federated_jobs, federated_tasks
 from condensation.studies.nas.proxies import SETS as SEARCH_SETS, SearchSettings, search_jobs
 from condensation.studies.nas.report import search_report
 from condensation.studies.nas.study import claim_search, search_tasks
@@ -24,4 +26,5 @@ CONTINUAL = Study("continual", ContinualSettings, MEMORIES, continual_jobs, clai
 NAS = Study("nas", SearchSettings, SEARCH_SETS, search_jobs, claim_search, search_tasks, search_report)
 POOLS = Study("pools", PoolsSettings, BUCKET_RUNS, pools_jobs, claim_pools, pools_tasks, pools_report)
 THEORY = Study("theory", TheorySettings, NETWORKS, lambda settings, folder: [], claim_theory, theory_tasks, theory_report)
-STUDIES: dict[str, Study[Any]] = {study.name: study for study in (TABLE, TRANSFER, CONTINUAL, NAS, POOLS, THEORY)}
+FEDERATED = Study("federated", FederatedSettings, CLIENT_SETS, federated_jobs, claim_federated, federated_tasks, federated_report)
+STUDIES: dict[str, Study[Any]] = {study.name: study for study in (TABLE, TRANSFER, CONTINUAL, FEDERATED, NAS, POOLS, THEORY)}

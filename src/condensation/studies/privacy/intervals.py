@@ -6,6 +6,7 @@ from scipy.stats import beta
 def clopper_pearson(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact two-sided interval of a proportion of ``count`` in ``total`` (Clopper & Pearson, 1934); (0, 1) for no trials.
 
+    >>> from condensation.studies.privacy.intervals import clopper_pearson
     >>> [round(end, 3) for end in clopper_pearson(0, 100)]
     [0.0, 0.036]
     """
