@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--workers", type=int, default=2, metavar="N")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="searches on each side, of which the median counts")
     parser.add_argument("--short", type=int, default=1, metavar="N", help="epochs of the short trainings")
-    parser.add_argument("--long", type=int, default=100, metavar="N", help="epochs of the long trainings")
+    parser.add_argument("--long", type=int, default=40, metavar="N", help="epochs of the long trainings")
     parser.add_argument("--device", default="cpu", help="ignored: the processes share the cores")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result file")
     options = parser.parse_args(arguments)
