@@ -21,6 +21,7 @@ import typer.main
 
 from condensation.cli.app import app
 from condensation.core.errors import NoSuchData
+from condensation.core.plain import FROM_FILE
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.core.trust import TextOfFile, from_file, given_names
 from condensation.data.load import dataset_title, load
@@ -334,10 +335,16 @@ def test_a_study_with_own_code_is_made_resumed_and_printed(mended: Path) -> None
     code, said = call(*own, "-o", "new")
     assert code == 0, said
     assert call(*own, "-o", "new")[0] == 0
-    code, said = call("transfer", "new")
+    page = call("transfer", "new", "--trust")
+    assert page[0] == 0
+    for name in (imported := [name for name in sys.modules if name.startswith(f"{FROM_FILE}own_")]):
+        del sys.modules[name]
+    assert imported
+    assert call("transfer", "new") == page
+    assert not [name for name in sys.modules if name.startswith(f"{FROM_FILE}own_")]
+    code, said = call("transfer", "new", "--to", "pdf")
     assert code == 2
     assert "own.py:net" in said
-    assert call("transfer", "new", "--trust")[0] == 0
     assert call("transfer", "-c", "new/settings.json", "-o", "new", "--dry-run")[0] == 2
     assert call("transfer", "-c", "new/settings.json", "-o", "new", "--dry-run", "--trust")[0] == 0
 

@@ -188,3 +188,48 @@ def test_a_refused_run_is_repeated_in_the_same_folder(condense, refused):
     for name in [name for name in sys.modules if name.startswith("condensation_own_")]:
         del sys.modules[name]
     assert condense(*words) == (0, "", "")
+
+
+TABLE = "--networks 1 --epochs 1 --seeds 1 -i 1 -d digits compute.precision=float32 compute.compile=never".split()
+
+
+def test_settings_of_an_own_method_are_set_in_a_table_and_its_report_is_printed_without_its_code(condense):
+    code, _, error = condense("table", "-m", "random,nets.py:Chosen", *TABLE, "nets.py:Chosen.salt=3", "-o", "made")
+    assert code == 0, error
+    (run,) = Path("made/runs").glob("chosen-*")
+    assert json.loads((run / "settings.json").read_text())["settings"]["method"] == {"name": "nets.py:Chosen", "salt": 3}
+    again = ("table", "-m", "random,nets.py:Chosen", *TABLE, "Chosen.salt=3", "-o", "made")
+    assert condense(*again)[0] == 0  # the same table
+    page = condense("table", "made")
+    Path("imported").unlink()
+    Path("nets.py").unlink()
+    for name in [name for name in sys.modules if name.startswith("condensation_own_")]:
+        del sys.modules[name]
+    assert condense("table", "made") == page
+    assert "Chosen" in page[1]
+    assert condense("table", "made", "--to", "csv,latex", "-q")[0] == 0
+    assert "Chosen" in Path("made/table.csv").read_text()
+    cells = json.loads(condense("table", "made", "--json")[1])["cells"]
+    assert [cell["method"] for cell in cells if cell["values"]] == ["Random", "Random, DSA", "Chosen"]
+    assert condense("report", "made", "--no-real")[0] == 0
+    assert "Chosen" in Path("made/report.html").read_text()
+    code, _, error = condense("table", "made", "--to", "pdf")
+    assert (code, "nets.py:Chosen" in error, "--trust" in error) == (2, True, True)
+    assert not Path("imported").exists()
+
+
+def test_a_name_given_with_the_folder_of_a_study_is_trusted(condense):
+    assert condense("table", "-m", "nets.py:Chosen", *TABLE, "-o", "made", "-q")[0] == 0
+    for name in [name for name in sys.modules if name.startswith("condensation_own_")]:
+        del sys.modules[name]
+    assert condense("table", "made", "--methods", "nets.py:Chosen", "--to", "svg", "-q")[0] == 0
+    assert Path("made/table.svg").exists()
+
+
+@pytest.mark.parametrize("study", ["table", "nas", "continual"])
+@pytest.mark.parametrize("prefix", ["nets.py:Chosen", "Chosen"])
+def test_overrides_of_an_own_method_reach_its_settings_in_each_study(condense, study, prefix):
+    option = "--proxies" if study == "nas" else "--methods"
+    words = (option, "nets.py:Chosen", f"{prefix}.salt=wrong", "-d", "digits", "-i", 2, "-o", "made", "--dry-run")
+    code, _, error = condense(study, *words)
+    assert (code, "method.salt" in error) == (2, True), error

@@ -12,6 +12,10 @@ Trust = bool | Collection[str]
 """True trusts a file; a collection permits these names alone, because the user has given them."""
 
 
+class UntrustedCode(CondensationError):
+    """Error for a name in a file, of code or of a data set of the hub, that needs permission."""
+
+
 class TextOfFile(str):
     """Text from a file. It may name code or a repository, and keeps its ``file`` where it is copied, split or sent to a process."""
 
@@ -39,7 +43,7 @@ class TextOfFile(str):
     def require_trust(self, what: str, instead: str, setting: str) -> None:
         """Raise the error that names the file, this text, ``what`` it would do, and what to give ``instead``."""
         hint = f"Check it first. To allow it, use trust=True, or {instead}."
-        raise CondensationError(f"{self.file} names {str.__str__(self)}, which {what}.", hint=hint, setting=setting)
+        raise UntrustedCode(f"{self.file} names {str.__str__(self)}, which {what}.", hint=hint, setting=setting)
 
 
 def from_file(content: Any, file: object, trust: Trust = False, *, contacts_hub: bool = False) -> Any:

@@ -11,6 +11,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.ipc import SmallClasses
 from condensation.core.plain import to_dict
+from condensation.core.user_code import short_name
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.runs.presets import data_for, preset_for
@@ -79,6 +80,15 @@ def decisive_run(run: RunSettings) -> RunSettings:
 def method_content(method: str | Mapping[str, object], default: str = "dm") -> dict[str, object]:
     """Return a method given by its name, or by settings that may leave out the name ``default``, as settings."""
     return {"name": method} if isinstance(method, str) else {"name": default, **method}
+
+
+def setting_of(override: str, method: str) -> str:
+    """Return what an override such as ``dm.steps=500`` sets of the ``method`` with which it begins: ``steps=500``; empty for another one.
+
+    A method of the user is named as in its settings, ``mine.py:Blend.steps=3``, or by its class, ``Blend.steps=3``.
+    """
+    names = (method, short_name(method))
+    return next((override.removeprefix(f"{name}.") for name in names if override.partition("=")[0].startswith(f"{name}.")), "")
 
 
 def require_at_least(settings: Any, least: Mapping[str, int]) -> None:

@@ -4,9 +4,9 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from warnings import catch_warnings, filterwarnings
 
 from PIL import Image
@@ -18,17 +18,18 @@ from condensation.core.plain import to_dict
 from condensation.core.records import read_record
 from condensation.core.storage import write, write_json
 from condensation.core.text import in_markdown, markdown_line, markdown_table
-from condensation.core.trust import Trust, from_file, given_names
+from condensation.core.trust import Trust, UntrustedCode, from_file, given_names
 from condensation.data.own_output import picture_mark
 from condensation.methods.loop import Stopped
-from condensation.report.page.parts import Part
 from condensation.studies.clusters import require_reachable
 from condensation.studies.engine import Engine
 from condensation.studies.executors import Executor
 from condensation.studies.jobs import Job
 from condensation.studies.remote import RemoteTask
 from condensation.studies.schedule import do_tasks
+from condensation.studies.stored_report import stored_report, text_of
 from condensation.studies.study_folder import FORMAT, SETTINGS, record_in, record_path, settings_in, write_settings
+from condensation.studies.study_report import Block as Block, Figure as Figure, StudyReport as StudyReport
 from condensation.studies.tasks import Failures, TaskList, Watch
 from condensation.studies.where import Where, parse_executor
 
@@ -38,50 +39,13 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 R = TypeVar("R", bound="ReportRecord")
 DOTS_PER_INCH = 130
-Figure = Union["Plot", Image.Image]
 MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
-
-
-@dataclass(frozen=True)
-class Block:
-    """A further table below that of a report."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    text_columns: tuple[str, ...]  # columns aligned to the left
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyReport:
-    """Results of a study, ready to be printed and written."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    blocks: tuple[Block, ...] = ()  # further tables, for example of numbers that share no column with `rows`
-    notes: tuple[str, ...]  # lines below the table; a line that begins with spaces belongs to the one above it
-    json: dict[str, Any]  # all results, for programs; `Study` adds settings, data and machine
-    figures: Mapping[str, Callable[[], Figure]]  # what draws each, by the name of its PNG file
-    places: Mapping[str, str]  # files and folders to mention after the table, by label
-    missing: str = ""  # number of results that are missing, in words; empty if the study is complete
-    text_columns: tuple[str, ...] = ()  # columns aligned to the left; the others hold numbers
-    sections: tuple[bool, ...] = ()  # True for each row that is followed by a rule
-    screen_columns: int | None = None  # number of columns that fit a terminal; None for all
-    markdown_notes: tuple[str, ...] = ()  # further notes of the Markdown file
-    screen_notes: tuple[str, ...] = ()  # further lines of the terminal
-    names: Mapping[str, str] = field(default_factory=dict)  # proper names of what the rows call by a label
-    best: frozenset[tuple[int, int]] = frozenset()  # row and column of the best results
-    jobs: int | None = None  # number of jobs of the study; None if unknown
-    charts: Callable[[], Sequence[Part]] = tuple  # the figures as parts of a page
-    sets: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # sets to show on a page by label, each of one file or several
-    name: str = ""  # name of the study, its command and its files
 
 
 def write_report(report: StudyReport, folder: Path) -> None:
     """Write ``report`` into ``folder`` as JSON, Markdown and PNG. A picture that can no longer be drawn, since its runs are gone, stays."""
     pictures = [name for name in report.places.values() if name.endswith(".png") and (name in report.figures or (folder / name).exists())]
-    write_json(folder / f"{report.name}.json", report.json)
+    write_json(folder / f"{report.name}.json", report.json | text_of(report, folder))
     write(folder / f"{report.name}.md", markdown(report, pictures).encode())
     for name, draw in report.figures.items():
         write(folder / name, png(draw()))
@@ -237,10 +201,17 @@ class Study(Generic[S]):
     def read(self, folder: str | Path, *, trust: Trust = False) -> StudyReport:
         """Return the results in ``folder``, of its JSON report where runs are gone. Raise CondensationError if missing or damaged.
 
-        Code that the settings name is imported only with ``trust``, or if it is among its names.
+        Code that the settings name is imported only with ``trust``, or if it is among its names. Otherwise the report as it was last
+        written is returned.
         """
         with naming(record_path(Path(folder), f"{self.name}.json")):
-            return self._report(self.settings_in(folder, trust=trust), Path(folder))
+            try:
+                return self._report(self.settings_in(folder, trust=trust), Path(folder))
+            except UntrustedCode as error:
+                report = stored_report(Path(folder), self.name, error)
+                if report is None:
+                    raise
+                return report
 
     def settings_in(self, folder: str | Path, *, trust: Trust = False) -> S:
         """Return the settings of the study in ``folder``."""

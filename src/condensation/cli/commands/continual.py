@@ -12,19 +12,27 @@ DEFAULT_METHODS = ("random", "herding", "dm")
 def continual_settings(request: StudyRequest) -> Any:
     """Return the settings of the curves; overrides that begin with the label of a method are settings of that method."""
     from condensation.config.build import from_dict
+    from condensation.config.toml import apply_override
+    from condensation.core.user_code import short_name
     from condensation.studies.continual.study import ContinualSettings
+    from condensation.studies.settings import setting_of
 
     given, file = request.take("methods"), request.file()
     saved = file.get("methods") or {}
     if not isinstance(saved, Mapping):  # names alone, in a list or separated by commas
         saved = {str(name): {"name": str(name)} for name in (names(saved) if isinstance(saved, str) else saved) or ()}
-    methods = {label: saved.get(label, label) for label in given or saved or DEFAULT_METHODS}
-    named = {label: {"name": method} if isinstance(method, str) else method for label, method in methods.items()}
-    overrides = [
-        f"methods.{override}" if override.partition(".")[0] in named and "." in override.partition("=")[0] else override
-        for override in request.overrides
-    ]
-    content = request.content({**file, "methods": named}, overrides)
+    chosen = {label if label in saved else short_name(label): saved.get(label, label) for label in given or saved or DEFAULT_METHODS}
+    methods = {label: {"name": method} if isinstance(method, str) else method for label, method in chosen.items()}
+    others = []
+    for override in request.overrides:
+        found = {
+            label: setting
+            for label, method in methods.items()
+            if (setting := setting_of(override, label) or setting_of(override, str(method.get("name", ""))))
+        }
+        methods |= {label: apply_override(methods[label], setting) for label, setting in found.items()}
+        others += [] if found else [override]
+    content = request.content({**file, "methods": methods}, others)
     return from_dict(ContinualSettings, content, ContinualSettings())
 
 
@@ -40,7 +48,7 @@ StudyCommand(
     arguments="Curves to print again; or settings: dm.steps=500 of a method, evaluation.recipe=paper, memory=shared.",
     options=(
         StudyOption("--tasks", "tasks", "Data sets in sequence, in place of the classes of one.", parse=names),
-        StudyOption("--methods -m", "methods", "Names that `condense methods` lists.", ",".join(DEFAULT_METHODS), names),
+        StudyOption("--methods -m", "methods", "Names that `condense methods` lists, or file.py:Class.", ",".join(DEFAULT_METHODS), names),
         StudyOption("--steps", "steps", "Steps in which the classes come.", "5", int),
         StudyOption("--ipc -i", "ipc", "Images per class in the memory.", "20", int),
         StudyOption("--orders", "orders", "Orders of the classes, each with its seed.", "5", int),

@@ -29,7 +29,7 @@ StudyCommand(
     summary="Train a space of networks on small sets and on all images: do the sets find the best ones? The same command resumes it.",
     arguments="A search to print again; or settings: dm.steps=500 of a method, recipe.lr=0.02 of training.",
     options=(
-        StudyOption("--proxies", "proxies", "Methods that make sets, and early-stopping.", "random,herding,dsa,dm,early-stopping", names),
+        StudyOption("--proxies", "proxies", "Methods or file.py:Class, and early-stopping.", "random,herding,dsa,dm,early-stopping", names),
         StudyOption("--space", "space", "TOML file of the networks: width, depth, norm, activation, pooling.", "720 networks", Path),
         StudyOption("--subset", "subset", "Number of networks, a stratified sample.", "all", int),
         StudyOption("--ipc -i", "ipc", "Images per class of each set.", "50", int),

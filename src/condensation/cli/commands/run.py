@@ -22,7 +22,7 @@ from condensation.runs.files import require_run_folder
 if TYPE_CHECKING:
     from condensation.runs.settings import RunSettings
 
-_METHOD = "Name listed by `condense methods`."
+_METHOD = "Name listed by `condense methods`, or file.py:Class."
 _IPC = "Synthetic images per class."
 _check_method = one_of("method", METHODS)
 _RELEASE = "Release of a private run with the same data and privacy; it costs no epsilon again."

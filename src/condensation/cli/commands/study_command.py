@@ -218,9 +218,9 @@ class StudyCommand:
         from condensation.studies.registry import STUDIES
 
         study = STUDIES[self.name]
-        if paths:
-            return view.print_study(study, paths[0], output, reading.trust, formats)
         trust = trusted(reading.trust, options, overrides)
+        if paths:
+            return view.print_study(study, paths[0], output, trust, formats)
         request = StudyRequest(options, overrides, reading.config, options.get("preset"), trust)
         settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())
         out = out or Path(self.folder(settings, request))

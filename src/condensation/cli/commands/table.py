@@ -41,7 +41,7 @@ StudyCommand(
     summary="Make the papers' table: methods x ipc x seeds, beside the published numbers. The same command resumes it.",
     arguments="A table to print again; or settings: dm.steps=500 of a method, evaluation.recipe.lr=0.02.",
     options=(
-        StudyOption("--methods -m", "methods", "Names that `condense methods` lists.", "random,dm", names),
+        StudyOption("--methods -m", "methods", "Names that `condense methods` lists, or file.py:Class.", "random,dm", names),
         StudyOption("--ipc -i", "ipc", "Images per class.", "1,10,50", numbers),
         StudyOption("--seeds", "seeds", "Sets of each method and ipc.", "5", int),
         StudyOption("--networks", "networks", "Evaluation networks of each set.", "20", int),

@@ -18,7 +18,7 @@ StudyCommand(
     summary="Learn sets on some networks and test them on others, beside random images. The same command resumes it.",
     arguments="A matrix to print again; or settings: method.steps=500, evaluation.recipe=paper.",
     options=(
-        StudyOption("--method -m", "method", "Name that `condense methods` lists.", "dm"),
+        StudyOption("--method -m", "method", "Name that `condense methods` lists, or file.py:Class.", "dm"),
         StudyOption("--learn", "learn", "Networks to learn images on.", "convnet,alexnet,vgg11,resnet18-ap", names),
         StudyOption("--test", "test", "Networks to test on.", "convnet,alexnet,vgg11,resnet18", names),
         StudyOption("--ipc -i", "ipc", "Synthetic images per class.", "10", int),

@@ -21,7 +21,7 @@ from condensation.runs.presets import preset_for
 from condensation.runs.settings import RunSettings
 from condensation.studies.jobs import Job, check_all, claim_all, job_tasks
 from condensation.studies.published_numbers import Column, columns, successor
-from condensation.studies.settings import StudySettings, require_at_least, require_unique
+from condensation.studies.settings import StudySettings, require_at_least, require_unique, setting_of
 from condensation.studies.study_folder import settings_in, slug
 from condensation.studies.tasks import Lazy, TaskList
 from condensation.training.train import RECIPES, Recipe
@@ -129,17 +129,20 @@ def with_overrides(methods: Sequence[M], overrides: Sequence[str], kind: type) -
     known = sorted(each.name for each in fields(kind) if each.name not in ("rows", "proxies"))
     changed, others = list(methods), []
     for override in overrides:
-        name, _, setting = override.partition(".")
-        places = [place for place, method in enumerate(changed) if method.method_settings.get("name") == name]
-        for place in places:
+        found = {place: setting for place, method in enumerate(changed) if (setting := setting_of(override, _name_of(method)))}
+        for place, setting in found.items():
             changed[place] = replace(changed[place], method=apply_override(changed[place].method_settings, setting))
-        if not places and name.partition("=")[0] not in known:
-            names = dict.fromkeys(str(method.method_settings.get("name")) for method in methods)
+        if not found and override.partition(".")[0].partition("=")[0] not in known:
+            names = dict.fromkeys(map(_name_of, methods))
             hint = f"It may begin with: {', '.join([*names, *known])}."
             raise CondensationError(f"{override} names neither a method nor a setting of this study.", hint=hint)
-        if not places:
+        if not found:
             others.append(override)
     return tuple(changed), others
+
+
+def _name_of(method: NamedMethod) -> str:
+    return str(method.method_settings.get("name"))
 
 
 def claim_table(settings: TableSettings, folder: Path) -> None:
