@@ -71,6 +71,7 @@ LARGEST = {
     **dict.fromkeys(["networks", "epochs", "whole-epochs", "whole_epochs", "trainings", "pool-epochs", "seeds", "orders", "check"], 1),
     **dict.fromkeys(["steps", "iterations", "sets", "mixtures", "passes"], 2),
     **dict.fromkeys(["pool", "subset", "pairs"], 3),
+    **dict.fromkeys(["shadows", "canaries"], 4),
     **dict.fromkeys(["width", "critic_width", "latent"], 8),
     **dict.fromkeys(["batch", "samples", "queue", "batch_per_class"], 20),
     "averaging_from": 1,
@@ -97,6 +98,7 @@ STUDIES = {
     "theory": ["--networks=1", "pairs=3", "ipc=2", "batch_per_class=4", "epochs=0,1"],
     "continual": ["--networks=1", "--epochs=1", "--orders=1", "--ipc=2", "evaluation.network.width=8"],
     "pools": ["--networks=1", "--epochs=1", "--pool=2", "--pool-epochs=1", "--ipc=2", "method.steps=1", "network.width=8"],
+    "privacy": ["shadows=4", "images=100", "canaries=4", "ipc=2", "steps=1", "spec.width=8", "recipe.epochs=1", "privacy.networks=1"],
     "nas": ["--trainings=1", "--epochs=1", "--whole-epochs=1", "--ipc=2", "--on=processes:1", "--subset=3"],
 }
 PROXIES = {"table": "random,dm", "continual": "random,herding,dm", "nas": "random,herding,dsa,dm"}  # methods of a study by default
@@ -142,7 +144,7 @@ def smaller(text: str, largest: int) -> str:
 def added(words: list[str]) -> list[str]:
     """Return what makes a command small, beyond its own numbers."""
     command = words[0]
-    if "--print-config" in words or (command in STUDIES and words[1:2] and not words[1].startswith("-")):
+    if "--print-config" in words or (command in STUDIES and words[1:2] and not words[1].startswith(("-", "runs/"))):
         return []
     evaluation = [word for word in EVALUATION if "network." not in word or not has(words, "--network", "evaluation.network")]
     if command == "run":

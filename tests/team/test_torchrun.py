@@ -68,7 +68,18 @@ def test_two_processes_print_once_and_write_the_same(tmp_path: Path, single: Con
 def test_a_method_that_needs_one_process_is_refused_in_one_line(tmp_path: Path) -> None:
     refused = done(tmp_path / "run", 2, "--method", "kip", "method.networks=none")
     refused = subprocess.run(
-        [*command(tmp_path / "run", 2)[:8], "-m", "condensation", "run", "--data", "digits", "--method", "kip", "--out", str(tmp_path / "run")],
+        [
+            *command(tmp_path / "run", 2)[:8],
+            "-m",
+            "condensation",
+            "run",
+            "--data",
+            "digits",
+            "--method",
+            "kip",
+            "--out",
+            str(tmp_path / "run"),
+        ],
         env=environment(),
         capture_output=True,
         text=True,

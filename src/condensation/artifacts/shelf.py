@@ -23,6 +23,11 @@ def bundled_path(name: str) -> Path:
     return files[name]
 
 
+def is_set(path: Path) -> bool:
+    """Return whether ``path`` is a run folder with a set, a set file, or the name of a bundled set."""
+    return (path / SET).is_file() or path.is_file() or (not path.exists() and str(path) in bundled_sets())
+
+
 def set_path(path: Path) -> Path:
     """Return the file of the set at ``path``, a file or a run folder, or else of the bundled set with that name.
 

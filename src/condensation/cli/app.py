@@ -10,7 +10,7 @@ PANELS = {
     "Condense": ("run", "sample"),
     "Evaluate": ("evaluate", "ridge", "teach"),
     "Inspect": ("runs", "compare", "show", "report", "sets", "methods", "networks", "data", "export", "import"),
-    "Studies": ("table", "transfer", "continual", "federated", "nas", "pools", "theory"),
+    "Studies": ("table", "transfer", "continual", "federated", "nas", "pools", "theory", "privacy"),
 }
 
 

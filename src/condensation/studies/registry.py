@@ -12,6 +12,9 @@ from condensation.studies.nas.report import search_report
 from condensation.studies.nas.study import claim_search, search_tasks
 from condensation.studies.pools.report import pools_report
 from condensation.studies.pools.study import RUNS as BUCKET_RUNS, PoolsSettings, claim_pools, pools_jobs, pools_tasks
+from condensation.studies.privacy.report import privacy_report
+from condensation.studies.privacy.shadows import SHADOWS
+from condensation.studies.privacy.study import PrivacySettings, claim_privacy, privacy_tasks
 from condensation.studies.study import Study
 from condensation.studies.table.report import table_report
 from condensation.studies.table.study import RUNS, TableSettings, claim_table, table_jobs, table_tasks
@@ -27,4 +30,5 @@ NAS = Study("nas", SearchSettings, SEARCH_SETS, search_jobs, claim_search, searc
 POOLS = Study("pools", PoolsSettings, BUCKET_RUNS, pools_jobs, claim_pools, pools_tasks, pools_report)
 THEORY = Study("theory", TheorySettings, NETWORKS, lambda settings, folder: [], claim_theory, theory_tasks, theory_report)
 FEDERATED = Study("federated", FederatedSettings, CLIENT_SETS, federated_jobs, claim_federated, federated_tasks, federated_report)
-STUDIES: dict[str, Study[Any]] = {study.name: study for study in (TABLE, TRANSFER, CONTINUAL, FEDERATED, NAS, POOLS, THEORY)}
+PRIVACY = Study("privacy", PrivacySettings, SHADOWS, lambda settings, folder: [], claim_privacy, privacy_tasks, privacy_report)
+STUDIES: dict[str, Study[Any]] = {study.name: study for study in (TABLE, TRANSFER, CONTINUAL, FEDERATED, NAS, POOLS, THEORY, PRIVACY)}

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from condensation.artifacts.shelf import is_set
 from condensation.cli.app import app
 from condensation.cli.choices import PAPER_FORMATS, PRESETS, one_of
 from condensation.cli.groups import grouped
@@ -165,6 +166,8 @@ class StudyCommand:
     """Help of ``--dry-run``; None for a study without runs."""
     run_options: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     """Annotation and default of further options, which are passed to the work of the study."""
+    subject: str | None = None
+    """Setting of a set that may be named as an argument; None if an argument is always the folder of a study."""
     executor: str | None = None
     """Executor of the tasks, unless one is given; None for this process."""
     reading: type = DataOptions
@@ -208,9 +211,10 @@ class StudyCommand:
     ) -> None:
         formats = paper_formats(to)
         paths, overrides = folder_and_settings(arguments)
+        subject = str(paths.pop(0)) if self.subject and paths and is_set(paths[0]) else None
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
-        options = {**reading.settings(data), **options}
+        options = {**reading.settings(data), **options, **({self.subject: subject} if self.subject else {})}
         if not paths:
             require_usable(options, overrides, reading.config, trust=reading.trust, home=self.home)
         from condensation.cli.views import study as view

@@ -1,0 +1,52 @@
+"""Figures of a privacy study: ROC curves with logarithmic axes, and the worst pairs of synthetic and real images."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from condensation.artifacts.condensed_set import CondensedSet
+from condensation.studies.privacy.attacks import Attack
+from condensation.studies.privacy.copies import CopiesRecord, picture_rows, worst
+from condensation.studies.study import new_figure, style
+
+if TYPE_CHECKING:
+    from condensation.studies.privacy.study import PrivacySettings
+
+COLORS = {"whole": "#7d7d87", "random": "#b5542b", "dm-real": "#3f51a3", "dm-noise": "#1b7f79", "dm-private": "#8e3b80"}
+LEAST = 1e-4
+TITLES = {"networks": "Attack on networks trained on the set", "set": "Attack on the set itself"}
+
+
+def roc_figure(attacks: Sequence[Attack], arms: Mapping[str, str]) -> Any:
+    """Return the ROC curves of all arms, with logarithmic axes: networks (left), the sets themselves (right)."""
+    figure = new_figure(9.6, 4.6)
+    panels = figure.subplots(1, 2, sharey=True)
+    for panel, surface in zip(panels, TITLES, strict=True):
+        panel.plot([LEAST, 1], [LEAST, 1], ":", color="#999999", linewidth=1, label="guessing")
+        for attack in (each for each in attacks if each.surface == surface):
+            points = [(max(LEAST, false), max(LEAST, true)) for false, true in attack.curve]
+            panel.plot(*zip(*points, strict=True), color=COLORS[attack.arm], label=arms[attack.arm], linewidth=1.6)
+        panel.set(xscale="log", yscale="log", xlim=(LEAST, 1), ylim=(LEAST, 1), xlabel="false-positive rate")
+        panel.set_title(TITLES[surface], fontsize=10)
+        panel.set_aspect("equal")
+        style(panel)
+    panels[0].set_ylabel("true-positive rate")
+    panels[0].legend(fontsize=8, frameon=False, loc="upper left")
+    return figure
+
+
+def copies_figure(settings: "PrivacySettings", record: CopiesRecord) -> Any:
+    """Return the worst pairs, one per column: synthetic image, nearest training and held-out image, own starting image."""
+    columns = picture_rows(record, CondensedSet.load(settings.set or ""), settings.data.load())
+    names = ("synthetic", "training", "held out", "its start")[: len(columns[0])]
+    figure = new_figure(1.0 * len(columns) + 0.9, 1.05 * len(names) + 0.6)
+    panels = figure.subplots(len(names), len(columns), squeeze=False)
+    for column, (pictures, copy) in enumerate(zip(columns, worst(record), strict=True)):
+        for row, picture in enumerate(pictures):
+            panel = panels[row][column]
+            panel.imshow(picture, cmap="gray" if picture.ndim == 2 else None, vmin=0, vmax=1, interpolation="nearest")
+            panel.set(xticks=[], yticks=[])
+        panels[0][column].set_title(f"{copy.ratio:.2f}", fontsize=9)
+    for row, name in enumerate(names):
+        panels[row][0].set_ylabel(name, fontsize=9)
+    figure.suptitle("Nearest real images of the worst; ratio of the distances to training and held-out image", fontsize=9)
+    return figure
