@@ -2,13 +2,14 @@
 
 import gc
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dp_accounting
 import pytest
 import torch
 from dp_accounting.pld import PLDAccountant
 
-from condensation import DM, BestOf, Checkpoint, CondensationError, ConvNet, Fresh, Privacy, Release, Stopped, Trained, condense, load
+from condensation import DM, BestOf, Checkpoint, CondensationError, ConvNet, Fresh, Privacy, Release, Rng, Stopped, Trained, condense, load
 from condensation.core.images import ImageSet
 from condensation.matching import clipped_sums
 from condensation.matching.kernels import KERNELS
@@ -110,6 +111,20 @@ def test_steps_see_the_release_and_no_image(real, made):
     small, again = (condense(PRIVATE, images, 2, release=made) for images in (real, others))
     assert torch.equal(small.images, again.images)
     assert small.counts == dict.fromkeys(range(10), 2)
+
+
+def test_steps_refuse_real_images(real):
+    compute = release_module.Compute(precision="float32", compile="never").resolve()
+    state = PRIVATE.init(real, dict.fromkeys(range(10), 1), Rng(0), compute)
+    with pytest.raises(CondensationError) as error:
+        PRIVATE.step(state, real, Rng(0))
+    assert error.value.setting == "method.privacy"
+
+
+def test_several_processes_are_refused(real):
+    with pytest.raises(CondensationError) as error:
+        condense(PRIVATE, real, 1, team=SimpleNamespace(size=2))
+    assert error.value.setting == "method.privacy"
 
 
 def test_every_step_sees_the_same_noise(real, made):

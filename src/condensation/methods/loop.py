@@ -72,6 +72,8 @@ def condense(
         hint = "Drop them with dataclasses.replace(images, soft_labels=None)."
         raise CondensationError("The real images have soft labels, which no method uses.", hint=hint)
     if team and team.size > 1:
+        if method.is_private:
+            raise divided_error()
         from condensation.methods.team_loop import condense_in_team
 
         return condense_in_team(team, method, real, counts, int(seed), compute, observers, checkpoint, on_training)
@@ -113,6 +115,12 @@ def condense(
     if stopped:
         raise stopped
     return made.to(device)
+
+
+def divided_error() -> CondensationError:
+    """Return the error for a private method in several processes, each of which would draw its own noise."""
+    hint = "Start it in one process; its release serves any number of sets."
+    return CondensationError("A run with differential privacy cannot be divided among processes.", hint=hint, setting="method.privacy")
 
 
 def _check_arguments(method: object, seed: object, observers: object) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.core.compute import Compute
+from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
@@ -97,6 +98,9 @@ class ReleasingMethod(Method[S]):
         if isinstance(real, ReleasedImages):
             state.number, transform = real.draw_network(self, state.network, rng)  # type: ignore[arg-type]  # DM is the only one
             return transform
+        if self.privacy:
+            message = "The steps of a private method must not see real images."
+            raise CondensationError(message, hint="Call condense, which makes a release first.", setting="method.privacy")
         self.networks.redraw(state.network, rng.child("network"))
         return self.augmentation.fit(real).per_class(real.classes, rng.child("augment")) if self.augmentation else None
 

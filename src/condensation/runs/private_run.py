@@ -10,7 +10,7 @@ from condensation.core.progress import OnProgress
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts
 from condensation.methods.dm import DM
-from condensation.methods.loop import RELEASE
+from condensation.methods.loop import RELEASE, divided_error
 from condensation.methods.release import Release
 from condensation.methods.released_images import kept_release
 from condensation.runs.settings import RunSettings
@@ -19,13 +19,15 @@ logger = logging.getLogger(__name__)
 REPLACED = "No real image is shown and no random real image is evaluated: the set has differential privacy."
 
 
-def check_private(settings: RunSettings, data: Data, release: str | Path | None = None) -> None:
+def check_private(settings: RunSettings, data: Data, release: str | Path | None = None, processes: int = 1) -> None:
     """Raise CondensationError for what privacy excludes: test images that were held out of the same images, a release for other methods."""
     if not settings.method.is_private:
         if release:
             hint = "Set method.privacy.epsilon, or leave out release=..."
             raise CondensationError("Only a private method uses a release.", hint=hint, setting="release")
         return
+    if processes > 1:
+        raise divided_error()
     if "split" in data.details and settings.evaluation.networks:
         message = "The test images were held out of the training images, so their accuracy would not be covered by differential privacy."
         hint = "Use data with a test part (data.test=NAME), or no evaluation: evaluation.networks=0."

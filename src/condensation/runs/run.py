@@ -123,7 +123,7 @@ def run(
     assert data is not None
     with _together(team):
         ipc = settings.ipc_of(data.train)
-        check_private(settings, data, release)
+        check_private(settings, data, release, team.size if team else 1)
         note = " ".join(filter(None, (data.note, small_classes_note(data.train, ipc))))
         title = f"{data.name}, {describe_set(title_of_method(settings.method), ipc.values(), settings.method.steps)}"
         settings.evaluation.check(data)

@@ -29,7 +29,7 @@ SUSPICIOUS = 0.5  # ratio of the distances to the nearest training and held-out 
 
 @dataclass(frozen=True)
 class Copy:
-    """What a synthetic image is close to; distances are in pictures of [0, 1], or of embeddings."""
+    """Real images near a synthetic one; distances are in pictures of [0, 1], or of embeddings."""
 
     index: int
     """Index among the images that a network sees."""

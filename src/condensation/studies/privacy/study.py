@@ -51,7 +51,7 @@ class PrivacySettings:
     data: DataSettings = DataSettings(preprocessing="centered")
     """Data set and reading options; the preprocessing must be fixed, as privacy requires."""
     arms: tuple[str, ...] = tuple(ARMS)
-    """What is made of each half: whole, random, dm-real, dm-noise, dm-private."""
+    """Sets made of each half: whole, random, dm-real, dm-noise, dm-private."""
     shadows: int = 64
     """Random halves of the images, each with its own sets and networks; fewer than 64 make a weaker attack. At least 4."""
     images: int = 2_000
