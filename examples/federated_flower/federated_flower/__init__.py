@@ -1,0 +1,1 @@
+"""One round of federated learning with Flower, in which clients send condensed sets."""
