@@ -203,6 +203,10 @@ STUDY_ARGUMENTS: dict[str, tuple[object, ...]] = {
     "table": ("-d", "digits", "-m", "random,dm", "-i", "1,2", "--seeds", 1, *JUDGED, *SMALL_DM, *JUDGE),
     "transfer": ("-d", "digits", "-i", 1, "--learn", "mlp,convnet", "--test", "mlp", *JUDGED, *SMALL_METHOD[:2], *COMPUTE),
     "continual": ("-d", "digits", "-m", "random,dm", "--steps", 2, "-i", 1, "--orders", 1, *JUDGED, *SMALL_DM[:2], *JUDGE),
+    "federated": (
+        *("-d", "digits", "-i", 4, "--clients", 2, "--alpha", 1, "--splits", 1, "--rounds", 2, "--arms", "condensed,averaging,alone"),
+        *(*SMALL_METHOD[:2], "local.epochs=1", "evaluation.network.width=4", *JUDGED, *COMPUTE),
+    ),
     "nas": (
         *("-d", "digits", "-i", 1, "--trainings", 1, "--epochs", 40, "--whole-epochs", 1, "--on", "processes:1"),
         *("--proxies", "random,dm,early-stopping", "--space", "space.toml", "dm.steps=2", "dm.batch_per_class=4"),

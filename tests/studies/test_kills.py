@@ -23,6 +23,10 @@ SETTINGS = {
     },
     "transfer": {"method": DM, "learn": [SMALL], "test": [SMALL], "ipc": 1, "evaluation": EVALUATION},
     "continual": {"methods": {"random": "random"}, "steps": 2, "ipc": 1, "orders": 1, "evaluation": EVALUATION},
+    "federated": {
+        **{"method": DM, "clients": 2, "alpha": 1.0, "splits": 1, "ipc": 4, "arms": ["condensed", "averaging", "alone"], "rounds": 2},
+        **{"local": {"epochs": 1, "augmentation": None}, "evaluation": EVALUATION},
+    },
     "nas": {
         "proxies": [{"label": "random", "method": "random"}],
         "space": {"width": [4], "depth": [1], "norm": ["instance"], "activation": ["relu"], "pooling": ["avg", "max"]},

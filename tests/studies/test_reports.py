@@ -14,8 +14,8 @@ from tests.golden.cases import steady, without_new
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-TABLES = sorted(path.name for path in (ROOT / "results" / "tables").iterdir())
-WORK = ("runs", "sets", "cells", "memories", "steps", "networks", "pool", "space.json")
+TABLES = sorted(path.stem for path in (ROOT / "results" / "table").glob("*.json"))
+WORK = ("runs", "sets", "cells", "memories", "steps", "networks", "pool", "space.json", "arms", "local", "averages")
 
 
 def copy_of(name, tmp_path):
@@ -63,7 +63,7 @@ def test_printing_changes_no_file(name, tmp_path, condense):
 def test_a_study_without_its_runs_is_printed_from_its_report(name, tmp_path, condense):
     whole, folder = copy_of(name, tmp_path), without_work(Path(shutil.copytree(GOLDEN / "studies" / name, tmp_path / "copy")))
     before = content_of(folder)
-    assert set(map(str, before)) <= {"settings.json", f"{name}.json", f"{name}.md", f"{name}.png", "images.png"}
+    assert set(map(str, before)) <= {"settings.json", f"{name}.json", f"{name}.md", f"{name}.png", "images.png", "split-0.json"}
     report = STUDIES[name].read(folder)
     assert report.rows == STUDIES[name].read(whole).rows
     assert is_as_frozen(as_json(report), name)
@@ -104,8 +104,10 @@ def test_one_lost_run_is_filled_in_from_the_report(tmp_path):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_the_tables_of_the_repository_are_printed_with_their_scores(name, condense):
-    folder = ROOT / "results" / "tables" / name
+def test_the_tables_of_the_repository_are_printed_with_their_scores(name, condense, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy(ROOT / "results" / "table" / f"{name}.json", folder / "table.json")
     before = content_of(folder)
     saved = {(cell["method"], cell["ipc"]): cell["values"] for cell in json.loads(before[Path("table.json")])["cells"]}
     cells = STUDIES["table"].read(folder).json["cells"]
@@ -141,6 +143,7 @@ DAMAGED = {
     "table": "runs/dm-ipc1-seed0/scores.json",
     "transfer": "cells/random-seed0-on-mlp.json",
     "continual": "steps/dm-order0-after-step1.json",
+    "federated": "arms/alone-split0.json",
     "nas": "space.json",
     "pools": "runs/all-ipc1-seed0/scores.json",
     "theory": "networks/0.json",

@@ -20,7 +20,7 @@ from condensation.studies.published_numbers import Number
 from condensation.studies.tasks import FAILED, FINISHED, failures_in
 
 C = TypeVar("C", bound="ScoredCell")
-RESULTS = ("values", "runs", "seen")  # fields of cells that only the runs can give
+RESULTS = ("values", "runs", "seen", "bytes", "rounds", "curves")  # fields of cells that only the runs can give
 
 
 @dataclass(frozen=True, kw_only=True)

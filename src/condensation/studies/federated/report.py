@@ -137,7 +137,7 @@ def _title(arm: str) -> str:
 
 
 def _spread(cell: ArmCell) -> str:
-    return f"± {cell.spread:.1f} ({len(cell.values)})" if cell.values else ""
+    return f"± {cell.spread:.1f} ({len(cell.values)})" if len(cell.values) > 1 else ""
 
 
 def _notes(settings: FederatedSettings, cells: Sequence[ArmCell]) -> tuple[str, ...]:
@@ -148,7 +148,7 @@ def _notes(settings: FederatedSettings, cells: Sequence[ArmCell]) -> tuple[str, 
         f"{settings.least} images and two classes. split-N.json names the images of each client.",
         "MB sent counts both directions until the server has its network: pixels as they are stored, weights in float32.",
     ]
-    if equal and condensed and np.mean(equal.bytes) > np.mean(condensed.bytes):
+    if equal and condensed and equal.bytes and condensed.bytes and np.mean(equal.bytes) > np.mean(condensed.bytes):
         times = np.mean(equal.bytes) / np.mean(condensed.bytes)
         lines.append(
             f"One round of federated averaging sends {times:.1f} times the bytes of the condensed sets, so no round costs as little."
@@ -163,7 +163,7 @@ def _points(cell: ArmCell) -> list[tuple[float, float]]:
     if cell.curves:
         rounds = zip(*cell.curves, strict=False)
         return [(float(np.mean([sent for sent, _ in each])) / MEGABYTE, float(np.mean([value for _, value in each]))) for each in rounds]
-    return [(float(np.mean(cell.bytes)) / MEGABYTE, cell.mean)] if cell.values else []
+    return [(float(np.mean(cell.bytes)) / MEGABYTE, cell.mean)] if cell.values and cell.bytes else []
 
 
 def _chart(cells: Sequence[ArmCell]) -> Chart:
