@@ -42,7 +42,7 @@ class Release:
     >>> method = DM(privacy=Privacy(epsilon=1.0, networks=2), networks=Fresh(ConvNet(width=4)))
     >>> release = Release.of(method, train)
     >>> release.sums.shape, release.card["privacy"]["epsilon"]
-    (torch.Size([2, 10, 4]), 1.0)
+    (torch.Size([2, 10, 144]), 1.0)
     """
 
     sums: Tensor

@@ -210,8 +210,11 @@ class StudyCommand:
         self, arguments: list[str] | None, data: str | None, reading: Any, out: Path | None, to: str | None, output: Any, **values: Any
     ) -> None:
         formats = paper_formats(to)
+        arguments = list(arguments or [])
+        subject = next((each for each in arguments if self.subject and "=" not in each and is_set(Path(each))), None)
+        if subject is not None:
+            arguments.remove(subject)
         paths, overrides = folder_and_settings(arguments)
-        subject = str(paths.pop(0)) if self.subject and paths and is_set(paths[0]) else None
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
         options = {**reading.settings(data), **options, **({self.subject: subject} if self.subject else {})}
