@@ -10,6 +10,7 @@ from PIL import Image
 from condensation import CondensedSet
 from condensation.core.form import Frequencies, Tiles
 from tests.cli.runs import FAST, RUN, make
+from tests.data.pictures import write_classes
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 FORMS = {"tiles": Tiles(2), "frequencies": Frequencies(4)}
@@ -85,5 +86,30 @@ def test_evaluate_trains_on_the_decoded_images(condense, runs, name):
 
 
 def test_a_form_that_does_not_fit_is_refused_with_those_that_do(refused):
-    assert "Use a factor of 2 or 4." in refused(*RUN, "method.form=tiles", "method.form.factor=3", "-o", "out")
+    assert "a factor of 2 or 4." in refused(*RUN, "method.form=tiles", "method.form.factor=3", "-o", "out")
     assert "method.form.count" in refused(*RUN, "method.form=frequencies", "method.form.count=5", "-o", "out")
+
+
+def test_a_size_that_tiles_do_not_fit_is_refused_before_images_are_read(refused, tmp_path):
+    for words in (["--size", "65"], ["--size", "65", "--dry-run"], ["--size", "64x51"]):
+        said = refused("run", "-d", "cifar10", "--folder", write_places(tmp_path), *words, "-o", "out")
+        assert "--preset classic" in said
+        assert "another size, such as --size 64" in said
+    said = refused("run", "-d", "digits", "data.size=7", "--preset", "classic", "method.form=tiles", "-o", "out")
+    assert "--size 6" in said
+
+
+def test_images_of_odd_size_are_refused_before_the_plan(refused, condense, tmp_path):
+    write_classes(tmp_path / "images", ("a", "b"), count=6, size=(35, 35))
+    said = refused("run", "-d", tmp_path / "images", "-i", 1, "--dry-run")
+    assert "another size, such as --size 32, or no form (--preset classic)" in said
+    assert "another size, such as --size 34, or no form" in refused("run", "-d", tmp_path / "images", "-i", 10, "--dry-run")
+    assert condense("run", "-d", tmp_path / "images", "-i", 1, "--dry-run", "--preset", "classic")[0] == 0
+
+
+def write_places(folder):
+    """Write files that look like CIFAR-10 to the checks of names, and are no images."""
+    (folder / "cifar10").mkdir(exist_ok=True)
+    (folder / "cifar10" / "train.npz").write_bytes(b"")
+    (folder / "cifar10" / "test.npz").write_bytes(b"")
+    return folder

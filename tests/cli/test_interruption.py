@@ -101,3 +101,15 @@ def test_ctrl_c_during_an_import_ends_in_one_line(module, arguments):
     assert said == ["condense: Stopped."]
     assert process.returncode == 130
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("command", ["show", "export", "evaluate"])
+def test_a_command_on_an_unfinished_run_tells_its_step_and_how_to_go_on(refused, command):
+    Path("out").mkdir()
+    Path("out/settings.json").write_text(json.dumps({"settings": {"method": {"steps": 200}, "ipc": 1, "baseline": True}}))
+    words = (command, "out", *(["--to", "npz"] if command == "export" else []))
+    assert "The run in out is not finished: it stopped before its first step." in refused(*words)
+    Path("out/log.jsonl").write_text('{"step": 1, "loss": 0.5}\n{"st')
+    said = refused(*words)
+    assert "stopped after step 1 of 200" in said
+    assert "--resume" in said

@@ -7,7 +7,7 @@ import torch
 
 from condensation import DM, KIP, BestOf, Compute, ConvNet, DataSettings, EvaluationSettings, Fresh, Random, Recipe, RunSettings, Trained
 from condensation.cli.views.plan import duration, expected, plan_lines
-from condensation.runs.estimate import plan_run
+from condensation.runs.estimate import Plan, PlannedPart, plan_run
 from condensation.runs.timings import MOST, Timing, recall, remember
 
 SMALL = ConvNet(width=4)
@@ -74,3 +74,23 @@ def test_a_plan_in_words(data, cache):
     assert "20 steps" in line
     assert "4 networks of 5 epochs" in line
     assert [duration(seconds) for seconds in (None, 0.1, 20, 200, 9000)] == ["time unknown", "1 s", "20 s", "3 min", "2.5 h"]
+
+
+def test_the_plan_of_a_resumed_run_is_what_is_left(data, cache):
+    keys = [part.key for part in plan_run(SETTINGS, data).parts]
+    remember({keys[0]: Timing(each=2.0, units=20), keys[1]: Timing(each=1.0, units=20)})
+    left = plan_run(SETTINGS, data, done=15, evaluated=3).parts
+    assert [(part.text, part.seconds) for part in left] == [
+        ("condensing steps 16 to 20", 10.0),
+        ("evaluating by 1 network of 5 epochs", 5.0),
+    ]
+    assert [(part.name, part.seconds) for part in plan_run(SETTINGS, data, done=20).parts] == [("evaluating", 20.0)]
+
+
+def test_a_plan_with_an_unknown_part_names_no_total_without_it():
+    known = PlannedPart("condensing", "condensing 20 steps", "", 30.0, 0.0, False)
+    unknown = PlannedPart("choosing", "choosing 4 steps", "", None, 0.0, False)
+    assert " About 30 s in all" in plan_lines(Plan((known,), 0, 0))[0]
+    (line,) = plan_lines(Plan((known, unknown), 0, 0))
+    assert " At least 30 s in all" in line
+    assert "About" not in line

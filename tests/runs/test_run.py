@@ -453,3 +453,55 @@ def test_a_run_whose_steps_depend_on_their_number_is_not_made_longer(tmp_path):
     error = refusal(replace(planned, method=replace(planned.method, steps=4)), tmp_path, resume=True)
     assert "DM" in error.hint
     assert "longer" in error.hint
+
+
+def stop_at_epoch(number):
+    def stop(done, total):
+        if done >= number:
+            raise Stopped("enough")
+
+    return Progress(evaluating=stop)
+
+
+def test_an_interrupted_evaluation_continues_with_the_next_network(tmp_path):
+    settings = replace(SETTINGS, evaluation=EvaluationSettings(networks=3, network=SMALL, recipe=Recipe(epochs=2)))
+    run(settings, tmp_path / "whole")
+    folder = tmp_path / "parts"
+    with pytest.raises(Stopped):
+        run(settings, folder, progress=stop_at_epoch(9))  # in the fifth of six networks
+    kept = json.loads((folder / "evaluated.json").read_text())["groups"]
+    assert list(kept) == ["0/0", "0/1", "0/2", "1/0"]
+    epochs = []
+    with pytest.raises(Stopped):
+        run(settings, folder, resume=True, progress=stop_at_epoch(11))
+    run(settings, folder, resume=True, progress=Progress(evaluating=lambda done, total: epochs.append(done)))
+    assert epochs == [11, 12]
+    assert {path.name for path in folder.iterdir()} == FILES
+    whole, parts = (json.loads((tmp_path / name / "scores.json").read_text()) for name in ("whole", "parts"))
+    for scores in (whole, parts):
+        for score in scores["sets"].values():
+            del score["seconds"]
+    assert parts == whole
+
+
+def test_networks_of_another_evaluation_or_machine_are_trained_again(tmp_path):
+    with pytest.raises(Stopped):
+        run(SETTINGS, tmp_path, progress=stop_at_epoch(3))
+    file = tmp_path / "evaluated.json"
+    content = json.loads(file.read_text())
+    assert list(content["groups"]) == ["0/0"]
+    content["identity"]["machine"]["threads"] = 99
+    content["groups"]["0/0"]["accuracies"] = [[[0.0] * 10]]
+    file.write_text(json.dumps(content))
+    scores = run(SETTINGS, tmp_path, resume=True).scores
+    assert scores.sets["dm"].mean > 0
+
+
+def test_only_steps_that_are_left_meet_another_number_of_threads(tmp_path, caplog):
+    with pytest.raises(Stopped):
+        run(SETTINGS, tmp_path, progress=stop_at_epoch(1))  # all steps are done
+    saved = json.loads((tmp_path / "settings.json").read_text())
+    saved["machine"]["threads"] = 99
+    (tmp_path / "settings.json").write_text(json.dumps(saved))
+    run(SETTINGS, tmp_path, resume=True)
+    assert "began elsewhere" not in caplog.text

@@ -1,10 +1,15 @@
 """Condensed sets included in the package, in ``artifacts/bundled`` with their licences."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 from condensation.core.errors import CondensationError, unknown
+from condensation.core.regular_files import LARGEST_TEXT, read_regular
+from condensation.core.storage import read_json
 
 SET = "set.safetensors"  # file name in a run folder and on the hub
+RUN_SETTINGS, RUN_LOG = "settings.json", "log.jsonl"  # of a run folder
 SHELF = Path(__file__).parent / "bundled"
 SUFFIX = ".safetensors"
 
@@ -36,6 +41,28 @@ def set_path(path: Path) -> Path:
     files = bundled_sets()
     file = path / SET if path.is_dir() else path if path.exists() else files.get(str(path), path)
     if not file.is_file():
+        if path.is_dir() and (error := _unfinished(path)):
+            raise error
         hint = f"Name a run folder, a set file, or a bundled set: {', '.join(files)}."
         raise CondensationError(f"There is no condensed set at {file}.", hint=hint)
     return file
+
+
+def _unfinished(folder: Path) -> CondensationError | None:
+    """Return the error for a run folder without a set, with the step that its run has reached; None if ``folder`` is none."""
+    settings: object = None
+    with suppress(CondensationError, OSError, KeyError, TypeError):
+        settings = read_json(folder / RUN_SETTINGS)["settings"]
+    if not isinstance(settings, dict) or not {"method", "ipc", "baseline"} <= settings.keys():
+        return None
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = read_regular(folder / RUN_LOG, LARGEST_TEXT).decode(errors="replace").splitlines()
+    reached = 0
+    for line in lines[:-3:-1]:  # the last one may be half written
+        with suppress(ValueError, KeyError, TypeError):
+            reached = max(reached, int(json.loads(line)["step"]))
+    steps = settings["method"].get("steps") if isinstance(settings["method"], dict) else None
+    of = f" of {steps:,}" if isinstance(steps, int) else ""
+    where = f"stopped after step {reached:,}{of}" if reached else "stopped before its first step"
+    return CondensationError(f"The run in {folder} is not finished: it {where}.", hint="Continue it: the same command with resume=True.")

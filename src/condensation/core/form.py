@@ -48,6 +48,10 @@ class Form(Registered, ABC):
     def encode(self, seen: Tensor) -> Tensor:
         """Return stored images (n, c, h, w) that hold ``seen`` (n * count, c, h, w) as well as possible."""
 
+    def check_size(self, height: int, width: int) -> None:
+        """Check that images of this size in pixels can be stored, as `check` does. Raise CondensationError if they cannot."""
+        return
+
     @abstractmethod
     def check(self, shape: tuple[int, int, int], preprocessing: Preprocessing) -> None:
         """Check that images of ``shape`` (c, h, w) with ``preprocessing`` can be stored. Raise CondensationError if they cannot."""
@@ -101,15 +105,18 @@ class Tiles(Form):
         return tiles.permute(0, 3, 1, 4, 2, 5).reshape(n // (f * f), c, h, w)
 
     def check(self, shape: tuple[int, int, int], preprocessing: Preprocessing) -> None:
-        _, height, width = shape
         if not preprocessing.is_per_channel:
             message = f"Tiles need a preprocessing of each channel alone; {type(preprocessing).__name__} mixes the pixels of an image."
             raise CondensationError(message, hint='Use preprocessing="standardize", or no form.', setting="data.preprocessing")
-        if height % self.factor or width % self.factor:
-            side = min(height, width)
-            fitting = [factor for factor in range(2, side // 2 + 1) if height % factor == 0 and width % factor == 0]
-            message = f"Images of {height} x {width} cannot be divided into tiles by a factor of {self.factor}."
-            raise _not_divisible(message, "factor", fitting)
+        self.check_size(*shape[1:])
+
+    def check_size(self, height: int, width: int) -> None:
+        if height % self.factor == 0 and width % self.factor == 0:
+            return
+        fitting = [factor for factor in range(2, min(height, width) // 2 + 1) if height % factor == 0 and width % factor == 0]
+        message = f"Images of {height} x {width} cannot be divided into {self.factor} x {self.factor} tiles of equal size."
+        lower = (self.factor * (height // self.factor), self.factor * (width // self.factor))
+        raise _not_divisible(message, "factor", fitting, lower)
 
     @property
     def torch_code(self) -> str:
@@ -160,11 +167,15 @@ class Frequencies(Form):
         return coefficients.reshape(n // self.count, self.count, c, -1).transpose(1, 2).reshape(n // self.count, c, h, w)
 
     def check(self, shape: tuple[int, int, int], preprocessing: Preprocessing) -> None:
-        pixels = shape[1] * shape[2]
+        self.check_size(*shape[1:])
+
+    def check_size(self, height: int, width: int) -> None:
+        pixels = height * width
         if pixels % self.count:
             fitting = [count for count in range(2, min(64, pixels) + 1) if pixels % count == 0]
-            message = f"The {pixels} frequencies of images of {shape[1]} x {shape[2]} cannot be divided among {self.count} images."
-            raise _not_divisible(message, "count", fitting)
+            message = f"The {pixels} frequencies of images of {height} x {width} cannot be divided among {self.count} images."
+            less = next((less for less in range(min(height, width)) if (height - less) * (width - less) % self.count == 0), height)
+            raise _not_divisible(message, "count", fitting, (height - less, width - less))
 
     @property
     def torch_code(self) -> str:
@@ -202,8 +213,12 @@ def _require_several(form: Form, field: str, value: int) -> None:
         raise CondensationError(message, hint="Use no form to store each image as it is seen.", setting=f"method.form.{field}")
 
 
-def _not_divisible(message: str, field: str, fitting: list[int]) -> CondensationError:
-    hint = f"Use a {field} of {' or '.join(map(str, fitting))}." if fitting else "Use no form, or images of another size."
+def _not_divisible(message: str, field: str, fitting: list[int], lower: tuple[int, int]) -> CondensationError:
+    """Return the error with the ``lower`` height and width that fit, and the values of ``field`` that do."""
+    size = (f"size={lower[0]}" if lower[0] == lower[1] else f'size="{lower[0]}x{lower[1]}"') if min(lower) > 0 else ""
+    choices = [size and f"another size, such as {size}", 'no form (preset="classic")']
+    choices += [f"a {field} of {' or '.join(map(str, fitting))}"] if fitting else []
+    hint = f"Use {', or '.join(filter(None, choices))}."
     return CondensationError(message, hint=hint, setting=f"method.form.{field}")
 
 

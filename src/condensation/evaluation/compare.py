@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -21,6 +22,7 @@ from condensation.evaluation.evaluate import Accuracies, check_fit, check_type, 
 from condensation.evaluation.scores import Scores, SetScore, TestImages
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
+from condensation.training.finished_networks import FinishedNetworks
 from condensation.training.train import Recipe
 
 if TYPE_CHECKING:
@@ -82,10 +84,12 @@ def compare(
     compute: Compute,
     on_progress: OnProgress | None = None,
     team: Team | None = None,
+    keep: Path | None = None,
 ) -> Scores:
     """Evaluate each entry on the test images of ``data`` or on its own test set.
 
-    Test images get the preprocessing of the set. Raise CondensationError if an entry does not fit its test images.
+    Finished networks are kept in the file ``keep``, and those of an equal evaluation that was interrupted are taken from it, unless a
+    ``team`` evaluates. Test images get the preprocessing of the set. Raise CondensationError if an entry does not fit its test images.
     """
     tests = [replace(entry.test or data.test, preprocessing=entry.images.preprocessing) for entry in entries]
     for entry, test in zip(entries, tests, strict=True):  # check everything before the first training
@@ -93,13 +97,18 @@ def compare(
             check_fit(entry.images, test)
         except CondensationError as error:
             raise CondensationError(f"{entry.name}: {error.message}", hint=error.hint, setting=error.setting) from None
+    finished = FinishedNetworks(keep, _identity(entries, tests, settings, seed, compute)) if keep and team is None else None
     scores: dict[str, SetScore] = {}
     for number, (entry, test) in enumerate(zip(entries, tests, strict=True)):
         name = entry.name if entry.name not in scores else f"{entry.name} ({number + 1})"
         started = time.perf_counter()
         recipe, shifted = entry.recipe or settings.recipe, _shifted(on_progress, number, len(entries))
-        (accuracies,) = evaluate_on_each(entry.images, [test], settings.network, recipe, settings.networks, seed, compute, shifted, team)
-        scores[name] = _score(entry, accuracies, round(time.perf_counter() - started, 1), len(test))
+        of_set = finished.of_set(number) if finished else None
+        before = of_set.seconds if of_set else 0.0
+        (accuracies,) = evaluate_on_each(
+            entry.images, [test], settings.network, recipe, settings.networks, seed, compute, shifted, team, of_set
+        )
+        scores[name] = _score(entry, accuracies, round(before + time.perf_counter() - started, 1), len(test))
     return Scores(
         sets=scores,
         test=None if any(entry.test for entry in entries) else TestImages(data.name, len(data.test)),
@@ -108,6 +117,14 @@ def compare(
         compute=to_dict(accuracies.compute if entries else compute),
         machine=machine(),
     )
+
+
+def _identity(
+    entries: Sequence[Entry], tests: Sequence[ImageSet], settings: EvaluationSettings, seed: int, compute: Compute
+) -> dict[str, Any]:
+    """Return everything that decides the accuracies, as plain values."""
+    sets = [[entry.images.fingerprint(), test.fingerprint(), to_dict(entry.recipe)] for entry, test in zip(entries, tests, strict=True)]
+    return {"sets": sets, "evaluation": to_dict(settings), "seed": seed, "compute": to_dict(compute), "machine": machine()}
 
 
 def _score(entry: Entry, accuracies: Accuracies, seconds: float, tested: int) -> SetScore:

@@ -20,6 +20,7 @@ from condensation.core.text import accuracy, counted
 from condensation.networks.base import NetworkSpec
 from condensation.networks.convnet import ConvNet
 from condensation.networks.registry import NETWORKS
+from condensation.training.finished_networks import FinishedOfSet
 from condensation.training.train import Recipe
 from condensation.training.train_and_test import TrainingJob, train_and_test
 
@@ -139,8 +140,9 @@ def evaluate_on_each(
     compute: Compute = Compute(),
     on_progress: OnProgress | None = None,
     team: Team | None = None,
+    finished: FinishedOfSet | None = None,
 ) -> list[Accuracies]:
-    """Train each network once and test it on each of ``tests``; otherwise like `evaluate`."""
+    """Train each network once, unless it is ``finished``, and test it on each of ``tests``; otherwise like `evaluate`."""
     sets = list(sets) if isinstance(sets, list | tuple) else [sets]  # type: ignore[list-item]
     for images in (*sets, *tests):
         require_image_set(images)
@@ -162,7 +164,7 @@ def evaluate_on_each(
     sets = [images.to(decided.device) for images in sets]
     streams = [(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
     jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
-    correct, confusions = _train_and_test(team, network, jobs, tests, recipe, decided, on_progress)
+    correct, confusions = _train_and_test(team, network, jobs, tests, recipe, decided, on_progress, finished)
     results = []
     for test, fractions, confusion in zip(tests, correct, confusions, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
@@ -180,10 +182,11 @@ def _train_and_test(
     recipe: Recipe,
     compute: Compute,
     on_progress: OnProgress | None,
+    finished: FinishedOfSet | None,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the accuracies and confusion matrices of `train_and_test`; the processes of a ``team`` take turns in choosing a job."""
     if team is None or team.size == 1:
-        return train_and_test(network, jobs, tests, recipe, compute, on_progress)[:2]
+        return train_and_test(network, jobs, tests, recipe, compute, on_progress, finished)[:2]
     own = range(team.rank, len(jobs), team.size)
     accuracies = [np.zeros((len(jobs), len(test.classes))) for test in tests]
     confusions = [np.zeros((len(test.classes), test.num_classes), dtype=np.int64) for test in tests]

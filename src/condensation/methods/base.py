@@ -179,7 +179,9 @@ class Method(LearningSettings, Registered, ABC, Generic[S]):
         return False
 
     def validate(self, real: ImageSet) -> None:
-        """Raise CondensationError, before `init`, if files named in the settings, such as a pool of networks, do not fit ``real``."""
+        """Raise CondensationError, before `init`, if the form or files named in the settings, such as a pool, do not fit ``real``."""
+        if self.set_form:
+            self.set_form.check(real.shape, real.preprocessing)
         if self.sampler:
             self.sampler.validate(real)
 

@@ -98,8 +98,11 @@ def _training_guess(training: Training, data: Data, compute: Compute) -> Guess:
     return _perhaps_compiled(training.networks * work * each, compute)
 
 
-def plan_run(settings: RunSettings, data: Data) -> Plan:
-    """Return what the run ``settings`` on ``data`` will take; what no earlier run has measured is tried for about a second."""
+def plan_run(settings: RunSettings, data: Data, done: int = 0, evaluated: int = 0) -> Plan:
+    """Return what the run ``settings`` on ``data`` will take; what no earlier run has measured is tried for about a second.
+
+    A resumed run has ``done`` steps and ``evaluated`` networks of its evaluation already.
+    """
     compute, real, method = settings.compute.resolve(), data.train, settings.method
     counts = settings.ipc_of(real)
     earlier = recall()
@@ -107,7 +110,7 @@ def plan_run(settings: RunSettings, data: Data) -> Plan:
     steps = {} if not method.growing_setting else {method.growing_setting: None}
     condensing = {**about, "method": {**to_dict(method), **steps}, "ipc": list(counts.values())}
     parts: list[PlannedPart] = []
-    if method.sampler and method.sampler.trains:
+    if method.sampler and method.sampler.trains and (done < method.steps or not method.steps):
         if not method.sampler.is_made(real):
             parts.append(_part("training", "training networks", 0, condensing, earlier, lambda: _training_seconds(method, real, compute)))
     trial: list[float | None] = []  # seconds of a step, tried once for all phases
@@ -116,15 +119,15 @@ def plan_run(settings: RunSettings, data: Data) -> Plan:
         trial.append(trial[0] if trial else _step_seconds(settings, real, counts, compute))
         return (None, 0.0) if trial[0] is None else _perhaps_compiled(trial[0] * units, compute)
 
-    done = 0
     while done < method.steps:
         name, finished, total = method.phase(done)
-        first = done == 0
-        guess = partial(tried, total) if first else _unknown
-        parts.append(_part(name, f"{name} {counted(total, 'step')}", total, condensing, earlier, guess))
+        first = finished == done  # the first phase
+        guess = partial(tried, total - finished) if first else _unknown
+        text = f"{name} steps {finished + 1:,} to {total:,}" if finished else f"{name} {counted(total, 'step')}"
+        parts.append(_part(name, text, total - finished, condensing, earlier, guess))
         done += total - finished
     if settings.evaluation.networks:
-        parts.append(_evaluation(settings, data, sum(counts.values()), about, earlier, compute))
+        parts.append(_evaluation(settings, data, sum(counts.values()), evaluated, about, earlier, compute))
     stored = sum(counts.values()) * real.images[0].numel() * BYTES
     return Plan(tuple(parts), process_memory(), (5 + settings.curve) * stored)  # set, picture, and a checkpoint with momentum and average
 
@@ -141,15 +144,21 @@ def _unknown() -> Guess:
 
 
 def _evaluation(
-    settings: RunSettings, data: Data, images: int, about: Mapping[str, Any], earlier: Mapping[str, Timing], compute: Compute
+    settings: RunSettings,
+    data: Data,
+    images: int,
+    evaluated: int,
+    about: Mapping[str, Any],
+    earlier: Mapping[str, Timing],
+    compute: Compute,
 ) -> PlannedPart:
-    """Return the part of evaluating the set and, by default, as many random images."""
+    """Return the part of evaluating the set and, by default, as many random images, without the ``evaluated`` networks."""
     evaluation, recipe = settings.evaluation, settings.evaluation.recipe
     sets = 2 if settings.baseline and not isinstance(settings.method, Random) else 1
     sets += len(curve_steps(settings.method.steps, settings.curve))
     form = settings.method.set_form
     seen = images * (form.count if form else 1)
-    networks = sets * evaluation.networks
+    networks = max(0, sets * evaluation.networks - evaluated)
     text = f"evaluating by {counted(networks, 'network')} of {counted(recipe.epochs, 'epoch')}"
     guess = partial(_training_guess, Training(text, networks, evaluation.network, recipe, seen), data, compute)
     content = {**about, "evaluation": {**to_dict(evaluation), "networks": None}, "seen": seen, "test": len(data.test)}

@@ -8,6 +8,7 @@ from condensation.core.storage import entries
 
 SETTINGS, LOG, CHECKPOINT, GRID, SCORES = "settings.json", "log.jsonl", "checkpoint.safetensors", "grid.png", "scores.json"
 CHECKPOINT_PARTS = "checkpoint"  # folder of a checkpoint that several processes wrote; see `core.checkpoint_parts`
+EVALUATED = "evaluated.json"  # finished networks of an evaluation that was interrupted
 CURVE, CURVE_SETS = "curve.json", "curve"  # accuracies of intermediate sets, and the folder of these sets
 MESSAGES = "run.log"  # what a command reported, with times
 ELSEWHERE = "Choose another folder (out=...)."

@@ -8,12 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from condensation.core.checkpoint_parts import latest_manifest, step_of
 from condensation.core.environment import machine
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.plain import first_difference, grown
 from condensation.core.storage import read_json
 from condensation.methods.base import Method
-from condensation.runs.files import CURVE, ELSEWHERE, GRID, SCORES, SET, SETTINGS, has_checkpoint, require_run_folder
+from condensation.runs.files import (
+    CHECKPOINT,
+    CHECKPOINT_PARTS,
+    CURVE,
+    ELSEWHERE,
+    EVALUATED,
+    GRID,
+    SCORES,
+    SET,
+    SETTINGS,
+    has_checkpoint,
+    require_run_folder,
+)
 
 logger = logging.getLogger(__name__)
 STEPS = ("method.steps ", "method.iterations ", "method.of.steps ")  # begin of a difference in the number of steps
@@ -54,6 +67,19 @@ def warn_of_other_machine(folder: Path) -> None:
         logger.warning(f"The run in {folder} began elsewhere: {difference}. The images will not be identical to those of one machine.")
 
 
+def steps_done(folder: Path, content: Mapping[str, Any], method: Method) -> int:
+    """Return the steps of the run with the plain settings ``content`` that need not be done again: all, if its set is saved."""
+    if (folder / SET).exists() and not _is_shorter(folder, content, method):
+        return method.steps
+    try:
+        if (folder / CHECKPOINT).exists():
+            return min(method.steps, step_of(folder / CHECKPOINT))
+        manifest = latest_manifest(folder / CHECKPOINT_PARTS)
+        return min(method.steps, manifest.steps[0]) if manifest else 0
+    except CondensationError:  # told where it is read
+        return 0
+
+
 def is_finished(folder: Path, content: Mapping[str, Any], method: Method | None = None) -> bool:
     """Return whether ``folder`` has all results that the plain settings ``content`` ask for; with their ``method``, all steps too."""
     results = (SET, GRID, SCORES) if content["evaluation"]["networks"] else (SET, GRID)
@@ -63,7 +89,7 @@ def is_finished(folder: Path, content: Mapping[str, Any], method: Method | None 
 def remove_shorter_results(folder: Path, content: Mapping[str, Any], method: Method) -> None:
     """Remove the results of the run in ``folder`` if it had fewer steps than ``content`` asks for; its checkpoint goes on."""
     if _is_shorter(folder, content, method):
-        for name in (SCORES, CURVE, GRID, SET):  # the scores first, since they mark the run as finished
+        for name in (SCORES, EVALUATED, CURVE, GRID, SET):  # the scores first, since they mark the run as finished
             (folder / name).unlink(missing_ok=True)
 
 

@@ -31,8 +31,8 @@ from condensation.methods.step_info import require_divisible
 from condensation.report.grid import grid_png
 from condensation.runs.card import add_final_entries, card_of_run
 from condensation.runs.curve import KeepSets, curve_entries, split_scores
-from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, GRID, LOG, SCORES, SETTINGS, has_checkpoint
-from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, warn_of_other_machine
+from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, EVALUATED, GRID, LOG, SCORES, SETTINGS, has_checkpoint
+from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, steps_done, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
 from condensation.runs.private_run import check_private, release_of_run
 from condensation.runs.settings import RunSettings, describe_set, title_of_method
@@ -112,6 +112,7 @@ def run(
             finished = is_finished(folder, content, method)
         if finished and leads:
             remove_free(folder / LOCK)
+            (folder / EVALUATED).unlink(missing_ok=True)
     if team:
         team.require_equal({"settings": {**content, "compute": None}})
         finished = team.texts(str(finished))[0] == "True"
@@ -134,7 +135,7 @@ def run(
                 check_folder(folder, content, resume, method)  # another process may have used the folder while the images were read
                 remove_shorter_results(folder, content, method)
                 remove_unfinished(folder)
-                if has_checkpoint(folder):
+                if steps_done(folder, content, method) < method.steps and has_checkpoint(folder):
                     warn_of_other_machine(folder)
                 write_json(folder / SETTINGS, {"settings": content, "versions": versions(), "machine": machine()})
             noisy = release_of_run(settings, data, folder, release, progress.training) if settings.method.is_private else None
@@ -156,7 +157,7 @@ def run(
             images = condense(Random(form), data.train, ipc, seed=settings.seed, compute=settings.compute, team=team)
             entries.append(Entry(name, images))
         entries += curve_entries(folder, settings.method.steps, settings.curve)
-        scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating, team)
+        scores = compare(entries, data, settings.evaluation, settings.seed, settings.compute, progress.evaluating, team, folder / EVALUATED)
         scores, curve = split_scores(scores, settings.method.steps, settings.curve)
         condensed = condensed.with_scores(scores.for_card().to_json())
         if leads:
@@ -164,6 +165,7 @@ def run(
                 write_json(folder / CURVE, curve.to_json())
             condensed.save(folder / SET)
             write_json(folder / SCORES, scores.to_json())  # last: this file marks the run as finished
+            (folder / EVALUATED).unlink(missing_ok=True)
     return RunResult(folder, condensed, scores)
 
 

@@ -7,6 +7,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
 from condensation.core.images import ImageSet
 from condensation.core.ipc import SmallClasses, images_per_class
+from condensation.data.dataset import parse_size
 from condensation.data.settings import DataSettings
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import check_type
@@ -51,6 +52,8 @@ class RunSettings:
             check_type(getattr(self, name), kind, name)
         require(self, "", ("curve",), lambda value: 0 <= value <= 100, "from 0 to 100")
         require(self, "", ("ipc",), lambda value: not isinstance(value, int) or value >= 1, "at least 1")
+        if self.method.set_form and (size := parse_size(self.data.size)):
+            self.method.set_form.check_size(*size)  # before any image is read
         if self.method.is_private:
             if self.data.preprocessing not in FIXED:
                 raise fitted_error()

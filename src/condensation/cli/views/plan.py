@@ -34,7 +34,8 @@ def plan_lines(plan: Plan) -> list[str]:
     texts += [f"{part.text}: {duration(None if part.seconds is None else part.seconds - part.compiling)}" for part in plan.parts]
     known = [part for part in plan.parts if part.seconds is not None]
     source = "as in earlier runs here" if all(part.measured for part in known) else "by a short trial"
-    whole = f" About {duration(plan.seconds)} in all, {source}." if known else ""
+    about = "About" if len(known) == len(plan.parts) else "At least"
+    whole = f" {about} {duration(plan.seconds)} in all, {source}." if known else ""
     return [f"To do: {'; '.join(texts)}.{whole}"]
 
 
@@ -61,7 +62,8 @@ def print_times(texts: Sequence[str], times: Sequence[float | None], json: bool)
         parts = [{"text": text, "seconds": seconds} for text, seconds in zip(texts, times, strict=True)]
         return print_json({"parts": parts, "seconds": whole, "memory": need.memory, "disk": need.disk})
     parts_text = "; ".join(f"{text}: {duration(seconds)}" for text, seconds in zip(texts, times, strict=True))
-    return plain_console().print(f"To do: {parts_text}. About {duration(whole)} in all, by short trials. {need_line(need)}")
+    known = f" {'At least' if None in times else 'About'} {duration(whole)} in all, by short trials." if any(times) else ""
+    return plain_console().print(f"To do: {parts_text}.{known} {need_line(need)}")
 
 
 def expected(plan: Plan) -> dict[str, float | None]:

@@ -36,12 +36,13 @@ from condensation.report.tables import data_notes, plain_console, print_json, pr
 from condensation.report.tracking import TRACKERS
 from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.estimate import Plan, plan_run
-from condensation.runs.files import GRID, SETTINGS
-from condensation.runs.folder import check_folder, is_finished
+from condensation.runs.files import EVALUATED, GRID, SETTINGS
+from condensation.runs.folder import check_folder, is_finished, steps_done
 from condensation.runs.private_run import check_private, facts_for_record
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.run_log import run_log
 from condensation.runs.settings import RunSettings, describe
+from condensation.training.finished_networks import count_finished
 from condensation.training.train import Recipe
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def run(
             check_private(settings, loaded[0], release)
             settings.method.validate(loaded[0].train)
         if loaded and (output.talks or dry_run) and not team:  # the times of one process say little about those of several
-            plan = plan_run(settings, loaded[0])
+            plan = plan_run(settings, loaded[0], steps_done(out, content, settings.method), count_finished(out / EVALUATED))
             schedule.expect(expected(plan))
         if dry_run:
             return _print_plan(plan, output, print_data if loaded else print_heading)

@@ -105,7 +105,8 @@ def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput,
     if plan.parts:
         known = sum(seconds for _, seconds in plan.parts if seconds is not None)
         screen.print(f"Here, by short trials: {'; '.join(f'{text}: {duration(seconds)}' for text, seconds in plan.parts)}.")
-        screen.print(f"About {duration(known)} in all, in one process. {need_line(plan)}")
+        about = "At least" if any(seconds is None for _, seconds in plan.parts) else "About"
+        screen.print(f"{about} {duration(known)} in all, in one process. {need_line(plan)}")
         if on and (workers := workers_of(parse_executor(on))) > 1:
             there = START + known / workers
             advice = "" if there < known else " This process is faster, since each of the others takes a while to start."
