@@ -6,7 +6,11 @@ python -m benchmarks.scale PART --help
 import sys
 from importlib import import_module
 
-PARTS = {"pack": "benchmarks.scale_pack", "studies": "benchmarks.scale_studies"}  # each module has a function main(arguments)
+PARTS = {
+    "pack": "benchmarks.scale_pack",
+    "studies": "benchmarks.scale_studies",
+    "team": "benchmarks.scale_team",
+}  # each module has a function main(arguments)
 
 
 def main() -> None:

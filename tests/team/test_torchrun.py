@@ -66,25 +66,8 @@ def test_two_processes_print_once_and_write_the_same(tmp_path: Path, single: Con
 
 
 def test_a_method_that_needs_one_process_is_refused_in_one_line(tmp_path: Path) -> None:
-    refused = done(tmp_path / "run", 2, "--method", "kip", "method.networks=none")
-    refused = subprocess.run(
-        [
-            *command(tmp_path / "run", 2)[:8],
-            "-m",
-            "condensation",
-            "run",
-            "--data",
-            "digits",
-            "--method",
-            "kip",
-            "--out",
-            str(tmp_path / "run"),
-        ],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    words = [*command(tmp_path / "run", 2)[: -len(SETTINGS) - 2], "--data", "digits", "--method", "kip", "--out", str(tmp_path / "run")]
+    refused = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=300)
     assert refused.stderr.count("KIP runs in one process.") == 1
     assert not (tmp_path / "run").exists()
 

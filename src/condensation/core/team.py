@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensation.core.environment import machine, versions
@@ -47,16 +49,21 @@ class Team:
     def join(cls, init_method: str = "env://", timeout: timedelta = TIMEOUT) -> Iterator[Team]:
         """Connect the processes that torchrun started, by its variables RANK, WORLD_SIZE and LOCAL_RANK, for the block.
 
-        Raise Disconnected if the others cannot be reached. A process group that exists already is used, and stays.
+        Raise Disconnected if the others cannot be reached. Without torchrun, the team is this process. A process group that exists already
+        is used, and stays.
         """
         rank, size, local = (int(os.environ.get(name) or default) for name, default in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
-        team, own = cls(rank, size, local), not dist.is_initialized()
+        team, own = cls(rank, size, local), size > 1 and not dist.is_initialized()
         if torch.cuda.is_available():
             torch.cuda.set_device(local % torch.cuda.device_count())
         with team._connected():
             if own:
                 backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-                dist.init_process_group(backend, init_method=init_method, rank=rank, world_size=size, timeout=timeout)
+                store, _, _ = next(rendezvous(init_method, rank, size, timeout=timeout))
+                # The store of torchrun outlives its processes: without a prefix, those that are started again would find the addresses of
+                # those that died.
+                store = PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+                dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
         set_joined(True)
         try:
             yield team
@@ -78,20 +85,23 @@ class Team:
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum over all processes of ``values``, which are on the CPU. Of zeros and one other number, it is exact."""
         total = values.clone()
-        with self._connected():
-            dist.all_reduce(total)
+        if self.size > 1:
+            with self._connected():
+                dist.all_reduce(total)
         return total
 
     def shared(self, values: Tensor | None, source: int, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return the tensor ``values`` of ``shape`` that the process ``source`` has, on the CPU."""
         tensor = values.detach().cpu().contiguous() if values is not None else torch.empty(tuple(shape), dtype=dtype)
         with self._connected():
-            if tensor.numel():
+            if tensor.numel() and self.size > 1:
                 dist.broadcast(tensor, source)
         return tensor
 
     def texts(self, text: str) -> list[str]:
         """Return the ``text`` of each process."""
+        if self.size == 1:
+            return [text]
         content = torch.frombuffer(bytearray(text.encode() or b" "), dtype=torch.uint8)
         with self._connected():
             lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.size)]
