@@ -11,10 +11,11 @@ import torch
 from condensation import ConvNet, DataSettings, EvaluationSettings, Recipe, Rng, load
 from condensation.core.errors import CondensationError
 from condensation.networks.near import Near, load_weights, save_weights
+from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.averaging import average, local_network, nbytes
 from condensation.studies.federated.report import EQUAL
+from condensation.studies.federated.settings import NAMES, FederatedSettings
 from condensation.studies.federated.split import Division, divide, sizes
-from condensation.studies.federated.study import FederatedSettings
 from condensation.studies.registry import FEDERATED
 from condensation.studies.tasks import Watch
 
@@ -167,6 +168,10 @@ def test_wrong_settings_are_refused(changes, setting):
     with pytest.raises(CondensationError) as refused:
         replace(SMALL, **changes)
     assert refused.value.setting == setting
+
+
+def test_the_settings_name_all_arms():
+    assert tuple(ARMS) == NAMES
 
 
 def test_a_client_starts_from_noise_unless_told_otherwise():

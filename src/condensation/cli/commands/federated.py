@@ -29,6 +29,6 @@ StudyCommand(
     ),
     folder=federated_folder,
     folder_text="federated/DATA-N-alphaA-ipcN",
-    home=("studies.federated.study", "FederatedSettings"),
+    home=("studies.federated.settings", "FederatedSettings"),
     jobs_text="List the sets and networks with time, memory and disk space, and stop.",
 ).add()

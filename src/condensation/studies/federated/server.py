@@ -5,16 +5,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
 from condensation.evaluation.evaluate import evaluate
 from condensation.studies.federated.averaging import LocalNetwork, local_network
+from condensation.studies.federated.clients import Clients
+from condensation.studies.federated.settings import FederatedSettings
 from condensation.studies.tasks import Watch
-
-if TYPE_CHECKING:
-    from condensation.studies.federated.study import Clients, FederatedSettings
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Outcome:
 class Server:
     """The server of one division, and what it needs of the clients."""
 
-    settings: "FederatedSettings"
-    clients: "Clients"
+    settings: FederatedSettings
+    clients: Clients
     folder: Path  # of the study
     split: int
     watch: Watch
