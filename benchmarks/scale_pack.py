@@ -35,10 +35,11 @@ from condensation.cli.main import main as command
 from condensation.core import stored_images
 from condensation.core.memory import readable
 from condensation.core.stored_images import StoredImages
-from condensation.data.dataset import Format, RawData, ReadOptions
+from condensation.data.dataset import RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage
 from condensation.data.decode.parallel import PendingData, PendingImage, PendingImages
 from condensation.data.formats import registry
+from condensation.data.formats.format import Format
 from condensation.data.pack.write import pack
 from condensation.data.settings import DataSettings
 

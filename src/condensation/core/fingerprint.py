@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from condensation.core.stored_images import in_blocks
-
-if TYPE_CHECKING:
-    from condensation.core.images import ImageSet
 
 
 class ContentDigest:
@@ -33,11 +29,12 @@ class ContentDigest:
         return self._digest.hexdigest()
 
 
-def content_digest(images: ImageSet) -> str:
-    """Return a digest of all pixels, labels, names and soft labels."""
-    digest = ContentDigest(images.images.shape, str(images.images.dtype), images.class_names)
-    for tensor in (images.images, images.labels, *([images.soft_labels.values] if images.soft_labels else [])):
-        digest.add(tensor)
-    if images.form:
-        digest.add_text(repr(images.form))
+def content_digest(class_names: tuple[str, ...], images: Tensor, others: Sequence[Tensor | None], form: object = None) -> str:
+    """Return a digest of the shape, type and values of ``images``, of the names, the ``others`` that are not None, and the form."""
+    digest = ContentDigest(images.shape, str(images.dtype), class_names)
+    for tensor in (images, *others):
+        if tensor is not None:
+            digest.add(tensor)
+    if form:
+        digest.add_text(repr(form))
     return digest.hexdigest()

@@ -224,7 +224,8 @@ class ImageSet:
         if self.classes not in known:
             from condensation.core.fingerprint import content_digest
 
-            known[self.classes] = content_digest(self)
+            soft = self.soft_labels.values if self.soft_labels else None
+            known[self.classes] = content_digest(self.class_names, self.images, (self.labels, soft), self.form)
         return known[self.classes]
 
     def remembering(self, fingerprints: Mapping[tuple[int, ...], str]) -> ImageSet:
@@ -238,8 +239,7 @@ class ImageSet:
         version = self.images._version, self.labels._version
         if self.__dict__.get("_known", (None,))[0] != version:
             self.__dict__["_known"] = (version, {})
-        known: dict[tuple[int, ...], str] = self.__dict__["_known"][1]
-        return known
+        return self.__dict__["_known"][1]  # type: ignore[no-any-return]
 
 
 def require_image_set(value: Any) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,9 +16,6 @@ from condensation.core.images import ImageSet
 from condensation.core.notebook import facts_of, picture_html, table_html
 from condensation.core.progress import OnProgress
 from condensation.data.pixel_range import HINT, PixelRange, parse_pixel_range
-
-if TYPE_CHECKING:
-    from condensation.data.decode.parallel import PendingData
 
 # All images are in memory at most three times at once: as read, sorted by class, and channels first.
 COPIES = 3
@@ -193,19 +189,6 @@ class ReadOptions:
     def named_parts(self) -> tuple[str, ...]:
         """The parts that the user named, as assignments."""
         return tuple(f"{role}={name}" for role, name in (("train", self.train), ("test", self.test)) if name is not None)
-
-
-@dataclass(frozen=True)
-class Format:
-    """A layout of data on disk, listed in `condensation.data.formats.registry.FORMATS`."""
-
-    name: str  # for messages
-    matches: Callable[[Path], bool]  # tests a path by names alone, without reading
-    read: Callable[[Path, ReadOptions], RawData]
-    dataset: str | None = None  # key in `DATASETS`, if only one data set has this format
-    usual_names: tuple[str, ...] = ()  # names of its file or folder in a data folder
-    has_parts: bool = False  # the user may name the training part and the test part
-    pending: Callable[[Path, ReadOptions], PendingData] | None = None  # the images to read class by class, if it can
 
 
 class MixedSizes(CondensationError):

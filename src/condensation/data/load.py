@@ -17,10 +17,11 @@ from condensation.core.trust import as_path_text
 from condensation.data.arrays import as_pixels
 from condensation.data.assemble import assemble, warned
 from condensation.data.catalogue import DATASETS, known_name
-from condensation.data.dataset import Data, Fit, Format, RawData, RawSplit, ReadOptions, Size
+from condensation.data.dataset import Data, Fit, RawData, RawSplit, ReadOptions, Size
 from condensation.data.fit_preprocessing import PreprocessingName
 from condensation.data.folders import data_folder, expanded, is_path, no_path_error
 from condensation.data.formats.bundled import BUNDLED
+from condensation.data.formats.format import Format
 from condensation.data.formats.huggingface import is_hub_name, read_hub
 from condensation.data.formats.registry import format_of
 from condensation.data.labels import are_strings, encode_labels

@@ -10,7 +10,7 @@ from PIL import Image
 from condensation.core.lock import LOCK
 from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import UNFINISHED
-from condensation.data.pack.index import is_pack
+from condensation.data.pack.recognize import is_pack
 
 OWN = "written by this program"  # reason to pass a folder or a picture over
 SOFTWARE, MARK = 0x0131, "condensation picture"  # EXIF tag, and its value in each picture that the program draws

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from condensation.core.errors import CondensationError
 from condensation.data.catalogue import DATASETS
-from condensation.data.dataset import Format, RawData, RawSplit, ReadOptions
+from condensation.data.dataset import RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import TAR_SUFFIXES, files_in, naming_damage
+from condensation.data.formats.format import Format
 from condensation.data.formats.safe_pickle import read_pickle
 
 SHAPE = (3, 32, 32)

@@ -10,9 +10,10 @@ from pathlib import Path
 from condensation.core.errors import CondensationError
 from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
-from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, SkippedImage
+from condensation.data.dataset import FileSummary, RawData, ReadOptions, SkippedImage
 from condensation.data.decode.list_files import FileFinder, ListedFile, file_stamp, printable
 from condensation.data.decode.parallel import PendingData, PendingImages, file_image, read_splits
+from condensation.data.formats.format import Format
 from condensation.data.formats.table_text import Table, read_table
 from condensation.data.labels import class_indices, infer_class_names
 from condensation.data.parts import TEST_NAMES, part_kind, require_parts

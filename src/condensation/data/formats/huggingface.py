@@ -16,11 +16,12 @@ from condensation.core.errors import CondensationError, MissingExtra
 from condensation.core.trust import require_trusted_hub
 from condensation.core.user_code import last_line
 from condensation.data.cache import read_cached
-from condensation.data.dataset import Format, RawData, ReadOptions
+from condensation.data.dataset import RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_file, decode_image, readable_formats
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.folders import HUB
 from condensation.data.formats.archive import naming_damage
+from condensation.data.formats.format import Format
 from condensation.data.formats.hub_columns import HubColumns, find_columns, has_labels, labels_of
 from condensation.data.labels import INTEGER, class_indices, infer_class_names
 from condensation.data.own_output import is_own_folder

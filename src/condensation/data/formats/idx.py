@@ -13,8 +13,9 @@ from torch import Tensor
 from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.core.regular_files import open_regular
-from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
+from condensation.data.dataset import COPIES, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import damaged_file, naming_damage
+from condensation.data.formats.format import Format
 
 PREFIXES = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images-idx3", "labels-idx1"

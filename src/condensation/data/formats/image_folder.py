@@ -11,9 +11,10 @@ from pathlib import Path
 from condensation.core.errors import CondensationError
 from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
-from condensation.data.dataset import FileSummary, Format, RawData, ReadOptions, single_class_error
+from condensation.data.dataset import FileSummary, RawData, ReadOptions, single_class_error
 from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
 from condensation.data.decode.parallel import PendingData, PendingImage, PendingImages, file_image, read_splits
+from condensation.data.formats.format import Format
 from condensation.data.match_classes import LEAVE_OUT, left_out_note, normalized, normalized_names, unknown_class_error
 from condensation.data.parts import choose_parts, part_kind
 

@@ -13,9 +13,10 @@ from condensation.core import memory
 from condensation.core.errors import CondensationError
 from condensation.core.text import joined
 from condensation.data.arrays import as_pixels
-from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
+from condensation.data.dataset import COPIES, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import naming_damage
 from condensation.data.formats.array_names import find_arrays
+from condensation.data.formats.format import Format
 from condensation.data.labels import are_strings, encode_labels
 from condensation.data.parts import TRAIN_NAMES, part_kind, require_parts
 

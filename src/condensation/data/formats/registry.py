@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from condensation.data.dataset import Format
 from condensation.data.formats.cifar import CIFAR10_FILES, CIFAR100_FILES
 from condensation.data.formats.csv_table import CSV
+from condensation.data.formats.format import Format
 from condensation.data.formats.huggingface import HUGGING_FACE
 from condensation.data.formats.idx import IDX
 from condensation.data.formats.image_folder import IMAGE_FOLDER

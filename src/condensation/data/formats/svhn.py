@@ -8,8 +8,9 @@ import torch
 
 from condensation.core import memory
 from condensation.core.errors import CondensationError, MissingExtra
-from condensation.data.dataset import COPIES, Format, RawData, RawSplit, ReadOptions
+from condensation.data.dataset import COPIES, RawData, RawSplit, ReadOptions
 from condensation.data.formats.archive import naming_damage
+from condensation.data.formats.format import Format
 
 TRAIN, TEST = "train_32x32.mat", "test_32x32.mat"
 

@@ -17,11 +17,12 @@ from PIL import Image
 from condensation.core.errors import CondensationError
 from condensation.core.regular_files import read_regular
 from condensation.data.cache import read_cached
-from condensation.data.dataset import Format, RawData, ReadOptions
+from condensation.data.dataset import RawData, ReadOptions
 from condensation.data.decode.decode import DecodedImage, UnreadableImage, decode_image
 from condensation.data.decode.list_files import file_stamp, list_images, stat_file
 from condensation.data.decode.parallel import PendingImage, PendingImages, read_splits
 from condensation.data.formats.archive import damaged_file, naming_damage
+from condensation.data.formats.format import Format
 
 DATASET = "tiny-imagenet"
 FOLDER = "tiny-imagenet-200"

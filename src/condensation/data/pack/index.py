@@ -9,13 +9,12 @@ from typing import Any
 
 from condensation.core.errors import NEWER, CondensationError
 from condensation.core.records import as_record
-from condensation.core.regular_files import LARGEST_TEXT, open_regular, read_text
+from condensation.core.regular_files import LARGEST_TEXT, read_text
 from condensation.core.storage import RESTORE, parsed, write
 from condensation.core.stored_images import BLOCK_BYTES
 from condensation.data.dataset import ReadOptions, SkippedImage
+from condensation.data.pack.recognize import INDEX as INDEX, UNFINISHED as UNFINISHED, is_pack
 
-INDEX, UNFINISHED = "index.json", "packing.json"  # files of a finished pack, and of one that is being written
-KIND = '{"kind": "packed images"'  # begin of both files
 FORMAT = 1
 AGAIN = "Pack the images again in another folder, or restore the file from a backup."
 PARTS = ("train", "test")
@@ -77,19 +76,6 @@ class PackIndex:
     @property
     def parts(self) -> dict[str, PackedPart]:
         return {"train": self.train, "test": self.test}
-
-
-def is_pack(path: Path) -> bool:
-    """Return whether ``path`` is a folder of packed data, finished or not."""
-    return any(_begins_as_pack(path / name) for name in (INDEX, UNFINISHED))
-
-
-def _begins_as_pack(path: Path) -> bool:
-    try:
-        with open_regular(path) as file:
-            return file.read(len(KIND)) == KIND.encode()
-    except OSError:
-        return False
 
 
 def write_index(folder: Path, index: PackIndex) -> None:
