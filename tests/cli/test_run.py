@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.cli.commands.run import default_folder, quickly_evaluated
+from condensation.cli.commands.run import default_folder
 from condensation.data.own_output import OWN
 from condensation.runs.presets import settings_from
 from tests.cli.runs import ENVIRONMENT, FAST, RUN, colour_data
@@ -26,9 +26,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 def usual_settings(**options):
     """Return the settings of ``condense run``."""
-    settings = settings_from(**options)
-    given = any(override.startswith("evaluation.networks") for override in options.get("overrides", ()))
-    return settings if given else quickly_evaluated(settings)
+    return settings_from(**options, quick=True)
 
 
 def test_run_fills_a_folder(condense, tmp_path):
@@ -288,9 +286,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(condense, ref
         (("--evaluate", "paper"), 5, 1001),
         (("--evaluate", "clean"), 3, 1000),
         (("--evaluate", "cutmix", "evaluation.networks=1"), 1, 1000),
-        (("--evaluate", "none"), 0, 1000),
+        (("--evaluate", "none"), 0, 200),
         (("--network", "mlp"), 2, 200),
-        (("evaluation.networks=1",), 1, 1000),
+        (("evaluation.networks=1",), 1, 200),
     ],
 )
 def test_evaluations_by_name(condense, arguments, networks, epochs):
@@ -315,3 +313,20 @@ def test_a_dry_run_does_nothing_and_the_next_one_knows_more(condense, tmp_path, 
     assert [(part["name"], part["measured"]) for part in plan["parts"]] == [("condensing", True), ("evaluating", True)]
     assert plan["seconds"] == pytest.approx(sum(part["seconds"] for part in plan["parts"]))
     assert "digits: DM" in (tmp_path / "out" / "run.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs", "networks", "epoch_images"),
+    [
+        (["evaluation.recipe.epochs=60", "evaluation.network.width=32"], 60, 2, 100),
+        (["evaluation.networks=5"], 200, 5, 100),
+        (["--evaluate", "clean"], 1000, 3, "none"),
+        (["--evaluate", "paper", "evaluation.networks=1"], 1001, 1, "none"),
+        (["--preset", "paper", "evaluation.recipe.lr=0.5"], 1001, 20, "none"),
+        (["--preset", "classic"], 200, 2, 100),
+    ],
+)
+def test_a_setting_of_the_evaluation_changes_that_setting_alone(condense, words, epochs, networks, epoch_images):
+    evaluation = tomllib.loads(condense("run", "-d", "digits", *words, "--print-config")[1])["evaluation"]
+    assert (evaluation["recipe"]["epochs"], evaluation["networks"]) == (epochs, networks)
+    assert evaluation["recipe"]["epoch_images"] == epoch_images

@@ -191,7 +191,8 @@ SMALL_METHOD = tuple(f"method.{one}" for one in OF_DM)
 JUDGE = ("evaluation.network.width=8", *COMPUTE)
 
 # One small run, whose settings the broken run has too.
-RUN_ARGUMENTS = ("run", "-d", "digits", "-m", "dm", "-i", 1, *SMALL_METHOD, *JUDGE, "evaluation.networks=2", "evaluation.recipe.epochs=40")
+OF_RUN = (*JUDGE, "evaluation.networks=2", "evaluation.recipe=clean", "evaluation.recipe.epochs=40")
+RUN_ARGUMENTS = ("run", "-d", "digits", "-m", "dm", "-i", 1, *SMALL_METHOD, *OF_RUN)
 GENERATING_ARGUMENTS = ("run", "-d", "digits", "-m", "gmmn", "-i", 1, "method.iterations=3", "method.hidden=[8,8]", "method.latent=4")
 GENERATING_ARGUMENTS += ("method.batch_per_class=6", "method.samples_per_class=5", "evaluation.networks=0", *COMPUTE)
 EVALUATE_ARGUMENTS = ("dm-seed0.safetensors", "evaluation.networks=2", "evaluation.recipe.epochs=40", "--random", 1, "--seed", 3, *JUDGE)

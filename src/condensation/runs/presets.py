@@ -55,6 +55,7 @@ def settings_from(
     overrides: Sequence[str] | None = None,
     network: str | None = None,
     trust: bool = False,
+    quick: bool = False,
 ) -> RunSettings:
     """Return the settings of a run: defaults, then the preset, the file, options and overrides, each overriding those before it.
 
@@ -69,6 +70,7 @@ def settings_from(
         overrides: Settings such as ``method.lr=0.5``.
         network: Network of the evaluation and of the method; it counts as an option.
         trust: Import code that only the file names.
+        quick: Change the quick evaluation by options and overrides, unless the preset or the file has an evaluation of its own.
     """
     options, name = dict(options or {}), preset or "fast"
     given = trust or given_names([layered({}, options, overrides), network])
@@ -82,7 +84,16 @@ def settings_from(
         method = from_dict(RunSettings, {"method": method_name} if method_name else {}, preset_for(name, content)).method
         options |= {setting: network for setting in ("evaluation.network", *(f"method.{key}" for key in method.network_settings))}
         content = layered(saved, options, overrides)
-    return from_dict(RunSettings, content, preset_for(name, content))
+    base, evaluation = preset_for(name, content), saved.get("evaluation")
+    if quick and not (isinstance(evaluation, Mapping) and evaluation.keys() & {"networks", "recipe"}):
+        base = quickly_evaluated(base)
+    return from_dict(RunSettings, content, base)
+
+
+def quickly_evaluated(settings: RunSettings) -> RunSettings:
+    """Return ``settings`` with a quick evaluation, as the command has it, unless theirs is not the default."""
+    usual = replace(settings.evaluation, network=EvaluationSettings.network) == EvaluationSettings()
+    return replace(settings, evaluation=settings.evaluation.quick()) if usual else settings
 
 
 def _below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:

@@ -239,8 +239,10 @@ def test_a_run_ends_with_its_report_and_never_fails_for_it(condense, monkeypatch
 
 def test_differences_from_the_closest_preset():
     usual = settings_from(options={"data.source": "cifar10", "ipc": 10})
-    settings = to_dict(settings_from(options={"data.source": "cifar10", "ipc": 10}, overrides=["method.steps=500"]))
+    settings = to_dict(settings_from(options={"data.source": "cifar10", "ipc": 10}, overrides=["method.steps=500"], quick=True))
     assert closest_preset(settings) == ("fast", [("method.steps", "500", f"{usual.method.steps:,}")])
+    slower = to_dict(settings_from(options={"data.source": "cifar10", "ipc": 10}, overrides=["evaluation.networks=3"], quick=True))
+    assert closest_preset(slower) == ("fast", [("evaluation.networks", "3", "2")])
     paper = to_dict(settings_from(preset="paper", options={"data.source": "cifar10", "ipc": 10}))
     assert closest_preset(paper) == ("paper", [])
     assert closest_preset({**settings, "method": {"name": "mine.py:Mine"}}) == (None, [])

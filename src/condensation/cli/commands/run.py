@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,9 +61,8 @@ def run(
     from condensation.cli.views import run as view
     from condensation.runs.presets import settings_from
 
-    settings = settings_from(preset=preset, file=reading.config, options=options, overrides=overrides, network=network, trust=reading.trust)
-    given = opt.content_of(reading.config, options, overrides, trust=reading.trust).get("evaluation")
-    settings = settings if isinstance(given, Mapping) and given.keys() & {"networks", "recipe"} else quickly_evaluated(settings)
+    given = {"preset": preset, "file": reading.config, "options": options, "overrides": overrides, "network": network}
+    settings = settings_from(**given, trust=reading.trust, quick=True)  # type: ignore[arg-type]
     if print_config:
         return opt.print_settings(settings)
     out = out or default_folder(settings)
@@ -77,14 +74,6 @@ def run(
     return view.run(settings, out, output, **options_of_view)  # type: ignore[arg-type]
 
 
-def quickly_evaluated(settings: RunSettings) -> RunSettings:
-    """Return ``settings`` with a quick evaluation, unless those of the preset are not the defaults."""
-    from condensation.evaluation.compare import EvaluationSettings
-
-    usual = replace(settings.evaluation, network=EvaluationSettings.network) == EvaluationSettings()
-    return replace(settings, evaluation=settings.evaluation.quick()) if usual else settings
-
-
 def default_folder(settings: RunSettings) -> Path:
     """Return ``runs/DATA-METHOD-ipcN-seedN``, with a digest of the settings that differ from the preset ``fast``, except compute."""
     from condensation.core.plain import to_dict
@@ -93,8 +82,8 @@ def default_folder(settings: RunSettings) -> Path:
 
     content = to_dict(settings)
     name, ipc, seed = content["method"]["name"], settings.ipc if isinstance(settings.ipc, int) else None, settings.seed
-    usual = settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed})
-    default = to_dict(quickly_evaluated(usual))
+    usual = settings_from(options={"data.source": settings.data.source, "method": name, "ipc": ipc, "seed": seed}, quick=True)
+    default = to_dict(usual)
     changed = {group: value for group, value in content.items() if group != "compute" and value != default.get(group)}
     digest = f"-{opt.digest(json.dumps(changed, sort_keys=True))}" if changed else ""
     return Path("runs") / f"{opt.last_name(settings.data.source)}-{short_name(name)}-ipc{ipc or 'mixed'}-seed{seed}{digest}"

@@ -8,7 +8,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.methods.registry import METHODS
 from condensation.report.page.parts import DataTable, Notes, Row, Section
-from condensation.runs.presets import PRESETS, preset_for
+from condensation.runs.presets import PRESETS, preset_for, quickly_evaluated
 from condensation.runs.settings import RunSettings
 
 OWN = ("compute.", "data.folder", "data.source", "seed")  # settings that no preset decides
@@ -33,7 +33,7 @@ def settings_table(content: Mapping[str, Any]) -> DataTable:
 
 
 def closest_preset(content: Mapping[str, Any]) -> tuple[str | None, list[Row]]:
-    """Return the preset from which the fewest settings differ, and these; None if the method is not one of this library."""
+    """Return the preset of ``condense run`` from which the fewest settings differ, and these; None for a method of the user."""
     method, data = content.get("method"), content.get("data")
     name = method.get("name") if isinstance(method, Mapping) else None
     if name not in METHODS or not isinstance(data, Mapping):
@@ -43,7 +43,7 @@ def closest_preset(content: Mapping[str, Any]) -> tuple[str | None, list[Row]]:
     changed: dict[str, list[Row]] = {}
     for preset in PRESETS:
         try:
-            there = dict(flat(to_dict(from_dict(RunSettings, wanted, preset_for(preset, wanted)))))
+            there = dict(flat(to_dict(from_dict(RunSettings, wanted, quickly_evaluated(preset_for(preset, wanted))))))
         except CondensationError:  # settings of another version
             return None, []
         keys = [key for key in here if not key.startswith(OWN) and here[key] != there.get(key)]  # others were added since
