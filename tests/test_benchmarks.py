@@ -20,6 +20,7 @@ OPTIONS = {
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0",
     "scale-pack": "pack --classes 2 --per-class 20 --size 8 --steps 1 --width 4",
     "scale-studies": "studies --rounds 1 --short 1 --long 2",
+    "form_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 16 --classes 3",
     "dm_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3",
 }
 pytestmark = pytest.mark.slow
