@@ -49,7 +49,7 @@ class Privacy:
     """Probability with which the bound may fail, above 0 and below 1; it should be far below 1 / (number of images)."""
     clip: float = 1.0
     """Largest L2 norm of the embedding of one image, above 0; larger ones are scaled down. Embeddings of ConvNets have 5 to 30."""
-    networks: int = 20
+    networks: int = 40
     """Random networks, each with one random augmentation per class, whose class sums are released; at least 1."""
     counts: Literal["public", "noised"] = "public"
     """Numbers of images per class: ``public``, or released with the same noise as one more sum."""
