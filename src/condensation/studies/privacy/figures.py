@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COLORS = {"whole": "#7d7d87", "random": "#b5542b", "dm-real": "#3f51a3", "dm-noise": "#1b7f79", "dm-private": "#8e3b80"}
 LEAST = 1e-4
+TICKS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TITLES = {"networks": "Attack on networks trained on the set", "set": "Attack on the set itself"}
 
 
@@ -28,9 +29,12 @@ def roc_figure(attacks: Sequence[Attack], arms: Mapping[str, str]) -> Any:
         panel.set(xscale="log", yscale="log", xlim=(LEAST, 1), ylim=(LEAST, 1), xlabel="false-positive rate")
         panel.set_title(TITLES[surface], fontsize=10)
         panel.set_aspect("equal")
+        for axis in (panel.xaxis, panel.yaxis):  # formulas are not drawn, so each tick has plain text
+            axis.set_ticks(TICKS, [f"{100 * tick:g} %" for tick in TICKS])
+            axis.set_minor_formatter("")
         style(panel)
     panels[0].set_ylabel("true-positive rate")
-    panels[0].legend(fontsize=8, frameon=False, loc="upper left")
+    panels[1].legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
