@@ -34,7 +34,7 @@ def roc_figure(attacks: Sequence[Attack], arms: Mapping[str, str]) -> Any:
             axis.set_minor_formatter("")
         style(panel)
     panels[0].set_ylabel("true-positive rate")
-    panels[1].legend(fontsize=8, frameon=False, loc="lower right")
+    panels[0].legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
