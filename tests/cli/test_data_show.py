@@ -65,9 +65,27 @@ def test_bad_images_are_listed(here):
     write_classes(here / "mine")
     (here / "mine" / "b" / "bad.png").touch()
     said = show(here / "mine")
-    assert "1 image could not be read and was skipped:" in said
+    assert "1 image could not be read:" in said
     assert f"{here / 'mine' / 'b' / 'bad.png'} cannot be read as an image: it is empty" in said
+    assert "Passed over: 1 unreadable\n" in said
     assert "A run stops at such an image, unless --skip-bad is given." in said
+    said = show(here / "mine", "--skip-bad")
+    assert "1 image could not be read and was skipped:" in said
+    assert "unreadable, skipped" in said
+    assert "A run stops" not in said
+
+
+def test_repeated_images_and_files_without_the_ending_of_an_image_are_named(here):
+    write_classes(here / "mine", count=10)
+    for number in range(3):
+        (here / "mine" / "b" / f"again{number}.png").write_bytes((here / "mine" / "b" / "0.png").read_bytes())
+    (here / "mine" / "b" / "notes.txt").touch()
+    said = show(here / "mine")
+    assert "training images equal earlier ones, pixel for pixel." in said or "training image equals an earlier one" in said
+    assert "1 without the ending of an image (notes.txt)" in said
+    for number, name in enumerate("aab"):
+        (here / "mine" / name / f"{number}.pdf.txt").touch()
+    assert "4 without the ending of an image\n" in show(here / "mine")
 
 
 def test_json_and_a_chosen_picture(here):

@@ -11,6 +11,7 @@ import pytest
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.cli.commands.run import default_folder
+from condensation.core.plain import to_dict
 from condensation.data.own_output import OWN
 from condensation.runs.presets import settings_from
 from tests.cli.runs import ENVIRONMENT, FAST, RUN, colour_data
@@ -330,3 +331,30 @@ def test_a_setting_of_the_evaluation_changes_that_setting_alone(condense, words,
     evaluation = tomllib.loads(condense("run", "-d", "digits", *words, "--print-config")[1])["evaluation"]
     assert (evaluation["recipe"]["epochs"], evaluation["networks"]) == (epochs, networks)
     assert evaluation["recipe"]["epoch_images"] == epoch_images
+
+
+def test_a_run_of_another_preset_is_named(refused, condense):
+    words = ("run", "-d", "cifar10", "-i", 10, "-o", "out")
+    settings = to_dict(settings_from(preset="classic", options={"data.source": "cifar10", "ipc": 10}, quick=True))
+    Path("out").mkdir()
+    Path("out/settings.json").write_text(json.dumps({"settings": settings}))
+    Path("out/set.safetensors").touch()
+    said = refused(*words)
+    assert "it has the preset classic, this run the preset fast (method." in said
+    assert "add --preset classic" in said
+    said = refused(*words, "--preset", "classic", "method.lr=0.7071067811865476")
+    assert "preset" not in said.partition("holds another run")[2].partition("there")[0]
+    assert ", 0.707107 here" in said
+
+
+def test_one_line_tells_that_other_processes_use_the_machine(condense, monkeypatch):
+    for shared in (True, False):
+        monkeypatch.setattr("condensation.cli.views.run.is_shared", lambda threads, shared=shared: shared)
+        assert condense(*RUN, "-o", f"out{shared}")[1].count("OMP_NUM_THREADS=1") == int(shared)
+        assert condense(*RUN, "-o", "dry", "--dry-run")[1].count("OMP_NUM_THREADS=1") == int(shared)
+
+
+def test_a_resumed_run_tells_the_time_of_this_call(condense):
+    assert "Done in " in condense(*RUN, "-o", "out")[1]
+    Path("out/scores.json").unlink()
+    assert "Done; this call took " in condense(*RUN, "-o", "out", "--resume")[1]

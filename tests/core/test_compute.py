@@ -194,3 +194,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     ]
     # All 10,000 images in floats would take 120 MB, their first feature maps 330 MB.
     assert peaks[1] - peaks[0] < 30_000
+
+
+def test_the_warning_of_a_toolkit_without_a_gpu_is_not_shown(caplog):
+    Compute("cpu", "float32", compile="always").wrap(lambda images: images)
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    logger.warning("No CUDA runtime is found, using CUDA_HOME='%s'", "/usr/local/cuda")
+    logger.warning("another")
+    assert [record.getMessage() for record in caplog.records if record.name == logger.name] == ["another"]

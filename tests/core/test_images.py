@@ -1,5 +1,6 @@
 import hashlib
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from condensation.core.ipc import images_per_class, small_classes_note
 from condensation.core.preprocessing import Identity, Standardize
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
+from condensation.data.load import from_arrays
 
 
 def numbered(labels, **settings):
@@ -233,3 +235,13 @@ def test_select_takes_classes_in_the_order_of_their_labels():
     images = ImageSet.of(torch.arange(6.0).view(6, 1, 1, 1), torch.tensor([0, 0, 1, 1, 1, 3]), list("abcd"))
     assert images.select([3, 1, 3]).images.flatten().tolist() == [2, 3, 4, 5]
     assert images.select([]).images.shape == (0, 1, 1, 1)
+
+
+def test_sets_that_cannot_be_joined_tell_what_differs():
+    first, second = (from_arrays(np.full((10, 4, 4), 9 * value, np.uint8), np.repeat([0, 1], 5)).train for value in (1, 2))
+    with pytest.raises(CondensationError) as raised:
+        first.concat(second)
+    assert "preprocessing=first.train.preprocessing" in raised.value.hint
+    with pytest.raises(CondensationError) as raised:
+        first.concat(replace(first, class_names=("a", "b")))
+    assert "class_names" in raised.value.hint

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from condensation.core import memory
+from condensation.core import memory, processors
 from condensation.core.processors import processor_quota, usable_processors
 
 
@@ -57,3 +57,15 @@ def test_the_command_gives_pytorch_no_more_threads_than_a_quota_allows(kernel, c
     monkeypatch.delenv("OMP_NUM_THREADS")
     condense("data", "verify", "nothing")
     assert os.environ.pop("OMP_NUM_THREADS") == "2"
+
+
+@pytest.mark.parametrize(
+    ("load", "running", "threads", "shared"),
+    [(3.0, 4, 2, True), (3.0, 1, 2, False), (0.2, 4, 2, False), (3.0, 4, 1, False), (1.4, 2, 2, True)],
+)
+def test_a_machine_is_shared_if_load_and_running_processes_say_so(tmp_path, monkeypatch, load, running, threads, shared):
+    (tmp_path / "loadavg").write_text(f"{load} 1.0 1.0 {running}/300 4242\n")
+    monkeypatch.setattr(processors, "RUNNING", tmp_path / "loadavg")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, 1.0, 1.0))
+    assert processors.is_shared(threads) is shared

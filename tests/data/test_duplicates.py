@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from condensation.data import duplicates
-from condensation.data.duplicates import find_duplicates
+from condensation.data.duplicates import find_duplicates, find_repeated
 from condensation.data.load import from_arrays
 
 
@@ -58,3 +58,10 @@ def test_duplicates_in_arrays_are_warned_about(caplog):
     data = from_arrays(pixels, [0, 1] * 6, pixels[:4], [0, 1, 0, 1])
     assert data.details["in_both"] == 4
     assert "4 of 4 test images" in caplog.text
+
+
+def test_repeated_images_are_found_once():
+    images = torch.randint(0, 256, (6, 1, 3, 3), dtype=torch.uint8)
+    images[4], images[5] = images[1], images[1]
+    assert find_repeated(images).tolist() == [4, 5]
+    assert find_repeated(images[:4]).tolist() == []

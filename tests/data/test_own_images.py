@@ -122,7 +122,7 @@ def test_foreign_files_are_ignored_and_counted(tmp_path):
     assert data.train.class_names == ("a", "b", "c")
     assert data.files.ignored == {
         "hidden": 1,
-        "not an image by name": 1,
+        "without the ending of an image (Thumbs.db)": 1,
         "not a file, or a broken link": 1,
         "outside the class folders": 1,
     }

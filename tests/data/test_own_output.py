@@ -154,4 +154,4 @@ def test_pipes_are_not_opened(mine):
     shutil.rmtree(mine / "d")
     after = load(mine)
     assert after.train.fingerprint() == before.train.fingerprint()
-    assert after.files.ignored == {"not a file, or a broken link": 2, "not an image by name": 1}
+    assert after.files.ignored == {"not a file, or a broken link": 2, "without the ending of an image (settings.json)": 1}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
-from condensation.report.page.charts import HEIGHT, WIDTH, Axis, Chart, Mark, RowChart, Series
+from condensation.report.page.charts import ACCURACY_SPAN, HEIGHT, WIDTH, Axis, Chart, Mark, RowChart, Series
 from condensation.report.page.gallery import PER_PAGE, gallery
 from condensation.report.page.parts import Article, Code, DataTable, Facts, Heatmap, Notes, Page, Section
 from condensation.report.page.render import html, write_page
@@ -249,3 +249,12 @@ def test_colors_can_be_read(mode):
     ]
     assert {pair: contrast(colors[pair[0]], colors[pair[1]]) for pair in texts if contrast(colors[pair[0]], colors[pair[1]]) < 4.5} == {}
     assert not [name for name in colors if re.fullmatch(r"c\d", name) and contrast(colors[name], colors["paper"]) < 3]
+
+
+def test_an_axis_of_accuracies_spans_ten_points():
+    marks = [("a", [Mark(60.0)]), ("b", [Mark(61.2)])]
+    near, wide = RowChart("t", "x", marks, least_span=ACCURACY_SPAN).x, RowChart("t", "x", [*marks, ("c", [Mark(90.0)])]).x
+    assert near.low < 60 - 4
+    assert near.high > 61.2 + 4
+    assert near.high - near.low < 13
+    assert RowChart("t", "x", [*marks, ("c", [Mark(90.0)])], least_span=ACCURACY_SPAN).x == wide

@@ -26,3 +26,13 @@ def check_images(images: Tensor, labels: Tensor, class_names: Sequence[str] | No
         raise CondensationError(f"Expected labels to be integers from 0, got {labels.dtype}.")
     if isinstance(class_names, str):
         raise CondensationError(f"Expected a list of class names, got the string {class_names!r}.")
+
+
+def require_same_kind(first: Any, second: Any) -> None:
+    """Raise CondensationError, which tells what to do, unless two image sets have the same classes and the same preprocessing."""
+    if first.class_names != second.class_names:
+        hint = "Name all classes in the same order for both, for example from_arrays(..., class_names=names)."
+        raise CondensationError("Expected the same classes in both sets.", hint=hint)
+    if first.preprocessing != second.preprocessing:
+        hint = "Load the second data with the preprocessing of the first: preprocessing=first.train.preprocessing."
+        raise CondensationError("Expected the same preprocessing in both sets.", hint=hint)

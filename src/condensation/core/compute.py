@@ -154,12 +154,18 @@ def _prepare_compiler() -> None:
     """
     # The compiler reads the gradients of its inputs. Its warning that some are no leaves must not stop it where warnings are errors.
     warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor", module=r"torch\.")
+    logging.getLogger("torch.utils.cpp_extension").addFilter(_is_no_hint_at_cuda)
     config = torch._dynamo.config
     name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"
     setattr(config, name, max(PROGRAMS, getattr(config, name)))
     cache = getattr(torch.compiler, "config", None)
     if cache is not None and getattr(cache, "cache_key_tag", None) == "":  # older versions lack it; a tag set by the user is kept
         cache.cache_key_tag = f"{torch.backends.cpu.get_cpu_capability()} {bfloat16_support()}"
+
+
+def _is_no_hint_at_cuda(record: logging.LogRecord) -> bool:
+    """Return False for the warning that a CUDA toolkit is installed without a GPU, which says nothing about a program for the CPU."""
+    return not str(record.msg).startswith("No CUDA runtime is found")
 
 
 class _Compiled(Generic[P]):

@@ -155,12 +155,13 @@ class ImageSet:
 
     def concat(self, other: ImageSet) -> ImageSet:
         """Return the images of both sets. Raise CondensationError if they differ in shape, pixel type, classes or preprocessing."""
+        from condensation.core.check_images import require_same_kind
+
         require_image_set(other)
         kinds = [f"{images.shape} {images.images.dtype}" for images in (self, other)]
         if kinds[0] != kinds[1]:
             raise CondensationError(f"Expected images of {kinds[0]} in both sets, got {kinds[1]}.")
-        if self.class_names != other.class_names or self.preprocessing != other.preprocessing:
-            raise CondensationError("Expected the same classes and the same preprocessing in both sets.")
+        require_same_kind(self, other)
         if self.form != other.form:
             hint = "Decode the set that has a form: images.decoded()."
             raise CondensationError(f"Expected the same form in both sets, got {self.form} and {other.form}.", hint=hint)

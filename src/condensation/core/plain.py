@@ -96,4 +96,13 @@ def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
         keys = [*saved, *(key for key in wanted if key not in saved)]
         differences = (first_difference(saved.get(key), wanted.get(key), f"{name}.{key}" if name else str(key)) for key in keys)
         return next(filter(None, differences), None)
-    return None if saved == wanted else f"{name} is {saved!r} there, {wanted!r} here"
+    return None if saved == wanted else f"{name} is {_short(saved, wanted)} there, {_short(wanted, saved)} here"
+
+
+def _short(value: Any, other: Any) -> str:
+    """Return ``value`` for a message: a group of settings by its name, a number with at most six digits if that tells it from ``other``."""
+    if isinstance(value, Mapping):
+        return str(value.get("name", "set"))
+    if isinstance(value, float) and isinstance(other, float) and f"{value:.6g}" != f"{other:.6g}":
+        value = float(f"{value:.6g}")
+    return repr(value)

@@ -1,7 +1,10 @@
 """Number of processors that this process may use."""
 
 import os
+import time
 from contextlib import suppress
+from pathlib import Path
+from statistics import median
 
 from condensation.core.memory import group_folders
 
@@ -31,3 +34,31 @@ def processor_quota() -> float | None:
             if most > 0:  # -1 is no limit
                 quotas.append(most / period)
     return min(quotas, default=None)
+
+
+RUNNING = Path("/proc/loadavg")
+SHARED = "Other processes use this machine; with OMP_NUM_THREADS=1, this may be faster."
+
+
+def is_shared(threads: int) -> bool:
+    """Return whether other processes leave fewer processors of this machine than ``threads``, which then wait for each other.
+
+    Both the load of the last minute and the processes that run now must say so: the former may be that of an earlier command.
+    """
+    free = (os.cpu_count() or 1) - threads
+    if threads < 2 or not hasattr(os, "getloadavg") or os.getloadavg()[0] <= free + 1:
+        return False
+    others = others_running()
+    return others is None or others > free
+
+
+def others_running(samples: int = 5) -> float | None:
+    """Return the number of threads of other processes that run now, the median of some ``samples``; None if the system does not tell."""
+    counts = []
+    for _ in range(samples):
+        try:
+            counts.append(int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)  # without this thread
+        except (OSError, ValueError, IndexError):
+            return None
+        time.sleep(0.01)
+    return median(counts)

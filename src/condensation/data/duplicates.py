@@ -1,4 +1,4 @@
-"""Search for test images that are also training images."""
+"""Search for images that occur twice."""
 
 import numpy as np
 import torch
@@ -19,6 +19,15 @@ def find_duplicates(train: Tensor, test: Tensor) -> Tensor:
     candidates = (hashes[matches] == test_hashes).nonzero()[0].tolist()
     # Equal hashes may be a coincidence, so compare the pixels with the first image of that hash.
     return torch.tensor([i for i in candidates if torch.equal(train[int(indices[matches[i]])], test[i])], dtype=torch.int64)
+
+
+def find_repeated(images: Tensor) -> Tensor:
+    """Return the indices of the ``images`` (n, c, h, w) uint8 that equal an earlier one."""
+    hashes = np.concatenate([hash_rows(block.contiguous().flatten(1).numpy()) for block in in_blocks(images)])
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    earlier = first[inverse.reshape(-1)]
+    candidates = (earlier < np.arange(len(hashes))).nonzero()[0].tolist()
+    return torch.tensor([i for i in candidates if torch.equal(images[int(earlier[i])], images[i])], dtype=torch.int64)
 
 
 def hash_rows(rows: np.ndarray) -> np.ndarray:

@@ -52,12 +52,24 @@ def check_folder(folder: Path, content: Mapping[str, Any], resume: bool, method:
         hint = f"{ELSEWHERE[:-1]}, or use the same settings."
         if resume and method and difference.startswith(STEPS) and not method.growing_setting:
             hint = f"The steps of {type(method).__name__} depend on their number, so its runs cannot be made longer. {hint}"
+        presets = _presets(saved, wanted)
+        if presets and presets[0] != presets[1]:
+            difference = f"it has the preset {presets[0]}, this run the preset {presets[1]} ({difference})"
+            hint = f'{ELSEWHERE[:-1]}, or add preset="{presets[0]}".'
         raise CondensationError(f"{folder} holds another run: {difference}.", hint=hint, setting="out")
     if not resume:
         unfinished = "has fewer steps" if _is_shorter(folder, content, method) else "was interrupted"
         state = "is finished" if is_finished(folder, content, method) else unfinished
         hint = "Continue it with resume=True, or choose another folder (out=...)."
         raise CondensationError(f"{folder} holds this run already; it {state}.", hint=hint, setting="resume")
+
+
+def _presets(*runs: Mapping[str, Any]) -> list[str]:
+    """Return the preset that the method of each of ``runs`` is closest to; empty unless all have the same method of this library."""
+    from condensation.runs.presets import closest_preset_of_method  # the presets know all methods
+
+    found = [closest_preset_of_method(run) for run in runs]
+    return [name for name in found if name] if all(found) else []
 
 
 def warn_of_other_machine(folder: Path) -> None:

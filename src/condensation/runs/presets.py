@@ -10,6 +10,7 @@ from condensation.config.build import from_dict
 from condensation.config.toml import layered, read_settings
 from condensation.core.errors import CondensationError, unknown
 from condensation.core.form import Tiles
+from condensation.core.plain import to_dict
 from condensation.core.trust import given_names
 from condensation.data.catalogue import DATASETS, DatasetInfo
 from condensation.data.dataset import parse_size
@@ -94,6 +95,20 @@ def quickly_evaluated(settings: RunSettings) -> RunSettings:
     """Return ``settings`` with a quick evaluation, as the command has it, unless theirs is not the default."""
     usual = replace(settings.evaluation, network=EvaluationSettings.network) == EvaluationSettings()
     return replace(settings, evaluation=settings.evaluation.quick()) if usual else settings
+
+
+def closest_preset_of_method(content: Mapping[str, Any]) -> str | None:
+    """Return the preset from whose method the fewest settings in plain ``content`` of a run differ; None for a method of the user."""
+    method, data = content.get("method"), content.get("data")
+    name = method.get("name") if isinstance(method, Mapping) else None
+    if not isinstance(method, Mapping) or name not in METHODS or not isinstance(data, Mapping):
+        return None
+    wanted = {"data": data, "method": name, "ipc": content.get("ipc")}
+    try:
+        there = {preset: to_dict(from_dict(RunSettings, {"method": name}, preset_for(preset, wanted)).method) for preset in PRESETS}
+    except CondensationError:  # settings of another version
+        return None
+    return min(PRESETS, key=lambda preset: sum(value != there[preset].get(key) for key, value in method.items()))
 
 
 def _below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from condensation.core.plain import to_dict
 from condensation.core.storage import RESTORE
 from condensation.core.text import accuracy
 from condensation.evaluation.scores import Scores
-from condensation.report.page.charts import MEASURED, Mark, RowChart
+from condensation.report.page.charts import ACCURACY_SPAN, MEASURED, Mark, RowChart
 from condensation.runs.files import SCORES
 from condensation.studies.jobs import Job, state
 from condensation.studies.published_numbers import Number
@@ -110,7 +110,8 @@ def cells_chart(title: str, cells: Iterable[tuple[str, ScoredCell, Number | None
     for label, cell, published in cells:
         beside = [Mark(published.mean, published.deviation or 0.0, 1, True)] if published else []
         rows.append((label, [*([Mark(cell.mean, cell.deviation)] if cell.values else []), *beside]))
-    return RowChart(title, "test accuracy, %", rows, MEASURED if any(mark.hollow for _, marks in rows for mark in marks) else ())
+    legend = MEASURED if any(mark.hollow for _, marks in rows for mark in marks) else ()
+    return RowChart(title, "test accuracy, %", rows, legend, least_span=ACCURACY_SPAN)
 
 
 def failure_notes(cells: Iterable[ScoredCell]) -> list[str]:

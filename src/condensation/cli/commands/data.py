@@ -50,7 +50,9 @@ def show(
     folder: opt.FolderOption = None,
     size: opt.SizeOption = None,
     fit: opt.FitOption = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Ignored: images that cannot be read are always listed here.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Images that cannot be read are listed in any case; a run needs it.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Picture file.")] = Path("data.png"),
     rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="Images per class.")] = 5,
     output: opt.Output = opt.Output(),
@@ -58,7 +60,7 @@ def show(
     """Print what a run would read (classes, sizes, skipped files, memory) and draw a picture."""
     from condensation.cli.views import data_show as view
 
-    view.show(_settings(opt.data_options(source, folder, size, fit, skip_bad=True), overrides), out, rows, output)
+    view.show(_settings(opt.data_options(source, folder, size, fit, skip_bad=True), overrides), out, rows, output, skip_bad)
 
 
 @data.command()

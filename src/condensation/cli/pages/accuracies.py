@@ -14,7 +14,7 @@ from condensation.core.user_code import short_name
 from condensation.evaluation.scores import Scores, SetScore
 from condensation.methods.base import Method
 from condensation.methods.registry import method_title
-from condensation.report.page.charts import MEASURED, Mark, RowChart, Series
+from condensation.report.page.charts import ACCURACY_SPAN, MEASURED, Mark, RowChart, Series
 from condensation.report.page.parts import DataTable, Heatmap, Notes, Part, Section
 from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, note, published, published_whole, source_notes
@@ -38,7 +38,7 @@ def accuracy_section(scores: Scores, settings: Mapping[str, Any], path: Path) ->
             method_title(name),
             f"{score.images:,}",
             f"{score.mean:.1f}",
-            f"{score.deviation:.1f}",
+            deviation_text(score),
             str(score.count),
             str(beside.get(name, "-")),
         )
@@ -51,6 +51,11 @@ def accuracy_section(scores: Scores, settings: Mapping[str, Any], path: Path) ->
     drawn = {name: number for name, number in beside.items() if not columns()[found[name]].unlike}
     chart = accuracy_chart({method_title(name): (score.mean, score.deviation, drawn.get(name)) for name, score in scores.sets.items()})
     return Section("Accuracy", [DataTable("Test accuracies", names, rows, ("trained on",)), Notes(lines), chart, *_per_class(scores)])
+
+
+def deviation_text(score: SetScore) -> str:
+    """Return the deviation over networks; a single network has none."""
+    return f"{score.deviation:.1f}" if score.count > 1 else "-"
 
 
 def how_evaluated(scores: Scores) -> str:
@@ -67,7 +72,9 @@ def accuracy_chart(rows: Mapping[str, tuple[float, float, Number | None]], title
         name: [Mark(mean, deviation), *([Mark(number.mean, number.deviation or 0.0, 1, True)] if number else [])]
         for name, (mean, deviation, number) in rows.items()
     }
-    return RowChart(title, ACCURACY, list(marks.items()), MEASURED if any(len(each) > 1 for each in marks.values()) else ())
+    return RowChart(
+        title, ACCURACY, list(marks.items()), MEASURED if any(len(each) > 1 for each in marks.values()) else (), least_span=ACCURACY_SPAN
+    )
 
 
 def column_beside(name: str, score: SetScore, scores: Scores, settings: Mapping[str, Any]) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from condensation.core.memory import readable
 from condensation.evaluation.scores import Scores
-from condensation.report.page.charts import Chart, Series
+from condensation.report.page.charts import ACCURACY_SPAN, Chart, Series
 from condensation.report.page.parts import Facts, Section
 from condensation.runs.curve import curve_points
 from condensation.runs.loss_log import LogLine
@@ -27,7 +27,7 @@ def accuracy_curve(curve: Scores | None, scores: Scores | None, steps: object) -
     series = [Series("condensed", points + ([(steps, final[0])] if final and isinstance(steps, int) else []))]
     if len(final) == 2:  # the baseline
         series.append(Series("random real images", [(points[0][0], final[1]), (series[0].points[-1][0], final[1])], color=1))
-    return [Section("Learning curve", [Chart("Accuracy while condensing", "step", "test accuracy, %", series)])]
+    return [Section("Learning curve", [Chart("Accuracy while condensing", "step", "test accuracy, %", series, least_span=ACCURACY_SPAN)])]
 
 
 def loss_series(log: Sequence[LogLine]) -> Series:

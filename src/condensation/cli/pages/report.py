@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from condensation.artifacts.set_file import SET, part_of
-from condensation.cli.pages.accuracies import ACCURACY, accuracy_chart
+from condensation.cli.pages.accuracies import ACCURACY, accuracy_chart, deviation_text
 from condensation.cli.pages.cost import duration
 from condensation.cli.pages.places import nothing_in, require_reportable
 from condensation.cli.pages.run_article import Pictures, SavedRun, run_article
@@ -107,7 +107,7 @@ def _compared(runs: Sequence[SavedRun], only: bool) -> Article:
         first = next(iter(run.scores.sets.values()), None) if run.scores else None
         random = run.scores.random if run.scores else None
         ipc, source = run.settings.get("ipc", "-"), str(part_of(run.settings, "data").get("source", "-"))
-        score = (f"{first.mean:.1f}", f"{first.deviation:.1f}", str(first.count)) if first else ("-", "-", "-")
+        score = (f"{first.mean:.1f}", deviation_text(first), str(first.count)) if first else ("-", "-", "-")
         seconds = duration(run.log[-1].seconds) if run.log else "-"
         label = str(run.path)
         rows.append((label, source, run.method or "-", str(ipc), *score, f"{random.mean:.1f}" if random else "-", seconds))

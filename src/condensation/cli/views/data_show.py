@@ -1,5 +1,6 @@
 """Printed form of ``condense data show``."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ from condensation.core.errors import NotWritten
 from condensation.core.memory import readable
 from condensation.core.stored_images import StoredImages
 from condensation.data.dataset import Data, FileSummary, MixedSizes
+from condensation.data.duplicates import find_repeated
 from condensation.data.settings import DataSettings
-from condensation.data.summary import read_facts, read_lines
+from condensation.data.summary import UNREADABLE, read_facts, read_lines
 from condensation.report.grid import grid, save_picture
 from condensation.report.stopping import stoppable
 from condensation.report.tables import data_notes, plain_console, print_json, table
@@ -24,8 +26,11 @@ SHOWN_SIZE = 64  # pixels per side at which images of several sizes are drawn
 MOST_CLASSES = 40  # in the table; JSON has all
 
 
-def show(settings: DataSettings, out: Path, rows: int, output: Output) -> None:
-    """Run ``condense data show``: list images that cannot be read, and draw images of several sizes in one size."""
+def show(settings: DataSettings, out: Path, rows: int, output: Output, skips: bool = False) -> None:
+    """Run ``condense data show``: list images that cannot be read, and draw images of several sizes in one size.
+
+    A run on the same images stops at those that cannot be read, unless it ``skips`` them.
+    """
     mixed = False
     with stoppable(quiet=not output.talks) as shown:
         try:
@@ -41,7 +46,7 @@ def show(settings: DataSettings, out: Path, rows: int, output: Output) -> None:
         about |= {"picture": None, "no_picture": error.message}
     if output.as_json:
         return print_json(about)
-    return None if output.quiet else _print_facts(plain_console(), about)
+    return None if output.quiet else _print_facts(plain_console(), about, skips)
 
 
 def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def facts(data: Data, settings: DataSettings, mixed: bool) -> dict[str, Any]:
         "found": _files(data.files) if data.files else None,
         "mirrored": data.train.flip_invariant,
         "memory": {"bytes": size, "text": readable(size), "while_reading": readable(2 * size), "in_files": in_files},
+        "repeated": len(find_repeated(data.train.images)),
         "note": data.note,
         **data.details,
     }
@@ -74,7 +80,7 @@ def _files(files: FileSummary) -> dict[str, Any]:
     return {"sizes": about, "modes": dict(files.modes), "passed_over": dict(files.ignored)}
 
 
-def _print_facts(screen: Console, about: Mapping[str, Any]) -> None:
+def _print_facts(screen: Console, about: Mapping[str, Any], skips: bool) -> None:
     classes = about["classes"]
     screen.print(f"{about['name']}: {about['format']}")
     rows = table("class", "training", "test", right=("training", "test"))
@@ -83,11 +89,13 @@ def _print_facts(screen: Console, about: Mapping[str, Any]) -> None:
     if len(classes) > MOST_CLASSES:
         rows.add_row(f"... and {len(classes) - MOST_CLASSES} more", "", "")
     screen.print(rows)
-    screen.print("\n".join(_lines(about)))
+    screen.print("\n".join(_lines(about, skips)))
 
 
-def _lines(about: Mapping[str, Any]) -> list[str]:
+def _lines(about: Mapping[str, Any], skips: bool) -> list[str]:
     files, (*lines, read_as) = about["found"], read_lines(about["read"])
+    if not skips:
+        lines = [line.replace(UNREADABLE, "unreadable") for line in lines]
     if files and files["modes"]:
         sizes = files["sizes"]
         spans = [f"{side} {sizes[side][0]} to {sizes[side][2]}, median {sizes[side][1]}" for side in ("height", "width")]
@@ -102,7 +110,11 @@ def _lines(about: Mapping[str, Any]) -> list[str]:
     lines.append(
         f"Size: {memory['text']}, read from files" if memory["in_files"] else f"Memory: {memory['text']}, twice that while reading"
     )
-    lines += data_notes(about, read=True)
-    if "skipped" in about:
+    notes = data_notes(about, read=True)
+    lines += notes if skips else [re.sub(r" and (was|were) skipped:$", ":", line) for line in notes]
+    if about["repeated"]:
+        images = "training image equals an earlier one" if about["repeated"] == 1 else "training images equal earlier ones"
+        lines.append(f"{about['repeated']:,} {images}, pixel for pixel.")
+    if "skipped" in about and not skips:
         lines.append("A run stops at such an image, unless --skip-bad is given.")
     return [*lines, f"Picture: {about['picture'] or about['no_picture']}"]

@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR
 from condensation.cli.options import Output
@@ -24,6 +26,7 @@ from condensation.cli.views.plan import as_json, expected, need_line, plan_lines
 from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
+from condensation.core.processors import SHARED, is_shared
 from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
@@ -72,6 +75,8 @@ def run(
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}{processes}"
     trackers = [TRACKERS[track](out)] if track else []
     started = time.perf_counter()
+    # Before the threads of this process run.
+    shared = not finished and settings.compute.resolve().device == "cpu" and is_shared(torch.get_num_threads())
 
     loaded: list[Data] = []
     schedule, plan = Schedule(), Plan((), 0, 0)
@@ -102,10 +107,10 @@ def run(
             plan = plan_run(settings, loaded[0], steps_done(out, content, settings.method), count_finished(out / EVALUATED))
             schedule.expect(expected(plan))
         if dry_run:
-            return _print_plan(plan, output, print_data if loaded else print_heading)
+            return _print_plan(plan, output, print_data if loaded else print_heading, shared)
         if loaded and output.talks and (plan.parts or team):
             print_data()
-            screen.print(*plan_lines(plan), sep="\n")
+            screen.print(*plan_lines(plan), *([SHARED] if shared else []), sep="\n")
         if not finished:
             stack.enter_context(run_log(out))
             log_begin(settings, loaded[0])
@@ -131,17 +136,19 @@ def run(
     if output.talks:
         if not finished:
             seconds = time.perf_counter() - started
-            screen.print(f"\nDone in {f'{seconds:.0f} s' if seconds < 120 else f'{seconds / 60:.1f} min'}.")
+            took = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+            screen.print(f"\nDone; this call took {took}." if resume else f"\nDone in {took}.")
         _print_result(settings, result, loaded[0].note if loaded else None)
     return None
 
 
-def _print_plan(plan: Plan, output: Output, print_heading: Callable[[], None]) -> None:
+def _print_plan(plan: Plan, output: Output, print_heading: Callable[[], None], shared: bool) -> None:
     """Print what a run would do."""
     if output.as_json:
         return print_json(as_json(plan))
     print_heading()
     lines = [*plan_lines(plan), need_line(plan)] if plan.parts or plan.memory else ["Nothing is left to do."]
+    lines += [SHARED] if shared else []
     return plain_console().print(*lines, sep="\n")
 
 

@@ -16,6 +16,7 @@ from condensation.data.own_output import OWN, is_own_folder, is_own_picture
 # Folders that archivers, file servers and operating systems create.
 FOREIGN = {"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"}
 
+UNNAMED, FEW = "without the ending of an image", 3  # a reason, and the number of such files that are named
 MOST_DIGITS = 4000  # compared of a number in a name; Python converts up to 4300
 
 
@@ -44,6 +45,7 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
     suffixes = image_suffixes()
     files: list[tuple[list[str], ListedFile]] = []
     others: Counter[str] = Counter()
+    unnamed: list[str] = []
     waiting = [(str(folder), "")]
     while waiting:
         place, prefix = waiting.pop()
@@ -60,14 +62,29 @@ def list_images(folder: Path, deep: bool = True) -> tuple[list[ListedFile], Coun
                 elif entry.name.startswith("."):
                     others["hidden"] += 1
                 elif (suffix := os.path.splitext(entry.name)[1].lower()) not in suffixes:
-                    others[UNREAD.get(suffix, "not an image by name")] += 1
+                    if suffix in UNREAD:
+                        others[UNREAD[suffix]] += 1
+                    else:
+                        unnamed.append(name)
                 elif not (status := _status(entry)):
                     others["not a file, or a broken link"] += 1
                 elif is_own_picture(entry.path, entry.name):
                     others[OWN] += 1
                 else:
                     files.append((name.split(os.sep), ListedFile(entry.path, printable(name), file_stamp(status))))
+    if unnamed:
+        which = f" ({', '.join(map(printable, sorted(unnamed)))})" if len(unnamed) <= FEW else ""
+        others[f"{UNNAMED}{which}"] = len(unnamed)
     return [file for _, file in sorted(files, key=lambda pair: pair[0])], others
+
+
+def with_few_names(others: Counter[str]) -> Counter[str]:
+    """Return the number of files by reason in several folders, where files are named only if all of that reason are few."""
+    unnamed = {reason: count for reason, count in others.items() if reason.startswith(UNNAMED)}
+    total = sum(unnamed.values())
+    if total <= FEW or len(unnamed) < 2:
+        return others
+    return Counter({reason: count for reason, count in others.items() if reason not in unnamed} | {UNNAMED: total})
 
 
 def stat_file(path: Path, name: str) -> ListedFile:

@@ -12,7 +12,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.text import joined, listed
 from condensation.data.cache import read_cached
 from condensation.data.dataset import FileSummary, RawData, ReadOptions, single_class_error
-from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders
+from condensation.data.decode.list_files import ListedFile, list_images, natural_key, printable, subfolders, with_few_names
 from condensation.data.decode.parallel import PendingData, PendingImage, PendingImages, file_image, read_splits
 from condensation.data.formats.format import Format
 from condensation.data.match_classes import LEAVE_OUT, left_out_note, normalized, normalized_names, unknown_class_error
@@ -73,7 +73,7 @@ def pending_image_folder(folder: Path, options: ReadOptions) -> PendingData:
             raise unknown_class_error(str(test.folder), name, str(train.folder))
     splits = [split for split in (train, test) if split]
     listing = chain.from_iterable(split.listing() for split in splits)
-    others = sum((split.others for split in splits), Counter[str]())
+    others = with_few_names(sum((split.others for split in splits), Counter[str]()))
     return PendingData(train.pending(), test.pending() if test else None, note, others, listing)
 
 
@@ -142,7 +142,7 @@ def _class_folders(folder: Path, options: ReadOptions, train: ClassFolders | Non
         raise CondensationError(f"{folder} has no images in its class folders." + (f" Passed over: {reasons}." if reasons else ""))
     if stray:
         others["outside the class folders"] += len(stray)
-    return ClassFolders(folder, {name: files for name, files in classes.items() if files}, others, empty)
+    return ClassFolders(folder, {name: files for name, files in classes.items() if files}, with_few_names(others), empty)
 
 
 def _check_no_parts(train: ClassFolders) -> None:

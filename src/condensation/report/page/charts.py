@@ -36,10 +36,14 @@ class Axis:
     logarithmic: bool = False
 
     @classmethod
-    def around(cls, values: Sequence[float], begin: float, end: float, logarithmic: bool = False, zero: bool = False) -> "Axis":
-        """Return an axis that holds all ``values`` with a margin, and 0 with ``zero``."""
+    def around(
+        cls, values: Sequence[float], begin: float, end: float, logarithmic: bool = False, zero: bool = False, least: float = 0.0
+    ) -> "Axis":
+        """Return an axis that holds all ``values`` with a margin, and 0 with ``zero``, and spans ``least`` or more."""
         shown = [math.log10(value) if logarithmic else value for value in map(_drawable, values)] or [0.0, 1.0]
         low, high = min(shown), max(shown)
+        missing = 0.0 if logarithmic else max(0.0, least - (high - low)) / 2
+        low, high = low - missing, high + missing
         margin = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
         return cls(0.0 if zero else low - margin, high + margin, begin, end, logarithmic)
 
@@ -93,6 +97,7 @@ class Chart(Part):
     series: Sequence[Series]
     logarithmic: bool = False  # True if the vertical axis may be logarithmic
     names: Sequence[str] = ()  # names of the values 0, 1, ... of the horizontal axis
+    least_span: float = 0.0  # of the vertical axis
     left: ClassVar[int] = 46
     width: ClassVar[int] = WIDTH
     height: ClassVar[int] = HEIGHT
@@ -107,7 +112,7 @@ class Chart(Part):
         """Vertical axis."""
         values = [y for each in self.series for _, y in each.points] + [end for each in self.series for span in each.spans for end in span]
         logarithmic = self.logarithmic and bool(values) and min(values) > 0 and max(values) > LOG_ABOVE * min(values)
-        return Axis.around(values, HEIGHT - BOTTOM, TOP, logarithmic)
+        return Axis.around(values, HEIGHT - BOTTOM, TOP, logarithmic, least=self.least_span)
 
     @property
     def x_ticks(self) -> list[Tick]:
@@ -172,6 +177,7 @@ class Mark:
     hollow: bool = False
 
 
+ACCURACY_SPAN = 10.0  # points that an axis of accuracies spans at least
 MEASURED = (Series("measured", ()), Series("published", (), color=1, hollow=True))  # legend of measured and published marks
 
 
@@ -186,6 +192,7 @@ class RowChart(Part):
     rows: Sequence[tuple[str, Sequence[Mark]]]
     legend: Sequence[Series] = ()  # series without points that explain the colors
     bars: bool = False  # True if the first mark of a row is a bar from 0
+    least_span: float = 0.0  # of the axis, so that small differences look small
     width: ClassVar[int] = WIDTH
 
     @property
@@ -203,7 +210,7 @@ class RowChart(Part):
         """Horizontal axis."""
         marks = [mark for _, row in self.rows for mark in row]
         ends = [mark.value + side * mark.deviation for mark in marks for side in (-1, 1)]
-        return Axis.around(ends, self.left, WIDTH - RIGHT, zero=self.bars)
+        return Axis.around(ends, self.left, WIDTH - RIGHT, zero=self.bars, least=self.least_span)
 
     def placed(self) -> Iterator[tuple[str, float, Sequence[Mark]]]:
         """Yield each row with its vertical place."""
