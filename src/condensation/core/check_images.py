@@ -29,7 +29,10 @@ def check_images(images: Tensor, labels: Tensor, class_names: Sequence[str] | No
 
 
 def require_same_kind(first: Any, second: Any) -> None:
-    """Raise CondensationError, which tells what to do, unless two image sets have the same classes and the same preprocessing."""
+    """Raise CondensationError, which tells what to do, unless two image sets have equal shapes, pixel types, classes and preprocessing."""
+    kinds = [f"{images.shape} {images.images.dtype}" for images in (first, second)]
+    if kinds[0] != kinds[1]:
+        raise CondensationError(f"Expected images of {kinds[0]} in both sets, got {kinds[1]}.")
     if first.class_names != second.class_names:
         hint = "Name all classes in the same order for both, for example from_arrays(..., class_names=names)."
         raise CondensationError("Expected the same classes in both sets.", hint=hint)

@@ -158,9 +158,6 @@ class ImageSet:
         from condensation.core.check_images import require_same_kind
 
         require_image_set(other)
-        kinds = [f"{images.shape} {images.images.dtype}" for images in (self, other)]
-        if kinds[0] != kinds[1]:
-            raise CondensationError(f"Expected images of {kinds[0]} in both sets, got {kinds[1]}.")
         require_same_kind(self, other)
         if self.form != other.form:
             hint = "Decode the set that has a form: images.decoded()."
