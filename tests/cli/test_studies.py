@@ -212,3 +212,10 @@ def test_a_dry_run_says_how_long_the_study_takes(condense):
     code, said, _ = condense("theory", "-d", "digits", "--networks", "2", "--dry-run", *small)
     assert (code, "training 2 networks: " in said, "memory" in said) == (0, True, True)
     assert not list(Path().iterdir())
+
+
+def test_a_dry_run_states_the_epochs_that_were_typed(condense):
+    said = condense(
+        "table", "-d", "digits", "-m", "random", "-i", "1", "--seeds", 1, "--networks", 1, "--epochs", 30, "-o", "out", "--dry-run"
+    )
+    assert "1 network of 30 epochs" in said[1]

@@ -99,3 +99,14 @@ def test_the_command_writes_beside_the_study_and_refuses_other_formats(condense,
 def test_a_report_without_rows_or_figures_is_written(tmp_path):
     empty = replace(REPORT, rows=(), sections=(), best=frozenset())
     assert [path.name for path in write_paper(empty, tmp_path, FORMATS)] == ["table.tex", "table.csv", "table.md"]
+
+
+def test_every_column_of_a_table_has_a_name_and_times_are_typeset():
+    report = STUDIES["table"].read(GOLDEN / "studies" / "table")
+    head, *rows = csv.reader(comma_separated(report).splitlines())
+    assert all(head)
+    assert len(set(head)) == len(head)
+    assert head[-2:] == ["to best (95 % interval)", "to best (95 % interval), half width"]
+    assert all(len(row) == len(head) for row in rows)
+    assert r"1 $\times$ 2" in latex(report)
+    assert "1 x 2" not in latex(report)

@@ -234,3 +234,7 @@ def test_a_set_that_was_not_decoded_is_never_trained_on() -> None:
     model = SingleModel(NETWORK.build(stored.shape, 3, Rng(0)))
     with pytest.raises(AssertionError):
         train_together(model, [stored], Recipe(epochs=1), [Rng(0)])
+
+
+def test_published_epochs_are_stated_as_they_were_asked_for():
+    assert [recipe.stated_epochs for recipe in (Recipe.paper(30), Recipe.paper(), Recipe(31), Recipe.quick())] == [30, 1000, 31, 200]

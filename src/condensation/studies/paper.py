@@ -17,6 +17,7 @@ TABLES = {"latex": ".tex", "csv": ".csv", "md": ".md"}
 FIGURES = {"pdf": ".pdf", "svg": ".svg"}
 FORMATS = (*TABLES, *FIGURES)
 
+_TIMES = re.compile(r"(?<=\w) x (?=\w)")
 _DEVIATION = re.compile(r"([+-]?[\d.,]+) ± ([\d.,]+)")
 _ESCAPED = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}"}
 _ESCAPED |= {character: f"\\{character}" for character in "&%$#_{}"} | {"±": r"$\pm$", "|": r"\textbar{}"}
@@ -50,7 +51,7 @@ def latex(report: StudyReport) -> str:
 def comma_separated(report: StudyReport) -> str:
     """Return the table as CSV; ``49.1 ± 0.4`` becomes two columns."""
     split = [any(_DEVIATION.fullmatch(row[place]) for row in report.rows) for place in range(len(report.columns))]
-    head = [name for column, both in zip(report.columns, split, strict=True) for name in (column, f"{column} deviation")[: 1 + both]]
+    head = [name for column, both in zip(report.columns, split, strict=True) for name in _split_name(column)[: 1 + both]]
     rows = [[cell for text, both in zip(row, split, strict=True) for cell in _parts(text)[: 1 + both]] for row in report.rows]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *([in_line(cell) for cell in row] for row in rows)])
@@ -95,7 +96,12 @@ def _latex_table(block: Block, report: StudyReport | None = None) -> str:
 
 
 def _in_latex(text: str) -> str:
-    return "".join(_ESCAPED.get(character, character) for character in in_line(text))
+    return _TIMES.sub(r" $\\times$ ", "".join(_ESCAPED.get(character, character) for character in in_line(text)))
+
+
+def _split_name(column: str) -> tuple[str, str]:
+    """Return the names of the two columns into which ``49.1 ± 0.4`` is divided."""
+    return (column, f"{column}, half width") if "interval" in column else (column, f"{column} deviation")
 
 
 def _parts(text: str) -> tuple[str, str]:

@@ -97,6 +97,12 @@ class Recipe:
         return EpochWindow(images, count, rng.child("window")) if count is not None and count < images.seen else images
 
     @property
+    def stated_epochs(self) -> int:
+        """Number of epochs as publications state it; their code, and `paper`, train one epoch more."""
+        published = self.reset_momentum and self.epochs > 1 and self.lr_drop_epoch == Recipe.paper(self.epochs - 1).lr_drop_epoch
+        return self.epochs - 1 if published else self.epochs
+
+    @property
     def drop_epoch(self) -> int:
         """Number of epochs before the learning rate of the schedule ``drop`` drops."""
         return self.epochs // 2 if self.lr_drop_epoch is None else self.lr_drop_epoch

@@ -160,5 +160,7 @@ def resume_command(name: str, folder: Path, settings: object) -> str:
 
 def _describe(settings: RunSettings) -> str:
     evaluation = settings.evaluation
-    networks = f"; {counted(evaluation.networks, 'network')} of {counted(evaluation.recipe.epochs, 'epoch')}" if evaluation.networks else ""
+    networks = (
+        f"; {counted(evaluation.networks, 'network')} of {counted(evaluation.recipe.stated_epochs, 'epoch')}" if evaluation.networks else ""
+    )
     return f"{describe(settings)}{networks}"

@@ -15,7 +15,6 @@ from condensation.studies.scores import ScoredCell, completed, results_of
 from condensation.studies.settings import decisive_run
 from condensation.studies.study import ReportRecord, earlier_report
 from condensation.studies.table.study import RUNS, TableRow, TableSettings, cell_job, column_of, published_run, row_run, table_recipe
-from condensation.training.train import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +100,7 @@ def differences(measured: RunSettings, published: RunSettings, unknown: Collecti
 def _comparable(settings: RunSettings) -> dict[str, Any]:
     content = to_dict(settings)
     recipe = settings.evaluation.recipe
-    epochs = recipe.epochs - 1  # the published code trains one epoch more than it states
-    if (recipe.lr_drop_epoch, recipe.reset_momentum) == (Recipe.paper(epochs).lr_drop_epoch, True):
+    if (epochs := recipe.stated_epochs) != recipe.epochs:
         others = {key: value for key, value in content["evaluation"]["recipe"].items() if key != "lr_drop_epoch"}
         content["evaluation"]["recipe"] = {**others, "epochs": epochs}
     data = {key: content["data"][key] for key in ("preprocessing", "size", "fit", "flip_invariant")}

@@ -20,8 +20,17 @@ from condensation.studies.table.cells import Cell, cells_in
 from condensation.studies.table.study import RUNS, TableSettings, column_of, table_jobs, table_recipe
 from condensation.studies.table.successors import PublishedCell, published_blocks, published_cells, published_notes
 
-COLUMNS = ("ipc", "method", "measured", "sets x nets", "published", "diff.", "", "to best")  # the last one in files only
-TO_BEST = "to best: difference from the highest mean at the same ipc, with half of its 95 % interval over networks (Welch)."
+COLUMNS = (
+    "ipc",
+    "method",
+    "measured",
+    "sets x nets",
+    "published",
+    "diff.",
+    "note",
+    "to best (95 % interval)",
+)  # the last one in files only
+TO_BEST = "to best (95 % interval): difference from the highest mean at the same ipc, with half of its 95 % interval over networks (Welch)."
 ALL_ROWS = "*"  # sign of the differences that all rows have in common
 
 
@@ -51,7 +60,7 @@ def table_report(settings: TableSettings, folder: Path) -> StudyReport:
         figures={"table.png": lambda: table_figure(title, cells, unlike)},
         places={"Picture": "table.png", "Table": "table.md", "Runs": RUNS},
         missing=f"{missing} of {counted(jobs, 'set')}" if missing else "",
-        text_columns=("method", "sets x nets", ""),
+        text_columns=("method", "sets x nets", "note"),
         sections=(*(cell.ipc != following.ipc for cell, following in pairwise(shown)), True),
         markdown_notes=(TO_BEST, f"Made on {_machines(cells, folder, record)}."),
         names={cell.method: method_title(cell.method) for cell in cells},
