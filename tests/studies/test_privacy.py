@@ -13,8 +13,8 @@ from condensation.methods.random import Random
 from condensation.studies.privacy.copies import find_copies, nearer_to_training, worst
 from condensation.studies.privacy.lira import auc, lira_scores, rate_at, roc
 from condensation.studies.privacy.pool import make_pool
+from condensation.studies.privacy.settings import PrivacySettings
 from condensation.studies.privacy.shadows import logit_confidence, nearest_distance
-from condensation.studies.privacy.study import PrivacySettings
 from condensation.studies.registry import PRIVACY
 
 DATA = DataSettings("digits", preprocessing="centered")

@@ -242,7 +242,7 @@ class DM(ReleasingMethod[DMState]):
     def _loss_against(self, state: DMState, real: ImageSet, draw: ClassDraw, transform: Transform | None) -> LossOfClasses:
         """Return the loss function of synthetic images against the drawn real images, or against a release of them."""
         if isinstance(real, ReleasedImages):
-            return real.loss_against(self, state.network, state.number, draw.classes)
+            return real.loss_against(self, self.kernel, state.network, state.number, draw.classes)
         weight, dtype = self.kernel.mean_factor, state.source.images.dtype
         if weight is None:
             return partial(pairwise_mmd_loss, self.kernel, state.embed, real, draw, transform, state.chunk)

@@ -2,10 +2,11 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 
+from condensation.augment.base import Augmentation
 from condensation.augment.diffaugment import DiffAugment
 from condensation.augment.dsa import DSA
 from condensation.core.errors import CondensationError, require
@@ -70,6 +71,25 @@ class Privacy:
     def releases(self) -> int:
         """Number of Gaussian releases: one per network, and one for noised counts."""
         return self.networks + (self.counts == "noised")
+
+
+class Releasing(Protocol):
+    """Settings of a method that a release depends on; `DM` has them."""
+
+    @property
+    def privacy(self) -> Privacy | None:
+        """Guarantee; None for a method that is not private."""
+
+    @property
+    def networks(self) -> NetworkSampler:
+        """Distribution of the networks."""
+
+    @property
+    def augmentation(self) -> Augmentation | None:
+        """Augmentation of real and synthetic images."""
+
+    def validate(self, real: ImageSet) -> None:
+        """Raise CondensationError if the settings do not fit ``real``, or the images exclude privacy."""
 
 
 def check_settings(start: str, networks: NetworkSampler, augmentation: Any, kernel: Kernel) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,17 +14,14 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.rng import Rng
-from condensation.methods.privacy import Privacy
+from condensation.methods.privacy import Privacy, Releasing
 from condensation.networks.base import Classifier
-
-if TYPE_CHECKING:
-    from condensation.methods.dm import DM
 
 
 class PublicDraws:
     """The public draws of a release: networks, augmentations and the projection, which follow from its seed."""
 
-    def __init__(self, method: DM, images: ImageSet, seed: int, compute: Compute, network: Classifier | None = None) -> None:
+    def __init__(self, method: Releasing, images: ImageSet, seed: int, compute: Compute, network: Classifier | None = None) -> None:
         self.method, self.rng = method, Rng(seed).child("release")
         self.network = network or method.networks.network(images.shape, images.num_classes, compute.device).to(compute.dtype)
 

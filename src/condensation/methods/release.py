@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,12 +22,9 @@ from condensation.core.rng import Rng
 from condensation.core.tensor_files import read_tensors, write_tensors
 from condensation.matching.clipped_sums import GRID, PublicMap, add_noise_, clipped_class_sums, in_units
 from condensation.methods.accounting import Accounting, account
-from condensation.methods.privacy import FIXED, NOT_COVERED, RELATION, Privacy
+from condensation.methods.privacy import FIXED, NOT_COVERED, RELATION, Privacy, Releasing
 from condensation.methods.public_draws import PublicDraws
 from condensation.methods.public_images import public_images
-
-if TYPE_CHECKING:
-    from condensation.methods.dm import DM
 
 KIND = "release"
 OnImages = Callable[[int, int], None]
@@ -56,7 +53,14 @@ class Release:
 
     @classmethod
     def of(
-        cls, method: DM, real: ImageSet, seed: int = 0, compute: Compute = Compute(), *, name: str = "", on_images: OnImages | None = None
+        cls,
+        method: Releasing,
+        real: ImageSet,
+        seed: int = 0,
+        compute: Compute = Compute(),
+        *,
+        name: str = "",
+        on_images: OnImages | None = None,
     ) -> Release:
         """Look at all images of ``real`` once per network, and return their noisy sums; each call spends the whole epsilon.
 
@@ -120,7 +124,7 @@ class Release:
         """The guarantee, for the card of a set."""
         return {**self.card["privacy"], "release": self.digest}
 
-    def check(self, method: DM, real: ImageSet, name: str = "") -> None:
+    def check(self, method: Releasing, real: ImageSet, name: str = "") -> None:
         """Raise CondensationError, which names the difference, if the release is of other data or settings than these."""
         data = self.card.get("data", {})
         wanted = _data(method, real, name or data.get("name", ""))
@@ -135,7 +139,7 @@ class Release:
         return self.sums[number] / self.counts[:, None]
 
 
-def decisive(method: DM) -> dict[str, Any]:
+def decisive(method: Releasing) -> dict[str, Any]:
     """Return the settings of ``method`` that a release depends on, as plain values."""
     settings = {name: to_dict(getattr(method, name)) for name in ("privacy", "networks", "augmentation")}
     content: dict[str, Any] = json.loads(json.dumps(settings))  # as a file returns them
@@ -146,7 +150,7 @@ def _count(on_images: OnImages, before: int, total: int, images: int) -> None:
     on_images(before + images, total)
 
 
-def _data(method: DM, real: ImageSet, name: str) -> dict[str, Any]:
+def _data(method: Releasing, real: ImageSet, name: str) -> dict[str, Any]:
     """Return what is public of the images."""
     assert method.privacy is not None
     fixed = FIXED[isinstance(real.preprocessing, Identity)]

@@ -22,13 +22,10 @@ from condensation.matching.clipped_sums import PublicMap, clipped
 from condensation.matching.kernels import Kernel
 from condensation.methods.base import Method, S
 from condensation.methods.initialization import DEFAULT, Initialization
-from condensation.methods.privacy import Privacy, check_images, check_settings
+from condensation.methods.privacy import Privacy, Releasing, check_images, check_settings
 from condensation.methods.public_draws import PublicDraws
 from condensation.methods.release import Release
 from condensation.networks.base import Classifier, NetworkSampler
-
-if TYPE_CHECKING:
-    from condensation.methods.dm import DM
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +53,23 @@ class ReleasedImages(ImageSet):
         assert self.release is not None
         return self.release.mean(number)
 
-    def draw_network(self, method: DM, network: Classifier, rng: Rng) -> tuple[int, Transform | None]:
+    def draw_network(self, method: Releasing, network: Classifier, rng: Rng) -> tuple[int, Transform | None]:
         """Draw one of the networks of the release into ``network``, and return its number and its augmentation."""
         assert self.release is not None
         number = rng.child("network").integer() % len(self.release.sums)
         return number, self._public(method, network).draw(number, self)
 
     def loss_against(
-        self, method: DM, network: Classifier, number: int, classes: tuple[int, ...]
+        self, method: Releasing, kernel: Kernel, network: Classifier, number: int, classes: tuple[int, ...]
     ) -> Callable[[slice, Tensor, Tensor], Tensor]:
         """Return the loss of synthetic embeddings of ``classes`` by the network ``number`` of the release."""
         assert self.release is not None
         assert method.privacy is not None
         public_map = PublicMap(self.release.centers[number] if method.privacy.center else None, self._public(method, network).projection)
         target = self.target(number)[[self.release.labels.index(label) for label in classes]].to(self.device)
-        return partial(released_loss, target, public_map, method.privacy.clip, method.kernel.mean_factor or 1.0)
+        return partial(released_loss, target, public_map, method.privacy.clip, kernel.mean_factor or 1.0)
 
-    def _public(self, method: DM, network: Classifier) -> PublicDraws:
+    def _public(self, method: Releasing, network: Classifier) -> PublicDraws:
         assert self.release is not None
         return PublicDraws(method, self, int(self.release.card["seed"]), Compute(device=str(self.device)), network)
 
@@ -96,7 +93,7 @@ class ReleasingMethod(Method[S]):
     def draw_network(self, state: Any, real: ImageSet, rng: Rng) -> Transform | None:
         """Write the weights of a step into ``state.network``, and return its augmentation, with one draw per class."""
         if isinstance(real, ReleasedImages):
-            state.number, transform = real.draw_network(self, state.network, rng)  # type: ignore[arg-type]  # DM is the only one
+            state.number, transform = real.draw_network(self, state.network, rng)
             return transform
         if self.privacy:
             message = "The steps of a private method must not see real images."
@@ -114,11 +111,11 @@ class ReleasingMethod(Method[S]):
     ) -> tuple[Method, ImageSet]:
         if not self.privacy:
             return super().for_steps(real, seed, compute, release, on_progress)
-        return self, images_for_steps(self, real, seed, compute, release, on_progress)  # type: ignore[arg-type]  # it is a DM
+        return self, images_for_steps(self, real, seed, compute, release, on_progress)
 
 
 def images_for_steps(
-    method: DM, real: ImageSet, seed: int, compute: Compute, release: Release | Path | None, on_progress: OnProgress | None
+    method: Releasing, real: ImageSet, seed: int, compute: Compute, release: Release | Path | None, on_progress: OnProgress | None
 ) -> ReleasedImages:
     """Return what the steps of the private ``method`` see of ``real``; a path holds the release, or receives a new one.
 
@@ -131,7 +128,13 @@ def images_for_steps(
 
 
 def kept_release(
-    method: DM, real: ImageSet, seed: int, compute: Compute, path: Path | None, on_progress: OnProgress | None = None, name: str = ""
+    method: Releasing,
+    real: ImageSet,
+    seed: int,
+    compute: Compute,
+    path: Path | None,
+    on_progress: OnProgress | None = None,
+    name: str = "",
 ) -> Release:
     """Return the release at ``path``; without one there, make it, and save it before anything is computed from it."""
     if path is not None and path.exists():

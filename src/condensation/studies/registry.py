@@ -14,8 +14,9 @@ from condensation.studies.nas.study import claim_search, search_tasks
 from condensation.studies.pools.report import pools_report
 from condensation.studies.pools.study import RUNS as BUCKET_RUNS, PoolsSettings, claim_pools, pools_jobs, pools_tasks
 from condensation.studies.privacy.report import privacy_report
+from condensation.studies.privacy.settings import PrivacySettings
 from condensation.studies.privacy.shadows import SHADOWS
-from condensation.studies.privacy.study import PrivacySettings, claim_privacy, privacy_tasks
+from condensation.studies.privacy.study import claim_privacy, privacy_tasks
 from condensation.studies.study import Study
 from condensation.studies.table.report import table_report
 from condensation.studies.table.study import RUNS, TableSettings, claim_table, table_jobs, table_tasks

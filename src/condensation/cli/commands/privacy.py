@@ -36,7 +36,8 @@ class PrivacyOptions:
 def privacy_settings(request: StudyRequest) -> Any:
     """Return the settings of the study; a set that was named brings its data and its images per class."""
     from condensation.config.build import from_dict
-    from condensation.studies.privacy.study import PrivacySettings, settings_for_set
+    from condensation.studies.privacy.settings import PrivacySettings
+    from condensation.studies.privacy.study import settings_for_set
 
     content = request.content()
     path = content.get("set")
@@ -60,7 +61,7 @@ StudyCommand(
     settings=privacy_settings,
     folder=privacy_folder,
     folder_text="privacy/SET",
-    home=("studies.privacy.study", "PrivacySettings"),
+    home=("studies.privacy.settings", "PrivacySettings"),
     reading=PrivacyOptions,
     subject="set",
     output=OutputOptions,

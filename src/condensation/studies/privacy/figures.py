@@ -1,15 +1,13 @@
 """Figures of a privacy study: ROC curves with logarithmic axes, and the worst pairs of synthetic and real images."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.studies.privacy.attacks import Attack
 from condensation.studies.privacy.copies import CopiesRecord, picture_rows, worst
+from condensation.studies.privacy.settings import PrivacySettings
 from condensation.studies.study import new_figure, style
-
-if TYPE_CHECKING:
-    from condensation.studies.privacy.study import PrivacySettings
 
 COLORS = {"whole": "#7d7d87", "random": "#b5542b", "dm-real": "#3f51a3", "dm-noise": "#1b7f79", "dm-private": "#8e3b80"}
 LEAST = 1e-4
@@ -38,7 +36,7 @@ def roc_figure(attacks: Sequence[Attack], arms: Mapping[str, str]) -> Any:
     return figure
 
 
-def copies_figure(settings: "PrivacySettings", record: CopiesRecord) -> Any:
+def copies_figure(settings: PrivacySettings, record: CopiesRecord) -> Any:
     """Return the worst pairs, one per column: synthetic image, nearest training and held-out image, own starting image."""
     columns = picture_rows(record, CondensedSet.load(settings.set or ""), settings.data.load())
     names = ("synthetic", "training", "held out", "its start")[: len(columns[0])]

@@ -16,8 +16,8 @@ from condensation.studies.privacy.attacks import START, Attack, attacks_of
 from condensation.studies.privacy.copies import COPIES, RESULT, SUSPICIOUS, CopiesRecord, nearer_to_training, worst
 from condensation.studies.privacy.figures import copies_figure, roc_figure
 from condensation.studies.privacy.pool import KINDS, make_pool
+from condensation.studies.privacy.settings import ARMS, PrivacySettings, decisive_settings
 from condensation.studies.privacy.shadows import KIND, shadow_path
-from condensation.studies.privacy.study import ARMS, PrivacySettings, decisive_settings
 from condensation.studies.study import Block, ReportRecord, StudyReport, earlier_report
 
 FLOOR = 64  # shadows of an attack whose strength is accepted

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,12 +17,10 @@ from condensation.methods.base import Method
 from condensation.methods.loop import condense
 from condensation.networks.base import Classifier
 from condensation.studies.privacy.pool import AttackPool
+from condensation.studies.privacy.settings import PrivacySettings
 from condensation.studies.tasks import Task, Watch, file_state
 from condensation.training.stacked import SingleModel
 from condensation.training.train import class_accuracies, train
-
-if TYPE_CHECKING:
-    from condensation.studies.privacy.study import PrivacySettings
 
 SHADOWS, KIND = "shadows", "shadow"
 BLOCK = 256  # images compared with a set at a time
