@@ -154,7 +154,7 @@ def test_random_images_follow_the_rule_of_the_set(condense, flowers):
 
 
 def test_stopping_while_reading_writes_nothing(condense, flowers, monkeypatch):
-    from condensation.methods.loop import Stopped
+    from condensation.methods.step_info import Stopped
     from condensation.report.progress import Reporter
 
     def stop(self, done, total):

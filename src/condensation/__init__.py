@@ -49,18 +49,13 @@ if TYPE_CHECKING:  # `as` tells type checkers that a name is public
     from condensation.methods.herding import Herding as Herding
     from condensation.methods.k_center import KCenter as KCenter
     from condensation.methods.kip import KIP as KIP
-    from condensation.methods.loop import (
-        Diverged as Diverged,
-        Observer as Observer,
-        StepInfo as StepInfo,
-        Stopped as Stopped,
-        condense as condense,
-    )
+    from condensation.methods.loop import condense as condense
     from condensation.methods.pixel_mmd import PixelMMD as PixelMMD
     from condensation.methods.privacy import Privacy as Privacy
     from condensation.methods.random import Random as Random
     from condensation.methods.registry import METHODS as METHODS
     from condensation.methods.release import Release as Release
+    from condensation.methods.step_info import Diverged as Diverged, Observer as Observer, StepInfo as StepInfo, Stopped as Stopped
     from condensation.networks.base import Classifier as Classifier, NetworkSampler as NetworkSampler, NetworkSpec as NetworkSpec
     from condensation.networks.convnet import ConvNet as ConvNet
     from condensation.networks.near import Near as Near

@@ -11,7 +11,8 @@ from condensation.core.plain import first_difference
 from condensation.core.storage import RESTORE
 from condensation.core.tensor_files import FORMAT, read_tensors, write_tensors
 from condensation.methods.dm import DM
-from condensation.methods.loop import Diverged, Stopped, condense
+from condensation.methods.loop import condense
+from condensation.methods.step_info import Diverged, Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
 

@@ -10,7 +10,7 @@ import torch
 from condensation import KIP, BestOf, Compute, CondensationError, ConvNet, ImageSet, Method, Random, Recipe, Rng, StepInfo, condense
 from condensation.methods.base import State
 from condensation.methods.initialization import from_real_images
-from condensation.methods.loop import Diverged
+from condensation.methods.step_info import Diverged
 from condensation.methods.synthetic import SyntheticImages
 from tests.small import CPU, dm, images
 

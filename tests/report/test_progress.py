@@ -9,7 +9,7 @@ from rich.console import Console
 
 from condensation.methods.best_of import BestOf
 from condensation.methods.dm import DM
-from condensation.methods.loop import StepInfo, Stopped
+from condensation.methods.step_info import StepInfo, Stopped
 from condensation.report.progress import HeadedReporter, LineReporter, LiveReporter, Reporter, reporter
 from condensation.report.stopping import StopOnSignal, StoppableReporter
 

@@ -10,8 +10,9 @@ from condensation.artifacts.condensed_set import CondensedSet
 from condensation.cli.pages.run_article import SavedRun, run_article
 from condensation.core.errors import CondensationError
 from condensation.evaluation.scores import Scores
-from condensation.methods.loop import Stopped, condense
+from condensation.methods.loop import condense
 from condensation.methods.random import Random
+from condensation.methods.step_info import Stopped
 from condensation.report.page.charts import Chart
 from condensation.runs.curve import curve_points, curve_steps
 from condensation.runs.run import run

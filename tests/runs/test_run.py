@@ -21,8 +21,8 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.best_of import BestOf
 from condensation.methods.dc import SiameseDC
 from condensation.methods.dm import DM
-from condensation.methods.loop import StepInfo, Stopped
 from condensation.methods.random import Random
+from condensation.methods.step_info import StepInfo, Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
 from condensation.runs.loss_log import LossLog

@@ -14,7 +14,8 @@ from condensation.core.plain import to_dict
 from condensation.data.load import load
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.evaluation.evaluate import evaluate
-from condensation.methods.loop import Stopped, condense
+from condensation.methods.loop import condense
+from condensation.methods.step_info import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.runs.run import run
 from condensation.studies.continual import curves as reading, run as working

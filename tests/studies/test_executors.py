@@ -16,7 +16,7 @@ import pytest
 import condensation
 from condensation.core.errors import CondensationError
 from condensation.core.lease import leased
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.studies import engine as engines
 from condensation.studies.engine import RETRIES, Engine
 from condensation.studies.remote import Outcome, RemoteTask, do, lease_of

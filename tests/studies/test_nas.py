@@ -16,7 +16,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.core.rng import Rng
 from condensation.data.load import load
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.executors import Processes
 from condensation.studies.nas import train_candidates

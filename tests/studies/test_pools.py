@@ -13,7 +13,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
 from condensation.methods.dm import DM
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.pool_store import PoolStore
 from condensation.networks.samplers import Pool

@@ -11,7 +11,7 @@ from condensation.config.build import from_dict
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.studies import jobs
 from condensation.studies.registry import TABLE
 from condensation.studies.study import write_report

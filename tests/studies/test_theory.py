@@ -11,7 +11,7 @@ from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.rng import Rng
 from condensation.data.settings import DataSettings
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.studies.registry import THEORY
 from condensation.studies.tasks import Watch

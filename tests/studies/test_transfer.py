@@ -11,7 +11,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.form import Tiles
 from condensation.core.plain import to_dict
 from condensation.evaluation.compare import EvaluationSettings
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.networks.convnet import ConvNet
 from condensation.networks.mlp import MLP
 from condensation.studies.registry import TRANSFER

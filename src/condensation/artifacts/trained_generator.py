@@ -28,7 +28,7 @@ from condensation.core.trust import Trust, from_file
 from condensation.generators.base import Generator
 from condensation.methods.base import Method
 from condensation.methods.generative import GeneratedImages, GenerativeMethod, blank, drawn_images, latents_for
-from condensation.methods.loop import StepInfo
+from condensation.methods.step_info import StepInfo
 
 KIND = "trained generator"
 GENERATOR = "generator.safetensors"  # file name in a run folder

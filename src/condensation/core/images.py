@@ -212,7 +212,7 @@ class ImageSet:
     def _draw(self, per_class: int | Mapping[int, int], rng: Rng) -> ClassDraw:
         wanted = {label: per_class[label] if isinstance(per_class, Mapping) else int(per_class) for label in self.classes}
         drawn = [self.starts[label] + rng.child(label).choice(count, min(wanted[label], count)) for label, count in self.counts.items()]
-        class_index = np.repeat(np.arange(len(drawn)), [len(indices) for indices in drawn])
+        class_index = np.repeat(np.arange(len(drawn)), list(map(len, drawn)))
         indices = torch.from_numpy(np.concatenate(drawn))
         return ClassDraw(indices.to(self.device), torch.from_numpy(class_index).to(self.device), self.classes)
 
@@ -228,8 +228,7 @@ class ImageSet:
 
     def remembering(self, fingerprints: Mapping[tuple[int, ...], str]) -> ImageSet:
         """Return this set with the known fingerprints of its images of some classes, so that no pixel is read for them."""
-        known = replace(self)
-        known._fingerprints().update(fingerprints)
+        (known := replace(self))._fingerprints().update(fingerprints)
         return known
 
     def _fingerprints(self) -> dict[tuple[int, ...], str]:

@@ -20,7 +20,7 @@ UNNUMBERED = re.compile(r"\D+\.\w+")  # pictures are rarely numbered, images of 
 _STUDY = ("settings", "versions", "machine")
 # Files of run folders, studies, exports and pools, with some of their keys.
 RECORDS = {
-    **{f"{name}.json": _STUDY for name in ("settings", "table", "continual", "federated", "nas", "pools", "theory", "transfer")},
+    **{f"{name}.json": _STUDY for name in ("settings", "table", "continual", "federated", "privacy", "nas", "pools", "theory", "transfer")},
     "card.json": ("class_names", "mirrored", "preprocessing"),
     "pool.json": ("spec", "bounds", "data"),
 }

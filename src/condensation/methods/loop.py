@@ -13,11 +13,11 @@ from condensation.core.ipc import SmallClasses, images_per_class
 from condensation.core.rng import Rng
 from condensation.methods.base import Method, State
 from condensation.methods.step_info import (
-    RELEASE as RELEASE,
-    Diverged as Diverged,
-    Observer as Observer,
-    StepInfo as StepInfo,
-    Stopped as Stopped,
+    RELEASE,
+    Diverged,
+    Observer,
+    StepInfo,
+    Stopped,
     identity_of,
     require_sensible,
 )

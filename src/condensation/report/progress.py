@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from condensation.methods.loop import StepInfo
+from condensation.methods.step_info import StepInfo
 from condensation.report.schedule import Schedule
 
 READING = "reading images"

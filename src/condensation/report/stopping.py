@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from condensation.core.compute import COMPILING, Compute
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.report.progress import Reporter, reporter
 from condensation.report.schedule import Schedule
 from condensation.report.tables import plain_console

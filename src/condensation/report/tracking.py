@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from condensation.core.errors import MissingExtra
 from condensation.core.plain import to_dict
-from condensation.methods.loop import StepInfo
+from condensation.methods.step_info import StepInfo
 from condensation.report.grid import grid
 
 PICTURES = 20  # per run

@@ -8,7 +8,7 @@ from typing import Any
 from condensation.artifacts.condensed_set import CondensedSet
 from condensation.evaluation.compare import Entry
 from condensation.evaluation.scores import Scores
-from condensation.methods.loop import StepInfo
+from condensation.methods.step_info import StepInfo
 from condensation.runs.files import CURVE_SETS
 
 _NAME = "step {:,}"

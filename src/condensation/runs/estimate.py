@@ -18,8 +18,9 @@ from condensation.core.rng import Rng
 from condensation.core.text import counted
 from condensation.data.dataset import Data
 from condensation.methods.base import Method
-from condensation.methods.loop import StepInfo, Stopped, condense
+from condensation.methods.loop import condense
 from condensation.methods.random import Random
+from condensation.methods.step_info import StepInfo, Stopped
 from condensation.networks.base import NetworkSpec
 from condensation.networks.samplers import Fresh
 from condensation.runs.curve import curve_steps

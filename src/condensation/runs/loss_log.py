@@ -17,7 +17,7 @@ from condensation.core.regular_files import LARGEST_TEXT, read_regular
 from condensation.core.storage import parsed, write
 
 if TYPE_CHECKING:
-    from condensation.methods.loop import StepInfo
+    from condensation.methods.step_info import StepInfo
 
 
 @dataclass(frozen=True)

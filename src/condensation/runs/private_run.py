@@ -10,9 +10,10 @@ from condensation.core.progress import OnProgress
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts
 from condensation.methods.dm import DM
-from condensation.methods.loop import RELEASE, divided_error
+from condensation.methods.loop import divided_error
 from condensation.methods.release import Release
 from condensation.methods.released_images import kept_release
+from condensation.methods.step_info import RELEASE
 from condensation.runs.settings import RunSettings
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from condensation.core.storage import write, write_json
 from condensation.core.text import in_markdown, markdown_line, markdown_table
 from condensation.core.trust import Trust, UntrustedCode, from_file, given_names
 from condensation.data.own_output import picture_mark
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.studies.clusters import require_reachable
 from condensation.studies.engine import Engine
 from condensation.studies.executors import Executor

@@ -17,7 +17,7 @@ from condensation.core.records import read_record
 from condensation.core.storage import write_json
 from condensation.core.user_code import user_error_message
 from condensation.data.dataset import Data
-from condensation.methods.loop import Observer, Stopped
+from condensation.methods.step_info import Observer, Stopped
 
 FAILURES = "failures.json"
 FINISHED, FAILED, BEGUN, TO_DO = "finished", "failed", "begun", "to do"

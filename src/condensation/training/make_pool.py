@@ -15,7 +15,7 @@ from condensation.core.compute import Compute
 from condensation.core.environment import machine, versions
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
-from condensation.core.lock import locked_beside, locked_folder
+from condensation.core.lock import lock_beside, locked_beside, locked_folder, remove_free
 from condensation.core.plain import first_difference, to_dict
 from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
@@ -93,7 +93,8 @@ class PoolMaker:
             with locked_beside(path, wait=True):
                 if not path.exists():
                     self._train(number, checkpoint_every, on_progress)
-        _checkpoint(self.store, number).unlink(missing_ok=True)  # also that of a process killed after it had stored the network
+        remove_free(lock_beside(path))  # of a process that was killed after it had stored the network, as is its checkpoint
+        _checkpoint(self.store, number).unlink(missing_ok=True)
 
     def _train(self, number: int, checkpoint_every: float, on_progress: OnProgress | None) -> None:
         real, compute = self._real, self._compute

@@ -13,7 +13,7 @@ from condensation.data.pack.index import AGAIN, PackIndex
 from condensation.data.pack.verify import verify_pack
 from condensation.data.pack.write import pack
 from condensation.data.settings import DataSettings
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.report.stopping import stoppable
 from condensation.report.tables import plain_console, print_json
 

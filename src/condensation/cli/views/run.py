@@ -31,7 +31,7 @@ from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.report.progress import HeadedReporter
 from condensation.report.schedule import Schedule
 from condensation.report.stopping import stoppable

@@ -12,7 +12,7 @@ from condensation.core.checkpoint import EVERY_SECONDS
 from condensation.core.plain import to_dict
 from condensation.core.text import counted, in_line
 from condensation.core.trust import Trust, given_names
-from condensation.methods.loop import Stopped
+from condensation.methods.step_info import Stopped
 from condensation.report.progress import LineReporter, Reporter
 from condensation.report.stopping import INTERRUPTED, StopOnSignal, StoppableReporter
 from condensation.report.tables import plain_console, print_json, table
