@@ -22,9 +22,12 @@ from condensation import (
     from_arrays,
     run,
 )
-from condensation.cli.pages.report import write_report
+from condensation.cli.pages import run_article
+from condensation.cli.pages.report import write_report, write_report_of_run
 from condensation.runs.estimate import plan_run
+from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved, planned_trainings
 from condensation.runs.presets import settings_from
+from condensation.runs.ridge_saved import RidgeSettings, planned_regressions, ridge_saved
 from condensation.runs.saved_set import real_images
 
 METHOD = DM(steps=2, privacy=Privacy(epsilon=1.0, networks=2), networks=Fresh(ConvNet(width=4)))
@@ -70,6 +73,57 @@ def test_no_real_image_is_evaluated_or_shown(done):
     page, problems = write_report([done.folder])
     assert not problems
     assert "(1, 1e-05)-differential privacy" in page.read_text()
+
+
+@pytest.mark.parametrize("at_hand", [True, False])
+def test_no_real_image_is_on_the_page_of_a_run(done, at_hand, monkeypatch):
+    drawn = []
+    gallery = run_article.gallery
+    monkeypatch.setattr(run_article, "gallery", lambda sets, real, *rest: drawn.append(real) or gallery(sets, real, *rest))
+    assert write_report_of_run(done.folder, SETTINGS.data.load().train if at_hand else None)
+    assert drawn == [None]
+
+
+@pytest.mark.parametrize(
+    ("work", "settings", "named"),
+    [
+        (evaluate_saved, EvaluateSettings(random=1, evaluation=EVALUATION), "random"),
+        (evaluate_saved, EvaluateSettings(whole=True, evaluation=EVALUATION), "whole"),
+        (planned_trainings, EvaluateSettings(random=1, evaluation=EVALUATION), "random"),
+        (ridge_saved, RidgeSettings(random=1), "random"),
+        (planned_regressions, RidgeSettings(random=1), "random"),
+    ],
+)
+def test_real_images_beside_a_saved_set_are_refused_by_its_name(done, work, settings, named, monkeypatch):
+    monkeypatch.setattr(DataSettings, "load", lambda *_: pytest.fail("this would read the real images"))
+    with pytest.raises(CondensationError) as error:
+        work(settings, [done.folder])
+    assert error.value.setting == named
+    assert error.value.message.startswith(f"{done.folder} has differential privacy")
+
+
+@pytest.mark.parametrize(("work", "settings"), [(evaluate_saved, EvaluateSettings(evaluation=EVALUATION)), (ridge_saved, RidgeSettings())])
+def test_a_saved_set_is_not_evaluated_on_held_out_training_images(done, work, settings, monkeypatch):
+    train = SETTINGS.data.load().train
+    data = from_arrays(train.images, train.labels, preprocessing="centered", flip_invariant=False)
+    monkeypatch.setattr(DataSettings, "load", lambda *_: data)
+    with pytest.raises(CondensationError) as error:
+        work(settings, [done.folder])
+    assert error.value.setting == "data.test"
+
+
+def test_a_saved_set_is_evaluated_alone(done):
+    assert list(evaluate_saved(EvaluateSettings(evaluation=EVALUATION), [done.folder]).sets) == [str(done.folder)]
+
+
+def test_the_command_refuses_real_images_and_draws_none(done, condense, tmp_path):
+    code, _, errors = condense("evaluate", done.folder, "--random", 1)
+    assert (code, "Leave out --random" in errors) == (2, True)
+    open_set = replace(done.condensed, card={name: part for name, part in done.condensed.card.items() if name != "privacy"})
+    open_set.save(tmp_path / "open.safetensors")
+    code, printed, _ = condense("show", tmp_path / "open.safetensors", done.folder, "--out", tmp_path / "both.png")
+    assert code == 0
+    assert "Without real images: the set has differential privacy" in " ".join(printed.split())
 
 
 def test_noised_counts_are_not_recorded(tmp_path):

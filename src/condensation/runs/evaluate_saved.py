@@ -25,6 +25,7 @@ from condensation.evaluation.scores import Scores
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 from condensation.runs.estimate import Training
+from condensation.runs.private_sets import require_none_private, require_own_test_images
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +55,14 @@ def evaluate_saved(settings: EvaluateSettings, paths: Sequence[Path], progress: 
 
     Sets with the same data settings share one data set. If there are several, the scores name the test set of each set.
     A data set of the hub that only a card names is read only with ``trust``. Raise
-    CondensationError if there is nothing to evaluate, a set cannot be read, or a set does not fit its data set.
+    CondensationError if there is nothing to evaluate, a set cannot be read or does not fit its data set, or real images are asked for
+    beside a set with differential privacy.
     """
     saved = {str(path): CondensedSet.load(path, trust=trust) for path in paths}
     if not saved and not settings.random and not settings.whole:
         raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set, or use random=10 or whole=True.")
     _require_networks(settings)
+    _require_covered(settings, saved)
     groups = _grouped(settings, saved)
     labels = _labels([wanted for wanted, _ in groups])
     entries: list[Entry] = []
@@ -84,6 +87,7 @@ def planned_trainings(settings: EvaluateSettings, paths: Sequence[Path], trust: 
     """Return the networks that `evaluate_saved` would train, and the data for each set. Raise CondensationError as it does."""
     saved = {str(path): CondensedSet.load(path, trust=trust) for path in paths}
     _require_networks(settings)
+    _require_covered(settings, saved)
     evaluation, planned = settings.evaluation, list[tuple[Training, Data]]()
     for wanted, sets in _grouped(settings, saved):
         data = _load(wanted, sets)
@@ -143,6 +147,13 @@ def _require_networks(settings: EvaluateSettings) -> None:
         raise CondensationError("Expected at least one network to evaluate with, got 0.", setting="evaluation.networks")
 
 
+def _require_covered(settings: EvaluateSettings, saved: Mapping[str, CondensedSet]) -> None:
+    if settings.random:
+        require_none_private(saved, "random real images", "random")
+    if settings.whole:
+        require_none_private(saved, "the whole training set", "whole")
+
+
 def _made_from(condensed: CondensedSet) -> DataSettings | None:
     """Return the data settings on the card of the set; None if it has none."""
     try:
@@ -165,7 +176,7 @@ def _grouped(settings: EvaluateSettings, saved: Mapping[str, CondensedSet]) -> l
 def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: OnProgress | None = None) -> Data:
     """Load the data; if they are missing, the error names the set whose card names them, since the user may not have."""
     try:
-        return wanted.load(on_reading)
+        data = wanted.load(on_reading)
     except NoSuchData:
         for name, condensed in sets.items():
             own = _made_from(condensed)
@@ -176,6 +187,8 @@ def _load(wanted: DataSettings, sets: Mapping[str, CondensedSet], on_reading: On
                 message = f"{name} was made from {own.source}{folder}, which does not exist{here}."
                 raise NoSuchData(message, hint=hint, setting="data.source") from None
         raise
+    require_own_test_images(sets, data)
+    return data
 
 
 def _real(settings: EvaluateSettings, data: Data, sets: Iterable[CondensedSet]) -> list[Entry]:

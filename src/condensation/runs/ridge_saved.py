@@ -27,6 +27,7 @@ from condensation.methods.random import Random
 from condensation.networks.ntk.base import NTK
 from condensation.networks.ntk.gram import gram
 from condensation.runs.evaluate_saved import data_of
+from condensation.runs.private_sets import require_none_private, require_own_test_images
 
 TRIED = 10  # images of a trial
 
@@ -86,19 +87,21 @@ def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progre
     """Evaluate the sets at ``paths``, and for each of them random real images if ``settings`` ask for them.
 
     Code and hub data that only a card names are used only with ``trust``. Raise CondensationError if there is
-    nothing to evaluate, a set cannot be read, or sets, kernel and data don't fit.
+    nothing to evaluate, a set cannot be read, sets, kernel and data don't fit, or real images are asked for beside a set with
+    differential privacy.
     """
     if not paths:
         raise CondensationError("There is nothing to evaluate.", hint="Name a run folder or a set.")
+    saved = _load_sets(settings, paths, trust)
     scores: dict[str, RidgeScore] = {}
     loaded: dict[DataSettings, Data] = {}
-    for path in paths:
-        condensed = CondensedSet.load(path, trust=trust)
+    for path, condensed in saved.items():
         wanted = data_of(condensed, settings.data)
         if wanted not in loaded:
             loaded[wanted] = wanted.load(progress.reading)
         data, method = loaded[wanted], _kip_of(condensed, settings)
-        scores[str(path)] = _score(condensed.images, data, method, settings.compute, progress.evaluating)
+        require_own_test_images({path: condensed}, data)
+        scores[path] = _score(condensed.images, data, method, settings.compute, progress.evaluating)
         if settings.random:
             images = condense(Random(), data.train, settings.random, seed=settings.seed, compute=settings.compute)
             scores[f"random beside {path}"] = _score(images, data, method, settings.compute, progress.evaluating)
@@ -108,15 +111,22 @@ def ridge_saved(settings: RidgeSettings, paths: Sequence[Path], progress: Progre
 def planned_regressions(settings: RidgeSettings, paths: Sequence[Path], trust: Trust = False) -> list[tuple[str, float]]:
     """Return what `ridge_saved` would compute for each set, and its seconds by a short trial."""
     planned = []
-    for path in paths:
-        condensed = CondensedSet.load(path, trust=trust)
+    for path, condensed in _load_sets(settings, paths, trust).items():
         data, method = data_of(condensed, settings.data).load(), _kip_of(condensed, settings)
+        require_own_test_images({path: condensed}, data)
         images, tested = condensed.images.decoded(), len(data.test)
         counts = [len(images), *([settings.random * len(images.classes)] if settings.random else [])]
         pairs = sum(count * (count + tested) for count in counts)
         text = f"kernel {to_dict(method.kernel)['name']} of {' and '.join(map(str, counts))} images and {tested:,} test images"
         planned.append((text, pairs * _pair_seconds(images, method.kernel, settings.compute)))
     return planned
+
+
+def _load_sets(settings: RidgeSettings, paths: Sequence[Path], trust: Trust) -> dict[str, CondensedSet]:
+    saved = {str(path): CondensedSet.load(path, trust=trust) for path in paths}
+    if settings.random:
+        require_none_private(saved, "random real images", "random")
+    return saved
 
 
 def _pair_seconds(images: ImageSet, kernel: NTK, compute: Compute) -> float:

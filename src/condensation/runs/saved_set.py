@@ -10,6 +10,7 @@ from condensation.core.images import ImageSet
 from condensation.core.user_code import short_name
 from condensation.data.settings import DataSettings
 from condensation.methods.registry import METHODS, method_title
+from condensation.runs.private_sets import is_private
 from condensation.runs.settings import describe_set
 
 
@@ -27,7 +28,7 @@ def title_of(condensed: CondensedSet, default: str) -> str:
 
 def real_images(condensed: CondensedSet, folder: str | None = None) -> tuple[ImageSet | None, str]:
     """Return the training images of the set, named data being in ``folder``; or None and the reason why they are not available."""
-    if "privacy" in condensed.card:
+    if is_private(condensed):
         return None, "the set has differential privacy, which real images beside it would end."
     content = part_of(condensed.card, "settings").get("data")
     if content is None:

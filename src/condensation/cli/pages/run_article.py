@@ -27,6 +27,7 @@ from condensation.report.page.parts import Article, Code, Facts, Notes, Part, Se
 from condensation.report.tables import data_notes
 from condensation.runs.files import CURVE, LOG, SCORES, SETTINGS
 from condensation.runs.loss_log import LogLine, read_log
+from condensation.runs.private_sets import is_private
 from condensation.runs.saved_set import real_images, title_of
 from condensation.studies.study_folder import StudyRecord
 
@@ -135,7 +136,7 @@ def run_article(run: SavedRun, room: int, pictures: Pictures = Pictures(), name:
 
 def _pictures(condensed: CondensedSet, scores: Scores | None, room: int, wanted: Pictures) -> Section:
     real, problem = wanted.at_hand, ""
-    if real is None:
+    if real is None or is_private(condensed):
         real, problem = real_images(condensed, wanted.folder) if wanted.real else (None, "they were left out as asked for.")
     name = str(part_of(condensed.card, "settings", "method").get("name", "synthetic"))
     of_set = next(iter(scores.sets.values())).per_class if scores and scores.sets else {}

@@ -19,6 +19,7 @@ from condensation.report.page.gallery import gallery
 from condensation.report.page.parts import Article, DataTable, Facts, Notes, Row, Section
 from condensation.runs.files import LOG, SCORES
 from condensation.runs.loss_log import read_log
+from condensation.runs.private_sets import is_private
 from condensation.runs.saved_set import real_images
 from condensation.studies.study import Study, StudyReport
 
@@ -49,22 +50,23 @@ def named(report: StudyReport, rows: Sequence[Row]) -> list[Row]:
 def _pictures(report: StudyReport, room: int, wanted: Pictures) -> list[Section]:
     """Return the pictures of the first sets of the study that fit together; none if their files are gone."""
     sets: dict[str, ImageSet] = {}
-    real, lines = None, []
+    real, lines, shown = None, [], list[CondensedSet]()
     for label, paths in report.sets.items():
         try:
             saved = [CondensedSet.load(path) for path in paths]
         except CondensationError as error:
             lines.append(f"{label} is not shown: {error.message}")
             continue
-        if not sets and wanted.real:
-            real, problem = real_images(saved[0], wanted.folder)
-            lines += [f"Without real images: {problem}"] if problem else []
         images = _joined([each.images.viewable() for each in saved])
         first = next(iter(sets.values()), images)
         if (images.class_names, images.shape) == (first.class_names, first.shape):
             sets[label] = images
+            shown += saved
     if not sets:
         return []
+    if wanted.real:
+        real, problem = real_images(next(filter(is_private, shown), shown[0]), wanted.folder)
+        lines += [f"Without real images: {problem}"] if problem else []
     return [Section("Pictures", [gallery(sets, real, room), *([Notes(lines)] if lines else [])])]
 
 

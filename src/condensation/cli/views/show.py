@@ -14,6 +14,7 @@ from condensation.core.text import extremes
 from condensation.report.grid import grid, save_picture
 from condensation.report.tables import plain_console, print_json, print_scores
 from condensation.runs.files import GRID
+from condensation.runs.private_sets import is_private
 from condensation.runs.saved_set import real_images, title_of
 
 PICTURE = "show.png"
@@ -26,7 +27,7 @@ def show(
     path = paths[0]
     sets = {_label(each, paths): CondensedSet.load(each, trust=trust) for each in paths}
     first, several = next(iter(sets.values())), len(sets) > 1
-    real, problem = real_images(first, folder)
+    real, problem = real_images(next(filter(is_private, sets.values()), first), folder)
     # Do not replace the picture of a run by one that shows less.
     beside = path / (GRID if real is not None and rows is None and not several and not decoded else PICTURE)
     beside = beside if path.is_dir() else path.with_suffix(".png")
