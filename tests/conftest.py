@@ -22,14 +22,14 @@ def no_user_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
         patch.setenv("CONDENSATION_CACHE", "none")
+        patch.delenv("CONDENSATION_DATA", raising=False)
         yield
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Change to an empty folder, without a data folder."""
+    """Change to an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CONDENSATION_DATA", raising=False)
 
 
 @pytest.fixture

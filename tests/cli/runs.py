@@ -19,7 +19,8 @@ FAST = (
     "evaluation.recipe.epochs=2 compute.precision=float32 compute.compile=never"
 ).split()
 RUN = ("run", "-d", "digits", "-i", "1", *FAST)
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+KEPT = {name: value for name, value in os.environ.items() if name != "CONDENSATION_DATA"}  # the user's data sets are hidden
+ENVIRONMENT = {**KEPT, "PYTHONPATH": str(Path(condensation.__file__).parent.parent), "OMP_NUM_THREADS": "1"}
 
 
 def call(*words: object) -> tuple[int, str]:
