@@ -1,6 +1,6 @@
 """White-box audit: it recovers nearly the claimed epsilon, and it fails on mechanisms that are built wrongly.
 
-``pytest -m slow tests/studies/test_audit.py --junit-xml=audit.xml`` writes the recovered bounds to a file.
+``pytest -m slow tests/studies/test_audit.py -o junit_family=xunit1 --junit-xml=audit.xml`` writes the recovered bounds to a file.
 """
 
 from dataclasses import replace

@@ -7,9 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from condensation import DM, CondensationError, CondensedSet, ConvNet, DataSettings, Fresh, Privacy, Recipe, Rng, RunSettings, condense
+from condensation import (
+    DM,
+    CondensationError,
+    CondensedSet,
+    ConvNet,
+    DataSettings,
+    Fresh,
+    Privacy,
+    Recipe,
+    Release,
+    Rng,
+    RunSettings,
+    condense,
+)
 from condensation.core.plain import to_dict
 from condensation.methods.random import Random
+from condensation.studies.estimate import plan_study
 from condensation.studies.privacy.copies import find_copies, nearer_to_training, worst
 from condensation.studies.privacy.lira import auc, lira_scores, rate_at, roc
 from condensation.studies.privacy.pool import make_pool
@@ -197,6 +211,26 @@ def test_a_study_is_resumed_and_may_get_more_shadows(finished):
     PRIVACY.run(settings, folder)
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "shadows").iterdir()}
     assert [name for name in after if after[name] != before[name]] == ["random-1.safetensors"]
+
+
+def test_a_plan_names_what_is_missing_and_makes_nothing(finished, tmp_path, monkeypatch):
+    settings, folder = finished
+    monkeypatch.setattr(Release, "of", lambda *_, **__: pytest.fail("a plan must spend no epsilon"))
+    parts = dict(plan_study(PRIVACY, replace(settings, arms=("random", "dm-private")), tmp_path).parts)
+    assert list(parts) == ["4 shadows of random", "4 shadows of dm-private", "the search for copies"]
+    assert all(seconds > 0 for seconds in parts.values())
+    assert not list(tmp_path.iterdir())
+    assert plan_study(PRIVACY, settings, folder).parts == ()
+    (part,) = plan_study(PRIVACY, replace(settings, shadows=5, arms=("random",)), folder).parts
+    assert part[0] == "1 shadow of random"
+
+
+def test_the_command_plans_a_study(condense, tmp_path, finished):
+    words = ("-d", "digits", "--ipc", 1, "--arms", "random,dm-noise", "images=100", "canaries=0", "spec.width=2", "recipe.epochs=1")
+    code, printed, _ = condense("privacy", *words, "--shadows", 4, "--out", tmp_path / "study", "--dry-run")
+    assert code == 0
+    assert "4 shadows of random" in printed
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_report_without_its_shadows_is_read_from_its_numbers(finished, tmp_path):

@@ -12,6 +12,7 @@ from condensation.core.plain import to_dict
 from condensation.core.text import counted
 from condensation.data.dataset import Data
 from condensation.data.settings import DataSettings
+from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.registry import NETWORKS
 from condensation.runs.estimate import Plan, Training, plan_run, training_seconds
 from condensation.runs.settings import RunSettings
@@ -22,12 +23,17 @@ from condensation.studies.federated.study import LOCAL
 from condensation.studies.jobs import state
 from condensation.studies.nas.proxies import EARLY, SearchSettings
 from condensation.studies.pools.study import PoolsSettings, pool_network
+from condensation.studies.privacy.copies import COPIES, RESULT
+from condensation.studies.privacy.pool import make_pool
+from condensation.studies.privacy.settings import PrivacySettings, arm_method
+from condensation.studies.privacy.shadows import shadow_path
 from condensation.studies.study import Study
 from condensation.studies.tasks import FINISHED, failures_in
 from condensation.studies.theory.study import TheorySettings
 from condensation.studies.transfer.study import TransferSettings, transfer_rows
 from condensation.training.train import Recipe
 
+FORWARD = 1 / 3  # time of a forward pass, as a part of that of a step of training
 MOST_TRIED = 8  # different runs; further ones are taken to last as long as these on average
 
 
@@ -49,7 +55,8 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
     failures = failures_in(place)
     runs = [job.settings for job in study.jobs(settings, folder) if state(job, place, failures) != FINISHED]
     loaded: dict[DataSettings, Data] = {}
-    for run in runs or [RunSettings(data=settings.data)] if isinstance(settings, TheorySettings) else runs:
+    no_jobs = isinstance(settings, TheorySettings | PrivacySettings)
+    for run in runs or [RunSettings(data=settings.data)] if no_jobs else runs:
         whole = replace(run.data, classes=None)
         if whole not in loaded:
             loaded[whole] = whole.load()
@@ -67,6 +74,7 @@ def plan_study(study: Study[Any], settings: Any, folder: Path) -> StudyPlan:
     parts: list[tuple[str, float | None]] = [(counted(len(runs), "run"), sum(times) if known else None)] if runs else []
     data = next(iter(loaded.values()))
     parts += [(each.text, training_seconds(each, data, settings.compute)) for each in trainings(settings, data)]
+    parts += shadow_parts(settings, data, folder) if isinstance(settings, PrivacySettings) else []
     disk = max((plan.disk for plan in plans.values()), default=0) * len(runs)
     return StudyPlan(tuple(parts), process_memory(), disk)
 
@@ -149,3 +157,37 @@ def _(settings: TheorySettings, data: Data) -> Sequence[Training]:
     return [
         Training(f"training {counted(settings.networks, 'network')}", settings.networks, settings.network, recipe, len(data.train)),
     ]
+
+
+def shadow_parts(settings: PrivacySettings, data: Data, folder: Path) -> list[tuple[str, float | None]]:
+    """Return the missing shadows of each arm, and the search for copies, with the time of each."""
+    half = replace(data, train=make_pool(data.train, settings.images, settings.canaries, settings.seed).half(0))
+    parts = []
+    for arm in settings.arms:
+        missing = sum(not shadow_path(folder, arm, number).exists() for number in range(settings.shadows))
+        if missing:
+            once = _shadow_seconds(settings, arm, half)
+            parts.append((f"{counted(missing, 'shadow')} of {arm}", None if once is None else missing * once))
+    if settings.set and not (folder / COPIES / RESULT).exists():
+        compared = Training("", 1, settings.spec, Recipe(epochs=1, augmentation=None), 2 * len(data.test))
+        seconds = training_seconds(compared, data, settings.compute)
+        parts.append(("the search for copies", None if seconds is None else FORWARD * seconds))
+    return parts
+
+
+def _shadow_seconds(settings: PrivacySettings, arm: str, half: Data) -> float | None:
+    """Return the time of a shadow: its release, its set, and the networks that are trained on the set; None if it cannot be told."""
+    method, images = arm_method(settings, arm), len(half.train)
+    times: list[float | None] = []
+    if method is not None:
+        run = RunSettings(settings.data, method, settings.ipc, evaluation=EvaluationSettings(networks=0), compute=settings.compute)
+        times += [part.seconds for part in plan_run(run, half).parts]
+        if method.is_private:
+            looks = Training("", 1, settings.spec, Recipe(epochs=settings.privacy.networks, augmentation=None), images)
+            seconds = training_seconds(looks, half, settings.compute)
+            times.append(None if seconds is None else FORWARD * seconds)
+        images = settings.ipc * len(half.train.classes)
+    trained = Training("", settings.networks, settings.spec, settings.recipe, images)
+    times.append(training_seconds(trained, half, settings.compute))
+    known = [seconds for seconds in times if seconds is not None]
+    return sum(known) if len(known) == len(times) else None

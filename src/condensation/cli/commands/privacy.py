@@ -63,6 +63,7 @@ StudyCommand(
     folder_text="privacy/SET",
     home=("studies.privacy.settings", "PrivacySettings"),
     reading=PrivacyOptions,
+    jobs_text="Print the missing shadows with time, memory and disk space, and stop.",
     subject="set",
     output=OutputOptions,
 ).add()

@@ -102,6 +102,8 @@ def list_jobs(study: Study[Any], settings: Any, out: Path, output: ResultOutput,
     left = sum(reached != FINISHED for _, reached in listed)
     if jobs:
         screen.print(f"{left} of {counted(len(jobs), 'job')} to do, in {runs}.")
+    elif not plan.parts:
+        screen.print(f"Nothing is left to do in {out}.")
     if plan.parts:
         known = sum(seconds for _, seconds in plan.parts if seconds is not None)
         screen.print(f"Here, by short trials: {'; '.join(f'{text}: {duration(seconds)}' for text, seconds in plan.parts)}.")
