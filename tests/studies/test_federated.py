@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from condensation import ConvNet, DataSettings, EvaluationSettings, Recipe, Rng, load
+from condensation import CondensedSet, ConvNet, DataSettings, EvaluationSettings, Recipe, Rng, load
 from condensation.core.errors import CondensationError
 from condensation.networks.near import Near, load_weights, save_weights
+from condensation.runs.saved_set import real_images
 from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.averaging import average, local_network, nbytes
 from condensation.studies.federated.report import EQUAL
@@ -135,6 +136,12 @@ def test_every_arm_has_an_accuracy_and_its_bytes(finished, digits):
     assert cells["alone"]["bytes"] == [0]
     assert cells["pooled"]["mean"] > cells["alone"]["mean"]
     assert len(cells["averaging"]["curves"][0]) == SMALL.rounds
+
+
+def test_the_card_of_a_client_names_its_part(finished):
+    condensed = CondensedSet.load(finished / "sets" / "split0-client1")
+    assert condensed.card["data"]["name"] == "digits, client 1 of split 0"
+    assert real_images(condensed) == (None, "the set was made from client 1 of split 0 of digits.")
 
 
 def _images(settings: Path) -> int:

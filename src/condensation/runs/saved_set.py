@@ -39,5 +39,9 @@ def real_images(condensed: CondensedSet, folder: str | None = None) -> tuple[Ima
     except CondensationError as error:
         return None, error.message
     if real.fingerprint() != part_of(condensed.card, "data").get("fingerprint", real.fingerprint()):
-        return None, f"{settings.source} has changed since the set was made."
+        part = part_of(condensed.card, "data").get("part")  # of a study that divides its data
+        return (
+            None,
+            f"the set was made from {part} of {settings.source}." if part else f"{settings.source} has changed since the set was made.",
+        )
     return real, ""

@@ -27,7 +27,8 @@ class Clients:
     def data_of(self, split: int, client: int) -> Data:
         """Return the training images of a client, with the common test images."""
         images = self.division(split).images_of(client, self.data.train)
-        return replace(self.data, name=f"{self.data.name}, client {client} of split {split}", train=images)
+        part = f"client {client} of split {split}"
+        return replace(self.data, name=f"{self.data.name}, {part}", train=images, details={**self.data.details, "part": part})
 
     def sizes_of(self, split: int, client: int) -> dict[int, int]:
         """Return the images per class of a client's set, by label."""

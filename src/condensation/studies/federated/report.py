@@ -119,7 +119,7 @@ def federated_report(settings: FederatedSettings, folder: Path) -> StudyReport:
     missing = sum(cell.missing for cell in cells)
     return StudyReport(
         title=title,
-        columns=("arm", "accuracy (networks)", "between splits", "MB sent", "rounds"),
+        columns=("arm", "accuracy", "between splits", "MB sent", "rounds"),
         rows=tuple((_title(cell.arm), str(cell), _spread(cell), cell.megabytes, str(cell.rounds)) for cell in cells),
         notes=_notes(settings, cells),
         json={"cells": [cell.to_json() for cell in cells]},
