@@ -21,13 +21,14 @@ from condensation import (
     RunSettings,
     condense,
 )
+from condensation.cli.pages.report import write_report
 from condensation.core.plain import to_dict
 from condensation.methods.random import Random
 from condensation.studies.estimate import plan_study
 from condensation.studies.privacy.copies import find_copies, nearer_to_training, worst
 from condensation.studies.privacy.lira import auc, lira_scores, rate_at, roc
 from condensation.studies.privacy.pool import make_pool
-from condensation.studies.privacy.settings import PrivacySettings
+from condensation.studies.privacy.settings import ARMS, PrivacySettings
 from condensation.studies.privacy.shadows import logit_confidence, nearest_distance
 from condensation.studies.registry import PRIVACY
 
@@ -207,6 +208,8 @@ def test_a_study_is_resumed_and_may_get_more_shadows(finished):
     settings, folder = finished
     before = {path.name: path.stat().st_mtime_ns for path in (folder / "shadows").iterdir()}
     (folder / "shadows" / "random-1.safetensors").unlink()
+    assert PRIVACY.read(folder).missing == ""  # the report still tells its result
+    (folder / "privacy.json").unlink()
     assert "1 shadow" in PRIVACY.read(folder).missing
     PRIVACY.run(settings, folder)
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "shadows").iterdir()}
@@ -237,7 +240,19 @@ def test_a_report_without_its_shadows_is_read_from_its_numbers(finished, tmp_pat
     _, folder = finished
     for name in ("privacy.json", "settings.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    assert PRIVACY.read(tmp_path).rows == PRIVACY.read(folder).rows
+    alone, whole = PRIVACY.read(tmp_path), PRIVACY.read(folder)
+    assert (alone.rows, alone.blocks, alone.notes, alone.missing) == (whole.rows, whole.blocks, whole.notes, whole.missing)
+    assert alone.json["copies"] == whole.json["copies"]
+
+
+def test_a_page_shows_the_curves_of_all_arms(finished):
+    _, folder = finished
+    networks, sets = PRIVACY.read(folder).charts()
+    assert [each.label for each in networks.series] == [*ARMS.values(), "guessing"]
+    assert [each.label for each in sets.series] == [text for arm, text in ARMS.items() if arm != "whole"] + ["guessing"]
+    page, problems = write_report([folder])
+    assert not problems
+    assert page.read_text().count('<figure class="chart">') == 2
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ class Chart(Part):
     y_label: str
     series: Sequence[Series]
     logarithmic: bool = False  # True if the vertical axis may be logarithmic
+    logarithmic_x: bool = False  # True if the horizontal axis is logarithmic, for values above 0
     names: Sequence[str] = ()  # names of the values 0, 1, ... of the horizontal axis
     least_span: float = 0.0  # of the vertical axis
     left: ClassVar[int] = 46
@@ -105,7 +106,7 @@ class Chart(Part):
     @cached_property
     def x(self) -> Axis:
         """Horizontal axis."""
-        return Axis.around([x for each in self.series for x, _ in each.points], self.left, WIDTH - RIGHT)
+        return Axis.around([x for each in self.series for x, _ in each.points], self.left, WIDTH - RIGHT, self.logarithmic_x)
 
     @cached_property
     def y(self) -> Axis:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condensation.artifacts.condensed_set import CondensedSet
+from condensation.report.page.charts import Chart, Series
 from condensation.studies.privacy.attacks import Attack
 from condensation.studies.privacy.copies import CopiesRecord, picture_rows, worst
 from condensation.studies.privacy.settings import PrivacySettings
@@ -11,6 +12,7 @@ from condensation.studies.study import new_figure, style
 
 COLORS = {"whole": "#7d7d87", "random": "#b5542b", "dm-real": "#3f51a3", "dm-noise": "#1b7f79", "dm-private": "#8e3b80"}
 LEAST = 1e-4
+GUESSING = 5  # color of the line on a page
 TICKS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TITLES = {"networks": "Attack on networks trained on the set", "set": "Attack on the set itself"}
 
@@ -34,6 +36,26 @@ def roc_figure(attacks: Sequence[Attack], arms: Mapping[str, str]) -> Any:
     panels[0].set_ylabel("true-positive rate")
     panels[0].legend(fontsize=8, frameon=False, loc="lower right")
     return figure
+
+
+def roc_charts(attacks: Sequence[Attack], arms: Mapping[str, str]) -> list[Chart]:
+    """Return the ROC curves of all arms for a page, in percent with logarithmic axes: one chart for each surface that was attacked."""
+    charts = []
+    for surface, title in TITLES.items():
+        series = [
+            Series(arms[attack.arm], [_in_percent(*point) for point in attack.curve], color=list(COLORS).index(attack.arm))
+            for attack in attacks
+            if attack.surface == surface
+        ]
+        if series:
+            guessing = Series("guessing", [_in_percent(0.0, 0.0), (100.0, 100.0)], color=GUESSING)
+            labels = ("false-positive rate, %", "true-positive rate, %")
+            charts.append(Chart(title, *labels, [*series, guessing], logarithmic=True, logarithmic_x=True))
+    return charts
+
+
+def _in_percent(false: float, true: float) -> tuple[float, float]:
+    return 100 * max(LEAST, false), 100 * max(LEAST, true)
 
 
 def copies_figure(settings: PrivacySettings, record: CopiesRecord) -> Any:

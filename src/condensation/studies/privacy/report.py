@@ -1,7 +1,7 @@
 """Report of a privacy study: attacks on each arm, canaries, copies in the set."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from condensation.core.text import counted
 from condensation.data.load import dataset_title
 from condensation.studies.privacy.attacks import START, Attack, attacks_of
 from condensation.studies.privacy.copies import COPIES, RESULT, SUSPICIOUS, CopiesRecord, nearer_to_training, worst
-from condensation.studies.privacy.figures import copies_figure, roc_figure
+from condensation.studies.privacy.figures import copies_figure, roc_charts, roc_figure
 from condensation.studies.privacy.pool import KINDS, make_pool
 from condensation.studies.privacy.settings import ARMS, PrivacySettings, decisive_settings
 from condensation.studies.privacy.shadows import KIND, shadow_path
 from condensation.studies.study import Block, ReportRecord, StudyReport, earlier_report
+from condensation.studies.tasks import Lazy
 
+LEAST = 4  # shadows of an attack
 FLOOR = 64  # shadows of an attack whose strength is accepted
 SURFACES = {"networks": "networks", "set": "the set"}
 COLUMNS = ("arm", "attack on", "test accuracy, %", "AUC", "TPR at 1 % FPR, %", "TPR at 0.1 % FPR, %")
@@ -30,13 +32,18 @@ class PrivacyRecord(ReportRecord):
     """Part of ``privacy.json`` that is read again."""
 
     attacks: tuple[Attack, ...] = ()
+    shadows: dict[str, int] = field(default_factory=dict)
+    copies: CopiesRecord | None = None
 
 
 def privacy_report(settings: PrivacySettings, folder: Path) -> StudyReport:
     """Return the report of the study in ``folder``."""
-    attacks, done = attacks_in(settings, folder)
     copies_path = folder / COPIES / RESULT
-    copies = read_record(copies_path, CopiesRecord) if copies_path.exists() else None
+    found = {arm: [n for n in range(settings.shadows) if shadow_path(folder, arm, n).exists()] for arm in settings.arms}
+    lost = any(len(numbers) < settings.shadows for numbers in found.values()) or (settings.set and not copies_path.exists())
+    earlier = earlier_report(folder / "privacy.json", PrivacyRecord, settings, decisive_settings) if lost else None
+    attacks, done = attacks_in(settings, folder, found, earlier[0] if earlier else None)
+    copies = read_record(copies_path, CopiesRecord) if copies_path.exists() else earlier[0].copies if earlier else None
     wanted = settings.shadows * len(settings.arms)
     missing = [counted(wanted - sum(done.values()), "shadow")] if sum(done.values()) < wanted else []
     missing += ["the search for copies"] if settings.set and copies is None else []
@@ -50,28 +57,30 @@ def privacy_report(settings: PrivacySettings, folder: Path) -> StudyReport:
         json={"attacks": to_dict(attacks), "shadows": done, "copies": to_dict(copies) if copies else None},
         figures={
             **({"roc.png": lambda: roc_figure([each for each in attacks if each.kind == KINDS[0]], ARMS)} if attacks else {}),
-            **({"copies.png": lambda: copies_figure(settings, copies)} if copies and worst(copies) else {}),
+            **({"copies.png": lambda: copies_figure(settings, copies)} if copies_path.exists() and copies and worst(copies) else {}),
         },
         places={"ROC curves": "roc.png", "Worst pairs": "copies.png", "Numbers": "privacy.json"},
         missing=" and ".join(missing),
         text_columns=("arm", "attack on"),
         jobs=wanted,
+        charts=lambda: roc_charts([each for each in attacks if each.kind == KINDS[0]], ARMS),
     )
 
 
-def attacks_in(settings: PrivacySettings, folder: Path) -> tuple[list[Attack], dict[str, int]]:
-    """Return the attacks on the shadows in ``folder``, or those of the report where the shadows are gone, and the shadows of each arm."""
-    found = {arm: [n for n in range(settings.shadows) if shadow_path(folder, arm, n).exists()] for arm in settings.arms}
-    counts = {arm: len(numbers) for arm, numbers in found.items()}
-    attacks: list[Attack] = []
-    if any(len(numbers) >= 4 for numbers in found.values()):
-        pool = make_pool(settings.data.load().train, settings.images, settings.canaries, settings.seed)
-        for arm, numbers in found.items():
-            if len(numbers) >= 4:
-                read = [read_tensors(shadow_path(folder, arm, number), KIND) for number in numbers]
-                attacks += attacks_of(arm, numbers, read, pool, settings.ipc)
-    elif earlier := earlier_report(folder / "privacy.json", PrivacyRecord, settings, decisive_settings):
-        attacks = list(earlier[0].attacks)
+def attacks_in(
+    settings: PrivacySettings, folder: Path, found: Mapping[str, Sequence[int]], earlier: PrivacyRecord | None
+) -> tuple[list[Attack], dict[str, int]]:
+    """Return the attacks on each arm by its ``found`` shadows, or those of an ``earlier`` report that had more, and their shadows."""
+    attacks, counts = list[Attack](), dict[str, int]()
+    pool = Lazy(lambda: make_pool(settings.data.load().train, settings.images, settings.canaries, settings.seed))
+    for arm, numbers in found.items():
+        before = earlier.shadows.get(arm, 0) if earlier else 0
+        counts[arm] = max(len(numbers), before if len(numbers) < settings.shadows else 0)
+        if earlier and counts[arm] > len(numbers):
+            attacks += [each for each in earlier.attacks if each.arm == arm]
+        elif len(numbers) >= LEAST:
+            read = [read_tensors(shadow_path(folder, arm, number), KIND) for number in numbers]
+            attacks += attacks_of(arm, numbers, read, pool(), settings.ipc)
     return attacks, counts
 
 
