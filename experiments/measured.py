@@ -82,7 +82,12 @@ def _of(column: str, method: str) -> bool:
 def _presets() -> Iterator[Measured]:
     """Yield the accuracies of the presets."""
     for source, content in _files("benchmarks/accuracy-*.json"):
-        settings, cutmix = content["settings"], content["evaluation"]["recipe"].get("cutmix", 0) > 0
+        evaluation = {
+            **content["settings"]["evaluation"],
+            "recipe": content["evaluation"]["recipe"],
+            "networks": content["accuracy"]["count"],
+        }
+        settings, cutmix = {**content["settings"], "evaluation": evaluation}, evaluation["recipe"].get("cutmix", 0) > 0
         about = {**content["made_by"], "minutes": round(content["condensing_seconds"] / 60, 1)}
         variant = f"preset {content['preset']}" + (", trained with CutMix" if cutmix else "")
         plain = not cutmix and not settings["method"].get("form") and settings["method"]["name"] in METHODS_OF_COLUMNS
