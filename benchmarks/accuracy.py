@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--baselines", action="store_true", help="also evaluate random images and herding, in the same form")
     parser.add_argument("--set", type=Path, metavar="FILE", help="file of the set, rounded to 16 bits")
     parser.add_argument("--networks", type=int, default=5, help="networks of the evaluation")
+    parser.add_argument("--epochs", type=int, default=1000, help="epochs of the evaluation; published: 1,000")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--runs", type=Path, default=Path("runs/accuracy"), help="folder of the runs")
@@ -98,7 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     source, _, ipc = options.job.rpartition("-")
     case = f"{options.job}-{options.preset}-seed{options.seed}"
-    judged = case if options.recipe == "paper" else f"{case}-{options.recipe}"
+    parts = [options.recipe] * (options.recipe != "paper") + [f"{options.epochs}-epochs"] * (options.epochs != 1000)
+    judged = "-".join([case, *parts])
     compute = Compute(device=options.device).resolve()
     preset = preset_for(options.preset, {"ipc": int(ipc), "data": {"source": source}})
     settings = replace(
@@ -113,7 +115,7 @@ def main() -> None:
     result = run(settings, folder, resume=(folder / SETTINGS).exists(), observers=[clock], progress=Progress(training=clock.training))
     print(f"{options.job}, {options.preset}: condensed in {clock.seconds:.0f} s ({compute.describe()})", flush=True)
     started = time.perf_counter()
-    evaluation = EvaluationSettings(networks=options.networks, recipe=RECIPES[options.recipe]())
+    evaluation = EvaluationSettings(networks=options.networks, recipe=RECIPES[options.recipe](options.epochs))
     data, condensed = settings.data.load(), rounded(result.condensed) if options.set else result.condensed
     form, entries = condensed.images.form, [Entry("dm", condensed.images)]
     for method in (Random(form), Herding(form=form)) if options.baselines else ():
