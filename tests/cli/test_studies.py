@@ -71,7 +71,7 @@ def test_json_output_of_a_table(condense):
 def test_a_dry_run_does_nothing(condense):
     code, output, _ = condense(*TABLE, "--dry-run", "--ipc", "1,10")
     assert code == 0
-    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 2 epochs" in output
+    assert "   3  to do     DM, ipc 1, seed 0: DM, 1 image per class, 3 steps; 1 network of 1 epoch" in output
     assert "6 of 6 jobs to do" in output
     assert not Path("tables").exists()
     assert len(json.loads(condense(*TABLE, "--dry-run", "--json")[1])) == 3

@@ -102,7 +102,7 @@ def first_difference(saved: Any, wanted: Any, name: str = "") -> str | None:
 def _short(value: Any, other: Any) -> str:
     """Return ``value`` for a message: a group of settings by its name, a number with at most six digits if that tells it from ``other``."""
     if isinstance(value, Mapping):
-        return str(value.get("name", "set"))
+        return str(value.get("name") or value)
     if isinstance(value, float) and isinstance(other, float) and f"{value:.6g}" != f"{other:.6g}":
         value = float(f"{value:.6g}")
     return repr(value)
