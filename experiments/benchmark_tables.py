@@ -15,6 +15,12 @@ def results(name: str) -> list[dict[str, Any]]:
     return [{**content, "machine": machine(content["made_by"])} for content in contents]
 
 
+def condensing_seconds(result: Mapping[str, Any]) -> float:
+    """Return the time of condensing; with one thread that of the processor, which other work on the machine does not prolong."""
+    seconds, cpu = float(result["condensing_seconds"]), result.get("condensing_cpu_seconds")
+    return min(seconds, float(cpu)) if cpu and result["made_by"]["threads"] == 1 else seconds
+
+
 def machine(made_by: Mapping[str, Any]) -> str:
     """Return the GPU, or the threads and the instruction set of the CPU."""
     if made_by["gpu"] != "none":

@@ -12,6 +12,7 @@ from condensation.runs.settings import RunSettings
 from condensation.studies.published_numbers import Number, columns, published, published_transfer
 from condensation.studies.table.cells import differences
 from condensation.studies.table.study import TableRow, TableSettings, published_run
+from experiments.benchmark_tables import condensing_seconds
 from experiments.plan import ROOT
 
 RESULTS = ROOT / "results"
@@ -88,10 +89,10 @@ def _presets() -> Iterator[Measured]:
             "networks": content["accuracy"]["count"],
         }
         settings, cutmix = {**content["settings"], "evaluation": evaluation}, evaluation["recipe"].get("cutmix", 0) > 0
-        about = {**content["made_by"], "minutes": round(content["condensing_seconds"] / 60, 1)}
+        about = {**content["made_by"], "minutes": round(condensing_seconds(content) / 60, 1)}
         variant = f"preset {content['preset']}" + (", trained with CutMix" if cutmix else "")
         plain = not cutmix and not settings["method"].get("form") and settings["method"]["name"] in METHODS_OF_COLUMNS
-        yield _row_of(settings, content["accuracy"], variant, source, about, content["condensing_seconds"], compared=plain)
+        yield _row_of(settings, content["accuracy"], variant, source, about, condensing_seconds(content), compared=plain)
         for name, score in content.get("baselines", {}).items():
             other = {**settings, "method": {"name": name, "form": settings["method"].get("form")}}
             shared = "CutMix" if cutmix else "DSA"

@@ -5,7 +5,7 @@ import json
 from condensation.core.storage import read_json
 from condensation.studies.published_numbers import published
 from experiments import benchmark_tables as benchmarks
-from experiments.benchmark_tables import results, table
+from experiments.benchmark_tables import condensing_seconds, results, table
 from experiments.measured import machine, number
 from experiments.page_parts import update
 from experiments.plan import ROOT
@@ -80,7 +80,7 @@ def accuracy() -> str:
 def presets() -> str:
     """Return accuracy against minutes for each preset, without repetitions on slower machines or with other seeds."""
     rows: dict[tuple[object, ...], list[object]] = {}
-    for result in sorted(results("accuracy"), key=lambda result: result["condensing_seconds"]):
+    for result in sorted(results("accuracy"), key=condensing_seconds):
         settings, score = result["settings"], result["accuracy"]
         source, recipe = settings["data"]["source"], "CutMix" if result["evaluation"]["recipe"].get("cutmix") else "published"
         random = result.get("baselines", {}).get("random")
