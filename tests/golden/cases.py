@@ -217,6 +217,11 @@ STUDY_ARGUMENTS: dict[str, tuple[object, ...]] = {
         *("-d", "digits", "-i", 1, "--pool", 2, "--pool-epochs", 2, "--bounds", "10,30,99", *JUDGED, "network.width=4"),
         *(*SMALL_METHOD[:2], "evaluation.network.width=4", *COMPUTE),
     ),
+    # Without the private arm, whose noise is never the same.
+    "privacy": (
+        *("-d", "digits", "-i", 1, "--shadows", 4, "--arms", "whole,random,dm-noise", "images=120", "canaries=20", "steps=2"),
+        *("spec.width=4", "recipe.epochs=20", *COMPUTE),
+    ),
     "theory": ("-d", "digits", *("--networks", 1), "epochs=0,1", "pairs=3", "ipc=1", "batch_per_class=3", "network.width=8", *COMPUTE[:2]),
 }
 TABLES = ("supplement", "supplement-paper")

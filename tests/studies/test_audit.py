@@ -33,7 +33,7 @@ def audited(record_property):
 
     def of(trials):
         result = audit(METHOD, REAL, CANARY, trials=trials)
-        for name in ("claimed", "recovered", "at_least", "trials"):
+        for name in ("claimed", "measured", "recovered", "at_least", "trials"):
             record_property(name, getattr(result, name))
         return result
 
@@ -44,7 +44,8 @@ def audited(record_property):
 def test_the_audit_recovers_nearly_the_claim(audited):
     result = audited(TRIALS)
     assert result.passed
-    assert result.recovered > 0.85 * result.claimed
+    assert result.measured == pytest.approx(result.claimed, rel=0.2)  # more than 4 standard errors
+    assert 0.7 * result.claimed < result.recovered < result.measured
     assert 1.0 < result.at_least < result.claimed
 
 

@@ -38,6 +38,10 @@ SETTINGS = {
         "pool": {"networks": 2, "recipe": {"epochs": 1, "augmentation": None}, "bounds": [0, 99.9], "growth": 2.0},
         **{"buckets": ["all"], "ipc": [1], "evaluation": EVALUATION},
     },
+    "privacy": {
+        **{"data": {"source": "digits", "preprocessing": "centered"}, "spec": SMALL, "recipe": {"epochs": 1, "augmentation": None}},
+        **{"arms": ["random", "dm-noise"], "shadows": 4, "images": 120, "canaries": 0, "ipc": 1, "steps": 1},
+    },
     "theory": {"data": {"source": "digits"}, "network": SMALL, "networks": 2, "epochs": [0, 1], "pairs": 3, "ipc": 1, "batch_per_class": 2},
 }
 

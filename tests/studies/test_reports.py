@@ -15,7 +15,7 @@ from tests.golden.cases import steady, without_new
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 TABLES = sorted(path.stem for path in (ROOT / "results" / "table").glob("*.json"))
-WORK = ("runs", "sets", "cells", "memories", "steps", "networks", "pool", "space.json", "arms", "local", "averages")
+WORK = ("runs", "sets", "cells", "memories", "steps", "networks", "pool", "space.json", "arms", "local", "averages", "shadows")
 
 
 def copy_of(name, tmp_path):
@@ -63,7 +63,7 @@ def test_printing_changes_no_file(name, tmp_path, condense):
 def test_a_study_without_its_runs_is_printed_from_its_report(name, tmp_path, condense):
     whole, folder = copy_of(name, tmp_path), without_work(Path(shutil.copytree(GOLDEN / "studies" / name, tmp_path / "copy")))
     before = content_of(folder)
-    assert set(map(str, before)) <= {"settings.json", f"{name}.json", f"{name}.md", f"{name}.png", "images.png", "split-0.json"}
+    assert set(map(str, before)) <= {"settings.json", f"{name}.json", f"{name}.md", f"{name}.png", "images.png", "split-0.json", "roc.png"}
     report = STUDIES[name].read(folder)
     assert report.rows == STUDIES[name].read(whole).rows
     assert is_as_frozen(as_json(report), name)
@@ -147,6 +147,7 @@ DAMAGED = {
     "nas": "space.json",
     "pools": "runs/all-ipc1-seed0/scores.json",
     "theory": "networks/0.json",
+    "privacy": "shadows/dm-noise-0.safetensors",
 }
 
 

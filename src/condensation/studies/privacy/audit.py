@@ -20,14 +20,17 @@ from condensation.methods.released_images import ReleasedImages
 from condensation.studies.privacy.intervals import clopper_pearson
 
 CONFIDENCE = 0.9999  # that a bound holds; a correct mechanism fails the audit once in 20,000 times
+MARGIN = float(norm.ppf(CONFIDENCE))  # standard errors below a measured shift at which its bound is
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Result of an audit: lower bounds of the epsilon of the mechanism as it is built."""
+    """Result of an audit: the epsilon of the mechanism as it is built, measured and bounded from below."""
 
     claimed: float
     """Epsilon of the settings."""
+    measured: float
+    """Epsilon of the shift of the statistic as it was measured; by chance, it may be above that of the mechanism."""
     recovered: float
     """Lower bound from the shift of the statistic in standard deviations, which takes its noise to be Gaussian."""
     at_least: float
@@ -56,7 +59,8 @@ def audit(method: DM, real: ImageSet, canary: ImageSet, *, trials: int = 1000, v
         np.array([_statistic(method, images, directions, row, views, seed) for _ in range(trials)]) for images in (real, both)
     )
     delta, epsilon = method.privacy.delta, method.privacy.epsilon
-    return Audit(epsilon, _epsilon_of_shift(without, present, delta), _epsilon_of_counts(without, present, delta), trials)
+    measured, bound = _epsilon_of_shift(without, present, delta, margin=0.0), _epsilon_of_shift(without, present, delta)
+    return Audit(epsilon, measured, bound, _epsilon_of_counts(without, present, delta), trials)
 
 
 def canary_embeddings(method: DM, canary: ImageSet, real: ImageSet, seed: int) -> Tensor:
@@ -82,10 +86,11 @@ def _statistic(method: DM, real: ImageSet, directions: Tensor, row: int, views: 
     return float((seen * release.counts[row] * directions).sum())
 
 
-def _epsilon_of_shift(without: np.ndarray, present: np.ndarray, delta: float) -> float:
-    """Return a lower bound of epsilon for Gaussian statistics (Balle & Wang, ICML 2018) from the bound of their shift."""
+def _epsilon_of_shift(without: np.ndarray, present: np.ndarray, delta: float, margin: float = MARGIN) -> float:
+    """Return the epsilon of Gaussian statistics (Balle & Wang, ICML 2018) from their shift less ``margin`` standard errors."""
     spread = math.sqrt((without.var(ddof=1) + present.var(ddof=1)) / 2)
-    shift = (present.mean() - without.mean()) / spread - float(norm.ppf(CONFIDENCE)) * math.sqrt(2 / len(present))
+    shift = float(present.mean() - without.mean()) / spread
+    shift -= margin * math.sqrt((2 + shift**2 / 4) / len(present))  # of the means, and of the spread
     return 0.0 if shift <= 0 else float(_dp_accounting().get_epsilon_gaussian(1 / shift, delta))
 
 

@@ -31,6 +31,11 @@ class AttackPool:
         """Return the images of a half."""
         return self.images.take(torch.from_numpy(np.flatnonzero(self.members(number))))
 
+    def fewest(self, number: int) -> int:
+        """Return how many images of its smallest class the half ``number`` has; 0 if it lacks a class."""
+        labels = self.images.labels.cpu().numpy()
+        return min(int((labels[self.members(number)] == label).sum()) for label in self.images.classes)
+
     def starts(self, number: int, ipc: int) -> np.ndarray:
         """Return the indices of the images that `DM` from real images and `Random` begin with on a half, for its seed ``number``."""
         drawn = self.half(number).draw(ipc, Rng(number).child("init").child("start")).indices

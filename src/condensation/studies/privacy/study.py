@@ -49,7 +49,7 @@ def privacy_tasks(settings: PrivacySettings, folder: Path, on_reading: OnProgres
         for arm in settings.arms:
             if method := arm_method(settings, arm):
                 method.validate(train)
-        least = min(pool().half(0).counts.values()) if len(pool().half(0).classes) == len(train.classes) else 0
+        least = min(pool().fewest(number) for number in range(settings.shadows))
         if least < settings.ipc:
             message = f"A half of the images has only {least} of a class, fewer than ipc {settings.ipc}."
             raise CondensationError(message, hint="Use more images, or a smaller ipc.", setting="images")
