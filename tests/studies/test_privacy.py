@@ -272,7 +272,11 @@ def test_unusable_settings_are_refused(changes, setting):
 
 @pytest.mark.parametrize(
     ("changes", "setting"),
-    [({"ipc": 50}, "images"), ({"images": 40, "ipc": 1, "shadows": 16}, "images"), ({"data": DataSettings("digits")}, "data.preprocessing")],
+    [
+        ({"ipc": 50}, "images"),
+        ({"images": 40, "ipc": 1, "shadows": 16}, "images"),
+        ({"data": DataSettings("digits")}, "data.preprocessing"),
+    ],
 )
 def test_settings_that_do_not_fit_the_images_are_refused(changes, setting, tmp_path):
     with pytest.raises(CondensationError) as error:
