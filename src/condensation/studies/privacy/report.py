@@ -49,7 +49,7 @@ def privacy_report(settings: PrivacySettings, folder: Path) -> StudyReport:
     missing += ["the search for copies"] if settings.set and copies is None else []
     blocks = [_block(kind, [each for each in attacks if each.kind == kind]) for kind in (*KINDS[1:], START)]
     return StudyReport(
-        title=f"{dataset_title(settings.data.source)}: what sets of {settings.ipc} images per class reveal",
+        title=f"{dataset_title(settings.data.source)}: what sets of {counted(settings.ipc, 'image')} per class reveal",
         columns=COLUMNS,
         rows=tuple(_row(each) for each in attacks if each.kind == KINDS[0]),
         blocks=(*[block for block in blocks if block.rows], *_copies_blocks(copies)),
