@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from condensation import (
-    DC,
     DM,
     KIP,
     Checkpoint,
@@ -29,6 +28,7 @@ from condensation import (
     Random,
     Recipe,
     Rng,
+    SiameseDC,
     Stopped,
     condense,
     evaluate,
@@ -39,7 +39,7 @@ from condensation.core.form import Tiles
 from condensation.core.team import Team, assigned
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.step_info import StepInfo
-from tests.small import CPU, dm, images
+from tests.small import CPU, GRADIENTS, dc, dm, images
 from tests.team.processes import in_processes
 
 ALONE = Compute(**CPU, chunk=6)  # type: ignore[arg-type]  # as many images as a class has in a step
@@ -51,8 +51,13 @@ METHODS: dict[str, Method] = {
     "dm": dm(batch_per_class=20),
     "dm-tiles": dm(form=Tiles(2), averaging=0.9, schedule="cosine"),
     "dm-kernel": dm(kernel=Laplacian(), classes_at_a_time=1),
+    "dc": dc(steps=2, outer_loops=3, inner_loops=2, averaging=0.9),
+    "dsa-tiles": SiameseDC(**{**GRADIENTS, "steps": 2, "outer_loops": 2}, form=Tiles(2)),  # type: ignore[arg-type]
 }
 BATCH_NORM = dm(steps=3, networks=Fresh(ConvNet(width=8, norm="batch")))
+
+
+UNDIVIDED: list[Method] = [KIP(steps=1), dc(networks=Fresh(ConvNet(width=8, norm="batch")))]
 
 
 def real() -> Any:
@@ -184,7 +189,7 @@ def everything(team: Team, folder: Path) -> dict[str, Any]:
         "full disk": caught(with_a_full_disk, team, folder / "full.safetensors"),
         "not finite": caught(not_finite, team, folder / "broken.safetensors"),
         "different": {what: caught(different, team, what) for what in ("precision", "settings", "data", "version")},
-        "alone": [caught(alone, team, method) for method in (KIP(steps=1), DC())],
+        "alone": [caught(alone, team, method) for method in UNDIVIDED],
     }
 
 
@@ -270,7 +275,10 @@ def test_processes_that_differ_are_refused_by_name_in_all_of_them(two: list[dict
 
 def test_methods_that_need_one_process_are_refused_by_name(two: list[dict[str, Any]]) -> None:
     for results in two:
-        assert [error["message"] for error in results["alone"]] == ["KIP runs in one process.", "DC runs in one process."]
+        assert [error["message"] for error in results["alone"]] == [
+            "KIP runs in one process.",
+            "DC with a network that mixes images, such as by batch norm, runs in one process.",
+        ]
 
 
 def test_the_largest_groups_are_assigned_first() -> None:

@@ -1,9 +1,12 @@
 """The command itself, to which each module of `condensation.cli.commands` adds its subcommand."""
 
+import os
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from condensation.core.errors import CondensationError
 
 # Subcommands in the order of ``condense --help``: the most used come first.
 PANELS = {
@@ -43,6 +46,14 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
-    pass
+    if ctx.invoked_subcommand != "run" and started_by_torchrun():
+        message = f"`condense {ctx.invoked_subcommand}` runs in one process."
+        raise CondensationError(message, hint="Start it without torchrun; studies use several processes with --on.")
+
+
+def started_by_torchrun() -> bool:
+    """Return whether this is one of several processes that torchrun started."""
+    return os.environ.get("WORLD_SIZE", "1") not in ("", "1")

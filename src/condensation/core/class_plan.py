@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
@@ -29,11 +30,15 @@ class ClassPlan:
     """Images of each class in a step if the classes of a group meet in batch norms alone, which processes can synchronize."""
     synchronized: bool = False
     """True if all classes of a process are computed at once, in a network whose norms are synchronized between processes."""
+    exchanges: int = 0
+    """Times in a step that processes collect the synthetic images of all classes."""
+    undivided: str = ""
+    """With what processes cannot divide the classes, such as "with one generator"; empty if they can."""
 
     @classmethod
     def of(
         cls, groups: Sequence[tuple[int, ...]], compute: Compute, images: Mapping[int, int], multiple: int = 1, separable: bool = False
-    ) -> ClassPlan:
+    ) -> Self:
         """Return a plan with the costs of its groups, from the ``images`` of each class in a step."""
         costs = tuple(sum(images[label] for label in group) for group in groups)
         return cls(tuple(groups), compute, costs, multiple, dict(images) if separable else None)
@@ -59,6 +64,10 @@ class ClassPlan:
             raise CondensationError(message, hint="Start fewer processes, or use a network with instance norm.", setting="method")
         groups, costs = tuple((label,) for label in self.separable), tuple(self.separable.values())
         return replace(self, groups=groups, costs=costs, compute=replace(self.compute, compile="never"), synchronized=True)
+
+    def total(self, losses: Tensor) -> Tensor:
+        """Return the loss of a step, a scalar, from the ``losses`` of the groups of all processes, float64 (groups, ...)."""
+        return losses.sum()
 
     @property
     def ranges(self) -> list[range]:

@@ -2,7 +2,7 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
@@ -40,12 +40,15 @@ class State:
     plan: "ClassPlan | None" = None
     """Groups of classes of the step, for methods that have a `Method.class_plan`."""
     group_losses: Tensor | None = None
-    """Loss of each group of `plan` in the last step, float64 (groups,)."""
+    """Loss of each group of `plan` in the last step, float64 (groups, ...)."""
+    gathered: "Callable[[], ImageSet] | None" = None
+    """Function that collects the current images of all processes, for `ClassPlan.exchanges`; None if there is one."""
 
     def add_up(self, losses: Sequence[Tensor]) -> Tensor:
-        """Keep the losses of the groups of a step, and return their sum, which is exact to float64 and in the order of labels."""
+        """Keep the losses (groups, ...) of a step, in the order of labels, and return the loss of the step; see `ClassPlan.total`."""
+        assert self.plan is not None
         self.group_losses = torch.stack([loss.detach() for loss in losses]).double().cpu()
-        return self.group_losses.sum()
+        return self.plan.total(self.group_losses)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content of a checkpoint: nested dicts and lists of tensors, numbers and strings."""

@@ -4,30 +4,30 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Self
 
 from condensation.augment.base import Augmentation, Transform
 from condensation.augment.dsa import DSA
+from condensation.core.class_plan import ClassPlan
 from condensation.core.compute import Compute
 from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.microbatch import split
+from condensation.core.modules import mixes_images
 from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_gradients import (
     class_mean_gradient,
     frozen_batch_norm,
     group_equal_counts,
     sequential_distances,
-    supports_vmap,
-    trainable_parameters,
     vmapped_distances,
 )
 from condensation.matching.gradient_distances import DISTANCES, DistanceName
 from condensation.matching.pairwise_mmd import slice_of_classes
 from condensation.methods.base import Method, State, need_at_least, need_fraction, need_one_of, need_positive
+from condensation.methods.dc_plan import DCPlan, group_size, loops_for
 from condensation.methods.initialization import INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSampler, seeded
@@ -35,21 +35,7 @@ from condensation.networks.samplers import Fresh
 from condensation.training.stacked import SingleModel
 from condensation.training.train import Recipe, train_together
 
-# Outer loops, and training epochs between them, by images per class. The last pair is the authors' advice, not published.
-LOOPS = {1: (1, 1), 10: (10, 50), 20: (20, 25), 30: (30, 20), 40: (40, 15), 50: (50, 10), 100: (100, 2)}
 NORM_IMAGES = 16  # real images per class that batch norm sees before each match
-GRADIENT_NUMBERS = 2**27  # gradient entries of all classes matched together on a GPU: half a gigabyte
-
-
-def loops_for(ipc: Mapping[int, int]) -> tuple[int, int]:
-    """Return the outer loops, and the epochs between them, for ``ipc[label]`` images of each class.
-
-    Both are interpolated linearly between the entries of `LOOPS` and rounded; beyond 100 images they are constant. If classes
-    have different ipc, their mean is used, since training uses the whole set.
-    """
-    mean = sum(ipc.values()) / len(ipc)
-    outer, inner = (round(float(np.interp(mean, list(LOOPS), column))) for column in zip(*LOOPS.values(), strict=True))
-    return outer, inner
 
 
 @dataclass(kw_only=True)
@@ -59,7 +45,6 @@ class DCState(State):
     network: Classifier
     model: SingleModel  # the same network, compiled and in the chosen precision
     loops: tuple[int, int]
-    groups: list[range]  # indices of the classes matched together; all classes of a group have equally many images
     chunk: int | None  # real images processed at a time
 
 
@@ -132,35 +117,40 @@ class DC(Method[DCState]):
     def _as_set(self, by_ipc: tuple[int, int]) -> tuple[int, int]:
         return self.outer_loops or by_ipc[0], self.inner_loops or by_ipc[1]
 
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> DCPlan:
+        network = self.networks.network(real.shape, real.num_classes, "cpu").to(compute.dtype).requires_grad_(True)
+        outer, inner = self.loops(ipc)
+        per_stored = self.form.count if self.form else 1
+        drawn = {label: min(self.batch_per_class, count) for label, count in real.counts.items()}
+        matched = {label: drawn[label] + count * per_stored for label, count in ipc.items()}
+        total_images = self.steps * (outer * sum(drawn.values()) + (outer - 1) * inner * per_stored * sum(ipc.values()))
+        size = group_size(self.classes_at_a_time, network, real.shape, max(ipc.values()) * per_stored, compute)
+        labels = list(ipc)
+        groups = [tuple(labels[part.start : part.stop]) for part in group_equal_counts(list(ipc.values()), size)]
+        plan = DCPlan.of(groups, compute.with_compile_decision(real.shape, total_images), matched)
+        together = "with a network that mixes images, such as by batch norm," if mixes_images(network) else ""
+        return replace(plan, loops=(outer, inner), exchanges=outer - 1, undivided=together)
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> DCState:
+        return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))
+
+    def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: ClassPlan) -> DCState:
+        assert isinstance(plan, DCPlan)
+        compute = plan.compute
         initial = initial_images(self.start, real, ipc, rng.child("start"), self.form)
         source = SyntheticImages(replace(initial, images=initial.images.to(compute.dtype)), self.averaging)
         network = self.networks.network(real.shape, real.num_classes, real.device).to(compute.dtype).requires_grad_(True)
         if self.augmentation is not None:  # raises before the first step if the augmentation does not fit the images
             self.augmentation.fit(real).per_class(real.classes, rng.child("augment"))(source.seen().detach(), source.seen_class_index)
-        outer, inner = self.loops(ipc)
-        most = max(ipc.values()) * initial.seen_per_stored
-        batch = sum(min(self.batch_per_class, count) for count in real.counts.values())
-        total_images = self.steps * (outer * batch + (outer - 1) * inner * initial.seen)
         return DCState(
             source=source,
             optimizers=(torch.optim.SGD(source.parameters(), lr=self.lr, momentum=self.momentum),),
+            plan=plan,
             network=network,
-            model=SingleModel(network, compute.with_compile_decision(real.shape, total_images)),
-            loops=(outer, inner),
-            groups=group_equal_counts(list(ipc.values()), self._group_size(network, real, most, compute)),
+            model=SingleModel(network, compute),
+            loops=plan.loops,
             chunk=compute.chunk_for(network, real.shape),
         )
-
-    def _group_size(self, network: Classifier, real: ImageSet, per_class: int, compute: Compute) -> int:
-        """Return the number of classes matched together, each with up to ``per_class`` seen images."""
-        count = self.classes_at_a_time
-        if count is None:
-            if torch.device(compute.device).type == "cpu":
-                return 1
-            numbers = sum(parameter.numel() for parameter in trainable_parameters(network).values())
-            count = max(1, min(compute.suitable_chunk(real.shape) // per_class, GRADIENT_NUMBERS // numbers))
-        return count if count > 1 and supports_vmap(network, real.shape) else 1
 
     def step(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
         outer, inner = state.loops
@@ -177,21 +167,22 @@ class DC(Method[DCState]):
         losses = []
         for loop in range(outer):
             losses.append(self._match(state, real, rng.child("match", loop)))
-            if loop < outer - 1:
-                small = replace(state.source.template, images=state.source.images.detach()).decoded()
-                train_together(state.model, [small], recipe, [rng.child("train", loop)])
+            if loop < outer - 1:  # on all classes: each process trains the same network
+                small = state.gathered() if state.gathered else replace(state.source.template, images=state.source.images.detach())
+                train_together(state.model, [small.decoded()], recipe, [rng.child("train", loop)])
         state.source.update_average()
-        return torch.stack(losses).mean()
+        return state.add_up(list(torch.stack(losses, dim=1)))
 
     def _match(self, state: DCState, real: ImageSet, rng: Rng) -> Tensor:
-        """Take one SGD step on the images to reduce the distance summed over classes, and return that distance."""
+        """Take one SGD step on the images to reduce the distances summed over classes, and return that of each group (groups,)."""
+        assert state.plan is not None
         images, template = state.source.images, state.source.template
         augmentation, seen_per_stored = self.augmentation, template.seen_per_stored
         transform = None if augmentation is None else augmentation.fit(real).per_class(real.classes, rng.child("augment"))
         draw = real.draw(self.batch_per_class, rng.child("real"))
-        gradient, total = torch.zeros_like(images), images.new_zeros(())
+        gradient, losses = torch.zeros_like(images), []
         with frozen_batch_norm(state.network, lambda: real.inputs(real.draw(NORM_IMAGES, rng.child("norm")).indices).to(images.dtype)):
-            for group in state.groups:
+            for group in state.plan.ranges:
                 indices = slice_of_classes(group, template.class_index)
                 labels = template.labels[indices].repeat_interleave(seen_per_stored).view(len(group), -1)
                 with seeded(state.network, rng.child("dropout", real.classes[group.start])):
@@ -205,10 +196,10 @@ class DC(Method[DCState]):
                     distances = vmapped_distances if len(group) > 1 else sequential_distances
                     loss = distances(DISTANCES[self.distance], target, state.network, synthetic, labels).sum()
                     gradient += torch.autograd.grad(loss, images)[0]
-                total += loss.detach()
+                losses.append(loss.detach())
         images.grad = gradient
         state.optimizers[0].step()
-        return total
+        return torch.stack(losses)
 
 
 @dataclass(frozen=True)

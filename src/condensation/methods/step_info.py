@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method, State
+
+if TYPE_CHECKING:
+    from condensation.core.class_plan import ClassPlan
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,9 @@ def identity_of(method: Method, prepared: Method, real: ImageSet, ipc: Mapping[i
     return identity
 
 
-def require_divisible(method: Method) -> None:
-    """Raise CondensationError if several processes cannot divide the classes of ``method``."""
-    if type(method).class_plan is Method.class_plan or method.is_private:
-        name = f"{type(method).__name__} with privacy" if method.is_private else type(method).__name__
+def require_divisible(method: Method, plan: "ClassPlan | None" = None) -> None:
+    """Raise CondensationError if several processes cannot divide the classes of ``method``, or of its ``plan``."""
+    reason = "with privacy" if method.is_private else plan.undivided if plan else ""
+    if reason or type(method).class_plan is Method.class_plan:
+        name = f"{type(method).__name__} {reason}".strip()
         raise CondensationError(f"{name} runs in one process.", hint="Start it without torchrun.", setting="method")

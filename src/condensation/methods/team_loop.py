@@ -67,6 +67,7 @@ def _plan(team: Team, method: Method, real: ImageSet, counts: dict[int, int], co
         method.validate(real)
         plan = method.class_plan(real, counts, compute)
         assert plan is not None
+        require_divisible(method, plan)
         plan = plan.synchronized_between(team.size)
         idle = team.size - len(plan.groups)
         if idle > 0 and team.leads:
@@ -103,6 +104,12 @@ class _TeamRun:
     identity: dict[str, object]
     checkpoint: Checkpoint | None
     observers: Sequence[Observer]
+    exchanges: int = 0  # of the current step until now
+    failed: bool = False  # whether all processes raise the error of one, during a step
+
+    def __post_init__(self) -> None:
+        if self.state and self.shares.plan.exchanges:
+            self.state.gathered = self._exchange
 
     def run(self, rng: Rng, real: ImageSet) -> ImageSet:
         """Take all steps, from the checkpoint on, and return the images of all processes."""
@@ -145,14 +152,15 @@ class _TeamRun:
         Raise an error of any process in all of them, and Diverged if the numbers of one are not finite.
         """
         team, checkpoint = self.shares.team, self.checkpoint
-        told = torch.zeros(FLAGS + len(self.shares.plan.groups), dtype=torch.float64)
+        plan = self.shares.plan
+        all_losses = torch.zeros(len(plan.groups), plan.exchanges + 1, dtype=torch.float64)
         losses = self.state.group_losses if self.state and stepped and error is None else None
         if losses is not None:
-            told[[FLAGS + number for number in self.shares.groups[team.rank][: len(losses)]]] = losses
-        finite = error is not None or self.state is None or (bool(told.isfinite().all()) and self.state.source.is_finite())
+            all_losses[self.shares.groups[team.rank][: len(losses)]] = losses.view(len(losses), -1)
+        finite = error is not None or self.state is None or (bool(all_losses.isfinite().all()) and self.state.source.is_finite())
         due = team.leads and checkpoint is not None and checkpoint.due()
-        told[:FLAGS] = torch.tensor([error is not None, stopped is not None, not finite, due], dtype=torch.float64)
-        told = team.sum(told)
+        flags = torch.tensor([error is not None, stopped is not None, not finite, due], dtype=torch.float64)
+        told = team.sum(torch.cat([flags, all_losses.flatten()]))
         errors, stops, broken, due_anywhere = (bool(flag) for flag in told[:FLAGS].tolist())
         if errors:
             team.raise_any(error)
@@ -160,7 +168,7 @@ class _TeamRun:
             diverged = Diverged(done, checkpoint.saved_step if checkpoint else None, self.method)
             diverged.__dict__["reported"] = not team.leads
             raise diverged
-        return stops, due_anywhere, float(told[FLAGS:].sum())
+        return stops, due_anywhere, float(plan.total(told[FLAGS:].view_as(all_losses)))
 
     def _observed(self, done: int, loss: float | None, stopped: Stopped | None) -> tuple[Stopped | None, Exception | None]:
         """Call the observers; return the request to stop and the error of the first that raises one."""
@@ -181,16 +189,31 @@ class _TeamRun:
         return stopped, None
 
     def _step(self, rng: Rng) -> Exception | None:
-        """Take a step; return its error, which all processes raise later, unless they wait for each other in the network."""
-        if self.state is None or self.real is None:
-            return None
+        """Take a step; return its error, which all processes raise later, unless they wait for each other in the step."""
+        self.exchanges = 0
         try:
-            self.prepared.step(self.state, self.real, rng)
+            if self.state is None or self.real is None:
+                for _ in range(self.shares.plan.exchanges):
+                    self._exchange()
+            else:
+                self.prepared.step(self.state, self.real, rng)
         except Exception as error:
-            if self.shares.plan.synchronized:
+            if self.failed or self.shares.plan.synchronized:
                 raise
+            if self.exchanges < self.shares.plan.exchanges:  # the others wait in the next one
+                self.shares.team.raise_any(error)
             return error
         return None
+
+    def _exchange(self) -> ImageSet:
+        """Return the current images of all processes, on the device; raise an error that one of them had since the last exchange."""
+        self.exchanges += 1
+        self.failed = True
+        self.shares.team.raise_any(None)
+        source = self.state.source if self.state else None
+        images = self.shares.gathered(replace(source.template, images=source.images.detach()) if source else None, self.like)
+        self.failed = False
+        return images.to(source.images.device) if source else images
 
     def _save(self, done: int) -> None:
         """Save the state of all processes."""

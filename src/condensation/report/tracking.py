@@ -82,14 +82,26 @@ class Track:
         return cls(opened)
 
     def __call__(self, info: StepInfo) -> None:
+        images = info.snapshot().to("cpu") if is_pictured(info) else None  # first: what fails below must not leave others waiting
         tracker = self._tracker = self._tracker or self._open(info)
         if info.loss is not None:
             tracker.loss(info.loss, info.step)
-        if info.step % max(1, info.steps // PICTURES) == 0 or info.step == info.steps:
-            tracker.picture(grid(info.snapshot().to("cpu"), title=f"step {info.step:,}"), info.step)
+        if images is not None:
+            tracker.picture(grid(images, title=f"step {info.step:,}"), info.step)
         if info.step == info.steps:
             tracker.close()
             self._tracker = None
+
+
+def is_pictured(info: StepInfo) -> bool:
+    """Return whether `Track` writes a picture at this step."""
+    return info.step % max(1, info.steps // PICTURES) == 0 or info.step == info.steps
+
+
+def follow(info: StepInfo) -> None:
+    """Give the images of this process to the pictures of `Track`, which is an observer of the first process of the team."""
+    if is_pictured(info):
+        info.snapshot()
 
 
 class TensorBoard:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from condensation.cli import options as opt
-from condensation.cli.app import app
+from condensation.cli.app import app, started_by_torchrun
 from condensation.cli.choices import METHODS, TRACKERS, one_of
 from condensation.cli.groups import grouped
 from condensation.cli.refuse import require_usable
@@ -64,10 +64,12 @@ def run(
     given = {"preset": preset, "file": reading.config, "options": options, "overrides": overrides, "network": network}
     settings = settings_from(**given, trust=reading.trust, quick=True)  # type: ignore[arg-type]
     if print_config:
+        if os.environ.get("RANK", "0") not in ("", "0"):  # another process prints the same
+            return None
         return opt.print_settings(settings)
     out = out or default_folder(settings)
     options_of_view = {"resume": resume, "checkpoint_every": checkpoint_every, "track": track, "dry_run": dry_run, "release": release}
-    if os.environ.get("WORLD_SIZE", "1") not in ("", "1"):  # of torchrun
+    if started_by_torchrun():
         from condensation.cli.views.team import run_in_team
 
         return run_in_team(settings, out, output, **options_of_view)  # type: ignore[arg-type]
