@@ -2,7 +2,7 @@
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
@@ -46,9 +46,8 @@ class State:
 
     def add_up(self, losses: Sequence[Tensor]) -> Tensor:
         """Keep the losses (groups, ...) of a step, in the order of labels, and return the loss of the step; see `ClassPlan.total`."""
-        assert self.plan is not None
         self.group_losses = torch.stack([loss.detach() for loss in losses]).double().cpu()
-        return self.plan.total(self.group_losses)
+        return self.plan.total(self.group_losses) if self.plan else self.group_losses.sum()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the content of a checkpoint: nested dicts and lists of tensors, numbers and strings."""
@@ -123,8 +122,7 @@ class LearningSettings:
     def _with(self, setting: str, value: object, kind: str, current: object) -> Self:
         if current is None:
             raise CondensationError(f"{type(self).__name__} has no {kind}.", setting="method")
-        changed: Self = _replaced(self, setting, value)
-        return changed
+        return _replaced(self, setting, value)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -234,10 +232,9 @@ def need_fraction(method: Method, *names: str) -> None:
     require(method, "method", names, lambda value: 0 <= value < 1, "in [0, 1)")
 
 
-def need_one_of(method: Method, name: str, choices: Iterable[str]) -> None:
+def need_one_of(method: Method, name: str, choices: Collection[str]) -> None:
     """Raise CondensationError unless this setting of ``method`` is one of ``choices``."""
-    names = tuple(choices)
-    require(method, "method", (name,), lambda value: value in names, f"one of {', '.join(names)}")
+    require(method, "method", (name,), lambda value: value in choices, f"one of {', '.join(choices)}")
 
 
 def _get(settings: Any, path: str) -> Any:
