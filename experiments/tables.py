@@ -13,7 +13,7 @@ from experiments.plan import ROOT
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("choose", "gtn", "speed")),
-    *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("speed-benchmarks", "speed-ablation", "tiles")),
+    *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("privacy", "speed-benchmarks", "speed-ablation", "tiles")),
 )
 LESSONS = {"gtn-mnist-500": "GTN", "gtn-mnist-500-dm": "DM", "gtn-mnist-paper": "GTN, published sizes"}
 
@@ -27,11 +27,19 @@ def write() -> None:
 def parts() -> dict[str, str]:
     """Return the table of each generated part."""
     tables = (
-        *(accuracy, presets, commands, gates, ablation, scores),
+        *(accuracy, presets, commands, gates, ablation, scores, audits),
         *(benchmarks.dm_step, benchmarks.dc_step, benchmarks.evaluation, benchmarks.winograd, benchmarks.first_layers),
         *(benchmarks.microbatches, benchmarks.compiling, benchmarks.memory, benchmarks.growth, benchmarks.startup),
     )
     return {write.__name__.replace("_", "-"): write() for write in tables}
+
+
+def audits() -> str:
+    """Return the epsilons that audits of differential privacy recover."""
+    builds = read_json(ROOT / "results" / "privacy-audit.json")["builds"]
+    names = ("claimed", "measured", "recovered", "at_least")
+    rows = [[each["build"], *(f"{each[name]:.1f}" for name in names), f"{each['trials']:,.0f}"] for each in builds]
+    return table("build | claimed epsilon | measured | lower bound, Gaussian | lower bound, counts | trials", rows)
 
 
 def scores() -> str:
