@@ -118,7 +118,7 @@ def save(name: str, result: Mapping[str, Any], out: Path, device: str = "cpu", c
     """Write the result of the benchmark ``name`` as JSON, with the command, the commit and the machine. ``case`` is for the file name."""
     path = out / f"{'-'.join(filter(None, (name, case, machine_name(device))))}.json"
     command = " ".join(["python -m", f"benchmarks.{name}", *_without_paths(sys.argv[1:])])
-    made_by = {"command": command, "commit": commit(), "date": date.today().isoformat(), "device": device, **machine_facts(device)}
+    made_by = {"command": command, "commit": LOADED, "date": date.today().isoformat(), "device": device, **machine_facts(device)}
     write_json(path, {"made_by": made_by, **result})
     print(f"written to {path}")
 
@@ -146,7 +146,7 @@ def machine_name(device: str) -> str:
 
 def made_by() -> dict[str, Any]:
     """Return the commit, the machine and the versions that a result comes from."""
-    return {"commit": commit(), "machine": machine(), "versions": versions()}
+    return {"commit": LOADED, "machine": machine(), "versions": versions()}
 
 
 def commit() -> str:
@@ -163,3 +163,6 @@ def _cpu_model() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+LOADED = commit()  # of the code that is loaded: the working tree may change while a benchmark runs
