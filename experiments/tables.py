@@ -74,7 +74,7 @@ def accuracy() -> str:
             [
                 f"{settings['data']['source']}, {settings['ipc']}" + (f" (seed {settings['seed']})" if settings["seed"] else ""),
                 f"{method['sets']} sets of {steps}; {method['mixtures']} networks select" if several else steps,
-                f"{result['condensing_seconds'] / 60:.1f} min",
+                f"{condensing_seconds(result) / 60:.1f} min",
                 recipe,
                 f"**{score['mean']:.1f} ± {score['deviation']:.1f}** ({score['count']})",
                 result["published"][0] if result["published"] else "",
@@ -95,7 +95,7 @@ def presets() -> str:
         key = source, settings["ipc"], result["preset"], recipe
         rows[key] = rows.get(key) or [
             *key,
-            f"{result['condensing_seconds'] / 60:.1f}",
+            f"{condensing_seconds(result) / 60:.1f}",
             f"{score['mean']:.1f} ± {score['deviation']:.1f} ({score['count']})",
             f"{random['mean']:.1f} ± {random['deviation']:.1f}" if random else "",
             published(source, settings["ipc"]).get("dm", ""),
