@@ -23,6 +23,7 @@ from condensation import (
     ConvNet,
     Fresh,
     ImageSet,
+    KeepGenerator,
     Method,
     PixelMMD,
     Random,
@@ -30,6 +31,7 @@ from condensation import (
     Rng,
     SiameseDC,
     Stopped,
+    TrainedGenerator,
     condense,
     evaluate,
 )
@@ -39,7 +41,7 @@ from condensation.core.form import Tiles
 from condensation.core.team import Team, assigned
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.step_info import StepInfo
-from tests.small import CPU, GRADIENTS, dc, dm, images
+from tests.small import CPU, GRADIENTS, dc, dm, gmmn, images
 from tests.team.processes import in_processes
 
 ALONE = Compute(**CPU, chunk=6)  # type: ignore[arg-type]  # as many images as a class has in a step
@@ -52,12 +54,13 @@ METHODS: dict[str, Method] = {
     "dm-tiles": dm(form=Tiles(2), averaging=0.9, schedule="cosine"),
     "dm-kernel": dm(kernel=Laplacian(), classes_at_a_time=1),
     "dc": dc(steps=2, outer_loops=3, inner_loops=2, averaging=0.9),
+    "gmmn": gmmn(batch_per_class=20, lr_drop_step=2),
     "dsa-tiles": SiameseDC(**{**GRADIENTS, "steps": 2, "outer_loops": 2}, form=Tiles(2)),  # type: ignore[arg-type]
 }
 BATCH_NORM = dm(steps=3, networks=Fresh(ConvNet(width=8, norm="batch")))
 
 
-UNDIVIDED: list[Method] = [KIP(steps=1), dc(networks=Fresh(ConvNet(width=8, norm="batch")))]
+UNDIVIDED: list[Method] = [KIP(steps=1), gmmn(networks="conditional"), dc(networks=Fresh(ConvNet(width=8, norm="batch")))]
 
 
 def real() -> Any:
@@ -72,6 +75,15 @@ def condensed(team: Team | None, name: str, precision: str = "float32", **option
     compute = compute if name in METHODS else replace(compute, chunk=None)
     made = condense(method, real(), IPC, compute=compute, team=team, observers=[lambda info: losses.append(info.loss)], **options)
     return made.images.numpy(), losses
+
+
+def generator_of(team: Team | None, path: Path, steps: int) -> list[np.ndarray]:
+    """Return images drawn from the generator that a run keeps, and those of the run, which continues one of half the steps."""
+    method, checkpoint = gmmn(iterations=steps), Checkpoint(path.with_suffix(".state"), every=0)
+    made = condense(method, real(), IPC, compute=ALONE, team=team, checkpoint=checkpoint, observers=[KeepGenerator(method, path)])
+    if team:
+        team.wait()  # for the file
+    return [TrainedGenerator.load(path).images(2).images.numpy(), made.images.numpy()]
 
 
 def all_of_them(team: Team | None) -> dict[str, Any]:
@@ -185,6 +197,7 @@ def everything(team: Team, folder: Path) -> dict[str, Any]:
     """Return the results of two processes; to start them takes longer than any of these."""
     return {
         "all": all_of_them(team),
+        "generator": generator_of(team, folder / "generator.safetensors", 3),
         "stopped": stopped_at(team, folder / "stopped.safetensors", 2),
         "full disk": caught(with_a_full_disk, team, folder / "full.safetensors"),
         "not finite": caught(not_finite, team, folder / "broken.safetensors"),
@@ -210,6 +223,14 @@ def test_two_processes_make_the_same_bits_as_one(two: list[dict[str, Any]]) -> N
     expected = all_of_them(None)
     for results in two:
         check_all(expected, results["all"])
+
+
+def test_the_generators_of_all_processes_are_kept_and_continued(two: list[dict[str, Any]], folder: Path) -> None:
+    for steps in (3, 6):
+        expected = generator_of(None, folder / f"alone-{steps}.safetensors", steps)
+        some = [results["generator"] for results in two] if steps == 3 else [generator_of(None, folder / "generator.safetensors", steps)]
+        for values in some:
+            assert all(map(np.array_equal, values, expected))
 
 
 @pytest.mark.slow
@@ -277,6 +298,7 @@ def test_methods_that_need_one_process_are_refused_by_name(two: list[dict[str, A
     for results in two:
         assert [error["message"] for error in results["alone"]] == [
             "KIP runs in one process.",
+            "GMMN with one generator runs in one process.",
             "DC with a network that mixes images, such as by batch norm, runs in one process.",
         ]
 

@@ -201,5 +201,5 @@ class KeepGenerator:
         self.method, self.path, self.card = method, Path(path), card or {}
 
     def __call__(self, info: StepInfo) -> None:
-        if info.step == info.steps and isinstance(info.state.source, GeneratedImages):
-            TrainedGenerator.of(self.method, info.state.source, self.card).save(self.path)
+        if info.step == info.steps and isinstance(source := info.source(), GeneratedImages) and info.leads:
+            TrainedGenerator.of(self.method, source, self.card).save(self.path)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
@@ -13,6 +13,9 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import first_difference, grown
 from condensation.core.storage import write_json
 from condensation.core.tensor_files import read_tensors, to_tensors, unpack, write_tensors
+
+if TYPE_CHECKING:
+    from condensation.core.checkpoint_parts import Rows
 
 EVERY_SECONDS = 20.0
 
@@ -72,10 +75,12 @@ class Checkpoint:
         """Folder of the states of several processes; see `core.checkpoint_parts`."""
         return self.path.with_suffix("")
 
-    def restore(self, state: Stateful | None, run: Mapping[str, Any], growing: str = "", classes: Mapping[int, slice] | None = None) -> int:
+    def restore(
+        self, state: Stateful | None, run: Mapping[str, Any], growing: str = "", classes: "Mapping[int, Rows] | None" = None
+    ) -> int:
         """Load the latest saved state into ``state`` and return its step, 0 if there is none.
 
-        The number at the dotted name ``growing`` may have grown since. ``classes`` restricts a state to some classes, by the indices of
+        The number at the dotted name ``growing`` may have grown since. ``classes`` restricts a state to some classes, by the rows of
         their images; None: all. Raise CondensationError for the state of another run.
         """
         if not self.exists:
@@ -95,14 +100,14 @@ class Checkpoint:
         self.saved_step = step
         return step
 
-    def save_part(self, state: Stateful | None, step: int, run: Mapping[str, Any], classes: Mapping[int, slice], rank: int) -> str:
+    def save_part(self, state: Stateful | None, step: int, run: Mapping[str, Any], classes: "Mapping[int, Rows]", rank: int) -> str:
         """Save the state of the classes of one of several processes, and return the name of its file; see `save_manifest`."""
         from condensation.core.checkpoint_parts import by_class
 
         if state is None:
             return ""
         tensors, tree = to_tensors(state.state_dict())
-        count = max(part.stop for part in classes.values())
+        count = max(rows.images.stop for rows in classes.values())
         name = f"step-{step}/rank-{rank}.safetensors"
         card = {"step": step, "run": dict(run), "state": tree, "classes": list(classes)}
         write_tensors(self.parts / name, "checkpoint", by_class(tensors, classes, count), card)
@@ -125,7 +130,7 @@ class Checkpoint:
         """Note that the state after ``step`` steps was saved now."""
         self._saved_at, self.saved_step = time.monotonic(), step
 
-    def _latest(self, classes: Mapping[int, slice] | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def _latest(self, classes: "Mapping[int, Rows] | None") -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return the tensors and the card of the latest state, that of one file or of the parts of several processes."""
         from condensation.core.checkpoint_parts import latest_manifest, read_parts, restricted, step_of
 

@@ -1,13 +1,13 @@
 """Checkpoints of several processes: a file per process with the tensors of its classes, and a manifest that names the latest files.
 
-A part has the names ``class/LABEL/NAME`` for tensors with a row per image, and ``common/NAME`` for others, so that any number of
+A part has the names ``class/LABEL/NAME`` for tensors with a row per image or class, and ``common/NAME`` for others, so that any number of
 processes can continue the work of any other.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,15 @@ from condensation.core.tensor_files import read_card, read_tensors
 
 MANIFEST = "manifest.json"
 IMAGE_DIMS = 4  # of tensors with a row per image: pixels, their averages, the momentum of their optimizer
+CLASS_DIMS = 3  # of tensors with a row per class: weights of one generator per class, the moments of their optimizer
+
+
+class Rows(NamedTuple):
+    """Rows of a class in tensors of several classes."""
+
+    images: slice
+    place: int
+    """Index of the class."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +54,27 @@ def step_of(path: Path) -> int:
     return step if isinstance(step, int) else 0
 
 
-def by_class(tensors: Mapping[str, Tensor], classes: Mapping[int, slice], count: int) -> dict[str, Tensor]:
+def by_class(tensors: Mapping[str, Tensor], classes: Mapping[int, Rows], count: int) -> dict[str, Tensor]:
     """Return ``tensors`` under the names of a part; those of ``count`` images are divided by ``classes``."""
     named: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if _goes_by_image(tensor, count):
-            named |= {f"class/{label}/{name}": tensor[images] for label, images in classes.items()}
+            named |= {f"class/{label}/{name}": tensor[rows.images] for label, rows in classes.items()}
+        elif tensor.ndim == CLASS_DIMS:
+            named |= {f"class/{label}/{name}": tensor[rows.place : rows.place + 1] for label, rows in classes.items()}
         else:
             named[f"common/{name}"] = tensor
     return named
 
 
-def restricted(tensors: Mapping[str, Tensor], classes: Mapping[int, slice]) -> dict[str, Tensor]:
+def restricted(tensors: Mapping[str, Tensor], classes: Mapping[int, Rows]) -> dict[str, Tensor]:
     """Return the ``tensors`` of all images with the rows of ``classes`` alone."""
-    rows = torch.cat([torch.arange(images.start, images.stop) for images in classes.values()])
-    return {name: tensor[rows] if tensor.ndim == IMAGE_DIMS else tensor for name, tensor in tensors.items()}
+    images = torch.cat([torch.arange(rows.images.start, rows.images.stop) for rows in classes.values()])
+    kept = {IMAGE_DIMS: images, CLASS_DIMS: torch.tensor([rows.place for rows in classes.values()])}
+    return {name: tensor[kept[tensor.ndim]] if tensor.ndim in kept else tensor for name, tensor in tensors.items()}
 
 
-def read_parts(folder: Path, manifest: Manifest, classes: Mapping[int, slice] | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read_parts(folder: Path, manifest: Manifest, classes: Mapping[int, Rows] | None) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors of ``classes``, by default all, in the order of labels, and the card. Only the files that have them are read."""
     by_name: dict[str, dict[int, Tensor]] = {}
     tensors: dict[str, Tensor] = {}

@@ -12,7 +12,7 @@ The latents of the images have their own random stream, so the generator does no
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import Self
 
+from condensation.core.class_plan import class_offsets
 from condensation.core.compute import Compute
 from condensation.core.images import ImageSet, Shape
 from condensation.core.microbatch import split
@@ -35,15 +36,25 @@ class GeneratedImages(SyntheticImages):
 
     latents: Tensor
 
-    def __init__(self, template: ImageSet, generator: Generator, rng: Rng, chunk: int) -> None:
+    def __init__(
+        self, template: ImageSet, generator: Generator, rng: Rng, chunk: int, parts: Sequence[tuple[range, Generator]] = ()
+    ) -> None:
+        """With ``parts``, the generators of groups of classes, which share the weights of ``generator``, draw one group after the other."""
         super().__init__(template)
         self.images.requires_grad_(False)
         self.generator, self.chunk = generator, chunk
+        self.groups = [*parts] or [(range(len(template.classes)), generator)]
         latents = latents_for(generator, template.counts, rng).to(template.images)
         self.register_buffer("latents", latents, persistent=False)  # a resumed run draws them again
 
     def snapshot(self) -> ImageSet:
-        self.assign(drawn_images(self.generator, self.latents, self.template.class_index, self.template.preprocessing, self.chunk))
+        template, images = self.template, []
+        offsets = class_offsets(template.class_index, len(template.classes))
+        for classes, generator in self.groups:
+            rows = slice(offsets[classes.start], offsets[classes.stop])
+            class_index = template.class_index[rows] - classes.start
+            images.append(drawn_images(generator, self.latents[rows], class_index, template.preprocessing, self.chunk))
+        self.assign(torch.cat(images))
         return super().snapshot()
 
     def is_finite(self) -> bool:
@@ -60,7 +71,7 @@ class GeneratorState(State):
     @property
     def parts(self) -> dict[str, nn.Module | Tensor]:
         """Fields that are modules or tensors, by name; they are checkpointed with the source."""
-        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "source"}
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("source", "group_losses")}
         return {name: value for name, value in values.items() if isinstance(value, nn.Module | Tensor)}
 
     def state_dict(self) -> dict[str, Any]:

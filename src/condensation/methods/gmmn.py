@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from condensation.core.class_plan import ClassPlan, class_offsets, draw_of_group, group_classes
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet, Shape
-from condensation.core.rng import Rng
+from condensation.core.rng import ClassDraw, Rng
 from condensation.generators.autoencoder import Autoencoder
+from condensation.generators.base import Generator
 from condensation.generators.dense import DenseGenerator
 from condensation.matching.kernels import RBF, Kernel, Scale
 from condensation.matching.mmd import squared_mmd
 from condensation.matching.pairwise_mmd import split_by_class
 from condensation.methods.base import need_at_least, need_fraction, need_one_of, need_positive
-from condensation.methods.generative import GenerativeMethod, GeneratorState
+from condensation.methods.generative import GeneratedImages, GenerativeMethod, GeneratorState, blank
 from condensation.networks.base import initialize
 
 Networks = Literal["one-a-class", "conditional"]
@@ -128,18 +130,33 @@ class GMMN(GenerativeMethod[GMMNState]):
         return self.autoencoder.total_steps if self.autoencoder else 0
 
     def build(self, shape: Shape, classes: int) -> DenseGenerator:
+        return self._build(shape, classes)
+
+    def _build(self, shape: Shape, classes: int, conditional: bool | None = None) -> DenseGenerator:
         networks = 1 if self.networks == "conditional" else classes
         if self.autoencoder is None:
-            return DenseGenerator(shape, self.latent, self.hidden, classes, networks)
+            return DenseGenerator(shape, self.latent, self.hidden, classes, networks, conditional=conditional)
         decoder = self.autoencoder.decoder(math.prod(shape))
         return DenseGenerator(shape, self.latent, self.hidden, classes, networks, decoder, self.autoencoder.code)
 
+    def class_plan(self, real: ImageSet, ipc: Mapping[int, int], compute: Compute) -> ClassPlan:
+        drawn = {label: min(self.batch_per_class, count) for label, count in real.counts.items()}
+        reasons = {"an autoencoder": self.autoencoder is not None, "one generator": self.networks == "conditional" or len(drawn) == 1}
+        undivided = next((f"with {reason}" for reason, applies in reasons.items() if applies), "")
+        groups = group_classes(drawn, None if undivided else compute.group_size(real.shape, sum(drawn.values())))
+        plan = ClassPlan.of(groups, compute, {label: drawn[label] + self.samples_per_class for label in drawn})
+        return replace(plan, undivided=undivided)
+
     def init(self, real: ImageSet, ipc: dict[int, int], rng: Rng, compute: Compute) -> GMMNState:
+        return self.init_classes(real, ipc, rng, self.class_plan(real, ipc, compute))
+
+    def init_classes(self, real: ImageSet, ipc: dict[int, int], rng: Rng, plan: ClassPlan) -> GMMNState:
+        compute = plan.compute
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights on construction; they are replaced below
-            generator = self.build(real.shape, len(real.classes))
+            generator = self._build(real.shape, len(real.classes), None if plan.undivided else False)
             encoder = self.autoencoder.encoder(math.prod(real.shape)) if self.autoencoder else None
         streams = [rng.child("generator", label) for label in real.classes]
-        generator.redraw(streams if generator.networks > 1 else [rng.child("generator")])
+        generator.redraw([rng.child("generator")] if generator.conditional else streams)
         initialize(generator.decoder, rng.child("decoder"))
         generator = generator.to(real.device, compute.dtype)
         optimizers = [OPTIMIZERS[self.optimizer](list(generator.layers.parameters()), self.lr, self.momentum)]
@@ -147,31 +164,51 @@ class GMMN(GenerativeMethod[GMMNState]):
             initialize(encoder, rng.child("encoder"))
             encoder = encoder.to(real.device, compute.dtype)
             optimizers.append(torch.optim.Adam([*encoder.parameters(), *generator.decoder.parameters()], lr=self.autoencoder.lr))
-        source = self.drawn(real, ipc, generator, rng, compute)
-        return GMMNState(source=source, optimizers=tuple(optimizers), generator=generator, encoder=encoder)
+        source = self._drawn(real, ipc, generator, rng, plan)
+        return GMMNState(source=source, optimizers=tuple(optimizers), plan=plan, generator=generator, encoder=encoder)
+
+    def drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, compute: Compute) -> GeneratedImages:
+        return self._drawn(real, ipc, generator, rng, self.class_plan(real, ipc, compute))
+
+    def _drawn(self, real: ImageSet, ipc: Mapping[int, int], generator: Generator, rng: Rng, plan: ClassPlan) -> GeneratedImages:
+        assert isinstance(generator, DenseGenerator)
+        template = blank(real, ipc, next(generator.parameters()).dtype)
+        parts = [(part, generator.part(part)) for part in plan.ranges] if len(plan.groups) > 1 else []
+        return GeneratedImages(template, generator, rng.child("images"), plan.compute.suitable_chunk(real.shape), parts)
 
     def step(self, state: GMMNState, real: ImageSet, rng: Rng) -> Tensor:
         done = int(state.done)
         state.done += 1
         if self.autoencoder is not None and done < self._autoencoder_steps:
             return self._train_autoencoder(self.autoencoder, state, real, done, rng)
-        optimizer = state.optimizers[0]
+        optimizer, whole = state.optimizers[0], state.generator
         if done - self._autoencoder_steps == self.lr_drop_step:
             drop_lr(optimizer)
         draw = real.draw(self.batch_per_class, rng.child("real"))
-        latents = torch.stack([state.generator.draw(self.samples_per_class, rng.child("latents", label)) for label in real.classes])
+        drawn = class_offsets(draw.class_index, len(real.classes))
+        optimizer.zero_grad()
+        losses = []
+        for classes, generator in state.source.groups:
+            assert isinstance(generator, DenseGenerator)
+            distances = self._distances(state, generator, real, draw_of_group(draw, classes, drawn), rng)
+            # Networks of different classes share no parameters, so the sum trains each separately; a single network uses the mean.
+            loss = self.weight * distances.sum() / (len(real.classes) if whole.conditional else 1)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses.append(distances.detach().sum())
+        if len(state.source.groups) > 1:
+            whole.take_gradients([part for _, part in state.source.groups if isinstance(part, DenseGenerator)])
+        optimizer.step()
+        return state.add_up(losses)
+
+    def _distances(self, state: GMMNState, generator: DenseGenerator, real: ImageSet, draw: ClassDraw, rng: Rng) -> Tensor:
+        """Return the MMD of each class of ``draw`` (classes,)."""
+        latents = torch.stack([generator.draw(self.samples_per_class, rng.child("latents", label)) for label in draw.classes])
         with torch.no_grad():
             pictures = real.pictures(draw.indices).flatten(1).to(state.source.images)
             target = state.encoder(pictures) if state.encoder else pictures
-        generated = state.generator.codes(latents.to(target))
-        real_classes = split_by_class(target, draw.class_index, slice(0, len(real.classes)))
-        distances = torch.stack([self.distance(*pair) for pair in zip(real_classes, generated, strict=True)])
-        optimizer.zero_grad()
-        # Networks of different classes share no parameters, so the sum trains each separately; a single network uses the mean.
-        loss = self.weight * distances.sum() * state.generator.networks / len(real.classes)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        return distances.detach().sum()
+        generated = generator.codes(latents.to(target))
+        real_classes = split_by_class(target, draw.class_index, slice(0, len(draw.classes)))
+        return torch.stack([self.distance(*pair) for pair in zip(real_classes, generated, strict=True)])
 
     def distance(self, real: Tensor, generated: Tensor) -> Tensor:
         """Return the MMD, not squared, between real (n, dims) and generated (m, dims) pictures or codes of a class."""

@@ -8,6 +8,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method, State
+from condensation.methods.synthetic import SyntheticImages
 
 if TYPE_CHECKING:
     from condensation.core.class_plan import ClassPlan
@@ -35,6 +36,10 @@ class StepInfo:
     """State of the method, with the images that `snapshot` copies; of the classes of this process, if there are several."""
     gathered: Callable[[], ImageSet] | None = None
     """Function that collects the images of all processes; None if there is one."""
+    whole: Callable[[], SyntheticImages] | None = None
+    """Function that collects the images and the generator of all processes; None if there is one."""
+    leads: bool = True
+    """True in the process that writes files."""
 
     @property
     def steps(self) -> int:
@@ -49,6 +54,10 @@ class StepInfo:
     def snapshot(self) -> ImageSet:
         """Return a copy of the current synthetic images. All processes of a team must call it at the same step."""
         return self.gathered() if self.gathered else self.state.source.snapshot()
+
+    def source(self) -> SyntheticImages:
+        """Return the images and what generates them. All processes of a team must call it at the same step."""
+        return self.whole() if self.whole else self.state.source
 
 
 Observer = Callable[[StepInfo], None]

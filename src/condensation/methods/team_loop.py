@@ -18,6 +18,7 @@ from condensation.core.progress import OnProgress
 from condensation.core.rng import Rng
 from condensation.core.team import Team
 from condensation.methods.base import Method, State
+from condensation.methods.generative import GeneratedImages, GenerativeMethod
 from condensation.methods.shares import Shares
 from condensation.methods.step_info import Diverged, Observer, StepInfo, Stopped, identity_of, require_divisible, require_sensible
 from condensation.methods.synthetic import SyntheticImages
@@ -56,8 +57,8 @@ def condense_in_team(
             of_own = {label: counts[label] for label in own}
             state = prepared.init_classes(some, of_own, rng.child("init"), plan.only(own))
     like = replace(real, form=method.set_form)
-    run = _TeamRun(shares, method, prepared, state, some, like, identity, checkpoint, observers)
-    return run.run(rng, real).to(device)
+    run = _TeamRun(shares, method, prepared, state, some, like, identity, checkpoint, observers, rng)
+    return run.run(real).to(device)
 
 
 def _plan(team: Team, method: Method, real: ImageSet, counts: dict[int, int], compute: Compute) -> ClassPlan:
@@ -104,6 +105,7 @@ class _TeamRun:
     identity: dict[str, object]
     checkpoint: Checkpoint | None
     observers: Sequence[Observer]
+    rng: Rng
     exchanges: int = 0  # of the current step until now
     failed: bool = False  # whether all processes raise the error of one, during a step
 
@@ -111,7 +113,7 @@ class _TeamRun:
         if self.state and self.shares.plan.exchanges:
             self.state.gathered = self._exchange
 
-    def run(self, rng: Rng, real: ImageSet) -> ImageSet:
+    def run(self, real: ImageSet) -> ImageSet:
         """Take all steps, from the checkpoint on, and return the images of all processes."""
         team, method, checkpoint = self.shares.team, self.method, self.checkpoint
         growing = f"method.{method.growing_setting}" if method.growing_setting else ""
@@ -132,7 +134,7 @@ class _TeamRun:
                 break
             if due:
                 self._save(done)
-            error = error or self._step(rng.child("step", done))
+            error = error or self._step(self.rng.child("step", done))
             done, stepped = done + 1, True
         stop, _, _ = self._agree(done, error, stopped, stepped=False)
         made = self.shares.gathered(self.state.source.snapshot() if self.state else None, self.like)
@@ -181,12 +183,24 @@ class _TeamRun:
 
         try:
             for observer in self.observers:
-                observer(StepInfo(done, self.method, loss, state, gathered))
+                observer(StepInfo(done, self.method, loss, state, gathered, self._whole, self.shares.team.leads))
         except Stopped as stop:
             return stopped or stop, None
         except Exception as error:
             return stopped, error
         return stopped, None
+
+    def _whole(self) -> SyntheticImages:
+        """Return the images of all processes and, for a method that trains one per class, the generator."""
+        method, like = self.method, self.like
+        if not isinstance(method, GenerativeMethod):
+            made = self.shares.gathered(self.state.source.snapshot() if self.state else None, like)
+            return SyntheticImages(made)
+        with torch.random.fork_rng(devices=[]):
+            generator = method.build(like.shape, len(like.classes)).to(self.shares.plan.compute.dtype)
+        own = self.state.source.generator.state_dict() if self.state and isinstance(self.state.source, GeneratedImages) else None
+        generator.load_state_dict(self.shares.gathered_by_class(own, generator.state_dict()))
+        return method.drawn(like.to("cpu"), self.shares.counts, generator, self.rng.child("init"), self.shares.plan.compute)
 
     def _step(self, rng: Rng) -> Exception | None:
         """Take a step; return its error, which all processes raise later, unless they wait for each other in the step."""
