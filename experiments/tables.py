@@ -13,7 +13,7 @@ from experiments.plan import ROOT
 PAGES = (
     ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("choose", "gtn", "speed")),
-    *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("privacy", "speed-benchmarks", "speed-ablation", "tiles")),
+    *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("first-minutes", "privacy", "speed-benchmarks", "speed-ablation", "tiles")),
 )
 LESSONS = {"gtn-mnist-500": "GTN", "gtn-mnist-500-dm": "DM", "gtn-mnist-paper": "GTN, published sizes"}
 
@@ -27,7 +27,7 @@ def write() -> None:
 def parts() -> dict[str, str]:
     """Return the table of each generated part."""
     tables = (
-        *(accuracy, presets, commands, gates, ablation, scores, audits),
+        *(accuracy, presets, commands, first_minutes, gates, ablation, scores, audits),
         *(benchmarks.dm_step, benchmarks.dc_step, benchmarks.evaluation, benchmarks.winograd, benchmarks.first_layers),
         *(benchmarks.microbatches, benchmarks.compiling, benchmarks.memory, benchmarks.growth, benchmarks.startup),
     )
@@ -113,6 +113,15 @@ def commands() -> str:
         seconds = result["seconds"]
         rows.append([f"`{command}`", f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min", *shown])
     return table("command | wall time | accuracy (networks) | random real images", rows)
+
+
+def first_minutes() -> str:
+    """Return the time of each step of new users."""
+    content = read_json(ROOT / "results" / "first-minutes.json")
+    rows = [[step["path"], step["wish"], f"`{step['command']}`", step["seconds"], step["cpu_seconds"]] for step in content["steps"]]
+    made = content["machine"]
+    about = f"Measured with {made['threads']} threads ({made['cpu']}), torch {made['torch']}, commit {content['commit']}."
+    return f"{table('path | step | command | seconds | CPU seconds', rows)}\n\n{about}"
 
 
 def gates() -> str:

@@ -28,7 +28,7 @@ RESULT = ROOT / "results" / "first-minutes.json"
 SMALL = "--preset classic method.steps=100 method.networks.spec.width=32 evaluation.network.width=32"
 RUN = f"run --data photos --size 64 --ipc 2 --skip-bad {SMALL} --out runs/photos"
 TABLE = "table --methods random,dm,own_method.py:KMeans -d digits -i 1 --seeds 1 --networks 2 --epochs 60 dm.steps=100 --out tables/mine"
-INTERRUPT = 25  # seconds before Ctrl-C
+INTERRUPT = 12  # seconds before Ctrl-C
 # Steps of each path: what one wants, and the arguments of `condense`, or the page whose Python code is run.
 PATHS: dict[str, tuple[tuple[str, str], ...]] = {
     "Photographs of one's own": (
