@@ -38,8 +38,17 @@ def test_rows_are_those_of_installed_methods(name):
     assert set(missing()) == set(SUPPLEMENT) - set(rows)
 
 
-def test_a_row_appears_with_its_method(monkeypatch):
-    monkeypatch.delitem(METHODS, "gmmn")
+@pytest.fixture
+def without_gmmn():
+    """Return a function that removes a method until the test ends; `monkeypatch` would put it back in another place."""
+    before = dict(METHODS)
+    yield lambda: METHODS.pop("gmmn")
+    METHODS.clear()
+    METHODS.update(before)
+
+
+def test_a_row_appears_with_its_method(without_gmmn):
+    without_gmmn()
     assert "gmmn" in missing()
     assert "GMMN" not in [row.label for row in table_named("supplement").rows]
 
@@ -111,8 +120,8 @@ def test_methods_without_a_generator_are_run_each(tmp_path):
     assert generator_for(jobs[0], jobs, tmp_path) is None
 
 
-def test_command_warns_of_methods_that_are_not_installed(condense, monkeypatch, caplog):
-    monkeypatch.delitem(METHODS, "gmmn")
+def test_command_warns_of_methods_that_are_not_installed(condense, without_gmmn, caplog):
+    without_gmmn()
     code, message, _ = condense("table", "--preset", "supplement", "--dry-run", "--json")
     assert code == 0
     assert "left out: gmmn" in caplog.text
