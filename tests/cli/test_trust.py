@@ -121,6 +121,9 @@ def commands_for(file: Path, made: Path) -> Iterator[Sequence[object]]:
     yield "report", top if top.name in STUDIES else target, "-o", f"{one}.html"
     yield "runs", top
     yield "compare", target
+    yield "data", "verify", target
+    yield "data", "pack", target, "-o", f"{one}-pack"
+    yield "privacy", target, "--dry-run", "-o", f"{one}-privacy"
 
 
 def _jobs(study: str) -> tuple[str, ...]:
