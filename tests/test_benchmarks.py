@@ -18,6 +18,7 @@ OPTIONS = {
     "pieces": "--rounds 1 --batch 64 --width 4",
     "patches": "--rounds 1 --batch 2 --chunk 2 --width 64 --coloured 8 --grey 8",
     "dc_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3 --outer 2 --inner 1 --compiled 0",
+    "scale-pack": "pack --classes 2 --per-class 20 --size 8 --steps 1 --width 4",
     "scale-studies": "studies --rounds 1 --short 1 --long 2",
     "form_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 16 --classes 3",
     "dm_step": "--rounds 1 --ipc 1 --batch-per-class 2 --width 4 --size 8 --classes 3",
@@ -42,6 +43,9 @@ def test_a_benchmark_records_its_result_and_the_machine(name: str, tmp_path: Pat
     (file,) = tmp_path.glob(f"{name}-*.json")
     result = json.loads(file.read_text())
     assert {"command", "commit", "cpu", "cpu_capability", "bfloat16", "threads", "torch"} <= result["made_by"].keys()
+    if name == "scale-pack":
+        assert result["same_pixels"]
+        assert result["reached"]["memory"]
     if name == "scale-studies":
         assert [search["same_accuracies"] for search in result["searches"].values()] == [True, True]
     if name in ("dm_step", "dc_step"):

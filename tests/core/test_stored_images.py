@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -263,3 +265,31 @@ def test_a_missing_file_is_named(pair):
     with pytest.raises(CondensationError) as caught:
         pair[0][11]
     assert path in caught.value.message
+
+
+ENDS_DURING_A_CHECK = """
+import sys, time
+import torch
+from condensation.core.image_files import Block, ImageFiles
+from condensation.core.images import ImageSet
+from condensation.core.stored_images import StoredImages
+
+files = ImageFiles([Block(sys.argv[1], 0, 20, 3)], (3, 8, 8))
+
+def check():
+    while True:
+        ImageSet.of(StoredImages.of(files), torch.zeros(20, dtype=torch.int64), ("a", "b")).fingerprint()
+
+files.check_in_background(check)
+files.start_check()
+time.sleep(0.3)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_ends_in_order_while_images_are_checked(tmp_path):
+    (tmp_path / "images").write_bytes(bytes(20 * 3 * 8 * 8))
+    for _ in range(5):  # without waiting for the check, about every second one aborted
+        command = [sys.executable, "-c", ENDS_DURING_A_CHECK, str(tmp_path / "images")]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")

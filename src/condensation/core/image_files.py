@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from threading import Lock, Thread
+from threading import Event, Lock, Thread, current_thread
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from condensation.core.errors import CondensationError
 from condensation.core.read_ahead import ReadAhead
 
 AT_ONCE = 2**26  # bytes of one call where the system has no positions per call
+ENDING = Event()  # set when the program ends: checks in the background stop at their next read
+_checks: weakref.WeakSet[Thread] = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class ImageFiles:
         """
         if self._damage:
             raise self._damage
+        if ENDING.is_set() and current_thread() in _checks:
+            raise CondensationError("The program ends.")
         images = np.empty((len(numbers), *self.shape), dtype=np.uint8) if images is None else images
         order = None if bool((numbers[1:] >= numbers[:-1]).all()) else np.argsort(numbers, kind="stable")
         for place, block, first, count in self._runs(numbers if order is None else numbers[order]):
@@ -78,14 +83,19 @@ class ImageFiles:
                 raise CondensationError(f"{path} cannot be read: {error.strerror or error}.") from error
 
     def check_in_background(self, check: Callable[[], None]) -> None:
-        """Let a thread call ``check`` once images are read ahead, which is in a run; later reads raise its CondensationError."""
+        """Let a thread call ``check`` once images are read ahead, which is in a run; later reads raise its CondensationError.
+
+        When the program ends, the next read of ``check`` raises; it should wait for `ENDING` where it pauses.
+        """
         self._check = check
 
     def start_check(self) -> None:
         """Start the check of `check_in_background` if there is one that has not started."""
         check, self._check = self._check, None
         if check:
-            Thread(target=self._run_check, args=(check,), name="digests", daemon=True).start()
+            thread = Thread(target=self._run_check, args=(check,), name="digests", daemon=True)
+            _checks.add(thread)
+            thread.start()
 
     def _run_check(self, check: Callable[[], None]) -> None:
         try:
@@ -132,6 +142,15 @@ class ImageFiles:
             if path not in self._handles:
                 self._handles[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             return self._handles[path]
+
+
+@atexit.register
+def _end_checks() -> None:
+    """Wait until all checks have stopped: Python aborts if one calls torch while the interpreter is taken down."""
+    ENDING.set()
+    for thread in list(_checks):
+        if thread.ident is not None:
+            thread.join()
 
 
 def _close(handles: dict[str, int]) -> None:

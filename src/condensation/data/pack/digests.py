@@ -9,7 +9,7 @@ import torch
 
 from condensation.core.errors import CondensationError
 from condensation.core.fingerprint import ContentDigest
-from condensation.core.image_files import Block, ImageFiles
+from condensation.core.image_files import ENDING, Block, ImageFiles
 from condensation.core.images import ImageSet
 from condensation.core.progress import OnProgress
 from condensation.core.stored_images import StoredImages, in_blocks
@@ -90,7 +90,8 @@ def check_slowly(folder: Path, index: PackIndex) -> None:
             name = index.class_names[each.label]
             message = f"{folder / each.file} has changed: the digest of class {name!r} ({part}) does not match."
             raise CondensationError(message, hint=AGAIN if index.name else f"Remove {folder}; the images are decoded again.")
-        time.sleep(REST * (time.perf_counter() - started))
+        if ENDING.wait(REST * (time.perf_counter() - started)):
+            return
 
 
 def packed_classes(index: PackIndex) -> Iterator[tuple[str, PackedClass]]:
