@@ -193,11 +193,17 @@ def _decode_block(block: list[PendingImage], options: ReadOptions) -> list[tuple
     return results
 
 
+def require_memory_by_class(pending: PendingImages, largest: int, shape: tuple[int, ...]) -> None:
+    """Check, before the first image is decoded, that the ``largest`` class fits beside the images that threads decode ahead."""
+    ahead = min(pending.count, BLOCK * AHEAD * thread_count())
+    _require(pending, (2 * largest + ahead) * int(np.prod(shape)), "Set size=... to a smaller size.")
+
+
 def _require_memory(pending: PendingImages, shape: tuple[int, ...]) -> None:
     # Two copies: as read, and sorted into an image set.
-    needed = 2 * pending.count * int(np.prod(shape))
-    memory.require(
-        needed,
-        f"Reading {pending.count:,} images from {pending.origin}",
-        "Set size=... to a smaller size, or pack the images: `condense data pack`.",
-    )
+    hint = "Set size=... to a smaller size, or pack the images: `condense data pack`."
+    _require(pending, 2 * pending.count * int(np.prod(shape)), hint)
+
+
+def _require(pending: PendingImages, needed: int, hint: str) -> None:
+    memory.require(needed, f"Reading {pending.count:,} images from {pending.origin}", hint)

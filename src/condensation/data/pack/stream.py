@@ -27,6 +27,7 @@ from condensation.data.decode.parallel import (
     deep_note,
     offset_progress,
     read_split,
+    require_memory_by_class,
 )
 from condensation.data.match_classes import match_classes
 from condensation.data.own_output import OWN
@@ -79,6 +80,8 @@ def _add_part(
     """Add the classes of a part that ``writer`` lacks. Threads decode the next classes while one is written."""
     counts, places = Counter(split.labels), _places_of(split)
     finished = {label: count for label, count in counts.items() if writer.has(part, classes[label])}
+    if options.shape and len(finished) < len(counts):
+        require_memory_by_class(split, max(counts.values()), (1, *options.shape))
     done = (total - split.count if part == "test" else 0) + sum(finished.values())
     if options.on_progress:
         options.on_progress(done, total)
