@@ -10,6 +10,8 @@ import torch
 
 from condensation import CondensedSet, ConvNet, DataSettings, EvaluationSettings, Recipe, Rng, load
 from condensation.core.errors import CondensationError
+from condensation.core.plain import to_dict
+from condensation.core.storage import write_json
 from condensation.networks.near import Near, load_weights, save_weights
 from condensation.runs.saved_set import real_images
 from condensation.studies.federated.arms import ARMS
@@ -56,7 +58,7 @@ def test_a_division_that_fails_or_is_of_other_images_is_refused(digits, tmp_path
     with pytest.raises(CondensationError) as impossible:
         divide(digits.train, clients=100, alpha=0.001, least=100, seed=0)
     assert impossible.value.setting == "alpha"
-    divide(digits.train, 2, 1.0, 10, 0).write(tmp_path / "split.json")
+    write_json(tmp_path / "split.json", to_dict(divide(digits.train, 2, 1.0, 10, 0)))
     assert Division.read(tmp_path / "split.json", digits.train).seed == 0
     with pytest.raises(CondensationError) as other:
         Division.read(tmp_path / "split.json", digits.test)
@@ -175,6 +177,18 @@ def test_wrong_settings_are_refused(changes, setting):
     with pytest.raises(CondensationError) as refused:
         replace(SMALL, **changes)
     assert refused.value.setting == setting
+
+
+def test_a_method_that_draws_no_networks_has_no_arm_near(tmp_path):
+    with pytest.raises(CondensationError) as refused:
+        FEDERATED.run(replace(SMALL, method="random"), tmp_path / "study")
+    assert refused.value.setting == "arms"
+    assert not (tmp_path / "study" / "sets").exists()
+
+
+def test_sets_near_the_network_are_condensed_with_its_weights(finished):
+    settings = json.loads((finished / "near" / "split0-round0" / "client0" / "settings.json").read_text(encoding="utf-8"))
+    assert settings["settings"]["method"]["networks"]["name"] == "near"
 
 
 def test_the_settings_name_all_arms():

@@ -18,8 +18,7 @@ from condensation.runs.estimate import Plan, Training, plan_run, training_second
 from condensation.runs.settings import RunSettings
 from condensation.studies.continual.study import ContinualSettings
 from condensation.studies.federated.arms import needs
-from condensation.studies.federated.settings import FederatedSettings
-from condensation.studies.federated.study import LOCAL
+from condensation.studies.federated.settings import LOCAL, FederatedSettings
 from condensation.studies.jobs import state
 from condensation.studies.nas.proxies import EARLY, SearchSettings
 from condensation.studies.pools.study import PoolsSettings, pool_network

@@ -17,7 +17,7 @@ from condensation.evaluation.scores import Scores
 from condensation.methods.generative import GenerativeMethod
 from condensation.runs.files import CHECKPOINT, SCORES, SETTINGS
 from condensation.runs.folder import check_folder, is_finished
-from condensation.runs.run import run
+from condensation.runs.run import RunResult, run
 from condensation.runs.settings import RunSettings
 from condensation.studies.tasks import BEGUN, FAILED, FINISHED, TO_DO, Failure, Task, Watch
 
@@ -75,7 +75,7 @@ def job_tasks(jobs: Sequence[Job], folder: Path, group: str, data: Callable[[], 
                 name=job.name,
                 group=group,
                 title=job.title,
-                work=partial(_run, job, jobs, place, data),
+                work=partial(run_job, job, jobs, place, data),
                 state=partial(state, job, place),
                 after=before,
                 result=partial(_result, place / job.name / SCORES),
@@ -84,9 +84,10 @@ def job_tasks(jobs: Sequence[Job], folder: Path, group: str, data: Callable[[], 
     return tasks
 
 
-def _run(job: Job, jobs: Sequence[Job], folder: Path, data: Callable[[], Data], watch: Watch) -> None:
+def run_job(job: Job, jobs: Sequence[Job], folder: Path, data: Callable[[], Data], watch: Watch) -> RunResult:
+    """Do ``job`` in its folder among ``folder``, or go on with it; one of ``jobs`` may have trained its generator."""
     place = folder / job.name
-    run(
+    return run(
         job.settings,
         place,
         resume=_has_begun(place),

@@ -6,8 +6,8 @@ from condensation.studies.continual.report import continual_report
 from condensation.studies.continual.run import claim_continual, continual_tasks
 from condensation.studies.continual.study import MEMORIES, ContinualSettings, continual_jobs
 from condensation.studies.federated.report import federated_report
-from condensation.studies.federated.settings import FederatedSettings
-from condensation.studies.federated.study import SETS as CLIENT_SETS, claim_federated, federated_jobs, federated_tasks
+from condensation.studies.federated.settings import SETS as CLIENT_SETS, FederatedSettings
+from condensation.studies.federated.study import claim_federated, federated_jobs, federated_tasks
 from condensation.studies.nas.proxies import SETS as SEARCH_SETS, SearchSettings, search_jobs
 from condensation.studies.nas.report import search_report
 from condensation.studies.nas.study import claim_search, search_tasks

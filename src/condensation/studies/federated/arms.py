@@ -2,32 +2,31 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import SET
 from condensation.core.environment import machine
 from condensation.core.images import ImageSet
-from condensation.core.progress import Progress
 from condensation.core.storage import write_json
-from condensation.methods.dm import DM
 from condensation.methods.loop import condense
 from condensation.methods.random import Random
 from condensation.networks.near import Near, save_weights
-from condensation.runs.run import run
 from condensation.studies.federated.averaging import Weights, average, load, nbytes, save, shares
+from condensation.studies.federated.clients import member
 from condensation.studies.federated.server import Outcome, Server, pixel_bytes, union
+from condensation.studies.federated.settings import LOCAL, SETS
+from condensation.studies.jobs import run_job
 
 AVERAGES, NEAR = "averages", "near"  # folders of unfinished arms
 
 
 def condensed(server: Server) -> Outcome:
     """Train on the union of the condensed sets."""
-    places = [server.folder / "sets" / f"split{server.split}-client{client}" / SET for client in server.everyone]
-    sets = [CondensedSet.load(place).images for place in places]
+    sets = [CondensedSet.load(server.folder / SETS / member(server.split, client)).images for client in server.everyone]
     return server.trained_on(union(sets), sum(map(pixel_bytes, sets)))
 
 
@@ -66,16 +65,10 @@ def near(server: Server) -> Outcome:
 
 def _near_set(server: Server, place: Path, client: int, networks: Near) -> ImageSet:
     """Return the set of a client, condensed with networks near that of the server."""
-    job, folder = server.clients.job(server.split, client), place / f"client{client}"
-    method = job.settings.method
-    method = replace(method, networks=networks) if isinstance(method, DM) else method.with_network(networks.spec)
-    progress = Progress(training=server.watch.on_progress)
-    data = server.clients.data_of(server.split, client)
-    settings = replace(job.settings, method=method)
-    result = run(
-        settings, folder, resume=(folder / "settings.json").exists(), data=data, observers=server.watch.observers, progress=progress
-    )
-    return result.condensed.images
+    job = server.clients.job(server.split, client)
+    near_job = replace(job, name=f"client{client}", settings=replace(job.settings, method=job.settings.method.with_sampler(networks)))
+    data = partial(server.clients.data_of, server.split, client)
+    return run_job(near_job, [], place, data, server.watch).condensed.images
 
 
 def train_local(server: Server, client: int, path: Path) -> None:
@@ -89,8 +82,7 @@ def train_local(server: Server, client: int, path: Path) -> None:
 
 
 def _local_weights(server: Server) -> list[Weights]:
-    names = (f"split{server.split}-client{client}.safetensors" for client in server.everyone)
-    return [load(server.folder / "local" / name)[0] for name in names]
+    return [load(server.folder / LOCAL / f"{member(server.split, client)}.safetensors")[0] for client in server.everyone]
 
 
 def alone(server: Server) -> Outcome:
@@ -161,13 +153,13 @@ class Arm:
 
 
 ARMS: dict[str, Arm] = {
-    "condensed": Arm("condensed sets, one round", condensed, ("sets",)),
+    "condensed": Arm("condensed sets, one round", condensed, (SETS,)),
     "random": Arm("as many random real images", random),
     "near": Arm("condensed near the server's network", near),
-    "averaging-once": Arm("federated averaging, one round", averaged_once, ("local",)),
+    "averaging-once": Arm("federated averaging, one round", averaged_once, (LOCAL,)),
     "averaging": Arm("federated averaging", averaged),
-    "ensemble": Arm("ensemble of the clients' networks", ensemble, ("local",)),
-    "alone": Arm("each client alone", alone, ("local",)),
+    "ensemble": Arm("ensemble of the clients' networks", ensemble, (LOCAL,)),
+    "alone": Arm("each client alone", alone, (LOCAL,)),
     "pooled": Arm("all images in one place", pooled),
 }
 

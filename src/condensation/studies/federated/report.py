@@ -15,8 +15,7 @@ from condensation.methods.registry import method_title
 from condensation.report.page.charts import Chart, Series
 from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.server import Outcome
-from condensation.studies.federated.settings import FederatedSettings
-from condensation.studies.federated.study import ARMS as RESULTS, LOCAL, SETS
+from condensation.studies.federated.settings import ARMS as RESULTS, LOCAL, SETS, FederatedSettings
 from condensation.studies.scores import ScoredCell, completed, failure_notes
 from condensation.studies.study import ReportRecord, StudyReport, earlier_report, new_figure, style
 from condensation.studies.tasks import failures_in

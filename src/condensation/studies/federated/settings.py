@@ -9,6 +9,7 @@ from condensation.runs.settings import RunSettings
 from condensation.studies.settings import StudySettings, method_content, require_at_least
 from condensation.training.train import Recipe
 
+SETS, LOCAL, ARMS = "sets", "local", "arms"  # folders of the sets and networks of clients, and of the results
 NAMES = ("condensed", "random", "near", "averaging-once", "averaging", "ensemble", "alone", "pooled")  # of `arms.ARMS`
 LOCAL_RECIPE = Recipe(epochs=10, lr=0.01, lr_drop_epoch=10, batch=64, augmentation=None)
 
@@ -57,9 +58,8 @@ class FederatedSettings(StudySettings):
             if arm not in NAMES:
                 raise unknown("arm", arm, NAMES, setting="arms")
         if "near" in self.arms and method_content(self.method).get("privacy"):
-            hint = f"Leave it out: arms {','.join(arm for arm in self.arms if arm != 'near')}."
             problem = "The arm near condenses anew in each round, which one private release does not cover."
-            raise CondensationError(problem, hint=hint, setting="arms")
+            raise CondensationError(problem, hint=without_near(self.arms), setting="arms")
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise CondensationError("arms names nothing, or one arm twice.", hint=f"Choose from: {', '.join(NAMES)}.", setting="arms")
 
@@ -73,3 +73,8 @@ class FederatedSettings(StudySettings):
         """Return the run of one client with ``ipc`` images by label."""
         run = self.run_of(self.method_settings, self.ipc, seed)
         return replace(run, ipc={names[label]: count for label, count in ipc.items()}, show_real=False)
+
+
+def without_near(arms: tuple[str, ...]) -> str:
+    """Return the hint to leave out the arm near."""
+    return f"Leave it out: arms {','.join(arm for arm in arms if arm != 'near')}."

@@ -12,7 +12,6 @@ from condensation.core.errors import CondensationError
 from condensation.core.images import ImageSet
 from condensation.core.records import read_record
 from condensation.core.rng import Rng
-from condensation.core.storage import write_json
 
 TRIES = 200  # draws before a division counts as impossible
 
@@ -33,11 +32,6 @@ class Division:
         if division.fingerprint != images.fingerprint():
             raise CondensationError(f"{path} divides other images.", hint="Choose another folder (out=...).", setting="out")
         return division
-
-    def write(self, path: Path) -> None:
-        """Write the division to ``path``."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"alpha": self.alpha, "seed": self.seed, "fingerprint": self.fingerprint, "clients": self.clients})
 
     def images_of(self, client: int, images: ImageSet) -> ImageSet:
         """Return the images of one client."""

@@ -5,10 +5,13 @@ the same bytes allow, and to the end; an ensemble of the clients' networks; each
 condensed near the server's network for some rounds, in the manner of FedDM (Xiong et al., CVPR 2023); and all images in one place.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from condensation.core.errors import CondensationError
 from condensation.core.ipc import images_per_class
 from condensation.core.plain import to_dict
 from condensation.core.progress import OnProgress
@@ -17,13 +20,11 @@ from condensation.data.dataset import Data
 from condensation.studies.federated import arms
 from condensation.studies.federated.clients import Clients, member
 from condensation.studies.federated.server import Server
-from condensation.studies.federated.settings import FederatedSettings
+from condensation.studies.federated.settings import ARMS, LOCAL, SETS, FederatedSettings, without_near
 from condensation.studies.federated.split import summary
 from condensation.studies.jobs import Job, job_tasks
 from condensation.studies.study_folder import claim_folder
 from condensation.studies.tasks import Lazy, Task, TaskList, Watch, file_state
-
-SETS, LOCAL, ARMS = "sets", "local", "arms"
 
 
 def federated_jobs(settings: FederatedSettings, folder: Path | None = None) -> list[Job]:
@@ -49,7 +50,12 @@ def federated_tasks(settings: FederatedSettings, folder: Path, on_reading: OnPro
         for split in range(settings.splits):
             for client in everyone:
                 images_per_class(clients().data_of(split, client).train, clients().sizes_of(split, client))
-        clients().job(0, 0).settings.method.validate(clients().data_of(0, 0).train)
+        method = clients().job(0, 0).settings.method
+        method.validate(clients().data_of(0, 0).train)
+        if "near" in settings.arms and method.sampler is None:
+            raise CondensationError(
+                f"{type(method).__name__} draws no networks, so it has no arm near.", hint=without_near(settings.arms), setting="arms"
+            )
 
     tasks: list[Task] = []
     for split in range(settings.splits):
@@ -76,32 +82,34 @@ def _local_task(settings: FederatedSettings, folder: Path, split: int, client: i
     name = member(split, client)
     path = folder / LOCAL / f"{name}.safetensors"
 
-    def work(watch: Watch) -> None:
-        arms.train_local(Server(settings, clients(), folder, split, watch), client, path)
+    def work(server: Server) -> None:
+        arms.train_local(server, client, path)
 
-    return Task(
-        name=name,
-        group=LOCAL,
-        title=f"network of client {client}, split {split}",
-        work=work,
-        state=lambda failures: file_state(path, name, failures),
-    )
+    return _task(path, f"network of client {client}, split {split}", work, partial(_server, settings, folder, split, clients))
 
 
 def _arm_task(settings: FederatedSettings, folder: Path, arm: str, split: int, clients: Lazy[Clients]) -> Task:
-    name = f"{arm}-split{split}"
-    path = folder / ARMS / f"{name}.json"
+    path = folder / ARMS / f"{arm}-split{split}.json"
     needed = [group for group in (SETS, LOCAL) if arms.needs([arm], group)]
 
-    def work(watch: Watch) -> None:
-        arms.write_result(Server(settings, clients(), folder, split, watch), arm, path)
+    def work(server: Server) -> None:
+        arms.write_result(server, arm, path)
 
+    task = _task(path, f"{arms.ARMS[arm].title}, split {split}", work, partial(_server, settings, folder, split, clients))
+    needs = tuple(f"{group}/{member(split, client)}" for group in needed for client in range(settings.clients))
+    return replace(task, needs=needs, result=lambda: f"{read_json(path)['accuracy']:.2f} %")
+
+
+def _task(path: Path, title: str, work: Callable[[Server], None], server: Callable[[Watch], Server]) -> Task:
+    """Return the task whose ``work`` writes ``path``, in the folder of its group."""
     return Task(
-        name=name,
-        group=ARMS,
-        title=f"{arms.ARMS[arm].title}, split {split}",
-        work=work,
-        state=lambda failures: file_state(path, name, failures),
-        needs=tuple(f"{group}/{member(split, client)}" for group in needed for client in range(settings.clients)),
-        result=lambda: f"{read_json(path)['accuracy']:.2f} %",
+        name=path.stem,
+        group=path.parent.name,
+        title=title,
+        work=lambda watch: work(server(watch)),
+        state=lambda failures: file_state(path, path.stem, failures),
     )
+
+
+def _server(settings: FederatedSettings, folder: Path, split: int, clients: Lazy[Clients], watch: Watch) -> Server:
+    return Server(settings, clients(), folder, split, watch)
