@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -142,6 +143,12 @@ def machine_name(device: str) -> str:
     facts = machine_facts(device)
     words = facts["gpu"] if facts["gpu"] != "none" else f"{facts['cpu_capability']} {facts['bfloat16']} bf16 {facts['threads']} threads"
     return "-".join(str(words).lower().split())
+
+
+def cpu_seconds_of_children() -> float:
+    """Return the CPU seconds of all programs that this one ran to their end, which other work on the machine does not prolong."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def made_by() -> dict[str, Any]:

@@ -10,7 +10,6 @@ command and of all its processes.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.harness import RESULTS, ROOT, save
+from benchmarks.harness import RESULTS, ROOT, cpu_seconds_of_children, save
 from condensation.studies.executors import Processes
 
 SPACE = 'width = [32]\ndepth = [1, 2]\nnorm = ["none", "instance"]\nactivation = ["relu"]\npooling = ["max", "avg"]\n'
@@ -95,14 +94,9 @@ def import_studies() -> None:
 
 def measured(work: Callable[[], object]) -> Cost:
     """Return the seconds of the clock, and those of the CPU in child processes that have ended."""
-
-    def used() -> float:
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    started, before = time.perf_counter(), used()
+    started, before = time.perf_counter(), cpu_seconds_of_children()
     work()
-    return {"wall": time.perf_counter() - started, "cpu": used() - before}
+    return {"wall": time.perf_counter() - started, "cpu": cpu_seconds_of_children() - before}
 
 
 def told(cost: Cost) -> str:

@@ -1,7 +1,6 @@
 """Run one experiment with the command that a user would type, and keep its result."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 from datetime import date
 from typing import Any
 
-from benchmarks.harness import made_by as facts
+from benchmarks.harness import cpu_seconds_of_children, made_by as facts
 
 from condensation.core.storage import read_json, write_json
 from condensation.evaluation.scores import Scores
@@ -33,7 +32,7 @@ def work_on(experiment: Experiment, seconds: float | None) -> bool:
 
     At the end of the time the command is interrupted as by Ctrl-C, so that the next call continues. Exit if the command fails.
     """
-    began, before = time.monotonic(), cpu_minutes()
+    began, before = time.monotonic(), cpu_seconds_of_children() / 60
     arguments = list(experiment.arguments)
     if experiment.command == "run" and (experiment.folder / SETTINGS).exists():
         arguments.append("--resume")
@@ -41,7 +40,7 @@ def work_on(experiment: Experiment, seconds: float | None) -> bool:
     finished = condense(arguments, seconds)
     spent = experiment.folder.parent / f"{experiment.folder.name}.json"  # minutes of earlier calls
     minutes = read_json(spent) if spent.exists() else {"wall": 0.0, "cpu": 0.0}
-    minutes = {"wall": minutes["wall"] + (time.monotonic() - began) / 60, "cpu": minutes["cpu"] + cpu_minutes() - before}
+    minutes = {"wall": minutes["wall"] + (time.monotonic() - began) / 60, "cpu": minutes["cpu"] + cpu_seconds_of_children() / 60 - before}
     write_json(spent, minutes)
     if not finished:
         return False
@@ -106,9 +105,3 @@ def made_by(experiment: Experiment, minutes: dict[str, float]) -> dict[str, Any]
         "cpu_minutes": round(minutes["cpu"], 1),
         **facts(),
     }
-
-
-def cpu_minutes() -> float:
-    """Return the CPU time of all finished child processes."""
-    times = os.times()
-    return (times.children_user + times.children_system) / 60

@@ -8,7 +8,6 @@ The commands run in an empty folder with an empty cache, on all cores, so the ma
 import argparse
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.harness import ROOT, made_by
+from benchmarks.harness import ROOT, cpu_seconds_of_children, made_by
 from PIL import Image
 
 from condensation.core.storage import write_json
@@ -77,7 +76,7 @@ def work(python: str, place: Path) -> Iterator[dict[str, Any]]:
                 blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs" / text).read_text(encoding="utf-8"), re.M | re.S)
                 (place / "recipe.py").write_text("\n".join(blocks), encoding="utf-8")
                 shown, command = f"the Python of docs/{text}", [python, "recipe.py"]
-            before, started = cpu_seconds(), time.perf_counter()
+            before, started = cpu_seconds_of_children(), time.perf_counter()
             process = subprocess.Popen(command, cwd=place, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             interrupted = "Ctrl-C" in wish
             try:
@@ -88,13 +87,13 @@ def work(python: str, place: Path) -> Iterator[dict[str, Any]]:
             if process.returncode and not interrupted:
                 sys.exit(f"condense {text} failed: exit status {process.returncode}")
             seconds = round(time.perf_counter() - started, 1)
-            yield {"path": path, "wish": wish, "command": shown, "seconds": seconds, "cpu_seconds": round(cpu_seconds() - before, 1)}
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of all programs that this one ran."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+            yield {
+                "path": path,
+                "wish": wish,
+                "command": shown,
+                "seconds": seconds,
+                "cpu_seconds": round(cpu_seconds_of_children() - before, 1),
+            }
 
 
 def main() -> None:

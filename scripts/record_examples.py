@@ -5,12 +5,11 @@ python -m scripts.record_examples [NAME ...]
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 
-from benchmarks.harness import ROOT, made_by
+from benchmarks.harness import ROOT, cpu_seconds_of_children, made_by
 
 from condensation.core.storage import read_json, write_json
 
@@ -19,18 +18,12 @@ RESULT = ROOT / "results" / "examples.json"
 
 def record(name: str) -> dict[str, object]:
     """Return the output and the CPU time of an example, run in an empty folder. Exit if it fails."""
-    before = cpu_seconds()
+    before = cpu_seconds_of_children()
     with tempfile.TemporaryDirectory() as folder:
         path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
         command = [sys.executable, str(ROOT / "examples" / f"{name}.py")]
         done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True, env=path)
-    return {"output": done.stdout, "cpu_seconds": round(cpu_seconds() - before, 1), **made_by()}
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of all programs that this one ran, which other work on the machine does not prolong."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return {"output": done.stdout, "cpu_seconds": round(cpu_seconds_of_children() - before, 1), **made_by()}
 
 
 def main() -> None:

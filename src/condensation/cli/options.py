@@ -104,6 +104,22 @@ class SavedDataOptions(DataOptions):
 
 
 @dataclass(frozen=True)
+class SeededDataOptions:
+    """Options of a study of one data set for its images, its settings file, its seed and the device."""
+
+    folder: FolderOption = None
+    size: SizeOption = None
+    config: ConfigOption = None
+    seed: SeedOption = None
+    device: DeviceOption = None
+    trust: TrustOption = False
+
+    def settings(self, source: str | None) -> dict[str, Any]:
+        """Return the options as settings, with the data set ``source``."""
+        return {**data_options(source, self.folder, self.size), "seed": self.seed, "compute.device": self.device}
+
+
+@dataclass(frozen=True)
 class Output:
     """Output of a command: text and progress, JSON, or errors only."""
 

@@ -51,7 +51,7 @@ def _temporary(path: Path, make: Callable[[Path], str]) -> Iterator[Path]:
     with ExitStack() as stack:
         while True:
             temporary = Path(make(path))
-            stack.callback(_remove, temporary)
+            stack.callback(remove, temporary)
             with suppress(FileNotFoundError):  # another process removed it before it was marked
                 if stack.enter_context(marked(temporary)) is not False and temporary.exists():
                     break
@@ -68,7 +68,8 @@ def _new_folder(path: Path) -> str:
     return tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that it holds, as far as that is allowed."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -146,7 +147,7 @@ def remove_unfinished(folder: Path, name: str = "*") -> None:
     for path in folder.glob(f".{name}.*{UNFINISHED}"):
         with suppress(OSError), marked(path) as free:
             if free or (free is None and time.time() - path.stat().st_mtime > ABANDONED):
-                _remove(path)
+                remove(path)
 
 
 def entries(folder: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -17,7 +16,7 @@ from condensation.core.errors import CondensationError, NotWritten
 from condensation.core.images import ImageSet
 from condensation.core.lock import lock_beside, locked_beside, remove_free
 from condensation.core.memory import readable
-from condensation.core.storage import remove_unfinished, write
+from condensation.core.storage import remove, remove_unfinished, write
 from condensation.core.stored_images import StoredImages
 from condensation.data.assemble import assemble
 from condensation.data.dataset import SKIP_BAD, NoImages, RawData, ReadOptions
@@ -118,7 +117,7 @@ def _fill(entry: Path, source_key: str, options: ReadOptions, read: Callable[[],
     try:
         for older in entry.parent.glob(f"{source_key}-*"):
             if older != entry or not (entry / UNFINISHED).exists():
-                _remove(older)
+                remove(older)
         writer, data = _begin(entry), None
         named, origins = True, (pending.train.origin, (pending.test or pending.train).origin) if pending else ("", "")
         with suppress(NoImages):  # of a class, which may be left out once all others are read
@@ -128,7 +127,7 @@ def _fill(entry: Path, source_key: str, options: ReadOptions, read: Callable[[],
             raw = read()
             named, origins = raw.train.class_names is not None, (raw.train.origin, (raw.test or raw.train).origin)
             data = assemble("", raw, "none", options, None)
-            _remove(entry)
+            remove(entry)
             writer = _begin(entry)
             size = sum(images.images.numel() for images in (data.train, data.test))
             if size > free_space(entry):
@@ -140,7 +139,7 @@ def _fill(entry: Path, source_key: str, options: ReadOptions, read: Callable[[],
         write_index(entry, index)
         (entry / UNFINISHED).unlink()
     except (OSError, NotWritten) as problem:
-        _remove(entry)
+        remove(entry)
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else problem
         logger.warning(
             f"Could not cache the decoded images in {entry.parent}: {reason}. "
@@ -149,7 +148,7 @@ def _fill(entry: Path, source_key: str, options: ReadOptions, read: Callable[[],
         return raw or read()
     except CondensationError as error:
         if error.setting != SKIP_BAD:  # else finished classes are kept, since the user may skip that image
-            _remove(entry)
+            remove(entry)
         raise
     return _opened(entry, index)
 
@@ -171,7 +170,7 @@ def _load(entry: Path) -> RawData | None:
         _check(entry, index, raw)
     except CondensationError as problem:
         logger.warning(f"{entry} is damaged ({str(problem).splitlines()[0]}); decoding the images again.")
-        _remove(entry)
+        remove(entry)
         return None
     return raw
 
@@ -191,11 +190,3 @@ def _check(entry: Path, index: PackIndex, raw: RawData) -> None:
             images = ImageSet.of(split.images, split.labels, index.class_names)
             if images.fingerprint() != part.fingerprint:
                 raise CondensationError(f"the digest of {entry / part.classes[0].file} does not match")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()

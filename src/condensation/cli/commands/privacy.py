@@ -1,36 +1,9 @@
 """``condense privacy``."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest
-from condensation.cli.options import (
-    ConfigOption,
-    DeviceOption,
-    FolderOption,
-    OutputOptions,
-    SeedOption,
-    SizeOption,
-    TrustOption,
-    data_options,
-    last_name,
-)
-
-
-@dataclass(frozen=True)
-class PrivacyOptions:
-    """Options for data, configuration and device of ``condense privacy``."""
-
-    folder: FolderOption = None
-    size: SizeOption = None
-    config: ConfigOption = None
-    seed: SeedOption = None
-    device: DeviceOption = None
-    trust: TrustOption = False
-
-    def settings(self, source: str | None) -> dict[str, Any]:
-        """Return the options as settings, with the data set ``source``."""
-        return {**data_options(source, self.folder, self.size), "seed": self.seed, "compute.device": self.device}
+from condensation.cli.options import OutputOptions, SeededDataOptions, last_name
 
 
 def privacy_settings(request: StudyRequest) -> Any:
@@ -62,7 +35,7 @@ StudyCommand(
     folder=privacy_folder,
     folder_text="privacy/SET",
     home=("studies.privacy.settings", "PrivacySettings"),
-    reading=PrivacyOptions,
+    reading=SeededDataOptions,
     jobs_text="Print the missing shadows with time, memory and disk space, and stop.",
     subject="set",
     output=OutputOptions,

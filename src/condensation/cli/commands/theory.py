@@ -1,37 +1,10 @@
 """``condense theory``."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from condensation.cli.commands.study_command import StudyCommand, StudyOption, StudyRequest
-from condensation.cli.options import (
-    ConfigOption,
-    DeviceOption,
-    FolderOption,
-    ResultOutput,
-    SeedOption,
-    SizeOption,
-    TrustOption,
-    data_options,
-    last_name,
-)
-
-
-@dataclass(frozen=True)
-class TheoryOptions:
-    """Options for data, configuration and device of ``condense theory``."""
-
-    folder: FolderOption = None
-    size: SizeOption = None
-    config: ConfigOption = None
-    seed: SeedOption = None
-    device: DeviceOption = None
-    trust: TrustOption = False
-
-    def settings(self, source: str | None) -> dict[str, Any]:
-        """Return the options as settings, with the data set ``source``."""
-        return {**data_options(source, self.folder, self.size), "seed": self.seed, "compute.device": self.device}
+from condensation.cli.options import ResultOutput, SeededDataOptions, last_name
 
 
 def theory_settings(request: StudyRequest) -> Any:
@@ -56,6 +29,6 @@ StudyCommand(
     folder_text="theory/DATA",
     jobs_text="Print time, memory and disk space, and stop.",
     home=("studies.theory.study", "TheorySettings"),
-    reading=TheoryOptions,
+    reading=SeededDataOptions,
     output=ResultOutput,
 ).add()
