@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -58,6 +59,9 @@ class Team:
             torch.cuda.set_device(local % torch.cuda.device_count())
         with team._connected():
             if own:
+                # Its functions have the present group as their default. Imported later, as by torch.compile, they would keep it, and its
+                # threads would abort a process that ends.
+                importlib.import_module("torch.distributed.nn.functional")
                 backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
                 store, _, _ = next(rendezvous(init_method, rank, size, timeout=timeout))
                 # The store of torchrun outlives its processes: without a prefix, those that are started again would find the addresses of
