@@ -35,10 +35,15 @@ from condensation import (
     condense,
     evaluate,
 )
+from condensation.core import stored_images
 from condensation.core.checkpoint_parts import MANIFEST, latest_manifest
 from condensation.core.errors import NotWritten
 from condensation.core.form import Tiles
+from condensation.core.stored_images import StoredImages
 from condensation.core.team import Team, assigned
+from condensation.data.load import load
+from condensation.data.pack.write import pack
+from condensation.data.settings import DataSettings
 from condensation.matching.kernels import RBF, Laplacian
 from condensation.methods.step_info import StepInfo
 from tests.small import CPU, GRADIENTS, dc, dm, gmmn, images
@@ -193,6 +198,15 @@ def alone(team: Team, method: Method) -> None:
     condense(method, real(), 1, compute=ALONE, team=team)
 
 
+def of_digits(team: Team | None, packed: Path | None) -> tuple[np.ndarray, list[float | None], bool]:
+    """Return the result and losses for digits, from memory or from the files of ``packed``, and whether the images stayed in the files."""
+    stored_images.IN_MEMORY = 0 if packed else stored_images.IN_MEMORY
+    data = load(str(packed or "digits")).train
+    losses: list[float | None] = []
+    made = condense(METHODS["dm"], data, 2, compute=ALONE, team=team, observers=[lambda info: losses.append(info.loss)])
+    return made.images.numpy(), losses, isinstance(data.images, StoredImages)
+
+
 def everything(team: Team, folder: Path) -> dict[str, Any]:
     """Return the results of two processes; to start them takes longer than any of these."""
     return {
@@ -203,6 +217,7 @@ def everything(team: Team, folder: Path) -> dict[str, Any]:
         "not finite": caught(not_finite, team, folder / "broken.safetensors"),
         "different": {what: caught(different, team, what) for what in ("precision", "settings", "data", "version")},
         "alone": [caught(alone, team, method) for method in UNDIVIDED],
+        "pack": of_digits(team, folder / "pack"),
     }
 
 
@@ -214,6 +229,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def two(folder: Path) -> list[dict[str, Any]]:
     """Results of two processes."""
+    pack(DataSettings("digits"), folder / "pack", 20_000)
     results = in_processes(2, everything, folder)
     assert not [result["error"] for result in results if "error" in result]
     return results
@@ -231,6 +247,15 @@ def test_the_generators_of_all_processes_are_kept_and_continued(two: list[dict[s
         some = [results["generator"] for results in two] if steps == 3 else [generator_of(None, folder / "generator.safetensors", steps)]
         for values in some:
             assert all(map(np.array_equal, values, expected))
+
+
+def test_processes_read_packed_images_from_their_files(two: list[dict[str, Any]]) -> None:
+    expected, losses, _ = of_digits(None, None)
+    for results in two:
+        images_of_two, losses_of_two, in_files = results["pack"]
+        assert in_files
+        assert np.array_equal(images_of_two, expected)
+        assert losses_of_two == losses
 
 
 @pytest.mark.slow
