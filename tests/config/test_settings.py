@@ -68,6 +68,7 @@ def test_none_comes_back_as_none():
         ("evaluation.network=lenet", lambda s: s.evaluation.network == LeNet()),
         ("evaluation.network.depth=none", lambda s: s.evaluation.network.depth is None),
         ("evaluation.recipe=paper", lambda s: s.evaluation.recipe == Recipe.paper()),
+        ("evaluation.recipe={name='paper',epochs=300}", lambda s: s.evaluation.recipe == Recipe.paper(300)),
         ("method.augmentation=none", lambda s: s.method.augmentation is None),
         ("method.augmentation.operations=flip,crop", lambda s: s.method.augmentation == DSA(operations=("flip", "crop"))),
         ('method.augmentation.operations=["flip"]', lambda s: s.method.augmentation == DSA(operations=("flip",))),

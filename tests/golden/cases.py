@@ -97,7 +97,7 @@ SMALL_METHODS: dict[str, dict[str, Any]] = {
         "mixtures": 4,
         "eval_per_class": 5,
         "eval_network": SMALL_NET,
-        "recipe": {"epochs": 4, "batch": 16},
+        "recipe": {"epochs": 4, "lr_drop_epoch": 77, "batch": 16},
     },
 }
 # They pick images by comparing numbers, so that on another machine, which rounds otherwise, another image may be picked.

@@ -231,7 +231,7 @@ def test_a_named_recipe_wins_over_the_file(file: Path, layer: dict[str, Any]) ->
 
 def test_overrides_change_a_named_recipe_in_any_order(file: Path) -> None:
     for overrides in (["evaluation.recipe=paper", "evaluation.recipe.epochs=3"], ["evaluation.recipe.epochs=3", "evaluation.recipe=paper"]):
-        assert settings_from(file=file, overrides=overrides).evaluation.recipe == replace(Recipe.paper(), epochs=3)
+        assert settings_from(file=file, overrides=overrides).evaluation.recipe == Recipe.paper(3)
 
 
 def test_a_network_is_that_of_the_evaluation_and_of_the_method(file: Path) -> None:

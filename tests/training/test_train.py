@@ -236,5 +236,18 @@ def test_a_set_that_was_not_decoded_is_never_trained_on() -> None:
         train_together(model, [stored], Recipe(epochs=1), [Rng(0)])
 
 
+@pytest.mark.parametrize(
+    ("recipe", "changed"),
+    [
+        (Recipe.paper(), Recipe.paper(30)),
+        (Recipe(), Recipe(epochs=30)),
+        (Recipe(epochs=10, lr_drop_epoch=4), Recipe(epochs=30, lr_drop_epoch=4)),
+        (Recipe(epochs=10, lr_drop_epoch=10), Recipe(epochs=30, lr_drop_epoch=30)),  # never
+    ],
+)
+def test_the_drop_fits_other_epochs(recipe: Recipe, changed: Recipe) -> None:
+    assert recipe.with_epochs(30) == changed
+
+
 def test_published_epochs_are_stated_as_they_were_asked_for():
     assert [recipe.stated_epochs for recipe in (Recipe.paper(30), Recipe.paper(), Recipe(31), Recipe.quick())] == [30, 1000, 31, 200]

@@ -12,6 +12,7 @@ from condensation.core.errors import CondensationError
 from condensation.core.plain import to_dict
 from condensation.methods.base import Method
 from condensation.methods.registry import METHODS
+from condensation.training.train import Recipe
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ def _dataclass(kind: Any, content: Any, base: Any, where: str) -> Any:
     for key, value in content.items():
         old = getattr(base, key) if base is not None else None
         changes[key] = _build(hints[key], value, old, f"{where}.{key}" if where else key)
+    if isinstance(base, Recipe) and "epochs" in changes and "lr_drop_epoch" not in changes:
+        base = base.with_epochs(changes.pop("epochs"))
     if base is not None:
         return replace(base, **changes)
     for field in fields(kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -99,8 +99,22 @@ class Recipe:
     @property
     def stated_epochs(self) -> int:
         """Number of epochs as publications state it; their code, and `paper`, train one epoch more."""
-        published = self.reset_momentum and self.epochs > 1 and self.lr_drop_epoch == Recipe.paper(self.epochs - 1).lr_drop_epoch
-        return self.epochs - 1 if published else self.epochs
+        return self.epochs - 1 if self._has_published_drop else self.epochs
+
+    @property
+    def _has_published_drop(self) -> bool:
+        return self.reset_momentum and self.epochs > 1 and self.lr_drop_epoch == Recipe.paper(self.epochs - 1).lr_drop_epoch
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """Return the recipe with other ``epochs``. The drop of `paper` moves with them; a learning rate that never drops stays.
+
+        >>> Recipe.paper().with_epochs(300) == Recipe.paper(300)
+        True
+        """
+        if self._has_published_drop:
+            return replace(self, epochs=epochs + 1, lr_drop_epoch=Recipe.paper(epochs).lr_drop_epoch)
+        never = self.lr_drop_epoch is not None and self.lr_drop_epoch >= self.epochs
+        return replace(self, epochs=epochs, lr_drop_epoch=max(epochs, self.epochs) if never else self.lr_drop_epoch)
 
     @property
     def drop_epoch(self) -> int:

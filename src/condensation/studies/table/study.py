@@ -24,7 +24,7 @@ from condensation.studies.published_numbers import Column, columns, successor
 from condensation.studies.settings import StudySettings, require_at_least, require_unique, setting_of
 from condensation.studies.study_folder import settings_in, slug
 from condensation.studies.tasks import Lazy, TaskList
-from condensation.training.train import RECIPES, Recipe
+from condensation.training.train import Recipe
 
 RUNS = "runs"
 NO_COLUMN = "none"
@@ -182,9 +182,8 @@ def row_run(settings: TableSettings, row: TableRow, ipc: int, seed: int) -> RunS
     evaluation = _overlaid(settings.evaluation, row.evaluation)
     recipe, published = evaluation.get("recipe"), Recipe.paper(min(settings.epochs, row.epochs or settings.epochs))
     named = {"name": recipe} if isinstance(recipe, str) else recipe if isinstance(recipe, Mapping) else {}
-    if str(named.get("name")) in RECIPES:  # by itself, it would have the epochs of its publication
-        published = RECIPES[str(named["name"])](settings.epochs)
-        evaluation = {**evaluation, "recipe": {key: value for key, value in named.items() if key != "name"}}
+    if "name" in named:  # by itself, it would have the epochs of its publication
+        evaluation = {**evaluation, "recipe": {"epochs": settings.epochs, **named}}
     base = replace(
         preset_for(settings.preset, content),
         data=preset_for("paper", content).data,
