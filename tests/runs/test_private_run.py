@@ -167,7 +167,14 @@ def test_held_out_training_images_are_not_evaluated(tmp_path):
 
 def test_a_plan_spends_no_epsilon(monkeypatch):
     monkeypatch.setattr(Release, "of", lambda *_, **__: pytest.fail("a plan must not look at the images"))
-    assert plan_run(SETTINGS, SETTINGS.data.load()).seconds > 0
+    data = SETTINGS.data.load()
+    plan = plan_run(SETTINGS, data)
+    assert [(part.name, part.text) for part in plan.parts][:2] == [
+        ("releasing sums", "noisy sums of 2 networks"),
+        ("condensing", "condensing 2 steps"),
+    ]
+    assert all(part.seconds and part.seconds > 0 for part in plan.parts)
+    assert "releasing sums" not in [part.name for part in plan_run(SETTINGS, data, released=True).parts]
 
 
 def test_privacy_replaces_what_a_preset_would_look_at():

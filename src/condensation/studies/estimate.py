@@ -16,6 +16,7 @@ from condensation.evaluation.compare import EvaluationSettings
 from condensation.networks.registry import NETWORKS
 from condensation.runs.estimate import Plan, Training, plan_run, training_seconds
 from condensation.runs.settings import RunSettings
+from condensation.runs.trials import FORWARD
 from condensation.studies.continual.study import ContinualSettings
 from condensation.studies.federated.arms import needs
 from condensation.studies.federated.settings import LOCAL, FederatedSettings
@@ -32,7 +33,6 @@ from condensation.studies.theory.study import TheorySettings
 from condensation.studies.transfer.study import TransferSettings, transfer_rows
 from condensation.training.train import Recipe
 
-FORWARD = 1 / 3  # time of a forward pass, as a part of that of a step of training
 MOST_TRIED = 8  # different runs; further ones are taken to last as long as these on average
 
 
@@ -181,10 +181,6 @@ def _shadow_seconds(settings: PrivacySettings, arm: str, half: Data) -> float | 
     if method is not None:
         run = RunSettings(settings.data, method, settings.ipc, evaluation=EvaluationSettings(networks=0), compute=settings.compute)
         times += [part.seconds for part in plan_run(run, half).parts]
-        if method.is_private:
-            looks = Training("", 1, settings.spec, Recipe(epochs=settings.privacy.networks, augmentation=None), images)
-            seconds = training_seconds(looks, half, settings.compute)
-            times.append(None if seconds is None else FORWARD * seconds)
         images = settings.ipc * len(half.train.classes)
     trained = Training("", settings.networks, settings.spec, settings.recipe, images)
     times.append(training_seconds(trained, half, settings.compute))

@@ -31,7 +31,7 @@ from condensation.core.progress import Progress
 from condensation.data.catalogue import known_name
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts, read_lines
-from condensation.methods.step_info import Stopped
+from condensation.methods.step_info import RELEASE, Stopped
 from condensation.report.progress import HeadedReporter
 from condensation.report.schedule import Schedule
 from condensation.report.stopping import stoppable
@@ -104,7 +104,8 @@ def run(
             check_private(settings, loaded[0], release)
             settings.method.validate(loaded[0].train)
         if loaded and (output.talks or dry_run) and not team:  # the times of one process say little about those of several
-            plan = plan_run(settings, loaded[0], steps_done(out, content, settings.method), count_finished(out / EVALUATED))
+            done, released = steps_done(out, content, settings.method), bool(release) or (out / RELEASE).exists()
+            plan = plan_run(settings, loaded[0], done, count_finished(out / EVALUATED), released)
             schedule.expect(expected(plan))
         if dry_run:
             return _print_plan(plan, output, print_data if loaded else print_heading, shared)
