@@ -27,6 +27,7 @@ CPU = (
     "run/kip-cifar10-10-conv",
     "run/gtn-mnist-500",
     "table/tiny20-50",
+    "table/private-fashion-mnist",
     "privacy/fashion-mnist",
     "federated/fashion-mnist-0.1",
     "federated/fashion-mnist-1",
