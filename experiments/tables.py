@@ -1,11 +1,11 @@
-"""Write the tables of README.md, docs/choose.md, docs/speed.md, docs/gtn.md and some notes from the files in results/."""
+"""Write the tables of README.md, the guides and notes from the files in results/."""
 
 import json
 from typing import Any
 
 from condensation.core.storage import read_json
 from condensation.studies.published_numbers import published
-from experiments import benchmark_tables as benchmarks
+from experiments import application_tables as applications, benchmark_tables as benchmarks
 from experiments.benchmark_tables import condensing_seconds, results, table
 from experiments.measured import machine, number
 from experiments.page_parts import update
@@ -13,7 +13,7 @@ from experiments.plan import ROOT
 
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("choose", "gtn", "speed")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("choose", "federated", "gtn", "privacy", "speed")),
     *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("first-minutes", "privacy", "speed-benchmarks", "speed-ablation", "tiles")),
 )
 LESSONS = {"gtn-mnist-500": "GTN", "gtn-mnist-500-dm": "DM", "gtn-mnist-paper": "GTN, published sizes"}
@@ -28,6 +28,7 @@ def write() -> None:
 def parts() -> dict[str, str]:
     """Return the table of each generated part."""
     tables = (
+        *(applications.federated, applications.membership, applications.private_sets),
         *(accuracy, presets, commands, first_minutes, gates, ablation, scores, audits),
         *(benchmarks.dm_step, benchmarks.dc_step, benchmarks.evaluation, benchmarks.winograd, benchmarks.first_layers),
         *(benchmarks.microbatches, benchmarks.compiling, benchmarks.memory, benchmarks.growth, benchmarks.startup),

@@ -1,0 +1,72 @@
+"""Tables of the guides about privacy and federated learning, from results/federated/, results/privacy/ and results/table/private-*.json."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from condensation.data.load import dataset_title
+from condensation.studies.federated.arms import ARMS
+from condensation.studies.federated.report import EQUAL
+from experiments.benchmark_tables import machine, table
+from experiments.measured import number
+from experiments.plan import CPU, ROOT
+
+
+def federated() -> str:
+    """Return the accuracy of each arm and what it sends, for each division of each data set."""
+    studies = [content for _, content in _results("federated/")]
+    rows = []
+    for arm in (*ARMS, EQUAL):
+        cells = [next((cell for cell in content["cells"] if cell["arm"] == arm and cell["count"]), None) for content in studies]
+        if any(cells):
+            title = ARMS[arm].title if arm in ARMS else "federated averaging, as many bytes as condensed sets"
+            rows.append([title, *(f"{number(cell)}, {_megabytes(cell)}" if cell else "" for cell in cells)])
+    titles = [f"{dataset_title(_source(content))}, {content['settings']['alpha']:g}" for content in studies]
+    return f"{table(' | '.join(['data, alpha', *titles]), rows)}\n\n{_made(studies)}" if studies else ""
+
+
+def private_sets() -> str:
+    """Return the accuracy of private sets for each epsilon."""
+    rows, contents = list[list[object]](), list[dict[str, Any]]()
+    for _, content in _results("table/private-"):
+        contents.append(content)
+        for cell in content["cells"]:
+            if cell["count"]:
+                shown = f"{number(cell)} ({cell['count']})"
+                rows.append([dataset_title(_source(content)), cell["ipc"], cell["method"].removeprefix("epsilon "), shown])
+    return f"{table('data | images per class | epsilon | accuracy', rows)}\n\n{_made(contents)}" if rows else ""
+
+
+def membership() -> str:
+    """Return what membership inference finds out about the images of each arm."""
+    parts = []
+    for _, content in _results("privacy/"):
+        rows = []
+        for kind in dict.fromkeys(attack["kind"] for attack in content["attacks"]):
+            for attack in (each for each in content["attacks"] if each["kind"] == kind):
+                rates = [f"{100 * rate['value']:.1f}" if rate["resolved"] else "-" for rate in attack["rates"]]
+                rows.append([kind, attack["arm"], attack["surface"], f"{attack['accuracy']:.1f}", f"{attack['auc']:.3f}", *rates])
+        head = "images | arm | attack on | test accuracy | AUC | TPR at 1 % FPR | TPR at 0.1 % FPR"
+        parts.append(f"{table(head, rows)}\n\n{_made([content])}")
+    return "\n\n".join(parts)
+
+
+def _results(prefix: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return names and contents of the results of the experiments whose names begin with ``prefix``, in the order of the plan."""
+    paths = {name: ROOT / "results" / f"{name}.json" for name in CPU if name.startswith(prefix)}
+    return [(name, json.loads(path.read_text(encoding="utf-8"))) for name, path in paths.items() if path.exists()]
+
+
+def _source(content: Mapping[str, Any]) -> str:
+    data = content["settings"]["data"]
+    return str(data if isinstance(data, str) else data["source"])
+
+
+def _megabytes(cell: Mapping[str, Any]) -> str:
+    return f"{sum(cell['bytes']) / len(cell['bytes']) / 1e6:,.2f} MB" if cell.get("bytes") else "0 MB"
+
+
+def _made(contents: list[dict[str, Any]]) -> str:
+    """Return where and in how many minutes of the processor the results were made."""
+    minutes = ", ".join(f"{content['made_by']['cpu_minutes']:.0f}" for content in contents)
+    return f"Made on: {'; '.join(dict.fromkeys(machine(content['made_by']) for content in contents))}; CPU minutes: {minutes}."
