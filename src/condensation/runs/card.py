@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from condensation.artifacts.set_file import part_of
 from condensation.core.environment import machine, versions
 from condensation.data.dataset import Data
 from condensation.data.summary import read_facts
@@ -36,6 +37,11 @@ def card_of_run(
         **made_with,
         **({"processes": team.size} if team else {}),
     }
+
+
+def images_of_card(card: Mapping[str, Any]) -> tuple[object, object]:
+    """Return what tells the images that a set was made from: their digest or, for a private set, that of its release."""
+    return part_of(card, "data").get("fingerprint"), part_of(card, "privacy").get("release")
 
 
 def add_final_entries(card: dict[str, Any], info: StepInfo) -> None:

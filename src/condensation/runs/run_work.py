@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condensation.artifacts.condensed_set import CondensedSet
-from condensation.artifacts.set_file import SET, part_of
+from condensation.artifacts.set_file import SET
 from condensation.artifacts.trained_generator import GENERATOR, KeepGenerator, TrainedGenerator
 from condensation.core.checkpoint import Checkpoint
 from condensation.core.environment import machine, versions
@@ -29,10 +29,10 @@ from condensation.methods.random import Random
 from condensation.methods.release import Release
 from condensation.methods.step_info import Observer, require_divisible
 from condensation.report.grid import grid_png
-from condensation.runs.card import add_final_entries, card_of_run
+from condensation.runs.card import add_final_entries, card_of_run, images_of_card
 from condensation.runs.curve import KeepSets, curve_entries, split_scores
 from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, EVALUATED, GRID, LOG, SCORES, SETTINGS, has_checkpoint
-from condensation.runs.folder import check_folder, is_finished, remove_shorter_results, steps_done, warn_of_other_machine
+from condensation.runs.folder import RunFolder, warn_of_other_machine
 from condensation.runs.loss_log import LossLog
 from condensation.runs.private_run import check_private, release_of_run
 from condensation.runs.settings import RunSettings, describe_set, title_of_method
@@ -65,6 +65,7 @@ class RunWork:
         self.settings = replace(settings, compute=settings.compute.resolve())
         self.method, self.content = settings.method, to_dict(self.settings)
         self.folder, self.resume, self.progress = folder, resume, progress
+        self.place = RunFolder(folder, self.content, self.method)
         self.generator, self.release = generator, release
         self.team, self.leads = team, team is None or team.leads
 
@@ -77,8 +78,8 @@ class RunWork:
             if self.team:
                 require_divisible(self.method)
             if self.leads:
-                check_folder(self.folder, self.content, self.resume, self.method)
-                finished = is_finished(self.folder, self.content, self.method)
+                self.place.check(self.resume)
+                finished = self.place.is_finished()
             if finished:
                 remove_free(self.folder / LOCK)
                 (self.folder / EVALUATED).unlink(missing_ok=True)
@@ -101,8 +102,7 @@ class RunWork:
             if not (self.folder / SET).exists():
                 return None
             saved = self.kept_set()
-            names = (("data", "fingerprint"), ("privacy", "release"))  # a private set tells no digest of its images
-            if any(part_of(saved.card, group).get(name) != part_of(self.card, group).get(name) for group, name in names):
+            if images_of_card(saved.card) != images_of_card(self.card):
                 message = f"{self.folder / SET} was made from other images than {self.settings.data.source} has now."
                 raise CondensationError(message, hint=ELSEWHERE, setting="out")
             return saved
@@ -140,10 +140,10 @@ class RunWork:
             yield
 
     def _claim(self) -> None:
-        check_folder(self.folder, self.content, self.resume, self.method)  # another process may have used it while the images were read
-        remove_shorter_results(self.folder, self.content, self.method)
+        self.place.check(self.resume)  # another process may have used it while the images were read
+        self.place.remove_shorter_results()
         remove_unfinished(self.folder)
-        if steps_done(self.folder, self.content, self.method) < self.method.steps and has_checkpoint(self.folder):
+        if self.place.steps_done(self.method.steps) < self.method.steps and has_checkpoint(self.folder):
             warn_of_other_machine(self.folder)
         write_json(self.folder / SETTINGS, {"settings": self.content, "versions": versions(), "machine": machine()})
 

@@ -16,7 +16,7 @@ from condensation.data.dataset import Data
 from condensation.evaluation.scores import Scores
 from condensation.methods.generative import GenerativeMethod
 from condensation.runs.files import CHECKPOINT, SCORES, SETTINGS
-from condensation.runs.folder import check_folder, is_finished
+from condensation.runs.folder import RunFolder
 from condensation.runs.run import RunResult, run
 from condensation.runs.settings import RunSettings
 from condensation.studies.tasks import BEGUN, FAILED, FINISHED, TO_DO, Failure, Task, Watch
@@ -34,7 +34,7 @@ class Job:
 def state(job: Job, folder: Path, failures: Mapping[str, Failure]) -> str:
     """Return the state of ``job`` among the runs in ``folder``."""
     place = folder / job.name
-    if (place / SETTINGS).exists() and is_finished(place, to_dict(job.settings)):
+    if (place / SETTINGS).exists() and RunFolder(place, to_dict(job.settings)).is_finished():
         return FINISHED
     if job.name in failures:
         return FAILED
@@ -44,7 +44,7 @@ def state(job: Job, folder: Path, failures: Mapping[str, Failure]) -> str:
 def claim_all(jobs: Sequence[Job], folder: Path) -> None:
     """Raise CondensationError if a folder holds another run."""
     for job in jobs:
-        check_folder(folder / job.name, to_dict(job.settings), _has_begun(folder / job.name))
+        RunFolder(folder / job.name, to_dict(job.settings)).check(_has_begun(folder / job.name))
 
 
 def check_all(jobs: Sequence[Job], data: Data) -> None:

@@ -40,7 +40,7 @@ from condensation.report.tracking import TRACKERS
 from condensation.runs.advice import below_random, what_to_try
 from condensation.runs.estimate import Plan, plan_run
 from condensation.runs.files import EVALUATED, GRID, SETTINGS
-from condensation.runs.folder import check_folder, is_finished, steps_done
+from condensation.runs.folder import RunFolder
 from condensation.runs.private_run import check_private, facts_for_record
 from condensation.runs.run import RunResult, run as run_settings
 from condensation.runs.run_log import run_log
@@ -68,9 +68,9 @@ def run(
 ) -> None:
     """Run ``condense run``; a dry run ends with the plan. In a ``team``, this is its first process."""
     screen = plain_console()
-    content = to_dict(settings)
-    check_folder(out, content, resume, settings.method)
-    finished = is_finished(out, content, settings.method)
+    place = RunFolder(out, to_dict(settings), settings.method)
+    place.check(resume)
+    finished = place.is_finished()
     processes = f", {team.size} processes" if team else ""
     state = "This run is already finished." if finished else f"on {settings.compute.describe()}{processes}"
     trackers = [TRACKERS[track](out)] if track else []
@@ -104,7 +104,7 @@ def run(
             check_private(settings, loaded[0], release)
             settings.method.validate(loaded[0].train)
         if loaded and (output.talks or dry_run) and not team:  # the times of one process say little about those of several
-            done, released = steps_done(out, content, settings.method), bool(release) or (out / RELEASE).exists()
+            done, released = place.steps_done(settings.method.steps), bool(release) or (out / RELEASE).exists()
             plan = plan_run(settings, loaded[0], done, count_finished(out / EVALUATED), released)
             schedule.expect(expected(plan))
         if dry_run:
