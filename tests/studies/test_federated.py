@@ -20,6 +20,8 @@ from condensation.studies.federated.report import EQUAL
 from condensation.studies.federated.settings import NAMES, FederatedSettings
 from condensation.studies.federated.split import Division, divide, sizes
 from condensation.studies.registry import FEDERATED
+from condensation.studies.study import BESIDE_PRIVATE
+from condensation.studies.study_folder import write_settings
 from condensation.studies.tasks import Watch
 
 NETWORK = ConvNet(width=4)
@@ -200,3 +202,12 @@ def test_a_client_starts_from_noise_unless_told_otherwise():
     assert FederatedSettings(method={"name": "dm", "start": "real"}).method_settings["start"] == "real"
     assert "start" not in FederatedSettings(method="random").method_settings
     assert isinstance(SMALL.client_run({0: 1, 1: 1}, ("a", "b"), 0).data, DataSettings)
+
+
+def test_the_report_of_a_private_method_says_that_other_arms_have_no_guarantee(tmp_path):
+    private = replace(SMALL, method={"name": "dm", "privacy": {"epsilon": 1.0}}, arms=("condensed", "alone"))
+    for settings, said in ((private, True), (SMALL, False)):
+        folder = tmp_path / f"study-{said}"
+        folder.mkdir()
+        write_settings(folder, settings)
+        assert (BESIDE_PRIVATE in FEDERATED.read(folder).notes) is said

@@ -111,11 +111,21 @@ def _save(figure: "Plot", buffer: io.BytesIO, **options: Any) -> None:
         figure.savefig(buffer, **options)
 
 
+BESIDE_PRIVATE = "Sets of a method with privacy have its guarantee. All other results come from the images, and have none."
+
+
 @dataclass(frozen=True)
 class ReportRecord:
     """Part of the JSON report of a study that is read again."""
 
     settings: dict[str, Any]
+
+
+def _has_private_method(content: object) -> bool:
+    """Return whether plain settings hold a method with differential privacy."""
+    if isinstance(content, Mapping):
+        return bool(content.get("privacy")) or any(map(_has_private_method, content.values()))
+    return isinstance(content, list | tuple) and any(map(_has_private_method, content))
 
 
 def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S], object] = lambda _: None) -> tuple[R, S] | None:
@@ -145,8 +155,9 @@ class Study(Generic[S]):
 
     def _report(self, settings: S, folder: Path) -> StudyReport:
         """Return the report with the name of the study, its settings, and what its folder records."""
-        report, facts = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts
-        return replace(report, name=self.name, json={"format": FORMAT, "settings": to_dict(settings), **report.json, **facts})
+        report, facts, content = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts, to_dict(settings)
+        notes = (*report.notes, BESIDE_PRIVATE) if _has_private_method(content) and self.name != "privacy" else report.notes
+        return replace(report, name=self.name, notes=notes, json={"format": FORMAT, "settings": content, **report.json, **facts})
 
     def run(
         self, settings: S, folder: str | Path, watch: Watch = Watch(), executor: Executor | str | None = None, **options: Any
