@@ -165,8 +165,19 @@ def test_a_preset_leaves_out_what_the_settings_exclude(name: str) -> None:
     for networks in ("fresh", {"name": "pool", "path": "somewhere"}):
         method = settings_from(preset=name, options={"method.networks": networks}).method
         assert (method.form, method.calibration) == (Tiles(), 0)
-    narrow = settings_from(preset=name, overrides=["method.networks.spec.width=8"]).method
+    narrow = settings_from(preset=name, options={"data.source": "cifar10"}, overrides=["method.networks.spec.width=8"]).method
     assert (narrow.networks.spec.width, narrow.calibration) == (8, 1.0)
+
+
+@pytest.mark.parametrize("name", ["fast", "best"])
+def test_several_greyscale_images_have_untrained_networks(name: str) -> None:
+    grey, colour = (preset_for(name, {"data": {"source": source}, "ipc": 10}).method for source in ("fashion-mnist", "cifar10"))
+    assert isinstance(grey, DM)
+    assert isinstance(colour, DM)
+    assert (grey.form, grey.networks.is_trained, grey.calibration, grey.start) == (Tiles(), False, 0.0, "kmeans")
+    assert (colour.form, colour.networks.is_trained, colour.calibration) == (Tiles(), True, 1.0)
+    whole = {"fast": DM.classic, "best": DM.long}[name](50, channels=1)
+    assert preset_for(name, {"data": {"source": "fashion-mnist"}, "ipc": 50}).method == whole
 
 
 @pytest.mark.parametrize("data", [{"source": "digits"}, {"source": "cifar10", "size": 16}, {"source": "own", "size": "20x64"}])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +15,7 @@ from condensation.augment.dsa import DSA
 from condensation.core.class_plan import ClassPlan, class_offsets, draw_of_group, group_classes
 from condensation.core.compute import Compute
 from condensation.core.errors import CondensationError, require
-from condensation.core.form import Form, Frequencies, Tiles
+from condensation.core.form import Form
 from condensation.core.images import ImageSet
 from condensation.core.microbatch import Embedding, microbatched, padded, split
 from condensation.core.modules import draws_numbers, mixes_images
@@ -24,15 +23,15 @@ from condensation.core.rng import ClassDraw, Rng
 from condensation.matching.class_means import calibration_loss, matching_loss, mean_embeddings
 from condensation.matching.kernels import Kernel, Linear
 from condensation.matching.pairwise_mmd import pairwise_mmd_loss
+from condensation.methods import dm_presets
 from condensation.methods.base import State, need_at_least, need_fraction, need_one_of, need_positive
 from condensation.methods.initialization import DEFAULT, INITIALIZATIONS, Initialization, initial_images
 from condensation.methods.privacy import Privacy
 from condensation.methods.released_images import ReleasedImages, ReleasingMethod
 from condensation.methods.synthetic import SyntheticImages
 from condensation.networks.base import Classifier, NetworkSampler, seeded
-from condensation.networks.convnet import ConvNet
 from condensation.networks.samplers import Fresh
-from condensation.training.trained import Trained, require_trained
+from condensation.training.trained import require_trained
 
 LrSchedule = Literal["constant", "cosine"]
 # Summed loss of some classes, from the embeddings (n, dims) and the class indices (n,) of their synthetic images.
@@ -106,20 +105,19 @@ class DM(ReleasingMethod[DMState]):
     def fast(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
         """Return settings with several seen per stored image and networks trained for a few epochs, which take minutes on a CPU.
 
-        One image per class holds 16 by their lowest frequencies, and more images hold four tiles each.
+        One image per class holds 16 by their lowest frequencies, and more images hold four tiles each. Several greyscale images
+        (``channels`` 1) have the settings of `classic` with tiles, and from 50 on without, since trained networks lose accuracy there.
         All values were chosen on images held out from training; see docs/notes/tiles.md.
         """
-        steps = min(1_000, max(300, 300_000 // max(1, ipc * classes)))
-        networks, batch = Trained(spec=ConvNet(width=64)), max(16 if classes > 10 else 32, ipc)
-        lr = 2 * max(1.0, ipc / 10)
-        form = Frequencies(16) if ipc == 1 else Tiles(2)
-        return cls(steps=steps, lr=lr, averaging=0.99, batch_per_class=batch, networks=networks, form=form, calibration=1.0)
+        return cls(**dm_presets.fast(ipc, classes, channels))
 
     @classmethod
     def best(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
-        """Return the settings of `fast` with three times the steps and longer trained networks, which take about an hour on a CPU."""
-        fast = cls.fast(ipc, classes, channels)
-        return replace(fast, steps=3 * fast.steps, averaging=0.998, networks=Trained(5, 6, spec=ConvNet(width=64)))
+        """Return the settings of `fast` with three times the steps and longer trained networks, which take about an hour on a CPU.
+
+        Where `fast` is `classic`, this is `long`.
+        """
+        return cls(**dm_presets.best(ipc, classes, channels))
 
     @classmethod
     def classic(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
@@ -130,17 +128,12 @@ class DM(ReleasingMethod[DMState]):
         because the weight of one image in its class mean falls. Greyscale images (``channels`` 1) tolerate a four times larger
         learning rate and gain from k-means initialization. All values were chosen on images held out from training.
         """
-        steps = min(3_000, max(300, 1_500_000 // max(1, ipc * classes)))
-        lr = max(math.sqrt(ipc / 10), ipc / 10) * (4 if channels == 1 else 1)
-        networks = Fresh(ConvNet(width=64))
-        start: Initialization = "kmeans" if channels == 1 and ipc > 1 else "real"  # one cluster center would be the same for every seed
-        return cls(steps=steps, lr=lr, averaging=0.998, batch_per_class=max(16, ipc), start=start, networks=networks)
+        return cls(**dm_presets.classic(ipc, classes, channels))
 
     @classmethod
     def long(cls, ipc: int, classes: int = 10, channels: int = 3) -> DM:
         """Return the settings of `classic` with ten times the steps, about an hour on a CPU."""
-        classic = cls.classic(ipc, classes, channels)
-        return replace(classic, steps=10 * classic.steps, averaging=0.999)
+        return cls(**dm_presets.long(ipc, classes, channels))
 
     @property
     def growing_setting(self) -> str:

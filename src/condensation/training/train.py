@@ -106,11 +106,7 @@ class Recipe:
         return self.reset_momentum and self.epochs > 1 and self.lr_drop_epoch == Recipe.paper(self.epochs - 1).lr_drop_epoch
 
     def with_epochs(self, epochs: int) -> Recipe:
-        """Return the recipe with other ``epochs``. The drop of `paper` moves with them; a learning rate that never drops stays.
-
-        >>> Recipe.paper().with_epochs(300) == Recipe.paper(300)
-        True
-        """
+        """Return the recipe with other ``epochs``. The drop of `paper` moves with them; a learning rate that never drops stays."""
         if self._has_published_drop:
             return replace(self, epochs=epochs + 1, lr_drop_epoch=Recipe.paper(epochs).lr_drop_epoch)
         never = self.lr_drop_epoch is not None and self.lr_drop_epoch >= self.epochs
