@@ -7,9 +7,12 @@ from typing import Any
 from condensation.data.load import dataset_title
 from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.report import EQUAL
-from experiments.benchmark_tables import machine, table
-from experiments.measured import number
+from condensation.studies.privacy.attacks import START
+from experiments.benchmark_tables import table
+from experiments.measured import machine, number
 from experiments.plan import CPU, ROOT
+
+KINDS = ("random images", START, "mislabelled canaries", "noise canaries")
 
 
 def federated() -> str:
@@ -42,10 +45,10 @@ def membership() -> str:
     parts = []
     for _, content in _results("privacy/"):
         rows = []
-        for kind in dict.fromkeys(attack["kind"] for attack in content["attacks"]):
-            for attack in (each for each in content["attacks"] if each["kind"] == kind):
-                rates = [f"{100 * rate['value']:.1f}" if rate["resolved"] else "-" for rate in attack["rates"]]
-                rows.append([kind, attack["arm"], attack["surface"], f"{attack['accuracy']:.1f}", f"{attack['auc']:.3f}", *rates])
+        for attack in content["attacks"]:
+            rates = [f"{100 * rate['value']:.1f}" if rate["resolved"] else "-" for rate in attack["rates"]]
+            rows.append([attack["kind"], attack["arm"], attack["surface"], f"{attack['accuracy']:.1f}", f"{attack['auc']:.3f}", *rates])
+        rows.sort(key=lambda row: KINDS.index(row[0]))
         head = "images | arm | attack on | test accuracy | AUC | TPR at 1 % FPR | TPR at 0.1 % FPR"
         parts.append(f"{table(head, rows)}\n\n{_made([content])}")
     return "\n\n".join(parts)
