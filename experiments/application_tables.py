@@ -1,23 +1,23 @@
 """Tables of the guides about privacy and federated learning, from results/federated/, results/privacy/ and results/table/private-*.json."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from condensation.core.storage import read_json
 from condensation.data.load import dataset_title
 from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.report import EQUAL
 from condensation.studies.privacy.attacks import START
 from experiments.benchmark_tables import table
 from experiments.measured import machine, number
-from experiments.plan import CPU, ROOT
+from experiments.plan import CPU, Experiment
 
 KINDS = ("random images", START, "mislabelled canaries", "noise canaries")
 
 
 def federated() -> str:
     """Return the accuracy of each arm and what it sends, for each division of each data set."""
-    studies = [content for _, content in _results("federated/")]
+    studies = _results("federated/")
     rows = []
     for arm in (*ARMS, EQUAL):
         cells = [next((cell for cell in content["cells"] if cell["arm"] == arm and cell["count"]), None) for content in studies]
@@ -30,9 +30,8 @@ def federated() -> str:
 
 def private_sets() -> str:
     """Return the accuracy of private sets for each epsilon."""
-    rows, contents = list[list[object]](), list[dict[str, Any]]()
-    for _, content in _results("table/private-"):
-        contents.append(content)
+    rows, contents = list[list[object]](), _results("table/private-")
+    for content in contents:
         for cell in content["cells"]:
             if cell["count"]:
                 shown = f"{number(cell)} ({cell['count']})"
@@ -43,7 +42,7 @@ def private_sets() -> str:
 def membership() -> str:
     """Return what membership inference finds out about the images of each arm."""
     parts = []
-    for _, content in _results("privacy/"):
+    for content in _results("privacy/"):
         rows = []
         for attack in content["attacks"]:
             rates = [f"{100 * rate['value']:.1f}" if rate["resolved"] else "-" for rate in attack["rates"]]
@@ -54,10 +53,10 @@ def membership() -> str:
     return "\n\n".join(parts)
 
 
-def _results(prefix: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return names and contents of the results of the experiments whose names begin with ``prefix``, in the order of the plan."""
-    paths = {name: ROOT / "results" / f"{name}.json" for name in CPU if name.startswith(prefix)}
-    return [(name, json.loads(path.read_text(encoding="utf-8"))) for name, path in paths.items() if path.exists()]
+def _results(prefix: str) -> list[dict[str, Any]]:
+    """Return the results of the experiments whose names begin with ``prefix``, in the order of the plan."""
+    paths = (Experiment(name).result for name in CPU if name.startswith(prefix))
+    return [read_json(path) for path in paths if path.exists()]
 
 
 def _source(content: Mapping[str, Any]) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 R = TypeVar("R", bound="ReportRecord")
 DOTS_PER_INCH = 130
+BESIDE_PRIVATE = "Sets of a method with privacy have its guarantee. All other results come from the images, and have none."
 MEASURED, PUBLISHED = "#1b7f79", "#b5542b"  # colors of measured and published numbers
 
 
@@ -111,9 +112,6 @@ def _save(figure: "Plot", buffer: io.BytesIO, **options: Any) -> None:
         figure.savefig(buffer, **options)
 
 
-BESIDE_PRIVATE = "Sets of a method with privacy have its guarantee. All other results come from the images, and have none."
-
-
 @dataclass(frozen=True)
 class ReportRecord:
     """Part of the JSON report of a study that is read again."""
@@ -122,10 +120,9 @@ class ReportRecord:
 
 
 def _has_private_method(content: object) -> bool:
-    """Return whether plain settings hold a method with differential privacy."""
-    if isinstance(content, Mapping):
-        return bool(content.get("privacy")) or any(map(_has_private_method, content.values()))
-    return isinstance(content, list | tuple) and any(map(_has_private_method, content))
+    """Return whether plain settings of a study hold a method with differential privacy; settings of the study itself do not count."""
+    items = content.values() if isinstance(content, Mapping) else content if isinstance(content, list | tuple) else ()
+    return any((isinstance(item, Mapping) and bool(item.get("privacy"))) or _has_private_method(item) for item in items)
 
 
 def earlier_report(path: Path, kind: type[R], settings: S, decisive: Callable[[S], object] = lambda _: None) -> tuple[R, S] | None:
@@ -156,7 +153,7 @@ class Study(Generic[S]):
     def _report(self, settings: S, folder: Path) -> StudyReport:
         """Return the report with the name of the study, its settings, and what its folder records."""
         report, facts, content = self.report(settings, folder), record_in(folder, f"{self.name}.json").facts, to_dict(settings)
-        notes = (*report.notes, BESIDE_PRIVATE) if _has_private_method(content) and self.name != "privacy" else report.notes
+        notes = (*report.notes, BESIDE_PRIVATE) if _has_private_method(content) else report.notes
         return replace(report, name=self.name, notes=notes, json={"format": FORMAT, "settings": content, **report.json, **facts})
 
     def run(
