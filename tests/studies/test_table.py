@@ -358,3 +358,20 @@ def test_writing_again_gives_the_same_bytes(finished):
     before = [(finished / name).read_bytes() for name in names]
     write_report(TABLE.read(finished), finished)
     assert [(finished / name).read_bytes() for name in names] == before
+
+
+def test_each_part_of_a_job_is_reported_as_what_it_is(tmp_path):
+    pytest.importorskip("dp_accounting")
+    private = {**DM, "privacy": {"epsilon": 8.0, "networks": 2}}
+    trained = {**DM, "networks": {"name": "trained", "networks": 1, "epochs": 1, "spec": SMALL}}
+    parts = []
+
+    def receiver(part):
+        return lambda done, total: parts.append((part, total))
+
+    watch = Watch(on_progress=receiver("epochs"), on_training=receiver("training"), on_releasing=receiver("images"))
+    rows = (TableRow("private", private, published="none"), TableRow("trained", trained, published="none"))
+    data = {"source": "digits", "preprocessing": "centered"}
+    assert TABLE.run(replace(SETTINGS, rows=rows, data=data, seeds=1), tmp_path / "table", watch) == {}
+    assert ("images", 2 * 1_438) in parts
+    assert {part for part, _ in parts} == {"epochs", "training", "images"}

@@ -17,3 +17,5 @@ class Progress:
     """Receives the number of batches of the networks that are trained before the first step."""
     evaluating: OnProgress | None = None
     """Receives the number of epochs of the evaluation, or of test images of kernel ridge regression."""
+    releasing: OnProgress | None = None
+    """Receives the number of images in the noisy sums of a private method."""

@@ -133,8 +133,8 @@ class RunWork:
             with self._together():
                 if self.leads:
                     self._claim()
-                private, training = self.method.is_private, self.progress.training
-                self.noisy = release_of_run(self.settings, data, self.folder, self.release, training) if private else None
+                private, releasing = self.method.is_private, self.progress.releasing
+                self.noisy = release_of_run(self.settings, data, self.folder, self.release, releasing) if private else None
                 note = " ".join(filter(None, (data.note, small_classes_note(data.train, self.ipc))))
                 self.card = card_of_run(self.content, self.settings, data, note, self.noisy, self.team)
             yield

@@ -93,7 +93,7 @@ def run_job(job: Job, jobs: Sequence[Job], folder: Path, data: Callable[[], Data
         resume=_has_begun(place),
         data=data(),
         observers=watch.observers,
-        progress=Progress(training=watch.on_progress, evaluating=watch.on_progress),
+        progress=Progress(training=watch.on_training, evaluating=watch.on_progress, releasing=watch.on_releasing),
         checkpoint_every=watch.checkpoint_every,
         generator=generator_for(job, jobs, folder),
     )

@@ -47,7 +47,8 @@ class Watch:
     observers: Sequence[Observer] = ()  # called after each step of condensing
     on_progress: OnProgress | None = None  # progress of an evaluation
     on_reading: OnProgress | None = None  # progress of reading images
-    on_training: OnProgress | None = None  # progress of training the networks of a pool
+    on_training: OnProgress | None = None  # progress of training networks before the first step
+    on_releasing: OnProgress | None = None  # progress of the noisy sums of a private method
     checkpoint_every: float = EVERY_SECONDS  # seconds between two checkpoints
     on_end: OnEnd | None = None
     on_tasks: OnProgress | None = None  # called often with the number of ended tasks while other processes work

@@ -120,7 +120,7 @@ def run(
             out,
             resume=resume,
             observers=[*trackers, shown.condensing],
-            progress=Progress(shown.reading, shown.releasing if settings.method.is_private else shown.training, shown.evaluating),
+            progress=Progress(shown.reading, shown.training, shown.evaluating, shown.releasing),
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
             data=loaded[0] if loaded else None,
             release=release,

@@ -150,6 +150,7 @@ class JobReporter(Reporter):
             on_progress=shown.evaluating,
             on_reading=shown.reading,
             on_training=shown.training,
+            on_releasing=shown.releasing,
             checkpoint_every=EVERY_SECONDS if checkpoint_every is None else checkpoint_every,
         )
 
