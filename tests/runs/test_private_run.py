@@ -24,6 +24,7 @@ from condensation import (
 )
 from condensation.cli.pages import run_article
 from condensation.cli.pages.report import write_report, write_report_of_run
+from condensation.core.form import Frequencies, Tiles
 from condensation.runs.estimate import plan_run
 from condensation.runs.evaluate_saved import EvaluateSettings, evaluate_saved, planned_trainings
 from condensation.runs.presets import settings_from
@@ -183,6 +184,13 @@ def test_privacy_replaces_what_a_preset_would_look_at():
     assert isinstance(settings.method.networks, Fresh)
     assert settings.data.preprocessing == "centered"
     assert settings.method.privacy.epsilon == 2.0
+    assert settings.method.form == Tiles(2)
+
+
+@pytest.mark.parametrize(("name", "ipc", "form"), [("fast", 1, Frequencies(16)), ("fast", 50, None), ("classic", 10, None)])
+def test_a_private_set_has_the_form_of_the_preset(name, ipc, form):
+    settings = settings_from(preset=name, options={"data.source": "fashion-mini", "ipc": ipc}, overrides=["method.privacy.epsilon=2"])
+    assert settings.method.form == form
 
 
 @pytest.mark.parametrize(
