@@ -122,9 +122,9 @@ def compare(
 def _identity(
     entries: Sequence[Entry], tests: Sequence[ImageSet], settings: EvaluationSettings, seed: int, compute: Compute
 ) -> dict[str, Any]:
-    """Return everything that decides the accuracies, as plain values."""
-    sets = [[entry.images.fingerprint(), test.fingerprint(), to_dict(entry.recipe)] for entry, test in zip(entries, tests, strict=True)]
-    return {"sets": sets, "evaluation": to_dict(settings), "seed": seed, "compute": to_dict(compute), "machine": machine()}
+    """Return everything that decides the accuracies."""
+    sets = [[entry.images.fingerprint(), test.fingerprint(), entry.recipe] for entry, test in zip(entries, tests, strict=True)]
+    return {"sets": sets, "evaluation": settings, "seed": seed, "compute": compute, "machine": machine()}
 
 
 def _score(entry: Entry, accuracies: Accuracies, seconds: float, tested: int) -> SetScore:

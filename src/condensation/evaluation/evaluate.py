@@ -163,8 +163,7 @@ def evaluate_on_each(
     tests = [test.to(decided.device) for test in tests]
     sets = [images.to(decided.device) for images in sets]
     streams = [(images, Rng(seed).child("evaluate", s, n)) for s, images in enumerate(sets) for n in range(networks)]
-    jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
-    correct, confusions = _train_and_test(team, network, jobs, tests, recipe, decided, on_progress, finished)
+    correct, confusions = _train_and_test(team, network, streams, tests, recipe, decided, on_progress, finished)
     results = []
     for test, fractions, confusion in zip(tests, correct, confusions, strict=True):
         per_class = 100 * fractions.reshape(len(sets), networks, -1)
@@ -177,7 +176,7 @@ def evaluate_on_each(
 def _train_and_test(
     team: Team | None,
     network: NetworkSpec,
-    jobs: Sequence[TrainingJob],
+    streams: Sequence[tuple[ImageSet, Rng]],
     tests: Sequence[ImageSet],
     recipe: Recipe,
     compute: Compute,
@@ -185,6 +184,7 @@ def _train_and_test(
     finished: FinishedOfSet | None,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the accuracies and confusion matrices of `train_and_test`; the processes of a ``team`` take turns in choosing a job."""
+    jobs = [TrainingJob(recipe.set_for(images, rng), rng) for images, rng in streams]
     if team is None or team.size == 1:
         return train_and_test(network, jobs, tests, recipe, compute, on_progress, finished)[:2]
     own = range(team.rank, len(jobs), team.size)

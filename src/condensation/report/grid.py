@@ -104,11 +104,6 @@ def grid(
     return _page(parts, bands, names, lines, layout)
 
 
-def grid_png(synthetic: ImageSet, real: ImageSet | None, *, title: str) -> bytes:
-    """Return the `grid` of a set, below real images if given, as PNG."""
-    return _encoded(grid(synthetic, real, title=title), "PNG")
-
-
 def save_picture(path: Path, picture: Image.Image) -> None:
     """Write a picture in the image format of the suffix of ``path``, atomically."""
     try:

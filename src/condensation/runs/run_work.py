@@ -18,7 +18,7 @@ from condensation.core.ipc import small_classes_note
 from condensation.core.lock import LOCK, locked_folder, remove_free
 from condensation.core.plain import to_dict
 from condensation.core.progress import Progress
-from condensation.core.storage import remove_unfinished, write, write_json
+from condensation.core.storage import remove_unfinished, write_json
 from condensation.core.trust import given_names
 from condensation.data.dataset import Data
 from condensation.evaluation.compare import Entry, compare
@@ -28,7 +28,7 @@ from condensation.methods.loop import condense
 from condensation.methods.random import Random
 from condensation.methods.release import Release
 from condensation.methods.step_info import Observer, require_divisible
-from condensation.report.grid import grid_png
+from condensation.report.grid import grid, save_picture
 from condensation.runs.card import add_final_entries, card_of_run, images_of_card
 from condensation.runs.curve import KeepSets, curve_entries, split_scores
 from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, EVALUATED, GRID, LOG, SCORES, SETTINGS, has_checkpoint
@@ -64,10 +64,13 @@ class RunWork:
     ) -> None:
         self.settings = replace(settings, compute=settings.compute.resolve())
         self.method, self.content = settings.method, to_dict(self.settings)
+        self.given = given_names(self.content)  # code and data sets that the caller names
         self.folder, self.resume, self.progress = folder, resume, progress
         self.place = RunFolder(folder, self.content, self.method)
         self.generator, self.release = generator, release
         self.team, self.leads = team, team is None or team.leads
+        if team:
+            team.require_equal({"settings": {**self.content, "compute": None}})
 
     # -- what the folder holds
 
@@ -83,10 +86,7 @@ class RunWork:
             if finished:
                 remove_free(self.folder / LOCK)
                 (self.folder / EVALUATED).unlink(missing_ok=True)
-        if self.team:
-            self.team.require_equal({"settings": {**self.content, "compute": None}})
-            finished = self.team.texts(str(finished))[0] == "True"
-        return finished
+        return finished if self.team is None else self.team.texts(str(finished))[0] == "True"
 
     def kept_set(self) -> CondensedSet:
         """Return the set in the folder."""
@@ -102,7 +102,8 @@ class RunWork:
             if not (self.folder / SET).exists():
                 return None
             saved = self.kept_set()
-            if images_of_card(saved.card) != images_of_card(self.card):
+            release = self.noisy.digest if self.noisy else None
+            if images_of_card(saved.card) != (None if release else self.data.train.fingerprint(), release):
                 message = f"{self.folder / SET} was made from other images than {self.settings.data.source} has now."
                 raise CondensationError(message, hint=ELSEWHERE, setting="out")
             return saved
@@ -117,6 +118,7 @@ class RunWork:
         assert data is not None
         with self._together():
             self.ipc = self.settings.ipc_of(data.train)
+            self.note = " ".join(filter(None, (data.note, small_classes_note(data.train, self.ipc))))
             check_private(self.settings, data, self.release, self.team.size if self.team else 1)
             self.settings.evaluation.check(data)
             self.method.validate(data.train)
@@ -135,8 +137,7 @@ class RunWork:
                     self._claim()
                 private, releasing = self.method.is_private, self.progress.releasing
                 self.noisy = release_of_run(self.settings, data, self.folder, self.release, releasing) if private else None
-                note = " ".join(filter(None, (data.note, small_classes_note(data.train, self.ipc))))
-                self.card = card_of_run(self.content, self.settings, data, note, self.noisy, self.team)
+                self.card = card_of_run(self.content, self.settings, data, self.note, self.noisy, self.team)
             yield
 
     def _claim(self) -> None:
@@ -158,9 +159,8 @@ class RunWork:
             seed=self.settings.seed,
             compute=self.settings.compute,
             observers=[*self._observers(), *observers],
-            checkpoint=Checkpoint(self.folder / CHECKPOINT, checkpoint_every),
+            checkpoint=Checkpoint(self.folder / CHECKPOINT, checkpoint_every),  # beside it, a private method finds its release
             on_training=self.progress.training,
-            release=self.noisy,
             team=self.team,
         )
         condensed = CondensedSet(images.to("cpu"), self.card)
@@ -172,7 +172,7 @@ class RunWork:
         """Return the set drawn from the given generator; None if there is none, or it was trained with other settings."""
         if not self.generator:
             return None
-        trained = TrainedGenerator.load(Path(self.generator), trust=given_names(self.content))
+        trained = TrainedGenerator.load(Path(self.generator), trust=self.given)
         train, seed = self.data.train, self.settings.seed
         if not trained.matches_run(self.method, train, seed, self.card["data"]["fingerprint"]):
             return None
@@ -194,7 +194,8 @@ class RunWork:
         if self.leads:
             described = describe_set(title_of_method(self.method), self.ipc.values(), self.method.steps)
             real = self.data.train if self.settings.show_real else None
-            write(self.folder / GRID, grid_png(condensed.images, real, title=f"{self.data.name}, {described}"))
+            picture = grid(condensed.images, real, title=f"{self.data.name}, {described}")
+            save_picture(self.folder / GRID, picture)
 
     # -- evaluation
 
