@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock  # comes with torch
 from torch import Tensor
 
 from condensation import (
@@ -223,14 +225,22 @@ def everything(team: Team, folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("team")
+    """Return a folder that all processes of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "team"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="module")
 def two(folder: Path) -> list[dict[str, Any]]:
-    """Results of two processes."""
-    pack(DataSettings("digits"), folder / "pack", 20_000)
-    results = in_processes(2, everything, folder)
+    """Results of two processes; the first process of the tests makes them for the others, since it takes long."""
+    kept = folder / "results.pickle"
+    with FileLock(folder / "lock"):
+        if not kept.exists():
+            pack(DataSettings("digits"), folder / "pack", 20_000)
+            kept.write_bytes(pickle.dumps(in_processes(2, everything, folder)))
+    results: list[dict[str, Any]] = pickle.loads(kept.read_bytes())
     assert not [result["error"] for result in results if "error" in result]
     return results
 
