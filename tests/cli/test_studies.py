@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from condensation.config.build import from_dict
+from condensation.config.toml import read_settings
+from condensation.core.plain import to_dict
+from condensation.studies.registry import STUDIES
 from tests.cli.runs import running_until
 
 METHOD = "dm.steps=3 dm.batch_per_class=4 dm.networks.spec.width=8".split()
@@ -26,6 +30,23 @@ def interrupted(arguments, after):
         process.send_signal(signal.SIGINT)
         output += process.stderr.read()
     return process.returncode, output
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_settings_of_a_study_are_printed_and_read_again(condense, name):
+    def read(file, *words):
+        code, said, _ = condense(name, *words, "--print-config")
+        assert code == 0
+        Path(file).write_text(said)
+        content = to_dict(from_dict(STUDIES[name].settings_type, read_settings(file)))
+        return {key: {"name": value} if key == "method" and isinstance(value, str) else value for key, value in content.items()}
+
+    first = read("first.toml", "--data", "digits")
+    assert read("second.toml", "--config", "first.toml") == first
+    assert {path.name for path in Path().iterdir()} == {"first.toml", "second.toml"}
+    code, said, errors = condense(name, "a-study", "--print-config")
+    assert (code, said) == (2, "")
+    assert "a-study/settings.json" in errors
 
 
 # -- condense table

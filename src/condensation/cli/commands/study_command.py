@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from condensation.artifacts.shelf import is_set
+from condensation.cli import options as opt
 from condensation.cli.app import app
 from condensation.cli.choices import PAPER_FORMATS, PRESETS, one_of
 from condensation.cli.groups import grouped
-from condensation.cli.options import DataOption, DataOptions, OutputOptions, folder_and_settings, names, trusted
 from condensation.cli.refuse import require_usable
-from condensation.core.errors import unknown
+from condensation.core.errors import CondensationError, unknown
 from condensation.core.trust import Trust
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def below_preset(content: Mapping[str, Any], preset: str) -> dict[str, Any]:
 
 def paper_formats(text: str | None) -> list[str]:
     """Parse ``latex,pdf``. Raise CondensationError for an unknown format."""
-    formats = names(text) if text else []
+    formats = opt.names(text) if text else []
     for name in formats:
         if name not in PAPER_FORMATS:
             raise unknown("format", name, PAPER_FORMATS, setting="to")
@@ -170,9 +170,9 @@ class StudyCommand:
     """Setting of a set that may be named as an argument; None if an argument is always the folder of a study."""
     executor: str | None = None
     """Executor of the tasks, unless one is given; None for this process."""
-    reading: type = DataOptions
+    reading: type = opt.DataOptions
     """Options for data, configuration and device."""
-    output: type = OutputOptions
+    output: type = opt.OutputOptions
     """Options for the output."""
 
     def add(self) -> None:
@@ -192,7 +192,7 @@ class StudyCommand:
         paper = typer.Option("--to", metavar="FORMAT,...", help="Also write files for a paper: latex, csv, md, pdf, svg.")
         parameters = [
             parameter("arguments", Annotated[list[str] | None, argument]),
-            parameter("data", DataOption),
+            parameter("data", opt.DataOption),
             *(parameter(option.parameter, option.annotation) for option in self.options),
             parameter("reading", self.reading, self.reading()),
             parameter("out", Annotated[Path | None, out]),
@@ -200,6 +200,7 @@ class StudyCommand:
             parameter("on", Annotated[str | None, on]),
             parameter("to", Annotated[str | None, paper]),
             *([parameter("dry_run", Annotated[bool, dry_run], False)] if self.jobs_text else []),
+            parameter("print_config", opt.PrintConfig, False),
             parameter("output", self.output, self.output()),
         ]
         command.__name__, command.__doc__ = self.name, self.summary
@@ -214,7 +215,7 @@ class StudyCommand:
         subject = next((each for each in arguments if self.subject and "=" not in each and is_set(Path(each))), None)
         if subject is not None:
             arguments.remove(subject)
-        paths, overrides = folder_and_settings(arguments)
+        paths, overrides = opt.folder_and_settings(arguments)
         given = {option: values.pop(option.parameter) for option in self.options}
         options = {option.setting: None if value is None else option.parse(value) for option, value in given.items()}
         options = {**reading.settings(data), **options, **({self.subject: subject} if self.subject else {})}
@@ -225,11 +226,16 @@ class StudyCommand:
         from condensation.studies.registry import STUDIES
 
         study = STUDIES[self.name]
-        trust = trusted(reading.trust, options, overrides)
+        trust = opt.trusted(reading.trust, options, overrides)
         if paths:
+            if values["print_config"]:
+                hint = f"Read them there, or print them with --config {Path(paths[0]) / 'settings.json'}."
+                raise CondensationError(f"The settings of {paths[0]} are in its settings.json.", hint=hint)
             return view.print_study(study, paths[0], output, trust, formats)
         request = StudyRequest(options, overrides, reading.config, options.get("preset"), trust)
         settings = self.settings(request) if self.settings else from_dict(study.settings_type, request.content(), study.settings_type())
+        if values.pop("print_config"):
+            return opt.print_settings(settings)
         out = out or Path(self.folder(settings, request))
         if values.pop("report", False):
             return view.print_study(study, out, output, trust, formats)
