@@ -6,7 +6,7 @@ import pytest
 
 from condensation import Compute, CondensedSet
 from condensation.methods.registry import METHODS
-from condensation.studies.jobs import generator_for
+from condensation.studies.jobs import shared_file
 from condensation.studies.published_numbers import columns, published
 from condensation.studies.registry import TABLE
 from condensation.studies.table.cells import cells_in
@@ -117,7 +117,7 @@ def test_the_sets_are_those_of_runs_on_their_own(tmp_path):
 def test_methods_without_a_generator_are_run_each(tmp_path):
     dm = replace(SETTINGS, rows=(TableRow("DM", "dm"),))
     jobs = table_jobs(dm)
-    assert generator_for(jobs[0], jobs, tmp_path) is None
+    assert shared_file(jobs[0], jobs, tmp_path) is None
 
 
 def test_command_warns_of_methods_that_are_not_installed(condense, without_gmmn, caplog):

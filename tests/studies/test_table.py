@@ -375,3 +375,18 @@ def test_each_part_of_a_job_is_reported_as_what_it_is(tmp_path):
     assert TABLE.run(replace(SETTINGS, rows=rows, data=data, seeds=1), tmp_path / "table", watch) == {}
     assert ("images", 2 * 1_438) in parts
     assert {part for part, _ in parts} == {"epochs", "training", "images"}
+
+
+def test_private_sets_of_all_sizes_come_from_one_release(tmp_path):
+    pytest.importorskip("dp_accounting")
+
+    def row(epsilon, **settings):
+        return TableRow(f"{epsilon} {settings}", {**DM, "privacy": {"epsilon": epsilon, "networks": 2}, **settings}, published="none")
+
+    rows = (row(8.0), row(8.0, lr=2.0), row(9.0))
+    data = {"source": "digits", "preprocessing": "centered"}
+    assert TABLE.run(replace(SETTINGS, rows=rows, data=data, ipc=(1, 2)), tmp_path / "table") == {}
+    releases = {path.parent.name: path.read_bytes() for path in (tmp_path / "table").rglob("release.safetensors")}
+    assert len(releases) == 12
+    assert len(set(releases.values())) == 4, "one for each epsilon and seed"
+    assert len({content for name, content in releases.items() if name.endswith("seed0")}) == 2

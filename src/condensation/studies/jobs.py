@@ -14,7 +14,10 @@ from condensation.core.progress import Progress
 from condensation.core.rng import Rng
 from condensation.data.dataset import Data
 from condensation.evaluation.scores import Scores
+from condensation.methods.dm import DM
 from condensation.methods.generative import GenerativeMethod
+from condensation.methods.release import decisive
+from condensation.methods.step_info import RELEASE
 from condensation.runs.files import CHECKPOINT, SCORES, SETTINGS
 from condensation.runs.folder import RunFolder
 from condensation.runs.run import RunResult, run
@@ -60,14 +63,15 @@ def check_all(jobs: Sequence[Job], data: Data) -> None:
 def job_tasks(jobs: Sequence[Job], folder: Path, group: str, data: Callable[[], Data], after: tuple[str, ...] = ()) -> list[Task]:
     """Return the tasks that run ``jobs`` on ``data``, in the folder ``group`` of the study in ``folder``.
 
-    A job that has begun is resumed; one that failed is run again. A job whose generator another job trains, too, comes after that.
+    A job that has begun is resumed; one that failed is run again. A job that begins with the generator or the release of another job comes
+    after that.
     """
-    trained: dict[object, str] = {}
+    made: dict[object, str] = {}
     tasks = []
     for job in jobs:
         before = after
-        if isinstance(job.settings.method, GenerativeMethod):
-            first = trained.setdefault(repr(_decisive(job.settings)), job.name)
+        if (shared := _shared(job.settings)) is not None:
+            first = made.setdefault(repr(shared), job.name)
             before = after if first == job.name else (*after, f"{group}/{first}")
         place = folder / group
         tasks.append(
@@ -85,8 +89,8 @@ def job_tasks(jobs: Sequence[Job], folder: Path, group: str, data: Callable[[], 
 
 
 def run_job(job: Job, jobs: Sequence[Job], folder: Path, data: Callable[[], Data], watch: Watch) -> RunResult:
-    """Do ``job`` in its folder among ``folder``, or go on with it; one of ``jobs`` may have trained its generator."""
-    place = folder / job.name
+    """Do ``job`` in its folder among ``folder``, or go on with it; one of ``jobs`` may have made its generator or its release."""
+    place, shared = folder / job.name, shared_file(job, jobs, folder)
     return run(
         job.settings,
         place,
@@ -95,7 +99,8 @@ def run_job(job: Job, jobs: Sequence[Job], folder: Path, data: Callable[[], Data
         observers=watch.observers,
         progress=Progress(training=watch.on_training, evaluating=watch.on_progress, releasing=watch.on_releasing),
         checkpoint_every=watch.checkpoint_every,
-        generator=generator_for(job, jobs, folder),
+        generator=None if job.settings.method.is_private else shared,
+        release=shared if job.settings.method.is_private else None,
     )
 
 
@@ -108,16 +113,25 @@ def scores_text(scores: Scores) -> str:
     return f"{np.mean([values for each in scores.sets.values() for values in each.values]):.2f} %"
 
 
-def generator_for(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
-    """Return the generator of another job that differs from ``job`` in ipc or evaluation alone; None if there is none."""
-    if not isinstance(job.settings.method, GenerativeMethod):
+def shared_file(job: Job, jobs: Sequence[Job], folder: Path) -> Path | None:
+    """Return the generator or the release that another job has made and that serves ``job``, too; None if there is none.
+
+    The other job differs in ipc or evaluation or, for a release, in what follows it: no epsilon is spent again on the same images.
+    """
+    shared = _shared(job.settings)
+    if shared is None:
         return None
-    others = [other for other in jobs if other.name != job.name and _decisive(other.settings) == _decisive(job.settings)]
-    return next((path for other in others if (path := folder / other.name / GENERATOR).exists()), None)
+    others = [other for other in jobs if other.name != job.name and _shared(other.settings) == shared]
+    name = RELEASE if job.settings.method.is_private else GENERATOR
+    return next((path for other in others if (path := folder / other.name / name).exists()), None)
 
 
-def _decisive(settings: RunSettings) -> tuple[object, ...]:
-    return settings.data, settings.method, settings.seed
+def _shared(settings: RunSettings) -> tuple[object, ...] | None:
+    """Return what decides the generator or the release of a run; None for a run without them."""
+    method = settings.method
+    if isinstance(method, GenerativeMethod):
+        return settings.data, method, settings.seed
+    return (settings.data, decisive(method), settings.seed) if isinstance(method, DM) and method.is_private else None
 
 
 def _has_begun(place: Path) -> bool:
