@@ -29,14 +29,16 @@ def federated() -> str:
 
 
 def private_sets() -> str:
-    """Return the accuracy of private sets for each epsilon."""
-    rows, contents = list[list[object]](), _results("table/private-")
-    for content in contents:
-        for cell in content["cells"]:
-            if cell["count"]:
-                shown = f"{number(cell)} ({cell['count']})"
-                rows.append([dataset_title(_source(content)), cell["ipc"], cell["method"].removeprefix("epsilon "), shown])
-    return f"{table('data | images per class | epsilon | accuracy', rows)}\n\n{_made(contents)}" if rows else ""
+    """Return the accuracy of private sets of each data set, by images per class and epsilon."""
+    contents = _results("table/private-")
+    cells = {(_source(content), cell["ipc"], cell["method"]): cell for content in contents for cell in content["cells"] if cell["count"]}
+    kinds = list(dict.fromkeys((ipc, method) for _, ipc, method in cells))
+    rows = []
+    for source in dict.fromkeys(source for source, _, _ in cells):
+        found = [cells.get((source, *kind)) for kind in kinds]
+        rows.append([dataset_title(source), *(f"{number(cell)} ({cell['count']})" if cell else "" for cell in found)])
+    head = " | ".join(["data", *(f"{ipc} per class, {method}" for ipc, method in kinds)])
+    return f"{table(head, rows)}\n\n{_made(contents)}" if rows else ""
 
 
 def membership() -> str:

@@ -13,7 +13,7 @@ from experiments.plan import ROOT
 
 PAGES = (
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("choose", "federated", "gtn", "speed")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("choose", "federated", "gtn", "privacy", "speed")),
     *(ROOT / "docs" / "notes" / f"{name}.md" for name in ("first-minutes", "privacy", "speed-benchmarks", "speed-ablation", "tiles")),
 )
 LESSONS = {"gtn-mnist-500": "GTN", "gtn-mnist-500-dm": "DM", "gtn-mnist-paper": "GTN, published sizes"}
