@@ -36,7 +36,7 @@ def private_sets() -> str:
     rows = []
     for source in dict.fromkeys(source for source, _, _ in cells):
         found = [cells.get((source, *kind)) for kind in kinds]
-        rows.append([dataset_title(source), *(f"{number(cell)} ({cell['count']})" if cell else "" for cell in found)])
+        rows.append([dataset_title(source), *(_counted(cell) if cell else "" for cell in found)])
     head = " | ".join(["data", *(f"{ipc} per class, {method}" for ipc, method in kinds)])
     return f"{table(head, rows)}\n\n{_made(contents)}" if rows else ""
 
@@ -66,11 +66,17 @@ def _source(content: Mapping[str, Any]) -> str:
     return str(data if isinstance(data, str) else data["source"])
 
 
+def _counted(cell: Mapping[str, Any]) -> str:
+    """Return mean, deviation and number of networks; one network has no deviation."""
+    return f"{number({**cell, 'deviation': None} if cell['count'] == 1 else cell)} ({cell['count']})"
+
+
 def _megabytes(cell: Mapping[str, Any]) -> str:
     return f"{sum(cell['bytes']) / len(cell['bytes']) / 1e6:,.2f} MB" if cell.get("bytes") else "0 MB"
 
 
 def _made(contents: list[dict[str, Any]]) -> str:
-    """Return where and in how many minutes of the processor the results were made."""
-    minutes = ", ".join(f"{content['made_by']['cpu_minutes']:.0f}" for content in contents)
-    return f"Made on: {'; '.join(dict.fromkeys(machine(content['made_by']) for content in contents))}; CPU minutes: {minutes}."
+    """Return where and, if it was recorded, in how many minutes of the processor the results were made."""
+    minutes = [f"{content['made_by']['cpu_minutes']:.0f}" for content in contents if content["made_by"]["cpu_minutes"] is not None]
+    made = f"Made on: {'; '.join(dict.fromkeys(machine(content['made_by']) for content in contents))}"
+    return f"{made}; CPU minutes: {', '.join(minutes)}." if minutes else f"{made}."

@@ -37,11 +37,14 @@ def work_on(experiment: Experiment, seconds: float | None) -> bool:
     if experiment.command == "run" and (experiment.folder / SETTINGS).exists():
         arguments.append("--resume")
     print(f"{experiment.name}: condense {' '.join(arguments)}", flush=True)
-    finished = condense(arguments, seconds)
     spent = experiment.folder.parent / f"{experiment.folder.name}.json"  # minutes of earlier calls
     minutes = read_json(spent) if spent.exists() else {"wall": 0.0, "cpu": 0.0}
-    minutes = {"wall": minutes["wall"] + (time.monotonic() - began) / 60, "cpu": minutes["cpu"] + cpu_seconds_of_children() / 60 - before}
-    write_json(spent, minutes)
+    try:
+        finished = condense(arguments, seconds)
+    finally:  # an interrupted or failed call counts, too
+        minutes["wall"] += (time.monotonic() - began) / 60
+        minutes["cpu"] += cpu_seconds_of_children() / 60 - before
+        write_json(spent, minutes)
     if not finished:
         return False
     content = of_run(experiment) if experiment.command == "run" else of_study(experiment)
