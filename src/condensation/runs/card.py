@@ -39,6 +39,11 @@ def card_of_run(
     }
 
 
+def images_of_run(data: Data, release: Release | None) -> tuple[object, object]:
+    """Return what `images_of_card` returns for a set that a run makes from ``data``, or from the ``release`` of a private method."""
+    return (None, release.digest) if release else (data.train.fingerprint(), None)
+
+
 def images_of_card(card: Mapping[str, Any]) -> tuple[object, object]:
     """Return what tells the images that a set was made from: their digest or, for a private set, that of its release."""
     return part_of(card, "data").get("fingerprint"), part_of(card, "privacy").get("release")

@@ -29,7 +29,7 @@ from condensation.methods.random import Random
 from condensation.methods.release import Release
 from condensation.methods.step_info import Observer, require_divisible
 from condensation.report.grid import grid, save_picture
-from condensation.runs.card import add_final_entries, card_of_run, images_of_card
+from condensation.runs.card import add_final_entries, card_of_run, images_of_card, images_of_run
 from condensation.runs.curve import KeepSets, curve_entries, split_scores
 from condensation.runs.files import CHECKPOINT, CURVE, ELSEWHERE, EVALUATED, GRID, LOG, SCORES, SETTINGS, has_checkpoint
 from condensation.runs.folder import RunFolder, warn_of_other_machine
@@ -49,6 +49,7 @@ class RunWork:
 
     data: Data
     ipc: dict[int, int]  # images by label
+    note: str  # what the card tells of the data
     card: dict[str, Any]
     noisy: Release | None  # what a private method learns from
 
@@ -102,8 +103,7 @@ class RunWork:
             if not (self.folder / SET).exists():
                 return None
             saved = self.kept_set()
-            release = self.noisy.digest if self.noisy else None
-            if images_of_card(saved.card) != (None if release else self.data.train.fingerprint(), release):
+            if images_of_card(saved.card) != images_of_run(self.data, self.noisy):
                 message = f"{self.folder / SET} was made from other images than {self.settings.data.source} has now."
                 raise CondensationError(message, hint=ELSEWHERE, setting="out")
             return saved
