@@ -9,7 +9,7 @@ from condensation.studies.federated.arms import ARMS
 from condensation.studies.federated.report import EQUAL
 from condensation.studies.privacy.attacks import START
 from experiments.benchmark_tables import table
-from experiments.measured import machine, number
+from experiments.measured import counted_number, machine, number
 from experiments.plan import CPU, Experiment
 
 KINDS = ("random images", START, "mislabelled canaries", "noise canaries")
@@ -36,7 +36,7 @@ def private_sets() -> str:
     rows = []
     for source in dict.fromkeys(source for source, _, _ in cells):
         found = [cells.get((source, *kind)) for kind in kinds]
-        rows.append([dataset_title(source), *(_counted(cell) if cell else "" for cell in found)])
+        rows.append([dataset_title(source), *(counted_number(cell) if cell else "" for cell in found)])
     head = " | ".join(["data", *(f"{ipc} per class, {method}" for ipc, method in kinds)])
     return f"{table(head, rows)}\n\n{_made(contents)}" if rows else ""
 
@@ -64,11 +64,6 @@ def _results(prefix: str) -> list[dict[str, Any]]:
 def _source(content: Mapping[str, Any]) -> str:
     data = content["settings"]["data"]
     return str(data if isinstance(data, str) else data["source"])
-
-
-def _counted(cell: Mapping[str, Any]) -> str:
-    """Return mean, deviation and number of networks; one network has no deviation."""
-    return f"{number({**cell, 'deviation': None} if cell['count'] == 1 else cell)} ({cell['count']})"
 
 
 def _megabytes(cell: Mapping[str, Any]) -> str:

@@ -224,5 +224,10 @@ def machine(about: Mapping[str, Any]) -> str:
 
 
 def number(score: Mapping[str, Any]) -> str:
-    """Return mean and deviation in percent."""
-    return f"{score['mean']:.1f}" + ("" if score["deviation"] is None else f" ± {score['deviation']:.1f}")
+    """Return mean and deviation in percent; one network has no deviation."""
+    return f"{score['mean']:.1f}" + ("" if score["deviation"] is None or score.get("count") == 1 else f" ± {score['deviation']:.1f}")
+
+
+def counted_number(score: Mapping[str, Any]) -> str:
+    """Return `number`, and in parentheses how many networks it is of."""
+    return f"{number(score)} ({score['count']})"

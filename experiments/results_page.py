@@ -9,7 +9,7 @@ from condensation.data.load import dataset_title
 from condensation.methods.registry import method_title
 from condensation.studies.published_numbers import UNVERIFIED, published_ranks, source_notes
 from condensation.studies.study import png
-from experiments.measured import RESULTS, Measured, machine, measured, number
+from experiments.measured import RESULTS, Measured, counted_number, machine, measured
 from experiments.pictures import against_published, curves
 from experiments.plan import ROOT
 
@@ -96,7 +96,7 @@ def table(rows: list[Measured], sources: Mapping[str, int]) -> str:
         apart = "" if row.apart is None or not row.alike else f"{row.apart:+.1f}"
         minutes = f"{row.seconds / 60:.1f}" if row.seconds else ""
         name, source = title(row), f"[{sources[row.source]}](../results/{row.source})"
-        cell = f"{number(row.score)} ({row.score['count']})"
+        cell = counted_number(row.score)
         lines.append(
             f"| {dataset_title(row.data)} | {row.ipc} | {name} | {cell} | {row.published or ''} | {apart} | {minutes} | {source} |"
         )

@@ -7,7 +7,7 @@ from condensation.core.storage import read_json
 from condensation.studies.published_numbers import published
 from experiments import application_tables as applications, benchmark_tables as benchmarks
 from experiments.benchmark_tables import condensing_seconds, results, table
-from experiments.measured import machine, number
+from experiments.measured import counted_number, machine
 from experiments.page_parts import update
 from experiments.plan import ROOT
 
@@ -54,7 +54,7 @@ def scores() -> str:
             content = read_json(path)
             settings, sets = content["settings"], list(content["sets"].values())
             learners = [content.get("taught"), *sets[:2]]
-            shown = [f"{number(score)} ({score['count']})" if score else "-" for score in learners]
+            shown = [counted_number(score) if score else "-" for score in learners]
             rows.append([title, f"{10 * settings['ipc']:,}", f"{settings['method']['steps']:,}", *shown])
             devices[machine(content["made_by"])] = None
     head = " | images | steps | taught by its rates | as any set: ConvNet | as any set: convnet-wn"
